@@ -1,0 +1,48 @@
+/**
+ * The codes that reach clients in `errors[].extensions.code`. The list is part of the contract:
+ * a code is added, never renamed.
+ */
+export type ErrorCode =
+  | "UNAUTHENTICATED"
+  | "FORBIDDEN"
+  | "NOT_FOUND"
+  | "INVALID_INPUT"
+  | "CONFLICT"
+  | "LIMIT_EXCEEDED"
+  | "REGION_UNAVAILABLE"
+  | "CAPABILITY_MISSING"
+  | "NOT_SYNCED"
+  | "INTERNAL";
+
+type ErrorDetails = {
+  /** The input field that is wrong, as the client spelled it. Only with INVALID_INPUT. */
+  field?: string;
+  /** What really happened; for logs, never for clients. */
+  cause?: unknown;
+};
+
+/**
+ * An error that may be shown: its message is written for the person who made the call and holds no
+ * secret. Everything else that is thrown is masked as INTERNAL before it leaves the process.
+ */
+export class TenantryError extends Error {
+  readonly code: ErrorCode;
+  readonly field: string | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = "TenantryError";
+    this.code = code;
+    this.field = details.field;
+  }
+}
+
+/** A value the caller gave is wrong; `field` names it as the caller spelled it. */
+export function invalidInput(field: string, message: string): TenantryError {
+  return new TenantryError("INVALID_INPUT", message, { field });
+}
+
+/** The thing does not exist, or the caller may not know that it does: the two are never told apart. */
+export function notFound(what: string): TenantryError {
+  return new TenantryError("NOT_FOUND", `${what} not found`);
+}
