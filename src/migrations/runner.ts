@@ -1,0 +1,72 @@
+/** Brings one database to the latest version of a migration set. Safe to run twice and by two at once. */
+import { TenantryError } from "#kernel/errors";
+import type { Migration, MigrationSet } from "#migrations/migration-set";
+import type { Database, DatabaseKind, Queryable } from "#postgres/database";
+
+// An arbitrary constant; advisory locks are per database, so every database has its own.
+const LOCK_KEY = 7_365_001;
+
+/**
+ * Applies what is missing and returns the version reached. Throws CONFLICT when the database is newer than this
+ * program, or when a migration that was applied has changed since.
+ */
+export async function migrate<Kind extends DatabaseKind>(database: Database<Kind>, set: MigrationSet): Promise<number> {
+  await database.session(async (session) => {
+    await session.query("migrations.lock", `select pg_advisory_lock(${LOCK_KEY})`);
+    await session.query("migrations.table", MIGRATIONS_TABLE);
+    const applied = await readApplied(session);
+    refuseUnknown(applied, set);
+    for (const migration of set.migrations.slice(applied.length)) await apply(session, migration);
+    await session.query("migrations.unlock", `select pg_advisory_unlock(${LOCK_KEY})`);
+  });
+  return set.latestVersion;
+}
+
+const MIGRATIONS_TABLE = `
+  do $$ begin
+    create schema if not exists tenantry;
+    create table if not exists tenantry.migrations (
+      version int primary key,
+      name text not null,
+      checksum text not null,
+      applied_at timestamptz not null default now()
+    );
+  end $$`;
+
+type Applied = { version: number; name: string; checksum: string };
+
+function readApplied(session: Queryable<DatabaseKind>): Promise<Applied[]> {
+  return session.query<Applied>(
+    "migrations.applied",
+    "select version, name, checksum from tenantry.migrations order by version",
+  );
+}
+
+function refuseUnknown(applied: readonly Applied[], set: MigrationSet): void {
+  if (applied.length > set.latestVersion)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database is at schema version ${applied.length}, newer than the ${set.latestVersion} this program knows: start the newer program.`,
+    );
+  for (const [index, row] of applied.entries()) {
+    const known = set.migrations[index];
+    if (known?.version !== row.version || known.checksum !== row.checksum)
+      throw new TenantryError(
+        "CONFLICT",
+        `Migration ${row.version} (${row.name}) was applied with another text than this program has: the database belongs to another build.`,
+      );
+  }
+}
+
+async function apply(session: Queryable<DatabaseKind>, migration: Migration): Promise<void> {
+  const label = `migration ${migration.version} ${migration.name}`;
+  await session.query(label, "begin");
+  // When it throws, the session is discarded and with it the transaction.
+  await session.query(label, migration.sql);
+  await session.query(
+    label,
+    "insert into tenantry.migrations (version, name, checksum) values ($1, $2, $3)",
+    [migration.version, migration.name, migration.checksum],
+  );
+  await session.query(label, "commit");
+}

@@ -1,0 +1,140 @@
+/**
+ * Connection URLs, read once and carried as {@link ServerAddress}: what the driver, libpq (inside a
+ * subscription) and messages each need is made from it, so that the password stays out of every other place.
+ */
+import { readFileSync } from "node:fs";
+import { invalidInput } from "#kernel/errors";
+
+/** Where a PostgreSQL server is and how to sign in. Holds a password: never log it. */
+export type ServerAddress = {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  /** libpq parameters of the URL's query, `sslmode` and the like, as given. */
+  readonly parameters: ReadonlyMap<string, string>;
+};
+
+// Only parameters that say how to connect. Anything that changes whom or what we connect to (host, user,
+// dbname, service, passfile) or what the session does (options) is refused.
+const PARAMETERS = new Set([
+  "channel_binding",
+  "connect_timeout",
+  "gssencmode",
+  "keepalives",
+  "keepalives_count",
+  "keepalives_idle",
+  "keepalives_interval",
+  "sslcert",
+  "sslcrl",
+  "sslkey",
+  "sslmode",
+  "sslnegotiation",
+  "sslrootcert",
+  "ssl_min_protocol_version",
+  "tcp_user_timeout",
+]);
+const SSL_MODES = new Set(["disable", "require", "verify-ca", "verify-full"]);
+const MAX_URL_LENGTH = 2_000;
+
+/**
+ * Reads a region's connection URL. Throws INVALID_INPUT on `field`, in one sentence that never repeats the URL.
+ */
+export function parseServerUrl(url: string, field: string): ServerAddress {
+  const { address, database, hasPath } = parseUrl(url, field);
+  if (database !== "")
+    throw invalidInput(field, "The connection URL must not name a database: Tenantry creates its own on the server.");
+  if (hasPath) throw invalidInput(field, "The connection URL must not end with a slash.");
+  return address;
+}
+
+/** Reads a connection URL that names a database, such as DATABASE_URL. Throws INVALID_INPUT on `field`. */
+export function parseDatabaseUrl(url: string, field: string): { address: ServerAddress; database: string } {
+  const { address, database } = parseUrl(url, field);
+  if (database === "") throw invalidInput(field, "The connection URL must name a database, as in postgres://user@host/tenantry.");
+  return { address, database };
+}
+
+function parseUrl(text: string, field: string): { address: ServerAddress; database: string; hasPath: boolean } {
+  if (text.length > MAX_URL_LENGTH)
+    throw invalidInput(field, `The connection URL is longer than ${MAX_URL_LENGTH} characters.`);
+  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
+    throw invalidInput(field, "The connection URL must look like postgres://user:password@host:5432.");
+  const url = new URL(text);
+  if (url.hash !== "" || text.includes("#"))
+    throw invalidInput(field, "The connection URL must not have a fragment (#…); write # in a password as %23.");
+  if (url.hostname === "" || url.hostname.includes(","))
+    throw invalidInput(field, "The connection URL must name one host.");
+  if (url.username === "") throw invalidInput(field, "The connection URL must name a user.");
+  const address: ServerAddress = {
+    host: decode(url.hostname.replace(/^\[|\]$/g, ""), field),
+    port: url.port === "" ? 5432 : Number(url.port),
+    user: decode(url.username, field),
+    password: url.password === "" ? undefined : decode(url.password, field),
+    parameters: readParameters(url, field),
+  };
+  return { address, database: decode(url.pathname.slice(1), field), hasPath: url.pathname !== "" };
+}
+
+function readParameters(url: URL, field: string): Map<string, string> {
+  const parameters = new Map<string, string>();
+  for (const [name, value] of url.searchParams) {
+    if (!PARAMETERS.has(name))
+      throw invalidInput(field, `The connection URL's parameter ${JSON.stringify(name.slice(0, 40))} is not supported.`);
+    if (parameters.has(name)) throw invalidInput(field, `The connection URL gives ${name} twice.`);
+    parameters.set(name, value);
+  }
+  const sslMode = parameters.get("sslmode");
+  if (sslMode !== undefined && !SSL_MODES.has(sslMode))
+    throw invalidInput(field, `sslmode must be one of ${[...SSL_MODES].join(", ")}.`);
+  return parameters;
+}
+
+function decode(part: string, field: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw invalidInput(field, "The connection URL has a % that is not part of an escape like %40.");
+  }
+}
+
+/** The address as a URL without a database name, as it is stored (encrypted). */
+export function formatServerUrl(address: ServerAddress): string {
+  const secret = address.password === undefined ? "" : `:${encodeURIComponent(address.password)}`;
+  const host = address.host.includes(":") ? `[${address.host}]` : encodeURIComponent(address.host);
+  const query = new URLSearchParams([...address.parameters]).toString();
+  return `postgres://${encodeURIComponent(address.user)}${secret}@${host}:${address.port}${query === "" ? "" : `?${query}`}`;
+}
+
+/** The libpq connection string that a subscription keeps: `key='value'` pairs. Holds the password. */
+export function formatConnectionString(address: ServerAddress, database: string): string {
+  const pairs: [string, string | undefined][] = [
+    ["host", address.host],
+    ["port", String(address.port)],
+    ["user", address.user],
+    ["password", address.password],
+    ["dbname", database],
+    ...address.parameters,
+  ];
+  return pairs
+    .filter((pair): pair is [string, string] => pair[1] !== undefined)
+    .map(([key, value]) => `${key}='${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`)
+    .join(" ");
+}
+
+/** TLS options for the driver, with libpq's meaning of `sslmode`: `require` encrypts but trusts any certificate. */
+export function tlsOptions(address: ServerAddress): false | Record<string, unknown> {
+  const mode = address.parameters.get("sslmode") ?? "disable";
+  if (mode === "disable") return false;
+  const rootFile = address.parameters.get("sslrootcert");
+  const hasRoot = rootFile !== undefined && rootFile !== "system";
+  const verify = mode !== "require" || hasRoot;
+  return {
+    rejectUnauthorized: verify,
+    ...(hasRoot ? { ca: readFileSync(rootFile, "utf8") } : {}),
+    ...(address.parameters.has("sslcert") ? { cert: readFileSync(address.parameters.get("sslcert") ?? "", "utf8") } : {}),
+    ...(address.parameters.has("sslkey") ? { key: readFileSync(address.parameters.get("sslkey") ?? "", "utf8") } : {}),
+    // verify-ca checks the chain only, as libpq does; an undefined result means the name is accepted.
+    ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * A database as the rest of Tenantry sees it. The only module besides the pools that touches the driver.
+ * Handles of home, of tenant databases and of servers' maintenance databases are different types, so that
+ * sending a statement to the wrong one does not compile.
+ */
+import type pg from "pg";
+
+export type DatabaseKind = "home" | "tenant" | "server";
+
+/** Something that runs statements: a database (any free connection), a transaction or a session. */
+export interface Queryable<Kind extends DatabaseKind> {
+  readonly kind: Kind;
+  /**
+   * Runs one statement. `name` goes in front as a comment, so that `pg_stat_activity` and slow-query logs
+   * explain themselves. Throws the driver's errors; see sql-state.ts for telling them apart.
+   */
+  query<Row extends object = Record<string, never>>(name: string, text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** Statements that share one connection outside a transaction: DDL that refuses one, locks, settings. */
+export type Session<Kind extends DatabaseKind> = Queryable<Kind>;
+export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonly inTransaction: true };
+
+export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
+  readonly kind: Kind;
+  /** The driver's pool, for libraries that want one (the job queue). */
+  readonly pool: pg.Pool;
+
+  constructor(kind: Kind, pool: pg.Pool) {
+    this.kind = kind;
+    this.pool = pool;
+  }
+
+  async query<Row extends object = Record<string, never>>(
+    name: string,
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<Row[]> {
+    const result = await this.pool.query<Row>(comment(name, text), [...values]);
+    return result.rows;
+  }
+
+  /** Runs `work` on one connection; the connection is discarded when `work` throws. */
+  async session<Result>(work: (session: Session<Kind>) => Promise<Result>): Promise<Result> {
+    const client = await this.pool.connect();
+    let failure: Error | undefined;
+    try {
+      return await work(onClient(this.kind, client));
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error("session failed", { cause: error });
+      throw error;
+    } finally {
+      // A failed session may have left locks or settings behind.
+      client.release(failure);
+    }
+  }
+
+  /** Runs `work` in one READ COMMITTED transaction, or the isolation given; rolls back when it throws. */
+  async transaction<Result>(
+    work: (transaction: Transaction<Kind>) => Promise<Result>,
+    isolation: "read committed" | "repeatable read" = "read committed",
+  ): Promise<Result> {
+    const client = await this.pool.connect();
+    const session = onClient(this.kind, client);
+    let broken: Error | undefined;
+    try {
+      await session.query("begin", `begin isolation level ${isolation}`);
+      const result = await work({ ...session, inTransaction: true });
+      await session.query("commit", "commit");
+      return result;
+    } catch (error) {
+      broken = await session.query("rollback", "rollback").then(
+        () => undefined,
+        (rollbackError: Error) => rollbackError,
+      );
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+}
+
+function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient): Session<Kind> {
+  return {
+    kind,
+    async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
+      const result = await client.query<Row>(comment(name, text), [...values]);
+      return result.rows;
+    },
+  };
+}
+
+function comment(name: string, text: string): string {
+  return `/* tenantry: ${name} */ ${text}`;
+}
+
+export type HomeDatabase = Database<"home">;
+export type TenantDatabase = Database<"tenant">;
+/** A connection to a server's maintenance database, for what concerns the server as a whole. */
+export type ServerDatabase = Database<"server">;

@@ -1,0 +1,100 @@
+/** LISTEN on a connection of its own that comes back by itself. Notifications sent while it is away are lost. */
+import { delay } from "#kernel/wait";
+import type { Database, DatabaseKind } from "#postgres/database";
+import { quoteIdentifier } from "#postgres/identifiers";
+
+type Handler = (payload: string) => void;
+
+const RECONNECT_PAUSE_MS = 250;
+
+export class Listener {
+  readonly #database: Database<DatabaseKind>;
+  readonly #handlers = new Map<string, Set<Handler>>();
+  readonly #onError: (error: unknown) => void;
+  readonly #stop = new AbortController();
+  /** The connection in use; undefined while away. */
+  #listen: ((channel: string) => Promise<void>) | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(database: Database<DatabaseKind>, onError: (error: unknown) => void) {
+    this.#database = database;
+    this.#onError = onError;
+  }
+
+  /**
+   * Hears a channel until the returned function is called. Resolves when the server listens (or at once while
+   * the connection is away), so what is sent afterwards is heard. After a reconnection every handler is called
+   * with an empty payload: something may have been missed.
+   */
+  async on(channel: string, handler: Handler): Promise<() => void> {
+    const handlers = this.#handlers.get(channel) ?? new Set<Handler>();
+    handlers.add(handler);
+    this.#handlers.set(channel, handlers);
+    await this.#listen?.(channel);
+    return () => {
+      handlers.delete(handler);
+    };
+  }
+
+  /** Starts; resolves with the first connection, rejects when it cannot be made. */
+  async start(): Promise<void> {
+    const first = Promise.withResolvers<void>();
+    this.#running = this.#run(first);
+    await first.promise;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error("listener closed"));
+    await this.#running;
+  }
+
+  async #run(first: PromiseWithResolvers<void>): Promise<void> {
+    let started = false;
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#connectOnce(() => {
+          if (started) for (const handlers of this.#handlers.values()) for (const handler of handlers) handler("");
+          started = true;
+          first.resolve();
+        });
+      } catch (error) {
+        if (!started) {
+          first.reject(error);
+          return;
+        }
+        this.#onError(error);
+        await delay(RECONNECT_PAUSE_MS, this.#stop.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Listens until the connection ends or the listener is closed. */
+  async #connectOnce(onListening: () => void): Promise<void> {
+    const client = await this.#database.pool.connect();
+    const ended = Promise.withResolvers<void>();
+    // Also rejected when nobody waits for it any more.
+    ended.promise.catch(() => undefined);
+    const stop = () => ended.resolve();
+    this.#stop.signal.addEventListener("abort", stop, { once: true });
+    client.on("error", ended.reject);
+    client.on("end", () => ended.reject(new Error("the listening connection ended")));
+    client.on("notification", ({ channel, payload }) => {
+      for (const handler of this.#handlers.get(channel) ?? []) handler(payload ?? "");
+    });
+    try {
+      this.#listen = async (channel) => {
+        await client.query(`/* tenantry: listen */ listen ${quoteIdentifier(channel)}`);
+      };
+      for (const channel of this.#handlers.keys()) await this.#listen(channel);
+      onListening();
+      if (this.#stop.signal.aborted) stop();
+      await ended.promise;
+    } finally {
+      this.#listen = undefined;
+      this.#stop.signal.removeEventListener("abort", stop);
+      client.removeAllListeners("notification");
+      // Never back into the pool: it still listens.
+      client.release(true);
+    }
+  }
+}

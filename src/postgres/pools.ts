@@ -1,0 +1,110 @@
+/**
+ * Every connection of the process comes from here: one small driver pool per (server, database), opened on
+ * first use, closed when idle, and never more than a bounded number of pools at once.
+ */
+import pg from "pg";
+import { type ServerAddress, tlsOptions } from "#postgres/connection-url";
+import { Database, type DatabaseKind } from "#postgres/database";
+
+export type PoolLimits = {
+  /** Connections per database. */
+  maxPerDatabase: number;
+  /** Databases with an open pool; the least recently used one is closed for a new one. */
+  maxDatabases: number;
+  connectTimeoutMs: number;
+  idleTimeoutMs: number;
+};
+
+const DEFAULT_LIMITS: PoolLimits = {
+  maxPerDatabase: 4,
+  maxDatabases: 64,
+  connectTimeoutMs: 5_000,
+  idleTimeoutMs: 10_000,
+};
+
+type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
+
+export class Pools {
+  readonly #entries = new Map<string, Entry>();
+  readonly #limits: PoolLimits;
+  readonly #onError: (error: Error) => void;
+
+  /** `onError` hears of idle connections that broke; it must not throw. */
+  constructor(onError: (error: Error) => void, limits: Partial<PoolLimits> = {}) {
+    this.#onError = onError;
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+  }
+
+  /** The database's handle; the same one for the same arguments while it stays open. Does not connect. */
+  open<Kind extends DatabaseKind>(
+    kind: Kind,
+    address: ServerAddress,
+    database: string,
+    options: { maxConnections?: number } = {},
+  ): Database<Kind> {
+    const key = `${kind}|${address.user}@${address.host}:${address.port}/${database}`;
+    const found = this.#entries.get(key);
+    if (found !== undefined) {
+      this.#entries.delete(key);
+      if (found.address.password === address.password) {
+        // Back in at the end: the map's order is the order of last use.
+        this.#entries.set(key, found);
+        return found.database as Database<Kind>;
+      }
+      void this.#close(found);
+    }
+    this.#makeRoom();
+    const created = this.#create(kind, address, database, options.maxConnections ?? this.#limits.maxPerDatabase);
+    this.#entries.set(key, { database: created, address });
+    return created;
+  }
+
+  /** Closes the pools of one database, before it is dropped. */
+  async closeDatabase(address: ServerAddress, database: string): Promise<void> {
+    const suffix = `@${address.host}:${address.port}/${database}`;
+    for (const [key, entry] of this.#entries) {
+      if (!key.endsWith(suffix)) continue;
+      this.#entries.delete(key);
+      await this.#close(entry);
+    }
+  }
+
+  async close(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map((entry) => this.#close(entry)));
+  }
+
+  #makeRoom(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#entries.size < this.#limits.maxDatabases) return;
+      // A pool in use is not taken from under its user; the bound then waits for the next opening.
+      if (entry.database.kind !== "tenant" || entry.database.pool.totalCount > entry.database.pool.idleCount) continue;
+      this.#entries.delete(key);
+      void this.#close(entry);
+    }
+  }
+
+  #create<Kind extends DatabaseKind>(kind: Kind, address: ServerAddress, database: string, max: number): Database<Kind> {
+    const pool = new pg.Pool({
+      host: address.host,
+      port: address.port,
+      user: address.user,
+      // An absent password must not be looked up in PGPASSWORD or ~/.pgpass of whoever runs the server.
+      password: address.password ?? "",
+      database,
+      ssl: tlsOptions(address),
+      max,
+      connectionTimeoutMillis: this.#limits.connectTimeoutMs,
+      idleTimeoutMillis: this.#limits.idleTimeoutMs,
+      application_name: `tenantry ${kind}`,
+      keepAlive: true,
+    });
+    pool.on("error", this.#onError);
+    return new Database(kind, pool);
+  }
+
+  async #close(entry: Entry): Promise<void> {
+    await entry.database.close().catch(this.#onError);
+  }
+}

@@ -1,0 +1,64 @@
+/** Kinds of database failures, told apart by SQLSTATE (PostgreSQL manual, appendix A) and by Node's network codes. */
+
+/** The five-character SQLSTATE of an error the server sent, else undefined. */
+export function sqlState(error: unknown): string | undefined {
+  const code = errorCode(error);
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/** The constraint an error names, else undefined. */
+export function violatedConstraint(error: unknown): string | undefined {
+  return typeof error === "object" && error !== null && "constraint" in error && typeof error.constraint === "string"
+    ? error.constraint
+    : undefined;
+}
+
+export const SQL_STATE = {
+  uniqueViolation: "23505",
+  foreignKeyViolation: "23503",
+  duplicateObject: "42710",
+  duplicateDatabase: "42P04",
+  undefinedObject: "42704",
+  undefinedDatabase: "3D000",
+  objectInUse: "55006",
+  objectNotInPrerequisiteState: "55000",
+  insufficientPrivilege: "42501",
+  diskFull: "53100",
+  tooManyConnections: "53300",
+  lockNotAvailable: "55P03",
+  queryCanceled: "57014",
+  serializationFailure: "40001",
+  deadlockDetected: "40P01",
+  invalidPassword: "28P01",
+  invalidAuthorization: "28000",
+} as const;
+
+const NETWORK_CODES = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EPIPE",
+]);
+// The driver reports these only in words.
+const NETWORK_MESSAGES =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|connection timeout/i;
+
+/** Whether the server could not be reached or the connection was lost: nothing is known about the statement. */
+export function isConnectionFailure(error: unknown): boolean {
+  const code = errorCode(error) ?? "";
+  if (NETWORK_CODES.has(code)) return true;
+  // 57P01..03: shutting down, crashed, starting up. Class 08: connection exceptions.
+  if (/^(57P0[1-3]|08...)$/.test(code)) return true;
+  if (error instanceof AggregateError) return error.errors.some(isConnectionFailure);
+  return error instanceof Error && NETWORK_MESSAGES.test(error.message);
+}
+
+function errorCode(error: unknown): string | undefined {
+  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;
+}

@@ -1,0 +1,83 @@
+/** Subscriptions: what pulls a link's changes. The connection string they keep holds a password; it is never read back. */
+import { formatConnectionString } from "#postgres/connection-url";
+import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
+import type { DatabaseKind, Session } from "#postgres/database";
+import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { findSlot } from "#replication/slot";
+import type { Link } from "#replication/link";
+
+/** CREATE SUBSCRIPTION connects to the publisher from the subscriber's server; beyond this it gives up. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export type Subscription = { enabled: boolean; slotName: string | null };
+
+/** The link's subscription, or undefined. */
+export async function findSubscription(link: Link): Promise<Subscription | undefined> {
+  const [row] = await link.subscriber.database.query<{ enabled: boolean; slot_name: string | null }>(
+    "subscription.find",
+    `select subenabled as enabled, subslotname as slot_name from pg_subscription
+     where subname = $1 and subdbid = (select oid from pg_database where datname = current_database())`,
+    [link.name],
+  );
+  return row === undefined ? undefined : { enabled: row.enabled, slotName: row.slot_name };
+}
+
+/**
+ * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the
+ * slot was made. The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server.
+ */
+export async function createSubscription(link: Link): Promise<void> {
+  const name = quoteIdentifier(link.name);
+  const connection = quoteLiteral(formatConnectionString(link.publisher.address, link.publisher.name));
+  await link.subscriber.database.session(async (session) => {
+    await session.query("subscription.timeout", `set statement_timeout = ${CONNECT_TIMEOUT_MS}`);
+    await keepOutOfServerLog(session);
+    try {
+      await session.query(
+        "subscription.create",
+        `create subscription ${name} connection ${connection} publication ${name}
+         with (create_slot = false, slot_name = ${quoteLiteral(link.name)}, copy_data = false, enabled = false)`,
+      );
+    } catch (error) {
+      if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
+    }
+    await session.query("subscription.timeout", "reset statement_timeout");
+    await session.query("subscription.log", "reset log_min_error_statement");
+  });
+}
+
+/** The server logs a failing statement's text, here with a password in it. Only a superuser may turn that off. */
+async function keepOutOfServerLog(session: Session<DatabaseKind>): Promise<void> {
+  await session.query(
+    "subscription.log",
+    `select set_config('log_min_error_statement', 'panic', false)
+     from pg_roles where rolname = current_user and rolsuper`,
+  );
+}
+
+export async function enableSubscription(link: Link): Promise<void> {
+  await link.subscriber.database.query("subscription.enable", `alter subscription ${quoteIdentifier(link.name)} enable`);
+}
+
+export async function disableSubscription(link: Link): Promise<void> {
+  await link.subscriber.database.query("subscription.disable", `alter subscription ${quoteIdentifier(link.name)} disable`);
+}
+
+/**
+ * Drops the subscription when it is there. Works without the publisher: taking the slot off first keeps DROP from
+ * connecting to it. The slot stays, for dropSlot.
+ */
+export async function dropSubscription(link: Link): Promise<void> {
+  if ((await findSubscription(link)) === undefined) return;
+  const name = quoteIdentifier(link.name);
+  const { database } = link.subscriber;
+  await disableSubscription(link);
+  await database.query("subscription.detach", `alter subscription ${name} set (slot_name = none)`);
+  await database.query("subscription.drop", `drop subscription if exists ${name}`);
+}
+
+/** Whether publication, slot and subscription are all in place, and the slot still has what the subscriber needs. */
+export async function isComplete(link: Link): Promise<boolean> {
+  const [slot, subscription] = await Promise.all([findSlot(link), findSubscription(link)]);
+  return slot !== undefined && slot.walStatus !== "lost" && subscription?.slotName === link.name;
+}

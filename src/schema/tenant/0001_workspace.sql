@@ -1,0 +1,84 @@
+-- A tenant database: resources and comments of the placements in it, and the directory that home sends.
+
+-- One row, written when the database is made from the template: which tenant database this is.
+create table tenantry.identity (
+  installation_id text not null,
+  database_id int not null,
+  one_row boolean primary key default true check (one_row)
+);
+
+create table tenantry.resources (
+  database_id int not null,
+  id uuid not null,
+  organization_id uuid not null,
+  name text not null check (char_length(name) between 1 and 200),
+  created_by uuid,
+  created_at timestamptz not null default now(),
+  primary key (database_id, id)
+);
+create index resources_organization_id on tenantry.resources (organization_id, id);
+
+-- A row with another database's id would not pass the publication's filter and so be missing from the catalog
+-- in silence: refuse it here.
+create function tenantry.own_rows_only() returns trigger language plpgsql as $$
+begin
+  if new.database_id is distinct from (select database_id from tenantry.identity) then
+    raise exception 'this is not tenant database %', new.database_id using errcode = 'check_violation';
+  end if;
+  return new;
+end $$;
+create trigger own_rows_only before insert or update of database_id on tenantry.resources
+  for each row execute function tenantry.own_rows_only();
+
+create table tenantry.comments (
+  id uuid primary key,
+  database_id int not null,
+  organization_id uuid not null,
+  resource_id uuid not null,
+  author_id uuid not null,
+  body text not null check (char_length(body) between 1 and 10000),
+  created_at timestamptz not null default now(),
+  foreign key (database_id, resource_id) references tenantry.resources (database_id, id) on delete cascade
+);
+create index comments_resource_id on tenantry.comments (resource_id, id);
+
+create table tenantry.directory_organizations (
+  database_id int not null,
+  organization_id uuid not null,
+  name text not null,
+  created_at timestamptz not null,
+  primary key (database_id, organization_id)
+);
+create table tenantry.directory_members (
+  database_id int not null,
+  organization_id uuid not null,
+  user_id uuid not null,
+  role text not null,
+  joined_at timestamptz not null,
+  name text not null,
+  email text not null,
+  user_created_at timestamptz not null,
+  primary key (database_id, organization_id, user_id)
+);
+
+-- Idempotent apply: a copy or a replay sends rows that are already here. An insert onto an existing key would
+-- halt the subscription; the newer row replaces the older instead. Fires for replication only.
+create function tenantry.replace_organization() returns trigger language plpgsql as $$
+begin
+  delete from tenantry.directory_organizations
+    where database_id = new.database_id and organization_id = new.organization_id;
+  return new;
+end $$;
+create trigger replace_organization before insert on tenantry.directory_organizations
+  for each row execute function tenantry.replace_organization();
+alter table tenantry.directory_organizations enable replica trigger replace_organization;
+
+create function tenantry.replace_member() returns trigger language plpgsql as $$
+begin
+  delete from tenantry.directory_members
+    where database_id = new.database_id and organization_id = new.organization_id and user_id = new.user_id;
+  return new;
+end $$;
+create trigger replace_member before insert on tenantry.directory_members
+  for each row execute function tenantry.replace_member();
+alter table tenantry.directory_members enable replica trigger replace_member;
