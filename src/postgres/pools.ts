@@ -59,6 +59,20 @@ export class Pools {
     return created;
   }
 
+  /** Runs `work` on one connection that is not kept: for addresses nobody has checked yet. */
+  async once<Result>(
+    address: ServerAddress,
+    database: string,
+    work: (database: Database<"server">) => Promise<Result>,
+  ): Promise<Result> {
+    const opened = this.#create("server", address, database, 1);
+    try {
+      return await work(opened);
+    } finally {
+      await opened.close().catch(this.#onError);
+    }
+  }
+
   /** Closes the pools of one database, before it is dropped. */
   async closeDatabase(address: ServerAddress, database: string): Promise<void> {
     const suffix = `@${address.host}:${address.port}/${database}`;

@@ -1,0 +1,29 @@
+import type { Actor } from "#auth/actor";
+import { authorizeInOrganization, type OrganizationAction, type Role } from "#auth/policy";
+import { notFound } from "#kernel/errors";
+import type { Queryable } from "#postgres/database";
+
+/** The user's role in the organization; null when they are no member or the organization does not exist. */
+export async function findRole(home: Queryable<"home">, organizationId: string, userId: string): Promise<Role | null> {
+  const [row] = await home.query<{ role: Role }>(
+    "memberships.role",
+    "select role from tenantry.memberships where organization_id = $1 and user_id = $2",
+    [organizationId, userId],
+  );
+  return row?.role ?? null;
+}
+
+/** Refuses unless the actor may do this in the organization: NOT_FOUND for who is no member, else FORBIDDEN. */
+export async function requireInOrganization(
+  home: Queryable<"home">,
+  actor: Actor,
+  organizationId: string,
+  action: OrganizationAction,
+): Promise<void> {
+  if (actor.kind === "user") {
+    authorizeInOrganization(actor, await findRole(home, organizationId, actor.userId), action);
+    return;
+  }
+  const found = await home.query("organizations.exists", "select from tenantry.organizations where id = $1", [organizationId]);
+  if (found.length === 0) throw notFound("Organization");
+}

@@ -1,0 +1,97 @@
+import { type Actor, viewerId } from "#auth/actor";
+import { notFound } from "#kernel/errors";
+import { type Page, type PageRequest, toPage } from "#kernel/page";
+import type { HomeDatabase } from "#postgres/database";
+
+export const ISOLATIONS = ["DEDICATED", "SHARED"] as const;
+export type Isolation = (typeof ISOLATIONS)[number];
+export const PLACEMENT_STATES = ["PROVISIONING", "ACTIVE", "MOVING", "SUSPENDED", "REVOKING", "FAILED"] as const;
+export type PlacementState = (typeof PLACEMENT_STATES)[number];
+
+/** An organization's access to a region, and the tenant database it uses there. */
+export type Placement = {
+  id: string;
+  /** Stands in the ids of the placement's resources and comments. */
+  number: number;
+  organizationId: string;
+  regionId: string;
+  databaseId: number;
+  database: string;
+  isolation: Isolation;
+  state: PlacementState;
+  schemaVersion: number | null;
+  failure: string | null;
+};
+
+const SELECT = `
+  select p.id, p.number, p.organization_id as "organizationId", p.region_id as "regionId",
+         p.database_id as "databaseId", d.name as database, p.isolation, p.state,
+         d.schema_version as "schemaVersion", p.failure
+  from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
+
+const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or exists (
+  select from tenantry.memberships m where m.organization_id = p.organization_id and m.user_id = ${parameter}))`;
+
+/** One placement. NOT_FOUND when there is none that the actor may see. */
+export async function getPlacement({ home }: { home: HomeDatabase }, actor: Actor, id: string): Promise<Placement> {
+  const [placement] = await home.query<Placement>(
+    "placements.get",
+    `${SELECT} where p.id = $1 and ${VISIBLE_TO("$2")}`,
+    [id, viewerId(actor)],
+  );
+  if (placement === undefined) throw notFound("Placement");
+  return placement;
+}
+
+/** The placement of an organization in a region, or undefined. */
+export async function findPlacement(
+  { home }: { home: HomeDatabase },
+  organizationId: string,
+  regionId: string,
+): Promise<Placement | undefined> {
+  const [placement] = await home.query<Placement>(
+    "placements.find",
+    `${SELECT} where p.organization_id = $1 and p.region_id = $2`,
+    [organizationId, regionId],
+  );
+  return placement;
+}
+
+/** The placements of organizations that the caller has checked the actor may see, oldest first. */
+export function listPlacementsOf({ home }: { home: HomeDatabase }, organizationIds: readonly string[]): Promise<Placement[]> {
+  return home.query<Placement>(
+    "placements.of_organizations",
+    `${SELECT} where p.organization_id = any($1::uuid[]) order by p.id`,
+    [organizationIds],
+  );
+}
+
+/** A page of a region's placements that the actor may see. */
+export async function listPlacementsIn(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  regionId: string,
+  page: PageRequest,
+): Promise<Page<Placement>> {
+  const rows = await home.query<Placement>(
+    "placements.in_region",
+    `${SELECT} where p.region_id = $1 and ($2::uuid is null or p.id > $2) and ${VISIBLE_TO("$4")} order by p.id limit $3`,
+    [regionId, page.after, page.first + 1, viewerId(actor)],
+  );
+  return toPage(rows, page);
+}
+
+/** Writes a placement's state; `failure` is one sentence without secrets, or null. */
+export async function setPlacementState(
+  { home }: { home: HomeDatabase },
+  id: string,
+  state: PlacementState,
+  failure: string | null = null,
+): Promise<void> {
+  await home.query(
+    "placements.set_state",
+    `update tenantry.placements set state = $2, failure = $3, updated_at = now()
+     where id = $1 and (state, failure) is distinct from ($2, $3)`,
+    [id, state, failure],
+  );
+}

@@ -1,0 +1,187 @@
+import type { Actor } from "#auth/actor";
+import { authorizeOperator } from "#auth/policy";
+import { notFound, TenantryError } from "#kernel/errors";
+import { newId } from "#kernel/ids";
+import type { SecretBox } from "#kernel/secret-box";
+import { validName, validRegionKey } from "#kernel/validation";
+import { formatServerUrl, parseServerUrl, type ServerAddress } from "#postgres/connection-url";
+import type { HomeDatabase } from "#postgres/database";
+import type { Pools } from "#postgres/pools";
+import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
+import { isConnectionFailure, SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
+import { findObstacle } from "#directory/region-requirements";
+
+/** A geo-located PostgreSQL server. The connection URL is not part of it: it never leaves regions.ts. */
+export type Region = {
+  id: string;
+  key: string;
+  name: string;
+  host: string;
+  port: number;
+  subscriptionMethod: SubscriptionMethod;
+};
+
+type Context = { home: HomeDatabase; pools: Pools; secrets: SecretBox };
+
+const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod"`;
+
+/** The database for what concerns the server as a whole; every server has it unless somebody dropped it. */
+export const MAINTENANCE_DATABASE = "postgres";
+
+/**
+ * Registers a server as a region, after asking it what it is. INVALID_INPUT on a bad key, name or URL,
+ * REGION_UNAVAILABLE when it cannot be reached, CAPABILITY_MISSING with what to do when it lacks something,
+ * CONFLICT when the key or the server is registered already. No message repeats the URL's password.
+ */
+export async function registerRegion(
+  context: Context,
+  actor: Actor,
+  input: { key: string; name: string; connectionUrl: string },
+): Promise<Region> {
+  authorizeOperator(actor);
+  const key = validRegionKey("key", input.key);
+  const name = validName("name", input.name);
+  const address = parseServerUrl(input.connectionUrl, "connectionUrl");
+  const probe = await probeAt(context.pools, address, "connectionUrl");
+  const obstacle = findObstacle(probe);
+  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  const id = newId();
+  try {
+    const [region] = await context.home.query<Region>(
+      "regions.create",
+      `insert into tenantry.regions as r
+         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning ${COLUMNS}`,
+      [
+        id,
+        key,
+        name,
+        context.secrets.seal(formatServerUrl(address), id),
+        address.host,
+        address.port,
+        probe.systemIdentifier,
+        probe.versionNumber,
+        probe.subscriptionMethod,
+      ],
+    );
+    if (region === undefined) throw new Error("the insert returned no row");
+    return region;
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
+    throw await describeConflict(context.home, violatedConstraint(error), key, probe);
+  }
+}
+
+async function describeConflict(
+  home: HomeDatabase,
+  constraint: string | undefined,
+  key: string,
+  probe: ServerProbe,
+): Promise<TenantryError> {
+  if (constraint === "regions_key_key")
+    return new TenantryError("CONFLICT", `A region with the key ${key} exists already.`, { field: "key" });
+  const [other] = await home.query<{ key: string }>(
+    "regions.by_system_identifier",
+    "select key from tenantry.regions where system_identifier = $1",
+    [probe.systemIdentifier],
+  );
+  return new TenantryError("CONFLICT", `This server is registered already, as region ${other?.key ?? "of another key"}.`, {
+    field: "connectionUrl",
+  });
+}
+
+/** Connects and probes. Throws REGION_UNAVAILABLE on `field`, with the reason but no secret. */
+export async function probeAt(pools: Pools, address: ServerAddress, field?: string): Promise<ServerProbe> {
+  const details = field === undefined ? {} : { field };
+  try {
+    return await pools.once(address, MAINTENANCE_DATABASE, probeServer);
+  } catch (cause) {
+    const state = sqlState(cause);
+    const where = `${address.host}:${address.port}`;
+    if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization)
+      throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} refused the user name or the password.`, {
+        ...details,
+        cause,
+      });
+    if (isConnectionFailure(cause) || state !== undefined || isTlsFailure(cause))
+      throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} cannot be reached: ${reason(cause)}.`, {
+        ...details,
+        cause,
+      });
+    throw cause;
+  }
+}
+
+function isTlsFailure(error: unknown): boolean {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  return /CERT|SSL|TLS/.test(code) || (error instanceof Error && /SSL|TLS|certificate/i.test(error.message));
+}
+
+/** What went wrong, in words that cannot hold a secret: a code, or the driver's own fixed phrases. */
+function reason(error: unknown): string {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  const words: Record<string, string> = {
+    ECONNREFUSED: "nothing listens there",
+    ENOTFOUND: "there is no such host",
+    EAI_AGAIN: "the host name could not be looked up",
+    ETIMEDOUT: "it does not answer",
+    "3D000": `it has no database named ${MAINTENANCE_DATABASE}`,
+    "53300": "it has no connection free",
+    "57P03": "it is starting up or shutting down",
+  };
+  if (words[code] !== undefined) return words[code];
+  if (isTlsFailure(error)) return "the TLS connection failed; check sslmode and sslrootcert";
+  if (error instanceof Error && /timeout/i.test(error.message)) return "it does not answer";
+  return code === "" ? "the connection was lost" : `error ${code}`;
+}
+
+/** All regions, by key. There are few. */
+export function listRegions({ home }: { home: HomeDatabase }): Promise<Region[]> {
+  return home.query<Region>("regions.list", `select ${COLUMNS} from tenantry.regions r order by r.key`);
+}
+
+/** The region with this key. NOT_FOUND when there is none. */
+export async function getRegion({ home }: { home: HomeDatabase }, key: string): Promise<Region> {
+  const [region] = await home.query<Region>("regions.get", `select ${COLUMNS} from tenantry.regions r where r.key = $1`, [key]);
+  if (region === undefined) throw notFound("Region");
+  return region;
+}
+
+export function findRegions({ home }: { home: HomeDatabase }, ids: readonly string[]): Promise<Region[]> {
+  return home.query<Region>("regions.find", `select ${COLUMNS} from tenantry.regions r where r.id = any($1::uuid[])`, [ids]);
+}
+
+/** The regions of tenant databases, for rows that name only the database. */
+export function findRegionsOfDatabases(
+  { home }: { home: HomeDatabase },
+  databaseIds: readonly number[],
+): Promise<(Region & { databaseId: number })[]> {
+  return home.query<Region & { databaseId: number }>(
+    "regions.of_databases",
+    `select ${COLUMNS}, d.id as "databaseId" from tenantry.tenant_databases d
+     join tenantry.regions r on r.id = d.region_id where d.id = any($1::int[])`,
+    [databaseIds],
+  );
+}
+
+/** Asks the region's server for its version, bounded by the connection timeout; null when it cannot be reached. */
+export async function probeRegion(context: Context, regionId: string): Promise<ServerProbe | null> {
+  const address = await regionAddress(context, regionId);
+  try {
+    return await probeAt(context.pools, address);
+  } catch (error) {
+    if (error instanceof TenantryError && error.code === "REGION_UNAVAILABLE") return null;
+    throw error;
+  }
+}
+
+/** How to reach the region's server. Holds the password: for opening connections and subscriptions only. */
+export async function regionAddress({ home, secrets }: Omit<Context, "pools">, regionId: string): Promise<ServerAddress> {
+  const [row] = await home.query<{ sealed: Buffer }>(
+    "regions.address",
+    "select connection_url as sealed from tenantry.regions where id = $1",
+    [regionId],
+  );
+  if (row === undefined) throw notFound("Region");
+  return parseServerUrl(secrets.open(row.sealed, regionId), "connectionUrl");
+}

@@ -1,0 +1,67 @@
+import { type Actor, viewerId } from "#auth/actor";
+import { authorizeOperator } from "#auth/policy";
+import { notFound, TenantryError } from "#kernel/errors";
+import { newId } from "#kernel/ids";
+import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { validEmail, validName } from "#kernel/validation";
+import type { HomeDatabase, Queryable } from "#postgres/database";
+import { SQL_STATE, sqlState } from "#postgres/sql-state";
+
+/** A person who uses the system. Lives at home. */
+export type User = { id: string; name: string; email: string; createdAt: Date };
+
+const COLUMNS = `u.id, u.name, u.email, u.created_at as "createdAt"`;
+
+// A user sees themselves and those they share an organization with; the operator (null) sees everybody.
+const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or u.id = ${parameter} or exists (
+  select from tenantry.memberships mine join tenantry.memberships theirs using (organization_id)
+  where mine.user_id = ${parameter} and theirs.user_id = u.id))`;
+
+/** Adds a user. INVALID_INPUT on a bad name or address, CONFLICT when the address is taken. */
+export async function createUser(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  input: { name: string; email: string },
+): Promise<User> {
+  authorizeOperator(actor);
+  const name = validName("name", input.name);
+  const email = validEmail("email", input.email);
+  try {
+    const [user] = await home.query<User>(
+      "users.create",
+      `insert into tenantry.users as u (id, name, email) values ($1, $2, $3) returning ${COLUMNS}`,
+      [newId(), name, email],
+    );
+    if (user === undefined) throw new Error("the insert returned no row");
+    return user;
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
+    throw new TenantryError("CONFLICT", "A user with this e-mail address exists already.", { field: "email" });
+  }
+}
+
+/** The users with these ids that the actor may see, in no particular order. */
+export function findUsers({ home }: { home: Queryable<"home"> }, actor: Actor, ids: readonly string[]): Promise<User[]> {
+  return home.query<User>(
+    "users.find",
+    `select ${COLUMNS} from tenantry.users u where u.id = any($1::uuid[]) and ${VISIBLE_TO("$2")}`,
+    [ids, viewerId(actor)],
+  );
+}
+
+/** One user. NOT_FOUND when there is none that the actor may see. */
+export async function getUser(context: { home: HomeDatabase }, actor: Actor, id: string): Promise<User> {
+  const [user] = await findUsers(context, actor, [id]);
+  if (user === undefined) throw notFound("User");
+  return user;
+}
+
+export async function listUsers({ home }: { home: HomeDatabase }, actor: Actor, page: PageRequest): Promise<Page<User>> {
+  const rows = await home.query<User>(
+    "users.list",
+    `select ${COLUMNS} from tenantry.users u
+     where ($1::uuid is null or u.id > $1) and ${VISIBLE_TO("$3")} order by u.id limit $2`,
+    [page.after, page.first + 1, viewerId(actor)],
+  );
+  return toPage(rows, page);
+}

@@ -1,0 +1,137 @@
+import type { Actor } from "#auth/actor";
+import { findRole } from "#auth/membership";
+import type { Role } from "#auth/policy";
+import { invalidInput, notFound, TenantryError } from "#kernel/errors";
+import { newRoutedId, placementNumberOf } from "#kernel/ids";
+import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { validBody } from "#kernel/validation";
+import type { DatabaseKind, Queryable } from "#postgres/database";
+import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { inRegion } from "#workspace/region-failure";
+import { type LocatedResource, locateResource, type WorkspaceContext } from "#workspace/resources";
+import type { Route } from "#workspace/routing";
+
+/** A text note on a resource by a user. Lives in the resource's database and nowhere else. */
+export type Comment = { id: string; resourceId: string; authorId: string | null; body: string; createdAt: Date };
+
+/** A comment's author as the resource's own database knows them: today's members only, besides at home. */
+export type Author = { id: string; name: string; email: string; createdAt: Date };
+
+/** Channel of each database on which the ids of new comments are announced: `<resource id> <comment id>`. */
+export const COMMENT_CHANNEL = "tenantry_comment";
+
+const COLUMNS = `id, resource_id as "resourceId", author_id as "authorId", body, created_at as "createdAt"`;
+
+/**
+ * Adds a comment. INVALID_INPUT on an empty or overlong body and for an author who may not write there,
+ * NOT_FOUND for a resource that the actor may not see, FORBIDDEN for a VIEWER.
+ */
+export async function createComment(
+  context: WorkspaceContext,
+  actor: Actor,
+  input: { resourceId: string; body: string; authorId: string | null },
+): Promise<Comment> {
+  const body = validBody("body", input.body);
+  const authorId = chooseAuthor(actor, input.authorId);
+  const { resource, route } = await locateResource(context, actor, input.resourceId);
+  await requireAuthor(context, actor, authorId, route);
+  const insert = async (database: Queryable<DatabaseKind>): Promise<Comment> => {
+    const [comment] = await database.query<Comment>(
+      "comments.create",
+      `with added as (
+         insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+         values ($1, $2, $3, $4, $5, $6) returning *
+       ), announced as (
+         select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
+       )
+       select ${COLUMNS} from added, announced`,
+      [newRoutedId(placementNumberOf(resource.id)), resource.databaseId, resource.organizationId, resource.id, authorId, body],
+    );
+    if (comment === undefined) throw new Error("the insert returned no row");
+    return comment;
+  };
+  try {
+    return route.kind === "home" ? await insert(route.database) : await inRegion(route, () => insert(route.open()));
+  } catch (error) {
+    // The resource went away between the look and the insert.
+    if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
+    throw error;
+  }
+}
+
+function chooseAuthor(actor: Actor, authorId: string | null): string {
+  if (actor.kind === "operator") {
+    if (authorId !== null) return authorId;
+    throw invalidInput("authorId", "The operator is no user: name the comment's author with authorId.");
+  }
+  if (authorId !== null && authorId !== actor.userId)
+    throw new TenantryError("FORBIDDEN", "Only the operator may name another author.", { field: "authorId" });
+  return actor.userId;
+}
+
+async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: string, route: Route): Promise<void> {
+  if (route.kind === "home") {
+    if (actor.kind === "user") return;
+    const found = await context.home.query("users.exists", "select from tenantry.users where id = $1", [authorId]);
+    if (found.length === 0) throw invalidInput("authorId", "There is no user with this id.");
+    return;
+  }
+  const role: Role | null = await findRole(context.home, route.organizationId, authorId);
+  if (role !== null && role !== "VIEWER") return;
+  if (actor.kind === "user" && role === "VIEWER")
+    throw new TenantryError("FORBIDDEN", "This needs the role MEMBER in the organization.");
+  throw invalidInput(
+    "authorId",
+    role === null
+      ? "The author is not a member of the resource's organization."
+      : "The author is a VIEWER of the resource's organization, and viewers do not write.",
+  );
+}
+
+/** A page of a resource's comments, oldest first. The resource was located for this actor. */
+export async function listComments({ resource, route }: LocatedResource, page: PageRequest): Promise<Page<Comment>> {
+  const list = (database: Queryable<DatabaseKind>) =>
+    database.query<Comment>(
+      "comments.list",
+      `select ${COLUMNS} from tenantry.comments
+       where resource_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`,
+      [resource.id, page.after, page.first + 1],
+    );
+  const rows = route.kind === "home" ? await list(route.database) : await inRegion(route, () => list(route.open()));
+  return toPage(rows, page);
+}
+
+/** One comment, for an actor who may see its resource. NOT_FOUND otherwise. */
+export async function getComment(context: WorkspaceContext, actor: Actor, resourceId: string, id: string): Promise<Comment> {
+  const { route } = await locateResource(context, actor, resourceId);
+  const get = (database: Queryable<DatabaseKind>) =>
+    database.query<Comment>(
+      "comments.get",
+      `select ${COLUMNS} from tenantry.comments where id = $1 and resource_id = $2`,
+      [id, resourceId],
+    );
+  const [comment] = route.kind === "home" ? await get(route.database) : await inRegion(route, () => get(route.open()));
+  if (comment === undefined) throw notFound("Comment");
+  return comment;
+}
+
+/**
+ * The authors with these ids, as the resource's database knows them. A region knows its organization's members
+ * only, so who has left it is missing.
+ */
+export function findAuthors({ resource, route }: LocatedResource, ids: readonly string[]): Promise<Author[]> {
+  if (route.kind === "home")
+    return route.database.query<Author>(
+      "authors.at_home",
+      `select id, name, email, created_at as "createdAt" from tenantry.users where id = any($1::uuid[])`,
+      [ids],
+    );
+  return inRegion(route, () =>
+    route.open().query<Author>(
+      "authors.in_region",
+      `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
+       where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
+      [resource.databaseId, resource.organizationId, ids],
+    ),
+  );
+}

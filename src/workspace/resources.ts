@@ -1,0 +1,143 @@
+import { type Actor, viewerId } from "#auth/actor";
+import { findRole, requireInOrganization } from "#auth/membership";
+import { invalidInput, notFound } from "#kernel/errors";
+import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
+import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { validName } from "#kernel/validation";
+import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
+import { inRegion } from "#workspace/region-failure";
+import { type Router, requireActive, type TenantRoute } from "#workspace/routing";
+
+/** An abstract project that several users work on. */
+export type Resource = {
+  id: string;
+  name: string;
+  /** The tenant database it lives in; 0 is home. */
+  databaseId: number;
+  /** null: the default organization. */
+  organizationId: string | null;
+  createdById: string | null;
+  createdAt: Date;
+};
+
+export type WorkspaceContext = { home: HomeDatabase; router: Router };
+
+const COLUMNS = `id, name, database_id as "databaseId", organization_id as "organizationId",
+  created_by as "createdById", created_at as "createdAt"`;
+
+/**
+ * Makes a resource: in the default organization, or in an organization and one of its regions.
+ * INVALID_INPUT on a bad name or a region the organization has no access to (saying which it has),
+ * NOT_FOUND for an organization that is not the actor's, CONFLICT while the placement is not active.
+ */
+export async function createResource(
+  context: WorkspaceContext,
+  actor: Actor,
+  input: { name: string; organizationId: string | null; regionKey: string | null },
+): Promise<Resource> {
+  const name = validName("name", input.name);
+  if (input.organizationId === null) {
+    if (input.regionKey !== null)
+      throw invalidInput("regionKey", "A resource of the default organization lives at home: leave regionKey out.");
+    return insertResource(context.home, { name, databaseId: 0, number: HOME_NUMBER, organizationId: null }, actor);
+  }
+  const { organizationId } = input;
+  await requireInOrganization(context.home, actor, organizationId, "write-content");
+  const route = await chooseRoute(context, organizationId, input.regionKey);
+  requireActive(route);
+  const place = { name, databaseId: route.databaseId, number: route.placementNumber, organizationId };
+  return inRegion(route, () => insertResource(route.open(), place, actor));
+}
+
+async function chooseRoute(
+  context: WorkspaceContext,
+  organizationId: string,
+  regionKey: string | null,
+): Promise<TenantRoute> {
+  const routes = await context.router.routesOf(organizationId);
+  const keys = routes.map((route) => route.regionKey).join(", ");
+  if (regionKey !== null) {
+    const chosen = routes.find((route) => route.regionKey === regionKey);
+    if (chosen !== undefined) return chosen;
+    const known = await context.home.query("regions.exists", "select from tenantry.regions where key = $1", [regionKey]);
+    const what =
+      known.length === 0
+        ? `There is no region ${JSON.stringify(regionKey.slice(0, 40))}.`
+        : `The organization has no access to region ${regionKey}.`;
+    throw invalidInput("regionKey", `${what} ${keys === "" ? "It has access to no region." : `It has access to: ${keys}.`}`);
+  }
+  const [only, second] = routes;
+  if (only === undefined)
+    throw invalidInput("regionKey", "The organization has access to no region yet: grant it access to one first.");
+  if (second !== undefined)
+    throw invalidInput("regionKey", `The organization has access to several regions, so name one of them: ${keys}.`);
+  return only;
+}
+
+async function insertResource(
+  database: Queryable<DatabaseKind>,
+  place: { name: string; databaseId: number; number: number; organizationId: string | null },
+  actor: Actor,
+): Promise<Resource> {
+  const [resource] = await database.query<Resource>(
+    "resources.create",
+    `insert into tenantry.resources (database_id, id, organization_id, name, created_by)
+     values ($1, $2, $3, $4, $5) returning ${COLUMNS}`,
+    [place.databaseId, newRoutedId(place.number), place.organizationId, place.name, viewerId(actor)],
+  );
+  if (resource === undefined) throw new Error("the insert returned no row");
+  return resource;
+}
+
+/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
+export type LocatedResource = { resource: Resource; route: Awaited<ReturnType<Router["route"]>> & object };
+
+/** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
+export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
+  const route = await context.router.route(id);
+  if (route === undefined) throw notFound("Resource");
+  if (route.kind === "tenant") {
+    // Before anything is asked of the region: strangers learn nothing of it, not even whether it is up.
+    if (actor.kind === "user" && (await findRole(context.home, route.organizationId, actor.userId)) === null)
+      throw notFound("Resource");
+    requireActive(route);
+  }
+  const find = (database: Queryable<DatabaseKind>) =>
+    database.query<Resource>(
+      "resources.get",
+      `select ${COLUMNS} from tenantry.resources
+       where database_id = $1 and id = $2 and organization_id is not distinct from $3`,
+      route.kind === "home" ? [0, id, null] : [route.databaseId, id, route.organizationId],
+    );
+  const [resource] = route.kind === "home" ? await find(route.database) : await inRegion(route, () => find(route.open()));
+  if (resource === undefined) throw notFound("Resource");
+  return { resource, route };
+}
+
+export type ResourceFilter = { organizationId?: string | null; regionKey?: string | null };
+
+/**
+ * A page of the catalog: the default organization's resources and those of the actor's organizations, in every
+ * region. A resource made a moment ago outside this process may not have arrived yet.
+ */
+export async function listResources(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  filter: ResourceFilter,
+  page: PageRequest,
+): Promise<Page<Resource>> {
+  const rows = await home.query<Resource>(
+    "resources.list",
+    `select ${COLUMNS} from tenantry.resources r
+     where ($1::uuid is null or r.id > $1)
+       and ($3::uuid is null or r.organization_id = $3)
+       and ($4::text is null or exists (
+         select from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id
+         where d.id = r.database_id and g.key = $4))
+       and ($5::uuid is null or r.organization_id is null or exists (
+         select from tenantry.memberships m where m.organization_id = r.organization_id and m.user_id = $5))
+     order by r.id limit $2`,
+    [page.after, page.first + 1, filter.organizationId ?? null, filter.regionKey ?? null, viewerId(actor)],
+  );
+  return toPage(rows, page);
+}

@@ -1,0 +1,113 @@
+/**
+ * From an id to the database that holds the row. Ids carry their placement's number; where that placement lives
+ * is read from home once and kept until home says that it changed.
+ */
+import { TenantryError } from "#kernel/errors";
+import { HOME_NUMBER, placementNumberOf } from "#kernel/ids";
+import type { SecretBox } from "#kernel/secret-box";
+import { parseServerUrl } from "#postgres/connection-url";
+import type { HomeDatabase, TenantDatabase } from "#postgres/database";
+import type { Pools } from "#postgres/pools";
+
+/** Home itself: the default organization's resources and comments. */
+export type HomeRoute = { readonly kind: "home"; readonly database: HomeDatabase };
+export type TenantRoute = {
+  readonly kind: "tenant";
+  readonly placementNumber: number;
+  readonly organizationId: string;
+  readonly regionKey: string;
+  readonly databaseId: number;
+  readonly state: string;
+  readonly open: () => TenantDatabase;
+};
+export type Route = HomeRoute | TenantRoute;
+
+type RouteRow = {
+  number: number;
+  organizationId: string;
+  regionId: string;
+  regionKey: string;
+  sealedUrl: Buffer;
+  databaseId: number;
+  database: string;
+  state: string;
+};
+
+const SELECT = `
+  select p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
+         r.connection_url as "sealedUrl", p.database_id as "databaseId", d.name as database, p.state
+  from tenantry.placements p
+  join tenantry.tenant_databases d on d.id = p.database_id
+  join tenantry.regions r on r.id = p.region_id`;
+
+/** Routes kept at most; beyond it the oldest is read again when it is next needed. */
+const MAX_CACHED_ROUTES = 10_000;
+
+export class Router {
+  readonly #home: HomeDatabase;
+  readonly #pools: Pools;
+  readonly #secrets: SecretBox;
+  readonly #byNumber = new Map<number, TenantRoute>();
+
+  constructor(context: { home: HomeDatabase; pools: Pools; secrets: SecretBox }) {
+    this.#home = context.home;
+    this.#pools = context.pools;
+    this.#secrets = context.secrets;
+  }
+
+  /** Where the row with this id is; undefined when no placement has the number in it. */
+  async route(id: string): Promise<Route | undefined> {
+    const number = placementNumberOf(id);
+    if (number === HOME_NUMBER) return { kind: "home", database: this.#home };
+    const cached = this.#byNumber.get(number);
+    if (cached !== undefined) return cached;
+    const [row] = await this.#home.query<RouteRow>("routes.by_number", `${SELECT} where p.number = $1`, [number]);
+    return row === undefined ? undefined : this.#remember(row);
+  }
+
+  /** The routes of an organization's placements, read anew, by region key. */
+  async routesOf(organizationId: string): Promise<TenantRoute[]> {
+    const rows = await this.#home.query<RouteRow>(
+      "routes.of_organization",
+      `${SELECT} where p.organization_id = $1 order by r.key`,
+      [organizationId],
+    );
+    return rows.map((row) => this.#remember(row));
+  }
+
+  /** Forgets everything: a placement or a region changed. */
+  forget(): void {
+    this.#byNumber.clear();
+  }
+
+  #remember(row: RouteRow): TenantRoute {
+    const address = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
+    const route: TenantRoute = {
+      kind: "tenant",
+      placementNumber: row.number,
+      organizationId: row.organizationId,
+      regionKey: row.regionKey,
+      databaseId: row.databaseId,
+      state: row.state,
+      open: () => this.#pools.open("tenant", address, row.database),
+    };
+    if (route.state === "ACTIVE") {
+      if (this.#byNumber.size >= MAX_CACHED_ROUTES) this.#byNumber.clear();
+      this.#byNumber.set(row.number, route);
+    }
+    return route;
+  }
+}
+
+/** Refuses with one sentence unless the placement takes reads and writes now. */
+export function requireActive(route: TenantRoute): void {
+  if (route.state === "ACTIVE") return;
+  const sentences: Record<string, string> = {
+    PROVISIONING: `The organization's access to region ${route.regionKey} is still being set up.`,
+    FAILED: `The organization's access to region ${route.regionKey} could not be set up.`,
+  };
+  throw new TenantryError(
+    "CONFLICT",
+    sentences[route.state] ?? `The organization's access to region ${route.regionKey} is ${route.state.toLowerCase()}.`,
+  );
+}
