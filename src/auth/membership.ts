@@ -4,7 +4,11 @@ import { notFound } from "#kernel/errors";
 import type { Queryable } from "#postgres/database";
 
 /** The user's role in the organization; null when they are no member or the organization does not exist. */
-export async function findRole(home: Queryable<"home">, organizationId: string, userId: string): Promise<Role | null> {
+export async function findRole(
+  home: Queryable<"home">,
+  organizationId: string,
+  userId: string,
+): Promise<Role | null> {
   const [row] = await home.query<{ role: Role }>(
     "memberships.role",
     "select role from tenantry.memberships where organization_id = $1 and user_id = $2",
@@ -24,6 +28,8 @@ export async function requireInOrganization(
     authorizeInOrganization(actor, await findRole(home, organizationId, actor.userId), action);
     return;
   }
-  const found = await home.query("organizations.exists", "select from tenantry.organizations where id = $1", [organizationId]);
+  const found = await home.query("organizations.exists", "select from tenantry.organizations where id = $1", [
+    organizationId,
+  ]);
   if (found.length === 0) throw notFound("Organization");
 }

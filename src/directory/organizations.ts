@@ -52,7 +52,11 @@ export function findOrganizations(
 }
 
 /** One organization. NOT_FOUND when there is none that the actor may see. */
-export async function getOrganization(context: { home: HomeDatabase }, actor: Actor, id: string): Promise<Organization> {
+export async function getOrganization(
+  context: { home: HomeDatabase },
+  actor: Actor,
+  id: string,
+): Promise<Organization> {
   const [organization] = await findOrganizations(context, actor, [id]);
   if (organization === undefined) throw notFound("Organization");
   return organization;

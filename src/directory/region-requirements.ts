@@ -23,7 +23,9 @@ function subscriptionObstacle(probe: ServerProbe, major: number): string | undef
   if (probe.subscriptionMethod !== null) return undefined;
   if (major >= 16)
     return `The role ${probe.role} may not create subscriptions. As a superuser run: GRANT pg_create_subscription TO ${probe.role};`;
-  const extension = probe.aivenExtras ? " The extension aiven_extras is there but this version of Tenantry does not use it yet." : "";
+  const extension = probe.aivenExtras
+    ? " The extension aiven_extras is there but this version of Tenantry does not use it yet."
+    : "";
   return `The role ${probe.role} may not create subscriptions, which takes a superuser on PostgreSQL 15.${extension}`;
 }
 

@@ -21,6 +21,9 @@ export type Region = {
   subscriptionMethod: SubscriptionMethod;
 };
 
+/** What the server answered. */
+export type RegionProbe = ServerProbe;
+
 type Context = { home: HomeDatabase; pools: Pools; secrets: SecretBox };
 
 const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod"`;
@@ -44,7 +47,8 @@ export async function registerRegion(
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
   const probe = await probeAt(context.pools, address, "connectionUrl");
   const obstacle = findObstacle(probe);
-  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  if (obstacle !== undefined)
+    throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
   const id = newId();
   try {
     const [region] = await context.home.query<Region>(
@@ -85,9 +89,13 @@ async function describeConflict(
     "select key from tenantry.regions where system_identifier = $1",
     [probe.systemIdentifier],
   );
-  return new TenantryError("CONFLICT", `This server is registered already, as region ${other?.key ?? "of another key"}.`, {
-    field: "connectionUrl",
-  });
+  return new TenantryError(
+    "CONFLICT",
+    `This server is registered already, as region ${other?.key ?? "of another key"}.`,
+    {
+      field: "connectionUrl",
+    },
+  );
 }
 
 /** Connects and probes. Throws REGION_UNAVAILABLE on `field`, with the reason but no secret. */
@@ -99,15 +107,23 @@ export async function probeAt(pools: Pools, address: ServerAddress, field?: stri
     const state = sqlState(cause);
     const where = `${address.host}:${address.port}`;
     if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization)
-      throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} refused the user name or the password.`, {
-        ...details,
-        cause,
-      });
+      throw new TenantryError(
+        "REGION_UNAVAILABLE",
+        `The server at ${where} refused the user name or the password.`,
+        {
+          ...details,
+          cause,
+        },
+      );
     if (isConnectionFailure(cause) || state !== undefined || isTlsFailure(cause))
-      throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} cannot be reached: ${reason(cause)}.`, {
-        ...details,
-        cause,
-      });
+      throw new TenantryError(
+        "REGION_UNAVAILABLE",
+        `The server at ${where} cannot be reached: ${reason(cause)}.`,
+        {
+          ...details,
+          cause,
+        },
+      );
     throw cause;
   }
 }
@@ -142,13 +158,21 @@ export function listRegions({ home }: { home: HomeDatabase }): Promise<Region[]>
 
 /** The region with this key. NOT_FOUND when there is none. */
 export async function getRegion({ home }: { home: HomeDatabase }, key: string): Promise<Region> {
-  const [region] = await home.query<Region>("regions.get", `select ${COLUMNS} from tenantry.regions r where r.key = $1`, [key]);
+  const [region] = await home.query<Region>(
+    "regions.get",
+    `select ${COLUMNS} from tenantry.regions r where r.key = $1`,
+    [key],
+  );
   if (region === undefined) throw notFound("Region");
   return region;
 }
 
 export function findRegions({ home }: { home: HomeDatabase }, ids: readonly string[]): Promise<Region[]> {
-  return home.query<Region>("regions.find", `select ${COLUMNS} from tenantry.regions r where r.id = any($1::uuid[])`, [ids]);
+  return home.query<Region>(
+    "regions.find",
+    `select ${COLUMNS} from tenantry.regions r where r.id = any($1::uuid[])`,
+    [ids],
+  );
 }
 
 /** The regions of tenant databases, for rows that name only the database. */
@@ -176,7 +200,10 @@ export async function probeRegion(context: Context, regionId: string): Promise<S
 }
 
 /** How to reach the region's server. Holds the password: for opening connections and subscriptions only. */
-export async function regionAddress({ home, secrets }: Omit<Context, "pools">, regionId: string): Promise<ServerAddress> {
+export async function regionAddress(
+  { home, secrets }: Omit<Context, "pools">,
+  regionId: string,
+): Promise<ServerAddress> {
   const [row] = await home.query<{ sealed: Buffer }>(
     "regions.address",
     "select connection_url as sealed from tenantry.regions where id = $1",

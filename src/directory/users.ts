@@ -36,12 +36,18 @@ export async function createUser(
     return user;
   } catch (error) {
     if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
-    throw new TenantryError("CONFLICT", "A user with this e-mail address exists already.", { field: "email" });
+    throw new TenantryError("CONFLICT", "A user with this e-mail address exists already.", {
+      field: "email",
+    });
   }
 }
 
 /** The users with these ids that the actor may see, in no particular order. */
-export function findUsers({ home }: { home: Queryable<"home"> }, actor: Actor, ids: readonly string[]): Promise<User[]> {
+export function findUsers(
+  { home }: { home: Queryable<"home"> },
+  actor: Actor,
+  ids: readonly string[],
+): Promise<User[]> {
   return home.query<User>(
     "users.find",
     `select ${COLUMNS} from tenantry.users u where u.id = any($1::uuid[]) and ${VISIBLE_TO("$2")}`,
@@ -56,7 +62,11 @@ export async function getUser(context: { home: HomeDatabase }, actor: Actor, id:
   return user;
 }
 
-export async function listUsers({ home }: { home: HomeDatabase }, actor: Actor, page: PageRequest): Promise<Page<User>> {
+export async function listUsers(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  page: PageRequest,
+): Promise<Page<User>> {
   const rows = await home.query<User>(
     "users.list",
     `select ${COLUMNS} from tenantry.users u

@@ -32,6 +32,12 @@ test("ids carry the time of their making and do not repeat", () => {
 
 test("only UUIDs pass as ids", () => {
   expect(isUuid("0190f0e4-5b8a-7c3d-8e2f-aabbccddeeff")).toBe(true);
-  for (const text of ["", "x", "0190f0e45b8a7c3d8e2faabbccddeeff", "0190f0e4-5b8a-7c3d-8e2f-aabbccddeef", "' or 1=1 --"])
+  for (const text of [
+    "",
+    "x",
+    "0190f0e45b8a7c3d8e2faabbccddeeff",
+    "0190f0e4-5b8a-7c3d-8e2f-aabbccddeef",
+    "' or 1=1 --",
+  ])
     expect(isUuid(text)).toBe(false);
 });

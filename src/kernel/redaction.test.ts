@@ -4,7 +4,7 @@ import { redact, redactedMessage } from "#kernel/redaction";
 test.each([
   ["connection URLs", "cannot reach postgres://tenantry:hunter2@db.example:5432/x", "hunter2"],
   ["URLs with an odd password", "postgresql://u:p%40s:s@h", "p%40s"],
-  ["libpq strings", "subscription \"s\" host=h password=hunter2 user=u", "hunter2"],
+  ["libpq strings", 'subscription "s" host=h password=hunter2 user=u', "hunter2"],
   ["quoted libpq values", "password = 'hun\\'ter 2' user=u", "ter 2"],
   ["query parameters", "postgres://h/?user=u&password=hunter2&sslmode=require", "hunter2"],
   ["bearer tokens", "authorization: Bearer abcdefgh12345", "abcdefgh12345"],
@@ -14,7 +14,7 @@ test.each([
 });
 
 test("text without secrets stays as it is", () => {
-  expect(redact("relation \"tenantry.users\" does not exist at 12:30")).toBe(
-    "relation \"tenantry.users\" does not exist at 12:30",
+  expect(redact('relation "tenantry.users" does not exist at 12:30')).toBe(
+    'relation "tenantry.users" does not exist at 12:30',
   );
 });

@@ -10,7 +10,10 @@ const LOCK_KEY = 7_365_001;
  * Applies what is missing and returns the version reached. Throws CONFLICT when the database is newer than this
  * program, or when a migration that was applied has changed since.
  */
-export async function migrate<Kind extends DatabaseKind>(database: Database<Kind>, set: MigrationSet): Promise<number> {
+export async function migrate<Kind extends DatabaseKind>(
+  database: Database<Kind>,
+  set: MigrationSet,
+): Promise<number> {
   await database.session(async (session) => {
     await session.query("migrations.lock", `select pg_advisory_lock(${LOCK_KEY})`);
     await session.query("migrations.table", MIGRATIONS_TABLE);

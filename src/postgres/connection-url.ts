@@ -43,7 +43,10 @@ const MAX_URL_LENGTH = 2_000;
 export function parseServerUrl(url: string, field: string): ServerAddress {
   const { address, database, hasPath } = parseUrl(url, field);
   if (database !== "")
-    throw invalidInput(field, "The connection URL must not name a database: Tenantry creates its own on the server.");
+    throw invalidInput(
+      field,
+      "The connection URL must not name a database: Tenantry creates its own on the server.",
+    );
   if (hasPath) throw invalidInput(field, "The connection URL must not end with a slash.");
   return address;
 }
@@ -51,18 +54,28 @@ export function parseServerUrl(url: string, field: string): ServerAddress {
 /** Reads a connection URL that names a database, such as DATABASE_URL. Throws INVALID_INPUT on `field`. */
 export function parseDatabaseUrl(url: string, field: string): { address: ServerAddress; database: string } {
   const { address, database } = parseUrl(url, field);
-  if (database === "") throw invalidInput(field, "The connection URL must name a database, as in postgres://user@host/tenantry.");
+  if (database === "")
+    throw invalidInput(
+      field,
+      "The connection URL must name a database, as in postgres://user@host/tenantry.",
+    );
   return { address, database };
 }
 
-function parseUrl(text: string, field: string): { address: ServerAddress; database: string; hasPath: boolean } {
+function parseUrl(
+  text: string,
+  field: string,
+): { address: ServerAddress; database: string; hasPath: boolean } {
   if (text.length > MAX_URL_LENGTH)
     throw invalidInput(field, `The connection URL is longer than ${MAX_URL_LENGTH} characters.`);
   if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
     throw invalidInput(field, "The connection URL must look like postgres://user:password@host:5432.");
   const url = new URL(text);
   if (url.hash !== "" || text.includes("#"))
-    throw invalidInput(field, "The connection URL must not have a fragment (#…); write # in a password as %23.");
+    throw invalidInput(
+      field,
+      "The connection URL must not have a fragment (#…); write # in a password as %23.",
+    );
   if (url.hostname === "" || url.hostname.includes(","))
     throw invalidInput(field, "The connection URL must name one host.");
   if (url.username === "") throw invalidInput(field, "The connection URL must name a user.");
@@ -80,7 +93,10 @@ function readParameters(url: URL, field: string): Map<string, string> {
   const parameters = new Map<string, string>();
   for (const [name, value] of url.searchParams) {
     if (!PARAMETERS.has(name))
-      throw invalidInput(field, `The connection URL's parameter ${JSON.stringify(name.slice(0, 40))} is not supported.`);
+      throw invalidInput(
+        field,
+        `The connection URL's parameter ${JSON.stringify(name.slice(0, 40))} is not supported.`,
+      );
     if (parameters.has(name)) throw invalidInput(field, `The connection URL gives ${name} twice.`);
     parameters.set(name, value);
   }
@@ -132,8 +148,12 @@ export function tlsOptions(address: ServerAddress): false | Record<string, unkno
   return {
     rejectUnauthorized: verify,
     ...(hasRoot ? { ca: readFileSync(rootFile, "utf8") } : {}),
-    ...(address.parameters.has("sslcert") ? { cert: readFileSync(address.parameters.get("sslcert") ?? "", "utf8") } : {}),
-    ...(address.parameters.has("sslkey") ? { key: readFileSync(address.parameters.get("sslkey") ?? "", "utf8") } : {}),
+    ...(address.parameters.has("sslcert")
+      ? { cert: readFileSync(address.parameters.get("sslcert") ?? "", "utf8") }
+      : {}),
+    ...(address.parameters.has("sslkey")
+      ? { key: readFileSync(address.parameters.get("sslkey") ?? "", "utf8") }
+      : {}),
     // verify-ca checks the chain only, as libpq does; an undefined result means the name is accepted.
     ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
   };

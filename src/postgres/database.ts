@@ -14,7 +14,11 @@ export interface Queryable<Kind extends DatabaseKind> {
    * Runs one statement. `name` goes in front as a comment, so that `pg_stat_activity` and slow-query logs
    * explain themselves. Throws the driver's errors; see sql-state.ts for telling them apart.
    */
-  query<Row extends object = Record<string, never>>(name: string, text: string, values?: readonly unknown[]): Promise<Row[]>;
+  query<Row extends object = Record<string, never>>(
+    name: string,
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<Row[]>;
 }
 
 /** Statements that share one connection outside a transaction: DDL that refuses one, locks, settings. */
@@ -87,7 +91,11 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient): Session<Kind> {
   return {
     kind,
-    async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    async query<Row extends object>(
+      name: string,
+      text: string,
+      values: readonly unknown[] = [],
+    ): Promise<Row[]> {
       const result = await client.query<Row>(comment(name, text), [...values]);
       return result.rows;
     },

@@ -53,7 +53,8 @@ export class Listener {
     while (!this.#stop.signal.aborted) {
       try {
         await this.#connectOnce(() => {
-          if (started) for (const handlers of this.#handlers.values()) for (const handler of handlers) handler("");
+          if (started)
+            for (const handlers of this.#handlers.values()) for (const handler of handlers) handler("");
           started = true;
           first.resolve();
         });
@@ -96,5 +97,53 @@ export class Listener {
       // Never back into the pool: it still listens.
       client.release(true);
     }
+  }
+}
+
+/** One listener per database, shared by everybody who hears something there and closed with the last of them. */
+export class Listeners {
+  readonly #open = new Map<
+    Database<DatabaseKind>,
+    { listener: Listener; started: Promise<void>; users: number }
+  >();
+  readonly #onError: (error: unknown) => void;
+
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
+  }
+
+  /** Hears a channel of a database until the returned function is called. Rejects when it cannot connect. */
+  async on(database: Database<DatabaseKind>, channel: string, handler: Handler): Promise<() => void> {
+    let entry = this.#open.get(database);
+    if (entry === undefined) {
+      const listener = new Listener(database, this.#onError);
+      entry = { listener, started: listener.start(), users: 0 };
+      this.#open.set(database, entry);
+    }
+    const shared = entry;
+    shared.users += 1;
+    const leave = () => {
+      shared.users -= 1;
+      if (shared.users > 0) return;
+      this.#open.delete(database);
+      void shared.listener.close();
+    };
+    try {
+      await shared.started;
+      const stop = await shared.listener.on(channel, handler);
+      return () => {
+        stop();
+        leave();
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const entries = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(entries.map(({ listener }) => listener.close()));
   }
 }

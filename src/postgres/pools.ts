@@ -54,7 +54,12 @@ export class Pools {
       void this.#close(found);
     }
     this.#makeRoom();
-    const created = this.#create(kind, address, database, options.maxConnections ?? this.#limits.maxPerDatabase);
+    const created = this.#create(
+      kind,
+      address,
+      database,
+      options.maxConnections ?? this.#limits.maxPerDatabase,
+    );
     this.#entries.set(key, { database: created, address });
     return created;
   }
@@ -93,13 +98,19 @@ export class Pools {
     for (const [key, entry] of this.#entries) {
       if (this.#entries.size < this.#limits.maxDatabases) return;
       // A pool in use is not taken from under its user; the bound then waits for the next opening.
-      if (entry.database.kind !== "tenant" || entry.database.pool.totalCount > entry.database.pool.idleCount) continue;
+      if (entry.database.kind !== "tenant" || entry.database.pool.totalCount > entry.database.pool.idleCount)
+        continue;
       this.#entries.delete(key);
       void this.#close(entry);
     }
   }
 
-  #create<Kind extends DatabaseKind>(kind: Kind, address: ServerAddress, database: string, max: number): Database<Kind> {
+  #create<Kind extends DatabaseKind>(
+    kind: Kind,
+    address: ServerAddress,
+    database: string,
+    max: number,
+  ): Database<Kind> {
     const pool = new pg.Pool({
       host: address.host,
       port: address.port,
@@ -115,6 +126,8 @@ export class Pools {
       keepAlive: true,
     });
     pool.on("error", this.#onError);
+    // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
+    pool.on("connect", (client) => client.on("error", () => undefined));
     return new Database(kind, pool);
   }
 

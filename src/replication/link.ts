@@ -62,7 +62,12 @@ const TABLES: Record<Direction, readonly PublishedTable[]> = {
 };
 
 /** The two links of a tenant database. */
-export function linksOf(installation: string, databaseId: number, home: Endpoint, tenant: Endpoint): Record<Direction, Link> {
+export function linksOf(
+  installation: string,
+  databaseId: number,
+  home: Endpoint,
+  tenant: Endpoint,
+): Record<Direction, Link> {
   const link = (direction: Direction, publisher: Endpoint, subscriber: Endpoint): Link => ({
     name: linkName(installation, databaseId, direction),
     direction,

@@ -49,7 +49,9 @@ export async function createSlot(link: Link): Promise<void> {
   await link.publisher.database.session(async (session) => {
     await session.query("slot.timeout", `set statement_timeout = ${CREATE_TIMEOUT_MS}`);
     try {
-      await session.query("slot.create", "select pg_create_logical_replication_slot($1, 'pgoutput')", [link.name]);
+      await session.query("slot.create", "select pg_create_logical_replication_slot($1, 'pgoutput')", [
+        link.name,
+      ]);
     } catch (error) {
       if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
     }
@@ -74,8 +76,15 @@ export async function dropSlot(link: Link): Promise<void> {
   });
 }
 
-/** The end of the WAL now: whatever committed before this call lies before it. */
+/**
+ * A position that every transaction committed before this call lies before. The flushed end where commits wait
+ * for the flush: the inserted end can be up to a WAL writer's round ahead of what a walsender may send.
+ */
 export async function currentLsn(database: Queryable<DatabaseKind>): Promise<Lsn> {
-  const [row] = await database.query<{ lsn: string }>("wal.insert_lsn", "select pg_current_wal_insert_lsn()::text as lsn");
+  const [row] = await database.query<{ lsn: string }>(
+    "wal.lsn",
+    `select (case current_setting('synchronous_commit')
+             when 'off' then pg_current_wal_insert_lsn() else pg_current_wal_flush_lsn() end)::text as lsn`,
+  );
   return parseLsn(row?.lsn ?? "");
 }

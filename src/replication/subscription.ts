@@ -3,7 +3,6 @@ import { formatConnectionString } from "#postgres/connection-url";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import type { DatabaseKind, Session } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { findSlot } from "#replication/slot";
 import type { Link } from "#replication/link";
 
 /** CREATE SUBSCRIPTION connects to the publisher from the subscriber's server; beyond this it gives up. */
@@ -56,11 +55,17 @@ async function keepOutOfServerLog(session: Session<DatabaseKind>): Promise<void>
 }
 
 export async function enableSubscription(link: Link): Promise<void> {
-  await link.subscriber.database.query("subscription.enable", `alter subscription ${quoteIdentifier(link.name)} enable`);
+  await link.subscriber.database.query(
+    "subscription.enable",
+    `alter subscription ${quoteIdentifier(link.name)} enable`,
+  );
 }
 
 export async function disableSubscription(link: Link): Promise<void> {
-  await link.subscriber.database.query("subscription.disable", `alter subscription ${quoteIdentifier(link.name)} disable`);
+  await link.subscriber.database.query(
+    "subscription.disable",
+    `alter subscription ${quoteIdentifier(link.name)} disable`,
+  );
 }
 
 /**
@@ -74,10 +79,4 @@ export async function dropSubscription(link: Link): Promise<void> {
   await disableSubscription(link);
   await database.query("subscription.detach", `alter subscription ${name} set (slot_name = none)`);
   await database.query("subscription.drop", `drop subscription if exists ${name}`);
-}
-
-/** Whether publication, slot and subscription are all in place, and the slot still has what the subscriber needs. */
-export async function isComplete(link: Link): Promise<boolean> {
-  const [slot, subscription] = await Promise.all([findSlot(link), findSubscription(link)]);
-  return slot !== undefined && slot.walStatus !== "lost" && subscription?.slotName === link.name;
 }

@@ -12,7 +12,13 @@ import { type LocatedResource, locateResource, type WorkspaceContext } from "#wo
 import type { Route } from "#workspace/routing";
 
 /** A text note on a resource by a user. Lives in the resource's database and nowhere else. */
-export type Comment = { id: string; resourceId: string; authorId: string | null; body: string; createdAt: Date };
+export type Comment = {
+  id: string;
+  resourceId: string;
+  authorId: string | null;
+  body: string;
+  createdAt: Date;
+};
 
 /** A comment's author as the resource's own database knows them: today's members only, besides at home. */
 export type Author = { id: string; name: string; email: string; createdAt: Date };
@@ -45,13 +51,22 @@ export async function createComment(
          select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
        )
        select ${COLUMNS} from added, announced`,
-      [newRoutedId(placementNumberOf(resource.id)), resource.databaseId, resource.organizationId, resource.id, authorId, body],
+      [
+        newRoutedId(placementNumberOf(resource.id)),
+        resource.databaseId,
+        resource.organizationId,
+        resource.id,
+        authorId,
+        body,
+      ],
     );
     if (comment === undefined) throw new Error("the insert returned no row");
     return comment;
   };
   try {
-    return route.kind === "home" ? await insert(route.database) : await inRegion(route, () => insert(route.open()));
+    return route.kind === "home"
+      ? await insert(route.database)
+      : await inRegion(route, () => insert(route.open()));
   } catch (error) {
     // The resource went away between the look and the insert.
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
@@ -69,10 +84,17 @@ function chooseAuthor(actor: Actor, authorId: string | null): string {
   return actor.userId;
 }
 
-async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: string, route: Route): Promise<void> {
+async function requireAuthor(
+  context: WorkspaceContext,
+  actor: Actor,
+  authorId: string,
+  route: Route,
+): Promise<void> {
   if (route.kind === "home") {
     if (actor.kind === "user") return;
-    const found = await context.home.query("users.exists", "select from tenantry.users where id = $1", [authorId]);
+    const found = await context.home.query("users.exists", "select from tenantry.users where id = $1", [
+      authorId,
+    ]);
     if (found.length === 0) throw invalidInput("authorId", "There is no user with this id.");
     return;
   }
@@ -89,7 +111,10 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
 }
 
 /** A page of a resource's comments, oldest first. The resource was located for this actor. */
-export async function listComments({ resource, route }: LocatedResource, page: PageRequest): Promise<Page<Comment>> {
+export async function listComments(
+  { resource, route }: LocatedResource,
+  page: PageRequest,
+): Promise<Page<Comment>> {
   const list = (database: Queryable<DatabaseKind>) =>
     database.query<Comment>(
       "comments.list",
@@ -97,12 +122,18 @@ export async function listComments({ resource, route }: LocatedResource, page: P
        where resource_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`,
       [resource.id, page.after, page.first + 1],
     );
-  const rows = route.kind === "home" ? await list(route.database) : await inRegion(route, () => list(route.open()));
+  const rows =
+    route.kind === "home" ? await list(route.database) : await inRegion(route, () => list(route.open()));
   return toPage(rows, page);
 }
 
 /** One comment, for an actor who may see its resource. NOT_FOUND otherwise. */
-export async function getComment(context: WorkspaceContext, actor: Actor, resourceId: string, id: string): Promise<Comment> {
+export async function getComment(
+  context: WorkspaceContext,
+  actor: Actor,
+  resourceId: string,
+  id: string,
+): Promise<Comment> {
   const { route } = await locateResource(context, actor, resourceId);
   const get = (database: Queryable<DatabaseKind>) =>
     database.query<Comment>(
@@ -110,7 +141,8 @@ export async function getComment(context: WorkspaceContext, actor: Actor, resour
       `select ${COLUMNS} from tenantry.comments where id = $1 and resource_id = $2`,
       [id, resourceId],
     );
-  const [comment] = route.kind === "home" ? await get(route.database) : await inRegion(route, () => get(route.open()));
+  const [comment] =
+    route.kind === "home" ? await get(route.database) : await inRegion(route, () => get(route.open()));
   if (comment === undefined) throw notFound("Comment");
   return comment;
 }

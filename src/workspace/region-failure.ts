@@ -8,8 +8,12 @@ export async function inRegion<Result>(route: TenantRoute, work: () => Promise<R
     return await work();
   } catch (cause) {
     if (!isConnectionFailure(cause)) throw cause;
-    throw new TenantryError("REGION_UNAVAILABLE", `The region ${route.regionKey} cannot be reached now; try again later.`, {
-      cause,
-    });
+    throw new TenantryError(
+      "REGION_UNAVAILABLE",
+      `The region ${route.regionKey} cannot be reached now; try again later.`,
+      {
+        cause,
+      },
+    );
   }
 }

@@ -38,8 +38,15 @@ export async function createResource(
   const name = validName("name", input.name);
   if (input.organizationId === null) {
     if (input.regionKey !== null)
-      throw invalidInput("regionKey", "A resource of the default organization lives at home: leave regionKey out.");
-    return insertResource(context.home, { name, databaseId: 0, number: HOME_NUMBER, organizationId: null }, actor);
+      throw invalidInput(
+        "regionKey",
+        "A resource of the default organization lives at home: leave regionKey out.",
+      );
+    return insertResource(
+      context.home,
+      { name, databaseId: 0, number: HOME_NUMBER, organizationId: null },
+      actor,
+    );
   }
   const { organizationId } = input;
   await requireInOrganization(context.home, actor, organizationId, "write-content");
@@ -59,18 +66,29 @@ async function chooseRoute(
   if (regionKey !== null) {
     const chosen = routes.find((route) => route.regionKey === regionKey);
     if (chosen !== undefined) return chosen;
-    const known = await context.home.query("regions.exists", "select from tenantry.regions where key = $1", [regionKey]);
+    const known = await context.home.query("regions.exists", "select from tenantry.regions where key = $1", [
+      regionKey,
+    ]);
     const what =
       known.length === 0
         ? `There is no region ${JSON.stringify(regionKey.slice(0, 40))}.`
         : `The organization has no access to region ${regionKey}.`;
-    throw invalidInput("regionKey", `${what} ${keys === "" ? "It has access to no region." : `It has access to: ${keys}.`}`);
+    throw invalidInput(
+      "regionKey",
+      `${what} ${keys === "" ? "It has access to no region." : `It has access to: ${keys}.`}`,
+    );
   }
   const [only, second] = routes;
   if (only === undefined)
-    throw invalidInput("regionKey", "The organization has access to no region yet: grant it access to one first.");
+    throw invalidInput(
+      "regionKey",
+      "The organization has access to no region yet: grant it access to one first.",
+    );
   if (second !== undefined)
-    throw invalidInput("regionKey", `The organization has access to several regions, so name one of them: ${keys}.`);
+    throw invalidInput(
+      "regionKey",
+      `The organization has access to several regions, so name one of them: ${keys}.`,
+    );
   return only;
 }
 
@@ -93,7 +111,11 @@ async function insertResource(
 export type LocatedResource = { resource: Resource; route: Awaited<ReturnType<Router["route"]>> & object };
 
 /** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
-export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
+export async function locateResource(
+  context: WorkspaceContext,
+  actor: Actor,
+  id: string,
+): Promise<LocatedResource> {
   const route = await context.router.route(id);
   if (route === undefined) throw notFound("Resource");
   if (route.kind === "tenant") {
@@ -109,7 +131,8 @@ export async function locateResource(context: WorkspaceContext, actor: Actor, id
        where database_id = $1 and id = $2 and organization_id is not distinct from $3`,
       route.kind === "home" ? [0, id, null] : [route.databaseId, id, route.organizationId],
     );
-  const [resource] = route.kind === "home" ? await find(route.database) : await inRegion(route, () => find(route.open()));
+  const [resource] =
+    route.kind === "home" ? await find(route.database) : await inRegion(route, () => find(route.open()));
   if (resource === undefined) throw notFound("Resource");
   return { resource, route };
 }

@@ -1,0 +1,126 @@
+/**
+ * The import rules of the architecture, generated from one table. `test/architecture.test.ts` runs them, proves that
+ * every module was seen, and that a planted violation of each rule is found.
+ */
+const { Visitor } = require("@swc/core/Visitor.js");
+
+// The visitor that dependency-cruiser walks with does not know `using`: it would stop at the first one.
+const visitStatement = Visitor.prototype.visitStatement;
+Visitor.prototype.visitStatement = function (statement) {
+  if (statement.type !== "UsingDeclaration") return visitStatement.call(this, statement);
+  for (const declarator of statement.decls) this.visitVariableDeclarator(declarator);
+  return statement;
+};
+
+const SERVICES = ["auth", "directory", "workspace"];
+
+/** Each folder (or file) of src/, and what it may import apart from itself. A folder without a row may not exist. */
+const ROWS = [
+  { part: "main", may: "all" },
+  { part: "config", may: ["kernel"] },
+  { part: "kernel", may: [] },
+  { part: "observability", may: ["kernel"] },
+  { part: "postgres", may: ["kernel", "observability"] },
+  { part: "schema", may: [] },
+  { part: "migrations", may: ["kernel", "postgres", "schema"] },
+  { part: "replication", may: ["kernel", "postgres"] },
+  { part: "auth", may: ["kernel", "postgres"] },
+  { part: "directory", may: ["kernel", "postgres", "auth"] },
+  { part: "workspace", may: ["kernel", "postgres", "auth"] },
+  {
+    part: "operations",
+    may: ["kernel", "observability", "postgres", "schema", "migrations", "replication", ...SERVICES],
+  },
+  { part: "graphql", may: ["kernel", ...SERVICES, "operations"] },
+  { part: "http", may: ["kernel", "graphql", "observability"] },
+  { part: "cli", may: ["kernel", ...SERVICES, "operations"] },
+  { part: "embedded", may: ["kernel"] },
+];
+
+/** A folder's modules or the one file of that name. */
+const within = (parts) => `^src/(${parts.join("|")})(/|\\.ts$)`;
+const TESTS = "\\.test\\.ts$";
+/** The driver, whether it resolves to node_modules or, in a planted tree, to nothing. */
+const DRIVER = "(^|node_modules/)(pg|pg-native|pg-pool|pg-cursor|@types/pg)(/|$)";
+
+const rows = ROWS.filter(({ may }) => may !== "all").map(({ part, may }) => ({
+  name: `imports-of-${part}`,
+  comment: `src/${part} may import ${may.length === 0 ? "nothing else of src/" : may.map((other) => `src/${other}`).join(", ")}.`,
+  severity: "error",
+  from: { path: within([part]), pathNot: TESTS },
+  to: { path: "^src/", pathNot: within([part, ...may]) },
+}));
+
+module.exports = {
+  forbidden: [
+    ...rows,
+    {
+      name: "folder-without-a-row",
+      comment: "Every folder of src/ has a row in the table that says what it may import.",
+      severity: "error",
+      from: { path: "^src/", pathNot: within(ROWS.map(({ part }) => part)) },
+      to: {},
+    },
+    {
+      name: "workspace-never-directory",
+      comment: "A tenant's data is reached without the directory, so that it can stay in its region.",
+      severity: "error",
+      from: { path: within(["workspace"]), pathNot: TESTS },
+      to: { path: within(["directory"]), reachable: true },
+    },
+    {
+      name: "graphql-never-postgres",
+      comment: "Resolvers call services and operations; SQL and connections are theirs.",
+      severity: "error",
+      from: { path: within(["graphql"]), pathNot: TESTS },
+      to: { path: [within(["postgres"]), DRIVER] },
+    },
+    {
+      name: "driver-only-in-postgres",
+      comment: "src/postgres is the only importer of the driver.",
+      severity: "error",
+      from: { path: "^src/", pathNot: [within(["postgres"]), TESTS] },
+      to: { path: DRIVER },
+    },
+    {
+      name: "source-never-imports-tests",
+      comment: "What ships does not import what tests it, measures it or starts it.",
+      severity: "error",
+      from: { path: "^(src|bin)/", pathNot: TESTS },
+      to: { path: ["^(test|bench)/", TESTS] },
+    },
+    {
+      name: "console-stands-alone",
+      comment: "The operator's page runs in a browser: it imports nothing of the server.",
+      severity: "error",
+      from: { path: "^console/" },
+      to: { path: "^(src|bin|test|bench)/" },
+    },
+    {
+      name: "no-cycles",
+      comment: "Neither folders nor files import in a circle, not even for types.",
+      severity: "error",
+      from: { path: "^(src|bin|console)/" },
+      to: { circular: true },
+    },
+    {
+      name: "no-unresolvable",
+      comment: "An import that leads nowhere would also escape every other rule.",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true, pathNot: DRIVER },
+    },
+  ],
+  options: {
+    // TypeScript 7 has no API that dependency-cruiser can call: with its default parser it passes on zero modules.
+    parser: "swc",
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^test/fixtures/" },
+    enhancedResolveOptions: {
+      extensions: [".ts", ".js", ".cjs", ".json"],
+      conditionNames: ["import", "node", "default", "types"],
+      exportsFields: ["exports"],
+    },
+  },
+};

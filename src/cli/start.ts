@@ -1,0 +1,104 @@
+import { Command } from "commander";
+import { readConfig, type Config } from "#config";
+import { type Cluster, startCluster } from "#embedded/cluster";
+import { defaultDataFolder } from "#embedded/data-folder";
+import { startApp } from "#main";
+import { TenantryError } from "#kernel/errors";
+import { fileURLToPath } from "node:url";
+
+const EMBEDDED_SERVERS = [
+  { name: "home", preferredPort: 54_320, databases: ["tenantry"] },
+  { name: "eu", preferredPort: 54_321 },
+  { name: "us", preferredPort: 54_322 },
+] as const;
+
+/** `tenantry start`: embedded servers unless DATABASE_URL is set, the API, the job runner. */
+export function startCommand(): Command {
+  return new Command("start")
+    .description("start the API, and PostgreSQL servers unless DATABASE_URL is set")
+    .action(start);
+}
+
+async function start(): Promise<void> {
+  const config = readConfig();
+  const say = (line: string) => process.stdout.write(`${line}\n`);
+  await using stack = new AsyncDisposableStack();
+  // Pressed while things start: they are taken down again once they are up.
+  const stopped = untilStopped();
+  let cluster: Cluster | undefined;
+  if (config.databaseUrl === undefined) {
+    cluster = await startCluster({
+      dataDir: config.dataDir ?? defaultDataFolder(fileURLToPath(new URL("../..", import.meta.url))),
+      servers: EMBEDDED_SERVERS,
+      onProgress: say,
+    });
+    stack.defer(async () => {
+      say("Stopping the PostgreSQL servers …");
+      await cluster?.stop();
+    });
+  }
+  say("Preparing the home database …");
+  const regionUrls =
+    cluster === undefined ? undefined : { eu: serverUrl(cluster, "eu"), us: serverUrl(cluster, "us") };
+  const app = await startApp({
+    ...connection(config, cluster),
+    ...appOptions(config),
+    ...(regionUrls === undefined ? {} : { regionUrls }),
+  });
+  stack.defer(async () => {
+    say("Stopping …");
+    await app.close();
+  });
+  greet(app.url, regionUrls, say);
+  await stopped;
+}
+
+function connection(
+  config: Config,
+  cluster: Cluster | undefined,
+): { databaseUrl: string; secretKey: string } {
+  if (cluster !== undefined)
+    return {
+      databaseUrl: cluster.servers.get("home")?.url("tenantry") ?? "",
+      secretKey: config.secretKey ?? cluster.secretKey,
+    };
+  if (config.databaseUrl === undefined || config.secretKey === undefined)
+    throw new TenantryError("INTERNAL", "The configuration names neither a database nor embedded servers.");
+  return { databaseUrl: config.databaseUrl, secretKey: config.secretKey };
+}
+
+function appOptions(config: Config) {
+  const { role, host, port, logLevel } = config;
+  return { role, host, port, logLevel, prettyLogs: process.stdout.isTTY };
+}
+
+function serverUrl(cluster: Cluster, name: string): string {
+  return cluster.servers.get(name)?.url() ?? "";
+}
+
+function greet(
+  url: string | undefined,
+  regionUrls: Record<string, string> | undefined,
+  say: (line: string) => void,
+): void {
+  if (url === undefined) return say("Tenantry's worker is running.");
+  say(`\nTenantry is running.\n\n  Explorer and API   ${url.replace("127.0.0.1", "localhost")}`);
+  if (regionUrls !== undefined) {
+    say("\n  Connection URLs to register as regions (the explorer has them filled in):");
+    for (const [key, regionUrl] of Object.entries(regionUrls)) say(`    ${key}   ${regionUrl}`);
+  }
+  say("\nCtrl-C stops it; the data stays.\n");
+}
+
+/** Resolves at the first SIGINT or SIGTERM. A second one is left to the system and ends the process at once. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      process.off("SIGINT", stop);
+      process.off("SIGTERM", stop);
+      resolve();
+    };
+    process.on("SIGINT", stop);
+    process.on("SIGTERM", stop);
+  });
+}

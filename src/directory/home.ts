@@ -1,0 +1,64 @@
+/** The home database: opened, brought to the latest schema, known by its installation id. */
+import { TenantryError } from "#kernel/errors";
+import { parseDatabaseUrl, type ServerAddress } from "#postgres/connection-url";
+import type { HomeDatabase } from "#postgres/database";
+import type { Pools } from "#postgres/pools";
+import { probeServer } from "#postgres/probe";
+import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
+import { findObstacle } from "#directory/region-requirements";
+
+export type HomeContext = {
+  home: HomeDatabase;
+  homeAddress: ServerAddress;
+  homeDatabaseName: string;
+  /** The prefix of every name this installation gives on servers. */
+  installation: string;
+};
+
+/** The API, the job runner and the listener share these. */
+const MAX_HOME_CONNECTIONS = 16;
+
+export type HomeMigrator = (home: HomeDatabase) => Promise<unknown>;
+
+/** Opens home by DATABASE_URL. Throws one sentence when it cannot be reached or lacks something. */
+export async function openHome(
+  pools: Pools,
+  databaseUrl: string,
+  migrateHome: HomeMigrator,
+): Promise<HomeContext> {
+  const { address, database } = parseDatabaseUrl(databaseUrl, "DATABASE_URL");
+  const home = pools.open("home", address, database, { maxConnections: MAX_HOME_CONNECTIONS });
+  try {
+    const obstacle = findObstacle(await probeServer(home));
+    if (obstacle !== undefined)
+      throw new TenantryError("CAPABILITY_MISSING", `The home server will not do. ${obstacle}`);
+  } catch (cause) {
+    throw explain(cause, address, database);
+  }
+  await migrateHome(home);
+  const [row] = await home.query<{ id: string }>("installation.id", "select id from tenantry.installation");
+  if (row === undefined) throw new Error("home has no installation id");
+  return { home, homeAddress: address, homeDatabaseName: database, installation: row.id };
+}
+
+function explain(cause: unknown, address: ServerAddress, database: string): unknown {
+  const where = `${address.host}:${address.port}`;
+  const state = sqlState(cause);
+  if (state === SQL_STATE.undefinedDatabase)
+    return new TenantryError(
+      "REGION_UNAVAILABLE",
+      `The server at ${where} has no database ${database}: create it first.`,
+      { cause },
+    );
+  if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization)
+    return new TenantryError(
+      "REGION_UNAVAILABLE",
+      `The server at ${where} refused the user name or password of DATABASE_URL.`,
+      { cause },
+    );
+  if (isConnectionFailure(cause))
+    return new TenantryError("REGION_UNAVAILABLE", `The home database at ${where} cannot be reached.`, {
+      cause,
+    });
+  return cause;
+}

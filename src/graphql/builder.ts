@@ -1,0 +1,37 @@
+import SchemaBuilder from "@pothos/core";
+import type { Membership } from "#directory/memberships";
+import type { Organization } from "#directory/organizations";
+import type { Placement } from "#directory/placements";
+import type { Region } from "#directory/regions";
+import type { Comment } from "#workspace/comments";
+import type { Resource } from "#workspace/resources";
+import type { GraphQLContext } from "#graphql/context";
+
+/** A person as a query shows them: from home, or from a region's directory. */
+export type Person = { id: string; name: string; email: string; createdAt: Date };
+
+/** The TypeScript type behind each GraphQL object. */
+export type ObjectShapes = {
+  User: Person;
+  Organization: Organization;
+  Membership: Membership;
+  Region: Region;
+  RegionServer: Region;
+  Placement: Placement;
+  Resource: Resource;
+  Comment: Comment;
+};
+
+export const builder = new SchemaBuilder<{
+  Context: GraphQLContext;
+  DefaultFieldNullability: false;
+  Scalars: {
+    DateTime: { Input: Date; Output: Date };
+    ID: { Input: string; Output: string };
+  };
+  Objects: ObjectShapes;
+}>({ defaultFieldNullability: false });
+
+builder.queryType({ description: "What can be read." });
+builder.mutationType({ description: "What can be changed. Bad input changes nothing." });
+builder.subscriptionType({ description: "What can be followed as it happens." });

@@ -1,0 +1,65 @@
+import { validId } from "#kernel/validation";
+import { createComment } from "#workspace/comments";
+import { followComments } from "#workspace/comment-stream";
+import { builder } from "#graphql/builder";
+import { connectionType } from "#graphql/connections";
+
+export const Comments = connectionType("Comment", "Comment", (comment) => comment.id);
+
+builder.objectType("Comment", {
+  description: "A text note on a resource by a user. It never leaves its region.",
+  fields: (t) => ({
+    id: t.exposeID("id", { description: "UUIDv7 that says which database holds it." }),
+    body: t.exposeString("body", { description: "At most 10,000 characters." }),
+    author: t.field({
+      type: "User",
+      nullable: true,
+      description:
+        "Who wrote it; null when they have left the organization: a region knows today's members only.",
+      resolve: async ({ authorId, resourceId }, _, { loaders }) => {
+        if (authorId === null) return null;
+        return loaders.authors(await loaders.located.load(resourceId)).load(authorId);
+      },
+    }),
+    resource: t.field({
+      type: "Resource",
+      description: "What it is about.",
+      resolve: async ({ resourceId }, _, { loaders }) => (await loaders.located.load(resourceId)).resource,
+    }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was written." }),
+  }),
+});
+
+const CreateCommentInput = builder.inputType("CreateCommentInput", {
+  fields: (t) => ({
+    resourceId: t.id({ required: true, description: "What it is about." }),
+    body: t.string({ required: true, description: "1 to 10,000 characters." }),
+    authorId: t.id({ description: "Only the operator names an author; a user writes as themselves." }),
+  }),
+});
+
+builder.mutationField("createComment", (t) =>
+  t.field({
+    type: "Comment",
+    description: "Comments on a resource. The author must belong to the resource's organization.",
+    args: { input: t.arg({ type: CreateCommentInput, required: true }) },
+    resolve: (_, { input }, { actor, services }) =>
+      createComment(services, actor, {
+        resourceId: validId("resourceId", input.resourceId),
+        body: input.body,
+        authorId: input.authorId == null ? null : validId("authorId", input.authorId),
+      }),
+  }),
+);
+
+builder.subscriptionField("commentAdded", (t) =>
+  t.field({
+    type: "Comment",
+    description:
+      "Every comment added to a resource from now on. NOT_FOUND for one that the caller may not see.",
+    args: { resourceId: t.arg.id({ required: true, description: "The resource's id." }) },
+    subscribe: (_, { resourceId }, { actor, services }) =>
+      followComments(services, actor, validId("resourceId", resourceId)),
+    resolve: (comment) => comment,
+  }),
+);

@@ -1,0 +1,37 @@
+/** What clients see of an error: our own errors as they are, the rest masked as INTERNAL. */
+import { GraphQLError } from "graphql";
+import { TenantryError } from "#kernel/errors";
+import type { Logger } from "#observability/logger";
+
+const MASKED_MESSAGE = "Something went wrong on our side.";
+
+/** Makes the error that is sent; logs what is hidden. */
+export function toClientError(error: unknown, logger: Logger): GraphQLError {
+  const { original, located } = unwrap(error);
+  const options =
+    located === undefined
+      ? {}
+      : { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path };
+  if (original instanceof TenantryError && original.code !== "INTERNAL") {
+    return new GraphQLError(original.message, {
+      ...options,
+      extensions: { code: original.code, ...(original.field === undefined ? {} : { field: original.field }) },
+    });
+  }
+  // Raised by GraphQL itself about the request: a syntax error, an unknown field, a variable of the wrong type.
+  if (original === undefined && located !== undefined)
+    return new GraphQLError(located.message, {
+      ...options,
+      extensions: { code: "INVALID_INPUT", ...located.extensions },
+    });
+  logger.error({ err: original ?? error }, "an unexpected error was masked");
+  return new GraphQLError(MASKED_MESSAGE, { ...options, extensions: { code: "INTERNAL" } });
+}
+
+/** Finds what a resolver threw inside the layers that GraphQL and the server put around it. */
+function unwrap(error: unknown): { original: unknown; located: GraphQLError | undefined } {
+  if (!(error instanceof GraphQLError)) return { original: error, located: undefined };
+  let original: unknown = error.originalError;
+  while (original instanceof GraphQLError) original = original.originalError;
+  return { original, located: error };
+}

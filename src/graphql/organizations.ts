@@ -1,0 +1,129 @@
+import { addMember, listMembers, removeMember } from "#directory/memberships";
+import { createOrganization, getOrganization, listOrganizations } from "#directory/organizations";
+import { notFound } from "#kernel/errors";
+import { validId } from "#kernel/validation";
+import { listResources } from "#workspace/resources";
+import { builder } from "#graphql/builder";
+import { connectionType, pageArguments } from "#graphql/connections";
+import { Role } from "#graphql/enums";
+import { Resources } from "#graphql/resources";
+
+const Members = connectionType("OrganizationMembers", "Membership", (membership) => membership.userId);
+const Organizations = connectionType("Organization", "Organization", (organization) => organization.id);
+
+builder.objectType("Membership", {
+  description: "A user in an organization.",
+  fields: (t) => ({
+    user: t.field({
+      type: "User",
+      description: "Who belongs to it.",
+      resolve: async ({ userId }, _, { loaders }) => (await loaders.users.load(userId)) ?? fail("User"),
+    }),
+    organization: t.field({
+      type: "Organization",
+      description: "What they belong to.",
+      resolve: async ({ organizationId }, _, { loaders }) =>
+        (await loaders.organizations.load(organizationId)) ?? fail("Organization"),
+    }),
+    role: t.expose("role", { type: Role, description: "What they may do there." }),
+    joinedAt: t.expose("joinedAt", { type: "DateTime", description: "Since when." }),
+  }),
+});
+
+function fail(what: string): never {
+  throw notFound(what);
+}
+
+builder.objectType("Organization", {
+  description: "A collection of users, owner of resources.",
+  fields: (t) => ({
+    id: t.exposeID("id", { description: "UUIDv7." }),
+    name: t.exposeString("name", { description: "At most 200 characters; need not be unique." }),
+    members: t.field({
+      type: Members.connection,
+      description: "Who belongs to it.",
+      args: pageArguments,
+      resolve: ({ id }, args, { services }) => Members.read(args, (page) => listMembers(services, id, page)),
+    }),
+    placements: t.field({
+      type: ["Placement"],
+      description: "Its access to regions, oldest first.",
+      resolve: ({ id }, _, { loaders }) => loaders.placementsOf.load(id),
+    }),
+    resources: t.field({
+      type: Resources.connection,
+      description: "Its resources in every region, from the catalog at home.",
+      args: pageArguments,
+      resolve: ({ id }, args, { actor, services }) =>
+        Resources.read(args, (page) => listResources(services, actor, { organizationId: id }, page)),
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  organization: t.field({
+    type: "Organization",
+    nullable: true,
+    description: "One organization that the caller belongs to. NOT_FOUND otherwise.",
+    args: { id: t.arg.id({ required: true, description: "The organization's id." }) },
+    resolve: (_, { id }, { actor, services }) => getOrganization(services, actor, validId("id", id)),
+  }),
+  organizations: t.field({
+    type: Organizations.connection,
+    description: "The caller's organizations; all of them for the operator.",
+    args: pageArguments,
+    resolve: (_, args, { actor, services }) =>
+      Organizations.read(args, (page) => listOrganizations(services, actor, page)),
+  }),
+}));
+
+const CreateOrganizationInput = builder.inputType("CreateOrganizationInput", {
+  fields: (t) => ({ name: t.string({ required: true, description: "1 to 200 characters." }) }),
+});
+
+const AddOrganizationMemberInput = builder.inputType("AddOrganizationMemberInput", {
+  fields: (t) => ({
+    organizationId: t.id({ required: true, description: "The organization." }),
+    userId: t.id({ required: true, description: "The user to add, or whose role to change." }),
+    role: t.field({ type: Role, defaultValue: "MEMBER", description: "What they may do there." }),
+  }),
+});
+
+const RemoveOrganizationMemberInput = builder.inputType("RemoveOrganizationMemberInput", {
+  fields: (t) => ({
+    organizationId: t.id({ required: true, description: "The organization." }),
+    userId: t.id({ required: true, description: "The member to remove." }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  createOrganization: t.field({
+    type: "Organization",
+    description: "Makes an organization; a calling user becomes its OWNER.",
+    args: { input: t.arg({ type: CreateOrganizationInput, required: true }) },
+    resolve: (_, { input }, { actor, services }) => createOrganization(services, actor, input),
+  }),
+  addOrganizationMember: t.field({
+    type: "Membership",
+    description: "Adds a user to an organization, or changes the role of one who belongs to it.",
+    args: { input: t.arg({ type: AddOrganizationMemberInput, required: true }) },
+    resolve: (_, { input }, { actor, services }) =>
+      addMember(services, actor, {
+        organizationId: validId("organizationId", input.organizationId),
+        userId: validId("userId", input.userId),
+        role: input.role ?? "MEMBER",
+      }),
+  }),
+  removeOrganizationMember: t.field({
+    type: "Organization",
+    description:
+      "Removes a user from an organization. Their comments stay. The last owner cannot be removed.",
+    args: { input: t.arg({ type: RemoveOrganizationMemberInput, required: true }) },
+    resolve: async (_, { input }, { actor, services }) => {
+      const organizationId = validId("organizationId", input.organizationId);
+      const organization = await getOrganization(services, actor, organizationId);
+      await removeMember(services, actor, { organizationId, userId: validId("userId", input.userId) });
+      return organization;
+    },
+  }),
+}));

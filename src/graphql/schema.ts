@@ -1,0 +1,12 @@
+/** The GraphQL schema, put together from one file per concept. */
+import type { GraphQLSchema } from "graphql";
+import { builder } from "#graphql/builder";
+import "#graphql/date-time";
+import "#graphql/users";
+import "#graphql/organizations";
+import "#graphql/regions";
+import "#graphql/placements";
+import "#graphql/resources";
+import "#graphql/comments";
+
+export const schema: GraphQLSchema = builder.toSchema();

@@ -1,0 +1,114 @@
+/** The HTTP server: GraphQL on /graphql and POST /, the explorer on /, health and metrics. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { TenantryError } from "#kernel/errors";
+import { type Explorer, createExplorer } from "#http/explorer";
+import { createGraphQLEndpoint, type GraphQLEndpoint } from "#http/graphql-endpoint";
+import { checkReady } from "#http/health";
+import { isAllowedHost, isAllowedOrigin } from "#http/origin";
+import { serveWebSockets } from "#http/web-socket";
+import { Metrics } from "#observability/metrics";
+import type { Services } from "#operations/services";
+
+/** A request must have arrived whole after this long. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const MAX_BODY_BYTES = 1_000_000;
+/** On stopping, open requests may take this long to finish. */
+const DRAIN_TIMEOUT_MS = 5_000;
+
+export type HttpServer = { url: string; close: () => Promise<void> };
+
+export type HttpOptions = {
+  host: string;
+  port: number;
+  /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
+  regionUrls?: Record<string, string>;
+};
+
+/** Starts listening. Throws one sentence when the port is taken. */
+export async function startHttpServer(services: Services, options: HttpOptions): Promise<HttpServer> {
+  const metrics = new Metrics();
+  const endpoint = createGraphQLEndpoint(services, metrics);
+  const explorer = createExplorer(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls });
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    route({ services, metrics, endpoint, explorer }, request, response).catch((error: unknown) => {
+      services.logger.error({ err: error }, "a request failed");
+      if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
+      else response.destroy();
+    });
+  });
+  const closeWebSockets = serveWebSockets(server, endpoint, services);
+  await listen(server, options);
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return {
+    url: `http://${host}:${port}`,
+    close: async () => {
+      await closeWebSockets();
+      await drain(server);
+    },
+  };
+}
+
+type Parts = { services: Services; metrics: Metrics; endpoint: GraphQLEndpoint; explorer: Explorer };
+
+async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = (request.url ?? "/").split("?", 1)[0];
+  if (!isAllowedHost(request.headers.host) || !isAllowedOrigin(request.headers.origin))
+    return send(response, 403, "text/plain", "This page or host name may not use Tenantry in development.\n");
+  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES)
+    return send(response, 413, "text/plain", `The request is larger than ${MAX_BODY_BYTES} bytes.\n`);
+  if (path === "/health/live") return send(response, 200, "application/json", '{"status":"live"}\n');
+  if (path === "/health/ready") return reportReady(parts.services, response);
+  if (path === "/metrics") return send(response, 200, parts.metrics.contentType, await parts.metrics.text());
+  if (parts.explorer.handle(request, response)) return;
+  if (path === "/") request.url = `/graphql${(request.url ?? "/").slice(1)}`;
+  await parts.endpoint(request, response);
+}
+
+async function reportReady(services: Services, response: ServerResponse): Promise<void> {
+  const ready = await checkReady(services);
+  send(
+    response,
+    ready ? 200 : 503,
+    "application/json",
+    `${JSON.stringify({ status: ready ? "ready" : "home cannot be reached" })}\n`,
+  );
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, {
+    "content-type": type,
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  });
+  response.end(body);
+}
+
+function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const reasons: Record<string, string> = {
+        EADDRINUSE: `Port ${port} on ${host} is taken: stop what uses it, or set PORT to another one.`,
+        EACCES: `Port ${port} on ${host} may not be used by this account: set PORT to one above 1023.`,
+        EADDRNOTAVAIL: `${host} is not an address of this machine: set HOST to another one.`,
+      };
+      reject(
+        new TenantryError("CONFLICT", reasons[cause.code ?? ""] ?? `Cannot listen on ${host}:${port}.`, {
+          cause,
+        }),
+      );
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+async function drain(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT_MS);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,0 +1,77 @@
+/** GraphQL subscriptions over web sockets (the graphql-transport-ws protocol), on the same port and path. */
+import type { Server } from "node:http";
+import type { ExecutionArgs, FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from "graphql";
+import { useServer } from "graphql-ws/use/ws";
+import { WebSocketServer } from "ws";
+import { toClientError } from "#graphql/errors";
+import { createContext, type GraphQLEndpoint } from "#http/graphql-endpoint";
+import { isAllowedOrigin } from "#http/origin";
+import type { Services } from "#operations/services";
+
+const MAX_MESSAGE_BYTES = 1_000_000;
+
+/** Attaches the protocol to the server. The returned function ends all subscriptions. */
+export function serveWebSockets(
+  server: Server,
+  endpoint: GraphQLEndpoint,
+  services: Services,
+): () => Promise<void> {
+  const sockets = new WebSocketServer({
+    server,
+    path: "/graphql",
+    maxPayload: MAX_MESSAGE_BYTES,
+    // Browsers do not apply CORS to web sockets: check the origin ourselves.
+    verifyClient: ({ origin }: { origin: string | undefined }) => isAllowedOrigin(origin),
+  });
+  const disposable = useServer(
+    {
+      execute: (args) => (args as Enveloped).rootValue.execute(args),
+      subscribe: (args) => (args as Enveloped).rootValue.subscribe(args),
+      onSubscribe: async (context, _id, payload) => {
+        const { schema, execute, subscribe, parse, validate } = endpoint.getEnveloped({
+          ...context,
+          params: payload,
+        });
+        try {
+          const header = context.connectionParams?.["x-user-id"];
+          const contextValue = await createContext(services, typeof header === "string" ? header : null);
+          const document = parse(payload.query);
+          const errors = validate(schema, document);
+          if (errors.length > 0)
+            return (errors as GraphQLError[]).map((error) => toClientError(error, services.logger));
+          return {
+            schema,
+            document,
+            operationName: payload.operationName ?? undefined,
+            variableValues: payload.variables ?? undefined,
+            contextValue,
+            rootValue: { execute, subscribe },
+          } as ExecutionArgs;
+        } catch (error) {
+          return [toClientError(error, services.logger)];
+        }
+      },
+      onNext: (_context, _id, _payload, _args, result) => {
+        if (result.errors === undefined) return undefined;
+        return { ...result, errors: result.errors.map(coded(services)) } as FormattedExecutionResult;
+      },
+      onError: (_context, _id, _payload, errors) => errors.map(coded(services)) as GraphQLFormattedError[],
+    },
+    sockets,
+  );
+  return async () => {
+    await disposable.dispose();
+  };
+}
+
+function coded(services: Services): (error: GraphQLError) => GraphQLError {
+  return (error) =>
+    error.extensions?.["code"] === undefined ? toClientError(error, services.logger) : error;
+}
+
+type Enveloped = ExecutionArgs & {
+  rootValue: {
+    execute: (args: ExecutionArgs) => ReturnType<typeof import("graphql").execute>;
+    subscribe: (args: ExecutionArgs) => ReturnType<typeof import("graphql").execute>;
+  };
+};

@@ -1,0 +1,46 @@
+/** The composition root: puts the parts together for a role, and takes them apart in order. */
+import { type HttpServer, startHttpServer } from "#http/server";
+import { createLogger, type LogLevel } from "#observability/logger";
+import { prepareJobQueue, startJobRunner } from "#operations/job-runner";
+import { closeServices, createServices, type Services } from "#operations/services";
+
+export type AppOptions = {
+  databaseUrl: string;
+  secretKey: string;
+  role: "all" | "api" | "worker";
+  host: string;
+  port: number;
+  logLevel: LogLevel;
+  prettyLogs: boolean;
+  /** Connection URLs of the embedded regions, for the explorer's examples. */
+  regionUrls?: Record<string, string>;
+};
+
+export type App = {
+  /** Where the API is; undefined in the role `worker`. */
+  url: string | undefined;
+  services: Services;
+  /** Stops taking requests, finishes what runs, closes every connection. */
+  close: () => Promise<void>;
+};
+
+/** Starts one process's share of Tenantry. On failure nothing of it is left running. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const logger = createLogger({ level: options.logLevel, pretty: options.prettyLogs });
+  const { databaseUrl, secretKey, role } = options;
+  await using rollback = new AsyncDisposableStack();
+  const services = await createServices({ databaseUrl, secretKey, logger });
+  rollback.defer(() => closeServices(services));
+  await prepareJobQueue(services);
+  if (role !== "api") {
+    const runner = await startJobRunner(services);
+    rollback.defer(() => runner.stop());
+  }
+  let http: HttpServer | undefined;
+  if (role !== "worker") {
+    http = await startHttpServer(services, options);
+    rollback.defer(http.close);
+  }
+  const running = rollback.move();
+  return { url: http?.url, services, close: () => running.disposeAsync() };
+}

@@ -1,0 +1,31 @@
+/** Prometheus metrics of this process. Labels never hold ids: their number must stay bounded. */
+import { collectDefaultMetrics, Histogram, Registry } from "prom-client";
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #operations = new Histogram({
+    name: "tenantry_graphql_operation_seconds",
+    help: "Time from a GraphQL operation's arrival to its result, in seconds.",
+    labelNames: ["kind", "outcome"] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers: [this.#registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** Counts one operation. `kind` is query, mutation or subscription. */
+  operation(kind: string, outcome: "ok" | "error", seconds: number): void {
+    this.#operations.observe({ kind, outcome }, seconds);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** The metrics in Prometheus' text format. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}

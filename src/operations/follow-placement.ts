@@ -1,0 +1,34 @@
+import type { Actor } from "#auth/actor";
+import { getPlacement, type Placement } from "#directory/placements";
+import { EventStream } from "#kernel/event-stream";
+import { PLACEMENT_CHANNEL, type Services } from "#operations/services";
+
+/** The placement now and after every change. NOT_FOUND, and the end, when the actor may not see it (any more). */
+export async function followPlacement(
+  services: Services,
+  actor: Actor,
+  id: string,
+): Promise<AsyncIterableIterator<Placement>> {
+  // Fails here, before the stream starts, for who may not see it.
+  await getPlacement(services, actor, id);
+  let stop: () => void = () => undefined;
+  const changes = new EventStream<true>(() => stop());
+  stop = await services.listener.on(PLACEMENT_CHANNEL, (changed) => {
+    if (changed === id || changed === "") changes.push(true);
+  });
+  changes.push(true);
+  return readEach(services, actor, id, changes);
+}
+
+async function* readEach(
+  services: Services,
+  actor: Actor,
+  id: string,
+  changes: EventStream<true>,
+): AsyncGenerator<Placement> {
+  try {
+    for await (const _ of changes) yield await getPlacement(services, actor, id);
+  } finally {
+    await changes.return();
+  }
+}

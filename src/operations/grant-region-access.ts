@@ -1,0 +1,116 @@
+import type { Actor } from "#auth/actor";
+import { requireInOrganization } from "#auth/membership";
+import { findPlacement, getPlacement, type Isolation, type Placement } from "#directory/placements";
+import { getRegion, type Region } from "#directory/regions";
+import { invalidInput, TenantryError } from "#kernel/errors";
+import { newId } from "#kernel/ids";
+import { validRegionKey } from "#kernel/validation";
+import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { enqueue } from "#operations/job-runner";
+import { PLACEMENT_CHANNEL, type Services } from "#operations/services";
+import { databaseName } from "#replication/names";
+
+/** The call returns after this long with the state reached. */
+const MAX_WAIT_MS = 5_000;
+/** How often the state is read when no notification comes. */
+const LOOK_INTERVAL_MS = 500;
+
+/**
+ * Gives an organization a tenant database in a region. Returns when it is ACTIVE or FAILED, or after 5 s with the
+ * state reached; the same placement when called again. INVALID_INPUT on an unknown region, NOT_FOUND for an
+ * organization that is not the actor's, CONFLICT when the placement exists with another isolation.
+ */
+export async function grantRegionAccess(
+  services: Services,
+  actor: Actor,
+  input: { organizationId: string; regionKey: string; isolation: Isolation },
+): Promise<Placement> {
+  await requireInOrganization(services.home, actor, input.organizationId, "manage-placements");
+  if (input.isolation === "SHARED")
+    throw invalidInput("isolation", "SHARED is not offered yet: grant DEDICATED access.");
+  const region = await requireRegion(services, input.regionKey);
+  const existing = await findPlacement(services, input.organizationId, region.id);
+  const id = existing?.id ?? (await requestPlacement(services, input, region));
+  const placement = await waitUntilSettled(services, actor, id);
+  if (placement.isolation !== input.isolation)
+    throw new TenantryError(
+      "CONFLICT",
+      `The organization has ${placement.isolation} access to this region already.`,
+    );
+  return placement;
+}
+
+async function requireRegion(services: Services, key: string): Promise<Region> {
+  try {
+    return await getRegion(services, validRegionKey("regionKey", key));
+  } catch (error) {
+    if (error instanceof TenantryError && error.code === "NOT_FOUND")
+      throw invalidInput("regionKey", `There is no region ${key}.`);
+    throw error;
+  }
+}
+
+/** Writes the desired state and the job that makes it real, in one transaction. Returns the placement's id. */
+async function requestPlacement(
+  services: Services,
+  input: { organizationId: string; isolation: Isolation },
+  region: Region,
+): Promise<string> {
+  const id = newId();
+  try {
+    await services.home.transaction(async (transaction) => {
+      await transaction.query(
+        "placements.request",
+        `with reserved as (
+           select nextval(pg_get_serial_sequence('tenantry.tenant_databases', 'id'))::int as id
+         ), database as (
+           insert into tenantry.tenant_databases (id, region_id, isolation, name)
+           overriding system value
+           select id, $3, $4, $5 || id from reserved returning id
+         )
+         insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
+         select $1, $2, $3, id, $4, 'PROVISIONING' from database`,
+        [
+          id,
+          input.organizationId,
+          region.id,
+          input.isolation,
+          databaseName(services.installation, 0).slice(0, -1),
+        ],
+      );
+      await enqueue(transaction, "provision-placement", id, { placementId: id });
+    });
+    return id;
+  } catch (error) {
+    // Somebody else asked for the same at the same moment.
+    const placement =
+      sqlState(error) === SQL_STATE.uniqueViolation
+        ? await findPlacement(services, input.organizationId, region.id)
+        : undefined;
+    if (placement === undefined) throw error;
+    return placement.id;
+  }
+}
+
+async function waitUntilSettled(services: Services, actor: Actor, id: string): Promise<Placement> {
+  const deadline = performance.now() + MAX_WAIT_MS;
+  let wake: () => void = () => undefined;
+  const stopListening = await services.listener.on(PLACEMENT_CHANNEL, (changed) => {
+    if (changed === id || changed === "") wake();
+  });
+  try {
+    for (;;) {
+      const change = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const placement = await getPlacement(services, actor, id);
+      const left = deadline - performance.now();
+      if (placement.state !== "PROVISIONING" || left <= 0) return placement;
+      const timer = setTimeout(() => wake(), Math.min(left, LOOK_INTERVAL_MS));
+      await change;
+      clearTimeout(timer);
+    }
+  } finally {
+    stopListening();
+  }
+}

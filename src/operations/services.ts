@@ -1,0 +1,51 @@
+/** Everything that operations and the API work with, made once per process by the composition root. */
+import { type HomeContext, openHome } from "#directory/home";
+import { SecretBox } from "#kernel/secret-box";
+import { HOME_SCHEMA } from "#migrations/migration-set";
+import { migrate } from "#migrations/runner";
+import type { Logger } from "#observability/logger";
+import { Listener, Listeners } from "#postgres/listener";
+import { Pools } from "#postgres/pools";
+import { Router } from "#workspace/routing";
+
+export type Services = HomeContext & {
+  pools: Pools;
+  secrets: SecretBox;
+  router: Router;
+  /** Hears what other processes announce at home. */
+  listener: Listener;
+  /** Hears what tenant databases announce, while somebody follows it. */
+  listeners: Listeners;
+  logger: Logger;
+};
+
+/** Channel on which home announces the id of a placement that changed. */
+export const PLACEMENT_CHANNEL = "tenantry_placement";
+
+/** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
+export async function createServices(options: {
+  databaseUrl: string;
+  secretKey: string;
+  logger: Logger;
+}): Promise<Services> {
+  const { logger } = options;
+  const secrets = new SecretBox(options.secretKey);
+  const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"));
+  try {
+    const homeContext = await openHome(pools, options.databaseUrl, (home) => migrate(home, HOME_SCHEMA));
+    const router = new Router({ home: homeContext.home, pools, secrets });
+    const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
+    const listener = new Listener(homeContext.home, onBroken);
+    await listener.on(PLACEMENT_CHANNEL, () => router.forget());
+    await listener.start();
+    return { ...homeContext, pools, secrets, router, listener, listeners: new Listeners(onBroken), logger };
+  } catch (error) {
+    await pools.close();
+    throw error;
+  }
+}
+
+export async function closeServices(services: Services): Promise<void> {
+  await Promise.all([services.listener.close(), services.listeners.close()]);
+  await services.pools.close();
+}

@@ -1,0 +1,50 @@
+import type { Actor } from "#auth/actor";
+import { EventStream } from "#kernel/event-stream";
+import { TenantryError } from "#kernel/errors";
+import { isUuid } from "#kernel/ids";
+import type { Listeners } from "#postgres/listener";
+import { COMMENT_CHANNEL, type Comment, getComment } from "#workspace/comments";
+import { inRegion } from "#workspace/region-failure";
+import { locateResource, type WorkspaceContext } from "#workspace/resources";
+
+/**
+ * Follows the comments added to a resource from now on, whichever process adds them. Each is read for the actor
+ * when it comes: who may no longer see the resource gets NOT_FOUND and the stream ends.
+ */
+export async function followComments(
+  context: WorkspaceContext & { listeners: Listeners },
+  actor: Actor,
+  resourceId: string,
+): Promise<AsyncIterableIterator<Comment>> {
+  const { route } = await locateResource(context, actor, resourceId);
+  let stop: () => void = () => undefined;
+  const added = new EventStream<string>(() => stop());
+  const database = route.kind === "home" ? route.database : route.open();
+  const listen = () =>
+    context.listeners.on(database, COMMENT_CHANNEL, (payload) => {
+      const [resource = "", id = ""] = payload.split(" ");
+      if (resource === resourceId && isUuid(id)) added.push(id);
+    });
+  stop = route.kind === "home" ? await listen() : await inRegion(route, listen);
+  return readEach(context, actor, resourceId, added);
+}
+
+async function* readEach(
+  context: WorkspaceContext,
+  actor: Actor,
+  resourceId: string,
+  added: EventStream<string>,
+): AsyncGenerator<Comment> {
+  try {
+    for await (const id of added) {
+      const comment = await getComment(context, actor, resourceId, id).catch((error: unknown) => {
+        // Erased again before it was read: nothing to show. A resource that is gone ends the stream.
+        if (error instanceof TenantryError && error.message.startsWith("Comment")) return undefined;
+        throw error;
+      });
+      if (comment !== undefined) yield comment;
+    }
+  } finally {
+    await added.return();
+  }
+}
