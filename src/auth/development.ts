@@ -5,10 +5,7 @@ import { isUuid } from "#kernel/ids";
 import type { HomeDatabase } from "#postgres/database";
 
 /** Throws UNAUTHENTICATED when the header names nobody. */
-export async function developmentActor(
-  { home }: { home: HomeDatabase },
-  userId: string | null,
-): Promise<Actor> {
+export async function developmentActor({ home }: { home: HomeDatabase }, userId: string | null): Promise<Actor> {
   if (userId === null || userId === "") return OPERATOR;
   const found = isUuid(userId)
     ? await home.query("users.exists", "select from tenantry.users where id = $1", [userId])

@@ -4,11 +4,7 @@ import { notFound } from "#kernel/errors";
 import type { Queryable } from "#postgres/database";
 
 /** The user's role in the organization; null when they are no member or the organization does not exist. */
-export async function findRole(
-  home: Queryable<"home">,
-  organizationId: string,
-  userId: string,
-): Promise<Role | null> {
+export async function findRole(home: Queryable<"home">, organizationId: string, userId: string): Promise<Role | null> {
   const [row] = await home.query<{ role: Role }>(
     "memberships.role",
     "select role from tenantry.memberships where organization_id = $1 and user_id = $2",

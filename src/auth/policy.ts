@@ -6,12 +6,7 @@ export const ROLES = ["OWNER", "ADMIN", "MEMBER", "VIEWER"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** What can be done with an organization; the table below says from which role on. */
-export type OrganizationAction =
-  | "read"
-  | "write-content"
-  | "manage-members"
-  | "manage-owners"
-  | "manage-placements";
+export type OrganizationAction = "read" | "write-content" | "manage-members" | "manage-owners" | "manage-placements";
 
 const MINIMUM_ROLE: Record<OrganizationAction, Role> = {
   read: "VIEWER",

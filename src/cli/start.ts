@@ -38,8 +38,7 @@ async function start(): Promise<void> {
     });
   }
   say("Preparing the home database …");
-  const regionUrls =
-    cluster === undefined ? undefined : { eu: serverUrl(cluster, "eu"), us: serverUrl(cluster, "us") };
+  const regionUrls = cluster === undefined ? undefined : { eu: serverUrl(cluster, "eu"), us: serverUrl(cluster, "us") };
   const app = await startApp({
     ...connection(config, cluster),
     ...appOptions(config),
@@ -53,10 +52,7 @@ async function start(): Promise<void> {
   await stopped;
 }
 
-function connection(
-  config: Config,
-  cluster: Cluster | undefined,
-): { databaseUrl: string; secretKey: string } {
+function connection(config: Config, cluster: Cluster | undefined): { databaseUrl: string; secretKey: string } {
   if (cluster !== undefined)
     return {
       databaseUrl: cluster.servers.get("home")?.url("tenantry") ?? "",

@@ -21,11 +21,7 @@ const MAX_HOME_CONNECTIONS = 16;
 export type HomeMigrator = (home: HomeDatabase) => Promise<unknown>;
 
 /** Opens home by DATABASE_URL. Throws one sentence when it cannot be reached or lacks something. */
-export async function openHome(
-  pools: Pools,
-  databaseUrl: string,
-  migrateHome: HomeMigrator,
-): Promise<HomeContext> {
+export async function openHome(pools: Pools, databaseUrl: string, migrateHome: HomeMigrator): Promise<HomeContext> {
   const { address, database } = parseDatabaseUrl(databaseUrl, "DATABASE_URL");
   const home = pools.open("home", address, database, { maxConnections: MAX_HOME_CONNECTIONS });
   try {

@@ -23,14 +23,9 @@ export function addMember(
     await requireInOrganization(transaction, actor, input.organizationId, "manage-members");
     await lockOrganization(transaction, input.organizationId);
     // Who may not make owners may not unmake them either.
-    if (
-      input.role === "OWNER" ||
-      (await findRole(transaction, input.organizationId, input.userId)) === "OWNER"
-    )
+    if (input.role === "OWNER" || (await findRole(transaction, input.organizationId, input.userId)) === "OWNER")
       await requireInOrganization(transaction, actor, input.organizationId, "manage-owners");
-    const users = await transaction.query("users.exists", "select from tenantry.users where id = $1", [
-      input.userId,
-    ]);
+    const users = await transaction.query("users.exists", "select from tenantry.users where id = $1", [input.userId]);
     if (users.length === 0) throw invalidInput("userId", "There is no user with this id.");
     if (input.role !== "OWNER") await keepAnOwner(transaction, input);
     const [membership] = await transaction.query<Membership>(
@@ -53,12 +48,7 @@ export function removeMember(
 ): Promise<void> {
   return home.transaction(async (transaction) => {
     const leaving = actor.kind === "user" && actor.userId === input.userId;
-    await requireInOrganization(
-      transaction,
-      actor,
-      input.organizationId,
-      leaving ? "read" : "manage-members",
-    );
+    await requireInOrganization(transaction, actor, input.organizationId, leaving ? "read" : "manage-members");
     await lockOrganization(transaction, input.organizationId);
     if ((await findRole(transaction, input.organizationId, input.userId)) === "OWNER") {
       await requireInOrganization(transaction, actor, input.organizationId, "manage-owners");
@@ -92,11 +82,9 @@ type HomeTransaction = Parameters<Parameters<HomeDatabase["transaction"]>[0]>[0]
 
 // Two owners who leave at the same moment must not both see the other.
 async function lockOrganization(transaction: HomeTransaction, organizationId: string): Promise<void> {
-  await transaction.query(
-    "organizations.lock",
-    "select from tenantry.organizations where id = $1 for update",
-    [organizationId],
-  );
+  await transaction.query("organizations.lock", "select from tenantry.organizations where id = $1 for update", [
+    organizationId,
+  ]);
 }
 
 /** An organization that has an owner keeps one. One that the operator made may have none. */
@@ -110,8 +98,5 @@ async function keepAnOwner(
     [organizationId],
   );
   if (owners.length === 1 && owners[0]?.userId === userId)
-    throw new TenantryError(
-      "CONFLICT",
-      "This is the organization's last owner: make somebody else an owner first.",
-    );
+    throw new TenantryError("CONFLICT", "This is the organization's last owner: make somebody else an owner first.");
 }

@@ -5,14 +5,7 @@ import type { HomeDatabase } from "#postgres/database";
 
 export const ISOLATIONS = ["DEDICATED", "SHARED"] as const;
 export type Isolation = (typeof ISOLATIONS)[number];
-export const PLACEMENT_STATES = [
-  "PROVISIONING",
-  "ACTIVE",
-  "MOVING",
-  "SUSPENDED",
-  "REVOKING",
-  "FAILED",
-] as const;
+export const PLACEMENT_STATES = ["PROVISIONING", "ACTIVE", "MOVING", "SUSPENDED", "REVOKING", "FAILED"] as const;
 export type PlacementState = (typeof PLACEMENT_STATES)[number];
 
 /** An organization's access to a region, and the tenant database it uses there. */
@@ -40,11 +33,7 @@ const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or exists
   select from tenantry.memberships m where m.organization_id = p.organization_id and m.user_id = ${parameter}))`;
 
 /** One placement. NOT_FOUND when there is none that the actor may see. */
-export async function getPlacement(
-  { home }: { home: HomeDatabase },
-  actor: Actor,
-  id: string,
-): Promise<Placement> {
+export async function getPlacement({ home }: { home: HomeDatabase }, actor: Actor, id: string): Promise<Placement> {
   const [placement] = await home.query<Placement>(
     "placements.get",
     `${SELECT} where p.id = $1 and ${VISIBLE_TO("$2")}`,

@@ -47,8 +47,7 @@ export async function registerRegion(
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
   const probe = await probeAt(context.pools, address, "connectionUrl");
   const obstacle = findObstacle(probe);
-  if (obstacle !== undefined)
-    throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
   const id = newId();
   try {
     const [region] = await context.home.query<Region>(
@@ -107,23 +106,15 @@ export async function probeAt(pools: Pools, address: ServerAddress, field?: stri
     const state = sqlState(cause);
     const where = `${address.host}:${address.port}`;
     if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization)
-      throw new TenantryError(
-        "REGION_UNAVAILABLE",
-        `The server at ${where} refused the user name or the password.`,
-        {
-          ...details,
-          cause,
-        },
-      );
+      throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} refused the user name or the password.`, {
+        ...details,
+        cause,
+      });
     if (isConnectionFailure(cause) || state !== undefined || isTlsFailure(cause))
-      throw new TenantryError(
-        "REGION_UNAVAILABLE",
-        `The server at ${where} cannot be reached: ${reason(cause)}.`,
-        {
-          ...details,
-          cause,
-        },
-      );
+      throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} cannot be reached: ${reason(cause)}.`, {
+        ...details,
+        cause,
+      });
     throw cause;
   }
 }
@@ -168,11 +159,9 @@ export async function getRegion({ home }: { home: HomeDatabase }, key: string): 
 }
 
 export function findRegions({ home }: { home: HomeDatabase }, ids: readonly string[]): Promise<Region[]> {
-  return home.query<Region>(
-    "regions.find",
-    `select ${COLUMNS} from tenantry.regions r where r.id = any($1::uuid[])`,
-    [ids],
-  );
+  return home.query<Region>("regions.find", `select ${COLUMNS} from tenantry.regions r where r.id = any($1::uuid[])`, [
+    ids,
+  ]);
 }
 
 /** The regions of tenant databases, for rows that name only the database. */

@@ -30,11 +30,7 @@ export function isReachable(path: string, account: Account | undefined): boolean
 }
 
 /** The programs where the account can reach them: where they are, or a copy of the package in `folder`. */
-export function reachableBinaries(
-  binaries: Binaries,
-  folder: string,
-  account: Account | undefined,
-): Binaries {
+export function reachableBinaries(binaries: Binaries, folder: string, account: Account | undefined): Binaries {
   if (isReachable(binaries.postgres, account)) return binaries;
   // <package>/native/bin/postgres; its libraries are found relative to it.
   const native = dirname(dirname(binaries.postgres));

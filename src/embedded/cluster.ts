@@ -60,14 +60,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         }),
     );
     await refuseOtherVersion(servers, dataDir);
-    const missing = options.servers
-      .filter((_, index) => servers[index]?.exists === false)
-      .map(({ name }) => name);
+    const missing = options.servers.filter((_, index) => servers[index]?.exists === false).map(({ name }) => name);
     if (missing.length > 0) onProgress(`Creating PostgreSQL servers: ${missing.join(", ")} …`);
     await settleAll(
-      servers
-        .filter((server) => !server.exists)
-        .map((server) => server.create({ durable: options.durable ?? true })),
+      servers.filter((server) => !server.exists).map((server) => server.create({ durable: options.durable ?? true })),
     );
     onProgress(`Starting PostgreSQL servers: ${options.servers.map(({ name }) => name).join(", ")} …`);
     rollback.defer(async () => {

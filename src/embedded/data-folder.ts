@@ -1,14 +1,6 @@
 /** The folder that holds the embedded servers' data, and what is remembered there between runs. */
 import { createHash, randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,11 +72,7 @@ export function writeManifest(path: string, manifest: Manifest): void {
 }
 
 /** A random secret kept in a file that only we can read; made at first use. */
-export function keptSecret(
-  path: string,
-  name: string,
-  encoding: "base64" | "base64url" = "base64url",
-): string {
+export function keptSecret(path: string, name: string, encoding: "base64" | "base64url" = "base64url"): string {
   const file = join(path, name);
   if (existsSync(file)) return readFileSync(file, "utf8").trim();
   const secret = randomBytes(32).toString(encoding);

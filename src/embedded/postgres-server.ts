@@ -111,11 +111,7 @@ export class PostgresServer {
       rmSync(passwordFile, { force: true });
     }
     for (const database of databases)
-      await this.#run(
-        binaries.postgres,
-        ["--single", "-D", partial, "postgres"],
-        `create database ${database};\n`,
-      );
+      await this.#run(binaries.postgres, ["--single", "-D", partial, "postgres"], `create database ${database};\n`);
     renameSync(partial, folder);
   }
 
@@ -240,10 +236,7 @@ export class PostgresServer {
     try {
       process.kill(pid, 0);
       // The postmaster works in its data folder, so a pid that was given to another process since is told apart.
-      return (
-        process.platform !== "linux" ||
-        readlinkSync(`/proc/${pid}/cwd`) === realpathSync(this.#options.folder)
-      );
+      return process.platform !== "linux" || readlinkSync(`/proc/${pid}/cwd`) === realpathSync(this.#options.folder);
     } catch {
       return false;
     }
@@ -265,8 +258,7 @@ export class PostgresServer {
         "LIMIT_EXCEEDED",
         `The disk that holds ${folder} is full, so the PostgreSQL server ${name} cannot run: make room first.`,
       );
-    const line =
-      failure.split("\n").find((text) => /FATAL|PANIC|error/i.test(text)) ?? failure.split("\n")[0] ?? "";
+    const line = failure.split("\n").find((text) => /FATAL|PANIC|error/i.test(text)) ?? failure.split("\n")[0] ?? "";
     return new TenantryError(
       "INTERNAL",
       `The embedded PostgreSQL server ${name} did not start: ${line.replace(/^.*?(FATAL|PANIC):\s*/, "").trim()}.`,
@@ -325,9 +317,7 @@ export function freePort(): Promise<number> {
     probe.listen(0, "127.0.0.1", () => {
       const address = probe.address();
       probe.close(() =>
-        address !== null && typeof address === "object"
-          ? resolve(address.port)
-          : reject(new Error("no port")),
+        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
       );
     });
   });

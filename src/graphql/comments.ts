@@ -14,8 +14,7 @@ builder.objectType("Comment", {
     author: t.field({
       type: "User",
       nullable: true,
-      description:
-        "Who wrote it; null when they have left the organization: a region knows today's members only.",
+      description: "Who wrote it; null when they have left the organization: a region knows today's members only.",
       resolve: async ({ authorId, resourceId }, _, { loaders }) => {
         if (authorId === null) return null;
         return loaders.authors(await loaders.located.load(resourceId)).load(authorId);
@@ -55,8 +54,7 @@ builder.mutationField("createComment", (t) =>
 builder.subscriptionField("commentAdded", (t) =>
   t.field({
     type: "Comment",
-    description:
-      "Every comment added to a resource from now on. NOT_FOUND for one that the caller may not see.",
+    description: "Every comment added to a resource from now on. NOT_FOUND for one that the caller may not see.",
     args: { resourceId: t.arg.id({ required: true, description: "The resource's id." }) },
     subscribe: (_, { resourceId }, { actor, services }) =>
       followComments(services, actor, validId("resourceId", resourceId)),

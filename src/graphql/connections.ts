@@ -38,11 +38,7 @@ type NodeName = "User" | "Organization" | "Membership" | "Placement" | "Resource
 type NodeRow<Name extends NodeName> = ObjectShapes[Name];
 
 /** Defines `<name>Connection` and `<name>Edge` over a type. */
-export function connectionType<Name extends NodeName>(
-  name: string,
-  node: Name,
-  keyOf: (row: NodeRow<Name>) => string,
-) {
+export function connectionType<Name extends NodeName>(name: string, node: Name, keyOf: (row: NodeRow<Name>) => string) {
   type Row = NodeRow<Name>;
   const edge = builder.objectRef<Edge<Row>>(`${name}Edge`).implement({
     description: `One ${node} of a list, with its cursor.`,

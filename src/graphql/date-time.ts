@@ -6,8 +6,7 @@ builder.scalarType("DateTime", {
   serialize: (value) => (value as Date).toISOString() as unknown as Date,
   parseValue: (value) => {
     const time = typeof value === "string" ? new Date(value) : undefined;
-    if (time === undefined || Number.isNaN(time.getTime()))
-      throw new GraphQLError("DateTime must be RFC 3339 text.");
+    if (time === undefined || Number.isNaN(time.getTime())) throw new GraphQLError("DateTime must be RFC 3339 text.");
     return time;
   },
 });

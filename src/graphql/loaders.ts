@@ -3,13 +3,7 @@ import DataLoader from "dataloader";
 import type { Actor } from "#auth/actor";
 import { findOrganizations, type Organization } from "#directory/organizations";
 import { listPlacementsOf, type Placement } from "#directory/placements";
-import {
-  findRegions,
-  findRegionsOfDatabases,
-  probeRegion,
-  type Region,
-  type RegionProbe,
-} from "#directory/regions";
+import { findRegions, findRegionsOfDatabases, probeRegion, type Region, type RegionProbe } from "#directory/regions";
 import { findUsers, type User } from "#directory/users";
 import { type Author, findAuthors } from "#workspace/comments";
 import { type LocatedResource, locateResource } from "#workspace/resources";
@@ -44,16 +38,11 @@ export function createLoaders(services: Services, actor: Actor): Loaders {
       Promise.all(ids.map((id) => probeRegion(services, id).catch((error: unknown) => asError(error)))),
     ),
     placementsOf: new DataLoader(async (ids) => {
-      const found = Map.groupBy(
-        await listPlacementsOf(services, ids),
-        (placement) => placement.organizationId,
-      );
+      const found = Map.groupBy(await listPlacementsOf(services, ids), (placement) => placement.organizationId);
       return ids.map((id) => found.get(id) ?? []);
     }),
     located: new DataLoader((ids) =>
-      Promise.all(
-        ids.map((id) => locateResource(services, actor, id).catch((error: unknown) => asError(error))),
-      ),
+      Promise.all(ids.map((id) => locateResource(services, actor, id).catch((error: unknown) => asError(error)))),
     ),
     authors: (located) => {
       // One loader per database and organization: the same person is one row there.

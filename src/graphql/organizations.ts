@@ -116,8 +116,7 @@ builder.mutationFields((t) => ({
   }),
   removeOrganizationMember: t.field({
     type: "Organization",
-    description:
-      "Removes a user from an organization. Their comments stay. The last owner cannot be removed.",
+    description: "Removes a user from an organization. Their comments stay. The last owner cannot be removed.",
     args: { input: t.arg({ type: RemoveOrganizationMemberInput, required: true }) },
     resolve: async (_, { input }, { actor, services }) => {
       const organizationId = validId("organizationId", input.organizationId);

@@ -29,10 +29,8 @@ builder.objectType("Resource", {
     createdBy: t.field({
       type: "User",
       nullable: true,
-      description:
-        "The user who made it; null when the operator did, or when the caller may not see that user.",
-      resolve: ({ createdById }, _, { loaders }) =>
-        createdById === null ? null : loaders.users.load(createdById),
+      description: "The user who made it; null when the operator did, or when the caller may not see that user.",
+      resolve: ({ createdById }, _, { loaders }) => (createdById === null ? null : loaders.users.load(createdById)),
     }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
     comments: t.field({
@@ -62,8 +60,7 @@ builder.queryFields((t) => ({
       ...pageArguments,
     },
     resolve: (_, args, { actor, services }) => {
-      const organizationId =
-        args.organizationId == null ? null : validId("organizationId", args.organizationId);
+      const organizationId = args.organizationId == null ? null : validId("organizationId", args.organizationId);
       const filter = { organizationId, regionKey: args.regionKey ?? null };
       return Resources.read(args, (page) => listResources(services, actor, filter, page));
     },

@@ -20,8 +20,7 @@ builder.queryFields((t) => ({
     type: "User",
     nullable: true,
     description: "The calling user; null for the operator.",
-    resolve: (_, __, { actor, services }) =>
-      actor.kind === "user" ? getUser(services, actor, actor.userId) : null,
+    resolve: (_, __, { actor, services }) => (actor.kind === "user" ? getUser(services, actor, actor.userId) : null),
   }),
   user: t.field({
     type: "User",

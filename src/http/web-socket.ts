@@ -11,11 +11,7 @@ import type { Services } from "#operations/services";
 const MAX_MESSAGE_BYTES = 1_000_000;
 
 /** Attaches the protocol to the server. The returned function ends all subscriptions. */
-export function serveWebSockets(
-  server: Server,
-  endpoint: GraphQLEndpoint,
-  services: Services,
-): () => Promise<void> {
+export function serveWebSockets(server: Server, endpoint: GraphQLEndpoint, services: Services): () => Promise<void> {
   const sockets = new WebSocketServer({
     server,
     path: "/graphql",
@@ -65,8 +61,7 @@ export function serveWebSockets(
 }
 
 function coded(services: Services): (error: GraphQLError) => GraphQLError {
-  return (error) =>
-    error.extensions?.["code"] === undefined ? toClientError(error, services.logger) : error;
+  return (error) => (error.extensions?.["code"] === undefined ? toClientError(error, services.logger) : error);
 }
 
 type Enveloped = ExecutionArgs & {

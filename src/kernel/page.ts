@@ -10,13 +10,9 @@ export type PageRequest = { first: number; after: string | null };
 export type Page<Row> = { rows: Row[]; hasNextPage: boolean };
 
 /** Reads Relay's `first` and `after`. Cursors are opaque to clients: base64url of the row's id. */
-export function readPageRequest(
-  first: number | null | undefined,
-  after: string | null | undefined,
-): PageRequest {
+export function readPageRequest(first: number | null | undefined, after: string | null | undefined): PageRequest {
   const size = first ?? DEFAULT_PAGE_SIZE;
-  if (size < 0 || size > MAX_PAGE_SIZE)
-    throw invalidInput("first", `first must be between 0 and ${MAX_PAGE_SIZE}.`);
+  if (size < 0 || size > MAX_PAGE_SIZE) throw invalidInput("first", `first must be between 0 and ${MAX_PAGE_SIZE}.`);
   if (after === null || after === undefined) return { first: size, after: null };
   const key = Buffer.from(after, "base64url").toString("latin1");
   if (!isUuid(key)) throw invalidInput("after", "after is not a cursor that this list gave out.");

@@ -47,14 +47,8 @@ function validText(field: string, value: string, maxLength: number): string {
   if (value === "") throw invalidInput(field, `${field} must not be empty.`);
   // PostgreSQL counts characters as code points, and so do we.
   if (value.length > maxLength && [...value].length > maxLength)
-    throw invalidInput(
-      field,
-      `${field} must not be longer than ${maxLength.toLocaleString("en")} characters.`,
-    );
+    throw invalidInput(field, `${field} must not be longer than ${maxLength.toLocaleString("en")} characters.`);
   if (value.includes("\0") || !value.isWellFormed())
-    throw invalidInput(
-      field,
-      `${field} has a character that cannot be stored (NUL or half of a surrogate pair).`,
-    );
+    throw invalidInput(field, `${field} has a character that cannot be stored (NUL or half of a surrogate pair).`);
   return value;
 }

@@ -10,10 +10,7 @@ const LOCK_KEY = 7_365_001;
  * Applies what is missing and returns the version reached. Throws CONFLICT when the database is newer than this
  * program, or when a migration that was applied has changed since.
  */
-export async function migrate<Kind extends DatabaseKind>(
-  database: Database<Kind>,
-  set: MigrationSet,
-): Promise<number> {
+export async function migrate<Kind extends DatabaseKind>(database: Database<Kind>, set: MigrationSet): Promise<number> {
   await database.session(async (session) => {
     await session.query("migrations.lock", `select pg_advisory_lock(${LOCK_KEY})`);
     await session.query("migrations.table", MIGRATIONS_TABLE);
@@ -66,10 +63,10 @@ async function apply(session: Queryable<DatabaseKind>, migration: Migration): Pr
   await session.query(label, "begin");
   // When it throws, the session is discarded and with it the transaction.
   await session.query(label, migration.sql);
-  await session.query(
-    label,
-    "insert into tenantry.migrations (version, name, checksum) values ($1, $2, $3)",
-    [migration.version, migration.name, migration.checksum],
-  );
+  await session.query(label, "insert into tenantry.migrations (version, name, checksum) values ($1, $2, $3)", [
+    migration.version,
+    migration.name,
+    migration.checksum,
+  ]);
   await session.query(label, "commit");
 }

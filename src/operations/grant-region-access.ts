@@ -33,10 +33,7 @@ export async function grantRegionAccess(
   const id = existing?.id ?? (await requestPlacement(services, input, region));
   const placement = await waitUntilSettled(services, actor, id);
   if (placement.isolation !== input.isolation)
-    throw new TenantryError(
-      "CONFLICT",
-      `The organization has ${placement.isolation} access to this region already.`,
-    );
+    throw new TenantryError("CONFLICT", `The organization has ${placement.isolation} access to this region already.`);
   return placement;
 }
 
@@ -70,13 +67,7 @@ async function requestPlacement(
          )
          insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
          select $1, $2, $3, id, $4, 'PROVISIONING' from database`,
-        [
-          id,
-          input.organizationId,
-          region.id,
-          input.isolation,
-          databaseName(services.installation, 0).slice(0, -1),
-        ],
+        [id, input.organizationId, region.id, input.isolation, databaseName(services.installation, 0).slice(0, -1)],
       );
       await enqueue(transaction, "provision-placement", id, { placementId: id });
     });

@@ -72,11 +72,7 @@ async function ensureDatabase(
 }
 
 /** Writes into the database which one it is. Refuses a database that says it is another one. */
-async function ensureIdentity(
-  services: Services,
-  database: TenantDatabase,
-  placement: Placement,
-): Promise<void> {
+async function ensureIdentity(services: Services, database: TenantDatabase, placement: Placement): Promise<void> {
   const [identity] = await database.query<{ installation_id: string; database_id: number }>(
     "identity.ensure",
     `with added as (

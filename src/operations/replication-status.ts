@@ -7,10 +7,7 @@ import { tenantLinks } from "#operations/tenant-links";
 export type ReplicationStatus = { healthy: boolean; parked: boolean; lagBytes: number | null };
 
 /** Both directions of a placement's replication as one: healthy when both are, lagging as much as the slower one. */
-export async function readReplicationStatus(
-  services: Services,
-  placement: Placement,
-): Promise<ReplicationStatus> {
+export async function readReplicationStatus(services: Services, placement: Placement): Promise<ReplicationStatus> {
   if (placement.state === "PROVISIONING") return { healthy: false, parked: true, lagBytes: null };
   try {
     const links = await tenantLinks(services, placement);

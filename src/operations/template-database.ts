@@ -29,29 +29,20 @@ export async function ensureTemplate(options: {
     await session.query("template.lock", `select pg_advisory_lock(${LOCK_KEY})`);
     if (!(await databaseExists(server, name))) {
       const building = `${name}_new`;
-      await session.query(
-        "template.drop_rest",
-        `drop database if exists ${quoteIdentifier(building)} with (force)`,
-      );
+      await session.query("template.drop_rest", `drop database if exists ${quoteIdentifier(building)} with (force)`);
       await session.query(
         "template.create",
         `create database ${quoteIdentifier(building)} template template0 encoding 'UTF8'`,
       );
       await migrate(pools.open("tenant", address, building), TENANT_SCHEMA);
       await pools.closeDatabase(address, building);
-      await session.query(
-        "template.protect",
-        `revoke all on database ${quoteIdentifier(building)} from public`,
-      );
+      await session.query("template.protect", `revoke all on database ${quoteIdentifier(building)} from public`);
       await session.query(
         "template.rename",
         `alter database ${quoteIdentifier(building)} rename to ${quoteIdentifier(name)}`,
       );
       // Nobody may be connected to a template while it is copied.
-      await session.query(
-        "template.close",
-        `alter database ${quoteIdentifier(name)} allow_connections false`,
-      );
+      await session.query("template.close", `alter database ${quoteIdentifier(name)} allow_connections false`);
     }
     await session.query("template.unlock", `select pg_advisory_unlock(${LOCK_KEY})`);
     await session.query("template.lock_timeout", "reset lock_timeout");

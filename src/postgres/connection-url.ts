@@ -43,10 +43,7 @@ const MAX_URL_LENGTH = 2_000;
 export function parseServerUrl(url: string, field: string): ServerAddress {
   const { address, database, hasPath } = parseUrl(url, field);
   if (database !== "")
-    throw invalidInput(
-      field,
-      "The connection URL must not name a database: Tenantry creates its own on the server.",
-    );
+    throw invalidInput(field, "The connection URL must not name a database: Tenantry creates its own on the server.");
   if (hasPath) throw invalidInput(field, "The connection URL must not end with a slash.");
   return address;
 }
@@ -55,27 +52,18 @@ export function parseServerUrl(url: string, field: string): ServerAddress {
 export function parseDatabaseUrl(url: string, field: string): { address: ServerAddress; database: string } {
   const { address, database } = parseUrl(url, field);
   if (database === "")
-    throw invalidInput(
-      field,
-      "The connection URL must name a database, as in postgres://user@host/tenantry.",
-    );
+    throw invalidInput(field, "The connection URL must name a database, as in postgres://user@host/tenantry.");
   return { address, database };
 }
 
-function parseUrl(
-  text: string,
-  field: string,
-): { address: ServerAddress; database: string; hasPath: boolean } {
+function parseUrl(text: string, field: string): { address: ServerAddress; database: string; hasPath: boolean } {
   if (text.length > MAX_URL_LENGTH)
     throw invalidInput(field, `The connection URL is longer than ${MAX_URL_LENGTH} characters.`);
   if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
     throw invalidInput(field, "The connection URL must look like postgres://user:password@host:5432.");
   const url = new URL(text);
   if (url.hash !== "" || text.includes("#"))
-    throw invalidInput(
-      field,
-      "The connection URL must not have a fragment (#…); write # in a password as %23.",
-    );
+    throw invalidInput(field, "The connection URL must not have a fragment (#…); write # in a password as %23.");
   if (url.hostname === "" || url.hostname.includes(","))
     throw invalidInput(field, "The connection URL must name one host.");
   if (url.username === "") throw invalidInput(field, "The connection URL must name a user.");
@@ -151,9 +139,7 @@ export function tlsOptions(address: ServerAddress): false | Record<string, unkno
     ...(address.parameters.has("sslcert")
       ? { cert: readFileSync(address.parameters.get("sslcert") ?? "", "utf8") }
       : {}),
-    ...(address.parameters.has("sslkey")
-      ? { key: readFileSync(address.parameters.get("sslkey") ?? "", "utf8") }
-      : {}),
+    ...(address.parameters.has("sslkey") ? { key: readFileSync(address.parameters.get("sslkey") ?? "", "utf8") } : {}),
     // verify-ca checks the chain only, as libpq does; an undefined result means the name is accepted.
     ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
   };

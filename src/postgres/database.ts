@@ -91,11 +91,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient): Session<Kind> {
   return {
     kind,
-    async query<Row extends object>(
-      name: string,
-      text: string,
-      values: readonly unknown[] = [],
-    ): Promise<Row[]> {
+    async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
       const result = await client.query<Row>(comment(name, text), [...values]);
       return result.rows;
     },

@@ -53,8 +53,7 @@ export class Listener {
     while (!this.#stop.signal.aborted) {
       try {
         await this.#connectOnce(() => {
-          if (started)
-            for (const handlers of this.#handlers.values()) for (const handler of handlers) handler("");
+          if (started) for (const handlers of this.#handlers.values()) for (const handler of handlers) handler("");
           started = true;
           first.resolve();
         });
@@ -102,10 +101,7 @@ export class Listener {
 
 /** One listener per database, shared by everybody who hears something there and closed with the last of them. */
 export class Listeners {
-  readonly #open = new Map<
-    Database<DatabaseKind>,
-    { listener: Listener; started: Promise<void>; users: number }
-  >();
+  readonly #open = new Map<Database<DatabaseKind>, { listener: Listener; started: Promise<void>; users: number }>();
   readonly #onError: (error: unknown) => void;
 
   constructor(onError: (error: unknown) => void) {

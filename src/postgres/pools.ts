@@ -54,12 +54,7 @@ export class Pools {
       void this.#close(found);
     }
     this.#makeRoom();
-    const created = this.#create(
-      kind,
-      address,
-      database,
-      options.maxConnections ?? this.#limits.maxPerDatabase,
-    );
+    const created = this.#create(kind, address, database, options.maxConnections ?? this.#limits.maxPerDatabase);
     this.#entries.set(key, { database: created, address });
     return created;
   }
@@ -98,8 +93,7 @@ export class Pools {
     for (const [key, entry] of this.#entries) {
       if (this.#entries.size < this.#limits.maxDatabases) return;
       // A pool in use is not taken from under its user; the bound then waits for the next opening.
-      if (entry.database.kind !== "tenant" || entry.database.pool.totalCount > entry.database.pool.idleCount)
-        continue;
+      if (entry.database.kind !== "tenant" || entry.database.pool.totalCount > entry.database.pool.idleCount) continue;
       this.#entries.delete(key);
       void this.#close(entry);
     }

@@ -8,10 +8,7 @@ export function sqlState(error: unknown): string | undefined {
 
 /** The constraint an error names, else undefined. */
 export function violatedConstraint(error: unknown): string | undefined {
-  return typeof error === "object" &&
-    error !== null &&
-    "constraint" in error &&
-    typeof error.constraint === "string"
+  return typeof error === "object" && error !== null && "constraint" in error && typeof error.constraint === "string"
     ? error.constraint
     : undefined;
 }

@@ -5,12 +5,7 @@ import type { Link } from "#replication/link";
 import { dropPublication, ensurePublication } from "#replication/publication";
 import { seed } from "#replication/seed";
 import { createSlot, dropSlot, findSlot } from "#replication/slot";
-import {
-  createSubscription,
-  dropSubscription,
-  enableSubscription,
-  findSubscription,
-} from "#replication/subscription";
+import { createSubscription, dropSubscription, enableSubscription, findSubscription } from "#replication/subscription";
 
 /**
  * Makes the link, or completes a half-made one. The order matters: publication, slot, seed, subscription. The

@@ -40,16 +40,7 @@ const TABLES: Record<Direction, readonly PublishedTable[]> = {
     {
       table: "directory_members",
       key: ["database_id", "organization_id", "user_id"],
-      columns: [
-        "database_id",
-        "organization_id",
-        "user_id",
-        "role",
-        "joined_at",
-        "name",
-        "email",
-        "user_created_at",
-      ],
+      columns: ["database_id", "organization_id", "user_id", "role", "joined_at", "name", "email", "user_created_at"],
     },
   ],
   catalog: [

@@ -7,9 +7,7 @@ import type { Link } from "#replication/link";
  */
 export async function ensurePublication(link: Link): Promise<void> {
   const { database } = link.publisher;
-  const found = await database.query("publication.find", "select from pg_publication where pubname = $1", [
-    link.name,
-  ]);
+  const found = await database.query("publication.find", "select from pg_publication where pubname = $1", [link.name]);
   if (found.length > 0) return;
   const tables = link.tables.map(
     ({ table, columns }) =>
@@ -28,8 +26,5 @@ export async function ensurePublication(link: Link): Promise<void> {
 }
 
 export async function dropPublication(link: Link): Promise<void> {
-  await link.publisher.database.query(
-    "publication.drop",
-    `drop publication if exists ${quoteIdentifier(link.name)}`,
-  );
+  await link.publisher.database.query("publication.drop", `drop publication if exists ${quoteIdentifier(link.name)}`);
 }

@@ -28,10 +28,7 @@ async function seedTable(
   const columns = table.columns.map(quoteIdentifier).join(", ");
   const key = table.key.map(quoteIdentifier).join(", ");
   const seen = `seed_${table.table}`;
-  await target.query(
-    "seed.start",
-    `create temp table ${quoteIdentifier(seen)} (like ${name}) on commit drop`,
-  );
+  await target.query("seed.start", `create temp table ${quoteIdentifier(seen)} (like ${name}) on commit drop`);
   let after: unknown[] | undefined;
   for (;;) {
     // Rows travel as JSON text: one parameter per batch, whatever the columns' types are.

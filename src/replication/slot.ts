@@ -49,9 +49,7 @@ export async function createSlot(link: Link): Promise<void> {
   await link.publisher.database.session(async (session) => {
     await session.query("slot.timeout", `set statement_timeout = ${CREATE_TIMEOUT_MS}`);
     try {
-      await session.query("slot.create", "select pg_create_logical_replication_slot($1, 'pgoutput')", [
-        link.name,
-      ]);
+      await session.query("slot.create", "select pg_create_logical_replication_slot($1, 'pgoutput')", [link.name]);
     } catch (error) {
       if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
     }

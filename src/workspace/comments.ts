@@ -64,9 +64,7 @@ export async function createComment(
     return comment;
   };
   try {
-    return route.kind === "home"
-      ? await insert(route.database)
-      : await inRegion(route, () => insert(route.open()));
+    return route.kind === "home" ? await insert(route.database) : await inRegion(route, () => insert(route.open()));
   } catch (error) {
     // The resource went away between the look and the insert.
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
@@ -84,17 +82,10 @@ function chooseAuthor(actor: Actor, authorId: string | null): string {
   return actor.userId;
 }
 
-async function requireAuthor(
-  context: WorkspaceContext,
-  actor: Actor,
-  authorId: string,
-  route: Route,
-): Promise<void> {
+async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: string, route: Route): Promise<void> {
   if (route.kind === "home") {
     if (actor.kind === "user") return;
-    const found = await context.home.query("users.exists", "select from tenantry.users where id = $1", [
-      authorId,
-    ]);
+    const found = await context.home.query("users.exists", "select from tenantry.users where id = $1", [authorId]);
     if (found.length === 0) throw invalidInput("authorId", "There is no user with this id.");
     return;
   }
@@ -111,10 +102,7 @@ async function requireAuthor(
 }
 
 /** A page of a resource's comments, oldest first. The resource was located for this actor. */
-export async function listComments(
-  { resource, route }: LocatedResource,
-  page: PageRequest,
-): Promise<Page<Comment>> {
+export async function listComments({ resource, route }: LocatedResource, page: PageRequest): Promise<Page<Comment>> {
   const list = (database: Queryable<DatabaseKind>) =>
     database.query<Comment>(
       "comments.list",
@@ -122,8 +110,7 @@ export async function listComments(
        where resource_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`,
       [resource.id, page.after, page.first + 1],
     );
-  const rows =
-    route.kind === "home" ? await list(route.database) : await inRegion(route, () => list(route.open()));
+  const rows = route.kind === "home" ? await list(route.database) : await inRegion(route, () => list(route.open()));
   return toPage(rows, page);
 }
 
@@ -141,8 +128,7 @@ export async function getComment(
       `select ${COLUMNS} from tenantry.comments where id = $1 and resource_id = $2`,
       [id, resourceId],
     );
-  const [comment] =
-    route.kind === "home" ? await get(route.database) : await inRegion(route, () => get(route.open()));
+  const [comment] = route.kind === "home" ? await get(route.database) : await inRegion(route, () => get(route.open()));
   if (comment === undefined) throw notFound("Comment");
   return comment;
 }

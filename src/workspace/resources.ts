@@ -38,15 +38,8 @@ export async function createResource(
   const name = validName("name", input.name);
   if (input.organizationId === null) {
     if (input.regionKey !== null)
-      throw invalidInput(
-        "regionKey",
-        "A resource of the default organization lives at home: leave regionKey out.",
-      );
-    return insertResource(
-      context.home,
-      { name, databaseId: 0, number: HOME_NUMBER, organizationId: null },
-      actor,
-    );
+      throw invalidInput("regionKey", "A resource of the default organization lives at home: leave regionKey out.");
+    return insertResource(context.home, { name, databaseId: 0, number: HOME_NUMBER, organizationId: null }, actor);
   }
   const { organizationId } = input;
   await requireInOrganization(context.home, actor, organizationId, "write-content");
@@ -80,15 +73,9 @@ async function chooseRoute(
   }
   const [only, second] = routes;
   if (only === undefined)
-    throw invalidInput(
-      "regionKey",
-      "The organization has access to no region yet: grant it access to one first.",
-    );
+    throw invalidInput("regionKey", "The organization has access to no region yet: grant it access to one first.");
   if (second !== undefined)
-    throw invalidInput(
-      "regionKey",
-      `The organization has access to several regions, so name one of them: ${keys}.`,
-    );
+    throw invalidInput("regionKey", `The organization has access to several regions, so name one of them: ${keys}.`);
   return only;
 }
 
@@ -111,11 +98,7 @@ async function insertResource(
 export type LocatedResource = { resource: Resource; route: Awaited<ReturnType<Router["route"]>> & object };
 
 /** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
-export async function locateResource(
-  context: WorkspaceContext,
-  actor: Actor,
-  id: string,
-): Promise<LocatedResource> {
+export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
   const route = await context.router.route(id);
   if (route === undefined) throw notFound("Resource");
   if (route.kind === "tenant") {

@@ -61,9 +61,7 @@ export class Router {
     if (number === HOME_NUMBER) return { kind: "home", database: this.#home };
     const cached = this.#byNumber.get(number);
     if (cached !== undefined) return cached;
-    const [row] = await this.#home.query<RouteRow>("routes.by_number", `${SELECT} where p.number = $1`, [
-      number,
-    ]);
+    const [row] = await this.#home.query<RouteRow>("routes.by_number", `${SELECT} where p.number = $1`, [number]);
     return row === undefined ? undefined : this.#remember(row);
   }
 
@@ -110,7 +108,6 @@ export function requireActive(route: TenantRoute): void {
   };
   throw new TenantryError(
     "CONFLICT",
-    sentences[route.state] ??
-      `The organization's access to region ${route.regionKey} is ${route.state.toLowerCase()}.`,
+    sentences[route.state] ?? `The organization's access to region ${route.regionKey} is ${route.state.toLowerCase()}.`,
   );
 }

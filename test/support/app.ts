@@ -1,0 +1,97 @@
+/** A Tenantry of its own for a test file: a home database on the shared servers, an API on a free port. */
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { inject } from "vitest";
+import { startApp as start } from "../../src/main.ts";
+
+export type ServerName = "home" | "eu" | "us";
+
+/** The superuser's URL of a shared server, without a database name. */
+export function serverUrl(name: ServerName): string {
+  return inject("serverUrls")[name];
+}
+
+/** Runs one statement on a server; rows as they come. */
+export async function sql<Row extends object = Record<string, unknown>>(
+  url: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+export type TestApp = {
+  url: string;
+  homeUrl: string;
+  databaseUrl: string;
+  secretKey: string;
+  /** Sends an operation; throws unless there is data without errors. `as` acts as that user. */
+  ask: <Data = any>(query: string, variables?: object, as?: string) => Promise<Data>;
+  /** Sends an operation and returns the first error's code, field and message. */
+  refuse: (
+    query: string,
+    variables?: object,
+    as?: string,
+  ) => Promise<{ code: string; field?: string; message: string }>;
+  stop: () => Promise<void>;
+};
+
+/** Starts the API and the job runner with a fresh home database on `homeServer`. */
+export async function startApp(
+  options: { homeServer?: string; role?: "all" | "api" | "worker"; databaseUrl?: string; secretKey?: string } = {},
+): Promise<TestApp> {
+  const server = options.homeServer ?? serverUrl("home");
+  const databaseUrl = options.databaseUrl ?? (await createHome(server));
+  const secretKey = options.secretKey ?? randomBytes(32).toString("base64");
+  const app = await start({
+    databaseUrl,
+    secretKey,
+    role: options.role ?? "all",
+    host: "127.0.0.1",
+    port: 0,
+    logLevel: "silent",
+    prettyLogs: false,
+  });
+  const url = app.url ?? "";
+  const send = async (query: string, variables: object = {}, as?: string) => {
+    const response = await fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...(as === undefined ? {} : { "x-user-id": as }) },
+      body: JSON.stringify({ query, variables }),
+    });
+    return (await response.json()) as {
+      data?: any;
+      errors?: { message: string; extensions: { code: string; field?: string } }[];
+    };
+  };
+  return {
+    url,
+    homeUrl: server,
+    databaseUrl,
+    secretKey,
+    ask: async (query, variables, as) => {
+      const { data, errors } = await send(query, variables, as);
+      if (errors !== undefined) throw new Error(`unexpected errors: ${JSON.stringify(errors)}`);
+      return data;
+    },
+    refuse: async (query, variables, as) => {
+      const { data, errors } = await send(query, variables, as);
+      const error = errors?.[0];
+      if (error === undefined) throw new Error(`an error was expected, not ${JSON.stringify(data)}`);
+      return { ...error.extensions, message: error.message };
+    },
+    stop: app.close,
+  };
+}
+
+async function createHome(server: string): Promise<string> {
+  const name = `home_${randomBytes(6).toString("hex")}`;
+  await sql(`${server}/postgres`, `create database ${name}`);
+  return `${server}/${name}`;
+}
