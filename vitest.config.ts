@@ -2,10 +2,16 @@ import { defineConfig } from "vitest/config";
 
 const shared = { testTimeout: 30_000, hookTimeout: 90_000, restoreMocks: true };
 
+// One build of each library: Vite would add the condition "development", which Node does not, and so load a second
+// copy of graphql beside the one that Yoga imports.
+const conditions = ["node", "module-sync"];
+
 export default defineConfig({
+  ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     projects: [
       {
+        extends: true,
         test: {
           ...shared,
           name: "unit",
@@ -13,6 +19,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           ...shared,
           name: "servers",

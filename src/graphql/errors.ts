@@ -22,7 +22,7 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
   if (original === undefined && located !== undefined)
     return new GraphQLError(located.message, {
       ...options,
-      extensions: { code: "INVALID_INPUT", ...located.extensions },
+      extensions: { ...located.extensions, code: "INVALID_INPUT" },
     });
   logger.error({ err: original ?? error }, "an unexpected error was masked");
   return new GraphQLError(MASKED_MESSAGE, { ...options, extensions: { code: "INTERNAL" } });
@@ -30,8 +30,13 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
 
 /** Finds what a resolver threw inside the layers that GraphQL and the server put around it. */
 function unwrap(error: unknown): { original: unknown; located: GraphQLError | undefined } {
-  if (!(error instanceof GraphQLError)) return { original: error, located: undefined };
+  if (!isGraphQLError(error)) return { original: error, located: undefined };
   let original: unknown = error.originalError;
-  while (original instanceof GraphQLError) original = original.originalError;
+  while (isGraphQLError(original)) original = original.originalError;
   return { original, located: error };
+}
+
+// By name: a second copy of the library (another module format, a bundler) makes errors of another class.
+function isGraphQLError(error: unknown): error is GraphQLError {
+  return error instanceof Error && error.name === "GraphQLError";
 }

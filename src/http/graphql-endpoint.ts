@@ -2,7 +2,7 @@
 import { type DocumentNode, Kind } from "graphql";
 import { createYoga, type Plugin, useExecutionCancellation } from "graphql-yoga";
 import { developmentActor } from "#auth/development";
-import { TenantryError } from "#kernel/errors";
+import { isErrorCode } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
 import { toClientError } from "#graphql/errors";
 import { createLoaders } from "#graphql/loaders";
@@ -42,15 +42,10 @@ export async function createContext(services: Services, userId: string | null): 
 /** Errors that GraphQL raises before anything runs (syntax, validation) get their code too. */
 function requestErrors(services: Services): Plugin<GraphQLContext> {
   return {
-    onRequestParse({ request }) {
-      const type = request.headers.get("content-type") ?? "";
-      if (request.method === "POST" && !/^application\/(graphql\+)?json\b/i.test(type))
-        throw new TenantryError("INVALID_INPUT", "POST takes application/json.");
-    },
     onResultProcess({ result, setResult }) {
       if (!("errors" in result) || result.errors === undefined) return;
       const errors = result.errors.map((error) =>
-        error.extensions?.["code"] === undefined ? toClientError(error, services.logger) : error,
+        isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
       );
       setResult({ ...result, errors });
     },

@@ -16,6 +16,10 @@ const MAX_BODY_BYTES = 1_000_000;
 /** On stopping, open requests may take this long to finish. */
 const DRAIN_TIMEOUT_MS = 5_000;
 
+const UNSUPPORTED_TYPE = `${JSON.stringify({
+  errors: [{ message: "POST takes application/json.", extensions: { code: "INVALID_INPUT" } }],
+})}\n`;
+
 export type HttpServer = { url: string; close: () => Promise<void> };
 
 export type HttpOptions = {
@@ -62,6 +66,9 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   if (path === "/health/ready") return reportReady(parts.services, response);
   if (path === "/metrics") return send(response, 200, parts.metrics.contentType, await parts.metrics.text());
   if (parts.explorer.handle(request, response)) return;
+  // Form bodies pass without a CORS preflight, so a foreign page could send mutations in them.
+  if (request.method === "POST" && !/^application\/(graphql\+)?json\b/i.test(request.headers["content-type"] ?? ""))
+    return send(response, 415, "application/json", UNSUPPORTED_TYPE);
   if (path === "/") request.url = `/graphql${(request.url ?? "/").slice(1)}`;
   await parts.endpoint(request, response);
 }

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import type { ExecutionArgs, FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
+import { isErrorCode } from "#kernel/errors";
 import { toClientError } from "#graphql/errors";
 import { createContext, type GraphQLEndpoint } from "#http/graphql-endpoint";
 import { isAllowedOrigin } from "#http/origin";
@@ -61,7 +62,7 @@ export function serveWebSockets(server: Server, endpoint: GraphQLEndpoint, servi
 }
 
 function coded(services: Services): (error: GraphQLError) => GraphQLError {
-  return (error) => (error.extensions?.["code"] === undefined ? toClientError(error, services.logger) : error);
+  return (error) => (isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger));
 }
 
 type Enveloped = ExecutionArgs & {

@@ -2,17 +2,24 @@
  * The codes that reach clients in `errors[].extensions.code`. The list is part of the contract:
  * a code is added, never renamed.
  */
-export type ErrorCode =
-  | "UNAUTHENTICATED"
-  | "FORBIDDEN"
-  | "NOT_FOUND"
-  | "INVALID_INPUT"
-  | "CONFLICT"
-  | "LIMIT_EXCEEDED"
-  | "REGION_UNAVAILABLE"
-  | "CAPABILITY_MISSING"
-  | "NOT_SYNCED"
-  | "INTERNAL";
+const ERROR_CODES = [
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "NOT_FOUND",
+  "INVALID_INPUT",
+  "CONFLICT",
+  "LIMIT_EXCEEDED",
+  "REGION_UNAVAILABLE",
+  "CAPABILITY_MISSING",
+  "NOT_SYNCED",
+  "INTERNAL",
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Whether a value is one of our codes; libraries put codes of their own in the same place. */
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return ERROR_CODES.some((code) => code === value);
+}
 
 type ErrorDetails = {
   /** The input field that is wrong, as the client spelled it. Only with INVALID_INPUT. */
