@@ -1,20 +1,19 @@
 /** The command line: one file per command. */
 import { Command } from "commander";
-import { TenantryError } from "#kernel/errors";
 import { redactedMessage } from "#kernel/redaction";
+import { demoCommand } from "#cli/demo";
 import { startCommand } from "#cli/start";
 
 /** Runs a command line. Failures become one sentence on standard error and exit code 1. */
 export async function run(args: readonly string[]): Promise<void> {
   const program = new Command("tenantry")
     .description("Keeps every organization's data in its region, on stock PostgreSQL.")
-    .addCommand(startCommand());
+    .addCommand(startCommand())
+    .addCommand(demoCommand());
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     process.stderr.write(`${redactedMessage(error)}\n`);
-    if (!(error instanceof TenantryError) && error instanceof Error && process.env["DEBUG"] !== undefined)
-      process.stderr.write(`${error.stack}\n`);
     process.exitCode = 1;
   }
 }

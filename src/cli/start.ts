@@ -1,16 +1,9 @@
 import { Command } from "commander";
+import { dataFolder, EMBEDDED_SERVERS } from "#cli/embedded-servers";
 import { readConfig, type Config } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
-import { defaultDataFolder } from "#embedded/data-folder";
 import { startApp } from "#main";
 import { TenantryError } from "#kernel/errors";
-import { fileURLToPath } from "node:url";
-
-const EMBEDDED_SERVERS = [
-  { name: "home", preferredPort: 54_320, databases: ["tenantry"] },
-  { name: "eu", preferredPort: 54_321 },
-  { name: "us", preferredPort: 54_322 },
-] as const;
 
 /** `tenantry start`: embedded servers unless DATABASE_URL is set, the API, the job runner. */
 export function startCommand(): Command {
@@ -28,7 +21,7 @@ async function start(): Promise<void> {
   let cluster: Cluster | undefined;
   if (config.databaseUrl === undefined) {
     cluster = await startCluster({
-      dataDir: config.dataDir ?? defaultDataFolder(fileURLToPath(new URL("../..", import.meta.url))),
+      dataDir: dataFolder(config),
       servers: EMBEDDED_SERVERS,
       onProgress: say,
     });

@@ -1,47 +1,61 @@
-/** PostgreSQL refuses to run as root. When we are root, its programs run as an account that owns nothing else. */
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+/** PostgreSQL refuses to run as root. When we are root, its programs run as an account without privileges. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { Binaries } from "#embedded/binaries";
+import { TenantryError } from "#kernel/errors";
 
 export type Account = { name: string; uid: number; gid: number };
 
-/** The account to run the servers as; undefined: as we are. */
-export function serverAccount(): Account | undefined {
+/**
+ * The account to run the servers as; undefined: as we are. Data that is there already stays with its owner, so that a
+ * `postgres` account that was added to the machine later, or one run as root, does not cut anybody off from it.
+ */
+export function serverAccount(serverFolders: readonly string[] = []): Account | undefined {
   if (process.geteuid?.() !== 0) return undefined;
-  const lines = readFileSync("/etc/passwd", "utf8").split("\n");
+  for (const folder of serverFolders) {
+    const owner = statSync(join(folder, "PG_VERSION"), { throwIfNoEntry: false });
+    if (owner !== undefined && owner.uid !== 0) return { name: `with id ${owner.uid}`, uid: owner.uid, gid: owner.gid };
+  }
+  const lines = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8").split("\n") : [];
   for (const name of ["postgres", "nobody"]) {
     const fields = lines.find((line) => line.startsWith(`${name}:`))?.split(":");
     if (fields !== undefined) return { name, uid: Number(fields[2]), gid: Number(fields[3]) };
   }
-  return { name: "65534", uid: 65_534, gid: 65_534 };
+  throw new TenantryError(
+    "CAPABILITY_MISSING",
+    "PostgreSQL refuses to run as root and this machine has neither an account postgres nor nobody to run it as: start Tenantry as an ordinary user.",
+  );
 }
 
-/** Whether the account can get to this path: every folder above it lets it through. */
-export function isReachable(path: string, account: Account | undefined): boolean {
+/** How to spawn a program as the account, in a place that every account can enter. */
+export function spawnOptions(account: Account | undefined) {
+  return { cwd: "/", ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }) };
+}
+
+/** Whether the account can enter this folder; of one that is not there, the nearest one above it that is. */
+export function isReachable(folder: string, account: Account | undefined): boolean {
   if (account === undefined) return true;
-  for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
-    if (existsSync(folder)) {
-      const { mode, uid, gid } = statSync(folder);
-      const bit = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
-      if ((mode & bit) === 0) return false;
-    }
-    if (folder === dirname(folder)) return true;
-  }
+  let existing = resolve(folder);
+  while (!existsSync(existing)) existing = dirname(existing);
+  return succeedsAs(account, 'cd "$1"', existing);
 }
 
-/** The programs where the account can reach them: where they are, or a copy of the package in `folder`. */
-export function reachableBinaries(binaries: Binaries, folder: string, account: Account | undefined): Binaries {
-  if (isReachable(binaries.postgres, account)) return binaries;
-  // <package>/native/bin/postgres; its libraries are found relative to it.
-  const native = dirname(dirname(binaries.postgres));
-  const { mtimeMs } = statSync(binaries.postgres);
-  const copy = join(folder, `postgresql-${Math.trunc(mtimeMs)}`);
-  if (!existsSync(copy)) {
-    const partial = `${copy}.partial`;
-    rmSync(partial, { recursive: true, force: true });
-    mkdirSync(dirname(partial), { recursive: true });
-    cpSync(native, partial, { recursive: true, verbatimSymlinks: true });
-    renameSync(partial, copy);
-  }
-  return { initdb: join(copy, "bin", "initdb"), postgres: join(copy, "bin", "postgres") };
+/** Whether the account can read this file. */
+export function isReadable(file: string, account: Account | undefined): boolean {
+  return account === undefined || succeedsAs(account, 'test -r "$1"', file);
+}
+
+// Tried rather than computed from modes: access lists and mount options count too.
+function succeedsAs(account: Account, script: string, path: string): boolean {
+  const { error, status } = spawnSync("/bin/sh", ["-c", script, "sh", path], {
+    ...spawnOptions(account),
+    env: {},
+    stdio: "ignore",
+  });
+  if (error === undefined) return status === 0;
+  throw new TenantryError(
+    "CAPABILITY_MISSING",
+    `PostgreSQL refuses to run as root and this process may not switch to the account ${account.name} to run it: start Tenantry as an ordinary user.`,
+    { cause: error },
+  );
 }

@@ -124,3 +124,14 @@ function listen(server: Server, address: string): Promise<void> {
     server.listen(address, resolve);
   });
 }
+
+/** The superuser's URLs of the servers made in this folder, by name; undefined when there are none. Reads only. */
+export function keptServerUrls(path: string): Record<string, string> | undefined {
+  const secret = join(path, "postgres-password");
+  if (!existsSync(secret)) return undefined;
+  const password = readFileSync(secret, "utf8").trim();
+  const { ports } = readManifest(path);
+  return Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [name, `postgres://postgres:${password}@127.0.0.1:${port}`]),
+  );
+}

@@ -1,0 +1,24 @@
+/** Which embedded servers there are and where their data is: shared by the commands that start or use them. */
+import { fileURLToPath } from "node:url";
+import type { Config } from "#config";
+import { defaultDataFolder, keptServerUrls } from "#embedded/data-folder";
+
+/** Home and two regions. The ports are wishes: where one is taken when the data folder is made, another is used. */
+export const EMBEDDED_SERVERS = [
+  { name: "home", preferredPort: 54_320, databases: ["tenantry"] },
+  { name: "eu", preferredPort: 54_321 },
+  { name: "us", preferredPort: 54_322 },
+] as const;
+
+/** The data folder of the embedded servers. */
+export function dataFolder({ dataDir }: Pick<Config, "dataDir">): string {
+  return dataDir ?? defaultDataFolder(fileURLToPath(new URL("../..", import.meta.url)));
+}
+
+/** The regions' connection URLs by key; undefined when home is not embedded or was never started. */
+export function embeddedRegionUrls(config: Config): Record<string, string> | undefined {
+  if (config.databaseUrl !== undefined) return undefined;
+  const urls = keptServerUrls(dataFolder(config));
+  if (urls === undefined) return undefined;
+  return Object.fromEntries(Object.entries(urls).filter(([name]) => name !== "home"));
+}

@@ -1,0 +1,38 @@
+/** Runs one of PostgreSQL's programs to its end. */
+import { spawn } from "node:child_process";
+import { type Account, spawnOptions } from "#embedded/account";
+
+/** What every program of a server sees of the environment: nothing of ours, such as PG* variables, may change it. */
+export const ENVIRONMENT = { LC_ALL: "C", TZ: "UTC", PATH: "/usr/bin:/bin" };
+
+export type Outcome = { succeeded: boolean; output: string };
+
+const MAX_OUTPUT_LENGTH = 20_000;
+
+/** Rejects when the program cannot be run at all, or when the signal is aborted. */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  options: { account: Account | undefined; input?: string; signal?: AbortSignal | undefined },
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      ...spawnOptions(options.account),
+      env: ENVIRONMENT,
+      // A session of its own: Ctrl-C in the terminal is ours to handle.
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    let output = "";
+    const collect = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-MAX_OUTPUT_LENGTH);
+    };
+    child.stdout.on("data", collect);
+    child.stderr.on("data", collect);
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ succeeded: code === 0, output }));
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(options.input ?? "");
+  });
+}
