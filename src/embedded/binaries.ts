@@ -67,7 +67,15 @@ function restoreSymlinks(native: string): void {
   const links = JSON.parse(readFileSync(list, "utf8")) as { source: string; target: string }[];
   for (const { source, target } of links) {
     const path = join(dirname(native), target);
-    if (!existsSync(path)) symlinkSync(basename(source), path);
+    if (!existsSync(path)) link(basename(source), path);
+  }
+}
+
+function link(target: string, path: string): void {
+  try {
+    symlinkSync(target, path);
+  } catch {
+    // Made by another process meanwhile, or not ours to make: then the programs say what they miss.
   }
 }
 
@@ -111,9 +119,9 @@ function openToAll(path: string): void {
 }
 
 async function readVersion(postgres: string, account: Account | undefined): Promise<number> {
-  const { succeeded, output } = await runProgram(postgres, ["--version"], { account }).catch((error: Error) => ({
+  const { succeeded, output } = await runProgram(postgres, ["--version"], { account }).catch((error: unknown) => ({
     succeeded: false,
-    output: error.message,
+    output: String(error),
   }));
   const major = /\(PostgreSQL\) (\d+)/.exec(output)?.[1];
   if (succeeded && major !== undefined) return Number(major);

@@ -1,20 +1,17 @@
 /** The embedded servers together: home and two regions, in one data folder that survives restarts. */
-import { join } from "node:path";
-import { serverAccount, reachableBinaries } from "#embedded/account";
+import { realpathSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { serverAccount } from "#embedded/account";
 import { findBinaries } from "#embedded/binaries";
-import {
-  diskError,
-  keptSecret,
-  lockDataFolder,
-  openDataFolder,
-  readManifest,
-  writeManifest,
-} from "#embedded/data-folder";
-import { freePort, isPortFree, PostgresServer } from "#embedded/postgres-server";
+import { diskError, keptSecret, openDataFolder, readManifest, writeManifest } from "#embedded/data-folder";
+import { lockDataFolder } from "#embedded/data-folder-lock";
+import { choosePorts } from "#embedded/ports";
+import { PostgresServer } from "#embedded/postgres-server";
 import { TenantryError } from "#kernel/errors";
 
 export type ClusterOptions = {
   dataDir: string;
+  /** `name` is also the name of the server's folder. The port wished for counts when the server is made. */
   servers: readonly { name: string; preferredPort: number | undefined; databases?: readonly string[] }[];
   /** One line for a person to read, now and then. */
   onProgress: (message: string) => void;
@@ -24,85 +21,106 @@ export type ClusterOptions = {
   durable?: boolean;
   /** The npm package with the programs; PostgreSQL 18 for this platform when left out. */
   binariesPackage?: string;
+  /** Ends the start: everything is taken down again and its reason is thrown. */
+  signal?: AbortSignal;
 };
 
 export type Cluster = {
   servers: ReadonlyMap<string, PostgresServer>;
   /** Key that encrypts connection URLs at rest, kept in the data folder. */
   secretKey: string;
+  /** Stops all servers at the same time and leaves no process of them. */
   stop: () => Promise<void>;
 };
 
-/** Starts the servers, making those that are missing. On failure it throws one sentence and leaves none running. */
+/**
+ * Starts the servers, making those that are missing. On failure it throws one sentence and leaves none running. One
+ * process at a time may have a data folder; postmasters of one that was killed are stopped and started again.
+ */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { dataDir, onProgress } = options;
-  openDataFolder(dataDir);
-  await using rollback = new AsyncDisposableStack();
-  rollback.defer(await lockDataFolder(dataDir));
-  const found = await findBinaries(options.binariesPackage);
-  const account = serverAccount();
+  const dataDir = resolve(options.dataDir);
+  const names = options.servers.map(({ name }) => name);
   try {
-    const binaries = reachableBinaries(found, join(dataDir, "bin"), account);
-    const password = keptSecret(dataDir, "postgres-password");
-    const secretKey = keptSecret(dataDir, "secret-key", "base64");
-    const ports = await choosePorts(options);
-    const servers = options.servers.map(
-      ({ name, databases }) =>
-        new PostgresServer({
-          name,
-          binaries,
-          account,
-          folder: join(dataDir, name),
-          password,
-          port: ports[name] ?? 0,
-          ...(databases === undefined ? {} : { databases }),
-          ...(options.settings === undefined ? {} : { settings: options.settings }),
-        }),
-    );
-    await refuseOtherVersion(servers, dataDir);
-    const missing = options.servers.filter((_, index) => servers[index]?.exists === false).map(({ name }) => name);
-    if (missing.length > 0) onProgress(`Creating PostgreSQL servers: ${missing.join(", ")} …`);
-    await settleAll(
-      servers.filter((server) => !server.exists).map((server) => server.create({ durable: options.durable ?? true })),
-    );
-    onProgress(`Starting PostgreSQL servers: ${options.servers.map(({ name }) => name).join(", ")} …`);
+    const account = serverAccount(names.map((name) => join(dataDir, name)));
+    openDataFolder(dataDir, account);
+    await using rollback = new AsyncDisposableStack();
+    rollback.defer(await lockDataFolder(dataDir));
+    const servers = await prepareServers(options, dataDir, account);
     rollback.defer(async () => {
-      await Promise.all(servers.map((server) => server.stop()));
+      await settleAll([...servers.values()].map((server) => server.stop()));
     });
-    await settleAll(servers.map((server) => server.start()));
+    await createMissing(servers, options);
+    options.onProgress(`Starting the PostgreSQL server${names.length === 1 ? "" : "s"} ${names.join(", ")} …`);
+    await settleAll([...servers.values()].map((server) => server.start({ signal: options.signal })));
+    const secretKey = keptSecret(dataDir, "secret-key", "base64");
     const running = rollback.move();
-    return {
-      servers: new Map(servers.map((server, index) => [options.servers[index]?.name ?? "", server])),
-      secretKey,
-      stop: () => running.disposeAsync(),
-    };
+    return { servers, secretKey, stop: () => running.disposeAsync() };
   } catch (cause) {
     throw diskError(cause, dataDir);
   }
 }
 
-/** The ports of earlier runs; for new servers the preferred one or any that is free. */
-async function choosePorts({ dataDir, servers }: ClusterOptions): Promise<Record<string, number>> {
+/** The servers, not yet made or started. Nothing in the folder is changed when it is another version's. */
+async function prepareServers(
+  { servers, settings, binariesPackage, onProgress }: ClusterOptions,
+  dataDir: string,
+  account: ReturnType<typeof serverAccount>,
+): Promise<Map<string, PostgresServer>> {
+  const binaries = await findBinaries({ packageName: binariesPackage, account, copies: join(dataDir, "bin") });
+  const folder = realpathSync(dataDir);
+  const make = (spec: (typeof servers)[number], port: number, password: string) =>
+    new PostgresServer({
+      name: spec.name,
+      binaries,
+      account,
+      folder: join(folder, spec.name),
+      password,
+      port,
+      onProgress,
+      ...(spec.databases === undefined ? {} : { databases: spec.databases }),
+      ...(settings === undefined ? {} : { settings }),
+    });
+  refuseOtherVersion(
+    servers.map((spec) => make(spec, 0, "")),
+    binaries.majorVersion,
+    dataDir,
+  );
+  const ports = await keptPorts(dataDir, servers);
+  const password = keptSecret(dataDir, "postgres-password");
+  return new Map(servers.map((spec) => [spec.name, make(spec, ports[spec.name] ?? 0, password)]));
+}
+
+/** The ports of earlier runs, which registered regions' URLs contain; new servers get one and keep it. */
+async function keptPorts(dataDir: string, servers: ClusterOptions["servers"]): Promise<Record<string, number>> {
   const manifest = readManifest(dataDir);
+  const added = servers.filter(({ name }) => manifest.ports[name] === undefined);
+  if (added.length === 0) return manifest.ports;
+  const chosen = await choosePorts(
+    added.map(({ preferredPort }) => preferredPort),
+    new Set(Object.values(manifest.ports)),
+  );
   const ports = { ...manifest.ports };
-  for (const { name, preferredPort } of servers) {
-    if (ports[name] !== undefined) continue;
-    const preferred = preferredPort !== undefined && (await isPortFree(preferredPort));
-    ports[name] = preferred ? preferredPort : await freePort();
-  }
+  for (const [index, { name }] of added.entries()) ports[name] = chosen[index] ?? 0;
   writeManifest(dataDir, { ...manifest, ports });
   return ports;
 }
 
-async function refuseOtherVersion(servers: readonly PostgresServer[], dataDir: string): Promise<void> {
-  const made = servers.find((server) => server.exists);
-  if (made === undefined) return;
-  const ours = String(await made.majorVersion());
-  if (made.dataVersion !== ours)
-    throw new TenantryError(
-      "CONFLICT",
-      `The data folder ${dataDir} was made by PostgreSQL ${made.dataVersion}, and this is ${ours}: start the Tenantry that made it, or set TENANTRY_DATA_DIR to a new folder.`,
-    );
+function refuseOtherVersion(servers: readonly PostgresServer[], ours: number, dataDir: string): void {
+  const other = servers.find((server) => server.exists && server.dataVersion !== ours);
+  if (other === undefined) return;
+  throw new TenantryError(
+    "CONFLICT",
+    `The data folder ${dataDir} was made by PostgreSQL ${other.dataVersion}, and this is PostgreSQL ${ours}: start the Tenantry that made it, or set TENANTRY_DATA_DIR to a new folder.`,
+  );
+}
+
+async function createMissing(
+  servers: ReadonlyMap<string, PostgresServer>,
+  { durable = true, signal, onProgress }: ClusterOptions,
+): Promise<void> {
+  const missing = [...servers].filter(([, server]) => !server.exists);
+  for (const [name] of missing) onProgress(`Creating the PostgreSQL server ${name} …`);
+  await settleAll(missing.map(([, server]) => server.create({ durable, signal })));
 }
 
 // All of them end before the first failure is thrown, so that nothing goes on behind the caller's back.

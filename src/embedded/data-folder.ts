@@ -1,60 +1,95 @@
 /** The folder that holds the embedded servers' data, and what is remembered there between runs. */
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { isReachable, serverAccount } from "#embedded/account";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { type Account, isReachable, serverAccount } from "#embedded/account";
 import { TenantryError } from "#kernel/errors";
 
 /** What is remembered: registered regions' URLs contain ports and the password, so both must stay. */
 export type Manifest = { ports: Record<string, number> };
 
-/** Where the data goes when nobody says: beside the program, or where root's servers can reach it. */
+const MANIFEST = "manifest.json";
+
+/**
+ * Where the data goes when nobody says: `.tenantry` in the checkout, or, when we are root and the account that the
+ * servers then run as cannot get there, a folder of this checkout's under /var/lib/tenantry.
+ */
 export function defaultDataFolder(checkout: string): string {
-  const beside = join(checkout, ".tenantry");
-  if (isReachable(join(beside, "x"), serverAccount())) return beside;
-  const id = createHash("sha256").update(checkout).digest("hex").slice(0, 12);
-  return join("/var/lib/tenantry", id);
+  const beside = join(resolve(checkout), ".tenantry");
+  const id = createHash("sha256").update(resolve(checkout)).digest("hex").slice(0, 12);
+  const elsewhere = join("/var/lib/tenantry", id);
+  const account = serverAccount();
+  if (account === undefined) return beside;
+  // Data that is elsewhere stays in use also when the checkout has become reachable since.
+  if (existsSync(join(elsewhere, MANIFEST)) && !existsSync(join(beside, MANIFEST))) return elsewhere;
+  return isReachable(checkout, account) ? beside : elsewhere;
 }
 
-/** Makes the folder. Throws one sentence when it cannot be made, written, or reached by the servers' account. */
-export function openDataFolder(path: string): void {
-  const account = serverAccount();
+/** Makes the folder if need be. Throws one sentence when it cannot be made, written, or reached by the account. */
+export function openDataFolder(path: string, account: Account | undefined): void {
+  refuseUnreachable(dirname(path), account);
   try {
-    mkdirSync(path, { recursive: true });
-    // Others pass through to what they own; they cannot list.
-    chmodSync(path, account === undefined ? 0o700 : 0o711);
+    const first = mkdirSync(path, { recursive: true, mode: account === undefined ? 0o700 : 0o711 });
+    if (account !== undefined) {
+      // Whatever the umask, the account passes through what we made; it cannot list it.
+      for (let made = path; first !== undefined && made.startsWith(first); made = dirname(made)) chmodSync(made, 0o711);
+      if (isOurs(path)) chmodSync(path, statSync(path).mode | 0o011);
+    }
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw diskError(cause, path);
   }
-  if (!isReachable(join(path, "x"), account))
-    throw new TenantryError(
-      "INVALID_INPUT",
-      `The account ${account?.name}, which PostgreSQL runs as because it refuses to run as root, cannot reach ${path}: choose another TENANTRY_DATA_DIR.`,
-    );
+  refuseUnreachable(path, account);
 }
 
-/** Turns a failure to write into one sentence. */
+function refuseUnreachable(path: string, account: Account | undefined): void {
+  if (isReachable(path, account)) return;
+  throw new TenantryError(
+    "INVALID_INPUT",
+    `The account ${account?.name}, which PostgreSQL runs as because it refuses to run as root, cannot enter ${path}: set TENANTRY_DATA_DIR to a folder that others may pass through.`,
+  );
+}
+
+// A folder with other people's things in it keeps the mode they gave it.
+function isOurs(path: string): boolean {
+  return existsSync(join(path, MANIFEST)) || readdirSync(path).length === 0;
+}
+
+const FULL = new Set(["ENOSPC", "EDQUOT"]);
+const NOT_WRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOENT", "ELOOP", "ENAMETOOLONG"]);
+
+/** Turns a failure to write to the folder into one sentence; other errors stay what they are. */
 export function diskError(cause: unknown, path: string): unknown {
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined;
-  if (code === "ENOSPC" || code === "EDQUOT")
+  if (!(cause instanceof Error && "code" in cause)) return cause;
+  if (FULL.has(String(cause.code)))
     return new TenantryError(
       "LIMIT_EXCEEDED",
-      `The disk that holds ${path} is full: make room, or set TENANTRY_DATA_DIR.`,
+      `The disk that holds ${path} is full: make room, or set TENANTRY_DATA_DIR to a folder on another one.`,
       { cause },
     );
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR" || code === "EEXIST")
+  // EACCES of a program that cannot be run, or of a socket, is another matter.
+  if (NOT_WRITABLE.has(String(cause.code)) && "path" in cause && !("spawnargs" in cause))
     return new TenantryError(
       "INVALID_INPUT",
-      `The data folder ${path} cannot be written: set TENANTRY_DATA_DIR to another one.`,
+      `The data folder ${path} cannot be made or written (${String(cause.code)}): set TENANTRY_DATA_DIR to another one.`,
       { cause },
     );
   return cause;
 }
 
 export function readManifest(path: string): Manifest {
-  const file = join(path, "manifest.json");
+  const file = join(path, MANIFEST);
   if (!existsSync(file)) return { ports: {} };
   try {
     return JSON.parse(readFileSync(file, "utf8")) as Manifest;
@@ -68,7 +103,7 @@ export function readManifest(path: string): Manifest {
 }
 
 export function writeManifest(path: string, manifest: Manifest): void {
-  writeWhole(join(path, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`, path);
+  writeWhole(join(path, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, path);
 }
 
 /** A random secret kept in a file that only we can read; made at first use. */
@@ -88,41 +123,6 @@ function writeWhole(file: string, text: string, folder: string): void {
   } catch (cause) {
     throw diskError(cause, folder);
   }
-}
-
-/**
- * Takes the folder for this process; the returned function gives it back. Throws one sentence when another process
- * has it. The kernel holds the lock, as a listening socket, so it ends with the process however that ends.
- */
-export async function lockDataFolder(path: string): Promise<() => Promise<void>> {
-  const name = `tenantry-${createHash("sha256").update(realpathSync(path)).digest("hex").slice(0, 24)}`;
-  const address =
-    process.platform === "linux"
-      ? `\0${name}`
-      : process.platform === "win32"
-        ? `\\\\.\\pipe\\${name}`
-        : join(tmpdir(), `${name}.sock`);
-  const server = createServer((socket) => socket.destroy()).unref();
-  try {
-    await listen(server, address);
-  } catch (cause) {
-    throw new TenantryError(
-      "CONFLICT",
-      `Another Tenantry is running on the data folder ${path}: stop it first, or set TENANTRY_DATA_DIR.`,
-      { cause },
-    );
-  }
-  return () =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-    });
-}
-
-function listen(server: Server, address: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(address, resolve);
-  });
 }
 
 /** The superuser's URLs of the servers made in this folder, by name; undefined when there are none. Reads only. */

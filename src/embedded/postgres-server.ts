@@ -1,22 +1,30 @@
 /** One PostgreSQL server in a folder: made, started, stopped. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
+  chmodSync,
   chownSync,
   closeSync,
+  constants,
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
-  readlinkSync,
-  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
-import { createServer } from "node:net";
-import { join } from "node:path";
-import type { Account } from "#embedded/account";
+import { basename, dirname, join } from "node:path";
+import { type Account, spawnOptions } from "#embedded/account";
 import type { Binaries } from "#embedded/binaries";
+import { isPortFree } from "#embedded/ports";
+import { childrenOf, commandLine, isRunning, sendSignal, waitUntilGone } from "#embedded/processes";
+import { ENVIRONMENT, runProgram } from "#embedded/run-program";
+import { boundLog, openLog, readLog, rotate } from "#embedded/server-log";
+import { settingsFile } from "#embedded/server-settings";
+import { explainFailure, portTaken } from "#embedded/start-failure";
 import { TenantryError } from "#kernel/errors";
 import { waitFor } from "#kernel/wait";
 
@@ -24,45 +32,31 @@ export type ServerOptions = {
   /** For messages. */
   name: string;
   binaries: Binaries;
+  /** Whom PostgreSQL runs as; undefined: as we do. */
   account: Account | undefined;
-  /** The server's own folder; made when missing. */
+  /** The server's own folder, absolute and without symbolic links; made by `create`. Settings and log stand beside it. */
   folder: string;
-  /** File with the superuser's password, read by initdb. */
+  /** The superuser's password, made of characters that a URL can hold as they are. */
   password: string;
   port: number;
   /** Databases made with the server. */
   databases?: readonly string[];
-  /** Settings over {@link SETTINGS}. */
+  /** Settings over our own. */
   settings?: Record<string, string>;
+  /** One line for a person to read, when something takes longer than usual. */
+  onProgress?: (message: string) => void;
 };
 
-const START_TIMEOUT_MS = 60_000;
-const STOP_TIMEOUT_MS = 30_000;
-
-// Room for a few hundred tenant databases on a laptop; the tables in shared memory these size are small.
-const SETTINGS: Record<string, string> = {
-  listen_addresses: "127.0.0.1",
-  unix_socket_directories: "",
-  wal_level: "logical",
-  max_connections: "200",
-  max_replication_slots: "256",
-  max_wal_senders: "128",
-  max_logical_replication_workers: "64",
-  max_worker_processes: "96",
-  wal_retrieve_retry_interval: "200ms",
-  shared_buffers: "128MB",
-  timezone: "UTC",
-  log_timezone: "UTC",
-  // Seven files at most, each of one day, written over after a week.
-  logging_collector: "on",
-  log_directory: "log",
-  log_filename: "postgresql-%a.log",
-  log_truncate_on_rotation: "on",
-};
+/** A server that was killed first reads back what it had not written. */
+const START_TIMEOUT_MS = 120_000;
+const FAST_STOP_TIMEOUT_MS = 15_000;
+const IMMEDIATE_STOP_TIMEOUT_MS = 10_000;
+const KILL_TIMEOUT_MS = 10_000;
 
 export class PostgresServer {
   readonly #options: ServerOptions;
-  #process: ChildProcess | undefined;
+  #pid: number | undefined;
+  #endLogKeeping: (() => void) | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -74,8 +68,9 @@ export class PostgresServer {
     return `postgres://postgres:${password}@127.0.0.1:${port}${database === undefined ? "" : `/${database}`}`;
   }
 
+  /** The postmaster's process id while it runs. */
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#pid;
   }
 
   /** Whether the folder holds a server. */
@@ -84,241 +79,240 @@ export class PostgresServer {
   }
 
   /** The major version that the folder's data belongs to. */
-  get dataVersion(): string {
-    return readFileSync(join(this.#options.folder, "PG_VERSION"), "utf8").trim();
+  get dataVersion(): number {
+    return Number(readFileSync(join(this.#options.folder, "PG_VERSION"), "utf8").trim());
   }
 
-  /** Makes the server's folder. A half-made one from before is thrown away. */
-  async create(options: { durable: boolean }): Promise<void> {
+  /**
+   * Makes the server's folder. It gets its name only when it is whole; a half-made one from before is thrown away.
+   * Without `durable` it may be broken after a crash of the machine.
+   */
+  async create({ durable, signal }: { durable: boolean; signal?: AbortSignal | undefined }): Promise<void> {
     const { folder, account, binaries, databases = [] } = this.#options;
-    const partial = `${folder}.partial`;
-    rmSync(partial, { recursive: true, force: true });
+    this.#removePartial();
+    // A name of its own: an initdb that outlived a killed run may still be writing into the one before.
+    const partial = `${folder}.partial-${randomBytes(4).toString("hex")}`;
     mkdirSync(partial, { recursive: true, mode: 0o700 });
     if (account !== undefined) chownSync(partial, account.uid, account.gid);
-    const major = await this.majorVersion();
-    const locale =
-      major >= 17 ? ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"] : ["--locale=C"];
-    const sync = options.durable ? [] : ["--no-sync"];
-    // In a file of the account's own: on the command line everybody would see it.
-    const passwordFile = `${folder}.password`;
-    rmSync(passwordFile, { force: true });
-    writeFileSync(passwordFile, `${this.#options.password}\n`, { mode: 0o600, flag: "wx" });
-    if (account !== undefined) chownSync(passwordFile, account.uid, account.gid);
+    // In a file that only the account can read: on the command line everybody would see it.
+    const passwordFile = `${partial}-password`;
     try {
-      const flags = ["-U", "postgres", "-E", "UTF8", "-A", "scram-sha-256", `--pwfile=${passwordFile}`];
-      await this.#run(binaries.initdb, ["-D", partial, ...flags, ...locale, ...sync], "");
+      writeFileSync(passwordFile, `${this.#options.password}\n`, { mode: 0o600, flag: "wx" });
+      if (account !== undefined) chownSync(passwordFile, account.uid, account.gid);
+      const locale =
+        binaries.majorVersion >= 17
+          ? ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+          : ["--locale=C"];
+      const flags = ["-U", "postgres", "-E", "UTF8", "-A", "scram-sha-256", `--pwfile=${passwordFile}`, ...locale];
+      await this.#run(binaries.initdb, ["-D", partial, ...flags, ...(durable ? [] : ["--no-sync"])], "", signal);
+      for (const database of databases)
+        await this.#run(
+          binaries.postgres,
+          ["--single", "-D", partial, "postgres"],
+          `create database ${database};\n`,
+          signal,
+        );
+      renameSync(partial, folder);
     } finally {
-      rmSync(passwordFile, { force: true });
+      this.#removePartial();
     }
-    for (const database of databases)
-      await this.#run(binaries.postgres, ["--single", "-D", partial, "postgres"], `create database ${database};\n`);
-    renameSync(partial, folder);
   }
 
-  /** Starts, after ending a postmaster that an earlier process left behind. Resolves when it takes connections. */
-  async start(): Promise<void> {
-    await this.#stopOrphan();
-    await this.#refuseTakenPort();
+  /**
+   * Starts, after ending a postmaster that an earlier process left behind. Resolves when it takes connections.
+   * Throws one sentence when it cannot, or the signal's reason; nothing is left running then.
+   */
+  async start({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    await this.#stopLeftover();
+    const { name, port, folder } = this.#options;
+    if (!(await isPortFree(port))) throw portTaken(name, port);
+    this.#writeSettings();
+    await rotate(`${folder}.log`);
     const deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
-      const failure = await this.#startOnce(deadline - performance.now());
-      if (failure === undefined) return;
-      // Backends of a postmaster that was killed end by themselves a moment later.
+      const failure = await this.#startOnce(deadline - performance.now(), signal);
+      if (failure === undefined) break;
+      // Backends of a postmaster that was killed end by themselves when they notice, which the next one waits for.
       if (!/pre-existing shared memory block/.test(failure) || performance.now() > deadline)
-        throw this.#explain(failure);
+        throw explainFailure(failure, this.#options);
     }
+    this.#endLogKeeping = boundLog(`${folder}.log`);
   }
 
-  /** Stops: `fast` lets nobody finish but writes everything; `immediate` is a crash. Leaves no process. */
+  /**
+   * Stops: `fast` lets nobody finish but writes everything; `immediate` is a crash that ends in order. Bounded, at last
+   * by SIGKILL: no process is left.
+   */
   async stop(mode: "fast" | "immediate" = "fast"): Promise<void> {
-    const child = this.#process;
-    if (child?.pid === undefined) return;
-    this.#process = undefined;
-    child.kill(mode === "fast" ? "SIGINT" : "SIGQUIT");
-    if (await exited(child, STOP_TIMEOUT_MS)) return;
-    child.kill("SIGQUIT");
-    if (await exited(child, STOP_TIMEOUT_MS)) return;
-    child.kill("SIGKILL");
+    const pid = this.#forget();
+    if (pid === undefined) return;
+    await stopPostmaster(pid, mode);
   }
 
-  /** Kills the postmaster as a crash of the machine would: SIGKILL, its children end by themselves. */
+  /** Kills the postmaster and every process of it, as a crash of the machine would. */
   async kill(): Promise<void> {
-    const child = this.#process;
-    if (child === undefined) return;
-    this.#process = undefined;
-    child.kill("SIGKILL");
-    await exited(child, STOP_TIMEOUT_MS);
+    const pid = this.#forget();
+    if (pid !== undefined) await killPostmaster(pid);
   }
 
-  /** The major version of the programs. */
-  async majorVersion(): Promise<number> {
-    const text = await this.#run(this.#options.binaries.postgres, ["--version"], "");
-    return Number(/(\d+)/.exec(text)?.[1]);
+  #forget(): number | undefined {
+    this.#endLogKeeping?.();
+    this.#endLogKeeping = undefined;
+    const pid = this.#pid;
+    this.#pid = undefined;
+    return pid;
   }
 
   /** Undefined when it runs; else what it said before it ended. */
-  async #startOnce(timeoutMs: number): Promise<string | undefined> {
-    const { folder, binaries, account, port, settings } = this.#options;
-    const log = `${folder}.start.log`;
-    const output = openSync(log, "w", 0o600);
-    const args = Object.entries({
-      ...SETTINGS,
-      ...(await this.#versionSettings()),
-      ...settings,
-      port: String(port),
-    }).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
+  async #startOnce(timeoutMs: number, signal: AbortSignal | undefined): Promise<string | undefined> {
+    const log = `${this.#options.folder}.log`;
+    const { descriptor, offset } = openLog(log);
+    let child: ChildProcess;
+    try {
+      child = this.#spawnPostmaster(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    let failure: string | undefined;
+    child.once("error", (error) => {
+      failure = error.message;
+    });
+    // From then on the id may be another process's: it must not be signalled any more.
+    child.once("exit", () => {
+      if (this.#pid === child.pid) this.#forget();
+    });
+    this.#pid = child.pid;
+    const hasEnded = () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+    try {
+      const settled = await waitFor(async () => (hasEnded() || this.#isReady(child.pid) ? true : undefined), {
+        timeoutMs,
+        pauseMs: 10,
+        maxPauseMs: 50,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      if (settled === undefined) failure = `it was not ready after ${Math.round(timeoutMs / 1_000)} seconds`;
+      else if (hasEnded()) failure ??= readLog(log, offset);
+    } catch (aborted) {
+      await this.stop("immediate");
+      throw aborted;
+    }
+    if (failure !== undefined) await this.stop("immediate");
+    return failure;
+  }
+
+  #spawnPostmaster(output: number): ChildProcess {
+    const { binaries, folder, account, port } = this.#options;
+    // What our own URL and the wait for it rest on is said here, where nothing in the folder can change it.
+    const fixed = { port: String(port), listen_addresses: "127.0.0.1", unix_socket_directories: "" };
+    const args = Object.entries(fixed).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
     const child = spawn(binaries.postgres, ["-D", folder, ...args], {
+      ...spawnOptions(account),
+      env: ENVIRONMENT,
       // A session of its own: Ctrl-C in the terminal must not reach it before the API has finished with it.
       detached: true,
       stdio: ["ignore", output, output],
-      cwd: "/",
-      env: { LC_ALL: "C", TZ: "UTC" },
-      ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
     });
-    closeSync(output);
-    this.#process = child;
-    const ended = new Promise<string>((resolve) => {
-      child.once("exit", () => resolve(readFileSync(log, "utf8")));
-      child.once("error", (error) => resolve(error.message));
-    });
-    let failure: string | undefined;
-    void ended.then((text) => {
-      failure = text;
-    });
-    const settled = await waitFor(
-      async () => (failure !== undefined || this.#readPidFile()?.status === "ready" ? true : undefined),
-      { timeoutMs, pauseMs: 10, maxPauseMs: 50 },
-    );
-    if (settled === undefined) {
-      await this.stop("immediate");
-      return "it did not get ready in time";
-    }
-    if (failure !== undefined) {
-      this.#process = undefined;
-      // What is decisive may be in the collector's file by then.
-      return failure + this.#lastLogLines();
-    }
     child.unref();
-    return undefined;
+    return child;
   }
 
-  async #versionSettings(): Promise<Record<string, string>> {
-    return (await this.majorVersion()) >= 18 ? { max_active_replication_origins: "256" } : {};
-  }
-
-  #lastLogLines(): string {
-    const file = join(this.#options.folder, "current_logfiles");
-    if (!existsSync(file)) return "";
-    const name = /stderr (.*)/.exec(readFileSync(file, "utf8"))?.[1];
-    const path = join(this.#options.folder, name ?? "");
-    return name === undefined || !existsSync(path) ? "" : readFileSync(path, "utf8").slice(-2_000);
+  // The file of a postmaster that was killed may say ready too: it is another's until the pid is ours.
+  #isReady(pid: number | undefined): boolean {
+    const file = this.#readPidFile();
+    return file !== undefined && file.pid === pid && file.status === "ready";
   }
 
   #readPidFile(): { pid: number; status: string | undefined } | undefined {
-    const file = join(this.#options.folder, "postmaster.pid");
+    const file = this.#pidFile;
     if (!existsSync(file)) return undefined;
     const lines = readFileSync(file, "utf8").split("\n");
     return { pid: Number(lines[0]), status: lines[7]?.trim() };
   }
 
-  /** Ends a postmaster of this folder that runs without us. A pid that now belongs to something else is left alone. */
-  async #stopOrphan(): Promise<void> {
-    const pid = this.#readPidFile()?.pid;
-    if (pid === undefined || !Number.isInteger(pid) || !this.#isPostmaster(pid)) return;
-    process.kill(pid, "SIGINT");
-    const gone = await waitFor(async () => (this.#isPostmaster(pid) ? undefined : true), {
-      timeoutMs: STOP_TIMEOUT_MS,
-    });
-    if (gone === undefined) process.kill(pid, "SIGQUIT");
+  get #pidFile(): string {
+    return join(this.#options.folder, "postmaster.pid");
   }
 
-  #isPostmaster(pid: number): boolean {
+  /**
+   * Ends a postmaster of this folder that runs without us. Where the process of that id is something else by now, as
+   * after a crash of the machine, only the file goes: PostgreSQL would take any process of that id for a postmaster.
+   * Should one run all the same, its shared memory keeps a second one out.
+   */
+  async #stopLeftover(): Promise<void> {
+    if (this.#pid !== undefined) throw new Error("the server was started already");
+    const { name, folder, onProgress } = this.#options;
+    const pid = this.#readPidFile()?.pid;
+    if (pid === undefined || process.platform === "win32") return;
+    if (Number.isInteger(pid) && pid > 1 && isPostmasterOf(pid, folder)) {
+      onProgress?.(`Stopping the PostgreSQL server ${name} that an earlier run left behind …`);
+      await stopPostmaster(pid, "fast");
+    }
+    rmSync(this.#pidFile, { force: true });
+  }
+
+  #writeSettings(): void {
+    const { folder, binaries, settings } = this.#options;
+    const file = `${folder}.conf`;
+    rmSync(file, { force: true });
+    writeFileSync(file, settingsFile(binaries.majorVersion, settings), { flag: "wx" });
+    // The account reads it, whatever the umask.
+    chmodSync(file, 0o644);
+    const main = join(folder, "postgresql.conf");
+    const include = `include '../${basename(file)}'`;
+    if (readFileSync(main, "utf8").split("\n").includes(include)) return;
+    // The folder is the account's, so a link in it could lead us, as root, elsewhere.
+    const descriptor = openSync(main, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
     try {
-      process.kill(pid, 0);
-      // The postmaster works in its data folder, so a pid that was given to another process since is told apart.
-      return process.platform !== "linux" || readlinkSync(`/proc/${pid}/cwd`) === realpathSync(this.#options.folder);
-    } catch {
-      return false;
+      writeSync(descriptor, `\n${include}\n`);
+    } finally {
+      closeSync(descriptor);
     }
   }
 
-  async #refuseTakenPort(): Promise<void> {
-    const { port, name } = this.#options;
-    if (await isPortFree(port)) return;
-    throw new TenantryError(
-      "CONFLICT",
-      `Port ${port}, which the embedded PostgreSQL server ${name} uses since it was made, is taken by another program: stop that first.`,
-    );
+  #removePartial(): void {
+    const { folder } = this.#options;
+    const prefix = `${basename(folder)}.partial`;
+    for (const entry of readdirSync(dirname(folder)).filter((name) => name.startsWith(prefix)))
+      rmSync(join(dirname(folder), entry), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 
-  #explain(failure: string): TenantryError {
-    const { name, folder } = this.#options;
-    if (/No space left on device/i.test(failure))
-      return new TenantryError(
-        "LIMIT_EXCEEDED",
-        `The disk that holds ${folder} is full, so the PostgreSQL server ${name} cannot run: make room first.`,
-      );
-    const line = failure.split("\n").find((text) => /FATAL|PANIC|error/i.test(text)) ?? failure.split("\n")[0] ?? "";
-    return new TenantryError(
-      "INTERNAL",
-      `The embedded PostgreSQL server ${name} did not start: ${line.replace(/^.*?(FATAL|PANIC):\s*/, "").trim()}.`,
-    );
-  }
-
-  #run(program: string, args: readonly string[], input: string): Promise<string> {
+  async #run(program: string, args: readonly string[], input: string, signal: AbortSignal | undefined): Promise<void> {
     const { account } = this.#options;
-    return new Promise((resolve, reject) => {
-      const child = spawn(program, args, {
-        stdio: ["pipe", "pipe", "pipe"],
-        cwd: "/",
-        env: { LC_ALL: "C", TZ: "UTC", PATH: "/usr/bin:/bin" },
-        ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
-      });
-      let output = "";
-      const collect = (chunk: Buffer) => {
-        output = (output + chunk.toString()).slice(-20_000);
-      };
-      child.stdout.on("data", collect);
-      child.stderr.on("data", collect);
-      child.on("error", reject);
-      child.on("close", (code) => (code === 0 ? resolve(output) : reject(this.#explain(output))));
-      child.stdin.on("error", () => undefined);
-      child.stdin.end(input);
-    });
+    const { succeeded, output } = await runProgram(program, args, { account, input, signal });
+    // In its single-user mode the server says what went wrong and then ends well.
+    if (!succeeded || /\bERROR: /.test(output)) throw explainFailure(output, this.#options);
   }
 }
 
-function exited(child: ChildProcess, timeoutMs: number): Promise<boolean> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(true);
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), timeoutMs);
-    child.ref();
-    child.once("exit", () => {
-      clearTimeout(timer);
-      resolve(true);
-    });
-  });
+/** Whether the process is the postmaster of this folder, not one that has its process id by now. */
+function isPostmasterOf(pid: number, folder: string): boolean {
+  if (!isRunning(pid)) return false;
+  const args = commandLine(pid);
+  return args.some(
+    (arg, index) =>
+      arg === "-D" &&
+      args
+        .slice(index + 1)
+        .join(" ")
+        .startsWith(`${folder} `),
+  );
 }
 
-/** Whether nothing listens on this port of 127.0.0.1. */
-export function isPortFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-  });
+async function stopPostmaster(pid: number, mode: "fast" | "immediate"): Promise<void> {
+  if (mode === "fast") {
+    sendSignal(pid, "SIGINT");
+    if (await waitUntilGone([pid], FAST_STOP_TIMEOUT_MS)) return;
+  }
+  sendSignal(pid, "SIGQUIT");
+  if (await waitUntilGone([pid], IMMEDIATE_STOP_TIMEOUT_MS)) return;
+  await killPostmaster(pid);
 }
 
-/** A port of 127.0.0.1 that nothing listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
+async function killPostmaster(pid: number): Promise<void> {
+  // Stopped first, so that it starts no more processes while we look for them.
+  sendSignal(pid, "SIGSTOP");
+  const processes = [pid, ...childrenOf(pid)];
+  for (const process of processes) sendSignal(process, "SIGKILL");
+  if (await waitUntilGone(processes, KILL_TIMEOUT_MS)) return;
+  throw new TenantryError("INTERNAL", `The PostgreSQL process ${pid} does not end, not even when killed.`);
 }

@@ -30,8 +30,12 @@ export function runProgram(
     };
     child.stdout.on("data", collect);
     child.stderr.on("data", collect);
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ succeeded: code === 0, output }));
+    let failure: Error | undefined;
+    child.on("error", (error) => {
+      failure = error;
+    });
+    // Also when it was aborted: it is over only when nothing of it runs any more.
+    child.on("close", (code) => (failure === undefined ? resolve({ succeeded: code === 0, output }) : reject(failure)));
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.input ?? "");
   });

@@ -1,5 +1,6 @@
 /** Once per run: three PostgreSQL servers in a temporary folder, taken down whatever happens. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -7,19 +8,26 @@ import { startCluster } from "../../src/embedded/cluster.ts";
 
 const SERVERS = ["home", "eu", "us"] as const;
 
-/** Nothing here has to survive a crash of the machine. */
+/** Nothing here has to survive a crash of the machine. Commits stay synchronous, as replication depends on it. */
 export const FAST_SETTINGS = { fsync: "off", full_page_writes: "off", shared_buffers: "64MB" };
 
 declare module "vitest" {
   export interface ProvidedContext {
     serverUrls: Record<(typeof SERVERS)[number], string>;
+    /** A folder for whatever a test leaves on disk; it goes, with the servers that run in it, when the run ends. */
+    runFolder: string;
   }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = mkdtempSync(join(tmpdir(), "tenantry-test-"));
+  const runFolder = realpathSync(mkdtempSync(join(tmpdir(), "tenantry-test-")));
+  // As root the servers run as another account, which must get through.
+  chmodSync(runFolder, 0o711);
+  const endReaper = startReaper(runFolder);
+  const dataDir = join(runFolder, "shared");
+  mkdirSync(dataDir);
   const cluster = await startCluster({
-    dataDir: folder,
+    dataDir,
     servers: SERVERS.map((name) => ({ name, preferredPort: undefined })),
     onProgress: () => undefined,
     settings: FAST_SETTINGS,
@@ -27,8 +35,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   const url = (name: string) => cluster.servers.get(name)?.url() ?? "";
   project.provide("serverUrls", { home: url("home"), eu: url("eu"), us: url("us") });
+  project.provide("runFolder", runFolder);
   return async () => {
     await cluster.stop();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(runFolder, { recursive: true, force: true });
+    endReaper();
   };
+}
+
+/** An interrupted vitest ends before anything asynchronous could, and a killed one without a word. */
+function startReaper(folder: string): () => void {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "reaper.ts"), folder], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  child.unref();
+  return () => child.stdin.destroy();
 }

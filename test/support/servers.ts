@@ -1,0 +1,39 @@
+/** PostgreSQL servers of a test's own: to kill, to restart, to give other settings. */
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { inject } from "vitest";
+import { startCluster } from "../../src/embedded/cluster.ts";
+import type { PostgresServer } from "../../src/embedded/postgres-server.ts";
+import { FAST_SETTINGS } from "./global-setup.ts";
+
+export type OwnServer = AsyncDisposable & {
+  /** `stop`, `kill` and `start` it as the test needs; its URL stays. */
+  server: PostgresServer;
+  url: (database?: string) => string;
+};
+
+/** A new folder that goes away with the test run, and with it the servers whose data is in it. */
+export function temporaryFolder(): string {
+  return mkdtempSync(join(inject("runFolder"), "own-"));
+}
+
+/**
+ * Starts one server for the test that asks; use it with `await using`. `binariesPackage` names the npm package of
+ * another PostgreSQL version.
+ */
+export async function startServer(
+  options: { settings?: Record<string, string>; binariesPackage?: string; databases?: readonly string[] } = {},
+): Promise<OwnServer> {
+  const { settings, binariesPackage, databases } = options;
+  const cluster = await startCluster({
+    dataDir: temporaryFolder(),
+    servers: [{ name: "own", preferredPort: undefined, ...(databases === undefined ? {} : { databases }) }],
+    onProgress: () => undefined,
+    settings: { ...FAST_SETTINGS, ...settings },
+    durable: false,
+    ...(binariesPackage === undefined ? {} : { binariesPackage }),
+  });
+  const server = cluster.servers.get("own");
+  if (server === undefined) throw new Error("the server is missing");
+  return { server, url: (database) => server.url(database), [Symbol.asyncDispose]: cluster.stop };
+}
