@@ -2,6 +2,12 @@
 import { type HttpServer, startHttpServer } from "#http/server";
 import { createLogger, type LogLevel } from "#observability/logger";
 import { prepareJobQueue, startJobRunner } from "#operations/job-runner";
+import {
+  REPLICATION_DEFAULTS,
+  type ReplicationOptions,
+  type ReplicationRunner,
+  startReplication,
+} from "#operations/carry-replication";
 import { closeServices, createServices, type Services } from "#operations/services";
 
 export type AppOptions = {
@@ -12,6 +18,8 @@ export type AppOptions = {
   port: number;
   logLevel: LogLevel;
   prettyLogs: boolean;
+  /** Over the defaults; for tests and benchmarks. */
+  replication?: Partial<ReplicationOptions>;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
   regionUrls?: Record<string, string>;
 };
@@ -20,6 +28,8 @@ export type App = {
   /** Where the API is; undefined in the role `worker`. */
   url: string | undefined;
   services: Services;
+  /** What carries replication in this process; undefined in the role `api`. */
+  replication: ReplicationRunner | undefined;
   /** Stops taking requests, finishes what runs, closes every connection. */
   close: () => Promise<void>;
 };
@@ -32,9 +42,12 @@ export async function startApp(options: AppOptions): Promise<App> {
   const services = await createServices({ databaseUrl, secretKey, logger });
   rollback.defer(() => closeServices(services));
   await prepareJobQueue(services);
+  let replication: ReplicationRunner | undefined;
   if (role !== "api") {
     const runner = await startJobRunner(services);
     rollback.defer(() => runner.stop());
+    replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
+    rollback.defer(replication.stop);
   }
   let http: HttpServer | undefined;
   if (role !== "worker") {
@@ -42,5 +55,5 @@ export async function startApp(options: AppOptions): Promise<App> {
     rollback.defer(http.close);
   }
   const running = rollback.move();
-  return { url: http?.url, services, close: () => running.disposeAsync() };
+  return { url: http?.url, services, replication, close: () => running.disposeAsync() };
 }

@@ -98,3 +98,15 @@ export async function setPlacementState(
     [id, state, failure],
   );
 }
+
+/** The placements in these tenant databases. */
+export function placementsOfDatabases(
+  { home }: { home: HomeDatabase },
+  databaseIds: readonly number[],
+): Promise<Placement[]> {
+  return home.query<Placement>(
+    "placements.of_databases",
+    `${SELECT} where p.database_id = any($1::int[]) order by p.id`,
+    [databaseIds],
+  );
+}

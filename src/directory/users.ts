@@ -36,9 +36,7 @@ export async function createUser(
     return user;
   } catch (error) {
     if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
-    throw new TenantryError("CONFLICT", "A user with this e-mail address exists already.", {
-      field: "email",
-    });
+    throw emailTaken();
   }
 }
 
@@ -74,4 +72,45 @@ export async function listUsers(
     [page.after, page.first + 1, viewerId(actor)],
   );
   return toPage(rows, page);
+}
+
+/** Changes a user's name or address; what is left out stays. A user changes themselves, the operator anybody. */
+export async function updateUser(
+  context: { home: HomeDatabase },
+  actor: Actor,
+  input: { id: string; name: string | null; email: string | null },
+): Promise<User> {
+  if (!(actor.kind === "user" && actor.userId === input.id)) authorizeOperator(actor);
+  const name = input.name === null ? null : validName("name", input.name);
+  const email = input.email === null ? null : validEmail("email", input.email);
+  try {
+    const [user] = await context.home.query<User>(
+      "users.update",
+      `update tenantry.users u set name = coalesce($2, name), email = coalesce($3, email)
+       where id = $1 and erased_at is null returning ${COLUMNS}`,
+      [input.id, name, email],
+    );
+    if (user === undefined) throw notFound("User");
+    return user;
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
+    throw emailTaken();
+  }
+}
+
+/** Replaces a user's name and address for good. NOT_FOUND when there is no such user; again is the same. */
+export async function eraseUserAtHome({ home }: { home: HomeDatabase }, id: string): Promise<User> {
+  const [user] = await home.query<User>(
+    "users.erase",
+    `update tenantry.users u
+     set name = 'Erased user', email = 'erased-' || id || '@invalid', erased_at = coalesce(erased_at, now())
+     where id = $1 returning ${COLUMNS}`,
+    [id],
+  );
+  if (user === undefined) throw notFound("User");
+  return user;
+}
+
+function emailTaken(): TenantryError {
+  return new TenantryError("CONFLICT", "A user with this e-mail address exists already.", { field: "email" });
 }

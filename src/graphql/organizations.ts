@@ -3,6 +3,8 @@ import { createOrganization, getOrganization, listOrganizations } from "#directo
 import { notFound } from "#kernel/errors";
 import { validId } from "#kernel/validation";
 import { listResources } from "#workspace/resources";
+import { settleOrganization } from "#operations/settle-writes";
+import { readCatalog, sayLate } from "#graphql/lag";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
 import { Role } from "#graphql/enums";
@@ -54,8 +56,10 @@ builder.objectType("Organization", {
       type: Resources.connection,
       description: "Its resources in every region, from the catalog at home.",
       args: pageArguments,
-      resolve: ({ id }, args, { actor, services }) =>
-        Resources.read(args, (page) => listResources(services, actor, { organizationId: id }, page)),
+      resolve: ({ id }, args, context) =>
+        readCatalog(context, () =>
+          Resources.read(args, (page) => listResources(context.services, context.actor, { organizationId: id }, page)),
+        ),
     }),
   }),
 });
@@ -107,21 +111,26 @@ builder.mutationFields((t) => ({
     type: "Membership",
     description: "Adds a user to an organization, or changes the role of one who belongs to it.",
     args: { input: t.arg({ type: AddOrganizationMemberInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) =>
-      addMember(services, actor, {
+    resolve: async (_, { input }, context) => {
+      const membership = await addMember(context.services, context.actor, {
         organizationId: validId("organizationId", input.organizationId),
         userId: validId("userId", input.userId),
         role: input.role ?? "MEMBER",
-      }),
+      });
+      await sayLate(context, settleOrganization(context.services, membership.organizationId));
+      return membership;
+    },
   }),
   removeOrganizationMember: t.field({
     type: "Organization",
     description: "Removes a user from an organization. Their comments stay. The last owner cannot be removed.",
     args: { input: t.arg({ type: RemoveOrganizationMemberInput, required: true }) },
-    resolve: async (_, { input }, { actor, services }) => {
+    resolve: async (_, { input }, context) => {
+      const { actor, services } = context;
       const organizationId = validId("organizationId", input.organizationId);
       const organization = await getOrganization(services, actor, organizationId);
       await removeMember(services, actor, { organizationId, userId: validId("userId", input.userId) });
+      await sayLate(context, settleOrganization(services, organizationId));
       return organization;
     },
   }),

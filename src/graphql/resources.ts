@@ -1,6 +1,8 @@
 import { validId } from "#kernel/validation";
 import { createResource, listResources } from "#workspace/resources";
 import { listComments } from "#workspace/comments";
+import { settleResource } from "#operations/settle-writes";
+import { readCatalog, sayLate } from "#graphql/lag";
 import { builder } from "#graphql/builder";
 import { Comments } from "#graphql/comments";
 import { connectionType, pageArguments } from "#graphql/connections";
@@ -59,10 +61,11 @@ builder.queryFields((t) => ({
       regionKey: t.arg.string({ required: false, description: "Only those in this region." }),
       ...pageArguments,
     },
-    resolve: (_, args, { actor, services }) => {
+    resolve: (_, args, context) => {
+      const { actor, services } = context;
       const organizationId = args.organizationId == null ? null : validId("organizationId", args.organizationId);
       const filter = { organizationId, regionKey: args.regionKey ?? null };
-      return Resources.read(args, (page) => listResources(services, actor, filter, page));
+      return readCatalog(context, () => Resources.read(args, (page) => listResources(services, actor, filter, page)));
     },
   }),
 }));
@@ -82,11 +85,14 @@ builder.mutationField("createResource", (t) =>
     type: "Resource",
     description: "Makes a resource, in the region where it belongs.",
     args: { input: t.arg({ type: CreateResourceInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) =>
-      createResource(services, actor, {
+    resolve: async (_, { input }, context) => {
+      const resource = await createResource(context.services, context.actor, {
         name: input.name,
         organizationId: input.organizationId == null ? null : validId("organizationId", input.organizationId),
         regionKey: input.regionKey ?? null,
-      }),
+      });
+      await sayLate(context, settleResource(context.services, resource.databaseId));
+      return resource;
+    },
   }),
 );

@@ -1,5 +1,8 @@
-import { createUser, getUser, listUsers } from "#directory/users";
+import { createUser, getUser, listUsers, updateUser } from "#directory/users";
 import { validId } from "#kernel/validation";
+import { type Erasure as ErasureResult, eraseUser } from "#operations/erase-user";
+import { settleUser } from "#operations/settle-writes";
+import { sayLate } from "#graphql/lag";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
 
@@ -43,6 +46,57 @@ const CreateUserInput = builder.inputType("CreateUserInput", {
     email: t.string({ required: true, description: "An e-mail address that no other user has." }),
   }),
 });
+
+const UpdateUserInput = builder.inputType("UpdateUserInput", {
+  fields: (t) => ({
+    id: t.id({ required: true, description: "Whom to change." }),
+    name: t.string({ description: "1 to 200 characters; stays when left out." }),
+    email: t.string({ description: "An e-mail address that no other user has; stays when left out." }),
+  }),
+});
+
+const Erasure = builder.objectRef<ErasureResult>("Erasure").implement({
+  description: "How far an erasure has come.",
+  fields: (t) => ({
+    user: t.field({ type: "User", description: "The user, without name and address.", resolve: ({ user }) => user }),
+    complete: t.boolean({
+      description: "Whether every region has confirmed.",
+      resolve: ({ pending }) => pending.length === 0,
+    }),
+    pending: t.field({
+      type: ["Placement"],
+      description: "The placements that have not confirmed yet. It goes on by itself; erase again to ask again.",
+      resolve: ({ pending }) => pending,
+    }),
+  }),
+});
+
+builder.mutationField("updateUser", (t) =>
+  t.field({
+    type: "User",
+    description: "Changes a user's name or address, here and in their organizations' regions.",
+    args: { input: t.arg({ type: UpdateUserInput, required: true }) },
+    resolve: async (_, { input }, context) => {
+      const user = await updateUser(context.services, context.actor, {
+        id: validId("id", input.id),
+        name: input.name ?? null,
+        email: input.email ?? null,
+      });
+      await sayLate(context, settleUser(context.services, user.id));
+      return user;
+    },
+  }),
+);
+
+builder.mutationField("eraseUser", (t) =>
+  t.field({
+    type: Erasure,
+    description:
+      "Replaces a person's name and e-mail address for good, at home and in every region; their comments stay. Returns when every region has confirmed, or after 10 s with those that have not. For the operator.",
+    args: { id: t.arg.id({ required: true, description: "Whom to erase." }) },
+    resolve: (_, { id }, { actor, services }) => eraseUser(services, actor, validId("id", id)),
+  }),
+);
 
 builder.mutationField("createUser", (t) =>
   t.field({

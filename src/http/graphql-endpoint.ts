@@ -36,7 +36,7 @@ export function createGraphQLEndpoint(services: Services, metrics: Metrics) {
 /** The context of one operation, over HTTP or a web socket. Throws UNAUTHENTICATED. */
 export async function createContext(services: Services, userId: string | null): Promise<GraphQLContext> {
   const actor = await developmentActor(services, userId);
-  return { actor, services, loaders: createLoaders(services, actor) };
+  return { actor, services, loaders: createLoaders(services, actor), lag: [] };
 }
 
 /** Errors that GraphQL raises before anything runs (syntax, validation) get their code too. */
@@ -58,7 +58,10 @@ function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
       const started = performance.now();
       const kind = operationKind(args.document as DocumentNode);
       return {
-        onExecuteDone({ result }) {
+        onExecuteDone({ result, setResult }) {
+          const { lag } = args.contextValue as GraphQLContext;
+          if (lag.length > 0 && !(Symbol.asyncIterator in result))
+            setResult({ ...result, extensions: { ...result.extensions, replicationLag: lag } });
           const failed = "errors" in result && result.errors !== undefined && result.errors.length > 0;
           metrics.operation(kind, failed ? "error" : "ok", (performance.now() - started) / 1_000);
         },

@@ -12,15 +12,11 @@ import type { ServerAddress } from "#postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
-import { establishLink, waitUntilCarried } from "#replication/establish";
-import type { Link } from "#replication/link";
-import { currentLsn } from "#replication/slot";
+import { establishLink } from "#replication/establish";
+import { nudge } from "#replication/nudge";
 import { ensureTemplate } from "#operations/template-database";
 import type { Services } from "#operations/services";
 import { tenantLinks } from "#operations/tenant-links";
-
-/** How long a fresh link may take to carry its first position before the attempt counts as failed. */
-const FIRST_CARRY_TIMEOUT_MS = 30_000;
 
 /** Brings the placement to ACTIVE. On failure writes FAILED with one sentence and throws, so that the job is tried again. */
 export async function provisionPlacement(services: Services, placementId: string): Promise<void> {
@@ -33,13 +29,18 @@ export async function provisionPlacement(services: Services, placementId: string
     const database = services.pools.open("tenant", address, placement.database);
     await ensureIdentity(services, database, placement);
     const links = await tenantLinks(services, placement);
-    await Promise.all([establishAndCarry(links.directory), establishAndCarry(links.catalog)]);
+    await Promise.all([establishLink(links.directory), establishLink(links.catalog)]);
     await services.home.query(
       "tenant_databases.set_version",
       "update tenantry.tenant_databases set schema_version = $2 where id = $1",
       [placement.databaseId, TENANT_SCHEMA.latestVersion],
     );
     await setPlacementState(services, placement.id, "ACTIVE");
+    // From now on its carrier looks after it; what changed since the seed is waiting in the slots.
+    await nudge(services.home, [
+      { databaseId: placement.databaseId, direction: "directory" },
+      { databaseId: placement.databaseId, direction: "catalog" },
+    ]);
   } catch (error) {
     await setPlacementState(services, placement.id, "FAILED", describeFailure(error));
     throw error;
@@ -86,16 +87,6 @@ async function ensureIdentity(services: Services, database: TenantDatabase, plac
     throw new TenantryError(
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
-    );
-}
-
-async function establishAndCarry(link: Link): Promise<void> {
-  await establishLink(link);
-  const lsn = await currentLsn(link.publisher.database);
-  if (!(await waitUntilCarried(link, lsn, FIRST_CARRY_TIMEOUT_MS)))
-    throw new TenantryError(
-      "NOT_SYNCED",
-      `The ${link.direction} replication did not start: can the ${link.direction === "directory" ? "region's server reach home" : "home server reach the region"}, and has it free replication workers?`,
     );
 }
 

@@ -6,6 +6,7 @@ import { migrate } from "#migrations/runner";
 import type { Logger } from "#observability/logger";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
+import { NudgeDesk } from "#replication/nudge";
 import { Router } from "#workspace/routing";
 
 export type Services = HomeContext & {
@@ -16,6 +17,8 @@ export type Services = HomeContext & {
   listener: Listener;
   /** Hears what tenant databases announce, while somebody follows it. */
   listeners: Listeners;
+  /** Tells carriers that something waits, and hears when it has arrived. */
+  nudges: NudgeDesk;
   logger: Logger;
 };
 
@@ -37,8 +40,10 @@ export async function createServices(options: {
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
     const listener = new Listener(homeContext.home, onBroken);
     await listener.on(PLACEMENT_CHANNEL, () => router.forget());
+    const nudges = new NudgeDesk(homeContext.home);
+    await nudges.listen(listener);
     await listener.start();
-    return { ...homeContext, pools, secrets, router, listener, listeners: new Listeners(onBroken), logger };
+    return { ...homeContext, pools, secrets, router, listener, listeners: new Listeners(onBroken), nudges, logger };
   } catch (error) {
     await pools.close();
     throw error;

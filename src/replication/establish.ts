@@ -1,32 +1,33 @@
-/** The life of a link: made, carried to a point, taken away. Every function can run again after a crash anywhere. */
-import { waitFor } from "#kernel/wait";
-import type { Lsn } from "#postgres/lsn";
+/** Making a link and taking it away. Every function can run again after a crash anywhere. */
 import type { Link } from "#replication/link";
-import { dropPublication, ensurePublication } from "#replication/publication";
+import { dropPublication, ensurePublication, publicationMatches } from "#replication/publication";
 import { seed } from "#replication/seed";
 import { createSlot, dropSlot, findSlot } from "#replication/slot";
-import { createSubscription, dropSubscription, enableSubscription, findSubscription } from "#replication/subscription";
+import {
+  createSubscription,
+  disableSubscription,
+  dropSubscription,
+  findSubscription,
+  refreshConnection,
+} from "#replication/subscription";
+
+/** Makes the link, parked, or completes a half-made one; a whole one stays as it is. */
+export async function establishLink(link: Link): Promise<void> {
+  if (!(await isWhole(link))) await rebuild(link);
+}
 
 /**
- * Makes the link, or completes a half-made one. The order matters: publication, slot, seed, subscription. The
- * subscription comes last, so where there is one, the copy was seeded.
+ * Makes a broken link whole without a person, and leaves it parked. With parts in place and `reseed` false only the
+ * connection string is renewed, since a password may have changed. Returns what was done, in words.
  */
-export async function establishLink(link: Link): Promise<void> {
-  await ensurePublication(link);
-  const [slot, subscription] = await Promise.all([findSlot(link), findSubscription(link)]);
-  const usable = slot !== undefined && slot.walStatus !== "lost";
-  if (usable && subscription?.slotName === link.name) {
-    if (!subscription.enabled) await enableSubscription(link);
-    return;
+export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise<string> {
+  if (!reseed && (await isWhole(link))) {
+    await disableSubscription(link);
+    await refreshConnection(link);
+    return "the connection was renewed";
   }
-  await dropSubscription(link);
-  if (!usable) {
-    if (slot !== undefined) await dropSlot(link);
-    await createSlot(link);
-  }
-  await seed(link);
-  await createSubscription(link);
-  await enableSubscription(link);
+  await rebuild(link);
+  return "the copy was reseeded";
 }
 
 /** Takes the link away, whatever is there of it. The publisher's and the subscriber's rows stay. */
@@ -36,14 +37,28 @@ export async function removeLink(link: Link): Promise<void> {
   await dropPublication(link);
 }
 
-/** Waits until the subscriber has confirmed everything up to this position; false when the time is over. */
-export async function waitUntilCarried(link: Link, lsn: Lsn, timeoutMs: number): Promise<boolean> {
-  const carried = await waitFor(
-    async () => {
-      const slot = await findSlot(link);
-      return slot?.confirmed != null && slot.confirmed >= lsn ? true : undefined;
-    },
-    { timeoutMs, pauseMs: 3, maxPauseMs: 50 },
-  );
-  return carried === true;
+async function isWhole(link: Link): Promise<boolean> {
+  const [slot, subscription, published] = await Promise.all([
+    findSlot(link),
+    findSubscription(link),
+    publicationMatches(link),
+  ]);
+  return published && slot !== undefined && slot.walStatus !== "lost" && subscription?.slotName === link.name;
+}
+
+/**
+ * Publication, slot, seed, subscription: in this order. A change committed before the publication would be lost or
+ * halt the subscriber, one committed after the slot is replayed, and the seed reads after the slot was made. The
+ * subscription comes last, so where there is one, the copy was seeded. No writer of the source waits.
+ */
+async function rebuild(link: Link): Promise<void> {
+  await dropSubscription(link);
+  await dropSlot(link);
+  if (!(await publicationMatches(link))) {
+    await dropPublication(link);
+    await ensurePublication(link);
+  }
+  await createSlot(link);
+  await seed(link);
+  await createSubscription(link);
 }

@@ -25,6 +25,28 @@ export async function ensurePublication(link: Link): Promise<void> {
   );
 }
 
+/** Whether the publication is there with its tables, and publishes neither TRUNCATE nor more than it should. */
+export async function publicationMatches(link: Link): Promise<boolean> {
+  const rows = await link.publisher.database.query<{ table: string; columns: string[]; filter: string | null }>(
+    "publication.read",
+    `select t.tablename as "table", t.attnames::text[] as columns, t.rowfilter as filter
+     from pg_publication p join pg_publication_tables t on t.pubname = p.pubname
+     where p.pubname = $1 and t.schemaname = 'tenantry'
+       and p.pubinsert and p.pubupdate and p.pubdelete and not p.pubtruncate and not p.puballtables`,
+    [link.name],
+  );
+  return (
+    rows.length === link.tables.length &&
+    link.tables.every(({ table, columns }) => {
+      const row = rows.find((published) => published.table === table);
+      return (
+        row?.filter === `(database_id = ${link.databaseId})` &&
+        row.columns.toSorted().join() === columns.toSorted().join()
+      );
+    })
+  );
+}
+
 export async function dropPublication(link: Link): Promise<void> {
   await link.publisher.database.query("publication.drop", `drop publication if exists ${quoteIdentifier(link.name)}`);
 }

@@ -45,6 +45,29 @@ export async function createSubscription(link: Link): Promise<void> {
   });
 }
 
+/** Writes the publisher's current address and password into the subscription. */
+export async function refreshConnection(link: Link): Promise<void> {
+  const connection = quoteLiteral(formatConnectionString(link.publisher.address, link.publisher.name));
+  await link.subscriber.database.session(async (session) => {
+    await keepOutOfServerLog(session);
+    await session.query(
+      "subscription.connection",
+      `alter subscription ${quoteIdentifier(link.name)} connection ${connection}`,
+    );
+    await session.query("subscription.log", "reset log_min_error_statement");
+  });
+}
+
+/** How often applying has failed since the subscription was made; 0 when there is none. */
+export async function applyErrors(link: Link): Promise<number> {
+  const [row] = await link.subscriber.database.query<{ errors: string }>(
+    "subscription.errors",
+    "select apply_error_count::text as errors from pg_stat_subscription_stats where subname = $1",
+    [link.name],
+  );
+  return Number(row?.errors ?? 0);
+}
+
 /** The server logs a failing statement's text, here with a password in it. Only a superuser may turn that off. */
 async function keepOutOfServerLog(session: Session<DatabaseKind>): Promise<void> {
   await session.query(

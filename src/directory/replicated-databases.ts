@@ -1,0 +1,67 @@
+import type { HomeDatabase, Queryable } from "#postgres/database";
+
+/** A tenant database that should be replicating: made, and not being taken away. */
+export type ReplicatedDatabase = { databaseId: number; regionId: string; database: string };
+
+/** All of them, those of a region, or one. */
+export function listReplicatedDatabases(
+  { home }: { home: HomeDatabase },
+  only: { regionId?: string; databaseId?: number },
+): Promise<ReplicatedDatabase[]> {
+  return home.query<ReplicatedDatabase>(
+    "replicated_databases.list",
+    `select d.id as "databaseId", d.region_id as "regionId", d.name as database
+     from tenantry.tenant_databases d
+     where ($1::uuid is null or d.region_id = $1) and ($2::int is null or d.id = $2)
+       and exists (select from tenantry.placements p
+                   where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
+     order by d.id`,
+    [only.regionId ?? null, only.databaseId ?? null],
+  );
+}
+
+/** The ids of all regions: each has a carrier, also before its first tenant database. */
+export async function listCarriedRegions({ home }: { home: Queryable<"home"> }): Promise<string[]> {
+  const rows = await home.query<{ id: string }>("regions.carried", "select id from tenantry.regions order by id");
+  return rows.map(({ id }) => id);
+}
+
+/** The databases that hold an organization's directory. */
+export async function databasesOfOrganization(
+  { home }: { home: HomeDatabase },
+  organizationId: string,
+): Promise<number[]> {
+  const rows = await home.query<{ id: number }>(
+    "replicated_databases.of_organization",
+    "select database_id as id from tenantry.placements where organization_id = $1 and state = 'ACTIVE'",
+    [organizationId],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** The databases that know a user's name. */
+export async function databasesOfUser({ home }: { home: HomeDatabase }, userId: string): Promise<number[]> {
+  const rows = await home.query<{ id: number }>(
+    "replicated_databases.of_user",
+    "select distinct database_id as id from tenantry.directory_members where user_id = $1",
+    [userId],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** A flow that is known not to have arrived: which, and since when. */
+export type WaitingLink = { database: string; direction: "directory" | "catalog"; waitingSeconds: number };
+
+/** The flows known to be late, of databases with an organization of the viewer; of all for null. */
+export function listWaiting({ home }: { home: HomeDatabase }, viewer: string | null): Promise<WaitingLink[]> {
+  return home.query<WaitingLink>(
+    "links.list_waiting",
+    `select d.name as database, l.direction, extract(epoch from now() - l.waiting_since)::float8 as "waitingSeconds"
+     from tenantry.links l join tenantry.tenant_databases d on d.id = l.database_id
+     where l.waiting_since is not null
+       and ($1::uuid is null or exists (
+         select from tenantry.directory_members m where m.database_id = l.database_id and m.user_id = $1))
+     order by l.waiting_since limit 100`,
+    [viewer],
+  );
+}

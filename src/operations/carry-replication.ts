@@ -1,0 +1,211 @@
+/**
+ * Carries replication in this process: takes the regions that nobody else carries, runs a carrier and the sweep for
+ * each, and gives them up when the process ends, however it ends.
+ */
+import { listCarriedRegions, listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
+import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
+import { delay } from "#kernel/wait";
+import { redactedMessage } from "#kernel/redaction";
+import type { Session } from "#postgres/database";
+import { probeServer } from "#postgres/probe";
+import { Carrier, type CarrierOptions } from "#replication/carrier";
+import { placesFor } from "#replication/capacity";
+import { linksOf, type Link } from "#replication/link";
+import { linkName } from "#replication/names";
+import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#replication/nudge";
+import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#replication/sweep";
+import type { Services } from "#operations/services";
+
+export type ReplicationOptions = {
+  carrier: Partial<CarrierOptions>;
+  limits: SweepLimits;
+  /** Pause between two sweeps of a region. */
+  sweepIntervalMs: number;
+};
+
+export const REPLICATION_DEFAULTS: ReplicationOptions = {
+  carrier: {},
+  limits: SWEEP_DEFAULTS,
+  sweepIntervalMs: 30_000,
+};
+
+// First key of the two-key advisory locks at home; the second is a hash of the region's id.
+const LOCK_CLASS = 7_365_003;
+/** How often regions are looked for that nobody carries. */
+const LEADERSHIP_INTERVAL_MS = 1_000;
+
+type Carried = { carrier: Carrier; stop: () => Promise<void>; sweepNow: () => void };
+
+export type ReplicationRunner = {
+  stop: () => Promise<void>;
+  /** Sweeps every region carried here, now; resolves when done. For tests and `doctor`. */
+  sweepNow: () => Promise<void>;
+};
+
+/** Starts; resolves when the first look for regions is done. */
+export async function startReplication(services: Services, options: ReplicationOptions): Promise<ReplicationRunner> {
+  const stop = new AbortController();
+  const carried = new Map<string, Carried & { sweepOnce: () => Promise<void> }>();
+  const regionOf = new Map<number, string>();
+  const first = Promise.withResolvers<void>();
+
+  const stopListening = await services.listener.on(NUDGE_CHANNEL, (payload) => {
+    // The listening connection was away: whatever was missed meanwhile is found by a sweep.
+    if (payload === "") for (const { sweepNow } of carried.values()) sweepNow();
+    const nudge = parseNudge(payload);
+    if (nudge === undefined) return;
+    void deliver(nudge).catch((error: unknown) =>
+      services.logger.warn({ err: error }, "a nudge could not be delivered; the sweep will find it"),
+    );
+  });
+
+  async function deliver(nudge: LinkId & { ticket: string | undefined }): Promise<void> {
+    let regionId = regionOf.get(nudge.databaseId);
+    if (regionId === undefined) {
+      for (const row of await listReplicatedDatabases(services, {})) regionOf.set(row.databaseId, row.regionId);
+      regionId = regionOf.get(nudge.databaseId);
+    }
+    await carried.get(regionId ?? "")?.carrier.nudge(nudge, { ticket: nudge.ticket });
+  }
+
+  const leading = lead(services, stop.signal, {
+    onLook: () => first.resolve(),
+    gained: async (regionId) => {
+      carried.set(regionId, await carryRegion(services, regionId, options));
+    },
+    lost: async () => {
+      const all = [...carried.values()];
+      carried.clear();
+      await Promise.allSettled(all.map((one) => one.stop()));
+    },
+  });
+  await Promise.race([first.promise, leading]);
+  return {
+    sweepNow: async () => {
+      await Promise.all([...carried.values()].map(({ sweepOnce }) => sweepOnce()));
+    },
+    stop: async () => {
+      stopListening();
+      stop.abort(new Error("replication stopped"));
+      await leading;
+    },
+  };
+}
+
+type Leadership = {
+  onLook: () => void;
+  gained: (regionId: string) => Promise<void>;
+  /** The locks are gone or about to be: carry nothing any more. */
+  lost: () => Promise<void>;
+};
+
+/** Holds the locks of regions in one session at home; they end with the session, so a dead process holds none. */
+async function lead(services: Services, signal: AbortSignal, leadership: Leadership): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await services.home.session(async (session) => {
+        const mine = new Set<string>();
+        try {
+          while (!signal.aborted) {
+            await takeRegions(services, session, mine, leadership);
+            leadership.onLook();
+            await delay(LEADERSHIP_INTERVAL_MS, signal).catch(() => undefined);
+          }
+        } finally {
+          await leadership.lost();
+        }
+        await session.query("regions.release", "select pg_advisory_unlock_all()");
+      });
+    } catch (error) {
+      services.logger.warn({ err: error }, "the session that holds the regions broke");
+      await delay(LEADERSHIP_INTERVAL_MS, signal).catch(() => undefined);
+    }
+  }
+}
+
+async function takeRegions(
+  services: Services,
+  session: Session<"home">,
+  mine: Set<string>,
+  leadership: Leadership,
+): Promise<void> {
+  for (const regionId of await listCarriedRegions({ home: session })) {
+    if (mine.has(regionId)) continue;
+    const [row] = await session.query<{ taken: boolean }>(
+      "regions.take",
+      "select pg_try_advisory_lock($1, hashtext($2)) as taken",
+      [LOCK_CLASS, regionId],
+    );
+    if (row?.taken !== true) continue;
+    mine.add(regionId);
+    try {
+      await leadership.gained(regionId);
+    } catch (error) {
+      services.logger.warn({ err: error }, "a region could not be taken over; it will be tried again");
+      mine.delete(regionId);
+      await session.query("regions.release", "select pg_advisory_unlock($1, hashtext($2))", [LOCK_CLASS, regionId]);
+    }
+  }
+}
+
+async function carryRegion(services: Services, regionId: string, options: ReplicationOptions) {
+  const address = await regionAddress(services, regionId);
+  const region = services.pools.open("server", address, MAINTENANCE_DATABASE);
+  const [homeProbe, regionProbe, regions] = await Promise.all([
+    probeServer(services.home),
+    probeServer(region),
+    listCarriedRegions(services),
+  ]);
+  const openLink = async (id: LinkId): Promise<Link | undefined> => {
+    const [row] = await listReplicatedDatabases(services, { databaseId: id.databaseId });
+    return row === undefined ? undefined : openReplicatedLink(services, row, id);
+  };
+  const report = (message: string, error?: unknown) => {
+    services.logger.warn(error === undefined ? {} : { err: error }, `replication: ${message}`);
+  };
+  const capacity = placesFor(homeProbe, regionProbe, regions.length);
+  const carrier = new Carrier({ home: services.home, region, openLink, capacity, report }, options.carrier);
+  carrier.start();
+  const stop = new AbortController();
+  let wake: () => void = () => undefined;
+  const sweepOnce = async () => {
+    const databases = await listReplicatedDatabases(services, { regionId });
+    const links = databases.flatMap(({ databaseId }): LinkId[] => [
+      { databaseId, direction: "directory" },
+      { databaseId, direction: "catalog" },
+    ]);
+    const nameOf = (id: LinkId) => linkName(services.installation, id.databaseId, id.direction);
+    await sweep({ home: services.home, region, links, nameOf, openLink, carrier }, options.limits);
+  };
+  const sweeping = (async () => {
+    while (!stop.signal.aborted) {
+      const early = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      await sweepOnce().catch((error: unknown) => report(`a sweep failed: ${redactedMessage(error)}`));
+      await Promise.race([early, delay(options.sweepIntervalMs, stop.signal).catch(() => undefined)]);
+    }
+  })();
+  return {
+    carrier,
+    sweepOnce,
+    sweepNow: () => wake(),
+    stop: async () => {
+      stop.abort(new Error("region given up"));
+      await sweeping;
+      await carrier.stop();
+    },
+  };
+}
+
+/** A link of a replicated database with both ends open, at the addresses of now. */
+async function openReplicatedLink(services: Services, row: ReplicatedDatabase, id: LinkId): Promise<Link> {
+  const address = await regionAddress(services, row.regionId);
+  const links = linksOf(
+    services.installation,
+    row.databaseId,
+    { database: services.home, address: services.homeAddress, name: services.homeDatabaseName },
+    { database: services.pools.open("tenant", address, row.database), address, name: row.database },
+  );
+  return links[id.direction];
+}

@@ -1,0 +1,394 @@
+/**
+ * The carrier of one region: keeps its links parked, wakes those that were nudged, answers tickets when everything
+ * has arrived, and parks them again. One process carries a region at a time (replication/SPEC.md, invariant 6).
+ */
+import { delay } from "#kernel/wait";
+import type { HomeDatabase, ServerDatabase } from "#postgres/database";
+import { isConnectionFailure } from "#postgres/sql-state";
+import type { Lsn } from "#postgres/lsn";
+import type { Link } from "#replication/link";
+import { recordCarried, recordFailure } from "#replication/link-record";
+import { holdsPlace, type LinkEvent, type LinkState, next } from "#replication/link-state";
+import { mend } from "#replication/establish";
+import type { Direction } from "#replication/names";
+import { answerTickets, type LinkId } from "#replication/nudge";
+import { type Observation, observeHome, observeRegion, type SlotSample } from "#replication/observe";
+import { applyErrors, disableSubscription, enableSubscription } from "#replication/subscription";
+
+export type CarrierOptions = {
+  /** A link that has carried everything stays awake this long, for what may come next. */
+  idleMs: number;
+  /** While others wait for a place, a busy link gives its own up after this long. */
+  sliceMs: number;
+  /** An awake link without a walsender for this long is mended. */
+  stallMs: number;
+  /** Pause between two looks at the slots while something is being carried. */
+  pollMs: number;
+  /** First pause before a broken link is mended again; doubles up to `maxRetryMs`. */
+  retryMs: number;
+  maxRetryMs: number;
+};
+
+export const CARRIER_DEFAULTS: CarrierOptions = {
+  idleMs: 500,
+  sliceMs: 2_000,
+  stallMs: 10_000,
+  pollMs: 4,
+  retryMs: 500,
+  maxRetryMs: 60_000,
+};
+
+export type CarrierContext = {
+  home: HomeDatabase;
+  /** The region's maintenance database: slots of all its databases are seen from there. */
+  region: ServerDatabase;
+  /** The link, or undefined when its database takes no replication now (being made, gone). */
+  openLink: (id: LinkId) => Promise<Link | undefined>;
+  /** How many links of each direction may be awake at once. */
+  capacity: Record<Direction, number>;
+  /** Told about what goes wrong and what was mended, with no secret in it. */
+  report: (message: string, error?: unknown) => void;
+};
+
+type Runtime = {
+  readonly id: LinkId;
+  link: Link;
+  state: LinkState;
+  /** Nudged since the last look: the next look gives the position to reach. */
+  nudged: boolean;
+  nudgedTickets: string[];
+  target: Lsn | undefined;
+  targetTickets: string[];
+  /** Newest rows of the change logs that the target covers. */
+  change: { directory: bigint; catalog: bigint };
+  sample: SlotSample | undefined;
+  awakeSince: number;
+  /** Since when it has nothing to carry. */
+  idleSince: number;
+  /** Since when it is awake without a walsender. */
+  inactiveSince: number;
+  errorsAtWake: number;
+  nextErrorLook: number;
+  failures: number;
+  retryAt: number;
+};
+
+export class Carrier {
+  readonly #context: CarrierContext;
+  readonly #options: CarrierOptions;
+  readonly #links = new Map<string, Runtime>();
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  #wakeLoop: () => void = () => undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(context: CarrierContext, options: Partial<CarrierOptions> = {}) {
+    this.#context = context;
+    this.#options = { ...CARRIER_DEFAULTS, ...options };
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** Parks what is awake, as far as the servers allow, and ends. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error("carrier stopped"));
+    this.#wakeLoop();
+    await this.#loop;
+    await Promise.allSettled(this.#tasks);
+    const awake = [...this.#links.values()].filter(({ state }) => state === "awake");
+    await Promise.allSettled(awake.map(({ link }) => disableSubscription(link)));
+  }
+
+  /** Something may be waiting on this link. `ticket` is answered when what is committed by now has arrived. */
+  async nudge(
+    id: LinkId,
+    details: { ticket?: string | undefined; catalogChange?: bigint; broken?: string } = {},
+  ): Promise<void> {
+    const runtime = this.#links.get(keyOf(id)) ?? (await this.#admit(id));
+    if (runtime === undefined) return;
+    runtime.nudged = true;
+    if (details.ticket !== undefined) runtime.nudgedTickets.push(details.ticket);
+    if (details.catalogChange !== undefined) runtime.change.catalog = details.catalogChange;
+    if (details.broken !== undefined) this.#fail(runtime, details.broken);
+    else this.#move(runtime, "nudged");
+    this.#wakeLoop();
+  }
+
+  /** Whether the carrier knows the link as other than parked. */
+  isBusy(id: LinkId): boolean {
+    return this.#links.has(keyOf(id));
+  }
+
+  async #admit(id: LinkId): Promise<Runtime | undefined> {
+    const link = await this.#context.openLink(id);
+    if (link === undefined) return undefined;
+    // Somebody else may have been here while the link was opened.
+    const found = this.#links.get(keyOf(id));
+    if (found !== undefined) return found;
+    const now = performance.now();
+    const runtime: Runtime = {
+      id,
+      link,
+      state: "parked",
+      nudged: false,
+      nudgedTickets: [],
+      target: undefined,
+      targetTickets: [],
+      change: { directory: 0n, catalog: 0n },
+      sample: undefined,
+      awakeSince: now,
+      idleSince: now,
+      inactiveSince: now,
+      errorsAtWake: 0,
+      nextErrorLook: 0,
+      failures: 0,
+      retryAt: 0,
+    };
+    this.#links.set(keyOf(id), runtime);
+    return runtime;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wakeLoop = resolve;
+      });
+      try {
+        this.#startWork();
+        await this.#look();
+        this.#settle();
+      } catch (error) {
+        if (!this.#stop.signal.aborted) this.#context.report("the look at the slots failed", error);
+        await delay(this.#options.retryMs, this.#stop.signal).catch(() => undefined);
+      }
+      const pause = this.#pause();
+      if (pause > 0) await Promise.race([woken, delay(pause, this.#stop.signal).catch(() => undefined)]);
+    }
+  }
+
+  /** Milliseconds until there is something to look at again. */
+  #pause(): number {
+    const now = performance.now();
+    let pause = 60_000;
+    for (const runtime of this.#links.values()) {
+      if (runtime.state === "awake")
+        pause = Math.min(
+          pause,
+          runtime.nudged || runtime.target !== undefined
+            ? this.#options.pollMs
+            : runtime.idleSince + this.#options.idleMs - now,
+        );
+      if (runtime.state === "broken") pause = Math.min(pause, runtime.retryAt - now);
+      if (runtime.state === "queued") pause = Math.min(pause, 50);
+    }
+    return Math.max(pause, 1);
+  }
+
+  /** Gives places to queued links, makes room for them, and starts mending what is due. */
+  #startWork(): void {
+    const now = performance.now();
+    for (const direction of ["directory", "catalog"] as const) {
+      const all = [...this.#links.values()].filter(({ id }) => id.direction === direction);
+      const queued = all.filter(({ state }) => state === "queued");
+      let free = this.#context.capacity[direction] - all.filter(({ state }) => holdsPlace(state)).length;
+      for (const runtime of queued) {
+        if (free <= 0) break;
+        free -= 1;
+        this.#move(runtime, "admitted");
+        this.#task(runtime, () => this.#wake(runtime));
+      }
+      if (free <= 0 && queued.length > 0) this.#makeRoom(all, now);
+    }
+    for (const runtime of this.#links.values())
+      if (runtime.state === "broken" && runtime.retryAt <= now) {
+        runtime.retryAt = Number.POSITIVE_INFINITY;
+        this.#task(runtime, () => this.#mend(runtime));
+      }
+  }
+
+  /** Takes a place from whoever has nothing to do, else from whoever had it for a slice of time. */
+  #makeRoom(all: readonly Runtime[], now: number): void {
+    const awake = all.filter(({ state }) => state === "awake").toSorted((a, b) => a.awakeSince - b.awakeSince);
+    const chosen =
+      awake.find(({ nudged, target }) => !nudged && target === undefined) ??
+      awake.find(({ awakeSince }) => now - awakeSince > this.#options.sliceMs);
+    if (chosen !== undefined) this.#retire(chosen);
+  }
+
+  /** Reads the slots of what is awake, and gives fresh nudges their target. */
+  async #look(): Promise<void> {
+    const awake = [...this.#links.values()].filter(
+      ({ state, nudged, target }) => state === "awake" && (nudged || target !== undefined),
+    );
+    if (awake.length === 0) return;
+    const fresh = awake.filter(({ nudged }) => nudged);
+    // Taken off before the look: a nudge that comes during it gets the next one.
+    const tickets = fresh.map((runtime) => {
+      const taken = runtime.nudgedTickets;
+      runtime.nudged = false;
+      runtime.nudgedTickets = [];
+      return taken;
+    });
+    try {
+      await this.#observe(awake, fresh);
+    } catch (error) {
+      for (const runtime of fresh) runtime.nudged = true;
+      for (const [index, runtime] of fresh.entries()) runtime.nudgedTickets.unshift(...(tickets[index] ?? []));
+      throw error;
+    }
+    for (const [index, runtime] of fresh.entries()) runtime.targetTickets.push(...(tickets[index] ?? []));
+  }
+
+  async #observe(awake: readonly Runtime[], fresh: readonly Runtime[]): Promise<void> {
+    const of = (direction: Direction) => awake.filter(({ id }) => id.direction === direction);
+    const [directories, catalogs] = [of("directory"), of("catalog")];
+    const freshDirectories = fresh.filter(({ id }) => id.direction === "directory").map(({ id }) => id.databaseId);
+    const [home, region] = await Promise.all([
+      directories.length === 0 ? undefined : observeHome(this.#context.home, namesOf(directories), freshDirectories),
+      catalogs.length === 0 ? undefined : observeRegion(this.#context.region, namesOf(catalogs)),
+    ]);
+    const take = (runtimes: readonly Runtime[], observed: Observation | undefined) => {
+      if (observed === undefined) return;
+      for (const runtime of runtimes) {
+        runtime.sample = observed.slots.get(runtime.link.name);
+        if (fresh.includes(runtime)) {
+          runtime.target = observed.current;
+          runtime.change.directory = observed.changes.get(runtime.id.databaseId) ?? runtime.change.directory;
+        }
+      }
+    };
+    take(directories, home);
+    take(catalogs, region);
+  }
+
+  /** Draws the conclusions from the last look. */
+  #settle(): void {
+    const now = performance.now();
+    const answered: string[] = [];
+    for (const runtime of this.#links.values()) {
+      if (runtime.state !== "awake") continue;
+      if (runtime.target !== undefined) this.#judge(runtime, now, answered);
+      if (runtime.state !== "awake" || runtime.nudged || runtime.target !== undefined) continue;
+      if (now - runtime.idleSince >= this.#options.idleMs) this.#retire(runtime);
+    }
+    if (answered.length > 0) this.#background(answerTickets(this.#context.home, answered));
+  }
+
+  #judge(runtime: Runtime, now: number, answered: string[]): void {
+    const { sample, target } = runtime;
+    if (sample === undefined) return this.#fail(runtime, "the replication slot is gone");
+    if (sample.walStatus === "lost")
+      return this.#fail(runtime, "the replication slot was lost: it fell too far behind");
+    if (target !== undefined && sample.confirmed !== null && sample.confirmed >= target) {
+      answered.push(...runtime.targetTickets);
+      runtime.targetTickets = [];
+      runtime.target = undefined;
+      runtime.idleSince = now;
+      runtime.inactiveSince = now;
+      runtime.failures = 0;
+      return;
+    }
+    if (sample.active) runtime.inactiveSince = now;
+    if (now - runtime.inactiveSince > this.#options.stallMs)
+      return this.#fail(runtime, "the subscription does not connect to its publisher");
+    if (now >= runtime.nextErrorLook && now - runtime.awakeSince > 500) {
+      runtime.nextErrorLook = now + 500;
+      this.#task(runtime, async () => {
+        const errors = await applyErrors(runtime.link);
+        if (runtime.state === "awake" && errors > runtime.errorsAtWake)
+          this.#fail(runtime, "the subscription cannot apply a change");
+      });
+    }
+  }
+
+  async #wake(runtime: Runtime): Promise<void> {
+    // Errors from before the wake are not this one's.
+    runtime.errorsAtWake = await applyErrors(runtime.link);
+    await enableSubscription(runtime.link);
+    runtime.awakeSince = runtime.idleSince = runtime.inactiveSince = performance.now();
+    this.#move(runtime, "enabled");
+  }
+
+  #retire(runtime: Runtime): void {
+    this.#move(runtime, "retired");
+    this.#task(runtime, async () => {
+      await disableSubscription(runtime.link);
+      if (runtime.nudged || runtime.target !== undefined) {
+        // What was promised to its tickets is promised again, at the end of the queue.
+        runtime.nudged = true;
+        runtime.nudgedTickets.push(...runtime.targetTickets.splice(0));
+        runtime.target = undefined;
+        this.#links.delete(keyOf(runtime.id));
+        this.#links.set(keyOf(runtime.id), runtime);
+        return this.#move(runtime, "disabledUnfinished");
+      }
+      await recordCarried(this.#context.home, runtime.id, runtime.change);
+      if (runtime.nudged) return this.#move(runtime, "disabledUnfinished");
+      this.#move(runtime, "disabled");
+      this.#links.delete(keyOf(runtime.id));
+    });
+  }
+
+  #fail(runtime: Runtime, reason: string): void {
+    this.#move(runtime, "failed");
+    runtime.failures += 1;
+    runtime.nudged = true;
+    runtime.nudgedTickets.push(...runtime.targetTickets.splice(0));
+    runtime.target = undefined;
+    // The first attempt comes at once, later ones back off.
+    const pause = Math.min(this.#options.retryMs * 2 ** (runtime.failures - 2), this.#options.maxRetryMs);
+    runtime.retryAt = performance.now() + (runtime.failures === 1 ? 0 : pause);
+    this.#context.report(`${runtime.link.name}: ${reason}`);
+    this.#background(recordFailure(this.#context.home, runtime.id, reason));
+    this.#wakeLoop();
+  }
+
+  async #mend(runtime: Runtime): Promise<void> {
+    const fresh = await this.#context.openLink(runtime.id);
+    if (fresh === undefined) {
+      this.#links.delete(keyOf(runtime.id));
+      return;
+    }
+    runtime.link = fresh;
+    // What a new connection string did not mend, a reseed does.
+    const done = await mend(fresh, { reseed: runtime.failures > 1 });
+    this.#context.report(`${runtime.link.name}: ${done}`);
+    this.#move(runtime, "mended");
+  }
+
+  /** Runs a statement of a link beside the loop. A failure breaks that link and delays no other. */
+  #task(runtime: Runtime, work: () => Promise<void>): void {
+    const task = work()
+      .catch((error: unknown) => {
+        this.#context.report(`${runtime.link.name}: a step failed`, error);
+        this.#fail(runtime, isConnectionFailure(error) ? "a server cannot be reached" : "a step failed on a server");
+      })
+      .finally(() => {
+        this.#tasks.delete(task);
+        this.#wakeLoop();
+      });
+    this.#tasks.add(task);
+  }
+
+  /** Records and answers must not stop the loop; what is lost of them the sweep makes up for. */
+  #background(work: Promise<void>): void {
+    const task = work
+      .catch((error: unknown) => this.#context.report("a record at home failed", error))
+      .finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  #move(runtime: Runtime, event: LinkEvent): void {
+    runtime.state = next(runtime.state, event);
+  }
+}
+
+function keyOf({ databaseId, direction }: LinkId): string {
+  return `${databaseId} ${direction}`;
+}
+
+function namesOf(runtimes: readonly Runtime[]): string[] {
+  return runtimes.map(({ link }) => link.name);
+}

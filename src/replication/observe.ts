@@ -1,0 +1,91 @@
+/** One look at a publisher: where its WAL ends and how far given slots are, in one statement. */
+import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#postgres/database";
+import { type Lsn, parseLsn } from "#postgres/lsn";
+
+export type SlotSample = {
+  confirmed: Lsn | null;
+  walStatus: string | null;
+  active: boolean;
+  retainedBytes: number;
+};
+
+export type Observation = {
+  /** Everything that was committed before the look lies before this position. */
+  current: Lsn;
+  slots: Map<string, SlotSample>;
+  /** At home: the newest change of each directory asked for that lies before `current`. */
+  changes: Map<number, bigint>;
+};
+
+type Row = {
+  current: string;
+  slots: {
+    name: string;
+    confirmed: string | null;
+    wal_status: string | null;
+    active: boolean;
+    retained: number | null;
+  }[];
+  changes: { database_id: number; id: string }[] | null;
+};
+
+// Where commits wait for the flush, the flushed end: the inserted one can be a WAL writer's round ahead of what a
+// walsender may send.
+const CURRENT = `(case current_setting('synchronous_commit')
+  when 'off' then pg_current_wal_insert_lsn() else pg_current_wal_flush_lsn() end)::text`;
+
+const SLOTS = `(select coalesce(json_agg(json_build_object(
+    'name', slot_name, 'confirmed', confirmed_flush_lsn::text, 'wal_status', wal_status, 'active', active,
+    'retained', pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))), '[]')
+  from pg_replication_slots where slot_name = any($1))`;
+
+/** Looks at home: the slots of directories, and the newest change of those that were nudged. */
+export async function observeHome(
+  home: HomeDatabase,
+  names: readonly string[],
+  databaseIds: readonly number[],
+): Promise<Observation> {
+  // The snapshot is taken before the position: what the snapshot shows was committed before it.
+  const [row] = await home.query<Row>(
+    "observe.home",
+    `select ${CURRENT} as current, ${SLOTS} as slots,
+       (select json_agg(newest) from (
+          select database_id, max(id)::text as id from tenantry.directory_changes
+          where database_id = any($2::int[]) group by database_id) newest) as changes`,
+    [names, databaseIds],
+  );
+  return read(row);
+}
+
+/** Looks at a region's server: the slots of catalogs, in whatever database they are. */
+export async function observeRegion(region: ServerDatabase, names: readonly string[]): Promise<Observation> {
+  return read(await observeSlots(region, names));
+}
+
+async function observeSlots(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<Row | undefined> {
+  const [row] = await server.query<Row>(
+    "observe.region",
+    `select ${CURRENT} as current, ${SLOTS} as slots, null as changes`,
+    [names],
+  );
+  return row;
+}
+
+function read(row: Row | undefined): Observation {
+  if (row === undefined) throw new Error("the look returned no row");
+  return {
+    current: parseLsn(row.current),
+    slots: new Map(
+      row.slots.map((slot) => [
+        slot.name,
+        {
+          confirmed: slot.confirmed === null ? null : parseLsn(slot.confirmed),
+          walStatus: slot.wal_status,
+          active: slot.active,
+          retainedBytes: Number(slot.retained ?? 0),
+        },
+      ]),
+    ),
+    changes: new Map((row.changes ?? []).map(({ database_id, id }) => [database_id, BigInt(id)])),
+  };
+}

@@ -1,0 +1,210 @@
+/**
+ * The sweep: what nudges missed. Compares the servers' real state with what should be, bounds how much WAL a parked
+ * slot holds back, and finds writes that nobody announced. Reads much, changes little: it advances slots that are
+ * proved to have nothing to send, and hands everything else to the carrier.
+ */
+import { quoteLiteral } from "#postgres/identifiers";
+import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#postgres/database";
+import type { Carrier } from "#replication/carrier";
+import type { Link } from "#replication/link";
+import { recordChecked } from "#replication/link-record";
+import type { LinkId } from "#replication/nudge";
+import { currentLsn } from "#replication/slot";
+import { formatLsn, type Lsn } from "#postgres/lsn";
+
+export type SweepLimits = {
+  /** A parked slot that holds back more WAL than this is advanced or woken. */
+  maxRetainedBytes: number;
+  /** A link is checked for writes made outside the API at least this often. */
+  maxAgeMs: number;
+};
+
+export const SWEEP_DEFAULTS: SweepLimits = { maxRetainedBytes: 32 * 1024 * 1024, maxAgeMs: 5 * 60_000 };
+
+export type SweepContext = {
+  home: HomeDatabase;
+  region: ServerDatabase;
+  /** The links that should be whole: those of databases with an active placement in the region. */
+  links: readonly LinkId[];
+  nameOf: (id: LinkId) => string;
+  openLink: (id: LinkId) => Promise<Link | undefined>;
+  carrier: Carrier;
+};
+
+/** How many tenant databases are looked into at once. */
+const CONCURRENT_CHECKS = 4;
+
+/** Sweeps one region once. */
+export async function sweep(context: SweepContext, limits: SweepLimits): Promise<void> {
+  const [found, dirty] = await Promise.all([readServers(context), readDirectoryChanges(context)]);
+  const due: LinkId[] = [];
+  for (const id of context.links) {
+    if (context.carrier.isBusy(id)) continue;
+    const state = found.get(context.nameOf(id));
+    const broken = findDamage(state);
+    if (broken !== undefined) await context.carrier.nudge(id, { broken });
+    // Enabled but not ours: left awake by a process that died, or by hand.
+    else if (state?.enabled === true) await context.carrier.nudge(id);
+    else if (id.direction === "directory" && dirty.has(id.databaseId)) await context.carrier.nudge(id);
+    else if (
+      (state?.retainedBytes ?? 0) > limits.maxRetainedBytes ||
+      (state?.ageMs ?? Number.POSITIVE_INFINITY) > limits.maxAgeMs
+    )
+      due.push(id);
+  }
+  await checkDirectories(
+    context,
+    due.filter(({ direction }) => direction === "directory"),
+  );
+  await checkCatalogs(
+    context,
+    due.filter(({ direction }) => direction === "catalog"),
+  );
+}
+
+type Found = {
+  hasSlot: boolean;
+  lost: boolean;
+  hasSubscription: boolean;
+  enabled: boolean;
+  retainedBytes: number;
+  ageMs: number;
+};
+
+function findDamage(state: Found | undefined): string | undefined {
+  if (state === undefined || !state.hasSlot) return "the replication slot is gone";
+  if (state.lost) return "the replication slot was lost: it fell too far behind";
+  if (!state.hasSubscription) return "the subscription is gone";
+  return undefined;
+}
+
+type SlotRow = { name: string; lost: boolean; retained: string | null };
+type SubscriptionRow = { name: string; enabled: boolean };
+
+/** What both servers have of the links, by name. Slots and subscriptions of all databases are seen from any. */
+async function readServers({ home, region, links, nameOf }: SweepContext): Promise<Map<string, Found>> {
+  const names = links.map(nameOf);
+  const [homeSlots, regionSlots, homeSubscriptions, regionSubscriptions, ages] = await Promise.all([
+    readSlots(home, names),
+    readSlots(region, names),
+    readSubscriptions(home, names),
+    readSubscriptions(region, names),
+    readAges(home, links),
+  ]);
+  const slots = new Map([...homeSlots, ...regionSlots].map((row) => [row.name, row]));
+  const subscriptions = new Map([...homeSubscriptions, ...regionSubscriptions].map((row) => [row.name, row]));
+  return new Map(
+    links.map((id) => {
+      const name = nameOf(id);
+      const [slot, subscription] = [slots.get(name), subscriptions.get(name)];
+      return [
+        name,
+        {
+          hasSlot: slot !== undefined,
+          lost: slot?.lost === true,
+          hasSubscription: subscription !== undefined,
+          enabled: subscription?.enabled === true,
+          retainedBytes: Number(slot?.retained ?? 0),
+          ageMs: ages.get(`${id.databaseId} ${id.direction}`) ?? Number.POSITIVE_INFINITY,
+        },
+      ];
+    }),
+  );
+}
+
+function readSlots(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SlotRow[]> {
+  return server.query<SlotRow>(
+    "sweep.slots",
+    `select slot_name as name, coalesce(wal_status = 'lost', false) as lost,
+            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text as retained
+     from pg_replication_slots where slot_name = any($1)`,
+    [names],
+  );
+}
+
+function readSubscriptions(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SubscriptionRow[]> {
+  // A subscription that a person pointed at another slot does not count.
+  return server.query<SubscriptionRow>(
+    "sweep.subscriptions",
+    "select subname as name, subenabled as enabled from pg_subscription where subname = any($1) and subslotname = subname",
+    [names],
+  );
+}
+
+async function readAges(home: HomeDatabase, links: readonly LinkId[]): Promise<Map<string, number>> {
+  const rows = await home.query<{ database_id: number; direction: string; age: number }>(
+    "sweep.ages",
+    `select database_id, direction, extract(epoch from now() - checked_at)::float8 * 1000 as age
+     from tenantry.links where database_id = any($1::int[])`,
+    [links.map(({ databaseId }) => databaseId)],
+  );
+  return new Map(rows.map((row) => [`${row.database_id} ${row.direction}`, row.age]));
+}
+
+async function readDirectoryChanges({ home, links }: SweepContext): Promise<Set<number>> {
+  const rows = await home.query<{ database_id: number }>(
+    "sweep.directory_changes",
+    "select distinct database_id from tenantry.directory_changes where database_id = any($1::int[])",
+    [links.filter(({ direction }) => direction === "directory").map(({ databaseId }) => databaseId)],
+  );
+  return new Set(rows.map((row) => row.database_id));
+}
+
+/**
+ * Advances the slots of directories without a noted change. The position is read before the changes: a change that
+ * committed before the position is seen, one that commits later lies behind it.
+ */
+async function checkDirectories(context: SweepContext, due: readonly LinkId[]): Promise<void> {
+  if (due.length === 0) return;
+  const position = await currentLsn(context.home);
+  const dirty = await readDirectoryChanges(context);
+  const clean = due.filter(({ databaseId }) => !dirty.has(databaseId));
+  for (const id of due) if (dirty.has(id.databaseId)) await context.carrier.nudge(id);
+  const advanced: LinkId[] = [];
+  for (const id of clean) {
+    if (context.carrier.isBusy(id)) continue;
+    if (await advance(context.home, context.nameOf(id), position)) advanced.push(id);
+  }
+  if (advanced.length > 0) await recordChecked(context.home, advanced);
+}
+
+/** The same for catalogs, one tenant database after the other: their changes are noted where they happen. */
+async function checkCatalogs(context: SweepContext, due: readonly LinkId[]): Promise<void> {
+  const queue = [...due];
+  const worker = async () => {
+    for (let id = queue.shift(); id !== undefined; id = queue.shift()) await checkCatalog(context, id);
+  };
+  await Promise.all(Array.from({ length: CONCURRENT_CHECKS }, worker));
+}
+
+async function checkCatalog(context: SweepContext, id: LinkId): Promise<void> {
+  const link = await context.openLink(id);
+  if (link === undefined || context.carrier.isBusy(id)) return;
+  const { database } = link.publisher;
+  const position = await currentLsn(database);
+  const [noted] = await database.query<{ newest: string | null }>(
+    "sweep.catalog_changes",
+    "select max(id)::text as newest from tenantry.catalog_changes",
+  );
+  const [carried] = await context.home.query<{ change: string }>(
+    "sweep.checked_change",
+    "select checked_change::text as change from tenantry.links where database_id = $1 and direction = 'catalog'",
+    [id.databaseId],
+  );
+  const newest = BigInt(noted?.newest ?? 0);
+  if (newest > BigInt(carried?.change ?? 0)) return context.carrier.nudge(id, { catalogChange: newest });
+  if (await advance(database, link.name, position)) await recordChecked(context.home, [id]);
+  if (newest > 0n)
+    await database.query("sweep.forget_changes", "delete from tenantry.catalog_changes where id <= $1", [newest]);
+}
+
+/** Moves an unused slot forward; false when it is in use or gone. Must run in the slot's database. */
+async function advance(database: Queryable<DatabaseKind>, name: string, to: Lsn): Promise<boolean> {
+  const rows = await database.query(
+    "sweep.advance",
+    `select pg_replication_slot_advance(slot_name, greatest(confirmed_flush_lsn, ${quoteLiteral(formatLsn(to))}::pg_lsn))
+     from pg_replication_slots where slot_name = $1 and not active and database = current_database()`,
+    [name],
+  );
+  return rows.length > 0;
+}
