@@ -48,6 +48,7 @@ export async function startReplication(services: Services, options: ReplicationO
   const carried = new Map<string, Carried & { sweepOnce: () => Promise<void> }>();
   const regionOf = new Map<number, string>();
   const first = Promise.withResolvers<void>();
+  let lookNow: () => void = () => undefined;
 
   const stopListening = await services.listener.on(NUDGE_CHANNEL, (payload) => {
     // The listening connection was away: whatever was missed meanwhile is found by a sweep.
@@ -65,10 +66,17 @@ export async function startReplication(services: Services, options: ReplicationO
       for (const row of await listReplicatedDatabases(services, {})) regionOf.set(row.databaseId, row.regionId);
       regionId = regionOf.get(nudge.databaseId);
     }
-    await carried.get(regionId ?? "")?.carrier.nudge(nudge, { ticket: nudge.ticket });
+    const region = carried.get(regionId ?? "");
+    // Perhaps registered a moment ago, or given up by a process that ended: do not wait for the next look.
+    if (region === undefined) lookNow();
+    else await region.carrier.nudge(nudge, { ticket: nudge.ticket });
   }
 
   const leading = lead(services, stop.signal, {
+    untilWanted: () =>
+      new Promise((resolve) => {
+        lookNow = resolve;
+      }),
     onLook: () => first.resolve(),
     gained: async (regionId) => {
       carried.set(regionId, await carryRegion(services, regionId, options));
@@ -93,6 +101,8 @@ export async function startReplication(services: Services, options: ReplicationO
 }
 
 type Leadership = {
+  /** Resolves when a region is wanted that nobody here carries. */
+  untilWanted: () => Promise<void>;
   onLook: () => void;
   gained: (regionId: string) => Promise<void>;
   /** The locks are gone or about to be: carry nothing any more. */
@@ -109,7 +119,8 @@ async function lead(services: Services, signal: AbortSignal, leadership: Leaders
           while (!signal.aborted) {
             await takeRegions(services, session, mine, leadership);
             leadership.onLook();
-            await delay(LEADERSHIP_INTERVAL_MS, signal).catch(() => undefined);
+            const wanted = leadership.untilWanted();
+            await Promise.race([wanted, delay(LEADERSHIP_INTERVAL_MS, signal).catch(() => undefined)]);
           }
         } finally {
           await leadership.lost();

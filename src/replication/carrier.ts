@@ -11,6 +11,7 @@ import { recordCarried, recordFailure } from "#replication/link-record";
 import { holdsPlace, type LinkEvent, type LinkState, next } from "#replication/link-state";
 import { mend } from "#replication/establish";
 import type { Direction } from "#replication/names";
+import { publicationMatches } from "#replication/publication";
 import { answerTickets, type LinkId } from "#replication/nudge";
 import { type Observation, observeHome, observeRegion, type SlotSample } from "#replication/observe";
 import { applyErrors, disableSubscription, enableSubscription } from "#replication/subscription";
@@ -306,9 +307,18 @@ export class Carrier {
   async #wake(runtime: Runtime): Promise<void> {
     // Errors from before the wake are not this one's.
     runtime.errorsAtWake = await applyErrors(runtime.link);
-    await enableSubscription(runtime.link);
-    runtime.awakeSince = runtime.idleSince = runtime.inactiveSince = performance.now();
+    // Without its publication the stream would skip changes (18) or end (before). Home's costs nothing to look at;
+    // a region's is looked at by the sweep.
+    const [published] = await Promise.all([
+      runtime.id.direction === "catalog" || publicationMatches(runtime.link),
+      enableSubscription(runtime.link),
+    ]);
+    const now = performance.now();
+    runtime.awakeSince = now;
+    runtime.idleSince = now;
+    runtime.inactiveSince = now;
     this.#move(runtime, "enabled");
+    if (!published) this.#fail(runtime, "the publication is gone or was changed");
   }
 
   #retire(runtime: Runtime): void {

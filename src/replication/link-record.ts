@@ -19,7 +19,9 @@ export async function recordCarried(
      insert into tenantry.links as l (database_id, direction, carried_at, checked_at, checked_change)
      select id, $2, now(), now(), $4 from tenantry.tenant_databases where id = $1
      on conflict (database_id, direction) do update set
-       carried_at = now(), checked_at = now(), waiting_since = null, failure = null, failed_at = null, failures = 0,
+       carried_at = now(), waiting_since = null, failure = null, failed_at = null, failures = 0,
+       -- A catalog counts as checked when its change log was read, not whenever something was carried.
+       checked_at = case when $2 = 'directory' or excluded.checked_change > 0 then now() else l.checked_at end,
        checked_change = greatest(l.checked_change, excluded.checked_change)`,
     [databaseId, direction, change.directory, change.catalog],
   );

@@ -9,6 +9,7 @@ import type { Carrier } from "#replication/carrier";
 import type { Link } from "#replication/link";
 import { recordChecked } from "#replication/link-record";
 import type { LinkId } from "#replication/nudge";
+import { publicationMatches } from "#replication/publication";
 import { currentLsn } from "#replication/slot";
 import { formatLsn, type Lsn } from "#postgres/lsn";
 
@@ -64,6 +65,8 @@ export async function sweep(context: SweepContext, limits: SweepLimits): Promise
 
 type Found = {
   hasSlot: boolean;
+  /** Of publications at home; those in the regions are looked at when a catalog is checked. */
+  hasPublication: boolean;
   lost: boolean;
   hasSubscription: boolean;
   enabled: boolean;
@@ -75,6 +78,7 @@ function findDamage(state: Found | undefined): string | undefined {
   if (state === undefined || !state.hasSlot) return "the replication slot is gone";
   if (state.lost) return "the replication slot was lost: it fell too far behind";
   if (!state.hasSubscription) return "the subscription is gone";
+  if (!state.hasPublication) return "the publication is gone";
   return undefined;
 }
 
@@ -84,11 +88,12 @@ type SubscriptionRow = { name: string; enabled: boolean };
 /** What both servers have of the links, by name. Slots and subscriptions of all databases are seen from any. */
 async function readServers({ home, region, links, nameOf }: SweepContext): Promise<Map<string, Found>> {
   const names = links.map(nameOf);
-  const [homeSlots, regionSlots, homeSubscriptions, regionSubscriptions, ages] = await Promise.all([
+  const [homeSlots, regionSlots, homeSubscriptions, regionSubscriptions, publications, ages] = await Promise.all([
     readSlots(home, names),
     readSlots(region, names),
     readSubscriptions(home, names),
     readSubscriptions(region, names),
+    readPublications(home, names),
     readAges(home, links),
   ]);
   const slots = new Map([...homeSlots, ...regionSlots].map((row) => [row.name, row]));
@@ -102,6 +107,7 @@ async function readServers({ home, region, links, nameOf }: SweepContext): Promi
         {
           hasSlot: slot !== undefined,
           lost: slot?.lost === true,
+          hasPublication: id.direction === "catalog" || publications.has(name),
           hasSubscription: subscription !== undefined,
           enabled: subscription?.enabled === true,
           retainedBytes: Number(slot?.retained ?? 0),
@@ -129,6 +135,15 @@ function readSubscriptions(server: Queryable<DatabaseKind>, names: readonly stri
     "select subname as name, subenabled as enabled from pg_subscription where subname = any($1) and subslotname = subname",
     [names],
   );
+}
+
+async function readPublications(home: HomeDatabase, names: readonly string[]): Promise<Set<string>> {
+  const rows = await home.query<{ name: string }>(
+    "sweep.publications",
+    "select pubname as name from pg_publication where pubname = any($1)",
+    [names],
+  );
+  return new Set(rows.map(({ name }) => name));
 }
 
 async function readAges(home: HomeDatabase, links: readonly LinkId[]): Promise<Map<string, number>> {
@@ -181,6 +196,8 @@ async function checkCatalog(context: SweepContext, id: LinkId): Promise<void> {
   const link = await context.openLink(id);
   if (link === undefined || context.carrier.isBusy(id)) return;
   const { database } = link.publisher;
+  if (!(await publicationMatches(link)))
+    return context.carrier.nudge(id, { broken: "the publication is gone or was changed" });
   const position = await currentLsn(database);
   const [noted] = await database.query<{ newest: string | null }>(
     "sweep.catalog_changes",

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
+import type { ReplicationOptions } from "../../src/operations/carry-replication.ts";
 import { startApp as start } from "../../src/main.ts";
 
 export type ServerName = "home" | "eu" | "us";
@@ -39,12 +40,20 @@ export type TestApp = {
     variables?: object,
     as?: string,
   ) => Promise<{ code: string; field?: string; message: string }>;
+  /** Sweeps every region that this process carries, now. */
+  sweep: () => Promise<void>;
   stop: () => Promise<void>;
 };
 
 /** Starts the API and the job runner with a fresh home database on `homeServer`. */
 export async function startApp(
-  options: { homeServer?: string; role?: "all" | "api" | "worker"; databaseUrl?: string; secretKey?: string } = {},
+  options: {
+    homeServer?: string;
+    role?: "all" | "api" | "worker";
+    databaseUrl?: string;
+    secretKey?: string;
+    replication?: Partial<ReplicationOptions>;
+  } = {},
 ): Promise<TestApp> {
   const server = options.homeServer ?? serverUrl("home");
   const databaseUrl = options.databaseUrl ?? (await createHome(server));
@@ -57,6 +66,7 @@ export async function startApp(
     port: 0,
     logLevel: "silent",
     prettyLogs: false,
+    ...(options.replication === undefined ? {} : { replication: options.replication }),
   });
   const url = app.url ?? "";
   const send = async (query: string, variables: object = {}, as?: string) => {
@@ -85,6 +95,9 @@ export async function startApp(
       const error = errors?.[0];
       if (error === undefined) throw new Error(`an error was expected, not ${JSON.stringify(data)}`);
       return { ...error.extensions, message: error.message };
+    },
+    sweep: async () => {
+      await app.replication?.sweepNow();
     },
     stop: app.close,
   };
