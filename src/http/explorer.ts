@@ -1,5 +1,101 @@
+/**
+ * The explorer: GraphiQL, bundled so that it works offline, beside the journey's example operations. Everything is
+ * served from this process; the pages are made once and kept compressed.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
-export type Explorer = { handle: (request: IncomingMessage, response: ServerResponse) => boolean };
-export function createExplorer(_options: { regionUrls?: Record<string, string> }): Explorer {
-  return { handle: () => false };
+import { gzipSync } from "node:zlib";
+import { JOURNEY } from "#http/explorer/journey";
+
+export type ExplorerOptions = {
+  /** Connection URLs to fill in where regions are registered, by key. They hold passwords: development only. */
+  regionUrls?: Record<string, string>;
+};
+
+export type Explorer = {
+  /** Answers requests for the explorer's pages; false for any other. */
+  handle: (request: IncomingMessage, response: ServerResponse) => boolean;
+};
+
+type Page = { type: string; body: Buffer; etag: string };
+
+export function createExplorer(options: ExplorerOptions): Explorer {
+  const pages = new Map<string, Promise<Page>>();
+  const sources: Record<string, () => Promise<{ type: string; text: string }>> = {
+    "/": async () => ({ type: "text/html", text: framePage(options) }),
+    "/explorer/page.js": async () => ({ type: "text/javascript", text: asset("page.js") }),
+    "/explorer/page.css": async () => ({ type: "text/css", text: asset("page.css") }),
+    "/explorer/frame.js": async () => ({ type: "text/javascript", text: asset("frame.js") }),
+    "/explorer/graphiql": async () => ({ type: "text/html", text: await graphiqlPage() }),
+  };
+  return {
+    handle: (request, response) => {
+      const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+      const source = sources[path];
+      if (source === undefined || request.method !== "GET") return false;
+      // GET / is also GraphQL over HTTP: a query in the URL, or a client that asks for JSON.
+      if (path === "/" && !(request.headers.accept ?? "").includes("text/html")) return false;
+      const page = pages.get(path) ?? source().then(compress);
+      pages.set(path, page);
+      page.then(
+        (made) => send(request, response, made),
+        () => {
+          pages.delete(path);
+          response.writeHead(500).end();
+        },
+      );
+      return true;
+    },
+  };
+}
+
+function framePage({ regionUrls = {} }: ExplorerOptions): string {
+  // "<" could end the script element that holds the data.
+  const data = JSON.stringify({ journey: JOURNEY, regionUrls }).replaceAll("<", "\\u003c");
+  return asset("page.html").replace("__DATA__", () => data);
+}
+
+async function graphiqlPage(): Promise<string> {
+  // Nine megabytes of text: read when somebody opens the explorer, not at start.
+  const { renderGraphiQL } = await import("@graphql-yoga/render-graphiql");
+  const page = renderGraphiQL({
+    endpoint: "/graphql",
+    title: "GraphiQL",
+    favicon: "data:,",
+    defaultQuery: "",
+    shouldPersistHeaders: false,
+  });
+  return page.replace("<head>", () => '<head><script src="/explorer/frame.js"></script>');
+}
+
+function asset(name: string): string {
+  return readFileSync(new URL(`explorer/${name}`, import.meta.url), "utf8");
+}
+
+function compress({ type, text }: { type: string; text: string }): Page {
+  const body = gzipSync(text);
+  return { type: `${type}; charset=utf-8`, body, etag: `"${createHash("sha256").update(body).digest("base64url")}"` };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, page: Page): void {
+  // The browser asks each time whether it is still the same, and nearly always gets no body.
+  const headers = {
+    etag: page.etag,
+    "cache-control": "private, no-cache",
+    vary: "accept",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "frame-ancestors 'self'",
+  };
+  if (request.headers["if-none-match"] === page.etag) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  response.writeHead(200, {
+    ...headers,
+    "content-type": page.type,
+    "content-encoding": "gzip",
+    "content-length": page.body.length,
+  });
+  response.end(page.body);
 }

@@ -53,6 +53,7 @@ export async function startApp(
     databaseUrl?: string;
     secretKey?: string;
     replication?: Partial<ReplicationOptions>;
+    regionUrls?: Record<string, string>;
   } = {},
 ): Promise<TestApp> {
   const server = options.homeServer ?? serverUrl("home");
@@ -66,6 +67,7 @@ export async function startApp(
     port: 0,
     logLevel: "silent",
     prettyLogs: false,
+    ...(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls }),
     ...(options.replication === undefined ? {} : { replication: options.replication }),
   });
   const url = app.url ?? "";

@@ -1,0 +1,219 @@
+/**
+ * The explorer's example operations, one per step of the journey, in order. `{{name}}` in the variables stands for
+ * something an earlier step saved, or for what the page knows: `unique` (a fresh text), `regionUrl.eu`, `regionUrl.us`.
+ */
+export type Step = {
+  title: string;
+  /** What it does and what to look at, in a sentence or two. */
+  text: string;
+  query: string;
+  variables: Record<string, unknown>;
+  /** What later steps need of the answer: a name and the path to it below `data`. */
+  saves?: Record<string, string>;
+};
+
+export const JOURNEY: readonly Step[] = [
+  {
+    title: "Create a user",
+    text: "A person who uses the system. Users live at home.",
+    query: `mutation CreateUser($input: CreateUserInput!) {
+  createUser(input: $input) {
+    id
+    name
+    email
+  }
+}`,
+    variables: { input: { name: "Ada", email: "ada.{{unique}}@example.com" } },
+    saves: { user: "createUser.id" },
+  },
+  {
+    title: "Create an organization",
+    text: "A collection of users, owner of resources.",
+    query: `mutation CreateOrganization($input: CreateOrganizationInput!) {
+  createOrganization(input: $input) {
+    id
+    name
+  }
+}`,
+    variables: { input: { name: "Acme {{unique}}" } },
+    saves: { organization: "createOrganization.id" },
+  },
+  {
+    title: "Add the user to it",
+    text: "Members are what a region gets to know of home: nobody else's name goes there.",
+    query: `mutation AddMember($input: AddOrganizationMemberInput!) {
+  addOrganizationMember(input: $input) {
+    role
+    user {
+      name
+    }
+    organization {
+      name
+    }
+  }
+}`,
+    variables: { input: { organizationId: "{{organization}}", userId: "{{user}}", role: "OWNER" } },
+  },
+  {
+    title: "Register region eu",
+    text: "A PostgreSQL server, by its connection URL. Once is enough: a second time is refused.",
+    query: `mutation RegisterEu($input: RegisterRegionInput!) {
+  registerRegion(input: $input) {
+    key
+    name
+    server {
+      host
+      port
+      version
+      subscriptionMethod
+    }
+  }
+}`,
+    variables: { input: { key: "eu", name: "Europe", connectionUrl: "{{regionUrl.eu}}" } },
+  },
+  {
+    title: "Register region us",
+    text: "Another server. Home itself can be a region too.",
+    query: `mutation RegisterUs($input: RegisterRegionInput!) {
+  registerRegion(input: $input) {
+    key
+    name
+    server {
+      host
+      port
+      version
+      subscriptionMethod
+    }
+  }
+}`,
+    variables: { input: { key: "us", name: "United States", connectionUrl: "{{regionUrl.us}}" } },
+  },
+  {
+    title: "Grant access to the region",
+    text: "Makes a database on the region's server at the latest schema, and replication both ways.",
+    query: `mutation Grant($input: GrantRegionAccessInput!) {
+  grantRegionAccess(input: $input) {
+    id
+    state
+    failure
+    database
+    schemaVersion
+    replication {
+      healthy
+      parked
+      lagBytes
+    }
+  }
+}`,
+    variables: { input: { organizationId: "{{organization}}", regionKey: "eu" } },
+  },
+  {
+    title: "Create a resource at home",
+    text: "Without an organization it belongs to the default one, and every user may work on it.",
+    query: `mutation CreateResourceAtHome($input: CreateResourceInput!) {
+  createResource(input: $input) {
+    id
+    name
+  }
+}`,
+    variables: { input: { name: "Roadmap" } },
+    saves: { homeResource: "createResource.id" },
+  },
+  {
+    title: "Create a resource in the region",
+    text: "It is stored in the organization's own database there; home keeps a line of it in the catalog.",
+    query: `mutation CreateResourceInRegion($input: CreateResourceInput!) {
+  createResource(input: $input) {
+    id
+    name
+    region {
+      key
+    }
+    organization {
+      name
+    }
+  }
+}`,
+    variables: { input: { name: "Plans", organizationId: "{{organization}}", regionKey: "eu" } },
+    saves: { regionResource: "createResource.id" },
+  },
+  {
+    title: "Comment at home",
+    text: "The operator names the author; a user writes as themselves.",
+    query: `mutation CommentAtHome($input: CreateCommentInput!) {
+  createComment(input: $input) {
+    id
+    body
+    author {
+      name
+    }
+  }
+}`,
+    variables: { input: { resourceId: "{{homeResource}}", authorId: "{{user}}", body: "Everybody can read this." } },
+  },
+  {
+    title: "Comment in the region",
+    text: "This text never leaves the region.",
+    query: `mutation CommentInRegion($input: CreateCommentInput!) {
+  createComment(input: $input) {
+    id
+    body
+    author {
+      name
+    }
+  }
+}`,
+    variables: { input: { resourceId: "{{regionResource}}", authorId: "{{user}}", body: "Only members read this." } },
+  },
+  {
+    title: "Read it all back",
+    text: "One query, answered from home and the region.",
+    query: `query ReadItBack($organization: ID!, $home: ID!, $region: ID!) {
+  organization(id: $organization) {
+    name
+    members {
+      edges {
+        node {
+          role
+          user {
+            name
+          }
+        }
+      }
+    }
+    placements {
+      state
+      database
+      region {
+        key
+      }
+    }
+  }
+  atHome: resource(id: $home) {
+    ...WithComments
+  }
+  inRegion: resource(id: $region) {
+    ...WithComments
+  }
+}
+
+fragment WithComments on Resource {
+  name
+  region {
+    key
+  }
+  comments(first: 20) {
+    edges {
+      node {
+        body
+        author {
+          name
+        }
+        createdAt
+      }
+    }
+  }
+}`,
+    variables: { organization: "{{organization}}", home: "{{homeResource}}", region: "{{regionResource}}" },
+  },
+];
