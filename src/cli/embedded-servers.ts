@@ -1,7 +1,7 @@
 /** Which embedded servers there are and where their data is: shared by the commands that start or use them. */
 import { fileURLToPath } from "node:url";
 import type { Config } from "#config";
-import { defaultDataFolder, keptServerUrls } from "#embedded/data-folder";
+import { defaultDataFolder, keptSecret, keptServerUrls } from "#embedded/data-folder";
 
 /** Home and two regions. The ports are wishes: where one is taken when the data folder is made, another is used. */
 export const EMBEDDED_SERVERS = [
@@ -21,4 +21,13 @@ export function embeddedRegionUrls(config: Config): Record<string, string> | und
   const urls = keptServerUrls(dataFolder(config));
   if (urls === undefined) return undefined;
   return Object.fromEntries(Object.entries(urls).filter(([name]) => name !== "home"));
+}
+
+/** Where the embedded home is and the key kept beside it; undefined when it was never started. */
+export function embeddedHome(config: Config): { databaseUrl: string; secretKey: string } | undefined {
+  const folder = dataFolder(config);
+  const url = keptServerUrls(folder)?.["home"];
+  return url === undefined
+    ? undefined
+    : { databaseUrl: `${url}/tenantry`, secretKey: keptSecret(folder, "secret-key", "base64") };
 }

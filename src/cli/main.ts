@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { redactedMessage } from "#kernel/redaction";
 import { demoCommand } from "#cli/demo";
+import { doctorCommand } from "#cli/doctor";
 import { startCommand } from "#cli/start";
 
 /** Runs a command line. Failures become one sentence on standard error and exit code 1. */
@@ -9,7 +10,8 @@ export async function run(args: readonly string[]): Promise<void> {
   const program = new Command("tenantry")
     .description("Keeps every organization's data in its region, on stock PostgreSQL.")
     .addCommand(startCommand())
-    .addCommand(demoCommand());
+    .addCommand(demoCommand())
+    .addCommand(doctorCommand());
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {

@@ -3,10 +3,10 @@ import type { HomeDatabase, Queryable } from "#postgres/database";
 /** A tenant database that should be replicating: made, and not being taken away. */
 export type ReplicatedDatabase = { databaseId: number; regionId: string; database: string };
 
-/** All of them, those of a region, or one. */
+/** All of them, those of a region, or one; `after` and `limit` page by id. */
 export function listReplicatedDatabases(
   { home }: { home: HomeDatabase },
-  only: { regionId?: string; databaseId?: number },
+  only: { regionId?: string; databaseId?: number; after?: number; limit?: number },
 ): Promise<ReplicatedDatabase[]> {
   return home.query<ReplicatedDatabase>(
     "replicated_databases.list",
@@ -15,8 +15,9 @@ export function listReplicatedDatabases(
      where ($1::uuid is null or d.region_id = $1) and ($2::int is null or d.id = $2)
        and exists (select from tenantry.placements p
                    where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
-     order by d.id`,
-    [only.regionId ?? null, only.databaseId ?? null],
+       and d.id > $3
+     order by d.id limit $4`,
+    [only.regionId ?? null, only.databaseId ?? null, only.after ?? 0, only.limit ?? null],
   );
 }
 

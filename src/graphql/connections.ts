@@ -5,7 +5,7 @@ import { builder, type ObjectShapes } from "#graphql/builder";
 export type Connection<Row> = Page<Row> & { after: string | null; keyOf: (row: Row) => string };
 type Edge<Row> = { node: Row; cursor: string };
 
-const PageInfo = builder.objectRef<Connection<unknown>>("PageInfo").implement({
+export const PageInfo = builder.objectRef<Connection<unknown>>("PageInfo").implement({
   description: "Where a page of a list ends, and whether there is more.",
   fields: (t) => ({
     hasNextPage: t.boolean({

@@ -11,12 +11,32 @@ export type Page<Row> = { rows: Row[]; hasNextPage: boolean };
 
 /** Reads Relay's `first` and `after`. Cursors are opaque to clients: base64url of the row's id. */
 export function readPageRequest(first: number | null | undefined, after: string | null | undefined): PageRequest {
-  const size = first ?? DEFAULT_PAGE_SIZE;
-  if (size < 0 || size > MAX_PAGE_SIZE) throw invalidInput("first", `first must be between 0 and ${MAX_PAGE_SIZE}.`);
+  const size = readSize(first);
   if (after === null || after === undefined) return { first: size, after: null };
   const key = Buffer.from(after, "base64url").toString("latin1");
   if (!isUuid(key)) throw invalidInput("after", "after is not a cursor that this list gave out.");
   return { first: size, after: key };
+}
+
+function readSize(first: number | null | undefined): number {
+  const size = first ?? DEFAULT_PAGE_SIZE;
+  if (size < 0 || size > MAX_PAGE_SIZE) throw invalidInput("first", `first must be between 0 and ${MAX_PAGE_SIZE}.`);
+  return size;
+}
+
+/** The same for lists whose key is a number; `after` is 0 at the start. */
+export function readNumberCursor(
+  first: number | null | undefined,
+  after: string | null | undefined,
+): { first: number; after: number } {
+  const key = after == null ? "0" : Buffer.from(after, "base64url").toString("latin1");
+  if (!/^\d{1,9}$/.test(key)) throw invalidInput("after", "after is not a cursor that this list gave out.");
+  return { first: readSize(first), after: Number(key) };
+}
+
+/** The cursor of a row whose key is a number. */
+export function formatNumberCursor(key: number): string {
+  return formatCursor(String(key));
 }
 
 /** The cursor of a row. */

@@ -22,6 +22,24 @@ export async function migrate<Kind extends DatabaseKind>(database: Database<Kind
   return set.latestVersion;
 }
 
+/** Refuses a database that is not at the latest version; changes nothing. Throws CONFLICT. */
+export async function requireLatest<Kind extends DatabaseKind>(
+  database: Database<Kind>,
+  set: MigrationSet,
+): Promise<void> {
+  const [row] = await database.query<{ exists: boolean }>(
+    "migrations.exists",
+    "select to_regclass('tenantry.migrations') is not null as exists",
+  );
+  const applied = row?.exists === true ? await readApplied(database) : [];
+  refuseUnknown(applied, set);
+  if (applied.length < set.latestVersion)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database is at schema version ${applied.length} and this program is at ${set.latestVersion}: start it once to migrate home.`,
+    );
+}
+
 const MIGRATIONS_TABLE = `
   do $$ begin
     create schema if not exists tenantry;

@@ -2,7 +2,7 @@
 import { type HomeContext, openHome } from "#directory/home";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA } from "#migrations/migration-set";
-import { migrate } from "#migrations/runner";
+import { migrate, requireLatest } from "#migrations/runner";
 import type { Logger } from "#observability/logger";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
@@ -30,12 +30,16 @@ export async function createServices(options: {
   databaseUrl: string;
   secretKey: string;
   logger: Logger;
+  /** Whether to bring home to the latest schema; else a home that is not is refused. */
+  migrateHome?: boolean;
 }): Promise<Services> {
   const { logger } = options;
   const secrets = new SecretBox(options.secretKey);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"));
   try {
-    const homeContext = await openHome(pools, options.databaseUrl, (home) => migrate(home, HOME_SCHEMA));
+    const homeContext = await openHome(pools, options.databaseUrl, (home) =>
+      options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrate(home, HOME_SCHEMA),
+    );
     const router = new Router({ home: homeContext.home, pools, secrets });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
     const listener = new Listener(homeContext.home, onBroken);

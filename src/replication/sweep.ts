@@ -11,6 +11,7 @@ import { recordChecked } from "#replication/link-record";
 import type { LinkId } from "#replication/nudge";
 import { publicationMatches } from "#replication/publication";
 import { currentLsn } from "#replication/slot";
+import { findDamage, surveyLinks } from "#replication/survey";
 import { formatLsn, type Lsn } from "#postgres/lsn";
 
 export type SweepLimits = {
@@ -37,21 +38,16 @@ const CONCURRENT_CHECKS = 4;
 
 /** Sweeps one region once. */
 export async function sweep(context: SweepContext, limits: SweepLimits): Promise<void> {
-  const [found, dirty] = await Promise.all([readServers(context), readDirectoryChanges(context)]);
   const due: LinkId[] = [];
-  for (const id of context.links) {
+  for (const link of await surveyLinks(context, context.links)) {
+    const { id } = link;
     if (context.carrier.isBusy(id)) continue;
-    const state = found.get(context.nameOf(id));
-    const broken = findDamage(state);
+    const broken = findDamage(link);
+    const age = link.checkedSeconds === null ? Number.POSITIVE_INFINITY : link.checkedSeconds * 1_000;
     if (broken !== undefined) await context.carrier.nudge(id, { broken });
-    // Enabled but not ours: left awake by a process that died, or by hand.
-    else if (state?.enabled === true) await context.carrier.nudge(id);
-    else if (id.direction === "directory" && dirty.has(id.databaseId)) await context.carrier.nudge(id);
-    else if (
-      (state?.retainedBytes ?? 0) > limits.maxRetainedBytes ||
-      (state?.ageMs ?? Number.POSITIVE_INFINITY) > limits.maxAgeMs
-    )
-      due.push(id);
+    // Enabled but not ours: left awake by a process that died, or by hand. Waiting: a nudge was lost.
+    else if (link.enabled || link.waiting) await context.carrier.nudge(id);
+    else if (link.retainedBytes > limits.maxRetainedBytes || age > limits.maxAgeMs) due.push(id);
   }
   await checkDirectories(
     context,
@@ -61,99 +57,6 @@ export async function sweep(context: SweepContext, limits: SweepLimits): Promise
     context,
     due.filter(({ direction }) => direction === "catalog"),
   );
-}
-
-type Found = {
-  hasSlot: boolean;
-  /** Of publications at home; those in the regions are looked at when a catalog is checked. */
-  hasPublication: boolean;
-  lost: boolean;
-  hasSubscription: boolean;
-  enabled: boolean;
-  retainedBytes: number;
-  ageMs: number;
-};
-
-function findDamage(state: Found | undefined): string | undefined {
-  if (state === undefined || !state.hasSlot) return "the replication slot is gone";
-  if (state.lost) return "the replication slot was lost: it fell too far behind";
-  if (!state.hasSubscription) return "the subscription is gone";
-  if (!state.hasPublication) return "the publication is gone";
-  return undefined;
-}
-
-type SlotRow = { name: string; lost: boolean; retained: string | null };
-type SubscriptionRow = { name: string; enabled: boolean };
-
-/** What both servers have of the links, by name. Slots and subscriptions of all databases are seen from any. */
-async function readServers({ home, region, links, nameOf }: SweepContext): Promise<Map<string, Found>> {
-  const names = links.map(nameOf);
-  const [homeSlots, regionSlots, homeSubscriptions, regionSubscriptions, publications, ages] = await Promise.all([
-    readSlots(home, names),
-    readSlots(region, names),
-    readSubscriptions(home, names),
-    readSubscriptions(region, names),
-    readPublications(home, names),
-    readAges(home, links),
-  ]);
-  const slots = new Map([...homeSlots, ...regionSlots].map((row) => [row.name, row]));
-  const subscriptions = new Map([...homeSubscriptions, ...regionSubscriptions].map((row) => [row.name, row]));
-  return new Map(
-    links.map((id) => {
-      const name = nameOf(id);
-      const [slot, subscription] = [slots.get(name), subscriptions.get(name)];
-      return [
-        name,
-        {
-          hasSlot: slot !== undefined,
-          lost: slot?.lost === true,
-          hasPublication: id.direction === "catalog" || publications.has(name),
-          hasSubscription: subscription !== undefined,
-          enabled: subscription?.enabled === true,
-          retainedBytes: Number(slot?.retained ?? 0),
-          ageMs: ages.get(`${id.databaseId} ${id.direction}`) ?? Number.POSITIVE_INFINITY,
-        },
-      ];
-    }),
-  );
-}
-
-function readSlots(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SlotRow[]> {
-  return server.query<SlotRow>(
-    "sweep.slots",
-    `select slot_name as name, coalesce(wal_status = 'lost', false) as lost,
-            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text as retained
-     from pg_replication_slots where slot_name = any($1)`,
-    [names],
-  );
-}
-
-function readSubscriptions(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SubscriptionRow[]> {
-  // A subscription that a person pointed at another slot does not count.
-  return server.query<SubscriptionRow>(
-    "sweep.subscriptions",
-    "select subname as name, subenabled as enabled from pg_subscription where subname = any($1) and subslotname = subname",
-    [names],
-  );
-}
-
-async function readPublications(home: HomeDatabase, names: readonly string[]): Promise<Set<string>> {
-  const rows = await home.query<{ name: string }>(
-    "sweep.publications",
-    "select pubname as name from pg_publication where pubname = any($1)",
-    [names],
-  );
-  return new Set(rows.map(({ name }) => name));
-}
-
-async function readAges(home: HomeDatabase, links: readonly LinkId[]): Promise<Map<string, number>> {
-  const rows = await home.query<{ database_id: number; direction: string; age: number }>(
-    "sweep.ages",
-    `select database_id, direction, extract(epoch from now() - checked_at)::float8 * 1000 as age
-     from tenantry.links where database_id = any($1::int[])`,
-    [links.map(({ databaseId }) => databaseId)],
-  );
-  return new Map(rows.map((row) => [`${row.database_id} ${row.direction}`, row.age]));
 }
 
 async function readDirectoryChanges({ home, links }: SweepContext): Promise<Set<number>> {

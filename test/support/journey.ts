@@ -1,4 +1,5 @@
 /** The steps that most tests begin with. */
+import { waitFor } from "../../src/kernel/wait.ts";
 import type { TestApp } from "./app.ts";
 
 let count = 0;
@@ -50,12 +51,15 @@ export async function comment(app: TestApp, resourceId: string, authorId: string
   return (await app.ask(query, { input: { resourceId, authorId, body } })).createComment.id;
 }
 
-/** Waits until `look` gives something truthy, and returns it. For what replication brings. */
+/** Waits until `look` gives something truthy, and returns the last it gave. For what replication brings. */
 export async function eventually<T>(look: () => Promise<T>, timeoutMs = 10_000): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    const found = await look();
-    if (found || Date.now() > deadline) return found;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  let last = await look();
+  await waitFor(
+    async () => {
+      if (!last) last = await look();
+      return last ? true : undefined;
+    },
+    { timeoutMs, pauseMs: 10 },
+  );
+  return last;
 }

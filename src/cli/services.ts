@@ -1,0 +1,31 @@
+/** Services for commands that look or act and end, on the home that `tenantry start` uses. */
+import { readConfig } from "#config";
+import { embeddedHome } from "#cli/embedded-servers";
+import { TenantryError } from "#kernel/errors";
+import { createLogger } from "#observability/logger";
+import { closeServices, createServices, type Services } from "#operations/services";
+
+/** Runs a command's work. Migrates nothing: a home of another version is refused. */
+export async function withServices(work: (services: Services) => Promise<void>): Promise<void> {
+  const config = readConfig();
+  const { databaseUrl, secretKey } = config.databaseUrl === undefined ? embedded(config) : config;
+  if (databaseUrl === undefined || secretKey === undefined)
+    throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
+  const logger = createLogger({ level: "error", pretty: process.stderr.isTTY });
+  const services = await createServices({ databaseUrl, secretKey, logger, migrateHome: false });
+  try {
+    await work(services);
+  } finally {
+    await closeServices(services);
+  }
+}
+
+function embedded(config: ReturnType<typeof readConfig>): { databaseUrl: string; secretKey: string } {
+  const home = embeddedHome(config);
+  if (home === undefined)
+    throw new TenantryError(
+      "INVALID_INPUT",
+      "There is no Tenantry here yet: run pnpm start first, or set DATABASE_URL.",
+    );
+  return { databaseUrl: home.databaseUrl, secretKey: config.secretKey ?? home.secretKey };
+}

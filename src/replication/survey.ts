@@ -1,0 +1,141 @@
+/**
+ * What two servers have of given links, read with a handful of statements however many links there are: slots and
+ * subscriptions of all databases are seen from any database of a server. Changes nothing.
+ */
+import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#postgres/database";
+import type { LinkId } from "#replication/nudge";
+
+export type LinkSurvey = {
+  id: LinkId;
+  hasSlot: boolean;
+  /** The slot has lost WAL that the subscriber needs. */
+  lost: boolean;
+  hasSubscription: boolean;
+  /** Awake: the subscription is enabled. */
+  enabled: boolean;
+  /** Of publications at home; those in the regions are looked at when a catalog is checked. */
+  hasPublication: boolean;
+  /** WAL that the publisher's server keeps for the slot. */
+  retainedBytes: number;
+  /** From what the subscriber confirmed to the publisher's end, other databases' WAL included. */
+  behindBytes: number;
+  /** How often applying has failed since the subscription was made. */
+  applyErrors: number;
+  /** Home knows of something that has not arrived. */
+  waiting: boolean;
+  /** Since it has been known to wait; null when nothing does. */
+  waitingSeconds: number | null;
+  /** Since it was last proved that nothing waits; null: never. */
+  checkedSeconds: number | null;
+  /** What went wrong last and is not over. */
+  failure: string | null;
+};
+
+export type SurveyContext = {
+  home: HomeDatabase;
+  region: ServerDatabase;
+  nameOf: (id: LinkId) => string;
+};
+
+/** Surveys links of one region. Throws when a server cannot be reached. */
+export async function surveyLinks(context: SurveyContext, links: readonly LinkId[]): Promise<LinkSurvey[]> {
+  const { home, region, nameOf } = context;
+  const names = links.map(nameOf);
+  const [slots, subscriptions, publications, records] = await Promise.all([
+    Promise.all([readSlots(home, names), readSlots(region, names)]),
+    Promise.all([readSubscriptions(home, names), readSubscriptions(region, names)]),
+    readPublications(home, names),
+    readRecords(home, links),
+  ]);
+  const slotOf = new Map(slots.flat().map((row) => [row.name, row]));
+  const subscriptionOf = new Map(subscriptions.flat().map((row) => [row.name, row]));
+  return links.map((id) => {
+    const name = nameOf(id);
+    const slot = slotOf.get(name);
+    const subscription = subscriptionOf.get(name);
+    const record = records.get(`${id.databaseId} ${id.direction}`);
+    return {
+      id,
+      hasSlot: slot !== undefined,
+      lost: slot?.lost === true,
+      hasSubscription: subscription !== undefined,
+      enabled: subscription?.enabled === true,
+      hasPublication: id.direction === "catalog" || publications.has(name),
+      retainedBytes: Number(slot?.retained ?? 0),
+      behindBytes: Math.max(0, Number(slot?.behind ?? 0)),
+      applyErrors: Number(subscription?.errors ?? 0),
+      waiting: record?.waiting === true,
+      waitingSeconds: record?.waiting_seconds ?? null,
+      checkedSeconds: record?.checked_seconds ?? null,
+      failure: record?.failure ?? null,
+    };
+  });
+}
+
+/** What is broken about a link, in a few words; undefined when its parts are in place. */
+export function findDamage(link: LinkSurvey): string | undefined {
+  if (!link.hasSlot) return "the replication slot is gone";
+  if (link.lost) return "the replication slot was lost: it fell too far behind";
+  if (!link.hasSubscription) return "the subscription is gone";
+  if (!link.hasPublication) return "the publication is gone";
+  return undefined;
+}
+
+type SlotRow = { name: string; lost: boolean; retained: string | null; behind: string | null };
+
+function readSlots(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SlotRow[]> {
+  return server.query<SlotRow>(
+    "survey.slots",
+    `select slot_name as name, coalesce(wal_status = 'lost', false) as lost,
+            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text as retained,
+            pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text as behind
+     from pg_replication_slots where slot_name = any($1)`,
+    [names],
+  );
+}
+
+type SubscriptionRow = { name: string; enabled: boolean; errors: string | null };
+
+function readSubscriptions(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SubscriptionRow[]> {
+  // A subscription that a person pointed at another slot does not count.
+  return server.query<SubscriptionRow>(
+    "survey.subscriptions",
+    `select s.subname as name, s.subenabled as enabled, t.apply_error_count::text as errors
+     from pg_subscription s left join pg_stat_subscription_stats t on t.subid = s.oid
+     where s.subname = any($1) and s.subslotname = s.subname`,
+    [names],
+  );
+}
+
+async function readPublications(home: HomeDatabase, names: readonly string[]): Promise<Set<string>> {
+  const rows = await home.query<{ name: string }>(
+    "survey.publications",
+    "select pubname as name from pg_publication where pubname = any($1)",
+    [names],
+  );
+  return new Set(rows.map(({ name }) => name));
+}
+
+type RecordRow = {
+  database_id: number;
+  direction: string;
+  waiting: boolean;
+  waiting_seconds: number | null;
+  checked_seconds: number | null;
+  failure: string | null;
+};
+
+async function readRecords(home: HomeDatabase, links: readonly LinkId[]): Promise<Map<string, RecordRow>> {
+  const rows = await home.query<RecordRow>(
+    "survey.records",
+    `select given.database_id, given.direction, l.failure,
+            l.waiting_since is not null or (given.direction = 'directory' and exists (
+              select from tenantry.directory_changes c where c.database_id = given.database_id)) as waiting,
+            extract(epoch from now() - l.waiting_since)::float8 as waiting_seconds,
+            extract(epoch from now() - l.checked_at)::float8 as checked_seconds
+     from unnest($1::int[], $2::text[]) as given (database_id, direction)
+     left join tenantry.links l using (database_id, direction)`,
+    [links.map(({ databaseId }) => databaseId), links.map(({ direction }) => direction)],
+  );
+  return new Map(rows.map((row) => [`${row.database_id} ${row.direction}`, row]));
+}
