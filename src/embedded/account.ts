@@ -32,11 +32,11 @@ export function spawnOptions(account: Account | undefined) {
   return { cwd: "/", ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }) };
 }
 
-/** Whether the account can enter this folder; of one that is not there, the nearest one above it that is. */
+/** Whether the account can enter this folder; where there is none, the nearest one above it. */
 export function isReachable(folder: string, account: Account | undefined): boolean {
   if (account === undefined) return true;
   let existing = resolve(folder);
-  while (!existsSync(existing)) existing = dirname(existing);
+  while (statSync(existing, { throwIfNoEntry: false })?.isDirectory() !== true) existing = dirname(existing);
   return succeedsAs(account, 'cd "$1"', existing);
 }
 

@@ -280,7 +280,13 @@ export class PostgresServer {
     const { account } = this.#options;
     const { succeeded, output } = await runProgram(program, args, { account, input, signal });
     // In its single-user mode the server says what went wrong and then ends well.
-    if (!succeeded || /\bERROR: /.test(output)) throw explainFailure(output, this.#options);
+    if (succeeded && !/\bERROR: /.test(output)) return;
+    try {
+      writeFileSync(`${this.#options.folder}.log`, output, { flag: "a", mode: 0o600 });
+    } catch {
+      // What went wrong may be that the disk is full.
+    }
+    throw explainFailure(output, this.#options);
   }
 }
 

@@ -7,7 +7,8 @@ export const ENVIRONMENT = { LC_ALL: "C", TZ: "UTC", PATH: "/usr/bin:/bin" };
 
 export type Outcome = { succeeded: boolean; output: string };
 
-const MAX_OUTPUT_LENGTH = 20_000;
+// Kept at both ends: what went wrong first is as telling as what was given up on last.
+const MAX_KEPT_LENGTH = 20_000;
 
 /** Rejects when the program cannot be run at all, or when the signal is aborted. */
 export function runProgram(
@@ -24,9 +25,13 @@ export function runProgram(
       stdio: ["pipe", "pipe", "pipe"],
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    let output = "";
+    let first = "";
+    let last = "";
     const collect = (chunk: Buffer) => {
-      output = (output + chunk.toString()).slice(-MAX_OUTPUT_LENGTH);
+      const text = chunk.toString();
+      const room = MAX_KEPT_LENGTH - first.length;
+      first += text.slice(0, room);
+      last = (last + text.slice(room)).slice(-MAX_KEPT_LENGTH);
     };
     child.stdout.on("data", collect);
     child.stderr.on("data", collect);
@@ -35,7 +40,9 @@ export function runProgram(
       failure = error;
     });
     // Also when it was aborted: it is over only when nothing of it runs any more.
-    child.on("close", (code) => (failure === undefined ? resolve({ succeeded: code === 0, output }) : reject(failure)));
+    child.on("close", (code) =>
+      failure === undefined ? resolve({ succeeded: code === 0, output: first + last }) : reject(failure),
+    );
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.input ?? "");
   });

@@ -9,7 +9,7 @@ export function explainFailure(output: string, server: { name: string; folder: s
       "LIMIT_EXCEEDED",
       `There is too little shared memory for the embedded PostgreSQL server ${name}: make /dev/shm larger.`,
     );
-  if (/No space left on device|Disk quota exceeded/i.test(output))
+  if (/No space left on device|Disk quota exceeded|Check free disk space/i.test(output))
     return new TenantryError(
       "LIMIT_EXCEEDED",
       `The disk that holds ${folder} is full, so the embedded PostgreSQL server ${name} cannot run: make room, or set TENANTRY_DATA_DIR to a folder on another one.`,

@@ -1,6 +1,7 @@
 /** Once per run: three PostgreSQL servers in a temporary folder, taken down whatever happens. */
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -38,17 +39,24 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("runFolder", runFolder);
   return async () => {
     await cluster.stop();
-    rmSync(runFolder, { recursive: true, force: true });
-    endReaper();
+    await endReaper();
   };
 }
 
-/** An interrupted vitest ends before anything asynchronous could, and a killed one without a word. */
-function startReaper(folder: string): () => void {
+/**
+ * An interrupted vitest ends before anything asynchronous could, and a killed one without a word: so what a run leaves
+ * is removed by a process that outlives it. The returned function has it done now.
+ */
+function startReaper(folder: string): () => Promise<void> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "reaper.ts"), folder], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });
   child.unref();
-  return () => child.stdin.destroy();
+  return async () => {
+    child.ref();
+    const ended = once(child, "exit");
+    child.stdin.end();
+    await ended;
+  };
 }

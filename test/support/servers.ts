@@ -1,5 +1,5 @@
 /** PostgreSQL servers of a test's own: to kill, to restart, to give other settings. */
-import { mkdtempSync } from "node:fs";
+import { chmodSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { inject } from "vitest";
 import { startCluster } from "../../src/embedded/cluster.ts";
@@ -14,7 +14,10 @@ export type OwnServer = AsyncDisposable & {
 
 /** A new folder that goes away with the test run, and with it the servers whose data is in it. */
 export function temporaryFolder(): string {
-  return mkdtempSync(join(inject("runFolder"), "own-"));
+  const folder = mkdtempSync(join(inject("runFolder"), "own-"));
+  // As root the servers run as another account, which must get through.
+  chmodSync(folder, 0o711);
+  return folder;
 }
 
 /**
