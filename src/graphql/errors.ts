@@ -31,8 +31,8 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
 /** Finds what a resolver threw inside the layers that GraphQL and the server put around it. */
 function unwrap(error: unknown): { original: unknown; located: GraphQLError | undefined } {
   if (!isGraphQLError(error)) return { original: error, located: undefined };
-  let original: unknown = error.originalError;
-  while (isGraphQLError(original)) original = original.originalError;
+  let original: unknown = error.cause;
+  while (isGraphQLError(original)) original = original.cause;
   return { original, located: error };
 }
 

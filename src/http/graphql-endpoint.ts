@@ -42,12 +42,13 @@ export async function createContext(services: Services, userId: string | null): 
 /** Errors that GraphQL raises before anything runs (syntax, validation) get their code too. */
 function requestErrors(services: Services): Plugin<GraphQLContext> {
   return {
-    onResultProcess({ result, setResult }) {
+    onResultProcess(event) {
+      const { result } = event;
       if (!("errors" in result) || result.errors === undefined) return;
       const errors = result.errors.map((error) =>
         isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
       );
-      setResult({ ...result, errors });
+      event.setResult({ ...result, errors });
     },
   };
 }

@@ -1,6 +1,16 @@
 /** GraphQL subscriptions over web sockets (the graphql-transport-ws protocol), on the same port and path. */
 import type { Server } from "node:http";
-import type { ExecutionArgs, FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from "graphql";
+import type {
+  ExecutionArgs,
+  execute,
+  FormattedExecutionResult,
+  GraphQLError,
+  GraphQLFormattedError,
+  GraphQLSchema,
+  parse,
+  subscribe,
+  validate,
+} from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import { isErrorCode } from "#kernel/errors";
@@ -22,28 +32,24 @@ export function serveWebSockets(server: Server, endpoint: GraphQLEndpoint, servi
   });
   const disposable = useServer(
     {
-      execute: (args) => (args as Enveloped).rootValue.execute(args),
-      subscribe: (args) => (args as Enveloped).rootValue.subscribe(args),
+      execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
+      subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
       onSubscribe: async (context, _id, payload) => {
-        const { schema, execute, subscribe, parse, validate } = endpoint.getEnveloped({
-          ...context,
-          params: payload,
-        });
+        const pipeline = endpoint.getEnveloped({ ...context, params: payload }) as Enveloped;
         try {
           const header = context.connectionParams?.["x-user-id"];
           const contextValue = await createContext(services, typeof header === "string" ? header : null);
-          const document = parse(payload.query);
-          const errors = validate(schema, document);
-          if (errors.length > 0)
-            return (errors as GraphQLError[]).map((error) => toClientError(error, services.logger));
+          const document = pipeline.parse(payload.query);
+          const errors = pipeline.validate(pipeline.schema, document);
+          if (errors.length > 0) return errors.map((error) => toClientError(error, services.logger));
           return {
-            schema,
+            schema: pipeline.schema,
             document,
             operationName: payload.operationName ?? undefined,
             variableValues: payload.variables ?? undefined,
             contextValue,
-            rootValue: { execute, subscribe },
-          } as ExecutionArgs;
+            rootValue: { execute: pipeline.execute, subscribe: pipeline.subscribe },
+          };
         } catch (error) {
           return [toClientError(error, services.logger)];
         }
@@ -65,9 +71,12 @@ function coded(services: Services): (error: GraphQLError) => GraphQLError {
   return (error) => (isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger));
 }
 
-type Enveloped = ExecutionArgs & {
-  rootValue: {
-    execute: (args: ExecutionArgs) => ReturnType<typeof import("graphql").execute>;
-    subscribe: (args: ExecutionArgs) => ReturnType<typeof import("graphql").execute>;
-  };
+/** What Yoga gives of its pipeline: the functions with our plugins around them. */
+type Enveloped = {
+  schema: GraphQLSchema;
+  parse: typeof parse;
+  validate: typeof validate;
+  execute: typeof execute;
+  subscribe: typeof subscribe;
 };
+type EnvelopedArgs = ExecutionArgs & { rootValue: Pick<Enveloped, "execute" | "subscribe"> };

@@ -53,6 +53,7 @@ export async function startJobRunner(services: Services): Promise<Runner> {
         } catch (error) {
           services.logger.warn({ err: error, job: name }, "a job failed and will be tried again");
           // The queue stores the message: no secret may be in it.
+          // oxlint-disable-next-line preserve-caught-error -- a cause would be stored with what it holds
           throw new Error(redactedMessage(error));
         }
       },

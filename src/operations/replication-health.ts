@@ -1,5 +1,5 @@
 /** How replication is doing: per tenant database and per server. The same reading serves the API and `doctor`. */
-import { type Actor } from "#auth/actor";
+import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
 import { listRegions, MAINTENANCE_DATABASE, probeRegion, regionAddress, type Region } from "#directory/regions";

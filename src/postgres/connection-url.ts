@@ -97,7 +97,7 @@ function readParameters(url: URL, field: string): Map<string, string> {
 function decode(part: string, field: string): string {
   try {
     return decodeURIComponent(part);
-  } catch (cause) {
+  } catch {
     throw invalidInput(field, "The connection URL has a % that is not part of an escape like %40.");
   }
 }

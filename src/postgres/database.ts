@@ -75,7 +75,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     } catch (error) {
       broken = await session.query("rollback", "rollback").then(
         () => undefined,
-        (rollbackError: Error) => rollbackError,
+        (reason: unknown) => (reason instanceof Error ? reason : new Error("rollback failed", { cause: reason })),
       );
       throw error;
     } finally {

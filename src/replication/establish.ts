@@ -1,4 +1,4 @@
-/** Making a link and taking it away. Every function can run again after a crash anywhere. */
+/** Making a link whole. Every function can run again after a crash anywhere. */
 import type { Link } from "#replication/link";
 import { dropPublication, ensurePublication, publicationMatches } from "#replication/publication";
 import { seed } from "#replication/seed";
@@ -28,13 +28,6 @@ export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise
   }
   await rebuild(link);
   return "the copy was reseeded";
-}
-
-/** Takes the link away, whatever is there of it. The publisher's and the subscriber's rows stay. */
-export async function removeLink(link: Link): Promise<void> {
-  await dropSubscription(link);
-  await dropSlot(link);
-  await dropPublication(link);
 }
 
 async function isWhole(link: Link): Promise<boolean> {

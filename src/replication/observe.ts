@@ -82,7 +82,7 @@ function read(row: Row | undefined): Observation {
           confirmed: slot.confirmed === null ? null : parseLsn(slot.confirmed),
           walStatus: slot.wal_status,
           active: slot.active,
-          retainedBytes: Number(slot.retained ?? 0),
+          retainedBytes: slot.retained ?? 0,
         },
       ]),
     ),

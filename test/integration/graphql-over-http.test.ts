@@ -31,7 +31,11 @@ test("Apollo Sandbox may call from the browser, other sites may not", async () =
   const preflight = (origin: string) =>
     fetch(`${app.url}/graphql`, {
       method: "OPTIONS",
-      headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "content-type,x-user-id" },
+      headers: {
+        origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type,x-user-id",
+      },
     });
   const sandbox = await preflight("https://studio.apollographql.com");
   expect(sandbox.headers.get("access-control-allow-origin")).toBe("https://studio.apollographql.com");
@@ -111,7 +115,10 @@ test("a subscription to what the caller may not see is NOT_FOUND", async () => {
   const stranger = await createUser(app, "Stranger");
   const id = await createResource(app, { name: "Default" });
   const foreign = id.replace(/.{12}$/, "000000000000");
-  const client = createClient({ url: `${app.url.replace("http", "ws")}/graphql`, connectionParams: { "x-user-id": stranger } });
+  const client = createClient({
+    url: `${app.url.replace("http", "ws")}/graphql`,
+    connectionParams: { "x-user-id": stranger },
+  });
   const events = client.iterate({ query: `subscription { commentAdded(resourceId: "${foreign}") { id } }` });
   const first = await events.next().catch((error: unknown) => ({ value: { errors: error } }));
   expect(JSON.stringify(first)).toContain("NOT_FOUND");

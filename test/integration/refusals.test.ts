@@ -56,7 +56,8 @@ async function installationPrefix(): Promise<string> {
 const MUTATIONS = {
   createUser: "mutation ($input: CreateUserInput!) { createUser(input: $input) { id } }",
   createOrganization: "mutation ($input: CreateOrganizationInput!) { createOrganization(input: $input) { id } }",
-  addOrganizationMember: "mutation ($input: AddOrganizationMemberInput!) { addOrganizationMember(input: $input) { role } }",
+  addOrganizationMember:
+    "mutation ($input: AddOrganizationMemberInput!) { addOrganizationMember(input: $input) { role } }",
   registerRegion: "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }",
   grantRegionAccess: "mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id } }",
   createResource: "mutation ($input: CreateResourceInput!) { createResource(input: $input) { id } }",
@@ -74,9 +75,19 @@ const cases: Case[] = [
   ["a bad e-mail address", "createUser", () => ({ name: "A", email: "not an address" }), "email"],
   ["an empty organization name", "createOrganization", () => ({ name: "" }), "name"],
   ["an overlong organization name", "createOrganization", () => ({ name: long }), "name"],
-  ["a malformed organization id", "addOrganizationMember", () => ({ organizationId: "1", userId: user }), "organizationId"],
+  [
+    "a malformed organization id",
+    "addOrganizationMember",
+    () => ({ organizationId: "1", userId: user }),
+    "organizationId",
+  ],
   ["a malformed user id", "addOrganizationMember", () => ({ organizationId: organization, userId: "x" }), "userId"],
-  ["an unknown user", "addOrganizationMember", () => ({ organizationId: organization, userId: randomUUID() }), "userId"],
+  [
+    "an unknown user",
+    "addOrganizationMember",
+    () => ({ organizationId: organization, userId: randomUUID() }),
+    "userId",
+  ],
   ["a bad region key", "registerRegion", () => ({ ...region("postgres://a@h"), key: "EU!" }), "key"],
   ["an empty region name", "registerRegion", () => ({ ...region("postgres://a@h"), name: "" }), "name"],
   ["a URL of another kind", "registerRegion", () => region("mysql://root:hunter2@localhost"), "connectionUrl"],
@@ -88,14 +99,39 @@ const cases: Case[] = [
   ["an unknown region", "grantRegionAccess", () => ({ organizationId: organization, regionKey: "mars" }), "regionKey"],
   ["an empty resource name", "createResource", () => ({ name: "" }), "name"],
   ["a region for the default organization", "createResource", () => ({ name: "A", regionKey: "eu" }), "regionKey"],
-  ["an unknown region for a resource", "createResource", () => ({ name: "A", organizationId: organization, regionKey: "mars" }), "regionKey"],
-  ["a region without access", "createResource", () => ({ name: "A", organizationId: organization, regionKey: "us" }), "regionKey"],
-  ["an organization without any access", "createResource", () => ({ name: "A", organizationId: elsewhere }), "regionKey"],
+  [
+    "an unknown region for a resource",
+    "createResource",
+    () => ({ name: "A", organizationId: organization, regionKey: "mars" }),
+    "regionKey",
+  ],
+  [
+    "a region without access",
+    "createResource",
+    () => ({ name: "A", organizationId: organization, regionKey: "us" }),
+    "regionKey",
+  ],
+  [
+    "an organization without any access",
+    "createResource",
+    () => ({ name: "A", organizationId: elsewhere }),
+    "regionKey",
+  ],
   ["an empty comment", "createComment", () => ({ resourceId: resource, body: " ", authorId: user }), "body"],
-  ["an overlong comment", "createComment", () => ({ resourceId: resource, body: "x".repeat(10_001), authorId: user }), "body"],
+  [
+    "an overlong comment",
+    "createComment",
+    () => ({ resourceId: resource, body: "x".repeat(10_001), authorId: user }),
+    "body",
+  ],
   ["a malformed resource id", "createComment", () => ({ resourceId: "x", body: "A", authorId: user }), "resourceId"],
   ["a comment by nobody", "createComment", () => ({ resourceId: resource, body: "A" }), "authorId"],
-  ["a comment by an unknown user", "createComment", () => ({ resourceId: resource, body: "A", authorId: randomUUID() }), "authorId"],
+  [
+    "a comment by an unknown user",
+    "createComment",
+    () => ({ resourceId: resource, body: "A", authorId: randomUUID() }),
+    "authorId",
+  ],
 ];
 
 test.each(cases)("%s is INVALID_INPUT", async (_, mutation, input, field) => {
@@ -107,7 +143,10 @@ test.each(cases)("%s is INVALID_INPUT", async (_, mutation, input, field) => {
 test("a comment by somebody who is not a member is INVALID_INPUT for the operator", async () => {
   const authorId = await createUser(app, "Outsider");
   const input = { resourceId: resource, body: "A", authorId };
-  expect(await app.refuse(MUTATIONS.createComment, { input })).toMatchObject({ code: "INVALID_INPUT", field: "authorId" });
+  expect(await app.refuse(MUTATIONS.createComment, { input })).toMatchObject({
+    code: "INVALID_INPUT",
+    field: "authorId",
+  });
 });
 
 test("a resource for a region without access names the regions there are", async () => {
@@ -135,7 +174,9 @@ describe("registering a region", () => {
 
   test("with a wrong password is REGION_UNAVAILABLE, without the password", async () => {
     const url = new URL(serverUrl("home"));
-    const error = await app.refuse(MUTATIONS.registerRegion, { input: region(`postgres://postgres:hunter2@${url.host}`) });
+    const error = await app.refuse(MUTATIONS.registerRegion, {
+      input: region(`postgres://postgres:hunter2@${url.host}`),
+    });
     expect(error).toMatchObject({ code: "REGION_UNAVAILABLE" });
     expect(error.message).toContain("password");
     expect(JSON.stringify(error)).not.toContain("hunter2");
@@ -159,8 +200,9 @@ describe("registering a region", () => {
 
 test("another organization's things are NOT_FOUND for a user, never FORBIDDEN", async () => {
   const stranger = await createUser(app, "Stranger");
-  const placement = (await app.ask("query ($id: ID!) { organization(id: $id) { placements { id } } }", { id: organization }))
-    .organization.placements[0].id;
+  const placement = (
+    await app.ask("query ($id: ID!) { organization(id: $id) { placements { id } } }", { id: organization })
+  ).organization.placements[0].id;
   const attempts: [string, object][] = [
     ["query ($id: ID!) { organization(id: $id) { id } }", { id: organization }],
     ["query ($id: ID!) { resource(id: $id) { id } }", { id: resource }],
@@ -195,7 +237,9 @@ test("the last owner stays", async () => {
   const owner = await createUser(app, "Owner");
   const own = await createOrganization(app, "Own", owner);
   const query = "mutation ($input: RemoveOrganizationMemberInput!) { removeOrganizationMember(input: $input) { id } }";
-  expect(await app.refuse(query, { input: { organizationId: own, userId: owner } }, owner)).toMatchObject({ code: "CONFLICT" });
+  expect(await app.refuse(query, { input: { organizationId: own, userId: owner } }, owner)).toMatchObject({
+    code: "CONFLICT",
+  });
 });
 
 test("an e-mail address belongs to one user", async () => {
@@ -217,7 +261,10 @@ test("a header that names nobody is UNAUTHENTICATED; syntax and unknown fields a
 
 test("the connection URL is encrypted at rest and never comes back", async () => {
   const { password } = new URL(serverUrl("eu"));
-  const [row] = await sql<{ connection_url: Buffer }>(app.databaseUrl, "select connection_url from tenantry.regions where key = 'eu'");
+  const [row] = await sql<{ connection_url: Buffer }>(
+    app.databaseUrl,
+    "select connection_url from tenantry.regions where key = 'eu'",
+  );
   expect(row?.connection_url.toString("latin1")).not.toContain(password);
   const schema = await app.ask('{ __type(name: "Region") { fields { name } } }');
   expect(JSON.stringify(schema)).not.toMatch(/url/i);

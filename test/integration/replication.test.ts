@@ -34,7 +34,7 @@ beforeEach(async () => {
   organization = await createOrganization(app, "Replicated");
   placement = await grant(app, organization, "eu");
   tenant = `${serverUrl("eu")}/${placement.database}`;
-  expect(await eventually(() => isParked())).toBe(true);
+  await eventually(() => isParked());
 });
 
 /** Whether both of the database's subscriptions are there and disabled, with no process left. */

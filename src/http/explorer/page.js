@@ -4,6 +4,8 @@ const { journey, regionUrls } = JSON.parse(document.getElementById("data").textC
 const frame = document.getElementById("editor");
 const hint = document.getElementById("hint");
 const actor = document.getElementById("actor");
+// Where GraphiQL keeps its editor for those who want to reach it.
+const MONACO = "__MONACO";
 const WELCOME = hint.textContent;
 
 /** What earlier steps gave, by name. */
@@ -52,7 +54,7 @@ function fill(variables) {
 
 /** The editor's model whose file name ends like this, or undefined while the editor is loading. */
 function model(name) {
-  return frame.contentWindow.__MONACO?.editor.getModels().find(({ uri }) => uri.path.endsWith(name));
+  return frame.contentWindow[MONACO]?.editor.getModels().find(({ uri }) => uri.path.endsWith(name));
 }
 
 function setHeaders() {
@@ -111,7 +113,10 @@ globalThis.addEventListener("message", ({ origin, source, data }) => {
   const failed = data.answer.errors !== undefined;
   items[index].classList.toggle("done", !failed);
   items[index].classList.toggle("failed", failed);
-  if (failed) return say(data.answer.errors[0].message, true);
+  if (failed) {
+    say(data.answer.errors[0].message, true);
+    return;
+  }
   for (const [name, path] of Object.entries(step.saves ?? {})) {
     saved[name] = path.split(".").reduce((value, key) => value?.[key], data.answer.data);
     if (name === "user") actor.append(new Option(`${data.answer.data.createUser.name}, made in step 1`, saved[name]));
