@@ -49,8 +49,8 @@ const ROWS = [
   {
     part: "cli",
     may: [...SERVICES, "operations"],
-    also: ["kernel", "config", "embedded", "main"],
-    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root",
+    also: ["kernel", "observability", "config", "embedded", "main"],
+    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log",
   },
   { part: "embedded", may: ["kernel"] },
 ];

@@ -5,15 +5,15 @@
 import { delay } from "#kernel/wait";
 import type { HomeDatabase, ServerDatabase } from "#postgres/database";
 import { isConnectionFailure } from "#postgres/sql-state";
-import type { Lsn } from "#postgres/lsn";
 import type { Link } from "#replication/link";
 import { recordCarried, recordFailure } from "#replication/link-record";
-import { holdsPlace, type LinkEvent, type LinkState, next } from "#replication/link-state";
+import { holdsPlace, type LinkEvent, next } from "#replication/link-state";
 import { mend } from "#replication/establish";
+import { newRuntime, type Runtime } from "#replication/link-runtime";
 import type { Direction } from "#replication/names";
 import { publicationMatches } from "#replication/publication";
 import { answerTickets, type LinkId } from "#replication/nudge";
-import { type Observation, observeHome, observeRegion, type SlotSample } from "#replication/observe";
+import { type Observation, observeHome, observeRegion } from "#replication/observe";
 import { applyErrors, disableSubscription, enableSubscription } from "#replication/subscription";
 
 export type CarrierOptions = {
@@ -49,29 +49,6 @@ export type CarrierContext = {
   capacity: Record<Direction, number>;
   /** Told about what goes wrong and what was mended, with no secret in it. */
   report: (message: string, error?: unknown) => void;
-};
-
-type Runtime = {
-  readonly id: LinkId;
-  link: Link;
-  state: LinkState;
-  /** Nudged since the last look: the next look gives the position to reach. */
-  nudged: boolean;
-  nudgedTickets: string[];
-  target: Lsn | undefined;
-  targetTickets: string[];
-  /** Newest rows of the change logs that the target covers. */
-  change: { directory: bigint; catalog: bigint };
-  sample: SlotSample | undefined;
-  awakeSince: number;
-  /** Since when it has nothing to carry. */
-  idleSince: number;
-  /** Since when it is awake without a walsender. */
-  inactiveSince: number;
-  errorsAtWake: number;
-  nextErrorLook: number;
-  failures: number;
-  retryAt: number;
 };
 
 export class Carrier {
@@ -128,25 +105,7 @@ export class Carrier {
     // Somebody else may have been here while the link was opened.
     const found = this.#links.get(keyOf(id));
     if (found !== undefined) return found;
-    const now = performance.now();
-    const runtime: Runtime = {
-      id,
-      link,
-      state: "parked",
-      nudged: false,
-      nudgedTickets: [],
-      target: undefined,
-      targetTickets: [],
-      change: { directory: 0n, catalog: 0n },
-      sample: undefined,
-      awakeSince: now,
-      idleSince: now,
-      inactiveSince: now,
-      errorsAtWake: 0,
-      nextErrorLook: 0,
-      failures: 0,
-      retryAt: 0,
-    };
+    const runtime = newRuntime(id, link);
     this.#links.set(keyOf(id), runtime);
     return runtime;
   }

@@ -2,6 +2,7 @@
 import { serverAudits } from "graphql-http";
 import { createClient } from "graphql-ws";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../src/kernel/wait.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { comment, createOrganization, createResource, createUser, grant, registerRegion } from "../support/journey.ts";
 
@@ -102,7 +103,7 @@ test("comments are followed over a web socket and over server-sent events", asyn
   });
   for (let round = 0; heard < 2 && round < 200; round += 1) {
     await comment(app, resource, user, "Heard");
-    await Promise.race([Promise.all([overSocket, events]), new Promise((resolve) => setTimeout(resolve, 25))]);
+    await waitFor(async () => (heard === 2 ? true : undefined), { timeoutMs: 25 });
   }
   expect((await overSocket).value.data.commentAdded).toEqual({ body: "Heard", author: { name: "Ada" } });
   expect(await events).toContain('"body":"Heard"');

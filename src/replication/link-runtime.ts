@@ -1,0 +1,52 @@
+/** What a carrier knows of a link while it is other than parked. Times are `performance.now()` in milliseconds. */
+import type { Lsn } from "#postgres/lsn";
+import type { Link } from "#replication/link";
+import type { LinkState } from "#replication/link-state";
+import type { LinkId } from "#replication/nudge";
+import type { SlotSample } from "#replication/observe";
+
+export type Runtime = {
+  readonly id: LinkId;
+  link: Link;
+  state: LinkState;
+  /** Nudged since the last look: the next look gives the position to reach. */
+  nudged: boolean;
+  nudgedTickets: string[];
+  target: Lsn | undefined;
+  targetTickets: string[];
+  /** Newest rows of the change logs that the target covers. */
+  change: { directory: bigint; catalog: bigint };
+  sample: SlotSample | undefined;
+  awakeSince: number;
+  /** Since when it has nothing to carry. */
+  idleSince: number;
+  /** Since when it is awake without a walsender. */
+  inactiveSince: number;
+  errorsAtWake: number;
+  nextErrorLook: number;
+  failures: number;
+  retryAt: number;
+};
+
+/** A link that is about to be nudged for the first time. */
+export function newRuntime(id: LinkId, link: Link): Runtime {
+  const now = performance.now();
+  return {
+    id,
+    link,
+    state: "parked",
+    nudged: false,
+    nudgedTickets: [],
+    target: undefined,
+    targetTickets: [],
+    change: { directory: 0n, catalog: 0n },
+    sample: undefined,
+    awakeSince: now,
+    idleSince: now,
+    inactiveSince: now,
+    errorsAtWake: 0,
+    nextErrorLook: 0,
+    failures: 0,
+    retryAt: 0,
+  };
+}

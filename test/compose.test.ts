@@ -1,0 +1,59 @@
+/** compose.yaml as far as a parser can check it: no container engine is needed. */
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { readConfig } from "../src/config.ts";
+import { SecretBox } from "../src/kernel/secret-box.ts";
+import { parseDatabaseUrl } from "../src/postgres/connection-url.ts";
+
+type Service = { command?: string[]; network_mode?: string; environment: Record<string, string>; volumes?: string[] };
+
+const compose = parse(readFileSync("compose.yaml", "utf8"), { merge: true }) as {
+  services: Record<string, Service>;
+  volumes: Record<string, unknown>;
+};
+const servers = ["home", "eu", "us"];
+
+/** The text as compose sees it where nothing is set outside. */
+const withDefaults = (text: string) => text.replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1");
+
+test("there are three servers and the API", () => {
+  expect(Object.keys(compose.services).toSorted()).toEqual([...servers, "api"].toSorted());
+});
+
+test.each(servers)("%s can be a region and listens on loopback only", (name) => {
+  const settings = compose.services[name]?.command ?? [];
+  expect(settings).toContain("-cwal_level=logical");
+  expect(settings).toContain("-clisten_addresses=127.0.0.1");
+  expect(compose.services[name]?.network_mode).toBe("host");
+  expect(Object.keys(compose.volumes)).toContain(name);
+});
+
+test("every server has a port of its own", () => {
+  const ports = servers.map((name) => compose.services[name]?.command?.find((part) => part.startsWith("-cport=")));
+  expect(new Set(ports).size).toBe(servers.length);
+});
+
+test("the API's environment is one that it starts with", () => {
+  const environment = Object.fromEntries(
+    Object.entries(compose.services["api"]?.environment ?? {}).map(([name, value]) => [name, withDefaults(value)]),
+  );
+  const config = readConfig(environment);
+  expect(config.host).toBe("127.0.0.1");
+  expect(() => new SecretBox(config.secretKey ?? "")).not.toThrow();
+  const { address, database } = parseDatabaseUrl(config.databaseUrl ?? "", "DATABASE_URL");
+  expect(compose.services["home"]?.command).toContain(`-cport=${address.port}`);
+  expect(compose.services["home"]?.environment["POSTGRES_DB"]).toBe(database);
+});
+
+test("what the Dockerfile copies is there and is not ignored", () => {
+  const ignored = readFileSync(".dockerignore", "utf8").split("\n");
+  const copied = [...readFileSync("Dockerfile", "utf8").matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, names]) =>
+    (names ?? "").split(" "),
+  );
+  expect(copied.length).toBeGreaterThan(3);
+  for (const name of copied) {
+    expect(existsSync(name), name).toBe(true);
+    expect(ignored, name).toContain(`!${name}`);
+  }
+});
