@@ -81,7 +81,7 @@ test.each([
     "cannot be reached",
   ],
 ])("%s is one sentence and exit code 1", async (_, environment, words) => {
-  const run = start(environment as Record<string, string>);
+  const run = start(environment);
   expect(await run.ended).toBe(1);
   expect(run.output().trim().split("\n").at(-1)).toContain(words);
   expect(run.output()).not.toContain("hunter2");
