@@ -27,12 +27,26 @@ export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonl
 
 export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly kind: Kind;
-  /** The driver's pool, for libraries that want one (the job queue). */
-  readonly pool: pg.Pool;
+  readonly #createPool: () => pg.Pool;
+  #pool: pg.Pool | undefined;
 
-  constructor(kind: Kind, pool: pg.Pool) {
+  constructor(kind: Kind, createPool: () => pg.Pool) {
     this.kind = kind;
-    this.pool = pool;
+    this.#createPool = createPool;
+  }
+
+  /**
+   * The driver's pool, for libraries that want one (the job queue). A handle whose pool was closed to make room for
+   * others opens a new one: whoever holds the handle need not know.
+   */
+  get pool(): pg.Pool {
+    this.#pool ??= this.#createPool();
+    return this.#pool;
+  }
+
+  /** Whether a connection is in use now. */
+  get isBusy(): boolean {
+    return this.#pool !== undefined && this.#pool.totalCount > this.#pool.idleCount;
   }
 
   async query<Row extends object = Record<string, never>>(
@@ -84,7 +98,9 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   }
 
   async close(): Promise<void> {
-    await this.pool.end();
+    const pool = this.#pool;
+    this.#pool = undefined;
+    await pool?.end();
   }
 }
 

@@ -28,6 +28,7 @@ export class Pools {
   readonly #entries = new Map<string, Entry>();
   readonly #limits: PoolLimits;
   readonly #onError: (error: Error) => void;
+  #closed = false;
 
   /** `onError` hears of idle connections that broke; it must not throw. */
   constructor(onError: (error: Error) => void, limits: Partial<PoolLimits> = {}) {
@@ -84,6 +85,7 @@ export class Pools {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map((entry) => this.#close(entry)));
@@ -93,7 +95,7 @@ export class Pools {
     for (const [key, entry] of this.#entries) {
       if (this.#entries.size < this.#limits.maxDatabases) return;
       // A pool in use is not taken from under its user; the bound then waits for the next opening.
-      if (entry.database.kind !== "tenant" || entry.database.pool.totalCount > entry.database.pool.idleCount) continue;
+      if (entry.database.kind !== "tenant" || entry.database.isBusy) continue;
       this.#entries.delete(key);
       void this.#close(entry);
     }
@@ -105,24 +107,27 @@ export class Pools {
     database: string,
     max: number,
   ): Database<Kind> {
-    const pool = new pg.Pool({
-      host: address.host,
-      port: address.port,
-      user: address.user,
-      // An absent password must not be looked up in PGPASSWORD or ~/.pgpass of whoever runs the server.
-      password: address.password ?? "",
-      database,
-      ssl: tlsOptions(address),
-      max,
-      connectionTimeoutMillis: this.#limits.connectTimeoutMs,
-      idleTimeoutMillis: this.#limits.idleTimeoutMs,
-      application_name: `tenantry ${kind}`,
-      keepAlive: true,
+    return new Database(kind, () => {
+      if (this.#closed) throw new Error("the connections of this process are closed");
+      const pool = new pg.Pool({
+        host: address.host,
+        port: address.port,
+        user: address.user,
+        // An absent password must not be looked up in PGPASSWORD or ~/.pgpass of whoever runs the server.
+        password: address.password ?? "",
+        database,
+        ssl: tlsOptions(address),
+        max,
+        connectionTimeoutMillis: this.#limits.connectTimeoutMs,
+        idleTimeoutMillis: this.#limits.idleTimeoutMs,
+        application_name: `tenantry ${kind}`,
+        keepAlive: true,
+      });
+      pool.on("error", this.#onError);
+      // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
+      pool.on("connect", (client) => client.on("error", () => undefined));
+      return pool;
     });
-    pool.on("error", this.#onError);
-    // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
-    pool.on("connect", (client) => client.on("error", () => undefined));
-    return new Database(kind, pool);
   }
 
   async #close(entry: Entry): Promise<void> {

@@ -87,7 +87,7 @@ export class Carrier {
     const runtime = this.#links.get(keyOf(id)) ?? (await this.#admit(id));
     if (runtime === undefined) return;
     runtime.nudged = true;
-    if (details.ticket !== undefined) runtime.nudgedTickets.push(details.ticket);
+    if (details.ticket !== undefined) addTicket(runtime.nudgedTickets, details.ticket);
     if (details.catalogChange !== undefined) runtime.change.catalog = details.catalogChange;
     if (details.broken !== undefined) this.#fail(runtime, details.broken);
     else this.#move(runtime, "nudged");
@@ -352,6 +352,14 @@ export class Carrier {
   #move(runtime: Runtime, event: LinkEvent): void {
     runtime.state = next(runtime.state, event);
   }
+}
+
+/** Callers wait seconds; of a link that is broken for hours the oldest tickets have nobody left. */
+const MAX_TICKETS = 1_000;
+
+function addTicket(tickets: string[], ticket: string): void {
+  tickets.push(ticket);
+  if (tickets.length > MAX_TICKETS) tickets.shift();
 }
 
 function keyOf({ databaseId, direction }: LinkId): string {
