@@ -1,0 +1,222 @@
+/**
+ * The links of one tenant database against a model: random commands, nudges doubled and lost, parts dropped, workers
+ * ended, the carrier stopped and started. Whatever came before, in the end the copies equal the sources and rest.
+ */
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  addMember,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+
+/** What the sources hold: names of resources in the region, names of members at home. */
+type Model = { resources: Set<string>; members: Map<string, string> };
+type Real = { organization: string; database: string; tenant: string; users: string[] };
+
+const OPTIONS = {
+  sweepIntervalMs: 300,
+  carrier: { idleMs: 80, stallMs: 800, retryMs: 50, maxRetryMs: 300 },
+  limits: { maxRetainedBytes: 1_000_000, maxAgeMs: 500 },
+};
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startApp({ replication: OPTIONS });
+  await registerRegion(app, "eu", serverUrl("eu"));
+});
+afterAll(() => app.stop());
+
+type Run = (model: Model, real: Real) => Promise<unknown>;
+
+/** A command that can always run; fast-check shrinks a failing sequence of them. */
+class Command implements fc.AsyncCommand<Model, Real> {
+  readonly #name: string;
+  readonly #run: Run;
+  constructor(name: string, run: Run) {
+    this.#name = name;
+    this.#run = run;
+  }
+  check(): boolean {
+    return true;
+  }
+  async run(model: Model, real: Real): Promise<void> {
+    await this.#run(model, real);
+  }
+  toString(): string {
+    return this.#name;
+  }
+}
+
+const link = ({ database }: Real, direction: "catalog" | "directory") => `${database}_${direction}`;
+const quietly = (work: Promise<unknown>) => work.catch(() => undefined);
+
+async function nudge({ database }: Real, direction: string): Promise<void> {
+  await sql(
+    app.databaseUrl,
+    "select pg_notify('tenantry_nudge', id || ' ' || $2) from tenantry.tenant_databases where name = $1",
+    [database, direction],
+  );
+}
+
+async function dropSubscription(url: string, name: string): Promise<void> {
+  await sql(url, `alter subscription ${name} disable`);
+  await sql(url, `alter subscription ${name} set (slot_name = none)`);
+  await sql(url, `drop subscription ${name}`);
+}
+
+const COMMANDS: [string, (value: string) => Run][] = [
+  [
+    "resource through the API",
+    (value) =>
+      async (model, { organization }) => {
+        await createResource(app, { name: value, organizationId: organization });
+        model.resources.add(value);
+      },
+  ],
+  [
+    "resource by hand",
+    (value) =>
+      async (model, { organization, tenant }) => {
+        await sql(
+          tenant,
+          `insert into tenantry.resources (database_id, id, organization_id, name)
+         select database_id, gen_random_uuid(), $1, $2 from tenantry.identity`,
+          [organization, value],
+        );
+        model.resources.add(value);
+      },
+  ],
+  [
+    "delete a resource by hand",
+    () =>
+      async (model, { tenant }) => {
+        const [name] = model.resources;
+        if (name === undefined) return;
+        await sql(tenant, "delete from tenantry.resources where name = $1", [name]);
+        model.resources.delete(name);
+      },
+  ],
+  [
+    "member through the API",
+    () =>
+      async (model, { organization, users }) => {
+        const user = users[model.members.size % users.length] ?? "";
+        await addMember(app, organization, user);
+        model.members.set(user, "Member");
+      },
+  ],
+  [
+    "member leaves, by hand",
+    () =>
+      async (model, { organization }) => {
+        const [user] = model.members.keys();
+        if (user === undefined) return;
+        await sql(app.databaseUrl, "delete from tenantry.memberships where organization_id = $1 and user_id = $2", [
+          organization,
+          user,
+        ]);
+        model.members.delete(user);
+      },
+  ],
+  [
+    "doubled nudge",
+    () => async (_, real) =>
+      Promise.all(["catalog", "catalog", "directory", "directory"].map((one) => nudge(real, one))),
+  ],
+  ["sweep", () => () => quietly(app.sweep())],
+  [
+    "drop the catalog's slot",
+    () => (_, real) => quietly(sql(real.tenant, "select pg_drop_replication_slot($1)", [link(real, "catalog")])),
+  ],
+  [
+    "drop the directory's slot",
+    () => (_, real) => quietly(sql(app.databaseUrl, "select pg_drop_replication_slot($1)", [link(real, "directory")])),
+  ],
+  [
+    "drop the catalog's subscription",
+    () => (_, real) => quietly(dropSubscription(app.databaseUrl, link(real, "catalog"))),
+  ],
+  [
+    "drop the directory's subscription",
+    () => (_, real) => quietly(dropSubscription(real.tenant, link(real, "directory"))),
+  ],
+  [
+    "drop the catalog's publication",
+    () => (_, real) => quietly(sql(real.tenant, `drop publication ${link(real, "catalog")}`)),
+  ],
+  [
+    "enable by hand",
+    () => (_, real) => quietly(sql(app.databaseUrl, `alter subscription ${link(real, "catalog")} enable`)),
+  ],
+  [
+    "disable by hand",
+    () => (_, real) => quietly(sql(real.tenant, `alter subscription ${link(real, "directory")} disable`)),
+  ],
+  [
+    "end the workers",
+    () =>
+      async (_, { tenant }) =>
+        sql(
+          tenant,
+          "select pg_terminate_backend(pid) from pg_stat_activity where backend_type like 'logical replication apply%' and datname = current_database()",
+        ),
+  ],
+  [
+    "another carrier",
+    () => async () => {
+      const { databaseUrl, secretKey } = app;
+      await app.stop();
+      app = await startApp({ databaseUrl, secretKey, replication: OPTIONS });
+    },
+  ],
+];
+
+/** What of the real world differs from the model, or does not rest. */
+async function differences(model: Model, real: Real): Promise<string[]> {
+  const names = async (url: string, text: string) =>
+    (await sql<{ name: string }>(url, text, [real.organization])).map(({ name }) => name);
+  const catalog = await names(
+    app.databaseUrl,
+    "select name from tenantry.resources where organization_id = $1 order by name",
+  );
+  const directory = await names(
+    real.tenant,
+    "select user_id::text as name from tenantry.directory_members where organization_id = $1 order by 1",
+  );
+  const awake = await sql(app.databaseUrl, "select from pg_subscription where subname like $1 || '%' and subenabled", [
+    `${real.database}_`,
+  ]);
+  const found: string[] = [];
+  if (catalog.join() !== [...model.resources].toSorted().join()) found.push(`catalog: ${catalog.join()}`);
+  if (directory.join() !== [...model.members.keys()].toSorted().join()) found.push(`directory: ${directory.join()}`);
+  if (awake.length > 0) found.push("the catalog is awake");
+  return found;
+}
+
+test("random commands end in agreement and rest", async () => {
+  let count = 0;
+  const command = fc.nat(COMMANDS.length - 1).map((index) => {
+    const [name, make] = COMMANDS[index] ?? ["", () => async () => undefined];
+    count += 1;
+    return new Command(name, make(`Resource ${count}`));
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.commands([command], { maxCommands: 12, size: "max" }), async (commands) => {
+      const organization = await createOrganization(app, "Modelled");
+      const { database } = await grant(app, organization, "eu");
+      const users = [await createUser(app, "Member"), await createUser(app, "Member")];
+      const model: Model = { resources: new Set(), members: new Map() };
+      const real: Real = { organization, database, tenant: `${serverUrl("eu")}/${database}`, users };
+      await fc.asyncModelRun(() => ({ model, real }), commands);
+      await eventually(async () => (await differences(model, real)).length === 0, 20_000);
+      expect(await differences(model, real)).toEqual([]);
+    }),
+    { numRuns: 20, endOnFailure: true },
+  );
+}, 240_000);
