@@ -25,6 +25,8 @@ export type Config = {
   role: (typeof ROLES)[number];
   secretKey: string | undefined;
   logLevel: z.infer<typeof schema>["TENANTRY_LOG_LEVEL"];
+  /** Whether a package manager runs us as a script of package.json. */
+  startedByScript: boolean;
 };
 
 /** Addresses that only this machine can reach. */
@@ -51,10 +53,10 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
       `The environment variable ${String(issue?.path[0])} is wrong: ${issue?.message}.`,
     );
   }
-  return check(result.data);
+  return { ...check(result.data), startedByScript: environment["npm_lifecycle_event"] !== undefined };
 }
 
-function check(values: z.infer<typeof schema>): Config {
+function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> {
   if (!LOOPBACK.test(values.HOST))
     throw new TenantryError(
       "INVALID_INPUT",

@@ -2,8 +2,12 @@ import { Command } from "commander";
 import { dataFolder, EMBEDDED_SERVERS } from "#cli/embedded-servers";
 import { readConfig, type Config } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
+import { parentOf } from "#embedded/processes";
 import { startApp } from "#main";
 import { TenantryError } from "#kernel/errors";
+
+/** How often it is looked whether the package manager that started us is still there. */
+const LAUNCHER_LOOK_MS = 500;
 
 /** `tenantry start`: embedded servers unless DATABASE_URL is set, the API, the job runner. */
 export function startCommand(): Command {
@@ -17,7 +21,7 @@ async function start(): Promise<void> {
   const say = (line: string) => process.stdout.write(`${line}\n`);
   await using stack = new AsyncDisposableStack();
   // Pressed while things start: they are taken down again once they are up.
-  const stopped = untilStopped();
+  const stopped = untilStopped(config.startedByScript);
   let cluster: Cluster | undefined;
   if (config.databaseUrl === undefined) {
     cluster = await startCluster({
@@ -79,10 +83,18 @@ function greet(
   say("\nCtrl-C stops it; the data stays.\n");
 }
 
-/** Resolves at the first SIGINT or SIGTERM. A second one is left to the system and ends the process at once. */
-function untilStopped(): Promise<void> {
+/**
+ * Resolves at the first SIGINT or SIGTERM. A second one is left to the system and ends the process at once. Package
+ * managers end at a signal without passing it on through the shell between them and us, so their end counts too.
+ */
+function untilStopped(startedByScript: boolean): Promise<void> {
   return new Promise((resolve) => {
+    const launchers = [process.ppid, parentOf(process.ppid)].join();
+    const timer = setInterval(() => {
+      if (startedByScript && [process.ppid, parentOf(process.ppid)].join() !== launchers) stop();
+    }, LAUNCHER_LOOK_MS).unref();
     const stop = () => {
+      clearInterval(timer);
       process.off("SIGINT", stop);
       process.off("SIGTERM", stop);
       resolve();

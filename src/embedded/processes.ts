@@ -45,6 +45,11 @@ export function childrenOf(parent: number): number[] {
     .map(([pid = 0]) => pid);
 }
 
+/** Who started the process, or took it over when they ended; undefined where that cannot be known. */
+export function parentOf(pid: number): number | undefined {
+  return process.platform === "linux" ? readStat(pid)?.parent : undefined;
+}
+
 /** Sends the signal; a process that has ended meanwhile is fine. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {

@@ -103,6 +103,30 @@ test("a taken port is one sentence and exit code 1, and no server stays behind",
   expect(await again.ended).toBe(0);
 }, 120_000);
 
+test("it ends with the package manager that started it, which passes no signal on", async () => {
+  const environment = { TENANTRY_DATA_DIR: temporaryFolder(), PORT: String(await freePort()) };
+  // As npx and pnpm do: a process, a shell of its own, and in that the program.
+  const script = `require("node:child_process").spawn("sh", ["-c", "trap : USR1; '${process.execPath}' '${TENANTRY}' start; true"], { stdio: "inherit" })`;
+  const launcher = spawn(process.execPath, ["-e", script], {
+    env: { PATH: process.env["PATH"] ?? "", npm_lifecycle_event: "start", ...environment },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  launcher.stdout.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const closed = new Promise((resolve) => launcher.on("close", resolve));
+  await eventually(async () => text.includes("Ctrl-C stops it"), 50_000);
+  const [shell = 0] = childrenOf(launcher.pid ?? 0);
+  const [program = 0] = childrenOf(shell);
+  const servers = childrenOf(program);
+  expect(servers).toHaveLength(3);
+  launcher.kill("SIGTERM");
+  await closed;
+  expect(text).toContain("Stopping the PostgreSQL servers");
+  expect([program, ...servers].filter(isRunning)).toEqual([]);
+}, 120_000);
+
 test("demo without a running API says what to do", async () => {
   const run = start({}, ["demo", "--url", `http://127.0.0.1:${await freePort()}`]);
   expect(await run.ended).toBe(1);

@@ -1,0 +1,65 @@
+/** Two PostgreSQL servers of a fleet's own, home and one region, with room for every subscription at once. */
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { startCluster } from "../src/embedded/cluster.ts";
+
+export type BenchServer = {
+  postmaster: number;
+  /** The superuser's URL, with a database when named. */
+  url: (database?: string) => string;
+};
+
+export type BenchServers = { home: BenchServer; region: BenchServer; secretKey: string; stop: () => Promise<void> };
+
+// The attached mode needs a walsender and an apply worker per subscription. Parked, they cost nothing.
+const ROOM = {
+  max_connections: "400",
+  max_replication_slots: "256",
+  max_wal_senders: "256",
+  max_logical_replication_workers: "256",
+  max_worker_processes: "280",
+};
+
+export async function startServers({ fsync }: { fsync: boolean }): Promise<BenchServers> {
+  const dataDir = mkdtempSync(join(tmpdir(), "tenantry-bench-"));
+  // As root the servers run as another account, which must get through.
+  chmodSync(dataDir, 0o711);
+  const cluster = await startCluster({
+    dataDir,
+    servers: ["home", "region"].map((name) => ({ name, preferredPort: undefined })),
+    onProgress: () => undefined,
+    settings: fsync ? ROOM : { ...ROOM, fsync: "off" },
+    durable: fsync,
+  });
+  const server = (name: string): BenchServer => ({
+    postmaster: Number(readFileSync(join(dataDir, name, "postmaster.pid"), "utf8").split("\n")[0]),
+    url: (database) => cluster.servers.get(name)?.url(database) ?? "",
+  });
+  return {
+    home: server("home"),
+    region: server("region"),
+    secretKey: cluster.secretKey,
+    stop: async () => {
+      await cluster.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs `work` on a connection of its own. */
+export async function connected<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Runs one statement on a connection of its own. */
+export function sql<Row extends object>(url: string, text: string, values: unknown[] = []): Promise<Row[]> {
+  return connected(url, async (client) => (await client.query<Row>(text, values)).rows);
+}
