@@ -1,4 +1,6 @@
 /** A random generator that a seed repeats (mulberry32). */
+import { waitFor } from "../../src/kernel/wait.ts";
+
 export class Random {
   #state: number;
 
@@ -15,6 +17,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   }
 
+  /** A whole number from 0 up to but not including `limit`. */
   below(limit: number): number {
     return Math.floor(this.next() * limit);
   }
@@ -23,5 +26,15 @@ export class Random {
     const item = items[this.below(items.length)];
     if (item === undefined) throw new Error("nothing to pick from");
     return item;
+  }
+
+  /** Another generator, that draws its own numbers. */
+  fork(): Random {
+    return new Random(this.below(2 ** 31));
+  }
+
+  /** Lets the others get on for a random while: what random work is made of, not a wait for something. */
+  async moment(maxMs: number, isOver: () => boolean = () => false): Promise<void> {
+    await waitFor(async () => (isOver() ? true : undefined), { timeoutMs: this.below(maxMs) });
   }
 }

@@ -1,18 +1,20 @@
 /**
- * Tenantry in a process of its own, to be killed. Prints its URL when it runs.
+ * Tenantry in a process of its own, to be killed. Prints `{"url":…}` when it runs, and its log.
  *
  * Usage: node test/support/tenantry-process.ts '<options of startApp as JSON>'
  */
 import { type AppOptions, startApp } from "../../src/main.ts";
 
 const options = JSON.parse(process.argv[2] ?? "{}") as Partial<AppOptions>;
+// Its end is also that of the test run that holds the other end of the pipe.
+process.stdin.resume().on("end", () => process.exit(1));
 const app = await startApp({
   databaseUrl: "",
   secretKey: "",
   role: "all",
   host: "127.0.0.1",
   port: 0,
-  logLevel: "silent",
+  logLevel: "warn",
   prettyLogs: false,
   ...options,
 });
