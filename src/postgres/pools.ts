@@ -28,6 +28,7 @@ export class Pools {
   readonly #entries = new Map<string, Entry>();
   readonly #limits: PoolLimits;
   readonly #onError: (error: Error) => void;
+  readonly #pools = new Set<pg.Pool>();
   #closed = false;
 
   /** `onError` hears of idle connections that broke; it must not throw. */
@@ -89,6 +90,9 @@ export class Pools {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map((entry) => this.#close(entry)));
+    // Those of handles that made room and were used again.
+    await Promise.all([...this.#pools].filter(({ ending }) => !ending).map((pool) => pool.end().catch(this.#onError)));
+    this.#pools.clear();
   }
 
   #makeRoom(): void {
@@ -123,6 +127,7 @@ export class Pools {
         application_name: `tenantry ${kind}`,
         keepAlive: true,
       });
+      this.#pools.add(pool);
       pool.on("error", this.#onError);
       // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
       pool.on("connect", (client) => client.on("error", () => undefined));
@@ -132,5 +137,6 @@ export class Pools {
 
   async #close(entry: Entry): Promise<void> {
     await entry.database.close().catch(this.#onError);
+    for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
   }
 }

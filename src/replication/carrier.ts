@@ -84,7 +84,9 @@ export class Carrier {
     id: LinkId,
     details: { ticket?: string | undefined; catalogChange?: bigint; broken?: string } = {},
   ): Promise<void> {
-    const runtime = this.#links.get(keyOf(id)) ?? (await this.#admit(id));
+    if (!this.#links.has(keyOf(id))) await this.#admit(id);
+    // Asked for again: a link that was found while waiting may have been parked and forgotten since.
+    const runtime = this.#links.get(keyOf(id));
     if (runtime === undefined) return;
     runtime.nudged = true;
     if (details.ticket !== undefined) addTicket(runtime.nudgedTickets, details.ticket);
@@ -251,7 +253,8 @@ export class Carrier {
       return;
     }
     if (sample.active) runtime.inactiveSince = now;
-    if (now - runtime.inactiveSince > this.#options.stallMs)
+    // Longer after each failure: where workers start slowly, giving up again and again would never let one start.
+    if (now - runtime.inactiveSince > this.#options.stallMs * 2 ** Math.min(runtime.failures, 4))
       return this.#fail(runtime, "the subscription does not connect to its publisher");
     if (now >= runtime.nextErrorLook && now - runtime.awakeSince > 500) {
       runtime.nextErrorLook = now + 500;
