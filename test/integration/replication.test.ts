@@ -162,9 +162,13 @@ test("a slot that holds back too much and has nothing to send is advanced withou
     );
   expect(await retained(app.databaseUrl, "directory")).toBeGreaterThan(1_000_000);
   expect(await retained(tenant, "catalog")).toBeGreaterThan(1_000_000);
-  await app.sweep();
-  expect(await retained(app.databaseUrl, "directory")).toBeLessThan(1_000_000);
-  expect(await retained(tenant, "catalog")).toBeLessThan(1_000_000);
+  // A link that is being put to rest at that moment is left to the next sweep.
+  const most = async () => Math.max(await retained(app.databaseUrl, "directory"), await retained(tenant, "catalog"));
+  await eventually(async () => {
+    await app.sweep();
+    return (await most()) < 1_000_000;
+  });
+  expect(await most()).toBeLessThan(1_000_000);
   await createResource(app, { name: "Afterwards", organizationId: organization });
   expect(await catalogNames()).toEqual(["Afterwards"]);
 });
