@@ -21,16 +21,6 @@ create table tenantry.links (
 );
 create index links_waiting on tenantry.links (database_id) where waiting_since is not null;
 
--- The servers as last seen: a position that went back, or a new timeline, is a server restored from a backup.
-create table tenantry.server_positions (
-  -- null: home.
-  region_id uuid unique nulls not distinct references tenantry.regions on delete cascade,
-  system_identifier text not null,
-  timeline int not null,
-  lsn pg_lsn not null,
-  seen_at timestamptz not null default now()
-);
-
 -- Databases whose directory has changed since it was last carried. Written by triggers, so it knows of writes made
 -- by hand too, and stays until the change has arrived: a nudge that is lost is found here. Insert only: two
 -- transactions that touch the same databases in another order must not wait for each other.
