@@ -82,7 +82,7 @@ export class Carrier {
   /** Something may be waiting on this link. `ticket` is answered when what is committed by now has arrived. */
   async nudge(
     id: LinkId,
-    details: { ticket?: string | undefined; catalogChange?: bigint; broken?: string } = {},
+    details: { ticket?: string | undefined; catalogChanges?: readonly string[]; broken?: string } = {},
   ): Promise<void> {
     if (!this.#links.has(keyOf(id))) await this.#admit(id);
     // Asked for again: a link that was found while waiting may have been parked and forgotten since.
@@ -90,7 +90,7 @@ export class Carrier {
     if (runtime === undefined) return;
     runtime.nudged = true;
     if (details.ticket !== undefined) addTicket(runtime.nudgedTickets, details.ticket);
-    if (details.catalogChange !== undefined) runtime.change.catalog = details.catalogChange;
+    if (details.catalogChanges !== undefined) runtime.changes = details.catalogChanges;
     if (details.broken !== undefined) this.#fail(runtime, details.broken);
     else this.#move(runtime, "nudged");
     this.#wakeLoop();
@@ -217,7 +217,7 @@ export class Carrier {
         runtime.sample = observed.slots.get(runtime.link.name);
         if (fresh.includes(runtime)) {
           runtime.target = observed.current;
-          runtime.change.directory = observed.changes.get(runtime.id.databaseId) ?? runtime.change.directory;
+          runtime.changes = observed.changes.get(runtime.id.databaseId) ?? runtime.changes;
         }
       }
     };
@@ -296,7 +296,7 @@ export class Carrier {
         this.#links.set(keyOf(runtime.id), runtime);
         return this.#move(runtime, "disabledUnfinished");
       }
-      await recordCarried(this.#context.home, runtime.id, runtime.change);
+      await recordCarried(this.#context.home, runtime.link, runtime.changes);
       if (runtime.nudged) return this.#move(runtime, "disabledUnfinished");
       this.#move(runtime, "disabled");
       this.#links.delete(keyOf(runtime.id));

@@ -1,29 +1,35 @@
 /** What home remembers of each link. Never the truth about the servers: what was last seen of them. */
 import type { HomeDatabase } from "#postgres/database";
+import type { Link } from "#replication/link";
 import type { LinkId } from "#replication/nudge";
 
 /**
- * Everything up to these changes has arrived. Takes carried directory changes off the list, so that the sweep does
- * not nudge for them again.
+ * Everything that was known to wait has arrived, and with it these rows of the publisher's change log. They are taken
+ * off it, one by one: a row with a lower id may have been committed since and still wait.
  */
 export async function recordCarried(
   home: HomeDatabase,
-  { databaseId, direction }: LinkId,
-  change: { directory: bigint; catalog: bigint },
+  { databaseId, direction, publisher }: Link,
+  changes: readonly string[] | undefined,
 ): Promise<void> {
+  if (direction === "catalog" && changes !== undefined && changes.length > 0)
+    await publisher.database.query(
+      "links.forget_changes",
+      "delete from tenantry.catalog_changes where id = any($1::bigint[])",
+      [changes],
+    );
   await home.query(
     "links.carried",
     `with gone as (
-       delete from tenantry.directory_changes where $2 = 'directory' and database_id = $1 and id <= $3
+       delete from tenantry.directory_changes where $2 = 'directory' and id = any($3::bigint[])
      )
-     insert into tenantry.links as l (database_id, direction, carried_at, checked_at, checked_change)
-     select id, $2, now(), now(), $4 from tenantry.tenant_databases where id = $1
+     insert into tenantry.links as l (database_id, direction, carried_at, checked_at)
+     select id, $2, now(), now() from tenantry.tenant_databases where id = $1
      on conflict (database_id, direction) do update set
        carried_at = now(), waiting_since = null, failure = null, failed_at = null, failures = 0,
        -- A catalog counts as checked when its change log was read, not whenever something was carried.
-       checked_at = case when $2 = 'directory' or excluded.checked_change > 0 then now() else l.checked_at end,
-       checked_change = greatest(l.checked_change, excluded.checked_change)`,
-    [databaseId, direction, change.directory, change.catalog],
+       checked_at = case when $2 = 'directory' or $4 then now() else l.checked_at end`,
+    [databaseId, direction, changes ?? [], changes !== undefined],
   );
 }
 

@@ -14,8 +14,8 @@ export type Runtime = {
   nudgedTickets: string[];
   target: Lsn | undefined;
   targetTickets: string[];
-  /** Newest rows of the change logs that the target covers. */
-  change: { directory: bigint; catalog: bigint };
+  /** Rows of the publisher's change log that the target covers, by their ids; undefined: it was not read. */
+  changes: readonly string[] | undefined;
   sample: SlotSample | undefined;
   awakeSince: number;
   /** Since when it has nothing to carry. */
@@ -39,7 +39,7 @@ export function newRuntime(id: LinkId, link: Link): Runtime {
     nudgedTickets: [],
     target: undefined,
     targetTickets: [],
-    change: { directory: 0n, catalog: 0n },
+    changes: undefined,
     sample: undefined,
     awakeSince: now,
     idleSince: now,

@@ -13,8 +13,8 @@ export type Observation = {
   /** Everything that was committed before the look lies before this position. */
   current: Lsn;
   slots: Map<string, SlotSample>;
-  /** At home: the newest change of each directory asked for that lies before `current`. */
-  changes: Map<number, bigint>;
+  /** At home: the noted changes of each directory asked for. All lie before `current`. */
+  changes: Map<number, string[]>;
 };
 
 type Row = {
@@ -26,7 +26,7 @@ type Row = {
     active: boolean;
     retained: number | null;
   }[];
-  changes: { database_id: number; id: string }[] | null;
+  changes: { database_id: number; ids: string[] }[] | null;
 };
 
 // Where commits wait for the flush, the flushed end: the inserted one can be a WAL writer's round ahead of what a
@@ -39,7 +39,13 @@ const SLOTS = `(select coalesce(json_agg(json_build_object(
     'retained', pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))), '[]')
   from pg_replication_slots where slot_name = any($1))`;
 
-/** Looks at home: the slots of directories, and the newest change of those that were nudged. */
+/** What is left over is found again by the sweep. */
+const MAX_CHANGES = 10_000;
+
+/**
+ * Looks at home: the slots of directories, and the changes of those that were nudged. One by one, as a newest one says
+ * nothing about the others: ids are drawn when a row is written, and an earlier one may be committed later.
+ */
 export async function observeHome(
   home: HomeDatabase,
   names: readonly string[],
@@ -49,9 +55,11 @@ export async function observeHome(
   const [row] = await home.query<Row>(
     "observe.home",
     `select ${CURRENT} as current, ${SLOTS} as slots,
-       (select json_agg(newest) from (
-          select database_id, max(id)::text as id from tenantry.directory_changes
-          where database_id = any($2::int[]) group by database_id) newest) as changes`,
+       (select json_agg(noted) from (
+          select database_id, json_agg(id::text) as ids from (
+            select database_id, id from tenantry.directory_changes
+            where database_id = any($2::int[]) order by id limit ${MAX_CHANGES}) oldest
+          group by database_id) noted) as changes`,
     [names, databaseIds],
   );
   return read(row);
@@ -86,6 +94,6 @@ function read(row: Row | undefined): Observation {
         },
       ]),
     ),
-    changes: new Map((row.changes ?? []).map(({ database_id, id }) => [database_id, BigInt(id)])),
+    changes: new Map((row.changes ?? []).map(({ database_id, ids }) => [database_id, ids])),
   };
 }

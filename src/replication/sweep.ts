@@ -3,6 +3,7 @@
  * slot holds back, and finds writes that nobody announced. Reads much, changes little: it advances slots that are
  * proved to have nothing to send, and hands everything else to the carrier.
  */
+import { waitFor } from "#kernel/wait";
 import { quoteLiteral } from "#postgres/identifiers";
 import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#postgres/database";
 import type { Carrier } from "#replication/carrier";
@@ -35,6 +36,8 @@ export type SweepContext = {
 
 /** How many tenant databases are looked into at once. */
 const CONCURRENT_CHECKS = 4;
+/** What a tenant database has noted beyond this is read by the next sweep. */
+const MAX_CHANGES = 10_000;
 
 /** Sweeps one region once. */
 export async function sweep(context: SweepContext, limits: SweepLimits): Promise<void> {
@@ -68,54 +71,72 @@ async function readDirectoryChanges({ home, links }: SweepContext): Promise<Set<
   return new Set(rows.map((row) => row.database_id));
 }
 
+/** How long transactions that are open when a sweep begins may keep it from advancing anything. */
+const SETTLE_TIMEOUT_MS = 250;
+
 /**
- * Advances the slots of directories without a noted change. The position is read before the changes: a change that
- * committed before the position is seen, one that commits later lies behind it.
+ * A position such that whatever was committed before it is seen by every statement that begins from now on; undefined
+ * when the transactions that are open do not end in time. A commit is written to the WAL a moment before others see it,
+ * and with a synchronous standby that can be long: a position read in between lies behind a change that the change log
+ * does not show yet. So every transaction that has an id when the position is read must have ended.
+ */
+async function settledPosition(server: Queryable<DatabaseKind>): Promise<Lsn | undefined> {
+  const position = await currentLsn(server);
+  // The snapshot's own end would not do: it is one behind the last that ended, not the last that began.
+  const [begun] = await server.query<{ last: string }>("sweep.last", "select pg_current_xact_id()::text as last");
+  const isSettled = async () => {
+    const [row] = await server.query<{ settled: boolean }>(
+      "sweep.settled",
+      "select pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 as settled",
+      [begun?.last],
+    );
+    return row?.settled === true ? true : undefined;
+  };
+  return (await waitFor(isSettled, { timeoutMs: SETTLE_TIMEOUT_MS })) === true ? position : undefined;
+}
+
+/**
+ * Advances the slots of directories without a noted change. The changes are read after the position is settled: a
+ * change that committed before it is seen, one that commits later lies behind it. Without such a position they are
+ * woken, which loses nothing and costs more.
  */
 async function checkDirectories(context: SweepContext, due: readonly LinkId[]): Promise<void> {
   if (due.length === 0) return;
-  const position = await currentLsn(context.home);
+  const position = await settledPosition(context.home);
   const dirty = await readDirectoryChanges(context);
-  const clean = due.filter(({ databaseId }) => !dirty.has(databaseId));
-  for (const id of due) if (dirty.has(id.databaseId)) await context.carrier.nudge(id);
   const advanced: LinkId[] = [];
-  for (const id of clean) {
-    if (context.carrier.isBusy(id)) continue;
-    if (await advance(context.home, context.nameOf(id), position)) advanced.push(id);
+  for (const id of due) {
+    if (position === undefined || dirty.has(id.databaseId)) await context.carrier.nudge(id);
+    else if (context.carrier.isBusy(id)) continue;
+    else if (await advance(context.home, context.nameOf(id), position)) advanced.push(id);
   }
   if (advanced.length > 0) await recordChecked(context.home, advanced);
 }
 
 /** The same for catalogs, one tenant database after the other: their changes are noted where they happen. */
 async function checkCatalogs(context: SweepContext, due: readonly LinkId[]): Promise<void> {
+  if (due.length === 0) return;
+  const position = await settledPosition(context.region);
   const queue = [...due];
   const worker = async () => {
-    for (let id = queue.shift(); id !== undefined; id = queue.shift()) await checkCatalog(context, id);
+    for (let id = queue.shift(); id !== undefined; id = queue.shift()) await checkCatalog(context, id, position);
   };
   await Promise.all(Array.from({ length: CONCURRENT_CHECKS }, worker));
 }
 
-async function checkCatalog(context: SweepContext, id: LinkId): Promise<void> {
+async function checkCatalog(context: SweepContext, id: LinkId, position: Lsn | undefined): Promise<void> {
   const link = await context.openLink(id);
   if (link === undefined || context.carrier.isBusy(id)) return;
   const { database } = link.publisher;
   if (!(await publicationMatches(link)))
     return context.carrier.nudge(id, { broken: "the publication is gone or was changed" });
-  const position = await currentLsn(database);
-  const [noted] = await database.query<{ newest: string | null }>(
+  const noted = await database.query<{ id: string }>(
     "sweep.catalog_changes",
-    "select max(id)::text as newest from tenantry.catalog_changes",
+    `select id::text from tenantry.catalog_changes order by id limit ${MAX_CHANGES}`,
   );
-  const [carried] = await context.home.query<{ change: string }>(
-    "sweep.checked_change",
-    "select checked_change::text as change from tenantry.links where database_id = $1 and direction = 'catalog'",
-    [id.databaseId],
-  );
-  const newest = BigInt(noted?.newest ?? 0);
-  if (newest > BigInt(carried?.change ?? 0)) return context.carrier.nudge(id, { catalogChange: newest });
+  if (position === undefined || noted.length > 0)
+    return context.carrier.nudge(id, { catalogChanges: noted.map((change) => change.id) });
   if (await advance(database, link.name, position)) await recordChecked(context.home, [id]);
-  if (newest > 0n)
-    await database.query("sweep.forget_changes", "delete from tenantry.catalog_changes where id <= $1", [newest]);
 }
 
 /** Moves an unused slot forward; false when it is in use or gone. Must run in the slot's database. */

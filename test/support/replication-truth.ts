@@ -96,54 +96,55 @@ export function findDifferences({ homeUrl, regionUrl }: Installation): Promise<s
   });
 }
 
+type ServerParts = { url: string; slots: string[]; subscriptions: string[] };
+
 /** Whatever is awake, missing or surplus on the servers of the installation; empty when all is at rest. */
 export function findUnrest({ homeUrl, regionUrl }: Installation): Promise<string[]> {
   return connected(homeUrl, async (home) => {
     const databases = await listTenantDatabases(home);
-    const named = (direction: string, all = databases) => all.map(({ name }) => `${name}_${direction}`);
-    const found = [
-      ...(await unrestOfServer("home", home, named("directory"), named("catalog"))),
-      ...(await unrestOfDatabase("home", home, named("directory"))),
-    ];
-    for (const [region, own] of Map.groupBy(databases, (database) => database.region)) {
-      const look = (query: Query) => unrestOfServer(region, query, named("catalog", own), named("directory", own));
-      found.push(...(await connected(regionUrl(region, "postgres"), look)));
-      for (const one of own)
-        found.push(
-          ...(await connected(regionUrl(region, one.name), (query) =>
-            unrestOfDatabase(one.name, query, named("catalog", [one])),
-          )),
-        );
+    const found = await unrestOfDatabase(
+      "home",
+      home,
+      databases.map(({ name }) => `${name}_directory`),
+    );
+    // Home and regions may be databases of one server.
+    const servers = new Map<string, ServerParts>();
+    const partsOn = (url: string) => {
+      const { host } = new URL(url);
+      const parts = servers.get(host) ?? { url, slots: [], subscriptions: [] };
+      servers.set(host, parts);
+      return parts;
+    };
+    partsOn(homeUrl);
+    for (const { name, region } of databases) {
+      const url = regionUrl(region, name);
+      partsOn(homeUrl).slots.push(`${name}_directory`);
+      partsOn(homeUrl).subscriptions.push(`${name}_catalog`);
+      partsOn(url).slots.push(`${name}_catalog`);
+      partsOn(url).subscriptions.push(`${name}_directory`);
+      found.push(...(await connected(url, (query) => unrestOfDatabase(name, query, [`${name}_catalog`]))));
     }
+    for (const [server, parts] of servers)
+      found.push(...(await connected(parts.url, (query) => unrestOfServer(server, query, parts))));
     return found;
   });
 }
 
-async function unrestOfServer(
-  server: string,
-  query: Query,
-  slots: string[],
-  subscriptions: string[],
-): Promise<string[]> {
+async function unrestOfServer(server: string, query: Query, parts: ServerParts): Promise<string[]> {
   const names = async (text: string) => new Set((await query<{ name: string }>(text)).map(({ name }) => name));
   const awake = await names(`
     select 'slot ' || slot_name as name from pg_replication_slots where active
     union all select 'subscription ' || subname from pg_subscription where subenabled
+    union all select 'subscription without its slot ' || subname from pg_subscription
+      where subslotname is distinct from subname
     union all select backend_type || ' ' || pid from pg_stat_activity
-    where backend_type = 'walsender' or backend_type ~ '^logical replication (apply |parallel |tablesync )?worker$'`);
+      where backend_type = 'walsender' or backend_type ~ '^logical replication (apply |parallel |tablesync )?worker$'`);
+  const slots = await names("select slot_name as name from pg_replication_slots");
+  const subscriptions = await names("select subname as name from pg_subscription");
   return [
-    ...[...awake].map((what) => `${server}: ${what} is awake`),
-    ...compare(`${server}, slots`, new Set(slots), await names("select slot_name as name from pg_replication_slots")),
-    ...compare(
-      `${server}, subscriptions`,
-      new Set(subscriptions),
-      await names("select subname as name from pg_subscription where subslotname = subname"),
-    ),
-    ...compare(
-      `${server}, all subscriptions`,
-      new Set(subscriptions),
-      await names("select subname as name from pg_subscription"),
-    ),
+    ...[...awake].map((what) => `${server}: there is a ${what}`),
+    ...compare(`${server}, slots`, new Set(parts.slots), slots),
+    ...compare(`${server}, subscriptions`, new Set(parts.subscriptions), subscriptions),
   ];
 }
 

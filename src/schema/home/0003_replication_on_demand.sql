@@ -11,8 +11,6 @@ create table tenantry.links (
   waiting_since timestamptz,
   -- When it was last proved that nothing waits, also of writes made outside the API.
   checked_at timestamptz not null default now(),
-  -- The newest row of the tenant database's catalog_changes that was carried; for the direction `catalog`.
-  checked_change bigint not null default 0,
   -- What is wrong and what to do, in one sentence without secrets; null: nothing.
   failure text,
   failed_at timestamptz,
