@@ -142,7 +142,8 @@ export class Carrier {
             ? this.#options.pollMs
             : runtime.idleSince + this.#options.idleMs - now,
         );
-      if (runtime.state === "broken") pause = Math.min(pause, runtime.retryAt - now);
+      // The end of a step wakes the loop.
+      if (runtime.state === "broken" && runtime.working === 0) pause = Math.min(pause, runtime.retryAt - now);
       if (runtime.state === "queued") pause = Math.min(pause, 50);
     }
     return Math.max(pause, 1);
@@ -163,8 +164,10 @@ export class Carrier {
       }
       if (free <= 0 && queued.length > 0) this.#makeRoom(all, now);
     }
+    // One at a time: a second mend would take the first one's slot away, and its seed would overwrite what the stream
+    // of the first has brought since.
     for (const runtime of this.#links.values())
-      if (runtime.state === "broken" && runtime.retryAt <= now) {
+      if (runtime.state === "broken" && runtime.retryAt <= now && runtime.working === 0) {
         runtime.retryAt = Number.POSITIVE_INFINITY;
         this.#task(runtime, () => this.#mend(runtime));
       }
@@ -332,12 +335,14 @@ export class Carrier {
 
   /** Runs a statement of a link beside the loop. A failure breaks that link and delays no other. */
   #task(runtime: Runtime, work: () => Promise<void>): void {
+    runtime.working += 1;
     const task = work()
       .catch((error: unknown) => {
         this.#context.report(`${runtime.link.name}: a step failed`, error);
         this.#fail(runtime, isConnectionFailure(error) ? "a server cannot be reached" : "a step failed on a server");
       })
       .finally(() => {
+        runtime.working -= 1;
         this.#tasks.delete(task);
         this.#wakeLoop();
       });

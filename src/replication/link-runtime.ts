@@ -26,6 +26,8 @@ export type Runtime = {
   nextErrorLook: number;
   failures: number;
   retryAt: number;
+  /** Steps on their way. */
+  working: number;
 };
 
 /** A link that is about to be nudged for the first time. */
@@ -48,5 +50,6 @@ export function newRuntime(id: LinkId, link: Link): Runtime {
     nextErrorLook: 0,
     failures: 0,
     retryAt: 0,
+    working: 0,
   };
 }

@@ -1,0 +1,86 @@
+/** A carrier by itself: what it does to a link when things happen at once. */
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../src/kernel/wait.ts";
+import { parseDatabaseUrl } from "../../src/postgres/connection-url.ts";
+import { Pools } from "../../src/postgres/pools.ts";
+import { Carrier } from "../../src/replication/carrier.ts";
+import { type Link, linksOf } from "../../src/replication/link.ts";
+import { sql, startApp, type TestApp } from "../support/app.ts";
+import { createOrganization, eventually, grant, registerRegion } from "../support/journey.ts";
+import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
+
+let server: OwnServer;
+let app: TestApp;
+let pools: Pools;
+let link: Link;
+let organization: string;
+let installation: Installation;
+
+beforeAll(async () => {
+  server = await startServer();
+  app = await startApp({ homeServer: server.url() });
+  await registerRegion(app, "own", server.url());
+  organization = await createOrganization(app, "Carried");
+  const { database } = await grant(app, organization, "own");
+  installation = { homeUrl: app.databaseUrl, regionUrl: (_, name) => server.url(name) };
+  await eventually(async () => (await findUnrest(installation)).length === 0);
+  // From here on nobody carries but the test.
+  await app.stop();
+  pools = new Pools(() => undefined);
+  const { address, database: home } = parseDatabaseUrl(app.databaseUrl, "home");
+  link = linksOf(
+    database.split("_")[1] ?? "",
+    1,
+    { database: pools.open("home", address, home), address, name: home },
+    { database: pools.open("tenant", address, database), address, name: database },
+  ).catalog;
+});
+afterAll(async () => {
+  await pools.close();
+  await server[Symbol.asyncDispose]();
+});
+
+test("a link that breaks again while it is mended is not mended twice at the same time", async () => {
+  const reports: string[] = [];
+  const id = { databaseId: 1, direction: "catalog" } as const;
+  const { address, name } = link.subscriber;
+  const carrier = new Carrier(
+    {
+      home: pools.open("home", address, name),
+      region: pools.open("server", address, "postgres"),
+      openLink: async () => link,
+      capacity: { directory: 1, catalog: 1 },
+      report: (message) => reports.push(message),
+    },
+    { idleMs: 50, retryMs: 20 },
+  );
+  carrier.start();
+  // Whoever makes a slot waits for every transaction that has written.
+  const writer = new pg.Client({ connectionString: server.url(link.publisher.name) });
+  writer.on("error", () => undefined);
+  await writer.connect();
+  await writer.query("begin");
+  await writer.query(
+    `insert into tenantry.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), '${organization}', 'Late')`,
+  );
+  await sql(server.url("postgres"), "select pg_drop_replication_slot($1)", [link.name]);
+  await carrier.nudge(id, { broken: "the replication slot is gone" });
+  const making = () =>
+    sql<{ pid: number }>(
+      server.url("postgres"),
+      "select pid from pg_stat_activity where query like '%tenantry: slot.create%' and wait_event_type = 'Lock'",
+    );
+  await eventually(async () => (await making()).length === 1);
+  const [first] = await making();
+  await carrier.nudge(id, { broken: "seen a moment ago by somebody else" });
+  const disturbed = async () => ((await making())[0]?.pid === first?.pid ? undefined : true);
+  expect(await waitFor(disturbed, { timeoutMs: 1_000 }), reports.join("\n")).toBeUndefined();
+  await writer.query("commit");
+  await writer.end();
+  await eventually(async () => (await findUnrest(installation)).length === 0);
+  expect(await findUnrest(installation)).toEqual([]);
+  expect(await findDifferences(installation)).toEqual([]);
+  await carrier.stop();
+});
