@@ -41,7 +41,7 @@ export async function createSubscription(link: Link): Promise<void> {
       if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
     }
     await session.query("subscription.timeout", "reset statement_timeout");
-    await session.query("subscription.log", "reset log_min_error_statement");
+    await logStatementsAgain(session);
   });
 }
 
@@ -54,7 +54,7 @@ export async function refreshConnection(link: Link): Promise<void> {
       "subscription.connection",
       `alter subscription ${quoteIdentifier(link.name)} connection ${connection}`,
     );
-    await session.query("subscription.log", "reset log_min_error_statement");
+    await logStatementsAgain(session);
   });
 }
 
@@ -102,4 +102,14 @@ export async function dropSubscription(link: Link): Promise<void> {
   await disableSubscription(link);
   await database.query("subscription.detach", `alter subscription ${name} set (slot_name = none)`);
   await database.query("subscription.drop", `drop subscription if exists ${name}`);
+}
+
+// Not a plain reset, which a role that may not set it may not do either.
+async function logStatementsAgain(session: Session<DatabaseKind>): Promise<void> {
+  await session.query(
+    "subscription.log",
+    `select set_config(s.name, s.reset_val, false)
+     from pg_settings s, pg_roles r
+     where s.name = 'log_min_error_statement' and r.rolname = current_user and r.rolsuper`,
+  );
 }
