@@ -43,7 +43,8 @@ async function crash(random: Random, { servers }: Victims): Promise<void> {
   await server.start();
 }
 
-const HAPPENINGS: Record<string, Happening> = {
+/** What ends and comes back, and what a person switches: nothing of it is mended by a reseed. */
+const INTERRUPTIONS: Record<string, Happening> = {
   "kill an API": (random, { processes }) => processes.killOne(random, "api"),
   "kill a worker": (random, { processes }) => processes.killOne(random, "worker"),
   "crash a server": crash,
@@ -53,6 +54,11 @@ const HAPPENINGS: Record<string, Happening> = {
   "end one connection of Tenantry": ending(
     "pid = (select pid from pg_stat_activity where application_name like 'tenantry%' order by random() limit 1)",
   ),
+  "enable a subscription": toLink(({ subscriber, name }) => [subscriber, `alter subscription ${name} enable`]),
+  "disable a subscription": toLink(({ subscriber, name }) => [subscriber, `alter subscription ${name} disable`]),
+};
+
+const DAMAGES: Record<string, Happening> = {
   "drop a slot": toLink(({ publisher, name }) => [
     publisher,
     `select pg_terminate_backend(active_pid, 1000) from pg_replication_slots where slot_name = '${name}' and active`,
@@ -65,8 +71,6 @@ const HAPPENINGS: Record<string, Happening> = {
     `drop subscription ${name}`,
   ]),
   "drop a publication": toLink(({ publisher, name }) => [publisher, `drop publication ${name}`]),
-  "enable a subscription": toLink(({ subscriber, name }) => [subscriber, `alter subscription ${name} enable`]),
-  "disable a subscription": toLink(({ subscriber, name }) => [subscriber, `alter subscription ${name} disable`]),
   "take a subscription's slot off": toLink(({ subscriber, name }) => [
     subscriber,
     `alter subscription ${name} disable`,
@@ -74,9 +78,9 @@ const HAPPENINGS: Record<string, Happening> = {
   ]),
 };
 
-/** One random disturbance; its name, with what came of it. */
-export async function disturb(random: Random, victims: Victims): Promise<string> {
-  const [name, happen] = random.pick(Object.entries(HAPPENINGS));
+/** One random disturbance; its name, with what came of it. Without `damage` nothing is taken away from replication. */
+export async function disturb(random: Random, victims: Victims, { damage }: { damage: boolean }): Promise<string> {
+  const [name, happen] = random.pick(Object.entries(damage ? { ...INTERRUPTIONS, ...DAMAGES } : INTERRUPTIONS));
   try {
     await happen(random, victims);
     return name;

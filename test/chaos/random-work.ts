@@ -195,9 +195,12 @@ const createResource: Write = (random, world, ledger) => {
 const createComment: Write = async (random, world, ledger) => {
   if (ledger.resources.length === 0) return;
   const { id: resourceId, tenant } = random.pick(ledger.resources);
+  const members = tenant === undefined ? [] : ledger.known(`member ${tenant.organization} `);
+  const authors = members.flatMap(([user, role]) => (role === "ADMIN" || role === "MEMBER" ? [user] : []));
+  const authorId = random.pick(authors.length > 0 ? authors : ledger.users);
   const body = `Comment ${randomUUID()}`;
   await ledger.write(`comment ${tenant?.url ?? world.homeUrl} ${body}`, () =>
-    ask(random, world, "createComment", { resourceId, body, authorId: random.pick(ledger.users) }),
+    ask(random, world, "createComment", { resourceId, body, authorId }),
   );
 };
 
