@@ -110,6 +110,22 @@ const COMMANDS: [string, Run][] = [
     },
   ],
   [
+    "resource through the API that cannot arrive",
+    async (model, { organization }) => {
+      const name = randomUUID();
+      const blocker = new pg.Client({ connectionString: app.databaseUrl });
+      await blocker.connect();
+      try {
+        await blocker.query("begin");
+        await blocker.query("lock table tenantry.resources in share row exclusive mode");
+        expect((await createAndHearOfLag(organization, name)) || model.mayMissWrites).toBe(true);
+      } finally {
+        await blocker.end();
+      }
+      model.resources.add(name);
+    },
+  ],
+  [
     "resource by hand",
     async (model, { organization, tenant }) => {
       const name = randomUUID();
@@ -189,9 +205,13 @@ const COMMANDS: [string, Run][] = [
   [
     "end the workers",
     async (_, { tenant }) =>
-      sql(
-        tenant,
-        "select pg_terminate_backend(pid) from pg_stat_activity where backend_type like 'logical replication apply%' and datname = current_database()",
+      Promise.all(
+        [tenant, app.databaseUrl].map((url) =>
+          sql(
+            url,
+            "select pg_terminate_backend(pid) from pg_stat_activity where backend_type like 'logical replication apply%' and datname = current_database()",
+          ),
+        ),
       ),
   ],
   [
