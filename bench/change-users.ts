@@ -31,7 +31,8 @@ async function untilConfirmed(fleet: Fleet, targets: ReadonlyMap<string, string>
     async () => {
       const { rows } = await fleet.home.query<{ n: number }>(
         `select count(*)::int as n from unnest($1::text[], $2::pg_lsn[]) as target (name, lsn)
-         join pg_replication_slots s on s.slot_name = target.name where s.confirmed_flush_lsn < target.lsn`,
+         left join pg_replication_slots s on s.slot_name = target.name
+         where s.slot_name is null or s.confirmed_flush_lsn < target.lsn`,
         [[...targets.keys()], [...targets.values()]],
       );
       return rows[0]?.n === 0 ? true : undefined;

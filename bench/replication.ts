@@ -247,6 +247,10 @@ async function sweeps(fleet: Fleet): Promise<void> {
 
 const PARTS: Record<string, (largest: Fleet) => Promise<void>> = { comments, users, sweep: sweeps, rest, latency };
 
+// Interrupted, it leaves no server behind either.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void Promise.allSettled(fleets.map((fleet) => fleet.stop())).then(() => process.exit(1)));
+
 try {
   const largest = await provision();
   for (const [name, measure] of Object.entries(PARTS)) {
