@@ -178,7 +178,11 @@ export class Carrier {
     const awake = all.filter(({ state }) => state === "awake").toSorted((a, b) => a.awakeSince - b.awakeSince);
     const chosen =
       awake.find(({ nudged, target }) => !nudged && target === undefined) ??
-      awake.find(({ awakeSince }) => now - awakeSince > this.#options.sliceMs);
+      // A walsender starts decoding anew at each wake, so a slice shorter than that takes would get nobody on.
+      awake.find(
+        ({ awakeSince, unfinishedSlices }) =>
+          now - awakeSince > this.#options.sliceMs * 2 ** Math.min(unfinishedSlices, MAX_SLICE_DOUBLINGS),
+      );
     if (chosen !== undefined) this.#retire(chosen);
   }
 
@@ -253,6 +257,7 @@ export class Carrier {
       runtime.idleSince = now;
       runtime.inactiveSince = now;
       runtime.failures = 0;
+      runtime.unfinishedSlices = 0;
       return;
     }
     if (sample.active) runtime.inactiveSince = now;
@@ -291,6 +296,7 @@ export class Carrier {
     this.#task(runtime, async () => {
       await disableSubscription(runtime.link);
       if (runtime.nudged || runtime.target !== undefined) {
+        runtime.unfinishedSlices += 1;
         // What was promised to its tickets is promised again, at the end of the queue.
         runtime.nudged = true;
         runtime.nudgedTickets.push(...runtime.targetTickets.splice(0));
@@ -364,6 +370,9 @@ export class Carrier {
 
 /** Callers wait seconds; of a link that is broken for hours the oldest tickets have nobody left. */
 const MAX_TICKETS = 1_000;
+
+/** A slice grows up to some thousand times: about half an hour. */
+const MAX_SLICE_DOUBLINGS = 10;
 
 function addTicket(tickets: string[], ticket: string): void {
   tickets.push(ticket);

@@ -26,6 +26,8 @@ export type Runtime = {
   nextErrorLook: number;
   failures: number;
   retryAt: number;
+  /** How often in a row its place was taken before it had reached its target: each time it gets twice as long. */
+  unfinishedSlices: number;
   /** Steps on their way. */
   working: number;
 };
@@ -46,6 +48,7 @@ export function newRuntime(id: LinkId, link: Link): Runtime {
     awakeSince: now,
     idleSince: now,
     inactiveSince: now,
+    unfinishedSlices: 0,
     errorsAtWake: 0,
     nextErrorLook: 0,
     failures: 0,

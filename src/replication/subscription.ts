@@ -22,6 +22,9 @@ export async function findSubscription(link: Link): Promise<Subscription | undef
 }
 
 /**
+ * With the default, `synchronous_commit = off`, what was applied counts as confirmed only when the subscriber's WAL
+ * writer has come round, some 200 ms later: every ticket would wait for that.
+ *
  * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the
  * slot was made. The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server.
  */
@@ -35,7 +38,8 @@ export async function createSubscription(link: Link): Promise<void> {
       await session.query(
         "subscription.create",
         `create subscription ${name} connection ${connection} publication ${name}
-         with (create_slot = false, slot_name = ${quoteLiteral(link.name)}, copy_data = false, enabled = false)`,
+         with (create_slot = false, slot_name = ${quoteLiteral(link.name)}, copy_data = false, enabled = false,
+               synchronous_commit = 'local')`,
       );
     } catch (error) {
       if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
