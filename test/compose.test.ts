@@ -6,16 +6,23 @@ import { readConfig } from "../src/config.ts";
 import { SecretBox } from "../src/kernel/secret-box.ts";
 import { parseDatabaseUrl } from "../src/postgres/connection-url.ts";
 
-type Service = { command?: string[]; network_mode?: string; environment: Record<string, string>; volumes?: string[] };
+type Service = {
+  command?: string[];
+  network_mode?: string;
+  environment: Record<string, string>;
+  healthcheck?: { test: string[] };
+  ports?: unknown;
+};
 
-const compose = parse(readFileSync("compose.yaml", "utf8"), { merge: true }) as {
+const text = readFileSync("compose.yaml", "utf8");
+const compose = parse(text, { merge: true }) as {
   services: Record<string, Service>;
   volumes: Record<string, unknown>;
 };
 const servers = ["home", "eu", "us"];
 
 /** The text as compose sees it where nothing is set outside. */
-const withDefaults = (text: string) => text.replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1");
+const withDefaults = (value: string) => value.replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1");
 
 test("there are three servers and the API", () => {
   expect(Object.keys(compose.services).toSorted()).toEqual([...servers, "api"].toSorted());
@@ -25,13 +32,36 @@ test.each(servers)("%s can be a region and listens on loopback only", (name) => 
   const settings = compose.services[name]?.command ?? [];
   expect(settings).toContain("-cwal_level=logical");
   expect(settings).toContain("-clisten_addresses=127.0.0.1");
-  expect(compose.services[name]?.network_mode).toBe("host");
+  const port = settings.find((setting) => setting.startsWith("-cport="))?.slice("-cport=".length);
+  const health = compose.services[name]?.healthcheck?.test.join(" ");
+  expect(health).toMatch(new RegExp(`pg_isready -h 127\\.0\\.0\\.1 -p ${port} `));
   expect(Object.keys(compose.volumes)).toContain(name);
 });
 
 test("every server has a port of its own", () => {
   const ports = servers.map((name) => compose.services[name]?.command?.find((part) => part.startsWith("-cport=")));
   expect(new Set(ports).size).toBe(servers.length);
+});
+
+test("every address is loopback, on the host's network", () => {
+  for (const [name, service] of Object.entries(compose.services)) {
+    expect(service.network_mode, name).toBe("host");
+    expect(service.ports, name).toBeUndefined();
+  }
+  const addresses = text.match(/\b\d{1,3}(\.\d{1,3}){3}\b/g) ?? [];
+  const hosts = [...text.matchAll(/@([^@/:\s]+):\d+/g)].map(([, host]) => host);
+  expect(addresses.length).toBeGreaterThan(0);
+  expect(hosts.length).toBeGreaterThan(0);
+  expect(new Set([...addresses, ...hosts])).toEqual(new Set(["127.0.0.1"]));
+});
+
+test("the API is given no variable that src/config.ts does not know", () => {
+  const source = readFileSync("src/config.ts", "utf8");
+  const known = new Set([...source.matchAll(/^ {2}([A-Z_]+): z\./gm)].map(([, name]) => name));
+  const given = Object.keys(compose.services["api"]?.environment ?? {});
+  expect(given).toContain("DATABASE_URL");
+  expect(given).toContain("TENANTRY_SECRET_KEY");
+  expect(given.filter((name) => !known.has(name))).toEqual([]);
 });
 
 test("the API's environment is one that it starts with", () => {
