@@ -1,13 +1,13 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
 import { type HttpServer, startHttpServer } from "#http/server";
 import { createLogger, type LogLevel } from "#observability/logger";
-import { prepareJobQueue, startJobRunner } from "#operations/job-runner";
 import {
   REPLICATION_DEFAULTS,
   type ReplicationOptions,
   type ReplicationRunner,
   startReplication,
 } from "#operations/carry-replication";
+import { startOperationRunner } from "#operations/operation-runner";
 import { closeServices, createServices, type Services } from "#operations/services";
 
 export type AppOptions = {
@@ -41,10 +41,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   await using rollback = new AsyncDisposableStack();
   const services = await createServices({ databaseUrl, secretKey, logger });
   rollback.defer(() => closeServices(services));
-  await prepareJobQueue(services);
   let replication: ReplicationRunner | undefined;
   if (role !== "api") {
-    const runner = await startJobRunner(services);
+    const runner = await startOperationRunner(services);
     rollback.defer(() => runner.stop());
     replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
     rollback.defer(replication.stop);

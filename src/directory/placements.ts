@@ -1,7 +1,7 @@
 import { type Actor, viewerId } from "#auth/actor";
 import { notFound } from "#kernel/errors";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
-import type { HomeDatabase } from "#postgres/database";
+import type { HomeDatabase, Queryable } from "#postgres/database";
 
 export const ISOLATIONS = ["DEDICATED", "SHARED"] as const;
 export type Isolation = (typeof ISOLATIONS)[number];
@@ -40,6 +40,15 @@ export async function getPlacement({ home }: { home: HomeDatabase }, actor: Acto
     [id, viewerId(actor)],
   );
   if (placement === undefined) throw notFound("Placement");
+  return placement;
+}
+
+/** The placement, whoever asks; undefined when it is gone. For operations. */
+export async function findPlacementById(
+  { home }: { home: Queryable<"home"> },
+  id: string,
+): Promise<Placement | undefined> {
+  const [placement] = await home.query<Placement>("placements.find_by_id", `${SELECT} where p.id = $1`, [id]);
   return placement;
 }
 
@@ -84,19 +93,37 @@ export async function listPlacementsIn(
   return toPage(rows, page);
 }
 
-/** Writes a placement's state; `failure` is one sentence without secrets, or null. */
+/**
+ * From which states each state can be reached. Everything that changes a state goes through this table; one that a person
+ * has left meanwhile (revoked while it was being made) is not taken back.
+ */
+const REACHED_FROM: Record<PlacementState, readonly PlacementState[]> = {
+  PROVISIONING: ["FAILED"],
+  ACTIVE: ["PROVISIONING", "FAILED", "MOVING", "SUSPENDED"],
+  FAILED: ["PROVISIONING", "FAILED"],
+  MOVING: ["ACTIVE"],
+  SUSPENDED: ["ACTIVE"],
+  REVOKING: ["PROVISIONING", "FAILED", "ACTIVE", "SUSPENDED"],
+};
+
+/**
+ * Moves a placement to a state; `failure` is one sentence without secrets, or null. False when it is gone or in a state
+ * that does not lead there.
+ */
 export async function setPlacementState(
-  { home }: { home: HomeDatabase },
+  { home }: { home: Queryable<"home"> },
   id: string,
   state: PlacementState,
   failure: string | null = null,
-): Promise<void> {
-  await home.query(
+): Promise<boolean> {
+  const rows = await home.query(
     "placements.set_state",
-    `update tenantry.placements set state = $2, failure = $3, updated_at = now()
-     where id = $1 and (state, failure) is distinct from ($2, $3)`,
-    [id, state, failure],
+    `update tenantry.placements set state = $2, failure = $3, updated_at = now(),
+       drop_after = case when $2 in ('SUSPENDED', 'REVOKING') then drop_after end
+     where id = $1 and state = any($4) and (state, failure) is distinct from ($2, $3) returning id`,
+    [id, state, failure, REACHED_FROM[state]],
   );
+  return rows.length > 0;
 }
 
 /** The placements in these tenant databases. */

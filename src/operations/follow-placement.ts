@@ -1,9 +1,10 @@
 import type { Actor } from "#auth/actor";
 import { getPlacement, type Placement } from "#directory/placements";
 import { EventStream } from "#kernel/event-stream";
+import { OPERATION_CHANNEL } from "#operations/operation";
 import { PLACEMENT_CHANNEL, type Services } from "#operations/services";
 
-/** The placement now and after every change. NOT_FOUND, and the end, when the actor may not see it (any more). */
+/** The placement now, after every change, and at each step of what is done to it. NOT_FOUND, and the end, when the actor may not see it (any more). */
 export async function followPlacement(
   services: Services,
   actor: Actor,
@@ -13,9 +14,17 @@ export async function followPlacement(
   await getPlacement(services, actor, id);
   let stop: () => void = () => undefined;
   const changes = new EventStream<true>(() => stop());
-  stop = await services.listener.on(PLACEMENT_CHANNEL, (changed) => {
+  const stopState = await services.listener.on(PLACEMENT_CHANNEL, (changed) => {
     if (changed === id || changed === "") changes.push(true);
   });
+  // Each step of what is done to it counts as a change.
+  const stopSteps = await services.listener.on(OPERATION_CHANNEL, (payload) => {
+    if (payload.includes(id)) changes.push(true);
+  });
+  stop = () => {
+    stopState();
+    stopSteps();
+  };
   changes.push(true);
   return readEach(services, actor, id, changes);
 }

@@ -6,7 +6,7 @@ import { invalidInput, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import { validRegionKey } from "#kernel/validation";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { enqueue } from "#operations/job-runner";
+import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
 import { PLACEMENT_CHANNEL, type Services } from "#operations/services";
 import { databaseName } from "#replication/names";
 
@@ -30,7 +30,7 @@ export async function grantRegionAccess(
     throw invalidInput("isolation", "SHARED is not offered yet: grant DEDICATED access.");
   const region = await requireRegion(services, input.regionKey);
   const existing = await findPlacement(services, input.organizationId, region.id);
-  const id = existing?.id ?? (await requestPlacement(services, input, region));
+  const id = existing?.id ?? (await requestPlacement(services, actor, input, region));
   const placement = await waitUntilSettled(services, actor, id);
   if (placement.isolation !== input.isolation)
     throw new TenantryError("CONFLICT", `The organization has ${placement.isolation} access to this region already.`);
@@ -47,9 +47,10 @@ async function requireRegion(services: Services, key: string): Promise<Region> {
   }
 }
 
-/** Writes the desired state and the job that makes it real, in one transaction. Returns the placement's id. */
+/** Writes the desired state and the operation that makes it real, in one transaction. Returns the placement's id. */
 async function requestPlacement(
   services: Services,
+  actor: Actor,
   input: { organizationId: string; isolation: Isolation },
   region: Region,
 ): Promise<string> {
@@ -69,7 +70,13 @@ async function requestPlacement(
          select $1, $2, $3, id, $4, 'PROVISIONING' from database`,
         [id, input.organizationId, region.id, input.isolation, databaseName(services.installation, 0).slice(0, -1)],
       );
-      await enqueue(transaction, "provision-placement", id, { placementId: id });
+      await requestOperation(transaction, requesterOf(actor), {
+        kind: "provision-placement",
+        subject: placementSubject(id),
+        placementId: id,
+        organizationId: input.organizationId,
+        regionId: region.id,
+      });
     });
     return id;
   } catch (error) {

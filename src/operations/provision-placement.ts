@@ -3,58 +3,75 @@
  * does what is missing, so that it can run again after a crash at any point.
  */
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
-import { getPlacement, type Placement, setPlacementState } from "#directory/placements";
-import { OPERATOR } from "#auth/actor";
+import { findPlacementById, type Placement, setPlacementState } from "#directory/placements";
 import { TenantryError } from "#kernel/errors";
-import { redactedMessage } from "#kernel/redaction";
 import { TENANT_SCHEMA } from "#migrations/migration-set";
-import type { ServerAddress } from "#postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
-import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
+import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { establishLink } from "#replication/establish";
 import { nudge } from "#replication/nudge";
+import { classifyFailure } from "#operations/failure";
+import type { OperationRun } from "#operations/operation-run";
 import { ensureTemplate } from "#operations/template-database";
 import type { Services } from "#operations/services";
 import { tenantLinks } from "#operations/tenant-links";
 
-/** Brings the placement to ACTIVE. On failure writes FAILED with one sentence and throws, so that the job is tried again. */
-export async function provisionPlacement(services: Services, placementId: string): Promise<void> {
-  const placement = await getPlacement(services, OPERATOR, placementId);
-  if (placement.state !== "PROVISIONING" && placement.state !== "FAILED") return;
+/** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the operation runs again. */
+export async function provisionPlacement(services: Services, run: OperationRun<"provision-placement">): Promise<void> {
+  const { placementId } = run.operation;
+  const placement = placementId === null ? undefined : await findPlacementById(services, placementId);
+  // Revoked meanwhile, or made by an attempt whose end could not be recorded.
+  if (placement === undefined || (placement.state !== "PROVISIONING" && placement.state !== "FAILED")) return;
   try {
-    const address = await regionAddress(services, placement.regionId);
-    const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
-    await ensureDatabase(services, server, address, placement);
-    const database = services.pools.open("tenant", address, placement.database);
-    await ensureIdentity(services, database, placement);
-    const links = await tenantLinks(services, placement);
-    await Promise.all([establishLink(links.directory), establishLink(links.catalog)]);
-    await services.home.query(
-      "tenant_databases.set_version",
-      "update tenantry.tenant_databases set schema_version = $2 where id = $1",
-      [placement.databaseId, TENANT_SCHEMA.latestVersion],
-    );
-    await setPlacementState(services, placement.id, "ACTIVE");
-    // From now on its carrier looks after it; what changed since the seed is waiting in the slots.
-    await nudge(services.home, [
-      { databaseId: placement.databaseId, direction: "directory" },
-      { databaseId: placement.databaseId, direction: "catalog" },
-    ]);
+    await provision(services, run, placement);
   } catch (error) {
-    await setPlacementState(services, placement.id, "FAILED", describeFailure(error));
+    await setPlacementState(services, placement.id, "FAILED", classifyFailure(error).sentence);
     throw error;
   }
+}
+
+async function provision(
+  services: Services,
+  run: OperationRun<"provision-placement">,
+  placement: Placement,
+): Promise<void> {
+  const address = await regionAddress(services, placement.regionId);
+  const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
+  const { pools, installation } = services;
+  const template = await run.step("make-template", () => ensureTemplate({ pools, server, address, installation }));
+  await run.step("create-database", () => ensureDatabase(services, server, template, placement));
+  const database = services.pools.open("tenant", address, placement.database);
+  await run.step("identify", () => ensureIdentity(services, database, placement));
+  const links = await tenantLinks(services, placement);
+  await Promise.all([
+    run.step("link-directory", () => establishLink(links.directory)),
+    run.step("link-catalog", () => establishLink(links.catalog)),
+  ]);
+  await run.step("activate", () => activate(services, placement));
+}
+
+async function activate(services: Services, placement: Placement): Promise<void> {
+  await services.home.query(
+    "tenant_databases.set_version",
+    "update tenantry.tenant_databases set schema_version = $2 where id = $1 and schema_version is null",
+    [placement.databaseId, TENANT_SCHEMA.latestVersion],
+  );
+  await setPlacementState(services, placement.id, "ACTIVE");
+  // From now on its carrier looks after it; what changed since the seed is waiting in the slots.
+  await nudge(services.home, [
+    { databaseId: placement.databaseId, direction: "directory" },
+    { databaseId: placement.databaseId, direction: "catalog" },
+  ]);
 }
 
 async function ensureDatabase(
   services: Services,
   server: ServerDatabase,
-  address: ServerAddress,
+  template: string,
   placement: Placement,
 ): Promise<void> {
-  const { installation, pools } = services;
-  const template = await ensureTemplate({ pools, server, address, installation });
+  const { installation } = services;
   const name = quoteIdentifier(placement.database);
   try {
     await server.query(
@@ -88,15 +105,4 @@ async function ensureIdentity(services: Services, database: TenantDatabase, plac
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
     );
-}
-
-/** Why it failed, in one sentence for the placement's `failure`. */
-function describeFailure(error: unknown): string {
-  if (error instanceof TenantryError) return error.message;
-  if (isConnectionFailure(error)) return "The region's server cannot be reached.";
-  const state = sqlState(error);
-  if (state === SQL_STATE.diskFull) return "The region's server has no disk space left.";
-  if (state === SQL_STATE.queryCanceled)
-    return "The region's server took too long; a long transaction that writes may be open on it.";
-  return `PostgreSQL refused: ${redactedMessage(error)}`;
 }

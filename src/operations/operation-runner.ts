@@ -1,0 +1,239 @@
+/**
+ * Runs what is due, in this process. An operation is held by session locks at home: they end with the process that holds
+ * them, however it ends, so that another goes on at once. Locks of a queue in a table would outlive it.
+ */
+import { z } from "zod";
+import { delay } from "#kernel/wait";
+import type { Session } from "#postgres/database";
+import {
+  type CallerKind,
+  lockSubject,
+  OPERATION_CHANNEL,
+  OPERATIONS,
+  type OperationKind,
+  unlockSubject,
+} from "#operations/operation";
+import { type ClaimedOperation, OperationRun } from "#operations/operation-run";
+import { provisionPlacement } from "#operations/provision-placement";
+import type { Services } from "#operations/services";
+
+type WorkerKind = Exclude<OperationKind, CallerKind>;
+type Handlers = { [Kind in WorkerKind]: (services: Services, run: OperationRun<Kind>) => Promise<void> };
+
+/** What runs each kind. A kind without a handler does not compile. */
+const HANDLERS: Handlers = {
+  "provision-placement": provisionPlacement,
+};
+
+/** Operations that this process runs at once. */
+const MAX_RUNNING = 8;
+/** Operations on one region's server at once, of all processes together. */
+const MAX_PER_SERVER = 4;
+/** When a notification is missed, what is due is found after this long. */
+const POLL_INTERVAL_MS = 2_000;
+const RECONNECT_PAUSE_MS = 500;
+
+// First key of the two-key advisory locks at home; the second is a hash of the place.
+const SERVER_LOCK = 7_365_005;
+
+export type OperationRunner = {
+  /** Takes nothing more and lets what runs finish. */
+  stop: () => Promise<void>;
+};
+
+/** Starts running operations in this process. */
+export async function startOperationRunner(services: Services): Promise<OperationRunner> {
+  const stop = new AbortController();
+  let wake: () => void = () => undefined;
+  const stopListening = await services.listener.on(OPERATION_CHANNEL, (payload) => {
+    if (payload === "" || payload.endsWith(" WAITING")) wake();
+  });
+  const untilWoken = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  const running = keepRunning(services, stop.signal, untilWoken, () => wake());
+  return {
+    stop: async () => {
+      stopListening();
+      stop.abort(new Error("the operation runner stopped"));
+      wake();
+      await running;
+    },
+  };
+}
+
+async function keepRunning(
+  services: Services,
+  stop: AbortSignal,
+  untilWoken: () => Promise<void>,
+  wake: () => void,
+): Promise<void> {
+  while (!stop.aborted) {
+    try {
+      await services.home.session((session) => runInSession(services, session, stop, untilWoken, wake));
+    } catch (error) {
+      services.logger.warn({ err: error }, "the session that holds the operations broke");
+      await delay(RECONNECT_PAUSE_MS, stop).catch(() => undefined);
+    }
+  }
+}
+
+/** What is held in this session, by lock key: the server counts a lock that one session takes twice as two. */
+type Held = { subjects: Set<string>; places: Set<string>; tasks: Set<Promise<void>>; ended: Ended[] };
+type Ended = { subject?: string; place?: string | undefined };
+
+async function runInSession(
+  services: Services,
+  session: Session<"home">,
+  stop: AbortSignal,
+  untilWoken: () => Promise<void>,
+  wake: () => void,
+): Promise<void> {
+  const lost = new AbortController();
+  const held: Held = { subjects: new Set(), places: new Set(), tasks: new Set(), ended: [] };
+  try {
+    while (!stop.aborted) {
+      const woken = untilWoken();
+      await release(session, held);
+      await claimDue(services, session, held, lost.signal, wake);
+      await Promise.race([woken, delay(POLL_INTERVAL_MS, stop).catch(() => undefined)]);
+    }
+    await Promise.all(held.tasks);
+    await session.query("operations.release_all", "select pg_advisory_unlock_all()");
+  } catch (error) {
+    // Others may take over from now on.
+    lost.abort(new Error("the session that holds the operations broke"));
+    await Promise.all(held.tasks);
+    throw error;
+  }
+}
+
+async function release(session: Session<"home">, held: Held): Promise<void> {
+  for (const { subject, place } of held.ended.splice(0)) {
+    if (subject !== undefined) {
+      await unlockSubject(session, subject);
+      held.subjects.delete(subject);
+    }
+    if (place !== undefined) {
+      await session.query("operations.unlock", "select pg_advisory_unlock($1, hashtext($2))", [SERVER_LOCK, place]);
+      held.places.delete(place);
+    }
+  }
+}
+
+const rowSchema = z.object({
+  id: z.string(),
+  kind: z.enum(Object.keys(OPERATIONS) as [OperationKind, ...OperationKind[]]),
+  subject: z.string(),
+  placementId: z.string().nullable(),
+  regionId: z.string().nullable(),
+});
+type Candidate = z.infer<typeof rowSchema>;
+
+async function claimDue(
+  services: Services,
+  session: Session<"home">,
+  held: Held,
+  lost: AbortSignal,
+  wake: () => void,
+): Promise<void> {
+  if (held.tasks.size >= MAX_RUNNING) return;
+  const rows = await session.query(
+    "operations.due",
+    `select id, kind, subject, placement_id as "placementId", region_id as "regionId" from tenantry.operations
+     where state in ('WAITING', 'RUNNING') and due_at <= now() and subject <> all($1::text[])
+       and kind = any($2::text[])
+     order by due_at limit 100`,
+    [[...held.subjects], Object.keys(OPERATIONS)],
+  );
+  for (const row of rows) {
+    if (held.tasks.size >= MAX_RUNNING) return;
+    const candidate = rowSchema.parse(row);
+    if (held.subjects.has(candidate.subject)) continue;
+    const place = await takePlace(session, held, candidate.regionId);
+    if (place === null) continue;
+    const claimed = await claim(session, candidate);
+    if (claimed === undefined) {
+      held.ended.push({ place });
+      continue;
+    }
+    held.subjects.add(candidate.subject);
+    const task = runOne(services, claimed, lost).finally(() => {
+      held.tasks.delete(task);
+      held.ended.push({ subject: candidate.subject, place });
+      wake();
+    });
+    held.tasks.add(task);
+  }
+}
+
+/** A place on the region's server; undefined when none is needed, null when none is free. */
+async function takePlace(
+  session: Session<"home">,
+  held: Held,
+  regionId: string | null,
+): Promise<string | undefined | null> {
+  if (regionId === null) return undefined;
+  for (let index = 0; index < MAX_PER_SERVER; index += 1) {
+    const place = `${regionId} ${index}`;
+    if (held.places.has(place)) continue;
+    const [row] = await session.query<{ taken: boolean }>(
+      "operations.lock",
+      "select pg_try_advisory_lock($1, hashtext($2)) as taken",
+      [SERVER_LOCK, place],
+    );
+    if (row?.taken !== true) continue;
+    held.places.add(place);
+    return place;
+  }
+  return null;
+}
+
+/** Takes the subject's lock and marks the operation as running; undefined when somebody else has it or it is over. */
+async function claim(
+  session: Session<"home">,
+  candidate: Candidate,
+): Promise<ClaimedOperation<WorkerKind> | undefined> {
+  if (!(await lockSubject(session, candidate.subject))) return undefined;
+  const { kind } = candidate;
+  const byCaller = !isWorkerKind(kind);
+  const [row] = await session.query<Pick<ClaimedOperation, "input" | "result" | "attempts">>(
+    "operations.claim",
+    // One that its caller ran is not ours to go on with: whoever ran it is gone, as its lock is free.
+    `update tenantry.operations set attempts = attempts + 1, started_at = coalesce(started_at, now()),
+       state = case when $2 then 'FAILED' else 'RUNNING' end,
+       finished_at = case when $2 then now() end,
+       last_error = case when $2 then 'The process that ran it ended before it was done: run it again.' else last_error end
+     where id = $1 and state in ('WAITING', 'RUNNING') and due_at <= now()
+     returning input, result, attempts`,
+    [candidate.id, byCaller],
+  );
+  if (row !== undefined && isWorkerKind(kind)) return { ...candidate, kind, ...row };
+  await unlockSubject(session, candidate.subject);
+  return undefined;
+}
+
+function isWorkerKind(kind: OperationKind): kind is WorkerKind {
+  return OPERATIONS[kind].runBy === "worker";
+}
+
+/** Runs it to its end. Never rejects: what cannot even be recorded runs again when its lock is free. */
+async function runOne(services: Services, operation: ClaimedOperation<WorkerKind>, lost: AbortSignal): Promise<void> {
+  const run = new OperationRun(services, operation, lost);
+  try {
+    try {
+      // The table pairs each kind with its handler; the compiler cannot follow that through the union.
+      await HANDLERS[operation.kind](services, run as OperationRun<never>);
+      await run.finish();
+    } catch (error) {
+      services.logger.warn(
+        { err: error, operation: operation.kind, subject: operation.subject },
+        "an operation failed",
+      );
+      if (!lost.aborted) await run.fail(error, { retries: true });
+    }
+  } catch (error) {
+    services.logger.warn({ err: error, operation: operation.kind }, "an operation's end could not be recorded");
+  }
+}

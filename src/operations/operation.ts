@@ -1,0 +1,106 @@
+/**
+ * Operations: what touches several servers. A row at home says what was asked for; a handler of idempotent steps makes it
+ * real by reading the servers and doing what is missing, so that running again mends a crash anywhere.
+ */
+import type { Actor } from "#auth/actor";
+import { newId } from "#kernel/ids";
+import type { Queryable, Session } from "#postgres/database";
+
+/**
+ * Each kind with its steps, in order. `worker`: run by the operation runner of any process, again after a failure.
+ * `caller`: run by the command that asked, which runs it again; when that process ends, it counts as failed.
+ */
+export const OPERATIONS = {
+  "provision-placement": {
+    runBy: "worker",
+    steps: ["make-template", "create-database", "identify", "link-directory", "link-catalog", "activate"],
+  },
+  "export-placement": { runBy: "caller", steps: ["export"] },
+  "import-placement": { runBy: "caller", steps: ["import"] },
+  "migrate-databases": { runBy: "caller", steps: ["plan", "canary", "waves", "templates"] },
+} as const satisfies Record<string, { runBy: "worker" | "caller"; steps: readonly string[] }>;
+
+export type OperationKind = keyof typeof OPERATIONS;
+/** Those that a process runs for whoever called it. */
+export type CallerKind = {
+  [Kind in OperationKind]: (typeof OPERATIONS)[Kind]["runBy"] extends "caller" ? Kind : never;
+}[OperationKind];
+export type StepOf<Kind extends OperationKind> = (typeof OPERATIONS)[Kind]["steps"][number];
+
+export const OPERATION_STATES = ["WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED"] as const;
+type OperationState = (typeof OPERATION_STATES)[number];
+
+/** Channel on which home announces `<operation id> <placement id or -> <state>`. */
+export const OPERATION_CHANNEL = "tenantry_operation";
+
+export type OperationRequest = {
+  kind: OperationKind;
+  subject: string;
+  placementId?: string;
+  organizationId?: string;
+  regionId?: string;
+  /** Without secrets: it is stored and shown. */
+  input?: object;
+  /** Not before this moment; now when left out. */
+  dueAt?: Date;
+};
+
+/** Who asked, as it is stored. */
+export function requesterOf(actor: Actor): string {
+  return actor.kind === "user" ? actor.userId : "operator";
+}
+
+/**
+ * Writes the request, in the caller's transaction. One that is active for the same kind and subject is brought forward
+ * instead and run at once. Returns the id of the one that will run.
+ */
+export async function requestOperation(
+  home: Queryable<"home">,
+  requestedBy: string,
+  request: OperationRequest,
+): Promise<string> {
+  const [row] = await home.query<{ id: string }>(
+    "operations.request",
+    `insert into tenantry.operations as o
+       (id, kind, subject, placement_id, organization_id, region_id, requested_by, input, due_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, now()))
+     on conflict (kind, subject) where state in ('WAITING', 'RUNNING')
+       do update set due_at = excluded.due_at, input = excluded.input
+     returning id`,
+    [
+      newId(),
+      request.kind,
+      request.subject,
+      request.placementId ?? null,
+      request.organizationId ?? null,
+      request.regionId ?? null,
+      requestedBy,
+      JSON.stringify(request.input ?? {}),
+      request.dueAt ?? null,
+    ],
+  );
+  if (row === undefined) throw new Error("the insert returned no row");
+  return row.id;
+}
+
+// First key of the two-key advisory locks at home; the second is a hash of the subject.
+const SUBJECT_LOCK = 7_365_004;
+
+/** Takes the subject for this session; false when an operation on it runs. The lock ends with the session. */
+export async function lockSubject(session: Session<"home">, subject: string): Promise<boolean> {
+  const [row] = await session.query<{ taken: boolean }>(
+    "operations.lock",
+    "select pg_try_advisory_lock($1, hashtext($2)) as taken",
+    [SUBJECT_LOCK, subject],
+  );
+  return row?.taken === true;
+}
+
+export async function unlockSubject(session: Session<"home">, subject: string): Promise<void> {
+  await session.query("operations.unlock", "select pg_advisory_unlock($1, hashtext($2))", [SUBJECT_LOCK, subject]);
+}
+
+/** What operations on a placement have as their subject. */
+export function placementSubject(placementId: string): string {
+  return `placement:${placementId}`;
+}

@@ -1,0 +1,61 @@
+-- Operations: what was asked for that touches several servers, how far it is, and what came of it.
+
+create table tenantry.operations (
+  id uuid primary key,
+  kind text not null,
+  -- What it is about. Two operations on one subject never run at the same time.
+  subject text not null,
+  -- No foreign keys: the record outlives what it is about.
+  placement_id uuid,
+  organization_id uuid,
+  region_id uuid,
+  -- `operator`, `system`, or a user's id.
+  requested_by text not null,
+  requested_at timestamptz not null default now(),
+  -- What it needs to know, without secrets.
+  input jsonb not null default '{}',
+  state text not null default 'WAITING' check (state in ('WAITING', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED')),
+  step text,
+  attempts int not null default 0,
+  -- One sentence without secrets.
+  last_error text,
+  -- When it is to run (again).
+  due_at timestamptz not null default now(),
+  started_at timestamptz,
+  finished_at timestamptz,
+  result jsonb
+);
+create index operations_due on tenantry.operations (due_at) where state in ('WAITING', 'RUNNING');
+create index operations_placement_id on tenantry.operations (placement_id, id) where placement_id is not null;
+-- Asking twice for the same is asking once.
+create unique index operations_active_key on tenantry.operations (kind, subject) where state in ('WAITING', 'RUNNING');
+
+create table tenantry.operation_steps (
+  operation_id uuid not null references tenantry.operations on delete cascade,
+  name text not null,
+  attempts int not null default 0,
+  started_at timestamptz,
+  finished_at timestamptz,
+  primary key (operation_id, name)
+);
+
+create function tenantry.operation_notify() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('tenantry_operation', new.id || ' ' || coalesce(new.placement_id::text, '-') || ' ' || new.state);
+  return null;
+end $$;
+create trigger operation_notify after insert or update on tenantry.operations
+  for each row execute function tenantry.operation_notify();
+
+-- What waited in the job queue that operations replace.
+insert into tenantry.operations (id, kind, subject, placement_id, organization_id, region_id, requested_by)
+  select gen_random_uuid(), 'provision-placement', 'placement:' || id, id, organization_id, region_id, 'system'
+  from tenantry.placements where state in ('PROVISIONING', 'FAILED');
+drop schema if exists graphile_worker cascade;
+
+-- A suspended placement takes no reads and writes; its database is dropped after this moment unless that is undone.
+alter table tenantry.placements add column drop_after timestamptz;
+
+-- How far the subscriber had come when it was last parked: a subscriber that remembers less was restored from a backup.
+alter table tenantry.links add column subscription_oid oid;
+alter table tenantry.links add column origin_lsn pg_lsn;
