@@ -15,6 +15,8 @@ const SETTINGS: Record<string, string> = {
   // A slot that nobody reads any more must not fill the disk. It ends slots in use too, so it is far beyond any lag
   // that the sweep of parked subscriptions lets come about.
   max_slot_wal_keep_size: "10GB",
+  // A worker visits each database this often (1 min by default): with 200 of them that alone is 2 % of a core at rest.
+  autovacuum_naptime: "5min",
   shared_buffers: "128MB",
   timezone: "UTC",
   log_timezone: "UTC",

@@ -2,16 +2,19 @@
  * Carries replication in this process: takes the regions that nobody else carries, runs a carrier and the sweep for
  * each, and gives them up when the process ends, however it ends.
  */
+import { randomBytes } from "node:crypto";
 import { listCarriedRegions, listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { delay } from "#kernel/wait";
 import { redactedMessage } from "#kernel/redaction";
+import type { ServerAddress } from "#postgres/connection-url";
 import type { Session } from "#postgres/database";
 import { probeServer } from "#postgres/probe";
-import { Carrier, type CarrierOptions } from "#replication/carrier";
+import { Carrier } from "#replication/carrier";
+import type { CarrierOptions } from "#replication/carrier-options";
 import { placesFor } from "#replication/capacity";
 import { linksOf, type Link } from "#replication/link";
-import { linkName } from "#replication/names";
+import { linkName, scoutName } from "#replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#replication/nudge";
 import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#replication/sweep";
 import type { Services } from "#operations/services";
@@ -167,15 +170,17 @@ async function carryRegion(services: Services, regionId: string, options: Replic
     probeServer(region),
     listCarriedRegions(services),
   ]);
-  const openLink = async (id: LinkId): Promise<Link | undefined> => {
+  const openAt = async (id: LinkId, at: ServerAddress): Promise<Link | undefined> => {
     const [row] = await listReplicatedDatabases(services, { databaseId: id.databaseId });
-    return row === undefined ? undefined : openReplicatedLink(services, row, id);
+    return row === undefined ? undefined : openReplicatedLink(services, row, id, at);
   };
+  const openLink = (id: LinkId) => openAt(id, address);
+  const reopenLink = async (id: LinkId) => openAt(id, await regionAddress(services, regionId));
   const report = (message: string, error?: unknown) => {
     services.logger.warn(error === undefined ? {} : { err: error }, `replication: ${message}`);
   };
   const capacity = placesFor(homeProbe, regionProbe, regions.length);
-  const carrier = new Carrier({ home: services.home, region, openLink, capacity, report }, options.carrier);
+  const carrier = new Carrier({ home: services.home, region, openLink, reopenLink, capacity, report }, options.carrier);
   carrier.start();
   const stop = new AbortController();
   let wake: () => void = () => undefined;
@@ -186,7 +191,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
       { databaseId, direction: "catalog" },
     ]);
     const nameOf = (id: LinkId) => linkName(services.installation, id.databaseId, id.direction);
-    await sweep({ home: services.home, region, links, nameOf, openLink, carrier }, options.limits);
+    const newScoutName = () => scoutName(services.installation, randomBytes(6).toString("hex"));
+    await sweep({ home: services.home, region, links, nameOf, openLink, carrier, newScoutName }, options.limits);
   };
   const sweeping = (async () => {
     while (!stop.signal.aborted) {
@@ -209,9 +215,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   };
 }
 
-/** A link of a replicated database with both ends open, at the addresses of now. */
-async function openReplicatedLink(services: Services, row: ReplicatedDatabase, id: LinkId): Promise<Link> {
-  const address = await regionAddress(services, row.regionId);
+/** A link of a replicated database with both ends open. */
+function openReplicatedLink(services: Services, row: ReplicatedDatabase, id: LinkId, address: ServerAddress): Link {
   const links = linksOf(
     services.installation,
     row.databaseId,

@@ -81,7 +81,7 @@ async function survey(
 function toFlow(link: LinkSurvey): FlowHealth {
   const late =
     (link.waitingSeconds ?? 0) > MAX_WAIT_SECONDS ? "something has been waiting for over a minute" : undefined;
-  const problem = findDamage(link) ?? link.failure ?? late ?? null;
+  const problem = findDamage(link)?.reason ?? link.failure ?? late ?? null;
   return {
     direction: link.id.direction,
     healthy: problem === null,

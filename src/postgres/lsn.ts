@@ -7,8 +7,3 @@ export function parseLsn(text: string): Lsn {
   if (match === null) throw new RangeError("not a log sequence number");
   return ((BigInt(`0x${match[1]}`) << 32n) | BigInt(`0x${match[2]}`)) as Lsn;
 }
-
-/** The number as PostgreSQL writes it. */
-export function formatLsn(lsn: Lsn): string {
-  return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffff_ffffn).toString(16).toUpperCase()}`;
-}

@@ -3,9 +3,9 @@
  * has arrived, and parks them again. One process carries a region at a time (replication/SPEC.md, invariant 6).
  */
 import { delay } from "#kernel/wait";
-import type { HomeDatabase, ServerDatabase } from "#postgres/database";
 import { isConnectionFailure } from "#postgres/sql-state";
-import type { Link } from "#replication/link";
+import { CARRIER_DEFAULTS, type CarrierContext, type CarrierOptions } from "#replication/carrier-options";
+import { DAMAGE, type Damage } from "#replication/damage";
 import { recordCarried, recordFailure } from "#replication/link-record";
 import { holdsPlace, type LinkEvent, next } from "#replication/link-state";
 import { mend } from "#replication/establish";
@@ -14,42 +14,7 @@ import type { Direction } from "#replication/names";
 import { publicationMatches } from "#replication/publication";
 import { answerTickets, type LinkId } from "#replication/nudge";
 import { type Observation, observeHome, observeRegion } from "#replication/observe";
-import { applyErrors, disableSubscription, enableSubscription } from "#replication/subscription";
-
-export type CarrierOptions = {
-  /** A link that has carried everything stays awake this long, for what may come next. */
-  idleMs: number;
-  /** While others wait for a place, a busy link gives its own up after this long. */
-  sliceMs: number;
-  /** An awake link without a walsender for this long is mended. */
-  stallMs: number;
-  /** Pause between two looks at the slots while something is being carried. */
-  pollMs: number;
-  /** First pause before a broken link is mended again; doubles up to `maxRetryMs`. */
-  retryMs: number;
-  maxRetryMs: number;
-};
-
-export const CARRIER_DEFAULTS: CarrierOptions = {
-  idleMs: 500,
-  sliceMs: 2_000,
-  stallMs: 10_000,
-  pollMs: 4,
-  retryMs: 500,
-  maxRetryMs: 60_000,
-};
-
-export type CarrierContext = {
-  home: HomeDatabase;
-  /** The region's maintenance database: slots of all its databases are seen from there. */
-  region: ServerDatabase;
-  /** The link, or undefined when its database takes no replication now (being made, gone). */
-  openLink: (id: LinkId) => Promise<Link | undefined>;
-  /** How many links of each direction may be awake at once. */
-  capacity: Record<Direction, number>;
-  /** Told about what goes wrong and what was mended, with no secret in it. */
-  report: (message: string, error?: unknown) => void;
-};
+import { applyErrors, disableSubscription, enableSubscription, findOrigin } from "#replication/subscription";
 
 export class Carrier {
   readonly #context: CarrierContext;
@@ -82,7 +47,7 @@ export class Carrier {
   /** Something may be waiting on this link. `ticket` is answered when what is committed by now has arrived. */
   async nudge(
     id: LinkId,
-    details: { ticket?: string | undefined; catalogChanges?: readonly string[]; broken?: string } = {},
+    details: { ticket?: string | undefined; catalogChanges?: readonly string[]; broken?: Damage } = {},
   ): Promise<void> {
     if (!this.#links.has(keyOf(id))) await this.#admit(id);
     // Asked for again: a link that was found while waiting may have been parked and forgotten since.
@@ -247,9 +212,8 @@ export class Carrier {
 
   #judge(runtime: Runtime, now: number, answered: string[]): void {
     const { sample, target } = runtime;
-    if (sample === undefined) return this.#fail(runtime, "the replication slot is gone");
-    if (sample.walStatus === "lost")
-      return this.#fail(runtime, "the replication slot was lost: it fell too far behind");
+    if (sample === undefined) return this.#fail(runtime, DAMAGE.slotGone);
+    if (sample.walStatus === "lost") return this.#fail(runtime, DAMAGE.slotLost);
     if (target !== undefined && sample.confirmed !== null && sample.confirmed >= target) {
       answered.push(...runtime.targetTickets);
       runtime.targetTickets = [];
@@ -263,20 +227,19 @@ export class Carrier {
     if (sample.active) runtime.inactiveSince = now;
     // Longer after each failure: where workers start slowly, giving up again and again would never let one start.
     if (now - runtime.inactiveSince > this.#options.stallMs * 2 ** Math.min(runtime.failures, 4))
-      return this.#fail(runtime, "the subscription does not connect to its publisher");
+      return this.#fail(runtime, DAMAGE.notConnecting);
     if (now >= runtime.nextErrorLook && now - runtime.awakeSince > 500) {
       runtime.nextErrorLook = now + 500;
       this.#task(runtime, async () => {
-        const errors = await applyErrors(runtime.link);
-        if (runtime.state === "awake" && errors > runtime.errorsAtWake)
-          this.#fail(runtime, "the subscription cannot apply a change");
+        const errors = await this.#applyErrors(runtime);
+        if (runtime.state === "awake" && errors > runtime.errorsAtWake) this.#fail(runtime, DAMAGE.notApplying);
       });
     }
   }
 
   async #wake(runtime: Runtime): Promise<void> {
     // Errors from before the wake are not this one's.
-    runtime.errorsAtWake = await applyErrors(runtime.link);
+    runtime.errorsAtWake = await this.#applyErrors(runtime);
     // Without its publication the stream would skip changes (18) or end (before). Home's costs nothing to look at;
     // a region's is looked at by the sweep.
     const [published] = await Promise.all([
@@ -288,7 +251,12 @@ export class Carrier {
     runtime.idleSince = now;
     runtime.inactiveSince = now;
     this.#move(runtime, "enabled");
-    if (!published) this.#fail(runtime, "the publication is gone or was changed");
+    if (!published) this.#fail(runtime, DAMAGE.publicationChanged);
+  }
+
+  /** Over a connection that is open: the tenant database's may have to be made. */
+  #applyErrors({ id, link }: Runtime): Promise<number> {
+    return applyErrors(id.direction === "directory" ? this.#context.region : this.#context.home, link.name);
   }
 
   #retire(runtime: Runtime): void {
@@ -305,15 +273,19 @@ export class Carrier {
         this.#links.set(keyOf(runtime.id), runtime);
         return this.#move(runtime, "disabledUnfinished");
       }
-      await recordCarried(this.#context.home, runtime.link, runtime.changes);
+      // Home cannot be the witness of its own past: a catalog's subscriber goes back together with this record.
+      const origin =
+        runtime.id.direction === "directory" ? await findOrigin(this.#context.region, runtime.link.name) : undefined;
+      await recordCarried(this.#context.home, runtime.link, runtime.changes, origin);
       if (runtime.nudged) return this.#move(runtime, "disabledUnfinished");
       this.#move(runtime, "disabled");
       this.#links.delete(keyOf(runtime.id));
     });
   }
 
-  #fail(runtime: Runtime, reason: string): void {
+  #fail(runtime: Runtime, { reason, reseed, doubtsPublisher = false }: Damage): void {
     this.#move(runtime, "failed");
+    runtime.mustReseed ||= reseed;
     runtime.failures += 1;
     runtime.nudged = true;
     runtime.nudgedTickets.push(...runtime.targetTickets.splice(0));
@@ -322,19 +294,22 @@ export class Carrier {
     const pause = Math.min(this.#options.retryMs * 2 ** (runtime.failures - 2), this.#options.maxRetryMs);
     runtime.retryAt = performance.now() + (runtime.failures === 1 ? 0 : pause);
     this.#context.report(`${runtime.link.name}: ${reason}`);
+    if (doubtsPublisher && runtime.id.direction === "directory")
+      this.#background(this.nudge({ ...runtime.id, direction: "catalog" }, { broken: DAMAGE.homeDoubted }));
     this.#background(recordFailure(this.#context.home, runtime.id, reason));
     this.#wakeLoop();
   }
 
   async #mend(runtime: Runtime): Promise<void> {
-    const fresh = await this.#context.openLink(runtime.id);
+    const fresh = await this.#context.reopenLink(runtime.id);
     if (fresh === undefined) {
       this.#links.delete(keyOf(runtime.id));
       return;
     }
     runtime.link = fresh;
     // What a new connection string did not mend, a reseed does.
-    const done = await mend(fresh, { reseed: runtime.failures > 1 });
+    const done = await mend(fresh, { reseed: runtime.mustReseed || runtime.failures > 1 });
+    runtime.mustReseed = false;
     this.#context.report(`${runtime.link.name}: ${done}`);
     this.#move(runtime, "mended");
   }
@@ -345,7 +320,7 @@ export class Carrier {
     const task = work()
       .catch((error: unknown) => {
         this.#context.report(`${runtime.link.name}: a step failed`, error);
-        this.#fail(runtime, isConnectionFailure(error) ? "a server cannot be reached" : "a step failed on a server");
+        this.#fail(runtime, isConnectionFailure(error) ? DAMAGE.unreachable : DAMAGE.stepFailed);
       })
       .finally(() => {
         runtime.working -= 1;

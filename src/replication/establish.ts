@@ -11,6 +11,10 @@ import {
   refreshConnection,
 } from "#replication/subscription";
 
+// First key of the two-key advisory locks in the subscriber's database.
+const MEND_LOCK = 7_365_006;
+const MEND_LOCK_TIMEOUT_MS = 60_000;
+
 /** Makes the link, parked, or completes a half-made one; a whole one stays as it is. */
 export async function establishLink(link: Link): Promise<void> {
   if (!(await isWhole(link))) await rebuild(link);
@@ -26,8 +30,16 @@ export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise
     await refreshConnection(link);
     return "the connection was renewed";
   }
-  await rebuild(link);
-  return "the copy was reseeded";
+  // Two carriers can overlap for a moment when the session that holds a region breaks. A subscription of one on a slot
+  // of the other, which has not seeded for it yet, would miss what came in between.
+  return link.subscriber.database.session(async (session) => {
+    await session.query("establish.timeout", `set lock_timeout = ${MEND_LOCK_TIMEOUT_MS}`);
+    await session.query("establish.lock", "select pg_advisory_lock($1, hashtext($2))", [MEND_LOCK, link.name]);
+    await rebuild(link);
+    await session.query("establish.unlock", "select pg_advisory_unlock($1, hashtext($2))", [MEND_LOCK, link.name]);
+    await session.query("establish.timeout", "reset lock_timeout");
+    return "the copy was reseeded";
+  });
 }
 
 async function isWhole(link: Link): Promise<boolean> {

@@ -11,6 +11,8 @@ export async function recordCarried(
   home: HomeDatabase,
   { databaseId, direction, publisher }: Link,
   changes: readonly string[] | undefined,
+  /** Where the subscriber stands now, where that can be read. */
+  origin: { oid: number; position: string } | undefined,
 ): Promise<void> {
   if (direction === "catalog" && changes !== undefined && changes.length > 0)
     await publisher.database.query(
@@ -23,13 +25,14 @@ export async function recordCarried(
     `with gone as (
        delete from tenantry.directory_changes where $2 = 'directory' and id = any($3::bigint[])
      )
-     insert into tenantry.links as l (database_id, direction, carried_at, checked_at)
-     select id, $2, now(), now() from tenantry.tenant_databases where id = $1
+     insert into tenantry.links as l (database_id, direction, carried_at, checked_at, subscription_oid, origin_lsn)
+     select id, $2, now(), now(), $5, $6 from tenantry.tenant_databases where id = $1
      on conflict (database_id, direction) do update set
+       subscription_oid = $5, origin_lsn = $6,
        carried_at = now(), waiting_since = null, failure = null, failed_at = null, failures = 0,
        -- A catalog counts as checked when its change log was read, not whenever something was carried.
        checked_at = case when $2 = 'directory' or $4 then now() else l.checked_at end`,
-    [databaseId, direction, changes ?? [], changes !== undefined],
+    [databaseId, direction, changes ?? [], changes !== undefined, origin?.oid ?? null, origin?.position ?? null],
   );
 }
 

@@ -25,6 +25,8 @@ export type Runtime = {
   errorsAtWake: number;
   nextErrorLook: number;
   failures: number;
+  /** Only a reseed mends it. */
+  mustReseed: boolean;
   retryAt: number;
   /** How often in a row its place was taken before it had reached its target: each time it gets twice as long. */
   unfinishedSlices: number;
@@ -52,6 +54,7 @@ export function newRuntime(id: LinkId, link: Link): Runtime {
     errorsAtWake: 0,
     nextErrorLook: 0,
     failures: 0,
+    mustReseed: false,
     retryAt: 0,
     working: 0,
   };

@@ -17,6 +17,11 @@ export function templateName(installation: string, schemaVersion: number): strin
   return `tenantry_${installation}_template_${schemaVersion}`;
 }
 
+/** The name of a slot that a sweep makes for its own time. `unique` tells two sweeps of one server apart. */
+export function scoutName(installation: string, unique: string): string {
+  return `tenantry_${installation}_scout_${unique}`;
+}
+
 /** The name that the publication, the slot and the subscription of one flow share. */
 export function linkName(installation: string, databaseId: number, direction: Direction): string {
   return `${databaseName(installation, databaseId)}_${direction}`;

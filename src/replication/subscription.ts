@@ -1,7 +1,7 @@
 /** Subscriptions: what pulls a link's changes. The connection string they keep holds a password; it is never read back. */
 import { formatConnectionString } from "#postgres/connection-url";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
-import type { DatabaseKind, Session } from "#postgres/database";
+import type { DatabaseKind, Queryable, Session } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import type { Link } from "#replication/link";
 
@@ -21,10 +21,11 @@ export async function findSubscription(link: Link): Promise<Subscription | undef
   return row === undefined ? undefined : { enabled: row.enabled, slotName: row.slot_name };
 }
 
+// With the default, `off`, what was applied counts as confirmed only when the subscriber's WAL writer has come round,
+// some 200 ms later: every ticket would wait for that.
+const SYNCHRONOUS_COMMIT = "synchronous_commit = 'local'";
+
 /**
- * With the default, `synchronous_commit = off`, what was applied counts as confirmed only when the subscriber's WAL
- * writer has come round, some 200 ms later: every ticket would wait for that.
- *
  * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the
  * slot was made. The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server.
  */
@@ -39,7 +40,7 @@ export async function createSubscription(link: Link): Promise<void> {
         "subscription.create",
         `create subscription ${name} connection ${connection} publication ${name}
          with (create_slot = false, slot_name = ${quoteLiteral(link.name)}, copy_data = false, enabled = false,
-               synchronous_commit = 'local')`,
+               ${SYNCHRONOUS_COMMIT})`,
       );
     } catch (error) {
       if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
@@ -58,18 +59,58 @@ export async function refreshConnection(link: Link): Promise<void> {
       "subscription.connection",
       `alter subscription ${quoteIdentifier(link.name)} connection ${connection}`,
     );
+    await session.query(
+      "subscription.options",
+      `alter subscription ${quoteIdentifier(link.name)} set (${SYNCHRONOUS_COMMIT})`,
+    );
     await logStatementsAgain(session);
   });
 }
 
-/** How often applying has failed since the subscription was made; 0 when there is none. */
-export async function applyErrors(link: Link): Promise<number> {
-  const [row] = await link.subscriber.database.query<{ errors: string }>(
+/**
+ * How often applying has failed since the subscription was made; 0 when there is none. `server` is any database of the
+ * subscriber's server: one that is open already need not be connected to.
+ */
+export async function applyErrors(server: Queryable<DatabaseKind>, name: string): Promise<number> {
+  const [row] = await server.query<{ errors: string }>(
     "subscription.errors",
     "select apply_error_count::text as errors from pg_stat_subscription_stats where subname = $1",
-    [link.name],
+    [name],
   );
   return Number(row?.errors ?? 0);
+}
+
+/**
+ * How far each subscription of a server has come, as the server itself remembers it: publisher's positions by the
+ * subscription's oid. Empty where the role may not read it.
+ */
+export async function readOrigins(server: Queryable<DatabaseKind>): Promise<Map<number, string>> {
+  const [right] = await server.query<{ granted: boolean }>(
+    "origins.right",
+    "select has_function_privilege('pg_show_replication_origin_status()', 'execute') as granted",
+  );
+  if (right?.granted !== true) return new Map();
+  const rows = await server.query<{ oid: number; origin: string }>(
+    "origins.read",
+    `select s.oid, o.remote_lsn::text as origin
+     from pg_subscription s join pg_show_replication_origin_status() o on o.external_id = 'pg_' || s.oid
+     where o.remote_lsn is not null`,
+  );
+  return new Map(rows.map(({ oid, origin }) => [oid, origin]));
+}
+
+/** Where one subscription stands: its oid and the publisher's position; undefined when there is none or it is hidden. */
+export async function findOrigin(
+  server: Queryable<DatabaseKind>,
+  name: string,
+): Promise<{ oid: number; position: string } | undefined> {
+  const [row] = await server.query<{ oid: number }>(
+    "origins.subscription",
+    "select oid from pg_subscription where subname = $1",
+    [name],
+  );
+  const position = row === undefined ? undefined : (await readOrigins(server)).get(row.oid);
+  return row === undefined || position === undefined ? undefined : { oid: row.oid, position };
 }
 
 /** The server logs a failing statement's text, here with a password in it. Only a superuser may turn that off. */

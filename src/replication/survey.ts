@@ -3,7 +3,10 @@
  * subscriptions of all databases are seen from any database of a server. Changes nothing.
  */
 import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#postgres/database";
+import { parseLsn } from "#postgres/lsn";
+import { DAMAGE, type Damage } from "#replication/damage";
 import type { LinkId } from "#replication/nudge";
+import { readOrigins } from "#replication/subscription";
 
 export type LinkSurvey = {
   id: LinkId;
@@ -11,6 +14,12 @@ export type LinkSurvey = {
   /** The slot has lost WAL that the subscriber needs. */
   lost: boolean;
   hasSubscription: boolean;
+  /** It waits for the subscriber's WAL writer before it confirms: made before we asked for more. */
+  confirmsLate: boolean;
+  /** The subscriber remembers less than it did: it was restored from a backup. */
+  subscriberWentBack: boolean;
+  /** The subscriber has seen positions that the publisher has not reached: the publisher was restored. */
+  publisherWentBack: boolean;
   /** Awake: the subscription is enabled. */
   enabled: boolean;
   /** Of publications at home; those in the regions are looked at when a catalog is checked. */
@@ -59,6 +68,8 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
       hasSlot: slot !== undefined,
       lost: slot?.lost === true,
       hasSubscription: subscription !== undefined,
+      confirmsLate: subscription?.late === true,
+      ...findTimeTravel(subscription, slot, record),
       enabled: subscription?.enabled === true,
       hasPublication: id.direction === "catalog" || publications.has(name),
       retainedBytes: Number(slot?.retained ?? 0),
@@ -72,39 +83,56 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
   });
 }
 
-/** What is broken about a link, in a few words; undefined when its parts are in place. */
-export function findDamage(link: LinkSurvey): string | undefined {
-  if (!link.hasSlot) return "the replication slot is gone";
-  if (link.lost) return "the replication slot was lost: it fell too far behind";
-  if (!link.hasSubscription) return "the subscription is gone";
-  if (!link.hasPublication) return "the publication is gone";
-  return undefined;
+/** What is broken about a link; undefined when its parts are in place. */
+export function findDamage(link: LinkSurvey): Damage | undefined {
+  if (!link.hasSlot) return DAMAGE.slotGone;
+  if (link.lost) return DAMAGE.slotLost;
+  if (!link.hasSubscription) return DAMAGE.subscriptionGone;
+  if (!link.hasPublication) return DAMAGE.publicationChanged;
+  if (link.subscriberWentBack) return DAMAGE.subscriberWentBack;
+  if (link.publisherWentBack) return DAMAGE.publisherWentBack;
+  return link.confirmsLate ? DAMAGE.confirmsLate : undefined;
 }
 
-type SlotRow = { name: string; lost: boolean; retained: string | null; behind: string | null };
+type SlotRow = { name: string; lost: boolean; retained: string | null; behind: string | null; current: string };
 
 function readSlots(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SlotRow[]> {
   return server.query<SlotRow>(
     "survey.slots",
     `select slot_name as name, coalesce(wal_status = 'lost', false) as lost,
             pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text as retained,
-            pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text as behind
+            pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text as behind,
+            pg_current_wal_insert_lsn()::text as current
      from pg_replication_slots where slot_name = any($1)`,
     [names],
   );
 }
 
-type SubscriptionRow = { name: string; enabled: boolean; errors: string | null };
+type SubscriptionRow = {
+  name: string;
+  enabled: boolean;
+  errors: string | null;
+  late: boolean;
+  oid: number;
+  origin: string | null;
+};
 
-function readSubscriptions(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SubscriptionRow[]> {
+async function readSubscriptions(
+  server: Queryable<DatabaseKind>,
+  names: readonly string[],
+): Promise<SubscriptionRow[]> {
+  const origins = await readOrigins(server);
   // A subscription that a person pointed at another slot does not count.
-  return server.query<SubscriptionRow>(
+  const rows = await server.query<SubscriptionRow>(
     "survey.subscriptions",
-    `select s.subname as name, s.subenabled as enabled, t.apply_error_count::text as errors
+    `select s.subname as name, s.subenabled as enabled, t.apply_error_count::text as errors,
+            s.subsynccommit = 'off' as late, s.oid, null as origin
      from pg_subscription s left join pg_stat_subscription_stats t on t.subid = s.oid
      where s.subname = any($1) and s.subslotname = s.subname`,
     [names],
   );
+  for (const row of rows) row.origin = origins.get(row.oid) ?? null;
+  return rows;
 }
 
 async function readPublications(home: HomeDatabase, names: readonly string[]): Promise<Set<string>> {
@@ -116,7 +144,26 @@ async function readPublications(home: HomeDatabase, names: readonly string[]): P
   return new Set(rows.map(({ name }) => name));
 }
 
+function findTimeTravel(
+  subscription: SubscriptionRow | undefined,
+  slot: SlotRow | undefined,
+  record: RecordRow | undefined,
+): Pick<LinkSurvey, "subscriberWentBack" | "publisherWentBack"> {
+  const origin = subscription?.origin ?? null;
+  const recorded = record?.origin ?? null;
+  return {
+    // Another subscription of the same name starts over.
+    subscriberWentBack:
+      recorded !== null &&
+      record?.subscription_oid === subscription?.oid &&
+      (origin === null || parseLsn(origin) < parseLsn(recorded)),
+    publisherWentBack: origin !== null && slot !== undefined && parseLsn(origin) > parseLsn(slot.current),
+  };
+}
+
 type RecordRow = {
+  subscription_oid: number | null;
+  origin: string | null;
   database_id: number;
   direction: string;
   waiting: boolean;
@@ -128,7 +175,7 @@ type RecordRow = {
 async function readRecords(home: HomeDatabase, links: readonly LinkId[]): Promise<Map<string, RecordRow>> {
   const rows = await home.query<RecordRow>(
     "survey.records",
-    `select given.database_id, given.direction, l.failure,
+    `select given.database_id, given.direction, l.failure, l.subscription_oid, l.origin_lsn::text as origin,
             l.waiting_since is not null or (given.direction = 'directory' and exists (
               select from tenantry.directory_changes c where c.database_id = given.database_id)) as waiting,
             extract(epoch from now() - l.waiting_since)::float8 as waiting_seconds,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../src/kernel/wait.ts";
 import { parseDatabaseUrl } from "../../src/postgres/connection-url.ts";
 import { Pools } from "../../src/postgres/pools.ts";
+import { DAMAGE } from "../../src/replication/damage.ts";
 import { Carrier } from "../../src/replication/carrier.ts";
 import { type Link, linksOf } from "../../src/replication/link.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
@@ -51,6 +52,7 @@ test("a link that breaks again while it is mended is not mended twice at the sam
       home: pools.open("home", address, name),
       region: pools.open("server", address, "postgres"),
       openLink: async () => link,
+      reopenLink: async () => link,
       capacity: { directory: 1, catalog: 1 },
       report: (message) => reports.push(message),
     },
@@ -66,7 +68,7 @@ test("a link that breaks again while it is mended is not mended twice at the sam
     `insert into tenantry.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), '${organization}', 'Late')`,
   );
   await sql(server.url("postgres"), "select pg_drop_replication_slot($1)", [link.name]);
-  await carrier.nudge(id, { broken: "the replication slot is gone" });
+  await carrier.nudge(id, { broken: DAMAGE.slotGone });
   const making = () =>
     sql<{ pid: number }>(
       server.url("postgres"),
@@ -74,7 +76,7 @@ test("a link that breaks again while it is mended is not mended twice at the sam
     );
   await eventually(async () => (await making()).length === 1);
   const [first] = await making();
-  await carrier.nudge(id, { broken: "seen a moment ago by somebody else" });
+  await carrier.nudge(id, { broken: DAMAGE.slotGone });
   // Between two transactions that it waits for, the first does not wait for a moment: only another one counts.
   const disturbed = async () => ((await making()).some(({ pid }) => pid !== first?.pid) ? true : undefined);
   expect(await waitFor(disturbed, { timeoutMs: 1_000 }), reports.join("\n")).toBeUndefined();

@@ -110,7 +110,7 @@ async function unseen(url: string, statement: string, work: () => Promise<void>)
   await written;
 }
 
-test("a slot is not advanced over a commit that is written and that nobody sees yet", async () => {
+test("a slot is not moved over a commit that is written and that nobody sees yet", async () => {
   const user = await createUser(app, "Unseen");
   const member = `insert into tenantry.memberships values ('${organization}', '${user}', 'MEMBER')`;
   await unseen(tenant, insertResource("Unseen"), sweepAll);

@@ -142,7 +142,7 @@ test("a resource written by hand in the region is found by the sweep", async () 
   expect(await catalogNames()).toEqual(["By hand"]);
 });
 
-test("a slot that holds back too much and has nothing to send is advanced without being woken", async () => {
+test("a slot that holds back too much and has nothing to send is moved without being woken", async () => {
   const retained = async (url: string, direction: "directory" | "catalog") => {
     const [row] = await sql<{ bytes: string }>(
       url,

@@ -1,0 +1,42 @@
+/** What a carrier is given: its times, and its way to the servers. */
+import type { HomeDatabase, ServerDatabase } from "#postgres/database";
+import type { Link } from "#replication/link";
+import type { Direction } from "#replication/names";
+import type { LinkId } from "#replication/nudge";
+
+export type CarrierOptions = {
+  /** A link that has carried everything stays awake this long, for what may come next. */
+  idleMs: number;
+  /** While others wait for a place, a busy link gives its own up after this long. */
+  sliceMs: number;
+  /** An awake link without a walsender for this long is mended. */
+  stallMs: number;
+  /** Pause between two looks at the slots while something is being carried. */
+  pollMs: number;
+  /** First pause before a broken link is mended again; doubles up to `maxRetryMs`. */
+  retryMs: number;
+  maxRetryMs: number;
+};
+
+export const CARRIER_DEFAULTS: CarrierOptions = {
+  idleMs: 500,
+  sliceMs: 2_000,
+  stallMs: 10_000,
+  pollMs: 4,
+  retryMs: 500,
+  maxRetryMs: 60_000,
+};
+
+export type CarrierContext = {
+  home: HomeDatabase;
+  /** The region's maintenance database: slots of all its databases are seen from there. */
+  region: ServerDatabase;
+  /** The link, or undefined when its database takes no replication now (being made, gone). */
+  openLink: (id: LinkId) => Promise<Link | undefined>;
+  /** The same with the servers' addresses read anew: one that cannot be reached may have moved. */
+  reopenLink: (id: LinkId) => Promise<Link | undefined>;
+  /** How many links of each direction may be awake at once. */
+  capacity: Record<Direction, number>;
+  /** Told about what goes wrong and what was mended, with no secret in it. */
+  report: (message: string, error?: unknown) => void;
+};

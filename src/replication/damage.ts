@@ -1,0 +1,24 @@
+/** What can be wrong with a link: in a few words for people, and what mends it. */
+
+export type Damage = {
+  readonly reason: string;
+  /** Only a reseed mends it; else the connection is renewed first. */
+  readonly reseed: boolean;
+  /** Seen of a directory, it may mean that home was restored from a backup, without what catalogs had brought since. */
+  readonly doubtsPublisher?: boolean;
+};
+
+export const DAMAGE = {
+  slotGone: { reason: "the replication slot is gone", reseed: true, doubtsPublisher: true },
+  slotLost: { reason: "the replication slot was lost: it fell too far behind", reseed: true },
+  subscriptionGone: { reason: "the subscription is gone", reseed: true },
+  publicationChanged: { reason: "the publication is gone or was changed", reseed: true },
+  subscriberWentBack: { reason: "the subscriber was restored from a backup", reseed: true },
+  publisherWentBack: { reason: "the publisher was restored from a backup", reseed: true, doubtsPublisher: true },
+  homeDoubted: { reason: "home may have been restored from a backup", reseed: true },
+  confirmsLate: { reason: "the subscription confirms late, as those of older versions did", reseed: false },
+  notConnecting: { reason: "the subscription does not connect to its publisher", reseed: false },
+  notApplying: { reason: "the subscription cannot apply a change", reseed: false },
+  unreachable: { reason: "a server cannot be reached", reseed: false },
+  stepFailed: { reason: "a step failed on a server", reseed: false },
+} as const satisfies Record<string, Damage>;
