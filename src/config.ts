@@ -10,6 +10,7 @@ const schema = z.object({
   DATABASE_URL: z.string().min(1).optional(),
   TENANTRY_DATA_DIR: z.string().min(1).optional(),
   TENANTRY_ROLE: z.enum(ROLES).default("all"),
+  TENANTRY_EXPORT_DIR: z.string().min(1).optional(),
   TENANTRY_SECRET_KEY: z.string().min(1).optional(),
   TENANTRY_AUTH: z.enum(["development"]).default("development"),
   TENANTRY_LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
@@ -23,6 +24,8 @@ export type Config = {
   /** Where embedded servers keep their data; undefined: chosen beside the program. */
   dataDir: string | undefined;
   role: (typeof ROLES)[number];
+  /** Where exports before a revocation go; undefined: beside the embedded servers, else nowhere. */
+  exportDir: string | undefined;
   secretKey: string | undefined;
   logLevel: z.infer<typeof schema>["TENANTRY_LOG_LEVEL"];
   /** Whether a package manager runs us as a script of package.json. */
@@ -73,6 +76,7 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
     databaseUrl: values.DATABASE_URL,
     dataDir: values.TENANTRY_DATA_DIR,
     role: values.TENANTRY_ROLE,
+    exportDir: values.TENANTRY_EXPORT_DIR,
     secretKey: values.TENANTRY_SECRET_KEY,
     logLevel: values.TENANTRY_LOG_LEVEL,
   };

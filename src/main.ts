@@ -7,6 +7,7 @@ import {
   type ReplicationRunner,
   startReplication,
 } from "#operations/carry-replication";
+import { noticeHomeAddress } from "#operations/renew-subscriptions";
 import { startOperationRunner } from "#operations/operation-runner";
 import { closeServices, createServices, type Services } from "#operations/services";
 
@@ -18,6 +19,8 @@ export type AppOptions = {
   port: number;
   logLevel: LogLevel;
   prettyLogs: boolean;
+  /** Where exports before a revocation go; left out: there are none. */
+  exportFolder?: string | undefined;
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions>;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
@@ -39,10 +42,11 @@ export async function startApp(options: AppOptions): Promise<App> {
   const logger = createLogger({ level: options.logLevel, pretty: options.prettyLogs });
   const { databaseUrl, secretKey, role } = options;
   await using rollback = new AsyncDisposableStack();
-  const services = await createServices({ databaseUrl, secretKey, logger });
+  const services = await createServices({ databaseUrl, secretKey, logger, exportFolder: options.exportFolder });
   rollback.defer(() => closeServices(services));
   let replication: ReplicationRunner | undefined;
   if (role !== "api") {
+    await noticeHomeAddress(services);
     const runner = await startOperationRunner(services);
     rollback.defer(() => runner.stop());
     replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });

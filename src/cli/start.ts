@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Command } from "commander";
 import { dataFolder, EMBEDDED_SERVERS } from "#cli/embedded-servers";
 import { readConfig, type Config } from "#config";
@@ -62,7 +63,10 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 
 function appOptions(config: Config) {
   const { role, host, port, logLevel } = config;
-  return { role, host, port, logLevel, prettyLogs: process.stdout.isTTY };
+  // Embedded servers have a folder of ours beside them.
+  const exportFolder =
+    config.exportDir ?? (config.databaseUrl === undefined ? join(dataFolder(config), "exports") : undefined);
+  return { exportFolder, role, host, port, logLevel, prettyLogs: process.stdout.isTTY };
 }
 
 function serverUrl(cluster: Cluster, name: string): string {

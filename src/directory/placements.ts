@@ -21,12 +21,14 @@ export type Placement = {
   state: PlacementState;
   schemaVersion: number | null;
   failure: string | null;
+  /** While SUSPENDED: when its database is dropped. */
+  dropAfter: Date | null;
 };
 
 const SELECT = `
   select p.id, p.number, p.organization_id as "organizationId", p.region_id as "regionId",
          p.database_id as "databaseId", d.name as database, p.isolation, p.state,
-         d.schema_version as "schemaVersion", p.failure
+         d.schema_version as "schemaVersion", p.failure, p.drop_after as "dropAfter"
   from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
 
 const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or exists (
@@ -124,6 +126,44 @@ export async function setPlacementState(
     [id, state, failure, REACHED_FROM[state]],
   );
   return rows.length > 0;
+}
+
+/** Suspends an ACTIVE placement until it is dropped at `dropAfter`; false when it is in another state. */
+export async function suspendPlacement(
+  { home }: { home: Queryable<"home"> },
+  id: string,
+  dropAfter: Date,
+): Promise<boolean> {
+  if (!(await setPlacementState({ home }, id, "SUSPENDED"))) return false;
+  await home.query("placements.set_drop_after", "update tenantry.placements set drop_after = $2 where id = $1", [
+    id,
+    dropAfter,
+  ]);
+  return true;
+}
+
+/**
+ * Removes a placement with its tenant database's record, its catalog and its directory rows, all at once. The database
+ * itself must be gone.
+ */
+export async function forgetPlacement(
+  { home }: { home: HomeDatabase },
+  { id, databaseId }: Pick<Placement, "id" | "databaseId">,
+): Promise<void> {
+  await home.transaction(async (transaction) => {
+    await transaction.query("placements.forget_catalog", "delete from tenantry.resources where database_id = $1", [
+      databaseId,
+    ]);
+    await transaction.query("placements.forget", "delete from tenantry.placements where id = $1", [id]);
+    await transaction.query("placements.forget_database", "delete from tenantry.tenant_databases where id = $1", [
+      databaseId,
+    ]);
+    await transaction.query(
+      "placements.forget_changes",
+      "delete from tenantry.directory_changes where database_id = $1",
+      [databaseId],
+    );
+  });
 }
 
 /** The placements in these tenant databases. */

@@ -5,7 +5,7 @@ import { newId } from "#kernel/ids";
 import type { SecretBox } from "#kernel/secret-box";
 import { validName, validRegionKey } from "#kernel/validation";
 import { formatServerUrl, parseServerUrl, type ServerAddress } from "#postgres/connection-url";
-import type { HomeDatabase } from "#postgres/database";
+import type { HomeDatabase, Queryable } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
 import { isConnectionFailure, SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
@@ -142,16 +142,108 @@ function reason(error: unknown): string {
   return code === "" ? "the connection was lost" : `error ${code}`;
 }
 
-/** All regions, by key. There are few. */
+/**
+ * Changes a region's name, and the address or password of its server after asking the server who it is. INVALID_INPUT and
+ * REGION_UNAVAILABLE as when registering, CONFLICT when another server answers there. Returns whether the address changed.
+ */
+export async function changeRegion(
+  context: Context,
+  actor: Actor,
+  input: { key: string; name?: string | null; connectionUrl?: string | null },
+): Promise<{ region: Region; addressChanged: boolean }> {
+  authorizeOperator(actor);
+  const before = await getRegion(context, input.key);
+  const name = input.name == null ? before.name : validName("name", input.name);
+  const address = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
+  if (address !== undefined) await requireSameServer(context, before.id, address);
+  const [region] = await context.home.query<Region>(
+    "regions.change",
+    `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
+       host = coalesce($4, host), port = coalesce($5, port)
+     where id = $1 returning ${COLUMNS}`,
+    [
+      before.id,
+      name,
+      address === undefined ? null : context.secrets.seal(formatServerUrl(address), before.id),
+      address?.host ?? null,
+      address?.port ?? null,
+    ],
+  );
+  if (region === undefined) throw notFound("Region");
+  return { region, addressChanged: address !== undefined };
+}
+
+async function requireSameServer(context: Context, regionId: string, address: ServerAddress): Promise<void> {
+  const probe = await probeAt(context.pools, address, "connectionUrl");
+  const obstacle = findObstacle(probe);
+  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  const [known] = await context.home.query<{ identifier: string }>(
+    "regions.identifier",
+    "select system_identifier as identifier from tenantry.regions where id = $1",
+    [regionId],
+  );
+  if (known?.identifier !== probe.systemIdentifier)
+    throw new TenantryError(
+      "CONFLICT",
+      "Another server answers there: a region stays on its server. Register the other one as a region of its own.",
+      { field: "connectionUrl" },
+    );
+}
+
+/**
+ * Marks a region as retired: it takes no more grants. CONFLICT while placements remain. Run in a transaction: it keeps
+ * grants waiting until that ends.
+ */
+export async function markRetired({ home }: { home: Queryable<"home"> }, regionId: string): Promise<void> {
+  await home.query("regions.lock", "select from tenantry.regions where id = $1 for update", [regionId]);
+  const [row] = await home.query<{ placements: number }>(
+    "regions.placements",
+    "select count(*)::int as placements from tenantry.placements where region_id = $1",
+    [regionId],
+  );
+  const placements = row?.placements ?? 0;
+  if (placements > 0)
+    throw new TenantryError(
+      "CONFLICT",
+      `${placements} ${placements === 1 ? "placement remains" : "placements remain"} in the region: revoke or move them first.`,
+    );
+  await home.query(
+    "regions.retire",
+    "update tenantry.regions set retired_at = coalesce(retired_at, now()) where id = $1",
+    [regionId],
+  );
+}
+
+/** Keeps a region from being retired until the transaction ends; false when it is or is being. */
+export async function holdRegion({ home }: { home: Queryable<"home"> }, regionId: string): Promise<boolean> {
+  const rows = await home.query(
+    "regions.hold",
+    "select from tenantry.regions where id = $1 and retired_at is null for share",
+    [regionId],
+  );
+  return rows.length > 0;
+}
+
+/** Removes the record of a retired region. */
+export async function forgetRegion({ home }: { home: HomeDatabase }, regionId: string): Promise<void> {
+  await home.query("regions.forget", "delete from tenantry.regions where id = $1 and retired_at is not null", [
+    regionId,
+  ]);
+}
+
+/** All regions that are not being retired, by key. There are few. */
 export function listRegions({ home }: { home: HomeDatabase }): Promise<Region[]> {
-  return home.query<Region>("regions.list", `select ${COLUMNS} from tenantry.regions r order by r.key`);
+  return home.query<Region>(
+    "regions.list",
+    `select ${COLUMNS} from tenantry.regions r where r.retired_at is null order by r.key`,
+  );
 }
 
 /** The region with this key. NOT_FOUND when there is none. */
 export async function getRegion({ home }: { home: HomeDatabase }, key: string): Promise<Region> {
   const [region] = await home.query<Region>(
     "regions.get",
-    `select ${COLUMNS} from tenantry.regions r where r.key = $1`,
+    `select ${COLUMNS} from tenantry.regions r where r.key = $1 and r.retired_at is null`,
     [key],
   );
   if (region === undefined) throw notFound("Region");

@@ -23,7 +23,10 @@ export function listReplicatedDatabases(
 
 /** The ids of all regions: each has a carrier, also before its first tenant database. */
 export async function listCarriedRegions({ home }: { home: Queryable<"home"> }): Promise<string[]> {
-  const rows = await home.query<{ id: string }>("regions.carried", "select id from tenantry.regions order by id");
+  const rows = await home.query<{ id: string }>(
+    "regions.carried",
+    "select id from tenantry.regions where retired_at is null order by id",
+  );
   return rows.map(({ id }) => id);
 }
 

@@ -5,6 +5,7 @@ import type { Placement } from "#directory/placements";
 import type { Region } from "#directory/regions";
 import type { Comment } from "#workspace/comments";
 import type { Resource } from "#workspace/resources";
+import type { Operation, OperationStep } from "#operations/list-operations";
 import type { GraphQLContext } from "#graphql/context";
 
 /** A person as a query shows them: from home, or from a region's directory. */
@@ -20,6 +21,8 @@ export type ObjectShapes = {
   Placement: Placement;
   Resource: Resource;
   Comment: Comment;
+  Operation: Operation;
+  OperationStep: OperationStep;
 };
 
 export const builder = new SchemaBuilder<{

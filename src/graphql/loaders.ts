@@ -7,6 +7,7 @@ import { findRegions, findRegionsOfDatabases, probeRegion, type Region, type Reg
 import { findUsers, type User } from "#directory/users";
 import { type Author, findAuthors } from "#workspace/comments";
 import { type LocatedResource, locateResource } from "#workspace/resources";
+import { listOperationSteps, type OperationStep } from "#operations/list-operations";
 import type { Services } from "#operations/services";
 
 export type Loaders = {
@@ -17,6 +18,8 @@ export type Loaders = {
   /** What a region's server answers now; null when it cannot be reached. */
   probes: DataLoader<string, RegionProbe | null>;
   placementsOf: DataLoader<string, Placement[]>;
+  /** Steps of operations that the request has listed. */
+  operationSteps: DataLoader<string, OperationStep[]>;
   /** Resources with their route, by id; an error per id. */
   located: DataLoader<string, LocatedResource>;
   /** Authors as a resource's own database knows them. */
@@ -39,6 +42,10 @@ export function createLoaders(services: Services, actor: Actor): Loaders {
     ),
     placementsOf: new DataLoader(async (ids) => {
       const found = Map.groupBy(await listPlacementsOf(services, ids), (placement) => placement.organizationId);
+      return ids.map((id) => found.get(id) ?? []);
+    }),
+    operationSteps: new DataLoader(async (ids) => {
+      const found = Map.groupBy(await listOperationSteps(services, ids), (step) => step.operationId);
       return ids.map((id) => found.get(id) ?? []);
     }),
     located: new DataLoader((ids) =>

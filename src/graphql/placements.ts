@@ -2,6 +2,8 @@ import { getPlacement, type Placement } from "#directory/placements";
 import { notFound } from "#kernel/errors";
 import { validId } from "#kernel/validation";
 import { grantRegionAccess } from "#operations/grant-region-access";
+import { resumeRegionAccess, revokeRegionAccess } from "#operations/revoke-region-access";
+import { retryPlacement } from "#operations/retry-placement";
 import { followPlacement } from "#operations/follow-placement";
 import { readReplicationStatus } from "#operations/replication-status";
 import { builder } from "#graphql/builder";
@@ -64,6 +66,11 @@ builder.objectType("Placement", {
       resolve: (placement, _, { services }) => readReplicationStatus(services, placement),
     }),
     failure: t.exposeString("failure", { nullable: true, description: "Why it is FAILED, in one sentence." }),
+    dropAfter: t.expose("dropAfter", {
+      type: "DateTime",
+      nullable: true,
+      description: "While SUSPENDED: when its database is dropped, unless it is resumed before.",
+    }),
   }),
 });
 
@@ -104,10 +111,58 @@ builder.mutationField("grantRegionAccess", (t) =>
   }),
 );
 
+const RevokeRegionAccessInput = builder.inputType("RevokeRegionAccessInput", {
+  fields: (t) => ({
+    placementId: t.id({ required: true, description: "Which access." }),
+    confirm: t.string({
+      required: true,
+      description: "The organization's name, so that nobody revokes the wrong one.",
+    }),
+    skipGrace: t.boolean({
+      defaultValue: false,
+      description: "Drop at once instead of after 7 days. There is no way back but a backup.",
+    }),
+    exportFirst: t.boolean({
+      defaultValue: false,
+      description: "Write everything to the export folder (TENANTRY_EXPORT_DIR) before anything is dropped.",
+    }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  revokeRegionAccess: t.field({
+    type: "Placement",
+    description:
+      "Takes an organization's access to a region away. No reads and writes from now on; after 7 days (SUSPENDED), or at once with skipGrace (REVOKING), its database and everything about it is removed. The receipt is the result of the operation.",
+    args: { input: t.arg({ type: RevokeRegionAccessInput, required: true }) },
+    resolve: (_, { input }, { actor, services }) =>
+      revokeRegionAccess(services, actor, {
+        placementId: validId("placementId", input.placementId),
+        confirm: input.confirm,
+        skipGrace: input.skipGrace ?? false,
+        exportFirst: input.exportFirst ?? false,
+      }),
+  }),
+  resumeRegionAccess: t.field({
+    type: "Placement",
+    description: "Undoes a revocation while the placement is SUSPENDED. CONFLICT afterwards.",
+    args: { placementId: t.arg.id({ required: true, description: "Which access." }) },
+    resolve: (_, { placementId }, { actor, services }) =>
+      resumeRegionAccess(services, actor, validId("placementId", placementId)),
+  }),
+  retryPlacement: t.field({
+    type: "Placement",
+    description: "Runs what failed or waits for a placement again, now: for after its cause was mended.",
+    args: { placementId: t.arg.id({ required: true, description: "Which access." }) },
+    resolve: (_, { placementId }, { actor, services }) =>
+      retryPlacement(services, actor, validId("placementId", placementId)),
+  }),
+}));
+
 builder.subscriptionField("placementChanged", (t) =>
   t.field({
     type: "Placement",
-    description: "The placement now, and again whenever it changes.",
+    description: "The placement now, and again whenever it changes or a step of an operation on it begins.",
     args: { id: t.arg.id({ required: true, description: "The placement's id." }) },
     subscribe: (_, { id }, { actor, services }) => followPlacement(services, actor, validId("id", id)),
     resolve: (placement: Placement) => placement,

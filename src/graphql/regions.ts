@@ -1,5 +1,7 @@
 import { listPlacementsIn } from "#directory/placements";
 import { getRegion, listRegions, registerRegion } from "#directory/regions";
+import { retireRegion } from "#operations/retire-region";
+import { updateRegion } from "#operations/update-region";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
 
@@ -75,6 +77,49 @@ const RegisterRegionInput = builder.inputType("RegisterRegionInput", {
     }),
   }),
 });
+
+const UpdateRegionInput = builder.inputType("UpdateRegionInput", {
+  fields: (t) => ({
+    key: t.string({ required: true, description: "Which region; its key stays." }),
+    name: t.string({ required: false, description: "A new name, 1 to 200 characters." }),
+    connectionUrl: t.string({
+      required: false,
+      description: "A new address, user or password of the same server. Form as in registerRegion.",
+    }),
+  }),
+});
+
+const RetireRegionInput = builder.inputType("RetireRegionInput", {
+  fields: (t) => ({
+    key: t.string({ required: true, description: "Which region." }),
+    abandonServer: t.boolean({
+      defaultValue: false,
+      description: "Leave the server as it is, as when it is gone for good.",
+    }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  updateRegion: t.field({
+    type: "Region",
+    description:
+      "Changes a region's name, or rotates its server's address or password, in subscriptions on both sides too. Loses no row. For the operator.",
+    args: { input: t.arg({ type: UpdateRegionInput, required: true }) },
+    resolve: (_, { input }, { actor, services }) =>
+      updateRegion(services, actor, {
+        key: input.key,
+        name: input.name ?? null,
+        connectionUrl: input.connectionUrl ?? null,
+      }),
+  }),
+  retireRegion: t.field({
+    type: "Region",
+    description: "Takes a region out of service. CONFLICT while placements remain. For the operator.",
+    args: { input: t.arg({ type: RetireRegionInput, required: true }) },
+    resolve: (_, { input }, { actor, services }) =>
+      retireRegion(services, actor, { key: input.key, abandonServer: input.abandonServer ?? false }),
+  }),
+}));
 
 builder.mutationField("registerRegion", (t) =>
   t.field({

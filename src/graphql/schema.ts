@@ -6,6 +6,7 @@ import "#graphql/users";
 import "#graphql/organizations";
 import "#graphql/regions";
 import "#graphql/placements";
+import "#graphql/operations";
 import "#graphql/replication";
 import "#graphql/resources";
 import "#graphql/comments";

@@ -1,5 +1,5 @@
 /** Secrets at rest: AES-256-GCM with a key that the operator keeps outside the database. */
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import { TenantryError } from "#kernel/errors";
 
 const FORMAT = 1;
@@ -19,6 +19,11 @@ export class SecretBox {
         "TENANTRY_SECRET_KEY must be 32 random bytes in base64 or hexadecimal; `openssl rand -base64 32` makes one.",
         { field: "TENANTRY_SECRET_KEY" },
       );
+  }
+
+  /** A digest that only who has the key can make: tells whether a secret is another one without keeping it. */
+  digest(plain: string): Buffer {
+    return createHmac("sha256", this.#key).update(plain).digest();
   }
 
   /** Encrypts; `context` (an id) must be given again to decrypt, so that a value cannot be moved to another row. */

@@ -17,7 +17,7 @@ import { linksOf, type Link } from "#replication/link";
 import { linkName, scoutName } from "#replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#replication/nudge";
 import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#replication/sweep";
-import type { Services } from "#operations/services";
+import { REGION_CHANNEL, type Services } from "#operations/services";
 
 export type ReplicationOptions = {
   carrier: Partial<CarrierOptions>;
@@ -63,6 +63,13 @@ export async function startReplication(services: Services, options: ReplicationO
     );
   });
 
+  // Its address, its password or its standing changed: its carrier starts anew with what home says now.
+  const stale = new Set<string>();
+  const stopHearingRegions = await services.listener.on(REGION_CHANNEL, (regionId) => {
+    for (const id of regionId === "" ? carried.keys() : [regionId]) stale.add(id);
+    lookNow();
+  });
+
   async function deliver(nudge: LinkId & { ticket: string | undefined }): Promise<void> {
     let regionId = regionOf.get(nudge.databaseId);
     if (regionId === undefined) {
@@ -81,7 +88,15 @@ export async function startReplication(services: Services, options: ReplicationO
         lookNow = resolve;
       }),
     onLook: () => first.resolve(),
+    isStale: (regionId) => stale.has(regionId),
+    dropped: async (regionId) => {
+      stale.delete(regionId);
+      const one = carried.get(regionId);
+      carried.delete(regionId);
+      await one?.stop();
+    },
     gained: async (regionId) => {
+      stale.delete(regionId);
       carried.set(regionId, await carryRegion(services, regionId, options));
     },
     lost: async () => {
@@ -97,6 +112,7 @@ export async function startReplication(services: Services, options: ReplicationO
     },
     stop: async () => {
       stopListening();
+      stopHearingRegions();
       stop.abort(new Error("replication stopped"));
       await leading;
     },
@@ -107,6 +123,9 @@ type Leadership = {
   /** Resolves when a region is wanted that nobody here carries. */
   untilWanted: () => Promise<void>;
   onLook: () => void;
+  isStale: (regionId: string) => boolean;
+  /** One region is given up: it is gone, or begins anew. */
+  dropped: (regionId: string) => Promise<void>;
   gained: (regionId: string) => Promise<void>;
   /** The locks are gone or about to be: carry nothing any more. */
   lost: () => Promise<void>;
@@ -143,7 +162,14 @@ async function takeRegions(
   mine: Set<string>,
   leadership: Leadership,
 ): Promise<void> {
-  for (const regionId of await listCarriedRegions({ home: session })) {
+  const wanted = await listCarriedRegions({ home: session });
+  for (const regionId of mine) {
+    if (wanted.includes(regionId) && !leadership.isStale(regionId)) continue;
+    await leadership.dropped(regionId);
+    mine.delete(regionId);
+    await session.query("regions.release", "select pg_advisory_unlock($1, hashtext($2))", [LOCK_CLASS, regionId]);
+  }
+  for (const regionId of wanted) {
     if (mine.has(regionId)) continue;
     const [row] = await session.query<{ taken: boolean }>(
       "regions.take",
@@ -184,6 +210,7 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   carrier.start();
   const stop = new AbortController();
   let wake: () => void = () => undefined;
+  const checkedAt = new Map<number, string>();
   const sweepOnce = async () => {
     const databases = await listReplicatedDatabases(services, { regionId });
     const links = databases.flatMap(({ databaseId }): LinkId[] => [
@@ -192,7 +219,10 @@ async function carryRegion(services: Services, regionId: string, options: Replic
     ]);
     const nameOf = (id: LinkId) => linkName(services.installation, id.databaseId, id.direction);
     const newScoutName = () => scoutName(services.installation, randomBytes(6).toString("hex"));
-    await sweep({ home: services.home, region, links, nameOf, openLink, carrier, newScoutName }, options.limits);
+    await sweep(
+      { home: services.home, region, links, nameOf, openLink, carrier, checkedAt, newScoutName },
+      options.limits,
+    );
   };
   const sweeping = (async () => {
     while (!stop.signal.aborted) {

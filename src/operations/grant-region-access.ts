@@ -1,19 +1,15 @@
 import type { Actor } from "#auth/actor";
 import { requireInOrganization } from "#auth/membership";
-import { findPlacement, getPlacement, type Isolation, type Placement } from "#directory/placements";
-import { getRegion, type Region } from "#directory/regions";
+import { findPlacement, type Isolation, type Placement } from "#directory/placements";
+import { getRegion, holdRegion, type Region } from "#directory/regions";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import { validRegionKey } from "#kernel/validation";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
-import { PLACEMENT_CHANNEL, type Services } from "#operations/services";
+import type { Services } from "#operations/services";
+import { waitWhile } from "#operations/wait-while";
 import { databaseName } from "#replication/names";
-
-/** The call returns after this long with the state reached. */
-const MAX_WAIT_MS = 5_000;
-/** How often the state is read when no notification comes. */
-const LOOK_INTERVAL_MS = 500;
 
 /**
  * Gives an organization a tenant database in a region. Returns when it is ACTIVE or FAILED, or after 5 s with the
@@ -31,7 +27,7 @@ export async function grantRegionAccess(
   const region = await requireRegion(services, input.regionKey);
   const existing = await findPlacement(services, input.organizationId, region.id);
   const id = existing?.id ?? (await requestPlacement(services, actor, input, region));
-  const placement = await waitUntilSettled(services, actor, id);
+  const placement = await waitWhile(services, actor, { id }, ({ state }) => state === "PROVISIONING");
   if (placement.isolation !== input.isolation)
     throw new TenantryError("CONFLICT", `The organization has ${placement.isolation} access to this region already.`);
   return placement;
@@ -57,6 +53,8 @@ async function requestPlacement(
   const id = newId();
   try {
     await services.home.transaction(async (transaction) => {
+      if (!(await holdRegion({ home: transaction }, region.id)))
+        throw invalidInput("regionKey", `There is no region ${region.key}.`);
       await transaction.query(
         "placements.request",
         `with reserved as (
@@ -87,28 +85,5 @@ async function requestPlacement(
         : undefined;
     if (placement === undefined) throw error;
     return placement.id;
-  }
-}
-
-async function waitUntilSettled(services: Services, actor: Actor, id: string): Promise<Placement> {
-  const deadline = performance.now() + MAX_WAIT_MS;
-  let wake: () => void = () => undefined;
-  const stopListening = await services.listener.on(PLACEMENT_CHANNEL, (changed) => {
-    if (changed === id || changed === "") wake();
-  });
-  try {
-    for (;;) {
-      const change = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      const placement = await getPlacement(services, actor, id);
-      const left = deadline - performance.now();
-      if (placement.state !== "PROVISIONING" || left <= 0) return placement;
-      const timer = setTimeout(() => wake(), Math.min(left, LOOK_INTERVAL_MS));
-      await change;
-      clearTimeout(timer);
-    }
-  } finally {
-    stopListening();
   }
 }

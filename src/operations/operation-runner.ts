@@ -15,6 +15,9 @@ import {
 } from "#operations/operation";
 import { type ClaimedOperation, OperationRun } from "#operations/operation-run";
 import { provisionPlacement } from "#operations/provision-placement";
+import { renewSubscriptions } from "#operations/renew-subscriptions";
+import { finishRetirement } from "#operations/retire-region";
+import { revokePlacement } from "#operations/revoke-placement";
 import type { Services } from "#operations/services";
 
 type WorkerKind = Exclude<OperationKind, CallerKind>;
@@ -23,6 +26,9 @@ type Handlers = { [Kind in WorkerKind]: (services: Services, run: OperationRun<K
 /** What runs each kind. A kind without a handler does not compile. */
 const HANDLERS: Handlers = {
   "provision-placement": provisionPlacement,
+  "revoke-placement": revokePlacement,
+  "renew-subscriptions": renewSubscriptions,
+  "retire-region": finishRetirement,
 };
 
 /** Operations that this process runs at once. */
@@ -224,7 +230,8 @@ async function runOne(services: Services, operation: ClaimedOperation<WorkerKind
   try {
     try {
       // The table pairs each kind with its handler; the compiler cannot follow that through the union.
-      await HANDLERS[operation.kind](services, run as OperationRun<never>);
+      const handle = HANDLERS[operation.kind] as (services: Services, run: OperationRun<WorkerKind>) => Promise<void>;
+      await handle(services, run);
       await run.finish();
     } catch (error) {
       services.logger.warn(

@@ -15,6 +15,13 @@ export const OPERATIONS = {
     runBy: "worker",
     steps: ["make-template", "create-database", "identify", "link-directory", "link-catalog", "activate"],
   },
+  "revoke-placement": {
+    runBy: "worker",
+    steps: ["stop-writes", "count", "export", "drop-links", "drop-database", "drop-remains", "forget"],
+  },
+  // Writes current addresses and passwords into the subscriptions on both sides.
+  "renew-subscriptions": { runBy: "worker", steps: ["renew"] },
+  "retire-region": { runBy: "worker", steps: ["drop-templates", "forget"] },
   "export-placement": { runBy: "caller", steps: ["export"] },
   "import-placement": { runBy: "caller", steps: ["import"] },
   "migrate-databases": { runBy: "caller", steps: ["plan", "canary", "waves", "templates"] },
@@ -28,6 +35,7 @@ export type CallerKind = {
 export type StepOf<Kind extends OperationKind> = (typeof OPERATIONS)[Kind]["steps"][number];
 
 export const OPERATION_STATES = ["WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED"] as const;
+export type OperationState = (typeof OPERATION_STATES)[number];
 
 /** Channel on which home announces `<operation id> <placement id or -> <state>`. */
 export const OPERATION_CHANNEL = "tenantry_operation";
@@ -64,7 +72,7 @@ export async function requestOperation(
        (id, kind, subject, placement_id, organization_id, region_id, requested_by, input, due_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, now()))
      on conflict (kind, subject) where state in ('WAITING', 'RUNNING')
-       do update set due_at = excluded.due_at, input = excluded.input
+       do update set due_at = excluded.due_at, input = o.input || excluded.input
      returning id`,
     [
       newId(),
@@ -97,6 +105,21 @@ export async function lockSubject(session: Session<"home">, subject: string): Pr
 
 export async function unlockSubject(session: Session<"home">, subject: string): Promise<void> {
   await session.query("operations.unlock", "select pg_advisory_unlock($1, hashtext($2))", [SUBJECT_LOCK, subject]);
+}
+
+/** Takes back what waits; what runs already is not stopped. */
+export async function cancelOperation(home: Queryable<"home">, kind: OperationKind, subject: string): Promise<void> {
+  await home.query(
+    "operations.cancel",
+    `update tenantry.operations set state = 'CANCELLED', finished_at = now()
+     where kind = $1 and subject = $2 and state = 'WAITING'`,
+    [kind, subject],
+  );
+}
+
+/** What operations on a region as a whole have as their subject. */
+export function regionSubject(regionId: string): string {
+  return `region:${regionId}`;
 }
 
 /** What operations on a placement have as their subject. */

@@ -6,7 +6,8 @@ export type ReplicationStatus = { healthy: boolean; parked: boolean; lagBytes: n
 
 /** Both flows of a placement's tenant database as one: healthy when both are, lagging as much as the slower one. */
 export async function readReplicationStatus(services: Services, placement: Placement): Promise<ReplicationStatus> {
-  if (placement.state === "PROVISIONING") return { healthy: false, parked: true, lagBytes: null };
+  if (placement.state === "PROVISIONING" || placement.state === "REVOKING")
+    return { healthy: false, parked: true, lagBytes: null };
   const [health] = await surveyDatabases(services, placement.regionId, [placement]);
   const flows = health?.flows ?? [];
   const lags = flows.map(({ lagBytes }) => lagBytes);

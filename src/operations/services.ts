@@ -19,8 +19,13 @@ export type Services = HomeContext & {
   listeners: Listeners;
   /** Tells carriers that something waits, and hears when it has arrived. */
   nudges: NudgeDesk;
+  /** Where exports before a revocation go; undefined: nowhere. */
+  exportFolder: string | undefined;
   logger: Logger;
 };
+
+/** Channel on which home announces the id of a region whose address, name or standing changed. */
+export const REGION_CHANNEL = "tenantry_region";
 
 /** Channel on which home announces the id of a placement that changed. */
 export const PLACEMENT_CHANNEL = "tenantry_placement";
@@ -30,6 +35,7 @@ export async function createServices(options: {
   databaseUrl: string;
   secretKey: string;
   logger: Logger;
+  exportFolder?: string | undefined;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
   migrateHome?: boolean;
 }): Promise<Services> {
@@ -43,11 +49,21 @@ export async function createServices(options: {
     const router = new Router({ home: homeContext.home, pools, secrets });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
     const listener = new Listener(homeContext.home, onBroken);
-    await listener.on(PLACEMENT_CHANNEL, () => router.forget());
+    for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
     const nudges = new NudgeDesk(homeContext.home);
     await nudges.listen(listener);
     await listener.start();
-    return { ...homeContext, pools, secrets, router, listener, listeners: new Listeners(onBroken), nudges, logger };
+    return {
+      ...homeContext,
+      pools,
+      secrets,
+      router,
+      listener,
+      listeners: new Listeners(onBroken),
+      nudges,
+      exportFolder: options.exportFolder,
+      logger,
+    };
   } catch (error) {
     await pools.close();
     throw error;

@@ -54,3 +54,15 @@ export async function databaseExists(server: ServerDatabase, name: string): Prom
   const rows = await server.query("databases.exists", "select from pg_database where datname = $1", [name]);
   return rows.length > 0;
 }
+
+/** Drops this installation's templates of every version, when nobody makes one. */
+export async function dropTemplates(server: ServerDatabase, installation: string): Promise<void> {
+  const prefix = templateName(installation, 0).slice(0, -1);
+  const rows = await server.query<{ name: string }>(
+    "template.list",
+    "select datname as name from pg_database where starts_with(datname, $1)",
+    [prefix],
+  );
+  for (const { name } of rows)
+    await server.query("template.drop", `drop database if exists ${quoteIdentifier(name)} with (force)`);
+}

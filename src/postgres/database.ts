@@ -4,6 +4,7 @@
  * sending a statement to the wrong one does not compile.
  */
 import type pg from "pg";
+import type { Breaker } from "#postgres/breaker";
 
 export type DatabaseKind = "home" | "tenant" | "server";
 
@@ -28,11 +29,14 @@ export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonl
 export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly kind: Kind;
   readonly #createPool: () => pg.Pool;
+  readonly #breaker: Breaker | undefined;
   #pool: pg.Pool | undefined;
 
-  constructor(kind: Kind, createPool: () => pg.Pool) {
+  /** With `breaker`, a server that is known to be away is not asked again and again. */
+  constructor(kind: Kind, createPool: () => pg.Pool, breaker?: Breaker) {
     this.kind = kind;
     this.#createPool = createPool;
+    this.#breaker = breaker;
   }
 
   /**
@@ -54,13 +58,19 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    const result = await this.pool.query<Row>(comment(name, text), [...values]);
+    const run = () => this.pool.query<Row>(comment(name, text), [...values]);
+    const result = await (this.#breaker === undefined ? run() : this.#breaker.run(run));
     return result.rows;
+  }
+
+  #connect(): Promise<pg.PoolClient> {
+    const connect = () => this.pool.connect();
+    return this.#breaker === undefined ? connect() : this.#breaker.run(connect);
   }
 
   /** Runs `work` on one connection; the connection is discarded when `work` throws. */
   async session<Result>(work: (session: Session<Kind>) => Promise<Result>): Promise<Result> {
-    const client = await this.pool.connect();
+    const client = await this.#connect();
     let failure: Error | undefined;
     try {
       return await work(onClient(this.kind, client));
@@ -78,7 +88,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     work: (transaction: Transaction<Kind>) => Promise<Result>,
     isolation: "read committed" | "repeatable read" = "read committed",
   ): Promise<Result> {
-    const client = await this.pool.connect();
+    const client = await this.#connect();
     const session = onClient(this.kind, client);
     let broken: Error | undefined;
     try {

@@ -82,8 +82,16 @@ export class Listener {
       for (const handler of this.#handlers.get(channel) ?? []) handler(payload ?? "");
     });
     try {
+      // One after the other, and each channel once: everybody who hears it waits for the same.
+      const listening = new Map<string, Promise<unknown>>();
+      let last: Promise<unknown> = Promise.resolve();
       this.#listen = async (channel) => {
-        await client.query(`/* tenantry: listen */ listen ${quoteIdentifier(channel)}`);
+        const listened =
+          listening.get(channel) ??
+          last.then(() => client.query(`/* tenantry: listen */ listen ${quoteIdentifier(channel)}`));
+        listening.set(channel, listened);
+        last = listened;
+        await listened;
       };
       for (const channel of this.#handlers.keys()) await this.#listen(channel);
       onListening();

@@ -4,6 +4,7 @@
  */
 import pg from "pg";
 import { type ServerAddress, tlsOptions } from "#postgres/connection-url";
+import { Breaker } from "#postgres/breaker";
 import { Database, type DatabaseKind } from "#postgres/database";
 
 export type PoolLimits = {
@@ -26,6 +27,8 @@ type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
 
 export class Pools {
   readonly #entries = new Map<string, Entry>();
+  /** By host and port. There are as many as regions. */
+  readonly #breakers = new Map<string, Breaker>();
   readonly #limits: PoolLimits;
   readonly #onError: (error: Error) => void;
   readonly #pools = new Set<pg.Pool>();
@@ -37,14 +40,18 @@ export class Pools {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
   }
 
-  /** The database's handle; the same one for the same arguments while it stays open. Does not connect. */
+  /**
+   * The database's handle; the same one for the same arguments while it stays open. Does not connect. With `despiteFence`,
+   * statements write also where the database is set to be read only.
+   */
   open<Kind extends DatabaseKind>(
     kind: Kind,
     address: ServerAddress,
     database: string,
-    options: { maxConnections?: number } = {},
+    options: { maxConnections?: number; despiteFence?: boolean } = {},
   ): Database<Kind> {
-    const key = `${kind}|${address.user}@${address.host}:${address.port}/${database}`;
+    const { despiteFence = false } = options;
+    const key = `${kind}${despiteFence ? " despite fence" : ""}|${address.user}@${address.host}:${address.port}/${database}`;
     const found = this.#entries.get(key);
     if (found !== undefined) {
       this.#entries.delete(key);
@@ -56,7 +63,11 @@ export class Pools {
       void this.#close(found);
     }
     this.#makeRoom();
-    const created = this.#create(kind, address, database, options.maxConnections ?? this.#limits.maxPerDatabase);
+    const created = this.#create(kind, address, database, {
+      max: options.maxConnections ?? this.#limits.maxPerDatabase,
+      breaker: this.#breakerOf(kind, address),
+      despiteFence,
+    });
     this.#entries.set(key, { database: created, address });
     return created;
   }
@@ -67,7 +78,7 @@ export class Pools {
     database: string,
     work: (database: Database<"server">) => Promise<Result>,
   ): Promise<Result> {
-    const opened = this.#create("server", address, database, 1);
+    const opened = this.#create("server", address, database, { max: 1 });
     try {
       return await work(opened);
     } finally {
@@ -109,9 +120,9 @@ export class Pools {
     kind: Kind,
     address: ServerAddress,
     database: string,
-    max: number,
+    { max, breaker, despiteFence = false }: { max: number; breaker?: Breaker | undefined; despiteFence?: boolean },
   ): Database<Kind> {
-    return new Database(kind, () => {
+    const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
         host: address.host,
@@ -126,13 +137,26 @@ export class Pools {
         idleTimeoutMillis: this.#limits.idleTimeoutMs,
         application_name: `tenantry ${kind}`,
         keepAlive: true,
+        ...(despiteFence ? { options: "-c default_transaction_read_only=off" } : {}),
       });
       this.#pools.add(pool);
       pool.on("error", this.#onError);
       // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
       pool.on("connect", (client) => client.on("error", () => undefined));
       return pool;
-    });
+    };
+    return new Database(kind, createPool, breaker);
+  }
+
+  /** One per server. Without home nothing works, so everything there waits and tries. */
+  #breakerOf(kind: DatabaseKind, { host, port }: ServerAddress): Breaker | undefined {
+    if (kind === "home") return undefined;
+    const key = `${host}:${port}`;
+    const found = this.#breakers.get(key);
+    if (found !== undefined) return found;
+    const breaker = new Breaker();
+    this.#breakers.set(key, breaker);
+    return breaker;
   }
 
   async #close(entry: Entry): Promise<void> {

@@ -32,14 +32,29 @@ export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise
   }
   // Two carriers can overlap for a moment when the session that holds a region breaks. A subscription of one on a slot
   // of the other, which has not seeded for it yet, would miss what came in between.
-  return link.subscriber.database.session(async (session) => {
+  await whileNobodyMends(link, () => rebuild(link));
+  return "the copy was reseeded";
+}
+
+async function whileNobodyMends(link: Link, work: () => Promise<void>): Promise<void> {
+  await link.subscriber.database.session(async (session) => {
     await session.query("establish.timeout", `set lock_timeout = ${MEND_LOCK_TIMEOUT_MS}`);
     await session.query("establish.lock", "select pg_advisory_lock($1, hashtext($2))", [MEND_LOCK, link.name]);
-    await rebuild(link);
+    await work();
     await session.query("establish.unlock", "select pg_advisory_unlock($1, hashtext($2))", [MEND_LOCK, link.name]);
     await session.query("establish.timeout", "reset lock_timeout");
-    return "the copy was reseeded";
   });
+}
+
+/** Takes the subscriber's side away, when it is there. Waits for a reseed that is under way. */
+export async function removeSubscriber(link: Link): Promise<void> {
+  await whileNobodyMends(link, () => dropSubscription(link));
+}
+
+/** Takes the publisher's side away, when it is there. */
+export async function removePublisher(link: Link): Promise<void> {
+  await dropSlot(link);
+  await dropPublication(link);
 }
 
 async function isWhole(link: Link): Promise<boolean> {

@@ -31,10 +31,14 @@ export type SweepContext = {
   nameOf: (id: LinkId) => string;
   openLink: (id: LinkId) => Promise<Link | undefined>;
   carrier: Carrier;
+  /** How much each tenant database had written when it was last looked into. Kept between sweeps. */
+  checkedAt: Map<number, string>;
   /** A name for a slot that no other sweep of these servers has. */
   newScoutName: () => string;
 };
 
+/** A slot that holds back less is not moved because of its age: WAL is kept in files of 16 MB. */
+const WORTH_MOVING_BYTES = 1024 * 1024;
 /** How many tenant databases are looked into at once. */
 const CONCURRENT_CHECKS = 4;
 /** What a tenant database has noted beyond this is read by the next sweep. */
@@ -43,6 +47,8 @@ const MAX_CHANGES = 10_000;
 /** Sweeps one region once. */
 export async function sweep(context: SweepContext, limits: SweepLimits): Promise<void> {
   const due: LinkId[] = [];
+  const untouched: LinkId[] = [];
+  const writes = await readWriteCounts(context);
   for (const link of await surveyLinks(context, context.links)) {
     const { id } = link;
     if (context.carrier.isBusy(id)) continue;
@@ -51,10 +57,42 @@ export async function sweep(context: SweepContext, limits: SweepLimits): Promise
     if (broken !== undefined) await context.carrier.nudge(id, { broken });
     // Enabled but not ours: left awake by a process that died, or by hand. Waiting: a nudge was lost.
     else if (link.enabled || link.waiting) await context.carrier.nudge(id);
-    else if (link.retainedBytes > limits.maxRetainedBytes || age > limits.maxAgeMs) due.push(id);
+    else if (link.retainedBytes > limits.maxRetainedBytes) due.push(id);
+    else if (age <= limits.maxAgeMs) continue;
+    else if (link.retainedBytes > WORTH_MOVING_BYTES || mayHaveWritten(context, id, writes)) due.push(id);
+    else untouched.push(id);
   }
+  if (untouched.length > 0) await recordChecked(context.home, untouched);
   const of = (direction: Direction) => due.filter((id) => id.direction === direction);
-  await Promise.all([checkDirectories(context, of("directory")), checkCatalogs(context, of("catalog"))]);
+  await Promise.all([checkDirectories(context, of("directory")), checkCatalogs(context, of("catalog"), writes)]);
+}
+
+/**
+ * A change at home is noted at home, where every sweep sees it. A tenant database that has written nothing since it was
+ * last looked into has nothing to carry, which its server's counters tell without connecting to each: they start over with
+ * the server, so the moment of its start is part of them. They come up to 10 s late, which the next look makes up for.
+ */
+function mayHaveWritten({ checkedAt, nameOf }: SweepContext, id: LinkId, writes: ReadonlyMap<string, string>): boolean {
+  if (id.direction === "directory") return false;
+  const now = writes.get(databaseOf(nameOf(id)));
+  return now === undefined || checkedAt.get(id.databaseId) !== now;
+}
+
+async function readWriteCounts({ region, links, nameOf }: SweepContext): Promise<Map<string, string>> {
+  const names = links.filter(({ direction }) => direction === "catalog").map((id) => databaseOf(nameOf(id)));
+  const rows = await region.query<{ name: string; writes: string }>(
+    "sweep.writes",
+    `select datname as name, concat_ws(' ', pg_postmaster_start_time(), stats_reset,
+              tup_inserted + tup_updated + tup_deleted) as writes
+     from pg_stat_database where datname = any($1)`,
+    [names],
+  );
+  return new Map(rows.map(({ name, writes }) => [name, writes]));
+}
+
+/** The tenant database's name, which is what its links' names begin with. */
+function databaseOf(linkName: string): string {
+  return linkName.replace(/_(catalog|directory)$/, "");
 }
 
 async function readDirectoryChanges({ home, links }: SweepContext): Promise<Set<number>> {
@@ -109,14 +147,21 @@ async function checkDirectories(context: SweepContext, due: readonly LinkId[]): 
 }
 
 /** The same for catalogs, one tenant database after the other: their changes are noted where they happen. */
-async function checkCatalogs(context: SweepContext, due: readonly LinkId[]): Promise<void> {
+async function checkCatalogs(
+  context: SweepContext,
+  due: readonly LinkId[],
+  writes: ReadonlyMap<string, string>,
+): Promise<void> {
   if (due.length === 0) return;
   await withScout(context, context.region, async (scout) => {
     const queue = [...due];
     const moved: LinkId[] = [];
     const worker = async () => {
       for (let id = queue.shift(); id !== undefined; id = queue.shift())
-        if (await checkCatalog(context, id, scout)) moved.push(id);
+        if (await checkCatalog(context, id, scout)) {
+          moved.push(id);
+          context.checkedAt.set(id.databaseId, writes.get(databaseOf(context.nameOf(id))) ?? "");
+        }
     };
     await Promise.all(Array.from({ length: CONCURRENT_CHECKS }, worker));
     if (moved.length > 0) await recordChecked(context.home, moved);

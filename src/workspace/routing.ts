@@ -105,6 +105,8 @@ export function requireActive(route: TenantRoute): void {
   const sentences: Record<string, string> = {
     PROVISIONING: `The organization's access to region ${route.regionKey} is still being set up.`,
     FAILED: `The organization's access to region ${route.regionKey} could not be set up.`,
+    SUSPENDED: `The organization's access to region ${route.regionKey} was revoked; until its data is dropped that can be undone.`,
+    REVOKING: `The organization's access to region ${route.regionKey} was revoked.`,
   };
   throw new TenantryError(
     "CONFLICT",

@@ -59,3 +59,18 @@ alter table tenantry.placements add column drop_after timestamptz;
 -- How far the subscriber had come when it was last parked: a subscriber that remembers less was restored from a backup.
 alter table tenantry.links add column subscription_oid oid;
 alter table tenantry.links add column origin_lsn pg_lsn;
+
+-- A region that is being retired takes no more grants; its row goes when its server was cleaned up.
+alter table tenantry.regions add column retired_at timestamptz;
+
+-- Whoever keeps connections to a region's server hears that its address, its password or its standing changed.
+create function tenantry.region_notify() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('tenantry_region', coalesce(new.id, old.id)::text);
+  return null;
+end $$;
+create trigger region_notify after update or delete on tenantry.regions
+  for each row execute function tenantry.region_notify();
+
+-- A keyed digest of home's own address and password: when it changes, subscriptions in the regions are told.
+alter table tenantry.installation add column address_digest bytea;

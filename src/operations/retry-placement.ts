@@ -1,0 +1,28 @@
+import type { Actor } from "#auth/actor";
+import { requireInOrganization } from "#auth/membership";
+import { getPlacement, type Placement, setPlacementState } from "#directory/placements";
+import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
+import type { Services } from "#operations/services";
+import { waitWhile } from "#operations/wait-while";
+
+/**
+ * Runs what failed or waits for a placement again, now: for after its cause was mended. Returns when it is settled, or
+ * after 5 s with the state reached. A placement with nothing to retry is returned as it is. NOT_FOUND, FORBIDDEN.
+ */
+export async function retryPlacement(services: Services, actor: Actor, id: string): Promise<Placement> {
+  const placement = await getPlacement(services, actor, id);
+  await requireInOrganization(services.home, actor, placement.organizationId, "manage-placements");
+  const { state } = placement;
+  if (state !== "FAILED" && state !== "PROVISIONING" && state !== "REVOKING") return placement;
+  await services.home.transaction(async (transaction) => {
+    if (state === "FAILED") await setPlacementState({ home: transaction }, id, "PROVISIONING");
+    await requestOperation(transaction, requesterOf(actor), {
+      kind: state === "REVOKING" ? "revoke-placement" : "provision-placement",
+      subject: placementSubject(id),
+      placementId: id,
+      organizationId: placement.organizationId,
+      regionId: placement.regionId,
+    });
+  });
+  return waitWhile(services, actor, placement, ({ state: now }) => now === "PROVISIONING" || now === "REVOKING");
+}

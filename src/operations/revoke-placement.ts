@@ -1,0 +1,181 @@
+/**
+ * Revoke: takes a placement's tenant database and everything about it away, and writes a receipt. Each step reads what is
+ * still there, so that it can run again after a crash at any point.
+ */
+import { join } from "node:path";
+import { OPERATOR } from "#auth/actor";
+import { getOrganization } from "#directory/organizations";
+import { findPlacementById, forgetPlacement, type Placement, setPlacementState } from "#directory/placements";
+import { findRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
+import { TenantryError } from "#kernel/errors";
+import type { ServerDatabase, TenantDatabase } from "#postgres/database";
+import { quoteIdentifier } from "#postgres/identifiers";
+import { removePublisher, removeSubscriber } from "#replication/establish";
+import type { Link } from "#replication/link";
+import type { OperationRun } from "#operations/operation-run";
+import { cancelOperation, placementSubject } from "#operations/operation";
+import type { Services } from "#operations/services";
+import { databaseExists } from "#operations/template-database";
+import { tenantLinks } from "#operations/tenant-links";
+
+/** What was removed; the operation's result. */
+export type Receipt = {
+  organization: { id: string; name: string };
+  region: { key: string; host: string };
+  database: string;
+  /** Rows that the tenant database held when writing had stopped. `checksum` does not depend on their order. */
+  tables: { table: string; rows: number; checksum: string }[];
+  exportedTo: string | null;
+  removed: { what: string; where: string; at: string }[];
+  /** What this cannot reach. */
+  remaining: string;
+};
+
+const REMAINING =
+  "Backups and WAL archives of the region's and of home's servers may hold the data until they expire; so may exports and the servers' statement logs.";
+
+type Run = OperationRun<"revoke-placement">;
+type Context = { services: Services; run: Run; placement: Placement; server: ServerDatabase; database: TenantDatabase };
+
+/** Takes the placement away. Returns without doing anything when that was undone or is over. */
+export async function revokePlacement(services: Services, run: Run): Promise<void> {
+  const placement = await findPlacementById(services, run.operation.placementId ?? "");
+  if (placement === undefined) return;
+  const address = await regionAddress(services, placement.regionId);
+  const context: Context = {
+    services,
+    run,
+    placement,
+    server: services.pools.open("server", address, MAINTENANCE_DATABASE),
+    database: services.pools.open("tenant", address, placement.database),
+  };
+  if (!(await run.step("stop-writes", () => stopWrites(context)))) return;
+  const exists = await databaseExists(context.server, placement.database);
+  if (exists) {
+    await run.step("count", () => count(context));
+    await run.step("export", () => exportFirst(context));
+  }
+  const links = await tenantLinks(services, placement, { despiteFence: true });
+  await run.step("drop-links", () => dropLinks(context, links, exists));
+  await run.step("drop-database", async () => {
+    await services.pools.closeDatabase(address, placement.database);
+    await context.server.query(
+      "databases.drop",
+      `drop database if exists ${quoteIdentifier(placement.database)} with (force)`,
+    );
+    await noteRemoved(context, "database", `region, ${placement.database}`);
+  });
+  // Home's side once more: a carrier that was mending the link just then may have made parts of it anew, and from now on
+  // it cannot.
+  await run.step("drop-remains", () => dropHomeSide(links));
+  await run.step("forget", async () => {
+    await noteRemoved(context, "catalog, directory and placement", "home");
+    await cancelOperation(services.home, "provision-placement", placementSubject(placement.id));
+    await forgetPlacement(services, placement);
+  });
+}
+
+/** False when the revocation was undone. From here on it cannot be. */
+async function stopWrites({ services, placement, server }: Context): Promise<boolean> {
+  const isRevoking = async () => (await findPlacementById(services, placement.id))?.state === "REVOKING";
+  if (!(await setPlacementState(services, placement.id, "REVOKING")) && !(await isRevoking())) return false;
+  if (!(await databaseExists(server, placement.database))) return true;
+  // Another process may not have heard of it yet, and a statement may be under way.
+  await server.query(
+    "databases.fence",
+    `alter database ${quoteIdentifier(placement.database)} set default_transaction_read_only = on`,
+  );
+  await server.query(
+    "databases.disconnect",
+    `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+     where datname = $1 and backend_type = 'client backend' and pid <> pg_backend_pid()`,
+    [placement.database],
+  );
+  return true;
+}
+
+const TABLES = ["resources", "comments", "directory_organizations", "directory_members"] as const;
+
+async function count({ services, run, placement, database }: Context): Promise<void> {
+  await requireOwn(services, placement, database);
+  const tables: Receipt["tables"] = [];
+  for (const table of TABLES) {
+    // A sum of digests: no order to sort by and no memory, however many rows there are.
+    const [row] = await database.query<{ rows: string; checksum: string }>(
+      "receipt.count",
+      `select count(*)::text as rows,
+              coalesce(sum(('x' || left(md5(t::text), 15))::bit(60)::bigint), 0)::text as checksum
+       from tenantry.${quoteIdentifier(table)} t where database_id = $1`,
+      [placement.databaseId],
+    );
+    tables.push({ table, rows: Number(row?.rows ?? 0), checksum: row?.checksum ?? "0" });
+  }
+  const [organization, [region]] = await Promise.all([
+    getOrganization(services, OPERATOR, placement.organizationId),
+    findRegions(services, [placement.regionId]),
+  ]);
+  await run.save({
+    organization: { id: placement.organizationId, name: organization.name },
+    region: { key: region?.key ?? "", host: region?.host ?? "" },
+    database: placement.database,
+    tables,
+    exportedTo: null,
+    remaining: REMAINING,
+  } satisfies Omit<Receipt, "removed">);
+}
+
+/** A database of this name that somebody else made is not ours to drop. */
+async function requireOwn(services: Services, placement: Placement, database: TenantDatabase): Promise<void> {
+  const [made] = await database.query<{ exists: boolean }>(
+    "identity.exists",
+    "select to_regclass('tenantry.identity') is not null as exists",
+  );
+  const [identity] =
+    made?.exists === true
+      ? await database.query<{ installation_id: string; database_id: number }>(
+          "identity.read",
+          "select installation_id, database_id from tenantry.identity",
+        )
+      : [];
+  // One that was made and never identified holds nothing yet.
+  if (identity === undefined && made?.exists === true) return;
+  if (identity?.installation_id !== services.installation || identity.database_id !== placement.databaseId)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${placement.database} on the region's server belongs to something else: rename it, then retry.`,
+    );
+}
+
+async function exportFirst({ services, run, placement }: Context): Promise<void> {
+  if (run.operation.input["export"] !== true) return;
+  if (services.exportFolder === undefined)
+    throw new TenantryError("CAPABILITY_MISSING", "There is no export folder: set TENANTRY_EXPORT_DIR, then retry.");
+  const folder = join(services.exportFolder, placement.id);
+  await run.save({ exportedTo: folder });
+}
+
+async function dropLinks(context: Context, links: Record<Link["direction"], Link>, exists: boolean): Promise<void> {
+  if (exists) {
+    await removeSubscriber(links.directory);
+    await noteRemoved(context, "subscription", `region, ${links.directory.name}`);
+  }
+  await dropHomeSide(links);
+  await noteRemoved(context, "subscription", `home, ${links.catalog.name}`);
+  await noteRemoved(context, "publication and slot", `home, ${links.directory.name}`);
+  if (exists) {
+    await removePublisher(links.catalog);
+    await noteRemoved(context, "publication and slot", `region, ${links.catalog.name}`);
+  }
+}
+
+async function dropHomeSide({ directory, catalog }: Record<Link["direction"], Link>): Promise<void> {
+  await removeSubscriber(catalog);
+  await removePublisher(directory);
+}
+
+/** Adds to the receipt, once however often the step runs. */
+async function noteRemoved({ run }: Context, what: string, where: string): Promise<void> {
+  const before = (run.operation.result?.["removed"] as Receipt["removed"] | undefined) ?? [];
+  if (before.some((one) => one.what === what && one.where === where)) return;
+  await run.save({ removed: [...before, { what, where, at: new Date().toISOString() }] });
+}

@@ -1,0 +1,24 @@
+import type { Actor } from "#auth/actor";
+import { changeRegion, type Region } from "#directory/regions";
+import { regionSubject, requestOperation, requesterOf } from "#operations/operation";
+import type { Services } from "#operations/services";
+
+/**
+ * Changes a region's name, or rotates its server's address or password. The new one is used at once, and an operation
+ * writes it into the subscriptions; what is written meanwhile waits in the slots. For the operator. Errors as
+ * {@link changeRegion}.
+ */
+export async function updateRegion(
+  services: Services,
+  actor: Actor,
+  input: { key: string; name?: string | null; connectionUrl?: string | null },
+): Promise<Region> {
+  const { region, addressChanged } = await changeRegion(services, actor, input);
+  if (addressChanged)
+    await requestOperation(services.home, requesterOf(actor), {
+      kind: "renew-subscriptions",
+      subject: regionSubject(region.id),
+      regionId: region.id,
+    });
+  return region;
+}

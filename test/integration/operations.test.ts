@@ -1,0 +1,181 @@
+/** Operations: asked for once, visible step by step, finished or cleanly undone. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  addMember,
+  comment,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  grant,
+  type Granted,
+  registerRegion,
+} from "../support/journey.ts";
+
+let app: TestApp;
+
+beforeAll(async () => {
+  app = await startApp();
+  await registerRegion(app, "eu", serverUrl("eu"));
+});
+afterAll(() => app.stop());
+
+type Operation = {
+  id: string;
+  kind: string;
+  state: string;
+  step: string | null;
+  attempts: number;
+  lastError: string | null;
+  requestedBy: string;
+  result: string | null;
+  steps: { name: string; attempts: number; finishedAt: string | null }[];
+};
+
+async function operationsOn(placementId: string, as?: string): Promise<Operation[]> {
+  const { operations } = await app.ask(
+    `query ($id: ID) { operations(placementId: $id) { edges { node {
+       id kind state step attempts lastError requestedBy result steps { name attempts finishedAt } } } } }`,
+    { id: placementId },
+    as,
+  );
+  return operations.edges.map(({ node }: { node: Operation }) => node);
+}
+
+const revokeQuery =
+  "mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { id state dropAfter } }";
+
+async function filled(
+  name: string,
+): Promise<{ organization: string; placement: Granted; resource: string; user: string }> {
+  const user = await createUser(app, "Owner");
+  const organization = await createOrganization(app, name, user);
+  const placement = await grant(app, organization, "eu");
+  const resource = await createResource(app, { name: "Project", organizationId: organization });
+  await comment(app, resource, user);
+  return { organization, placement, resource, user };
+}
+
+/** Everything on home's and the region's server whose name is the database's or begins with it. */
+async function traces({ database }: Granted): Promise<string[]> {
+  const look = async (url: string) =>
+    (
+      await sql<{ name: string }>(
+        url,
+        `select 'database ' || datname as name from pg_database where datname = $1
+         union all select 'slot ' || slot_name from pg_replication_slots where starts_with(slot_name, $1 || '_')
+         union all select 'publication ' || pubname from pg_publication where starts_with(pubname, $1 || '_')
+         union all select 'subscription ' || subname from pg_subscription where starts_with(subname, $1 || '_')`,
+        [database],
+      )
+    ).map(({ name }) => name);
+  return [...(await look(app.databaseUrl)), ...(await look(`${serverUrl("eu")}/postgres`))];
+}
+
+test("a grant is an operation with its steps", async () => {
+  const { placement } = await filled("Stepwise");
+  const [operation] = await operationsOn(placement.id);
+  expect(operation).toMatchObject({
+    kind: "provision-placement",
+    state: "DONE",
+    step: null,
+    attempts: 1,
+    requestedBy: "operator",
+  });
+  expect(operation?.steps.map(({ name }) => name).toSorted()).toEqual(
+    ["make-template", "create-database", "identify", "link-directory", "link-catalog", "activate"].toSorted(),
+  );
+  expect(operation?.steps.every(({ finishedAt }) => finishedAt !== null)).toBe(true);
+});
+
+test("fifty grants at once finish, and asking twice at the same moment gives the same placement", async () => {
+  const organizations = await Promise.all(Array.from({ length: 50 }, (_, i) => createOrganization(app, `Crowd ${i}`)));
+  const settled = async (organization: string) => {
+    let placement = await grant(app, organization, "eu");
+    // It returns after 5 s with the state reached.
+    while (placement.state === "PROVISIONING") placement = await grant(app, organization, "eu");
+    return placement;
+  };
+  const twice = await Promise.all(organizations.flatMap((one) => [settled(one), settled(one)]));
+  expect(new Set(twice.map(({ state }) => state))).toEqual(new Set(["ACTIVE"]));
+  expect(new Set(twice.map(({ id }) => id)).size).toBe(50);
+}, 90_000);
+
+test("a revocation asks for the name, suspends, and can be undone", async () => {
+  const { placement, organization, resource, user } = await filled("Graceful");
+  const wrong = { placementId: placement.id, confirm: "graceful" };
+  expect(await app.refuse(revokeQuery, { input: wrong }, user)).toMatchObject({
+    code: "INVALID_INPUT",
+    field: "confirm",
+  });
+  const { revokeRegionAccess } = await app.ask(
+    revokeQuery,
+    { input: { placementId: placement.id, confirm: "Graceful" } },
+    user,
+  );
+  expect(revokeRegionAccess.state).toBe("SUSPENDED");
+  expect(new Date(revokeRegionAccess.dropAfter).getTime() - Date.now()).toBeGreaterThan(6.9 * 24 * 3_600_000);
+  const write = "mutation ($input: CreateResourceInput!) { createResource(input: $input) { id } }";
+  expect(await app.refuse(write, { input: { name: "Late", organizationId: organization } })).toMatchObject({
+    code: "CONFLICT",
+  });
+  expect(await app.refuse("query ($id: ID!) { resource(id: $id) { name } }", { id: resource })).toMatchObject({
+    code: "CONFLICT",
+  });
+  const { resumeRegionAccess } = await app.ask(
+    "mutation ($id: ID!) { resumeRegionAccess(placementId: $id) { state dropAfter } }",
+    { id: placement.id },
+    user,
+  );
+  expect(resumeRegionAccess).toEqual({ state: "ACTIVE", dropAfter: null });
+  expect((await app.ask("query ($id: ID!) { resource(id: $id) { name } }", { id: resource })).resource.name).toBe(
+    "Project",
+  );
+  expect((await operationsOn(placement.id))[0]).toMatchObject({ kind: "revoke-placement", state: "CANCELLED" });
+});
+
+test("a revocation without grace leaves nothing but a receipt, and the organization can come back", async () => {
+  const { placement, organization, user } = await filled("Gone");
+  await addMember(app, organization, await createUser(app, "Member"));
+  const input = { placementId: placement.id, confirm: "Gone", skipGrace: true };
+  expect((await app.ask(revokeQuery, { input }, user)).revokeRegionAccess.state).toBe("REVOKING");
+  const done = await eventually(async () =>
+    (await operationsOn(placement.id)).find(({ state, kind }) => kind === "revoke-placement" && state === "DONE"),
+  );
+  expect(await traces(placement)).toEqual([]);
+  const rows = await sql(
+    app.databaseUrl,
+    `select 'resource' from tenantry.resources where organization_id = $1
+     union all select 'directory' from tenantry.directory_members where organization_id = $1
+     union all select 'directory' from tenantry.directory_organizations where organization_id = $1
+     union all select 'placement' from tenantry.placements where organization_id = $1`,
+    [organization],
+  );
+  expect(rows).toEqual([]);
+  const receipt = JSON.parse(done?.result ?? "{}");
+  expect(receipt.tables).toMatchObject([
+    { table: "resources", rows: 1 },
+    { table: "comments", rows: 1 },
+    { table: "directory_organizations", rows: 1 },
+    { table: "directory_members", rows: 2 },
+  ]);
+  expect(receipt).toMatchObject({
+    organization: { name: "Gone" },
+    region: { key: "eu" },
+    database: placement.database,
+  });
+  expect(receipt.removed.map(({ what }: { what: string }) => what)).toContain("database");
+  expect(receipt.remaining).toContain("Backups");
+  const again = await grant(app, organization, "eu");
+  expect(again).toMatchObject({ state: "ACTIVE" });
+  expect(again.database).not.toBe(placement.database);
+});
+
+test("who does not own the organization sees nothing of its operations and cannot revoke", async () => {
+  const { placement } = await filled("Private");
+  const stranger = await createUser(app, "Stranger");
+  expect(await operationsOn(placement.id, stranger)).toEqual([]);
+  const input = { placementId: placement.id, confirm: "Private" };
+  expect(await app.refuse(revokeQuery, { input }, stranger)).toMatchObject({ code: "NOT_FOUND" });
+});
