@@ -2,12 +2,15 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
 import { withServices } from "#cli/services";
+import { TenantryError } from "#kernel/errors";
 import {
   type DatabaseHealth,
   readDatabasesHealth,
   readServersHealth,
   type ServerHealth,
 } from "#operations/replication-health";
+import { findOrphans, findStuckPlacements, type Orphan, type StuckPlacement } from "#operations/find-orphans";
+import { repair, type Repair } from "#operations/repair";
 import type { Services } from "#operations/services";
 
 const PAGE_SIZE = 100;
@@ -16,18 +19,36 @@ const PAGE_SIZE = 100;
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description("look at every server and tenant database; exit code 1 when something is wrong")
+    .option("--repair", "remove what is half made and holds nothing, and set going what nobody works on")
+    .option("--drop <database...>", "with --repair: also drop these databases, whatever they hold")
     .option("--json", "print one JSON object")
-    .action((options: { json?: boolean }) => withServices((services) => doctor(services, options.json === true)));
+    .action((options: Options) => withServices((services) => doctor(services, options)));
 }
 
-async function doctor(services: Services, json: boolean): Promise<void> {
+type Options = { json?: boolean; repair?: boolean; drop?: string[] };
+
+async function doctor(services: Services, options: Options): Promise<void> {
+  if (options.drop !== undefined && options.repair !== true)
+    throw new TenantryError("INVALID_INPUT", "--drop needs --repair.");
+  const json = options.json === true;
+  const repairs = options.repair === true ? await repair(services, OPERATOR, options.drop ?? []) : [];
   const servers = await readServersHealth(services, OPERATOR);
   const databases = await readAll(services);
+  const orphans = (await findOrphans(services)).map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));
+  const placements = await findStuckPlacements(services);
   const wrong =
     servers.filter(({ problem }) => problem !== null).length +
-    databases.filter(({ flows }) => flows.some(({ healthy }) => !healthy)).length;
-  if (json) print(JSON.stringify({ healthy: wrong === 0, servers, databases }));
-  else report(servers, databases, wrong);
+    databases.filter(({ flows }) => flows.some(({ healthy }) => !healthy)).length +
+    orphans.length +
+    placements.length;
+  if (json) print(JSON.stringify({ healthy: wrong === 0, servers, databases, orphans, placements, repairs }));
+  else {
+    reportRepairs(repairs);
+    report(servers, databases);
+    reportRest(orphans, placements);
+    const things = `${servers.length} servers, ${databases.length} tenant databases`;
+    print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
+  }
   if (wrong > 0) process.exitCode = 1;
 }
 
@@ -43,7 +64,29 @@ async function readAll(services: Services): Promise<DatabaseHealth[]> {
   }
 }
 
-function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[], wrong: number): void {
+function reportRepairs(repairs: readonly Repair[]): void {
+  if (repairs.length > 0) print(styleText("bold", "Repairs"));
+  for (const { server, what, done, outcome } of repairs)
+    print(`  ${mark(done ? null : outcome)} ${server}: ${what} ${outcome}`);
+}
+
+function reportRest(
+  orphans: readonly Pick<Orphan, "server" | "kind" | "name" | "rows">[],
+  placements: readonly StuckPlacement[],
+): void {
+  if (orphans.length > 0) print(styleText("bold", "Not known at home"));
+  for (const { server, kind, name, rows } of orphans)
+    print(
+      `  ${mark("orphan")} ${server}: ${kind} ${name}${rows === null ? "" : `, ${rows} rows`}; --repair removes what holds no rows`,
+    );
+  if (placements.length > 0) print(styleText("bold", "Placements"));
+  for (const { id, state, failure, isWaiting } of placements)
+    print(
+      `  ${mark(state)} ${id}: ${state}${failure === null ? "" : `: ${failure}`} ${isWaiting ? "It is tried again by itself." : "Nobody works on it: --repair sets it going."}`,
+    );
+}
+
+function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[]): void {
   print(styleText("bold", "Servers"));
   for (const { name, problem, headroom } of servers) {
     print(`  ${mark(problem)} ${name}${problem === null ? "" : `: ${problem}`}`);
@@ -56,8 +99,6 @@ function report(servers: readonly ServerHealth[], databases: readonly DatabaseHe
       const numbers = `${state}, lag ${bytes(flow.lagBytes)} ${seconds(flow.lagSeconds)}, retained ${bytes(flow.retainedBytes)}`;
       print(`  ${mark(flow.problem)} ${database} ${flow.direction}: ${flow.problem ?? numbers}`);
     }
-  const things = `${servers.length} servers, ${databases.length} tenant databases`;
-  print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
 }
 
 function mark(problem: string | null): string {

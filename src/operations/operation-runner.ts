@@ -102,8 +102,8 @@ async function runInSession(
     while (!stop.aborted) {
       const woken = untilWoken();
       await release(session, held);
-      await claimDue(services, session, held, lost.signal, wake);
-      await Promise.race([woken, delay(POLL_INTERVAL_MS, stop).catch(() => undefined)]);
+      const pauseMs = await claimDue(services, session, held, lost.signal, wake);
+      await Promise.race([woken, delay(pauseMs, stop).catch(() => undefined)]);
     }
     await Promise.all(held.tasks);
     await session.query("operations.release_all", "select pg_advisory_unlock_all()");
@@ -134,28 +134,34 @@ const rowSchema = z.object({
   subject: z.string(),
   placementId: z.string().nullable(),
   regionId: z.string().nullable(),
+  waitMs: z.number(),
 });
 type Candidate = z.infer<typeof rowSchema>;
 
+/** Starts what is due and can be had. Returns after how many milliseconds to look again. */
 async function claimDue(
   services: Services,
   session: Session<"home">,
   held: Held,
   lost: AbortSignal,
   wake: () => void,
-): Promise<void> {
-  if (held.tasks.size >= MAX_RUNNING) return;
+): Promise<number> {
+  if (held.tasks.size >= MAX_RUNNING) return POLL_INTERVAL_MS;
   const rows = await session.query(
     "operations.due",
-    `select id, kind, subject, placement_id as "placementId", region_id as "regionId" from tenantry.operations
-     where state in ('WAITING', 'RUNNING') and due_at <= now() and subject <> all($1::text[])
+    `select id, kind, subject, placement_id as "placementId", region_id as "regionId",
+            extract(epoch from due_at - now())::float8 * 1000 as "waitMs"
+     from tenantry.operations
+     where state in ('WAITING', 'RUNNING') and due_at <= now() + $3 * interval '1 millisecond' and subject <> all($1::text[])
        and kind = any($2::text[])
      order by due_at limit 100`,
-    [[...held.subjects], Object.keys(OPERATIONS)],
+    [[...held.subjects], Object.keys(OPERATIONS), POLL_INTERVAL_MS],
   );
   for (const row of rows) {
-    if (held.tasks.size >= MAX_RUNNING) return;
     const candidate = rowSchema.parse(row);
+    // In the order of their moments: the rest is due later still.
+    if (candidate.waitMs > 0) return candidate.waitMs;
+    if (held.tasks.size >= MAX_RUNNING) break;
     if (held.subjects.has(candidate.subject)) continue;
     const place = await takePlace(session, held, candidate.regionId);
     if (place === null) continue;
@@ -172,6 +178,7 @@ async function claimDue(
     });
     held.tasks.add(task);
   }
+  return POLL_INTERVAL_MS;
 }
 
 /** A place on the region's server; undefined when none is needed, null when none is free. */

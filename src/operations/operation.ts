@@ -24,6 +24,7 @@ export const OPERATIONS = {
   "retire-region": { runBy: "worker", steps: ["drop-templates", "forget"] },
   "export-placement": { runBy: "caller", steps: ["export"] },
   "import-placement": { runBy: "caller", steps: ["import"] },
+  repair: { runBy: "caller", steps: ["repair"] },
   "migrate-databases": { runBy: "caller", steps: ["plan", "canary", "waves", "templates"] },
 } as const satisfies Record<string, { runBy: "worker" | "caller"; steps: readonly string[] }>;
 

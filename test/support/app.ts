@@ -54,6 +54,7 @@ export async function startApp(
     secretKey?: string;
     replication?: Partial<ReplicationOptions>;
     regionUrls?: Record<string, string>;
+    exportFolder?: string;
   } = {},
 ): Promise<TestApp> {
   const server = options.homeServer ?? serverUrl("home");
@@ -67,6 +68,7 @@ export async function startApp(
     port: 0,
     logLevel: "silent",
     prettyLogs: false,
+    ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
     ...(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls }),
     ...(options.replication === undefined ? {} : { replication: options.replication }),
   });

@@ -1,0 +1,76 @@
+import { styleText } from "node:util";
+import { Command } from "commander";
+import { OPERATOR } from "#auth/actor";
+import { withServices } from "#cli/services";
+import { invalidInput } from "#kernel/errors";
+import { isUuid } from "#kernel/ids";
+import { listOperations, listOperationSteps, type Operation, type OperationStep } from "#operations/list-operations";
+import { OPERATION_STATES } from "#operations/operation";
+import type { Services } from "#operations/services";
+
+type Options = { json?: boolean; state?: string; placement?: string; limit: string };
+
+const MAX_LISTED = 1_000;
+
+/** `tenantry ops`: what was asked for, how far it is, and what went wrong. */
+export function opsCommand(): Command {
+  return new Command("ops")
+    .description("list operations, newest first: who asked, when, state, step, attempts, last error")
+    .option("--state <state>", `only those that are ${OPERATION_STATES.join(", ")}`)
+    .option("--placement <id>", "only those on this placement")
+    .option("--limit <n>", "how many at most", "20")
+    .option("--json", "print one JSON object")
+    .action((options: Options) => withServices((services) => ops(services, options)));
+}
+
+async function ops(services: Services, options: Options): Promise<void> {
+  const state = OPERATION_STATES.find((one) => one === options.state?.toUpperCase());
+  if (options.state !== undefined && state === undefined)
+    throw invalidInput("state", `--state must be one of ${OPERATION_STATES.join(", ")}.`);
+  if (options.placement !== undefined && !isUuid(options.placement))
+    throw invalidInput("placement", "--placement must be a placement's id.");
+  const first = Number(options.limit);
+  if (!Number.isInteger(first) || first < 1 || first > MAX_LISTED)
+    throw invalidInput("limit", `--limit must be between 1 and ${MAX_LISTED}.`);
+  const { rows } = await listOperations(
+    services,
+    OPERATOR,
+    { state: state ?? null, placementId: options.placement ?? null },
+    { first, after: null },
+  );
+  const steps = await listOperationSteps(
+    services,
+    rows.map(({ id }) => id),
+  );
+  const stepsOf = Map.groupBy(steps, ({ operationId }) => operationId);
+  if (options.json === true) {
+    print(JSON.stringify({ operations: rows.map((row) => Object.assign(row, { steps: stepsOf.get(row.id) ?? [] })) }));
+    return;
+  }
+  if (rows.length === 0) print("No operations.");
+  for (const row of rows) report(row, stepsOf.get(row.id) ?? []);
+}
+
+const COLORS = { WAITING: "yellow", RUNNING: "blue", DONE: "green", FAILED: "red", CANCELLED: "dim" } as const;
+
+function report(operation: Operation, steps: readonly OperationStep[]): void {
+  const { id, kind, subject, state, requestedBy, requestedAt, attempts, step, lastError, dueAt } = operation;
+  const at = step === null ? "" : `, at ${step}`;
+  const due = state === "WAITING" ? `, due ${dueAt.toISOString()}` : "";
+  print(`${styleText(COLORS[state], state.padEnd(9))} ${kind} ${subject}${at}${due}`);
+  print(
+    styleText("dim", `          ${id}, asked by ${requestedBy} at ${requestedAt.toISOString()}, ${attempts} attempts`),
+  );
+  if (lastError !== null) print(`          ${lastError}`);
+  if (steps.length > 0)
+    print(
+      styleText(
+        "dim",
+        `          ${steps.map(({ name, finishedAt }) => (finishedAt === null ? `${name} …` : name)).join(", ")}`,
+      ),
+    );
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,249 @@
+/**
+ * Every operation is stopped at every failpoint by killing, in turn, the process that runs it, home's server and the
+ * region's server; afterwards it must finish by itself, and nothing half made may stay anywhere.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLogger } from "../../src/observability/logger.ts";
+import { findOrphans, findStuckPlacements } from "../../src/operations/find-orphans.ts";
+import { OPERATIONS } from "../../src/operations/operation.ts";
+import { closeServices, createServices, type Services } from "../../src/operations/services.ts";
+import { sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  addMember,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
+import { type OwnServer, startServer, temporaryFolder } from "../support/servers.ts";
+
+type WorkerKind = {
+  [Kind in keyof typeof OPERATIONS]: (typeof OPERATIONS)[Kind]["runBy"] extends "worker" ? Kind : never;
+}[keyof typeof OPERATIONS];
+
+let home: OwnServer;
+let region: OwnServer;
+/** The API, which takes no part in the work. */
+let api: TestApp;
+let services: Services;
+let worker: Worker;
+let installation: Installation;
+let options: object;
+
+beforeAll(async () => {
+  [home, region] = await Promise.all([startServer(), startServer()]);
+  const exportFolder = temporaryFolder();
+  api = await startApp({ homeServer: home.url(), role: "api", exportFolder });
+  const { databaseUrl, secretKey } = api;
+  options = {
+    databaseUrl,
+    secretKey,
+    exportFolder,
+    replication: { sweepIntervalMs: 300, carrier: { idleMs: 50, stallMs: 1_500, retryMs: 50, maxRetryMs: 500 } },
+  };
+  worker = await Worker.start(options);
+  services = await createServices({ databaseUrl, secretKey, logger: createLogger({ level: "silent", pretty: false }) });
+  await registerRegion(api, "own", region.url());
+  installation = { homeUrl: databaseUrl, regionUrl: (_, database) => region.url(database) };
+}, 60_000);
+afterAll(async () => {
+  await worker.kill();
+  await closeServices(services);
+  await api.stop();
+  await home[Symbol.asyncDispose]();
+  await region[Symbol.asyncDispose]();
+});
+
+const PROGRAM = fileURLToPath(new URL("../support/worker-to-crash.ts", import.meta.url));
+
+class Worker {
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+
+  private constructor(appOptions: object) {
+    this.#child = spawn(process.execPath, [PROGRAM, JSON.stringify(appOptions)], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    this.#child.stdin?.on("error", () => undefined);
+    if (this.#child.stdout !== null)
+      createInterface({ input: this.#child.stdout }).on("line", (line) => this.#lines.push(line));
+  }
+
+  static async start(appOptions: object): Promise<Worker> {
+    const started = new Worker(appOptions);
+    await started.hear("ready");
+    return started;
+  }
+
+  async hear(line: string): Promise<void> {
+    const heard = await eventually(async () => this.#lines.includes(line), 20_000);
+    if (!heard) throw new Error(`${line} was expected of the worker; it said ${this.#lines.slice(-5).join(" | ")}`);
+  }
+
+  async arm(failpoint: string): Promise<void> {
+    this.#child.stdin?.write(`arm ${failpoint}\n`);
+    await this.hear(`armed ${failpoint}`);
+  }
+
+  goOn(): void {
+    this.#child.stdin?.write("go on\n");
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+}
+
+/** What goes wrong while the operation stands at the failpoint. */
+const DISASTERS: Record<string, () => Promise<void>> = {
+  "the process": async () => {
+    await worker.kill();
+    worker = await Worker.start(options);
+  },
+  "home's server": async () => {
+    await home.server.kill();
+    worker.goOn();
+    await home.server.start();
+  },
+  "the region's server": async () => {
+    await region.server.kill();
+    worker.goOn();
+    await region.server.start();
+  },
+};
+
+const GRANT = "mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id state } }";
+const REVOKE = "mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }";
+
+/** Asks again while a server that was killed is not back for the process that asks. */
+async function insist<Result>(ask: () => Promise<Result>): Promise<Result> {
+  let failure: unknown;
+  const result = await eventually(
+    () =>
+      ask().then(
+        (value) => ({ value }),
+        (error: unknown) => {
+          failure = error;
+          return undefined;
+        },
+      ),
+    20_000,
+  );
+  if (result === undefined) throw failure;
+  return result.value;
+}
+
+async function placed(): Promise<{ organization: string; placement: string }> {
+  const organization = await insist(() => createOrganization(api, "Crashed"));
+  await insist(async () => addMember(api, organization, await createUser(api, "Member")));
+  const placement = await insist(async () => {
+    const granted = await grant(api, organization, "own");
+    if (granted.state !== "ACTIVE") throw new Error(`the placement is ${granted.state}: ${granted.failure}`);
+    return granted.id;
+  });
+  await insist(() => createResource(api, { name: "Resource", organizationId: organization }));
+  return { organization, placement };
+}
+
+/** For each kind: what to have before, how to ask for it, and what must be true when it is done. */
+type Scenario = () => Promise<{ ask: () => Promise<unknown>; isDone: () => Promise<boolean> }>;
+const SCENARIOS: Record<WorkerKind, Scenario> = {
+  "provision-placement": async () => {
+    const organization = await insist(() => createOrganization(api, "Provisioned"));
+    const ask = () => api.ask(GRANT, { input: { organizationId: organization, regionKey: "own" } });
+    return { ask, isDone: async () => (await ask()).grantRegionAccess.state === "ACTIVE" };
+  },
+  "revoke-placement": async () => {
+    const { placement } = await placed();
+    const input = { placementId: placement, confirm: "Crashed", skipGrace: true, exportFirst: true };
+    return {
+      ask: () => api.ask(REVOKE, { input }),
+      isDone: async () =>
+        (await sql(api.databaseUrl, "select from tenantry.placements where id = $1", [placement])).length === 0,
+    };
+  },
+  "renew-subscriptions": async () => {
+    await placed();
+    const input = { key: "own", connectionUrl: region.url() };
+    return {
+      ask: () => api.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", { input }),
+      isDone: async () => true,
+    };
+  },
+  "retire-region": async () => {
+    // Whatever the others have left is revoked first.
+    const rows = await sql<{ id: string; name: string; state: string }>(
+      api.databaseUrl,
+      "select p.id, p.state, o.name from tenantry.placements p join tenantry.organizations o on o.id = p.organization_id",
+    );
+    for (const { id, name } of rows)
+      await insist(() => api.ask(REVOKE, { input: { placementId: id, confirm: name, skipGrace: true } }));
+    const isEmpty = async () => (await sql(api.databaseUrl, "select from tenantry.placements")).length === 0;
+    expect(await eventually(isEmpty, 30_000)).toBe(true);
+    // A grant leaves the template that retiring has to drop.
+    const { placement } = await placed();
+    await insist(() => api.ask(REVOKE, { input: { placementId: placement, confirm: "Crashed", skipGrace: true } }));
+    expect(await eventually(isEmpty, 30_000)).toBe(true);
+    return {
+      ask: () => api.ask('mutation { retireRegion(input: { key: "own" }) { key } }'),
+      isDone: async () => {
+        const gone = (await sql(api.databaseUrl, "select from tenantry.regions")).length === 0;
+        if (gone) await registerRegion(api, "own", region.url());
+        return gone;
+      },
+    };
+  },
+};
+
+/** Its failpoints: before and after each step, and before its end is recorded. */
+function failpointsOf(kind: WorkerKind): string[] {
+  return [
+    ...OPERATIONS[kind].steps.flatMap((step) => [`${kind}/${step}/before`, `${kind}/${step}/after`]),
+    `${kind}/finish`,
+  ];
+}
+
+async function isSettled(): Promise<boolean> {
+  const open = await sql(api.databaseUrl, "select from tenantry.operations where state in ('WAITING', 'RUNNING')");
+  return open.length === 0;
+}
+
+describe.each(Object.keys(SCENARIOS) as WorkerKind[])("%s", (kind) => {
+  describe.each(Object.keys(DISASTERS))("when %s is killed", (victim) => {
+    test.each(failpointsOf(kind))(
+      "at %s it finishes all the same",
+      async (failpoint) => {
+        const { ask, isDone } = await SCENARIOS[kind]();
+        await worker.arm(failpoint);
+        // What is refused ends the test; what breaks off because a server was killed does not.
+        const asked = ask().catch((error: unknown) =>
+          error instanceof Error ? error : new Error("refused", { cause: error }),
+        );
+        const stopped = worker.hear(`at ${failpoint}`);
+        await Promise.race([
+          stopped,
+          asked.then((answer) => (answer instanceof Error ? Promise.reject(answer) : stopped)),
+        ]);
+        await DISASTERS[victim]?.();
+        await asked;
+        expect(await eventually(() => isDone().catch(() => false), 30_000)).toBe(true);
+        expect(await eventually(() => isSettled().catch(() => false), 30_000)).toBe(true);
+        expect(await findOrphans(services)).toEqual([]);
+        expect(await findStuckPlacements(services)).toEqual([]);
+        await expect.poll(() => findUnrest(installation), { timeout: 20_000 }).toEqual([]);
+        expect(await findDifferences(installation)).toEqual([]);
+      },
+      60_000,
+    );
+  });
+});

@@ -1,0 +1,159 @@
+/** Regions change their address, go away and come back, and are taken out of service. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  comment,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+import { findDifferences, findUnrest } from "../support/replication-truth.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
+
+let app: TestApp;
+let server: OwnServer;
+
+beforeAll(async () => {
+  server = await startServer();
+  app = await startApp({ replication: { carrier: { idleMs: 50, stallMs: 1_500, retryMs: 50 } } });
+  await registerRegion(app, "eu", serverUrl("eu"));
+});
+afterAll(async () => {
+  await app.stop();
+  await server[Symbol.asyncDispose]();
+});
+
+const updateQuery = "mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key name } }";
+
+/** The server's URL with another user and password. */
+function urlAs(user: string, password: string): string {
+  const url = new URL(server.url());
+  url.username = user;
+  url.password = password;
+  return url.href.replace(/\/$/, "");
+}
+
+test("a rotated password loses no row, in either direction", async () => {
+  await sql(server.url("postgres"), "create role rotated superuser login password 'before'");
+  await registerRegion(app, "rotated", urlAs("rotated", "before"));
+  const organization = await createOrganization(app, "Rotated");
+  const { database } = await grant(app, organization, "rotated");
+  await createResource(app, { name: "Before", organizationId: organization });
+  await sql(server.url("postgres"), "alter role rotated password 'after'");
+  await sql(
+    server.url("postgres"),
+    "select pg_terminate_backend(pid, 1000) from pg_stat_activity where usename = 'rotated'",
+  );
+  // Written while home cannot sign in there, and while the region cannot be reached from home's side.
+  await sql(
+    server.url(database),
+    `insert into tenantry.resources (database_id, id, organization_id, name)
+     select database_id, gen_random_uuid(), $1, 'Meanwhile' from tenantry.identity`,
+    [organization],
+  );
+  const user = await createUser(app, "Meanwhile");
+  await sql(app.databaseUrl, "insert into tenantry.memberships values ($1, $2, 'MEMBER')", [organization, user]);
+  const wrong = { key: "rotated", connectionUrl: urlAs("rotated", "wrong") };
+  const refusal = await app.refuse(updateQuery, { input: wrong });
+  expect(refusal).toMatchObject({ code: "REGION_UNAVAILABLE", field: "connectionUrl" });
+  expect(refusal.message).not.toContain("wrong");
+  await app.ask(updateQuery, { input: { key: "rotated", connectionUrl: urlAs("rotated", "after") } });
+  const installation = {
+    homeUrl: app.databaseUrl,
+    regionUrl: (_: string, name?: string) => server.url(name),
+  };
+  await expect
+    .poll(
+      async () => {
+        await sql(app.databaseUrl, "update tenantry.links set checked_at = now() - interval '1 day'");
+        await app.sweep();
+        return [...(await findDifferences(installation)), ...(await findUnrest(installation))];
+      },
+      { timeout: 15_000 },
+    )
+    .toEqual([]);
+  const subscriptions = await sql<{ conninfo: string }>(
+    app.databaseUrl,
+    "select subconninfo as conninfo from pg_subscription where subname like $1",
+    [`${database}\\_%`],
+  );
+  expect(subscriptions).toEqual([{ conninfo: expect.stringContaining("password='after'") }]);
+  await createResource(app, { name: "After", organizationId: organization });
+});
+
+test("another server is not taken for the region's", async () => {
+  const input = { key: "eu", connectionUrl: serverUrl("us") };
+  expect(await app.refuse(updateQuery, { input })).toMatchObject({ code: "CONFLICT", field: "connectionUrl" });
+  const { updateRegion } = await app.ask(updateQuery, { input: { key: "eu", name: "Europe" } });
+  expect(updateRegion).toEqual({ key: "eu", name: "Europe" });
+});
+
+test("a region that is down says so to every caller, disturbs no other, and comes back by itself", async () => {
+  await using own = await startServer();
+  await registerRegion(app, "shaky", own.url());
+  const author = await createUser(app, "Author");
+  const resourceIn = async (key: string) => {
+    const organization = await createOrganization(app, `Of ${key}`);
+    await grant(app, organization, key);
+    return createResource(app, { name: key, organizationId: organization });
+  };
+  const [there, elsewhere] = [await resourceIn("shaky"), await resourceIn("eu")];
+  await own.server.kill();
+  const read = "query ($id: ID!) { resource(id: $id) { name } }";
+  const codes = await Promise.all(Array.from({ length: 50 }, async () => (await app.refuse(read, { id: there })).code));
+  expect(new Set(codes)).toEqual(new Set(["REGION_UNAVAILABLE"]));
+  expect((await app.ask(read, { id: elsewhere })).resource.name).toBe("eu");
+  await comment(app, await createResource(app, { name: "Of nobody" }), author);
+  await own.server.start();
+  const back = await eventually(() =>
+    app.ask(read, { id: there }).then(
+      ({ resource }) => resource.name,
+      () => undefined,
+    ),
+  );
+  expect(back).toBe("shaky");
+});
+
+test("a region is retired when nothing is placed in it, and nothing of ours stays there", async () => {
+  await using own = await startServer();
+  await registerRegion(app, "old", own.url());
+  const organization = await createOrganization(app, "Last");
+  const { id } = await grant(app, organization, "old");
+  const retire = 'mutation { retireRegion(input: { key: "old" }) { key } }';
+  expect(await app.refuse(retire)).toMatchObject({ code: "CONFLICT" });
+  await app.ask(
+    'mutation ($id: ID!) { revokeRegionAccess(input: { placementId: $id, confirm: "Last", skipGrace: true }) { state } }',
+    { id },
+  );
+  await eventually(() =>
+    app.ask(retire).then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect(await app.refuse('{ region(key: "old") { key } }')).toMatchObject({ code: "NOT_FOUND" });
+  const input = { organizationId: organization, regionKey: "old" };
+  expect(
+    await app.refuse("mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id } }", {
+      input,
+    }),
+  ).toMatchObject({ code: "INVALID_INPUT" });
+  const ours = () =>
+    sql(
+      own.url("postgres"),
+      `select datname from pg_database where datname like 'tenantry%'
+       union all select slot_name from pg_replication_slots where slot_name like 'tenantry%'`,
+    );
+  expect(await eventually(async () => (await ours()).length === 0)).toBe(true);
+  // Its key is free again.
+  await eventually(() =>
+    registerRegion(app, "old", own.url()).then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect((await app.ask('{ region(key: "old") { key } }')).region.key).toBe("old");
+});
