@@ -82,6 +82,12 @@ export async function startReplication(services: Services, options: ReplicationO
     else await region.carrier.nudge(nudge, { ticket: nudge.ticket });
   }
 
+  const drop = async (regionId: string) => {
+    stale.delete(regionId);
+    const one = carried.get(regionId);
+    carried.delete(regionId);
+    await one?.stop();
+  };
   const leading = lead(services, stop.signal, {
     untilWanted: () =>
       new Promise((resolve) => {
@@ -89,20 +95,13 @@ export async function startReplication(services: Services, options: ReplicationO
       }),
     onLook: () => first.resolve(),
     isStale: (regionId) => stale.has(regionId),
-    dropped: async (regionId) => {
-      stale.delete(regionId);
-      const one = carried.get(regionId);
-      carried.delete(regionId);
-      await one?.stop();
-    },
+    dropped: drop,
     gained: async (regionId) => {
       stale.delete(regionId);
       carried.set(regionId, await carryRegion(services, regionId, options));
     },
     lost: async () => {
-      const all = [...carried.values()];
-      carried.clear();
-      await Promise.allSettled(all.map((one) => one.stop()));
+      await Promise.allSettled([...carried.keys()].map(drop));
     },
   });
   await Promise.race([first.promise, leading]);
