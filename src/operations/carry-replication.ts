@@ -49,7 +49,7 @@ export type ReplicationRunner = {
 export async function startReplication(services: Services, options: ReplicationOptions): Promise<ReplicationRunner> {
   const stop = new AbortController();
   const carried = new Map<string, Carried & { sweepOnce: () => Promise<void> }>();
-  const regionOf = new Map<number, string>();
+  const findRegionOf = rememberRegions(services);
   const first = Promise.withResolvers<void>();
   let lookNow: () => void = () => undefined;
 
@@ -71,12 +71,7 @@ export async function startReplication(services: Services, options: ReplicationO
   });
 
   async function deliver(nudge: LinkId & { ticket: string | undefined }): Promise<void> {
-    let regionId = regionOf.get(nudge.databaseId);
-    if (regionId === undefined) {
-      for (const row of await listReplicatedDatabases(services, {})) regionOf.set(row.databaseId, row.regionId);
-      regionId = regionOf.get(nudge.databaseId);
-    }
-    const region = carried.get(regionId ?? "");
+    const region = carried.get((await findRegionOf(nudge.databaseId)) ?? "");
     // Perhaps registered a moment ago, or given up by a process that ended: do not wait for the next look.
     if (region === undefined) lookNow();
     else await region.carrier.nudge(nudge, { ticket: nudge.ticket });
@@ -115,6 +110,16 @@ export async function startReplication(services: Services, options: ReplicationO
       stop.abort(new Error("replication stopped"));
       await leading;
     },
+  };
+}
+
+/** Finds a tenant database's region, which never changes, and remembers what it has read. */
+function rememberRegions(services: Services): (databaseId: number) => Promise<string | undefined> {
+  const regionOf = new Map<number, string>();
+  return async (databaseId) => {
+    if (!regionOf.has(databaseId))
+      for (const row of await listReplicatedDatabases(services, {})) regionOf.set(row.databaseId, row.regionId);
+    return regionOf.get(databaseId);
   };
 }
 
