@@ -8,12 +8,14 @@ import { TenantryError } from "#kernel/errors";
 import { TENANT_SCHEMA } from "#migrations/migration-set";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
+import { probeServer } from "#postgres/probe";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { findShortage } from "#replication/capacity";
 import { establishLink } from "#replication/establish";
 import { nudge } from "#replication/nudge";
 import { classifyFailure } from "#operations/failure";
 import type { OperationRun } from "#operations/operation-run";
-import { ensureTemplate } from "#operations/template-database";
+import { databaseExists, ensureTemplate } from "#operations/template-database";
 import type { Services } from "#operations/services";
 import { tenantLinks } from "#operations/tenant-links";
 
@@ -39,6 +41,7 @@ async function provision(
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
   const { pools, installation } = services;
+  if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);
   const template = await run.step("make-template", () => ensureTemplate({ pools, server, address, installation }));
   await run.step("create-database", () => ensureDatabase(services, server, template, placement));
   const database = services.pools.open("tenant", address, placement.database);
@@ -49,6 +52,16 @@ async function provision(
     run.step("link-catalog", () => establishLink(links.catalog)),
   ]);
   await run.step("activate", () => activate(services, placement));
+}
+
+/** Running out in the middle would leave tables that never get ready: see before beginning. */
+async function requireRoom(services: Services, server: ServerDatabase): Promise<void> {
+  const [home, region] = await Promise.all([probeServer(services.home), probeServer(server)]);
+  const isOne = home.systemIdentifier === region.systemIdentifier;
+  const shortage =
+    findShortage("Home's server", home, isOne ? 2 : 1) ??
+    (isOne ? undefined : findShortage("The region's server", region, 1));
+  if (shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
 }
 
 async function activate(services: Services, placement: Placement): Promise<void> {

@@ -31,3 +31,25 @@ function limitOf(probe: ServerProbe, setting: string): number {
   const found = probe.headroom.find((one) => one.setting === setting);
   return found === undefined ? 0 : found.limit;
 }
+
+/** Slots that a sweep needs for its own time. */
+const SCOUTS = 1;
+
+/**
+ * The setting that keeps a server from taking one more tenant database, in one sentence; undefined when it fits. Each of the
+ * two sides of a tenant database takes a slot and an origin: `sides` is 2 where home and region are one server.
+ */
+export function findShortage(server: string, probe: ServerProbe, sides: 1 | 2): string | undefined {
+  const needed = new Map<string, number>();
+  const slots = "max_replication_slots";
+  const origins = probe.headroom.find(({ setting }) => setting === "max_active_replication_origins")?.setting ?? slots;
+  needed.set(slots, sides + SCOUTS);
+  // Until 17 the one setting bounds both, each for itself.
+  needed.set(origins, Math.max(needed.get(origins) ?? 0, sides));
+  for (const [setting, count] of needed) {
+    for (const { limit, used } of probe.headroom.filter((one) => one.setting === setting))
+      if (limit - used < count)
+        return `${server} has no room for one more tenant database: ${setting} is ${limit}, ${used} are in use and ${count} are needed. Raise it and restart that server.`;
+  }
+  return undefined;
+}

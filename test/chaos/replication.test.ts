@@ -18,7 +18,7 @@ import { TenantryProcesses } from "../support/tenantry-processes.ts";
 import { disturb, type Victims } from "./disturbances.ts";
 import { insist, Ledger, type Tenant, type World, writeSomething } from "./random-work.ts";
 
-const SECONDS = Number(process.env["CHAOS_SECONDS"] ?? 60);
+const SECONDS = Number(process.env["CHAOS_SECONDS"] ?? 120);
 const SEED = Number(process.env["CHAOS_SEED"] ?? randomInt(2 ** 31));
 const ORGANIZATIONS = 4;
 const USERS = 12;

@@ -8,9 +8,10 @@ import {
   createUser,
   eventually,
   grant,
+  type Granted,
   registerRegion,
 } from "../support/journey.ts";
-import { findDifferences, findUnrest } from "../support/replication-truth.ts";
+import { findDifferences } from "../support/replication-truth.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
 let app: TestApp;
@@ -75,7 +76,6 @@ test("a rotated password loses no row, in either direction", async () => {
       { timeout: 15_000 },
     )
     .toEqual([]);
-  await expect.poll(() => findUnrest(installation), { timeout: 15_000 }).toEqual([]);
   const subscriptions = await sql<{ conninfo: string }>(
     app.databaseUrl,
     "select subconninfo as conninfo from pg_subscription where subname like $1",
@@ -157,4 +157,28 @@ test("a region is retired when nothing is placed in it, and nothing of ours stay
     ),
   );
   expect((await app.ask('{ region(key: "old") { key } }')).region.key).toBe("old");
+});
+
+test("a grant that would not fit is refused with the setting's name, and made when there is room", async () => {
+  await using own = await startServer({ settings: { max_replication_slots: "3" } });
+  await registerRegion(app, "small", own.url());
+  const organizations = await Promise.all(["A", "B", "C"].map((name) => createOrganization(app, name)));
+  const granted: Granted[] = [];
+  for (const organization of organizations) granted.push(await grant(app, organization, "small"));
+  expect(granted.map(({ state }) => state)).toEqual(["ACTIVE", "ACTIVE", "FAILED"]);
+  expect(granted[2]?.failure).toContain("max_replication_slots is 3");
+  const databases = () =>
+    sql(own.url("postgres"), "select from pg_database where datname = $1", [granted[2]?.database]);
+  expect(await databases()).toEqual([]);
+  const input = { placementId: granted[0]?.id, confirm: "A", skipGrace: true };
+  await app.ask("mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }", {
+    input,
+  });
+  const retried = await eventually(async () => {
+    const { retryPlacement } = await app.ask("mutation ($id: ID!) { retryPlacement(placementId: $id) { state } }", {
+      id: granted[2]?.id,
+    });
+    return retryPlacement.state === "ACTIVE";
+  });
+  expect(retried).toBe(true);
 });

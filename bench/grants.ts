@@ -1,0 +1,124 @@
+/**
+ * Grants, from the call to ACTIVE, beside a bare `create database … template` of the same template on the same server, one
+ * by one in turn and fifty at once. `--no-fsync`: where the disk is slow. `--rounds=40`, `--crowd=50`.
+ */
+import { parseArgs } from "node:util";
+import { OPERATOR } from "../src/auth/actor.ts";
+import { createOrganization } from "../src/directory/organizations.ts";
+import { registerRegion } from "../src/directory/regions.ts";
+import { startApp } from "../src/main.ts";
+import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
+import type { Services } from "../src/operations/services.ts";
+import { describeMachine } from "./machine.ts";
+import { type BenchServers, connected, sql, startServers } from "./servers.ts";
+import { median, percentile } from "./statistics.ts";
+import { digits, ratio, table } from "./table.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    fsync: { type: "boolean", default: true },
+    rounds: { type: "string", default: "40" },
+    crowd: { type: "string", default: "50" },
+  },
+  allowNegative: true,
+});
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/** Asks until it is ACTIVE: the call returns after 5 s with the state reached. */
+async function grant(services: Services, organizationId: string): Promise<void> {
+  const input = { organizationId, regionKey: "bench", isolation: "DEDICATED" } as const;
+  for (;;) {
+    const { state, failure } = await grantRegionAccess(services, OPERATOR, input);
+    if (state === "ACTIVE") return;
+    if (state !== "PROVISIONING") throw new Error(`the placement is ${state}: ${failure}`);
+  }
+}
+
+/** One connection each, as whoever scripts it by hand has it open. */
+async function bareCopies(servers: BenchServers, template: string, names: readonly string[]): Promise<number[]> {
+  return Promise.all(
+    names.map((name) =>
+      connected(servers.region.url("postgres"), (client) =>
+        timed(() => client.query(`create database ${name} template ${template} strategy wal_log`)),
+      ),
+    ),
+  );
+}
+
+const servers = await startServers({ fsync: flags.fsync });
+await sql(servers.home.url("postgres"), "create database bench_home");
+const app = await startApp({
+  databaseUrl: servers.home.url("bench_home"),
+  secretKey: servers.secretKey,
+  role: "worker",
+  host: "127.0.0.1",
+  port: 0,
+  logLevel: "error",
+  prettyLogs: false,
+});
+const { services } = app;
+try {
+  await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl: servers.region.url() });
+  const organization = async (name: string) => (await createOrganization(services, OPERATOR, { name })).id;
+  // Makes the template too.
+  await grant(services, await organization("First"));
+  const [found] = await sql<{ name: string }>(
+    servers.region.url("postgres"),
+    "select datname as name from pg_database where datname like '%template_%'  and datname like 'tenantry%'",
+  );
+  const template = found?.name ?? "";
+  const [bare, granted]: [number[], number[]] = [[], []];
+  const rounds = Number(flags.rounds);
+  for (let round = 0; round < rounds; round += 1) {
+    const copy = async () => bare.push(...(await bareCopies(servers, template, [`bare_${round}`])));
+    const make = async () => {
+      const id = await organization(`Round ${round}`);
+      granted.push(await timed(() => grant(services, id)));
+    };
+    for (const work of round % 2 === 0 ? [copy, make] : [make, copy]) await work();
+  }
+  const crowd = Array.from({ length: Number(flags.crowd) }, (_, i) => i);
+  const started = performance.now();
+  const bareCrowd = await bareCopies(
+    servers,
+    template,
+    crowd.map((i) => `crowd_${i}`),
+  );
+  const bareSeconds = (performance.now() - started) / 1_000;
+  const ids = await Promise.all(crowd.map((i) => organization(`Crowd ${i}`)));
+  const grantsStarted = performance.now();
+  const grantCrowd = await Promise.all(ids.map((id) => timed(() => grant(services, id))));
+  const grantSeconds = (performance.now() - grantsStarted) / 1_000;
+  const row = (what: string, ours: number, base: number) => [what, digits(base), digits(ours), ratio(ours, base)];
+  process.stdout.write(
+    `${describeMachine("18.4")}; fsync ${flags.fsync ? "on" : "off"}\n\n${table(
+      ["", "bare copy", "grant to ACTIVE", "ratio"],
+      [
+        row(`one by one, median of ${rounds}, ms`, median(granted), median(bare)),
+        row("one by one, p99, ms", percentile(granted, 0.99), percentile(bare, 0.99)),
+        row(`${crowd.length} at once, median, ms`, median(grantCrowd), median(bareCrowd)),
+        row(`${crowd.length} at once, p99, ms`, percentile(grantCrowd, 0.99), percentile(bareCrowd, 0.99)),
+        row(`${crowd.length} at once, all, s`, grantSeconds, bareSeconds),
+      ],
+    )}\n`,
+  );
+  const steps = await sql<{ name: string; ms: number }>(
+    servers.home.url("bench_home"),
+    `select name, (percentile_cont(0.5) within group (order by extract(epoch from finished_at - started_at)) * 1000)::float8 as ms
+     from tenantry.operation_steps where attempts = 1 group by name order by min(started_at)`,
+  );
+  process.stdout.write(
+    `\n${table(
+      ["step", "median ms"],
+      steps.map(({ name, ms }) => [name, digits(ms)]),
+    )}\n`,
+  );
+} finally {
+  await app.close();
+  await servers.stop();
+}

@@ -1,0 +1,111 @@
+/** `tenantry doctor --repair` and `tenantry ops`, as an operator runs them. */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  createOrganization,
+  createResource,
+  eventually,
+  grant,
+  type Granted,
+  registerRegion,
+} from "../support/journey.ts";
+
+let app: TestApp;
+let placement: Granted;
+let prefix: string;
+const eu = () => `${serverUrl("eu")}/postgres`;
+
+beforeAll(async () => {
+  app = await startApp();
+  await registerRegion(app, "eu", serverUrl("eu"));
+  const organization = await createOrganization(app, "Patient");
+  placement = await grant(app, organization, "eu");
+  await createResource(app, { name: "Healthy", organizationId: organization });
+  prefix = placement.database.replace(/_\d+$/, "");
+});
+afterAll(() => app.stop());
+
+const program = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
+
+async function tenantry(...args: string[]): Promise<{ code: number; json: any; output: string }> {
+  const env = { PATH: process.env["PATH"], DATABASE_URL: app.databaseUrl, TENANTRY_SECRET_KEY: app.secretKey };
+  const result = await promisify(execFile)(process.execPath, [program, ...args], { env }).then(
+    ({ stdout }) => ({ code: 0, output: stdout }),
+    (error: unknown) => {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      return { code, output: stdout + stderr };
+    },
+  );
+  return { ...result, json: args.includes("--json") ? JSON.parse(result.output) : undefined };
+}
+
+test("what nobody knows is named, and removed when it holds nothing or is named", async () => {
+  await eventually(async () => (await tenantry("doctor", "--json")).code === 0);
+  const [empty, full] = [`${prefix}_901`, `${prefix}_902`];
+  const [template] = await sql<{ name: string }>(
+    eu(),
+    "select datname as name from pg_database where starts_with(datname, $1)",
+    [`${prefix}_template`],
+  );
+  for (const name of [empty, full]) await sql(eu(), `create database ${name} template ${template?.name}`);
+  await sql(
+    `${serverUrl("eu")}/${full}`,
+    "insert into tenantry.identity (installation_id, database_id) values ($1, 902)",
+    [prefix.replace("tenantry_", "")],
+  );
+  await sql(
+    `${serverUrl("eu")}/${full}`,
+    "insert into tenantry.resources (database_id, id, organization_id, name) values (902, gen_random_uuid(), gen_random_uuid(), 'Kept')",
+  );
+  await sql(`${serverUrl("eu")}/${empty}`, `select pg_create_logical_replication_slot('${empty}_catalog', 'pgoutput')`);
+  await sql(app.databaseUrl, `create publication ${empty}_directory`);
+  await sql(
+    app.databaseUrl,
+    `create subscription ${empty}_catalog connection 'host=127.0.0.1' publication nobody with (connect = false)`,
+  );
+  const ill = await tenantry("doctor", "--json");
+  expect(ill.code).toBe(1);
+  const named = (result: typeof ill) => result.json.orphans.map(({ kind, name }: any) => `${kind} ${name}`).toSorted();
+  expect(named(ill)).toEqual([
+    `database ${empty}`,
+    `database ${full}`,
+    `publication ${empty}_directory`,
+    `slot ${empty}_catalog`,
+    `subscription ${empty}_catalog`,
+  ]);
+  const repaired = await tenantry("doctor", "--repair", "--json");
+  expect(named(repaired)).toEqual([`database ${full}`]);
+  expect(repaired.json.orphans[0].rows).toBe(1);
+  expect(repaired.json.repairs.find(({ what }: any) => what === `database ${full}`).done).toBe(false);
+  const dropped = await tenantry("doctor", "--repair", "--drop", full, "--json");
+  expect(dropped.json.orphans).toEqual([]);
+  expect(await sql(eu(), "select from pg_database where datname = any($1)", [[empty, full]])).toEqual([]);
+  // What is ours and in use was left alone.
+  expect(await sql(eu(), "select from pg_database where datname = $1", [placement.database])).toHaveLength(1);
+  await createResource(app, { name: "Still healthy" });
+}, 60_000);
+
+test("a placement that nobody works on is set going again", async () => {
+  const organization = await createOrganization(app, "Forgotten");
+  const { id } = await grant(app, organization, "eu");
+  await sql(app.databaseUrl, "update tenantry.placements set state = 'PROVISIONING' where id = $1", [id]);
+  const ill = await tenantry("doctor", "--json");
+  expect(ill.json.placements).toMatchObject([{ id, state: "PROVISIONING", isWaiting: false }]);
+  await tenantry("doctor", "--repair", "--json");
+  const state = async () =>
+    (await app.ask("query ($id: ID!) { placement(id: $id) { state } }", { id })).placement.state === "ACTIVE";
+  expect(await eventually(state)).toBe(true);
+}, 60_000);
+
+test("ops lists what was asked for, and refuses a state that there is not", async () => {
+  const all = await tenantry("ops", "--json", "--placement", placement.id);
+  expect(all.json.operations).toMatchObject([{ kind: "provision-placement", state: "DONE", requestedBy: "operator" }]);
+  expect(all.json.operations[0].steps.length).toBeGreaterThan(3);
+  expect((await tenantry("ops")).output).toContain("provision-placement");
+  const refused = await tenantry("ops", "--state", "nonsense");
+  expect(refused).toMatchObject({ code: 1 });
+  expect(refused.output).toContain("--state must be one of");
+}, 60_000);
