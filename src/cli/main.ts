@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { redactedMessage } from "#kernel/redaction";
 import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
+import { exportCommand, importCommand } from "#cli/export";
 import { opsCommand } from "#cli/ops";
 import { startCommand } from "#cli/start";
 
@@ -13,7 +14,9 @@ export async function run(args: readonly string[]): Promise<void> {
     .addCommand(startCommand())
     .addCommand(demoCommand())
     .addCommand(doctorCommand())
-    .addCommand(opsCommand());
+    .addCommand(opsCommand())
+    .addCommand(exportCommand())
+    .addCommand(importCommand());
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {

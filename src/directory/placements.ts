@@ -128,6 +128,27 @@ export async function setPlacementState(
   return rows.length > 0;
 }
 
+/** Gives a placement another number; false when another placement has it. Numbers given later will be higher. */
+export async function takeNumber({ home }: { home: HomeDatabase }, id: string, number: number): Promise<boolean> {
+  return home.transaction(async (transaction) => {
+    // Others that take or give a number wait.
+    await transaction.query("placements.lock_numbers", "lock table tenantry.placements in share row exclusive mode");
+    const rows = await transaction.query(
+      "placements.take_number",
+      `update tenantry.placements set number = $2
+       where id = $1 and not exists (select from tenantry.placements where number = $2 and id <> $1) returning id`,
+      [id, number],
+    );
+    await transaction.query(
+      "placements.raise_numbers",
+      `select setval('tenantry.placement_numbers', greatest($1::bigint, last_value), true)
+       from tenantry.placement_numbers where is_called or $1 >= last_value`,
+      [number],
+    );
+    return rows.length > 0;
+  });
+}
+
 /** Suspends an ACTIVE placement until it is dropped at `dropAfter`; false when it is in another state. */
 export async function suspendPlacement(
   { home }: { home: Queryable<"home"> },

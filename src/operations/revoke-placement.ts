@@ -12,6 +12,8 @@ import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
 import { removePublisher, removeSubscriber } from "#replication/establish";
 import type { Link } from "#replication/link";
+import { findManifest } from "#operations/export-format";
+import { exportPlacement } from "#operations/export-placement";
 import type { OperationRun } from "#operations/operation-run";
 import { cancelOperation, placementSubject } from "#operations/operation";
 import type { Services } from "#operations/services";
@@ -151,6 +153,8 @@ async function exportFirst({ services, run, placement }: Context): Promise<void>
   if (services.exportFolder === undefined)
     throw new TenantryError("CAPABILITY_MISSING", "There is no export folder: set TENANTRY_EXPORT_DIR, then retry.");
   const folder = join(services.exportFolder, placement.id);
+  // An attempt before this one may have finished it.
+  if ((await findManifest(folder)) === undefined) await exportPlacement(services, placement, folder);
   await run.save({ exportedTo: folder });
 }
 
