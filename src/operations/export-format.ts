@@ -9,12 +9,12 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TenantryError } from "#kernel/errors";
 
-/** The tables of an export, in an order in which they can be written back. `key`: what their rows are ordered by. */
+/** The tables of an export, in an order in which they can be written back. */
 export const EXPORTED_TABLES = [
-  { table: "directory_organizations", file: "organizations.ndjson", key: ["organization_id"] },
-  { table: "directory_members", file: "members.ndjson", key: ["user_id"] },
-  { table: "resources", file: "resources.ndjson", key: ["id"] },
-  { table: "comments", file: "comments.ndjson", key: ["id"] },
+  { table: "directory_organizations", file: "organizations.ndjson" },
+  { table: "directory_members", file: "members.ndjson" },
+  { table: "resources", file: "resources.ndjson" },
+  { table: "comments", file: "comments.ndjson" },
 ] as const;
 export type ExportedTable = (typeof EXPORTED_TABLES)[number]["table"];
 

@@ -7,7 +7,7 @@ import { getOrganization } from "#directory/organizations";
 import type { Placement } from "#directory/placements";
 import { findRegions, regionAddress } from "#directory/regions";
 import { TenantryError } from "#kernel/errors";
-import { quoteIdentifier } from "#postgres/identifiers";
+import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import type { Queryable } from "#postgres/database";
 import {
   EXPORTED_TABLES,
@@ -85,26 +85,28 @@ async function exportTable(
   source: Queryable<"tenant">,
   placement: Placement,
   folder: string,
-  { table, file, key }: (typeof EXPORTED_TABLES)[number],
+  { table, file }: (typeof EXPORTED_TABLES)[number],
   { onProgress }: ExportOptions,
 ): Promise<ExportedFile> {
   const handle = await open(join(folder, file), "w", 0o600);
   const written = { table, rows: 0, bytes: 0 };
   const hash = createHash("sha256");
   try {
-    let batch = await readBatch(source, placement, table, key[0], null);
-    while (batch.count > 0) {
+    await openCursor(source, placement, table);
+    let batch = await readBatch(source);
+    while (batch.length > 0) {
       // The next one is read while this one is written.
-      const next = readBatch(source, placement, table, key[0], batch.last);
+      const next = readBatch(source);
       next.catch(() => undefined);
-      const bytes = Buffer.from(`${batch.lines}\n`);
+      const bytes = Buffer.from(`${batch.join("\n")}\n`);
       hash.update(bytes);
       await writeAll(handle, bytes);
-      written.rows += batch.count;
+      written.rows += batch.length;
       written.bytes += bytes.length;
       onProgress?.(written);
       batch = await next;
     }
+    await source.query("export.close", "close exported");
     await handle.sync();
   } finally {
     await handle.close();
@@ -112,29 +114,26 @@ async function exportTable(
   return { file, ...written, sha256: hash.digest("hex") };
 }
 
-type Batch = { lines: string | null; last: string | null; count: number };
-
-/** Some rows as JSON lines: the server makes the text, in which a line break is written as an escape. */
-async function readBatch(
+/**
+ * Rows come in the order in which they are stored: pages by key would have the server look every row up. Each is one line of
+ * JSON, made by the server, in which a line break is written as an escape.
+ */
+async function openCursor(
   source: Queryable<"tenant">,
   { databaseId, organizationId }: Placement,
   table: ExportedTable,
-  key: string,
-  after: string | null,
-): Promise<Batch> {
-  const [batch] = await source.query<Batch>(
-    "export.read",
-    `with batch as (
-       select * from tenantry.${quoteIdentifier(table)}
-       where database_id = $1 and organization_id = $2 and ($3::uuid is null or ${key} > $3)
-       order by ${key} limit ${BATCH_ROWS}
-     )
-     select string_agg(row_to_json(batch)::text, e'\\n' order by ${key}) as lines, count(*)::int as count,
-            (select ${key}::text from batch order by ${key} desc limit 1) as last
-     from batch`,
-    [databaseId, organizationId, after],
+): Promise<void> {
+  await source.query(
+    "export.open",
+    `declare exported no scroll cursor for
+     select row_to_json(t)::text as line from tenantry.${quoteIdentifier(table)} t
+     where database_id = ${databaseId} and organization_id = ${quoteLiteral(organizationId)}`,
   );
-  return batch ?? { lines: null, last: null, count: 0 };
+}
+
+async function readBatch(source: Queryable<"tenant">): Promise<string[]> {
+  const rows = await source.query<{ line: string }>("export.read", `fetch ${BATCH_ROWS} from exported`);
+  return rows.map(({ line }) => line);
 }
 
 async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
