@@ -28,7 +28,6 @@ export type CallerKind = {
 export type StepOf<Kind extends OperationKind> = (typeof OPERATIONS)[Kind]["steps"][number];
 
 export const OPERATION_STATES = ["WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED"] as const;
-type OperationState = (typeof OPERATION_STATES)[number];
 
 /** Channel on which home announces `<operation id> <placement id or -> <state>`. */
 export const OPERATION_CHANNEL = "tenantry_operation";

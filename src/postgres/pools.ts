@@ -4,7 +4,7 @@
  */
 import pg from "pg";
 import { type ServerAddress, tlsOptions } from "#postgres/connection-url";
-import { Database, type DatabaseKind } from "#postgres/database";
+import { Database, type DatabaseKind, type Session } from "#postgres/database";
 
 export type PoolLimits = {
   /** Connections per database. */
@@ -71,7 +71,22 @@ export class Pools {
     try {
       return await work(opened);
     } finally {
-      await opened.close().catch(this.#onError);
+      await this.#discard(opened);
+    }
+  }
+
+  /** Runs `work` in one session of its own, closed afterwards: for what visits many databases once. */
+  async visit<Kind extends DatabaseKind, Result>(
+    kind: Kind,
+    address: ServerAddress,
+    database: string,
+    work: (session: Session<Kind>) => Promise<Result>,
+  ): Promise<Result> {
+    const opened = this.#create(kind, address, database, 1);
+    try {
+      return await opened.session(work);
+    } finally {
+      await this.#discard(opened);
     }
   }
 
@@ -135,8 +150,12 @@ export class Pools {
     });
   }
 
-  async #close(entry: Entry): Promise<void> {
-    await entry.database.close().catch(this.#onError);
+  #close(entry: Entry): Promise<void> {
+    return this.#discard(entry.database);
+  }
+
+  async #discard(database: Database<DatabaseKind>): Promise<void> {
+    await database.close().catch(this.#onError);
     for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
   }
 }
