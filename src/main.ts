@@ -20,6 +20,7 @@ export type AppOptions = {
   prettyLogs: boolean;
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions>;
+  tenantSchema?: Services["tenantSchema"] | undefined;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
   regionUrls?: Record<string, string>;
 };
@@ -37,9 +38,9 @@ export type App = {
 /** Starts one process's share of Tenantry. On failure nothing of it is left running. */
 export async function startApp(options: AppOptions): Promise<App> {
   const logger = createLogger({ level: options.logLevel, pretty: options.prettyLogs });
-  const { databaseUrl, secretKey, role } = options;
+  const { databaseUrl, secretKey, role, tenantSchema } = options;
   await using rollback = new AsyncDisposableStack();
-  const services = await createServices({ databaseUrl, secretKey, logger });
+  const services = await createServices({ databaseUrl, secretKey, logger, tenantSchema });
   rollback.defer(() => closeServices(services));
   let replication: ReplicationRunner | undefined;
   if (role !== "api") {

@@ -15,6 +15,7 @@ import { linkName } from "#replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#replication/nudge";
 import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#replication/sweep";
 import type { Services } from "#operations/services";
+import { flowsOf } from "#operations/tenant-links";
 
 export type ReplicationOptions = {
   carrier: Partial<CarrierOptions>;
@@ -209,14 +210,20 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   };
 }
 
-/** A link of a replicated database with both ends open, at the addresses of now. */
-async function openReplicatedLink(services: Services, row: ReplicatedDatabase, id: LinkId): Promise<Link> {
+/**
+ * A link of a replicated database with both ends open, at the addresses of now. Undefined for a database that is newer than
+ * this program: it would take columns off the publication that it does not know of.
+ */
+async function openReplicatedLink(services: Services, row: ReplicatedDatabase, id: LinkId): Promise<Link | undefined> {
+  const flows = flowsOf(services.tenantSchema, row);
+  if (flows === undefined) return undefined;
   const address = await regionAddress(services, row.regionId);
   const links = linksOf(
     services.installation,
     row.databaseId,
     { database: services.home, address: services.homeAddress, name: services.homeDatabaseName },
     { database: services.pools.open("tenant", address, row.database), address, name: row.database },
+    flows,
   );
   return links[id.direction];
 }

@@ -1,6 +1,12 @@
 /** Making a link whole. Every function can run again after a crash anywhere. */
 import type { Link } from "#replication/link";
-import { dropPublication, ensurePublication, publicationMatches } from "#replication/publication";
+import {
+  comparePublication,
+  dropPublication,
+  ensurePublication,
+  narrowPublication,
+  publicationMatches,
+} from "#replication/publication";
 import { seed } from "#replication/seed";
 import { createSlot, dropSlot, findSlot } from "#replication/slot";
 import {
@@ -10,6 +16,10 @@ import {
   findSubscription,
   refreshConnection,
 } from "#replication/subscription";
+
+// First key of the two-key advisory locks in the subscriber's database.
+const MEND_LOCK = 7_365_006;
+const MEND_LOCK_TIMEOUT_MS = 60_000;
 
 /** Makes the link, parked, or completes a half-made one; a whole one stays as it is. */
 export async function establishLink(link: Link): Promise<void> {
@@ -26,8 +36,28 @@ export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise
     await refreshConnection(link);
     return "the connection was renewed";
   }
-  await rebuild(link);
-  return "the copy was reseeded";
+  // Two carriers can overlap for a moment when the session that holds a region breaks. A subscription of one on a slot
+  // of the other, which has not seeded for it yet, would miss what came in between.
+  return link.subscriber.database.session(async (session) => {
+    await session.query("establish.timeout", `set lock_timeout = ${MEND_LOCK_TIMEOUT_MS}`);
+    await session.query("establish.lock", "select pg_advisory_lock($1, hashtext($2))", [MEND_LOCK, link.name]);
+    await rebuild(link);
+    await session.query("establish.unlock", "select pg_advisory_unlock($1, hashtext($2))", [MEND_LOCK, link.name]);
+    await session.query("establish.timeout", "reset lock_timeout");
+    return "the copy was reseeded";
+  });
+}
+
+/**
+ * Brings a link to what it should publish now, after its database's version changed. Columns that are too many are taken
+ * off in place; for new ones the copy is reseeded, as rows that are there are not sent again.
+ */
+export async function realignLink(link: Link): Promise<"unchanged" | "narrowed" | "reseeded"> {
+  const narrowed = (await comparePublication(link)) === "wider";
+  if (narrowed) await narrowPublication(link);
+  if (await isWhole(link)) return narrowed ? "narrowed" : "unchanged";
+  await mend(link, { reseed: true });
+  return "reseeded";
 }
 
 async function isWhole(link: Link): Promise<boolean> {

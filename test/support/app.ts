@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
 import type { ReplicationOptions } from "../../src/operations/carry-replication.ts";
-import { startApp as start } from "../../src/main.ts";
+import { type AppOptions, startApp as start } from "../../src/main.ts";
 
 export type ServerName = "home" | "eu" | "us";
 
@@ -54,6 +54,8 @@ export async function startApp(
     secretKey?: string;
     replication?: Partial<ReplicationOptions>;
     regionUrls?: Record<string, string>;
+    /** Plays an older or a newer program. */
+    tenantSchema?: AppOptions["tenantSchema"];
   } = {},
 ): Promise<TestApp> {
   const server = options.homeServer ?? serverUrl("home");
@@ -67,6 +69,7 @@ export async function startApp(
     port: 0,
     logLevel: "silent",
     prettyLogs: false,
+    tenantSchema: options.tenantSchema,
     ...(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls }),
     ...(options.replication === undefined ? {} : { replication: options.replication }),
   });
