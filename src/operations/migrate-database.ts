@@ -134,9 +134,12 @@ const DRAIN_TIMEOUT_MS = 5_000;
 
 async function publishLess({ services }: DatabaseMigration, databaseId: number): Promise<void> {
   await setMigratingTo(services, databaseId, services.tenantSchema.latestVersion);
-  for (const link of await linksNow(services, databaseId))
-    if ((await realignLink(link)) !== "unchanged")
+  for (const link of await linksNow(services, databaseId)) {
+    const realigned = await realignLink(link);
+    // What was written before the publication changed is sent as it was then. Home keeps what a catalog no longer brings.
+    if (realigned !== "unchanged" && link.direction === "directory")
       await services.nudges.carry([{ databaseId, direction: link.direction }], DRAIN_TIMEOUT_MS);
+  }
 }
 
 async function publishAll({ services }: DatabaseMigration, databaseId: number): Promise<void> {
