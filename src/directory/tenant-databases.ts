@@ -9,6 +9,8 @@ export type TenantDatabaseRecord = {
   readonly regionKey: string;
   readonly version: number | null;
   readonly migratingTo: number | null;
+  /** Of its schema, by the last look and the migrations since; null: as it was made from the template. */
+  readonly fingerprint: string | null;
 };
 
 /** All of them, or one. */
@@ -19,7 +21,7 @@ export function listTenantDatabases(
   return home.query<TenantDatabaseRecord>(
     "tenant_databases.list",
     `select d.id, d.name, d.region_id as "regionId", r.key as "regionKey", d.schema_version as version,
-            d.migrating_to as "migratingTo"
+            d.migrating_to as "migratingTo", d.schema_fingerprint as fingerprint
      from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
      where ($1::int is null or d.id = $1) and exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
      order by d.id`,
@@ -27,11 +29,11 @@ export function listTenantDatabases(
   );
 }
 
-/** What was seen in a database by whoever migrated it. */
-export type SeenSchema = { readonly id: number; readonly version: number; readonly fingerprint: string };
+/** What a database has become. */
+export type RecordedSchema = { readonly id: number; readonly version: number; readonly fingerprint: string };
 
-/** Records what was seen in these databases, in one statement. */
-export async function recordSchemas({ home }: { home: HomeDatabase }, seen: readonly SeenSchema[]): Promise<void> {
+/** Records what these databases have become, in one statement. */
+export async function recordSchemas({ home }: { home: HomeDatabase }, seen: readonly RecordedSchema[]): Promise<void> {
   await home.query(
     "tenant_databases.migrated",
     `update tenantry.tenant_databases d

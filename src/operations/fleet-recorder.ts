@@ -1,10 +1,10 @@
 /** Records at home what was migrated: what comes while one statement is on its way goes into the next, together. */
-import { recordSchemas, type SeenSchema } from "#directory/tenant-databases";
+import { type RecordedSchema, recordSchemas } from "#directory/tenant-databases";
 import type { Services } from "#operations/services";
 
 export class FleetRecorder {
   readonly #services: Services;
-  #waiting: SeenSchema[] = [];
+  #waiting: RecordedSchema[] = [];
   #flushing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -13,7 +13,7 @@ export class FleetRecorder {
   }
 
   /** Resolves when it is recorded. A crash before loses nothing: the database itself knows its version. */
-  record(seen: SeenSchema): Promise<void> {
+  record(seen: RecordedSchema): Promise<void> {
     this.#waiting.push(seen);
     this.#next ??= this.#flush(this.#flushing);
     return this.#next;

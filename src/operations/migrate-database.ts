@@ -11,7 +11,12 @@ import type { ServerAddress } from "#postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 import { notFound } from "#kernel/errors";
 import { delay } from "#kernel/wait";
-import { type MigratedDatabase, migrateDatabase, type StatementLimits } from "#migrations/database-migration";
+import {
+  type MigratedDatabase,
+  migrateDatabase,
+  type SchemaOutcomes,
+  type StatementLimits,
+} from "#migrations/database-migration";
 import type { Attempt } from "#migrations/fleet-executor";
 import { realignLink } from "#replication/establish";
 import type { Link } from "#replication/link";
@@ -39,6 +44,8 @@ export type DatabaseMigration = {
   readonly addresses: ReadonlyMap<string, ServerAddress>;
   readonly limits: StatementLimits;
   readonly retry: RetryPolicy;
+  /** What was seen of others in this run; undefined: every schema is read. */
+  readonly outcomes: SchemaOutcomes | undefined;
 };
 
 /** Tries until it is done, or as often as the policy says. Never rejects. */
@@ -113,7 +120,7 @@ async function findLongTransaction(
 }
 
 async function migrateWithFlows(context: DatabaseMigration, database: TenantDatabaseRecord): Promise<MigratedDatabase> {
-  const { services, recorder, addresses, limits } = context;
+  const { services, recorder, addresses, limits, outcomes } = context;
   const { tenantSchema } = services;
   const target = tenantSchema.latestVersion;
   const changes = tenantSchema.migrations.slice(database.version ?? target).flatMap(({ replicated }) => replicated);
@@ -122,8 +129,12 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
   const address = addresses.get(database.regionId);
   if (address === undefined) throw new Error(`the address of region ${database.regionKey} is missing`);
   const migrated = await services.pools.visit("tenant", address, database.name, (session) =>
-    migrateDatabase(session, tenantSchema, limits),
+    // Where home is behind the database, what home recorded is of another schema.
+    migrateDatabase(session, tenantSchema, limits, (version) =>
+      version === database.version ? outcomes?.get(version, database.fingerprint) : undefined,
+    ),
   );
+  if (migrated.from === database.version) outcomes?.add(migrated.from, database.fingerprint, migrated);
   await recorder.record({ id: database.id, version: migrated.version, fingerprint: migrated.fingerprint });
   if (flowsChange) await publishAll(context, database.id);
   return migrated;

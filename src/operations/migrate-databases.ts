@@ -5,7 +5,12 @@
  */
 import { listTenantDatabases, recordMigrationFailures, type TenantDatabaseRecord } from "#directory/tenant-databases";
 import { MAINTENANCE_DATABASE, probeRegion, regionAddress } from "#directory/regions";
-import { type StatementLimits, STATEMENT_LIMIT_DEFAULTS, type MigratedDatabase } from "#migrations/database-migration";
+import {
+  type StatementLimits,
+  STATEMENT_LIMIT_DEFAULTS,
+  type MigratedDatabase,
+  SchemaOutcomes,
+} from "#migrations/database-migration";
 import { type FleetEvent, FleetExecutor, type FleetProgress } from "#migrations/fleet-executor";
 import {
   FLEET_LIMIT_DEFAULTS,
@@ -61,36 +66,37 @@ export type FleetReport = {
   seconds: number;
 };
 
-/** Reads what there is and plans; changes nothing. */
+type PlanWithRecords = FleetPlan & { records: ReadonlyMap<number, TenantDatabaseRecord> };
+
+/** Reads what there is, asks the servers of databases that are due whether they are there, and plans; changes nothing. */
 export async function planFleetMigration(
   services: Services,
   options: FleetMigrationOptions = {},
-): Promise<FleetPlan & { records: ReadonlyMap<number, TenantDatabaseRecord> }> {
-  const databases = await listTenantDatabases(services);
-  const planOptions = {
-    ...FLEET_PLAN_DEFAULTS,
-    verify: false,
-    target: services.tenantSchema.latestVersion,
-    ...withoutUndefined(options),
-  };
-  // Once without asking the servers: where nothing is due, none need be asked.
-  const first = planFleet(databases, { ...planOptions, unreachable: new Set() });
-  const due = new Set([...first.canaries, ...first.waves.flat()].map(({ id }) => id));
-  const regions = new Map(databases.filter(({ id }) => due.has(id)).map((one) => [one.regionKey, one.regionId]));
+): Promise<PlanWithRecords> {
+  const plan = await planByHome(services, options, new Set());
+  const due = [...plan.canaries, ...plan.waves.flat()].map(({ id }) => plan.records.get(id));
+  const regions = new Map(due.map((record) => [record?.regionKey ?? "", record?.regionId ?? ""]));
   const probed = await Promise.all(
     [...regions].map(async ([key, id]) => ((await probeRegion(services, id)) === null ? key : undefined)),
   );
   const unreachable = new Set(probed.filter((key) => key !== undefined));
-  const plan = unreachable.size === 0 ? first : planFleet(databases, { ...planOptions, unreachable });
-  return { ...plan, records: new Map(databases.map((database) => [database.id, database])) };
+  return unreachable.size === 0 ? plan : planByHome(services, options, unreachable);
 }
 
-function withoutUndefined({ canariesPerRegion, waveShares, verify }: FleetMigrationOptions) {
-  return {
-    ...(canariesPerRegion === undefined ? {} : { canariesPerRegion }),
-    ...(waveShares === undefined ? {} : { waveShares }),
-    ...(verify === undefined ? {} : { verify }),
-  };
+async function planByHome(
+  services: Services,
+  options: FleetMigrationOptions,
+  unreachable: ReadonlySet<string>,
+): Promise<PlanWithRecords> {
+  const databases = await listTenantDatabases(services);
+  const plan = planFleet(databases, {
+    canariesPerRegion: options.canariesPerRegion ?? FLEET_PLAN_DEFAULTS.canariesPerRegion,
+    waveShares: options.waveShares ?? FLEET_PLAN_DEFAULTS.waveShares,
+    verify: options.verify === true,
+    target: services.tenantSchema.latestVersion,
+    unreachable,
+  });
+  return { ...plan, records: new Map(databases.map((database) => [database.id, database])) };
 }
 
 /**
@@ -104,7 +110,8 @@ export async function migrateFleet(
 ): Promise<FleetReport> {
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1_000;
-  const preview = await planFleetMigration(services, options);
+  // Home alone says whether anything is due: where nothing is, no server is asked.
+  const preview = await planByHome(services, options, new Set());
   if (isEmpty(preview)) {
     options.onPlan?.(preview);
     return { ...emptyReport(preview), seconds: seconds() };
@@ -183,7 +190,7 @@ function emptyReport({ target, skipped }: FleetPlan): FleetReport {
 
 async function prepare(
   services: Services,
-  plan: FleetPlan & { records: ReadonlyMap<number, TenantDatabaseRecord> },
+  plan: PlanWithRecords,
   options: FleetMigrationOptions,
 ): Promise<FleetExecutor<MigratedDatabase>> {
   const regionIds = new Set([...plan.records.values()].map(({ regionId }) => regionId));
@@ -196,6 +203,7 @@ async function prepare(
     addresses,
     limits: { ...STATEMENT_LIMIT_DEFAULTS, ...options.statements },
     retry: { ...RETRY_DEFAULTS, ...options.retry },
+    outcomes: options.verify === true ? undefined : new SchemaOutcomes(),
   };
   return new FleetExecutor<MigratedDatabase>(plan, {
     limits: { ...FLEET_LIMIT_DEFAULTS, ...options.limits },

@@ -1,6 +1,6 @@
 -- What is known of each tenant database's schema. The truth is in the databases themselves; this is what was last seen.
 
--- Hash of the schema as it was when last looked at; null: not looked at since it was made from the template.
+-- Hash of its schema, by the last look and the migrations since; null: as it was made from the template.
 alter table tenantry.tenant_databases add column schema_fingerprint text;
 alter table tenantry.tenant_databases add column migrated_at timestamptz;
 -- Why the last attempt to migrate it did not succeed, in one sentence without secrets; null: it did.
