@@ -6,10 +6,9 @@
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { OPERATOR } from "../src/auth/actor.ts";
-import { registerRegion } from "../src/directory/regions.ts";
+import { regionAddress, registerRegion } from "../src/directory/regions.ts";
 import { type MigrationSet, readMigration, TENANT_SCHEMA } from "../src/migrations/migration-set.ts";
 import { createLogger } from "../src/observability/logger.ts";
-import { regionAddress } from "../src/directory/regions.ts";
 import { migrateFleet } from "../src/operations/migrate-databases.ts";
 import { closeServices, createServices, type Services } from "../src/operations/services.ts";
 import { ensureTemplate } from "../src/operations/template-database.ts";

@@ -135,8 +135,13 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
     ),
   );
   if (migrated.from === database.version) outcomes?.add(migrated.from, database.fingerprint, migrated);
-  await recorder.record({ id: database.id, version: migrated.version, fingerprint: migrated.fingerprint });
-  if (flowsChange) await publishAll(context, database.id);
+  const { version, fingerprint } = migrated;
+  const recorded = recorder.record({ id: database.id, version, fingerprint });
+  if (flowsChange) {
+    // What may flow goes by what home has recorded.
+    await recorded;
+    await publishAll(context, database.id);
+  }
   return migrated;
 }
 

@@ -122,9 +122,16 @@ export async function migrateFleet(
     // Read again: another run may have ended a moment ago.
     const plan = await run.step("plan", () => planFleetMigration(services, options));
     options.onPlan?.(plan);
-    const executor = await prepare(services, plan, options);
+    const recorder = new FleetRecorder(services);
+    const executor = await prepare(services, plan, recorder, options);
     await run.step("canary", () => executor.runCanaries());
-    await run.step("waves", () => executor.runWaves());
+    await run.step("waves", async () => {
+      try {
+        await executor.runWaves();
+      } finally {
+        await recorder.settled();
+      }
+    });
     const { done, failed, left, stopped } = executor.outcome();
     if (failed.length > 0)
       await recordMigrationFailures(
@@ -191,6 +198,7 @@ function emptyReport({ target, skipped }: FleetPlan): FleetReport {
 async function prepare(
   services: Services,
   plan: PlanWithRecords,
+  recorder: FleetRecorder,
   options: FleetMigrationOptions,
 ): Promise<FleetExecutor<MigratedDatabase>> {
   const regionIds = new Set([...plan.records.values()].map(({ regionId }) => regionId));
@@ -199,7 +207,7 @@ async function prepare(
   );
   const context = {
     services,
-    recorder: new FleetRecorder(services),
+    recorder,
     addresses,
     limits: { ...STATEMENT_LIMIT_DEFAULTS, ...options.statements },
     retry: { ...RETRY_DEFAULTS, ...options.retry },

@@ -61,15 +61,16 @@ type Change = { change: "add" | "remove"; direction: Direction; table: string; c
 
 /** What flows after these changes, in their order. Throws when one cannot be: that is a mistake in a migration. */
 export function flowsAfter(changes: readonly Change[], first: Flows = FIRST_FLOWS): Flows {
-  return changes.reduce((flows, { change, direction, table, column }) => {
+  const flows = { ...first };
+  for (const { change, direction, table, column } of changes) {
     const found = flows[direction].find((published) => published.table === table);
     const has = found?.columns.includes(column) === true;
     if (found === undefined || has === (change === "add") || found.key.includes(column))
       throw new Error(`a migration cannot ${change} ${direction} ${table}.${column}: see what flows at that version`);
     const columns = change === "add" ? [...found.columns, column] : found.columns.filter((one) => one !== column);
-    const tables = flows[direction].map((published) => (published === found ? { ...found, columns } : published));
-    return { ...flows, [direction]: tables };
-  }, first);
+    flows[direction] = flows[direction].map((published) => (published === found ? { ...found, columns } : published));
+  }
+  return flows;
 }
 
 /** What flows in both: what may be published while a database is on its way from one version to another. */
