@@ -23,6 +23,7 @@ export type AppOptions = {
   exportFolder?: string | undefined;
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions>;
+  tenantSchema?: Services["tenantSchema"] | undefined;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
   regionUrls?: Record<string, string>;
 };
@@ -40,9 +41,10 @@ export type App = {
 /** Starts one process's share of Tenantry. On failure nothing of it is left running. */
 export async function startApp(options: AppOptions): Promise<App> {
   const logger = createLogger({ level: options.logLevel, pretty: options.prettyLogs });
-  const { databaseUrl, secretKey, role } = options;
+  const { databaseUrl, secretKey, role, tenantSchema } = options;
   await using rollback = new AsyncDisposableStack();
-  const services = await createServices({ databaseUrl, secretKey, logger, exportFolder: options.exportFolder });
+  const { exportFolder } = options;
+  const services = await createServices({ databaseUrl, secretKey, logger, tenantSchema, exportFolder });
   rollback.defer(() => closeServices(services));
   let replication: ReplicationRunner | undefined;
   if (role !== "api") {

@@ -5,6 +5,7 @@ import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
 import { exportCommand, importCommand } from "#cli/export";
 import { opsCommand } from "#cli/ops";
+import { migrateCommand } from "#cli/migrate";
 import { startCommand } from "#cli/start";
 
 /** Runs a command line. Failures become one sentence on standard error and exit code 1. */
@@ -15,6 +16,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .addCommand(demoCommand())
     .addCommand(doctorCommand())
     .addCommand(opsCommand())
+    .addCommand(migrateCommand())
     .addCommand(exportCommand())
     .addCommand(importCommand());
   try {

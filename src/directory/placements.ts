@@ -20,6 +20,8 @@ export type Placement = {
   isolation: Isolation;
   state: PlacementState;
   schemaVersion: number | null;
+  /** Set while a migration changes which columns flow. */
+  migratingTo: number | null;
   failure: string | null;
   /** While SUSPENDED: when its database is dropped. */
   dropAfter: Date | null;
@@ -28,7 +30,7 @@ export type Placement = {
 const SELECT = `
   select p.id, p.number, p.organization_id as "organizationId", p.region_id as "regionId",
          p.database_id as "databaseId", d.name as database, p.isolation, p.state,
-         d.schema_version as "schemaVersion", p.failure, p.drop_after as "dropAfter"
+         d.schema_version as "schemaVersion", d.migrating_to as "migratingTo", p.failure, p.drop_after as "dropAfter"
   from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
 
 const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or exists (

@@ -1,7 +1,14 @@
 import type { HomeDatabase, Queryable } from "#postgres/database";
 
 /** A tenant database that should be replicating: made, and not being taken away. */
-export type ReplicatedDatabase = { databaseId: number; regionId: string; database: string };
+export type ReplicatedDatabase = {
+  databaseId: number;
+  regionId: string;
+  database: string;
+  schemaVersion: number | null;
+  /** Set while a migration changes which columns flow. */
+  migratingTo: number | null;
+};
 
 /** All of them, those of a region, or one; `after` and `limit` page by id. */
 export function listReplicatedDatabases(
@@ -10,7 +17,8 @@ export function listReplicatedDatabases(
 ): Promise<ReplicatedDatabase[]> {
   return home.query<ReplicatedDatabase>(
     "replicated_databases.list",
-    `select d.id as "databaseId", d.region_id as "regionId", d.name as database
+    `select d.id as "databaseId", d.region_id as "regionId", d.name as database,
+            d.schema_version as "schemaVersion", d.migrating_to as "migratingTo"
      from tenantry.tenant_databases d
      where ($1::uuid is null or d.region_id = $1) and ($2::int is null or d.id = $2)
        and exists (select from tenantry.placements p

@@ -4,7 +4,7 @@ import type { Migration, MigrationSet } from "#migrations/migration-set";
 import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 
 // An arbitrary constant; advisory locks are per database, so every database has its own.
-const LOCK_KEY = 7_365_001;
+export const MIGRATION_LOCK = 7_365_001;
 
 /**
  * Applies what is missing and returns the version reached. Throws CONFLICT when the database is newer than this
@@ -12,12 +12,12 @@ const LOCK_KEY = 7_365_001;
  */
 export async function migrate<Kind extends DatabaseKind>(database: Database<Kind>, set: MigrationSet): Promise<number> {
   await database.session(async (session) => {
-    await session.query("migrations.lock", `select pg_advisory_lock(${LOCK_KEY})`);
+    await session.query("migrations.lock", `select pg_advisory_lock(${MIGRATION_LOCK})`);
     await session.query("migrations.table", MIGRATIONS_TABLE);
     const applied = await readApplied(session);
     refuseUnknown(applied, set);
     for (const migration of set.migrations.slice(applied.length)) await apply(session, migration);
-    await session.query("migrations.unlock", `select pg_advisory_unlock(${LOCK_KEY})`);
+    await session.query("migrations.unlock", `select pg_advisory_unlock(${MIGRATION_LOCK})`);
   });
   return set.latestVersion;
 }
@@ -51,7 +51,8 @@ const MIGRATIONS_TABLE = `
     );
   end $$`;
 
-type Applied = { version: number; name: string; checksum: string };
+/** A migration that a database has, as it recorded it. */
+export type Applied = { version: number; name: string; checksum: string };
 
 function readApplied(session: Queryable<DatabaseKind>): Promise<Applied[]> {
   return session.query<Applied>(
@@ -60,7 +61,8 @@ function readApplied(session: Queryable<DatabaseKind>): Promise<Applied[]> {
   );
 }
 
-function refuseUnknown(applied: readonly Applied[], set: MigrationSet): void {
+/** Refuses what this program's migrations cannot have led to. Throws CONFLICT. */
+export function refuseUnknown(applied: readonly Applied[], set: MigrationSet): void {
   if (applied.length > set.latestVersion)
     throw new TenantryError(
       "CONFLICT",

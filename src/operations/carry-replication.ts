@@ -18,6 +18,7 @@ import { linkName, scoutName } from "#replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#replication/nudge";
 import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#replication/sweep";
 import { REGION_CHANNEL, type Services } from "#operations/services";
+import { flowsOf } from "#operations/tenant-links";
 
 export type ReplicationOptions = {
   carrier: Partial<CarrierOptions>;
@@ -249,13 +250,24 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   };
 }
 
-/** A link of a replicated database with both ends open. */
-function openReplicatedLink(services: Services, row: ReplicatedDatabase, id: LinkId, address: ServerAddress): Link {
+/**
+ * A link of a replicated database with both ends open. Undefined for a database that is newer than this program: it would
+ * take columns off the publication that it does not know of.
+ */
+function openReplicatedLink(
+  services: Services,
+  row: ReplicatedDatabase,
+  id: LinkId,
+  address: ServerAddress,
+): Link | undefined {
+  const flows = flowsOf(services.tenantSchema, row);
+  if (flows === undefined) return undefined;
   const links = linksOf(
     services.installation,
     row.databaseId,
     { database: services.home, address: services.homeAddress, name: services.homeDatabaseName },
     { database: services.pools.open("tenant", address, row.database), address, name: row.database },
+    flows,
   );
   return links[id.direction];
 }

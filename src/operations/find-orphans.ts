@@ -3,7 +3,6 @@
  * works on. Reads only; `repair` and `doctor` share it.
  */
 import { listRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
-import { TENANT_SCHEMA } from "#migrations/migration-set";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { isConnectionFailure } from "#postgres/sql-state";
@@ -126,7 +125,7 @@ function belongs(
 ): boolean {
   const isHome = server.name === "home";
   if (kind === "database") {
-    const template = templateName(services.installation, TENANT_SCHEMA.latestVersion);
+    const template = templateName(services.installation, services.tenantSchema.latestVersion);
     if (name === template || name === `${template}_new`) return true;
     return known.some((one) => one.name === name && one.systemIdentifier === server.systemIdentifier);
   }

@@ -4,7 +4,6 @@ import type { Placement } from "#directory/placements";
 import { takeNumber } from "#directory/placements";
 import { regionAddress } from "#directory/regions";
 import { TenantryError } from "#kernel/errors";
-import { TENANT_SCHEMA } from "#migrations/migration-set";
 import type { TenantDatabase } from "#postgres/database";
 import { type ExportedTable, findManifest, type Manifest, readLines, verifyFiles } from "#operations/export-format";
 import type { Services } from "#operations/services";
@@ -43,10 +42,10 @@ export async function importPlacement(
       "INVALID_INPUT",
       "The folder has no manifest.json: it holds no export, or one that did not finish.",
     );
-  if (manifest.schemaVersion > TENANT_SCHEMA.latestVersion)
+  if (manifest.schemaVersion > services.tenantSchema.latestVersion)
     throw new TenantryError(
       "CONFLICT",
-      `The export is of schema version ${manifest.schemaVersion}, newer than the ${TENANT_SCHEMA.latestVersion} this program knows.`,
+      `The export is of schema version ${manifest.schemaVersion}, newer than the ${services.tenantSchema.latestVersion} this program knows.`,
     );
   if (placement.state !== "ACTIVE")
     throw new TenantryError(

@@ -5,7 +5,6 @@
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { findPlacementById, type Placement, setPlacementState } from "#directory/placements";
 import { TenantryError } from "#kernel/errors";
-import { TENANT_SCHEMA } from "#migrations/migration-set";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import { probeServer } from "#postgres/probe";
@@ -40,18 +39,17 @@ async function provision(
 ): Promise<void> {
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
-  const { pools, installation } = services;
   if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);
-  const template = await run.step("make-template", () => ensureTemplate({ pools, server, address, installation }));
+  const template = await run.step("make-template", () => ensureTemplate(services, server, address));
   await run.step("create-database", () => ensureDatabase(services, server, template, placement));
   const database = services.pools.open("tenant", address, placement.database);
-  await run.step("identify", () => ensureIdentity(services, database, placement));
-  const links = await tenantLinks(services, placement);
+  const schemaVersion = await run.step("identify", () => ensureIdentity(services, database, placement));
+  const links = await tenantLinks(services, { ...placement, schemaVersion });
   await Promise.all([
     run.step("link-directory", () => establishLink(links.directory)),
     run.step("link-catalog", () => establishLink(links.catalog)),
   ]);
-  await run.step("activate", () => activate(services, placement));
+  await run.step("activate", () => activate(services, placement, schemaVersion));
 }
 
 /** Running out in the middle would leave tables that never get ready: see before beginning. */
@@ -64,11 +62,11 @@ async function requireRoom(services: Services, server: ServerDatabase): Promise<
   if (shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
 }
 
-async function activate(services: Services, placement: Placement): Promise<void> {
+async function activate(services: Services, placement: Placement, schemaVersion: number): Promise<void> {
   await services.home.query(
     "tenant_databases.set_version",
     "update tenantry.tenant_databases set schema_version = $2 where id = $1 and schema_version is null",
-    [placement.databaseId, TENANT_SCHEMA.latestVersion],
+    [placement.databaseId, schemaVersion],
   );
   await setPlacementState(services, placement.id, "ACTIVE");
   // From now on its carrier looks after it; what changed since the seed is waiting in the slots.
@@ -102,15 +100,19 @@ async function ensureDatabase(
   );
 }
 
-/** Writes into the database which one it is. Refuses a database that says it is another one. */
-async function ensureIdentity(services: Services, database: TenantDatabase, placement: Placement): Promise<void> {
-  const [identity] = await database.query<{ installation_id: string; database_id: number }>(
+/**
+ * Writes into the database which one it is. Refuses a database that says it is another one. Returns the version of its
+ * schema: an earlier attempt may have made it, from the template of another program.
+ */
+async function ensureIdentity(services: Services, database: TenantDatabase, placement: Placement): Promise<number> {
+  const [identity] = await database.query<{ installation_id: string; database_id: number; version: number }>(
     "identity.ensure",
     `with added as (
        insert into tenantry.identity (installation_id, database_id) values ($1, $2)
        on conflict do nothing returning installation_id, database_id
      )
-     select * from added union all select installation_id, database_id from tenantry.identity limit 1`,
+     select found.*, (select max(version) from tenantry.migrations) as version
+     from (select * from added union all select installation_id, database_id from tenantry.identity limit 1) found`,
     [services.installation, placement.databaseId],
   );
   if (identity?.installation_id !== services.installation || identity.database_id !== placement.databaseId)
@@ -118,4 +120,5 @@ async function ensureIdentity(services: Services, database: TenantDatabase, plac
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
     );
+  return identity.version;
 }

@@ -1,7 +1,7 @@
 /** Everything that operations and the API work with, made once per process by the composition root. */
 import { type HomeContext, openHome } from "#directory/home";
 import { SecretBox } from "#kernel/secret-box";
-import { HOME_SCHEMA } from "#migrations/migration-set";
+import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
 import { migrate, requireLatest } from "#migrations/runner";
 import type { Logger } from "#observability/logger";
 import { Listener, Listeners } from "#postgres/listener";
@@ -13,6 +13,8 @@ export type Services = HomeContext & {
   pools: Pools;
   secrets: SecretBox;
   router: Router;
+  /** What tenant databases are migrated to, and what each of its versions lets flow. */
+  tenantSchema: MigrationSet;
   /** Hears what other processes announce at home. */
   listener: Listener;
   /** Hears what tenant databases announce, while somebody follows it. */
@@ -38,32 +40,27 @@ export async function createServices(options: {
   exportFolder?: string | undefined;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
   migrateHome?: boolean;
+  /** Over the program's own; for tests, which play older and newer programs. */
+  tenantSchema?: MigrationSet | undefined;
 }): Promise<Services> {
-  const { logger } = options;
+  const { logger, tenantSchema = TENANT_SCHEMA } = options;
   const secrets = new SecretBox(options.secretKey);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"));
   try {
     const homeContext = await openHome(pools, options.databaseUrl, (home) =>
       options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrate(home, HOME_SCHEMA),
     );
-    const router = new Router({ home: homeContext.home, pools, secrets });
+    const { home } = homeContext;
+    const router = new Router({ home, pools, secrets, latestVersion: tenantSchema.latestVersion });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
     const listener = new Listener(homeContext.home, onBroken);
     for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
     const nudges = new NudgeDesk(homeContext.home);
     await nudges.listen(listener);
     await listener.start();
-    return {
-      ...homeContext,
-      pools,
-      secrets,
-      router,
-      listener,
-      listeners: new Listeners(onBroken),
-      nudges,
-      exportFolder: options.exportFolder,
-      logger,
-    };
+    const listeners = new Listeners(onBroken);
+    const { exportFolder } = options;
+    return { ...homeContext, pools, secrets, router, tenantSchema, listener, listeners, nudges, exportFolder, logger };
   } catch (error) {
     await pools.close();
     throw error;

@@ -1,24 +1,46 @@
-import type { Placement } from "#directory/placements";
 import { regionAddress } from "#directory/regions";
-import { type Link, linksOf } from "#replication/link";
+import type { ReplicatedDatabase } from "#directory/replicated-databases";
+import { TenantryError } from "#kernel/errors";
+import { flowChangesUpTo, type MigrationSet } from "#migrations/migration-set";
+import { type Flows, flowsAfter, flowsInBoth, type Link, linksOf } from "#replication/link";
 import type { Direction } from "#replication/names";
 import type { Services } from "#operations/services";
 
-/** The two links of a placement's tenant database, with both ends open; `despiteFence` where it is set to be read only. */
+/**
+ * What flows for a database of this version: of both its versions, while a migration is changing it. Undefined when one is
+ * newer than the program, which then does not know.
+ */
+export function flowsOf(
+  set: MigrationSet,
+  { schemaVersion, migratingTo }: Pick<ReplicatedDatabase, "schemaVersion" | "migratingTo">,
+): Flows | undefined {
+  const version = schemaVersion ?? set.latestVersion;
+  if (Math.max(version, migratingTo ?? 0) > set.latestVersion) return undefined;
+  const flows = flowsAfter(flowChangesUpTo(set, version));
+  return migratingTo === null ? flows : flowsInBoth(flows, flowsAfter(flowChangesUpTo(set, migratingTo)));
+}
+
+/**
+ * The two links of a tenant database, with both ends open; `despiteFence` where it is set to be read only. CONFLICT when it
+ * is newer than this program.
+ */
 export async function tenantLinks(
   services: Services,
-  placement: Pick<Placement, "regionId" | "databaseId" | "database">,
+  database: ReplicatedDatabase,
   options: { despiteFence?: boolean } = {},
 ): Promise<Record<Direction, Link>> {
-  const address = await regionAddress(services, placement.regionId);
+  const flows = flowsOf(services.tenantSchema, database);
+  if (flows === undefined)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${database.database} is newer than this program: start the newer program.`,
+    );
+  const address = await regionAddress(services, database.regionId);
   return linksOf(
     services.installation,
-    placement.databaseId,
+    database.databaseId,
     { database: services.home, address: services.homeAddress, name: services.homeDatabaseName },
-    {
-      database: services.pools.open("tenant", address, placement.database, options),
-      address,
-      name: placement.database,
-    },
+    { database: services.pools.open("tenant", address, database.database, options), address, name: database.database },
+    flows,
   );
 }

@@ -5,7 +5,7 @@
 import pg from "pg";
 import { type ServerAddress, tlsOptions } from "#postgres/connection-url";
 import { Breaker } from "#postgres/breaker";
-import { Database, type DatabaseKind } from "#postgres/database";
+import { Database, type DatabaseKind, type Session } from "#postgres/database";
 
 export type PoolLimits = {
   /** Connections per database. */
@@ -82,7 +82,22 @@ export class Pools {
     try {
       return await work(opened);
     } finally {
-      await opened.close().catch(this.#onError);
+      await this.#discard(opened);
+    }
+  }
+
+  /** Runs `work` in one session of its own, closed afterwards: for what visits many databases once. */
+  async visit<Kind extends DatabaseKind, Result>(
+    kind: Kind,
+    address: ServerAddress,
+    database: string,
+    work: (session: Session<Kind>) => Promise<Result>,
+  ): Promise<Result> {
+    const opened = this.#create(kind, address, database, { max: 1, breaker: this.#breakerOf(kind, address) });
+    try {
+      return await opened.session(work);
+    } finally {
+      await this.#discard(opened);
     }
   }
 
@@ -159,8 +174,12 @@ export class Pools {
     return breaker;
   }
 
-  async #close(entry: Entry): Promise<void> {
-    await entry.database.close().catch(this.#onError);
+  #close(entry: Entry): Promise<void> {
+    return this.#discard(entry.database);
+  }
+
+  async #discard(database: Database<DatabaseKind>): Promise<void> {
+    await database.close().catch(this.#onError);
     for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
   }
 }

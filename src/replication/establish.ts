@@ -1,6 +1,12 @@
 /** Making a link whole. Every function can run again after a crash anywhere. */
 import type { Link } from "#replication/link";
-import { dropPublication, ensurePublication, publicationMatches } from "#replication/publication";
+import {
+  comparePublication,
+  dropPublication,
+  ensurePublication,
+  narrowPublication,
+  publicationMatches,
+} from "#replication/publication";
 import { seed } from "#replication/seed";
 import { createSlot, dropSlot, findSlot } from "#replication/slot";
 import {
@@ -34,6 +40,18 @@ export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise
   // of the other, which has not seeded for it yet, would miss what came in between.
   await whileNobodyMends(link, () => rebuild(link));
   return "the copy was reseeded";
+}
+
+/**
+ * Brings a link to what it should publish now, after its database's version changed. Columns that are too many are taken
+ * off in place; for new ones the copy is reseeded, as rows that are there are not sent again.
+ */
+export async function realignLink(link: Link): Promise<"unchanged" | "narrowed" | "reseeded"> {
+  const narrowed = (await comparePublication(link)) === "wider";
+  if (narrowed) await narrowPublication(link);
+  if (await isWhole(link)) return narrowed ? "narrowed" : "unchanged";
+  await mend(link, { reseed: true });
+  return "reseeded";
 }
 
 async function whileNobodyMends(link: Link, work: () => Promise<void>): Promise<void> {

@@ -29,8 +29,13 @@ export type Link = {
   readonly tables: readonly PublishedTable[];
 };
 
-// Columns are listed, so that a column added later stays where it is until a migration publishes it.
-const TABLES: Record<Direction, readonly PublishedTable[]> = {
+export type Flows = Readonly<Record<Direction, readonly PublishedTable[]>>;
+
+/**
+ * What flows at tenant schema version 1. Columns are listed, so that one added later stays where it is until a migration
+ * says that it flows ({@link flowsAfter}).
+ */
+export const FIRST_FLOWS: Flows = {
   directory: [
     {
       table: "directory_organizations",
@@ -52,12 +57,39 @@ const TABLES: Record<Direction, readonly PublishedTable[]> = {
   ],
 };
 
-/** The two links of a tenant database. */
+type Change = { change: "add" | "remove"; direction: Direction; table: string; column: string };
+
+/** What flows after these changes, in their order. Throws when one cannot be: that is a mistake in a migration. */
+export function flowsAfter(changes: readonly Change[], first: Flows = FIRST_FLOWS): Flows {
+  const flows = { ...first };
+  for (const { change, direction, table, column } of changes) {
+    const found = flows[direction].find((published) => published.table === table);
+    const has = found?.columns.includes(column) === true;
+    if (found === undefined || has === (change === "add") || found.key.includes(column))
+      throw new Error(`a migration cannot ${change} ${direction} ${table}.${column}: see what flows at that version`);
+    const columns = change === "add" ? [...found.columns, column] : found.columns.filter((one) => one !== column);
+    flows[direction] = flows[direction].map((published) => (published === found ? { ...found, columns } : published));
+  }
+  return flows;
+}
+
+/** What flows in both: what may be published while a database is on its way from one version to another. */
+export function flowsInBoth(one: Flows, other: Flows): Flows {
+  const both = (direction: Direction) =>
+    one[direction].map((published) => {
+      const columns = other[direction].find(({ table }) => table === published.table)?.columns ?? [];
+      return { ...published, columns: published.columns.filter((column) => columns.includes(column)) };
+    });
+  return { directory: both("directory"), catalog: both("catalog") };
+}
+
+/** The two links of a tenant database; `flows` is what its schema version publishes. */
 export function linksOf(
   installation: string,
   databaseId: number,
   home: Endpoint,
   tenant: Endpoint,
+  flows: Flows = FIRST_FLOWS,
 ): Record<Direction, Link> {
   const link = (direction: Direction, publisher: Endpoint, subscriber: Endpoint): Link => ({
     name: linkName(installation, databaseId, direction),
@@ -65,7 +97,7 @@ export function linksOf(
     databaseId,
     publisher,
     subscriber,
-    tables: TABLES[direction],
+    tables: flows[direction],
   });
   return { directory: link("directory", home, tenant), catalog: link("catalog", tenant, home) };
 }

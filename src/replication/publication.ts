@@ -9,24 +9,48 @@ export async function ensurePublication(link: Link): Promise<void> {
   const { database } = link.publisher;
   const found = await database.query("publication.find", "select from pg_publication where pubname = $1", [link.name]);
   if (found.length > 0) return;
-  const tables = link.tables.map(
-    ({ table, columns }) =>
-      `tenantry.${quoteIdentifier(table)} (${columns.map(quoteIdentifier).join(", ")}) where (database_id = ${link.databaseId})`,
-  );
   // Two callers at once: the exception of the second is the state it wanted.
   await database.query(
     "publication.create",
     `do $$ begin
        execute ${quoteLiteral(
-         `create publication ${quoteIdentifier(link.name)} for table ${tables.join(", ")} with (publish = 'insert, update, delete')`,
+         `create publication ${quoteIdentifier(link.name)} for table ${tableList(link)} with (publish = 'insert, update, delete')`,
        )};
      exception when duplicate_object or unique_violation then null;
      end $$`,
   );
 }
 
+function tableList(link: Link): string {
+  return link.tables
+    .map(
+      ({ table, columns }) =>
+        `tenantry.${quoteIdentifier(table)} (${columns.map(quoteIdentifier).join(", ")}) where (database_id = ${link.databaseId})`,
+    )
+    .join(", ");
+}
+
+/**
+ * Takes columns off a publication that is there and used. Nothing stops for it: a walsender sends each change with the
+ * columns that were published when it was written. Adding some in the same way would leave the copy without the values
+ * of rows that are not written again, so for that the link is reseeded.
+ */
+export async function narrowPublication(link: Link): Promise<void> {
+  await link.publisher.database.query(
+    "publication.narrow",
+    `alter publication ${quoteIdentifier(link.name)} set table ${tableList(link)}`,
+  );
+}
+
+/** What the publication lets out compared with what it should. `wider`: the same and more columns. */
+export type PublicationState = "matches" | "wider" | "different";
+
 /** Whether the publication is there with its tables, and publishes neither TRUNCATE nor more than it should. */
 export async function publicationMatches(link: Link): Promise<boolean> {
+  return (await comparePublication(link)) === "matches";
+}
+
+export async function comparePublication(link: Link): Promise<PublicationState> {
   const rows = await link.publisher.database.query<{ table: string; columns: string[]; filter: string | null }>(
     "publication.read",
     `select t.tablename as "table", t.attnames::text[] as columns, t.rowfilter as filter
@@ -35,16 +59,17 @@ export async function publicationMatches(link: Link): Promise<boolean> {
        and p.pubinsert and p.pubupdate and p.pubdelete and not p.pubtruncate and not p.puballtables`,
     [link.name],
   );
-  return (
-    rows.length === link.tables.length &&
-    link.tables.every(({ table, columns }) => {
-      const row = rows.find((published) => published.table === table);
-      return (
-        row?.filter === `(database_id = ${link.databaseId})` &&
-        row.columns.toSorted().join() === columns.toSorted().join()
-      );
-    })
+  const missing = link.tables.some(({ table, columns }) => {
+    const row = rows.find((published) => published.table === table);
+    return (
+      row?.filter !== `(database_id = ${link.databaseId})` || columns.some((column) => !row.columns.includes(column))
+    );
+  });
+  if (missing || rows.length !== link.tables.length) return "different";
+  const exact = link.tables.every(
+    ({ table, columns }) => rows.find((published) => published.table === table)?.columns.length === columns.length,
   );
+  return exact ? "matches" : "wider";
 }
 
 export async function dropPublication(link: Link): Promise<void> {

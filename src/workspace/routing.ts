@@ -18,6 +18,8 @@ export type TenantRoute = {
   readonly regionKey: string;
   readonly databaseId: number;
   readonly state: string;
+  /** Why a program of this version must leave the database alone, in one sentence; undefined: it need not. */
+  readonly versionObstacle: string | undefined;
   readonly open: () => TenantDatabase;
 };
 export type Route = HomeRoute | TenantRoute;
@@ -31,11 +33,13 @@ type RouteRow = {
   databaseId: number;
   database: string;
   state: string;
+  schemaVersion: number | null;
 };
 
 const SELECT = `
   select p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
-         r.connection_url as "sealedUrl", p.database_id as "databaseId", d.name as database, p.state
+         r.connection_url as "sealedUrl", p.database_id as "databaseId", d.name as database, p.state,
+         d.schema_version as "schemaVersion"
   from tenantry.placements p
   join tenantry.tenant_databases d on d.id = p.database_id
   join tenantry.regions r on r.id = p.region_id`;
@@ -47,12 +51,15 @@ export class Router {
   readonly #home: HomeDatabase;
   readonly #pools: Pools;
   readonly #secrets: SecretBox;
+  readonly #latestVersion: number;
   readonly #byNumber = new Map<number, TenantRoute>();
 
-  constructor(context: { home: HomeDatabase; pools: Pools; secrets: SecretBox }) {
+  /** `latestVersion`: the tenant schema that this program is written for. */
+  constructor(context: { home: HomeDatabase; pools: Pools; secrets: SecretBox; latestVersion: number }) {
     this.#home = context.home;
     this.#pools = context.pools;
     this.#secrets = context.secrets;
+    this.#latestVersion = context.latestVersion;
   }
 
   /** Where the row with this id is; undefined when no placement has the number in it. */
@@ -89,6 +96,7 @@ export class Router {
       regionKey: row.regionKey,
       databaseId: row.databaseId,
       state: row.state,
+      versionObstacle: findVersionObstacle(row, this.#latestVersion),
       open: () => this.#pools.open("tenant", address, row.database),
     };
     if (route.state === "ACTIVE") {
@@ -99,9 +107,25 @@ export class Router {
   }
 }
 
-/** Refuses with one sentence unless the placement takes reads and writes now. */
+/**
+ * Served are the latest version and the one before it: the program is started first, the databases are migrated while it
+ * serves. What home recorded decides, which the route's own statement reads.
+ */
+function findVersionObstacle(row: RouteRow, latestVersion: number): string | undefined {
+  const { schemaVersion: version, regionKey } = row;
+  if (version === null || version === latestVersion || version === latestVersion - 1) return undefined;
+  const place = `The organization's database in region ${regionKey} is at schema version ${version}`;
+  return version > latestVersion
+    ? `${place}, newer than the ${latestVersion} that this program knows: start the newer program.`
+    : `${place} and this program serves from ${latestVersion - 1} on: run tenantry migrate.`;
+}
+
+/** Refuses with one sentence unless the placement takes reads and writes now, by a program of this version. */
 export function requireActive(route: TenantRoute): void {
-  if (route.state === "ACTIVE") return;
+  if (route.state === "ACTIVE") {
+    if (route.versionObstacle === undefined) return;
+    throw new TenantryError("CONFLICT", route.versionObstacle);
+  }
   const sentences: Record<string, string> = {
     PROVISIONING: `The organization's access to region ${route.regionKey} is still being set up.`,
     FAILED: `The organization's access to region ${route.regionKey} could not be set up.`,

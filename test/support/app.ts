@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
 import type { ReplicationOptions } from "../../src/operations/carry-replication.ts";
-import { startApp as start } from "../../src/main.ts";
+import { type AppOptions, startApp as start } from "../../src/main.ts";
 
 export type ServerName = "home" | "eu" | "us";
 
@@ -55,6 +55,8 @@ export async function startApp(
     replication?: Partial<ReplicationOptions>;
     regionUrls?: Record<string, string>;
     exportFolder?: string;
+    /** Plays an older or a newer program. */
+    tenantSchema?: AppOptions["tenantSchema"];
   } = {},
 ): Promise<TestApp> {
   const server = options.homeServer ?? serverUrl("home");
@@ -69,6 +71,7 @@ export async function startApp(
     logLevel: "silent",
     prettyLogs: false,
     ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
+    tenantSchema: options.tenantSchema,
     ...(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls }),
     ...(options.replication === undefined ? {} : { replication: options.replication }),
   });

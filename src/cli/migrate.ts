@@ -1,0 +1,166 @@
+import { styleText } from "node:util";
+import { Command, InvalidArgumentError } from "commander";
+import { ProgressBar } from "#cli/progress-bar";
+import { withServices } from "#cli/services";
+import {
+  type FleetMigrationOptions,
+  type FleetPlan,
+  type FleetReport,
+  migrateFleet,
+  planFleetMigration,
+} from "#operations/migrate-databases";
+import type { Services } from "#operations/services";
+
+type Options = {
+  plan?: boolean;
+  verify?: boolean;
+  canaries?: number;
+  concurrency?: number;
+  perServer?: number;
+  maxFailures?: number;
+  lockTimeout?: number;
+  statementTimeout?: number;
+  json?: boolean;
+};
+
+/** `tenantry migrate`: brings every tenant database to this program's schema; exit code 1 when something failed. */
+export function migrateCommand(): Command {
+  return new Command("migrate")
+    .description("bring every tenant database to this program's schema; exit code 1 when something failed")
+    .option("--plan", "print what would be done, in order, and change nothing")
+    .option("--verify", "look into databases that are up to date too, and name where their schema differs")
+    .option("--canaries <n>", "databases of each region that go first, alone (1)", atLeast(0))
+    .option("--concurrency <n>", "databases at once (8)", atLeast(1))
+    .option("--per-server <n>", "of them on one server (4)", atLeast(1))
+    .option("--max-failures <percent>", "stop when more than this share has failed (10)", atLeast(0, 100))
+    .option(
+      "--lock-timeout <ms>",
+      "how long a statement waits for a lock, with the tenant behind it (2000)",
+      atLeast(1),
+    )
+    .option("--statement-timeout <ms>", "how long a statement may run (10000)", atLeast(1))
+    .option("--json", "print one JSON object")
+    .action((options: Options) => withServices((services) => run(services, options)));
+}
+
+function atLeast(least: number, most = 1_000_000) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
+async function run(services: Services, options: Options): Promise<void> {
+  const wanted = toMigrationOptions(options);
+  if (options.plan === true) {
+    const { target, canaries, waves, skipped } = await planFleetMigration(services, wanted);
+    const plan = { target, canaries, waves, skipped };
+    if (options.json === true) print(JSON.stringify(plan));
+    else for (const line of describePlan(plan)) print(line);
+    return;
+  }
+  const report = await migrate(services, wanted, options.json === true);
+  if (options.json === true) print(JSON.stringify(report));
+  else for (const line of describeReport(report)) print(line);
+  if (!isWell(report)) process.exitCode = 1;
+}
+
+function toMigrationOptions(options: Options): FleetMigrationOptions {
+  const { canaries, concurrency, perServer, maxFailures, lockTimeout, statementTimeout } = options;
+  return {
+    ...(canaries === undefined ? {} : { canariesPerRegion: canaries }),
+    ...(maxFailures === undefined ? {} : { maxFailureShare: maxFailures / 100 }),
+    verify: options.verify === true,
+    limits: {
+      ...(concurrency === undefined ? {} : { total: concurrency }),
+      ...(perServer === undefined ? {} : { perServer }),
+    },
+    statements: {
+      ...(lockTimeout === undefined ? {} : { lockTimeoutMs: lockTimeout }),
+      ...(statementTimeout === undefined ? {} : { statementTimeoutMs: statementTimeout }),
+    },
+  };
+}
+
+/** Shows how it goes, on a terminal as a bar; interrupted, it begins nothing more and finishes what runs. */
+async function migrate(services: Services, wanted: FleetMigrationOptions, quiet: boolean): Promise<FleetReport> {
+  const interrupt = new AbortController();
+  const stop = () => interrupt.abort();
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  const bar = quiet ? undefined : new ProgressBar(process.stdout);
+  try {
+    return await migrateFleet(services, "operator", {
+      ...wanted,
+      signal: interrupt.signal,
+      onEvent: ({ database, attempt, ms }, progress) => {
+        const what =
+          attempt.kind === "done"
+            ? `${database.version} → ${attempt.result.version} (${Math.round(ms)} ms)`
+            : `${attempt.kind === "failed" ? "failed" : "put off"}: ${attempt.reason}`;
+        bar?.show(progress, `${database.regionKey} ${database.name}: ${what}`, attempt.kind !== "done");
+      },
+    });
+  } finally {
+    bar?.end();
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  }
+}
+
+const SKIPPED_BECAUSE = {
+  "up-to-date": "up to date",
+  newer: "newer than this program: start the newer program",
+  "being-made": "being made",
+  unreachable: "their server cannot be reached",
+} as const;
+
+/** The plan for people. */
+export function describePlan({ target, canaries, waves, skipped }: FleetPlan): string[] {
+  const names = (databases: FleetPlan["canaries"]) =>
+    databases.map(({ regionKey, name, version }) => `    ${regionKey} ${name}: ${version} → ${target}`);
+  const counts = Object.entries(SKIPPED_BECAUSE).flatMap(([reason, words]) => {
+    const count = skipped.filter((one) => one.reason === reason).length;
+    return count === 0 ? [] : [`  left out, ${words}: ${count}`];
+  });
+  const due = canaries.length + waves.flat().length;
+  return [
+    styleText("bold", `Schema version ${target}: ${due} tenant databases to migrate`),
+    ...(canaries.length === 0 ? [] : [`  canaries: ${canaries.length}`, ...names(canaries)]),
+    ...waves.flatMap((wave, index) => [`  wave ${index + 1}: ${wave.length}`, ...names(wave)]),
+    ...counts,
+  ];
+}
+
+function isWell({ failed, refused, drifted, stopped }: FleetReport): boolean {
+  return failed.length + refused.length + drifted.length === 0 && stopped === null;
+}
+
+/** The outcome for people. */
+export function describeReport(report: FleetReport): string[] {
+  const { target, migrated, verified, upToDate, failed, refused, drifted, left, stopped, seconds } = report;
+  const mark = isWell(report) ? styleText("green", "✓") : styleText("red", "✗");
+  const parts = [
+    `${migrated} migrated`,
+    ...(verified > 0 ? [`${verified} looked into`] : []),
+    ...(upToDate > 0 ? [`${upToDate} up to date`] : []),
+    ...(failed.length > 0 ? [`${failed.length} failed`] : []),
+    ...(refused.length > 0 ? [`${refused.length} refused`] : []),
+    ...(left > 0 ? [`${left} not begun`] : []),
+  ];
+  return [
+    ...[...failed, ...refused].map(({ region, database, reason }) => `  ${region} ${database}: ${reason}`),
+    ...drifted.flatMap(({ region, database, differences }) =>
+      differences.map((difference) => `  ${region} ${database}: ${difference}`),
+    ),
+    ...(stopped === null ? [] : [stopped]),
+    `${mark} Schema version ${target}: ${parts.join(", ")}; ${seconds.toFixed(1)} s`,
+    ...(left + failed.length > 0 ? ["Run tenantry migrate again to go on."] : []),
+  ];
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

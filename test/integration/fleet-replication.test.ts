@@ -1,0 +1,163 @@
+/** Migrations that change which columns flow: subscribers first when adding, publishers first when removing. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { MigrationSet } from "../../src/migrations/migration-set.ts";
+import { migrateFleet } from "../../src/operations/migrate-databases.ts";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { openServices, schemaWith } from "../support/fleet.ts";
+import {
+  addMember,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+
+const ADD = `
+-- replicated: add catalog resources.color
+-- replicated: add directory directory_members.nickname
+alter table tenantry.resources add column color text not null default 'red';
+alter table tenantry.directory_members add column nickname text;`;
+const REMOVE = `
+-- replicated: remove catalog resources.color
+-- replicated: remove directory directory_members.nickname
+alter table tenantry.resources drop column color;
+alter table tenantry.directory_members drop column nickname;`;
+
+const REPLICATION = { sweepIntervalMs: 3_600_000, carrier: { idleMs: 50, retryMs: 50 } };
+
+let app: TestApp;
+let organization: string;
+let tenant: string;
+let database: string;
+
+beforeEach(async () => {
+  app = await startApp({ replication: REPLICATION });
+  await registerRegion(app, "eu", serverUrl("eu"));
+  organization = await createOrganization(app, "Flowing");
+  ({ database } = await grant(app, organization, "eu"));
+  tenant = `${serverUrl("eu")}/${database}`;
+});
+afterEach(() => app.stop());
+
+/** The newer program in place of the older one. Home's own migration, at its start, adds what will flow. */
+async function upgrade(schema: MigrationSet): Promise<void> {
+  const { databaseUrl, secretKey } = app;
+  await app.stop();
+  app = await startApp({ databaseUrl, secretKey, replication: REPLICATION, tenantSchema: schema });
+}
+
+async function migrateTo(schema: MigrationSet) {
+  await using services = await openServices(app, schema);
+  return await migrateFleet(services, "operator");
+}
+
+const rows = async (url: string, text: string) =>
+  (await sql<{ row: string }>(url, text)).map(({ row }) => row).toSorted();
+const catalog = () =>
+  rows(
+    app.databaseUrl,
+    `select name || ' ' || coalesce(color, 'none') as row from tenantry.resources where organization_id = '${organization}'`,
+  );
+const directory = () =>
+  rows(tenant, "select name || ' ' || coalesce(nickname, 'none') as row from tenantry.directory_members");
+const catalogLink = () =>
+  sql(app.databaseUrl, "select oid from pg_subscription where subname like $1", [`${database}\\_%`]);
+const published = async (url: string) =>
+  (
+    await sql<{ columns: string[] }>(
+      url,
+      "select attnames::text[] as columns from pg_publication_tables where pubname like $1",
+      [`${database}\\_%`],
+    )
+  ).flatMap(({ columns }) => columns);
+
+async function addAtHome(): Promise<void> {
+  await sql(app.databaseUrl, "alter table tenantry.resources add column if not exists color text");
+  await sql(app.databaseUrl, "alter table tenantry.directory_members add column if not exists nickname text");
+}
+
+const nickname = (name: string, text: string) =>
+  sql(app.databaseUrl, "update tenantry.directory_members set nickname = $2 where name = $1", [name, text]);
+
+test("a column that is added flows both ways, for rows written before and after", async () => {
+  await createResource(app, { name: "Before", organizationId: organization });
+  await addMember(app, organization, await createUser(app, "Early"));
+  await addAtHome();
+  await nickname("Early", "Bird");
+  const schema = schemaWith(ADD);
+  await upgrade(schema);
+  // One version behind: served, and what is new stays where it is.
+  await createResource(app, { name: "Between", organizationId: organization });
+  await addMember(app, organization, await createUser(app, "Middle"));
+  await nickname("Middle", "One");
+  expect(await migrateTo(schema)).toMatchObject({ migrated: 1, failed: [] });
+  await sql(tenant, "update tenantry.resources set color = 'green' where name = 'Between'");
+  await createResource(app, { name: "After", organizationId: organization });
+  const user = await createUser(app, "Late");
+  await addMember(app, organization, user);
+  await nickname("Late", "Comer");
+  await addMember(app, organization, await createUser(app, "Last"));
+  await eventually(async () => (await catalog()).includes("Between green"));
+  expect(await catalog()).toEqual(["After red", "Before red", "Between green"]);
+  expect(await directory()).toEqual(["Early Bird", "Last none", "Late Comer", "Middle One"]);
+  expect(await sql(app.databaseUrl, "select migrating_to from tenantry.tenant_databases")).toEqual([
+    { migrating_to: null },
+  ]);
+});
+
+test("a column that is removed stops flowing first, in place, and nothing halts", async () => {
+  await addAtHome();
+  const before = schemaWith(ADD);
+  await upgrade(before);
+  expect(await migrateTo(before)).toMatchObject({ migrated: 1 });
+  await createResource(app, { name: "Before", organizationId: organization });
+  await addMember(app, organization, await createUser(app, "Early"));
+  const schema = schemaWith(ADD, REMOVE);
+  await upgrade(schema);
+  const link = await catalogLink();
+  // Written with the column, just before it goes.
+  await nickname("Early", "Bird");
+  expect(await migrateTo(schema)).toMatchObject({ migrated: 1, failed: [] });
+  expect([...(await published(tenant)), ...(await published(app.databaseUrl))]).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/color|nickname/)]),
+  );
+  await createResource(app, { name: "After", organizationId: organization });
+  await addMember(app, organization, await createUser(app, "Late"));
+  await nickname("Early", "Again");
+  expect(await catalog()).toEqual(["After none", "Before red"]);
+  expect(await rows(tenant, "select name as row from tenantry.directory_members")).toEqual(["Early", "Late"]);
+  // Not reseeded: what flowed before went on flowing.
+  expect(await catalogLink()).toEqual(link);
+});
+
+test("a crash after the tenant's part is made good by the next run", async () => {
+  await createResource(app, { name: "Before", organizationId: organization });
+  await addAtHome();
+  const schema = schemaWith(ADD);
+  await upgrade(schema);
+  // As it is left by a process that ended between the commit in the tenant database and anything after it.
+  await sql(app.databaseUrl, "update tenantry.tenant_databases set migrating_to = $1", [schema.latestVersion]);
+  await sql(tenant, ADD);
+  const added = schema.migrations.at(-1);
+  await sql(tenant, "insert into tenantry.migrations (version, name, checksum) values ($1, $2, $3)", [
+    added?.version,
+    added?.name,
+    added?.checksum,
+  ]);
+  expect(await migrateTo(schema)).toMatchObject({ migrated: 1, failed: [] });
+  expect(await eventually(async () => (await catalog()).join() === "Before red")).toBe(true);
+  // And when all that is missing is the end.
+  await sql(app.databaseUrl, "update tenantry.tenant_databases set migrating_to = $1", [schema.latestVersion]);
+  const [{ id } = { id: 0 }] = await sql<{ id: number }>(tenant, "select database_id as id from tenantry.identity");
+  await sql(
+    tenant,
+    `alter publication ${database}_catalog set table tenantry.resources
+       (database_id, id, organization_id, name, created_by, created_at) where (database_id = ${id})`,
+  );
+  expect(await migrateTo(schema)).toMatchObject({ verified: 1, failed: [] });
+  expect(await published(tenant)).toContain("color");
+  await createResource(app, { name: "After", organizationId: organization });
+  expect(await catalog()).toEqual(["After red", "Before red"]);
+});
