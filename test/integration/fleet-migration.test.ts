@@ -10,7 +10,7 @@ import {
 } from "../../src/operations/migrate-databases.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { addDatabases, openServices, schemaWith } from "../support/fleet.ts";
-import { createOrganization, grant, registerRegion } from "../support/journey.ts";
+import { createOrganization, createResource, grant, registerRegion } from "../support/journey.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
 const OLD = TENANT_SCHEMA.latestVersion;
@@ -28,9 +28,12 @@ const FAST: FleetMigrationOptions = {
 let own: OwnServer;
 let app: TestApp;
 let organization: string;
+/** In the region eu. */
+let resource: string;
 let eu: string[];
 let us: string[];
 
+const RESOURCE = "query ($id: ID!) { resource(id: $id) { name } }";
 const euUrl = (database: string) => `${serverUrl("eu")}/${database}`;
 const homeRows = () =>
   sql<{ name: string; version: number; fingerprint: string | null; failure: string | null }>(
@@ -53,6 +56,7 @@ beforeAll(async () => {
   // One real placement in each, which also makes the templates.
   await grant(first, organization, "eu");
   await grant(first, await createOrganization(first, "Other"), "us");
+  resource = await createResource(first, { name: "Known", organizationId: organization });
   await first.stop();
   const { databaseUrl, secretKey } = first;
   app = await startApp({ databaseUrl, secretKey, role: "api" });
@@ -101,6 +105,8 @@ test("a program two versions ahead refuses, and says what to run", async () => {
 });
 
 test("50 databases: one fails, one is locked, a server restarts; the rest is migrated, and another run does what is left", async () => {
+  // From here on this program knows the way.
+  expect(await app.ask(RESOURCE, { id: resource })).toEqual({ resource: { name: "Known" } });
   const [failing, locked] = [eu[10] ?? "", eu[20] ?? ""];
   await sql(euUrl(failing), "create table tenantry.labels (mine text)");
   const holder = new pg.Client({ connectionString: euUrl(locked), application_name: "a long report" });
@@ -148,6 +154,8 @@ test("50 databases: one fails, one is locked, a server restarts; the rest is mig
 });
 
 test("an older program refuses what is newer than itself, also one that runs already", async () => {
+  // Before anything reads the way anew.
+  expect(await app.refuse(RESOURCE, { id: resource })).toMatchObject({ code: "CONFLICT" });
   const input = { name: "Refused", organizationId: organization, regionKey: "eu" };
   expect(
     await app.refuse("mutation ($input: CreateResourceInput!) { createResource(input: $input) { name } }", { input }),
