@@ -9,6 +9,7 @@ import {
   readServersHealth,
   type ServerHealth,
 } from "#operations/replication-health";
+import { type Drift, findDrift } from "#operations/find-drift";
 import { findOrphans, findStuckPlacements, type Orphan, type StuckPlacement } from "#operations/find-orphans";
 import { repair, type Repair } from "#operations/repair";
 import type { Services } from "#operations/services";
@@ -36,16 +37,19 @@ async function doctor(services: Services, options: Options): Promise<void> {
   const databases = await readAll(services);
   const orphans = (await findOrphans(services)).map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));
   const placements = await findStuckPlacements(services);
+  const drift = await findDrift(services);
   const wrong =
     servers.filter(({ problem }) => problem !== null).length +
     databases.filter(({ flows }) => flows.some(({ healthy }) => !healthy)).length +
     orphans.length +
-    placements.length;
-  if (json) print(JSON.stringify({ healthy: wrong === 0, servers, databases, orphans, placements, repairs }));
+    placements.length +
+    drift.length;
+  if (json) print(JSON.stringify({ healthy: wrong === 0, servers, databases, orphans, placements, drift, repairs }));
   else {
     reportRepairs(repairs);
     report(servers, databases);
     reportRest(orphans, placements);
+    reportDrift(drift);
     const things = `${servers.length} servers, ${databases.length} tenant databases`;
     print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
   }
@@ -84,6 +88,14 @@ function reportRest(
     print(
       `  ${mark(state)} ${id}: ${state}${failure === null ? "" : `: ${failure}`} ${isWaiting ? "It is tried again by itself." : "Nobody works on it: --repair sets it going."}`,
     );
+}
+
+function reportDrift(drift: readonly Drift[]): void {
+  if (drift.length > 0) print(styleText("bold", "Schemas that are not as their version should be"));
+  for (const { database, version, differences } of drift) {
+    print(`  ${mark("drift")} ${database}, version ${version}`);
+    for (const difference of differences) print(`      ${difference}`);
+  }
 }
 
 function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[]): void {

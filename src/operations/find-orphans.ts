@@ -125,8 +125,8 @@ function belongs(
 ): boolean {
   const isHome = server.name === "home";
   if (kind === "database") {
-    const template = templateName(services.installation, services.tenantSchema.latestVersion);
-    if (name === template || name === `${template}_new`) return true;
+    // Templates of other versions too: migrating drops them, and an older program may still run.
+    if (name.startsWith(templateName(services.installation, 0).slice(0, -1))) return true;
     return known.some((one) => one.name === name && one.systemIdentifier === server.systemIdentifier);
   }
   const owner = known.find((one) => name === `${one.name}_directory` || name === `${one.name}_catalog`);

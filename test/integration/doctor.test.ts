@@ -88,6 +88,19 @@ test("what nobody knows is named, and removed when it holds nothing or is named"
   await createResource(app, { name: "Still healthy" });
 }, 60_000);
 
+test("a schema that somebody changed by hand is told in sentences", async () => {
+  const url = `${serverUrl("eu")}/${placement.database}`;
+  await sql(url, "drop index tenantry.comments_resource_id");
+  await sql(url, "alter table tenantry.resources add column color text");
+  const ill = await tenantry("doctor", "--json");
+  expect(ill.code).toBe(1);
+  expect(ill.json.drift).toMatchObject([{ database: placement.database }]);
+  expect(ill.json.drift[0].differences.join("\n")).toMatch(/lacks index comments_resource_id[^]*column color/);
+  await sql(url, "create index comments_resource_id on tenantry.comments (resource_id, id)");
+  await sql(url, "alter table tenantry.resources drop column color");
+  expect((await tenantry("doctor", "--json")).json.drift).toEqual([]);
+}, 60_000);
+
 test("a placement that nobody works on is set going again", async () => {
   const organization = await createOrganization(app, "Forgotten");
   const { id } = await grant(app, organization, "eu");

@@ -52,10 +52,10 @@ beforeEach(async () => {
 
 const program = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
 
-async function tenantry(...args: string[]): Promise<any> {
+async function tenantry<Answer = any>(...args: string[]): Promise<Answer> {
   const env = { PATH: process.env["PATH"], DATABASE_URL: app.databaseUrl, TENANTRY_SECRET_KEY: app.secretKey };
   const { stdout } = await promisify(execFile)(process.execPath, [program, ...args, "--json"], { env });
-  return JSON.parse(stdout);
+  return JSON.parse(stdout) as Answer;
 }
 
 const failure = (...args: string[]): Promise<string> =>
