@@ -16,7 +16,7 @@ export type HomeContext = {
 };
 
 /** The API, the job runner and the listener share these. */
-const MAX_HOME_CONNECTIONS = 16;
+const MAX_HOME_CONNECTIONS = 24;
 
 export type HomeMigrator = (home: HomeDatabase) => Promise<unknown>;
 

@@ -151,6 +151,20 @@ export async function takeNumber({ home }: { home: HomeDatabase }, id: string, n
   });
 }
 
+/**
+ * Begins to take a placement away, from where it cannot be undone: one whose grace is over, or one that was asked to go at
+ * once. False when it was resumed meanwhile, or is gone.
+ */
+export async function beginRevoking({ home }: { home: HomeDatabase }, id: string): Promise<boolean> {
+  const rows = await home.query(
+    "placements.begin_revoking",
+    `update tenantry.placements set state = 'REVOKING', updated_at = now()
+     where id = $1 and (state = 'REVOKING' or (state = 'SUSPENDED' and drop_after <= now())) returning id`,
+    [id],
+  );
+  return rows.length > 0;
+}
+
 /** Suspends an ACTIVE placement until it is dropped at `dropAfter`; false when it is in another state. */
 export async function suspendPlacement(
   { home }: { home: Queryable<"home"> },

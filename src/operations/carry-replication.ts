@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { listCarriedRegions, listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
+import { Turns } from "#kernel/turns";
 import { delay } from "#kernel/wait";
 import { redactedMessage } from "#kernel/redaction";
 import type { ServerAddress } from "#postgres/connection-url";
@@ -35,6 +36,9 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
 
 // First key of the two-key advisory locks at home; the second is a hash of the region's id.
 const LOCK_CLASS = 7_365_003;
+/** Sweeps at once: each holds a connection to home for as long as it takes. */
+const MAX_SWEEPS = 4;
+const sweepTurns = new Turns(MAX_SWEEPS);
 /** How often regions are looked for that nobody carries. */
 const LEADERSHIP_INTERVAL_MS = 1_000;
 
@@ -224,10 +228,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
     ]);
     const nameOf = (id: LinkId) => linkName(services.installation, id.databaseId, id.direction);
     const newScoutName = () => scoutName(services.installation, randomBytes(6).toString("hex"));
-    await sweep(
-      { home: services.home, region, links, nameOf, openLink, carrier, checkedAt, newScoutName },
-      options.limits,
-    );
+    const context = { home: services.home, region, links, nameOf, openLink, carrier, checkedAt, newScoutName };
+    await sweepTurns.take(() => sweep(context, options.limits));
   };
   const sweeping = (async () => {
     while (!stop.signal.aborted) {

@@ -26,11 +26,12 @@ export async function runHere<Kind extends CallerKind, Result>(
        where kind = $1 and subject = $2 and state in ('WAITING', 'RUNNING')`,
       [request.kind, request.subject],
     );
-    await session.query(
+    const [started] = await session.query<{ at: string }>(
       "operations.start_here",
       `insert into tenantry.operations
          (id, kind, subject, placement_id, organization_id, region_id, requested_by, input, state, attempts, started_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, 'RUNNING', 1, now())`,
+       values ($1, $2, $3, $4, $5, $6, $7, $8, 'RUNNING', 1, now())
+       returning now()::text as at`,
       [
         id,
         request.kind,
@@ -53,6 +54,7 @@ export async function runHere<Kind extends CallerKind, Result>(
         input: { ...request.input },
         result: null,
         attempts: 1,
+        claimedAt: started?.at ?? "infinity",
       },
       new AbortController().signal,
     );

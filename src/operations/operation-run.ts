@@ -17,6 +17,8 @@ export type ClaimedOperation<Kind extends OperationKind = OperationKind> = {
   /** What earlier attempts have saved. */
   result: Record<string, unknown> | null;
   attempts: number;
+  /** When this run took it, by home's clock, as text: what is asked for later needs another run. */
+  claimedAt: string;
 };
 
 /** Pause before an operation that failed runs again; doubles up to the maximum. */
@@ -78,15 +80,17 @@ export class OperationRun<Kind extends OperationKind = OperationKind> {
     );
   }
 
-  /** Notes that it is done. */
+  /** Notes that it is done; one that was asked for again meanwhile runs once more, as it may have looked too early. */
   async finish(): Promise<void> {
     await this.#records;
     await failpoint(`${this.operation.kind}/finish`);
     await this.#home.query(
       "operations.finish",
-      `update tenantry.operations set state = 'DONE', step = null, last_error = null, finished_at = now()
+      `update tenantry.operations set step = null, last_error = null,
+         state = case when due_at > $2 then 'WAITING' else 'DONE' end,
+         finished_at = case when due_at > $2 then null else now() end
        where id = $1 and state = 'RUNNING'`,
-      [this.operation.id],
+      [this.operation.id, this.operation.claimedAt],
     );
   }
 
@@ -97,10 +101,12 @@ export class OperationRun<Kind extends OperationKind = OperationKind> {
     const pauseMs = Math.min(RETRY_MS * 2 ** Math.min(this.operation.attempts - 1, 20), MAX_RETRY_MS);
     await this.#home.query(
       "operations.fail",
-      `update tenantry.operations set last_error = $2, state = case when $3 then 'WAITING' else 'FAILED' end,
-         due_at = now() + $4 * interval '1 millisecond', finished_at = case when $3 then null else now() end
+      `update tenantry.operations set last_error = $2,
+         state = case when $3 or due_at > $5 then 'WAITING' else 'FAILED' end,
+         due_at = least(case when due_at > $5 then due_at end, now() + $4 * interval '1 millisecond'),
+         finished_at = case when $3 or due_at > $5 then null else now() end
        where id = $1 and state = 'RUNNING'`,
-      [this.operation.id, sentence, retries && retry, pauseMs],
+      [this.operation.id, sentence, retries && retry, pauseMs, this.operation.claimedAt],
     );
   }
 

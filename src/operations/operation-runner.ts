@@ -32,7 +32,7 @@ const HANDLERS: Handlers = {
 };
 
 /** Operations that this process runs at once. */
-const MAX_RUNNING = 8;
+const MAX_RUNNING = 6;
 /** Operations on one region's server at once, of all processes together. */
 const MAX_PER_SERVER = 4;
 /** When a notification is missed, what is due is found after this long. */
@@ -211,7 +211,7 @@ async function claim(
   if (!(await lockSubject(session, candidate.subject))) return undefined;
   const { kind } = candidate;
   const byCaller = !isWorkerKind(kind);
-  const [row] = await session.query<Pick<ClaimedOperation, "input" | "result" | "attempts">>(
+  const [row] = await session.query<Pick<ClaimedOperation, "input" | "result" | "attempts" | "claimedAt">>(
     "operations.claim",
     // One that its caller ran is not ours to go on with: whoever ran it is gone, as its lock is free.
     `update tenantry.operations set attempts = attempts + 1, started_at = coalesce(started_at, now()),
@@ -219,7 +219,7 @@ async function claim(
        finished_at = case when $2 then now() end,
        last_error = case when $2 then 'The process that ran it ended before it was done: run it again.' else last_error end
      where id = $1 and state in ('WAITING', 'RUNNING') and due_at <= now()
-     returning input, result, attempts`,
+     returning input, result, attempts, now()::text as "claimedAt"`,
     [candidate.id, byCaller],
   );
   if (row !== undefined && isWorkerKind(kind)) return { ...candidate, kind, ...row };

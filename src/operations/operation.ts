@@ -71,7 +71,7 @@ export async function requestOperation(
     "operations.request",
     `insert into tenantry.operations as o
        (id, kind, subject, placement_id, organization_id, region_id, requested_by, input, due_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, now()))
+     values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, clock_timestamp()))
      on conflict (kind, subject) where state in ('WAITING', 'RUNNING')
        do update set due_at = excluded.due_at, input = o.input || excluded.input
      returning id`,

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { OPERATOR } from "#auth/actor";
 import { getOrganization } from "#directory/organizations";
-import { findPlacementById, forgetPlacement, type Placement, setPlacementState } from "#directory/placements";
+import { beginRevoking, findPlacementById, forgetPlacement, type Placement } from "#directory/placements";
 import { findRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { TenantryError } from "#kernel/errors";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
@@ -79,8 +79,7 @@ export async function revokePlacement(services: Services, run: Run): Promise<voi
 
 /** False when the revocation was undone. From here on it cannot be. */
 async function stopWrites({ services, placement, server }: Context): Promise<boolean> {
-  const isRevoking = async () => (await findPlacementById(services, placement.id))?.state === "REVOKING";
-  if (!(await setPlacementState(services, placement.id, "REVOKING")) && !(await isRevoking())) return false;
+  if (!(await beginRevoking(services, placement.id))) return false;
   if (!(await databaseExists(server, placement.database))) return true;
   // Another process may not have heard of it yet, and a statement may be under way.
   await server.query(

@@ -1,5 +1,6 @@
 /** Operations: asked for once, visible step by step, finished or cleanly undone. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { armFailpoint } from "../../src/kernel/failpoints.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -178,4 +179,47 @@ test("who does not own the organization sees nothing of its operations and canno
   expect(await operationsOn(placement.id, stranger)).toEqual([]);
   const input = { placementId: placement.id, confirm: "Private" };
   expect(await app.refuse(revokeQuery, { input }, stranger)).toMatchObject({ code: "NOT_FOUND" });
+});
+
+/** Suspends a placement, has its grace be over, and stops the operation before it looks. */
+async function stoppedBeforeTheDrop(name: string) {
+  const { placement, organization } = await filled(name);
+  const reached = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const disarm = armFailpoint("revoke-placement/stop-writes/before", async () => {
+    disarm();
+    reached.resolve();
+    await gate.promise;
+  });
+  await app.ask(revokeQuery, { input: { placementId: placement.id, confirm: name } });
+  await sql(app.databaseUrl, "update tenantry.placements set drop_after = now() where id = $1", [placement.id]);
+  await sql(
+    app.databaseUrl,
+    "update tenantry.operations set due_at = now() where placement_id = $1 and state = 'WAITING'",
+    [placement.id],
+  );
+  await reached.promise;
+  await app.ask("mutation ($id: ID!) { resumeRegionAccess(placementId: $id) { state } }", { id: placement.id });
+  return { placement, organization, goOn: () => gate.resolve() };
+}
+
+const isOver = async (placementId: string) =>
+  (await operationsOn(placementId)).every(({ state }) => state !== "WAITING" && state !== "RUNNING");
+
+test("a placement that is resumed in the last moment keeps everything", async () => {
+  const { placement, organization, goOn } = await stoppedBeforeTheDrop("Saved");
+  goOn();
+  expect(await eventually(() => isOver(placement.id))).toBe(true);
+  const { placement: after } = await app.ask("query ($id: ID!) { placement(id: $id) { state } }", { id: placement.id });
+  expect(after.state).toBe("ACTIVE");
+  await createResource(app, { name: "Still here", organizationId: organization });
+});
+
+test("a revocation asked for while the one before is ending is not lost", async () => {
+  const { placement, goOn } = await stoppedBeforeTheDrop("Twice");
+  const input = { placementId: placement.id, confirm: "Twice" };
+  await app.ask(revokeQuery, { input });
+  await sql(app.databaseUrl, "update tenantry.placements set drop_after = now() where id = $1", [placement.id]);
+  goOn();
+  expect(await eventually(async () => (await traces(placement)).length === 0)).toBe(true);
 });
