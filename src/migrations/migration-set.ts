@@ -65,8 +65,8 @@ export function flowChangesUpTo(set: MigrationSet, version: number): FlowChange[
 
 /**
  * Where what the two sets declare cannot work, in sentences. Home is always migrated first, by the start of the program,
- * and has to get on with tenant databases of the latest version and the one before it (FACTS: a published column that
- * the subscriber lacks halts it; a publisher cannot drop a column that it publishes).
+ * and has to get on with tenant databases of the latest version and the one before it: a published column that the
+ * subscriber lacks halts it, and a publisher cannot drop a column that it publishes.
  */
 export function findOrderFaults(home: MigrationSet, tenant: MigrationSet): string[] {
   const nameOf = ({ direction, table, column }: FlowChange) => `${direction} ${table}.${column}`;

@@ -4,7 +4,7 @@
  *
  * Where the migration changes which columns flow, only those of both versions are published while it runs: a subscriber that
  * lacks a published column halts. So columns that go are taken off the publications first, new ones come last, and the
- * link is then reseeded, as rows that are there are not sent again (FACTS, "Applying").
+ * link is then reseeded, as rows that are there are not sent again.
  */
 import { listTenantDatabases, setMigratingTo, type TenantDatabaseRecord } from "#directory/tenant-databases";
 import type { ServerAddress } from "#postgres/connection-url";
@@ -60,10 +60,9 @@ export async function tryToMigrate(
       return { kind: "done", result: await migrateWithFlows(context, database) };
     } catch (error) {
       const kind = kindOf(error);
-      const reason = await explain(context, database, error, kind);
       // A server that is away is away for all of its databases: only at the end it pays to wait for it.
       const tries = kind === "failed" || (kind === "unreachable" && !last) ? 1 : last ? lastAttempts : attempts;
-      if (attempt >= tries) return { kind, reason };
+      if (attempt >= tries) return { kind, reason: await explain(context, database, error, kind) };
       const pause = Math.min(pauseMs * 2 ** (attempt - 1), maxPauseMs);
       // Not all that wait for the same thing shall come back at the same moment.
       await delay(pause * (0.5 + Math.random() / 2));

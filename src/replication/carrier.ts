@@ -11,7 +11,7 @@ import { holdsPlace, type LinkEvent, next } from "#replication/link-state";
 import { mend } from "#replication/establish";
 import { newRuntime, type Runtime } from "#replication/link-runtime";
 import type { Direction } from "#replication/names";
-import { publicationMatches } from "#replication/publication";
+import { publicationMatches, publishNoMore } from "#replication/publication";
 import { answerTickets, type LinkId } from "#replication/nudge";
 import { type Observation, observeHome, observeRegion } from "#replication/observe";
 import { applyErrors, disableSubscription, enableSubscription, findOrigin } from "#replication/subscription";
@@ -243,7 +243,7 @@ export class Carrier {
     // Without its publication the stream would skip changes (18) or end (before). Home's costs nothing to look at;
     // a region's is looked at by the sweep.
     const [published] = await Promise.all([
-      runtime.id.direction === "catalog" || publicationMatches(runtime.link),
+      runtime.id.direction === "catalog" || this.#isPublished(runtime),
       enableSubscription(runtime.link),
     ]);
     const now = performance.now();
@@ -257,6 +257,13 @@ export class Carrier {
   /** Over a connection that is open: the tenant database's may have to be made. */
   #applyErrors({ id, link }: Runtime): Promise<number> {
     return applyErrors(id.direction === "directory" ? this.#context.region : this.#context.home, link.name);
+  }
+
+  async #isPublished(runtime: Runtime): Promise<boolean> {
+    if (await publicationMatches(runtime.link)) return true;
+    // Since the link was opened its database may have got a version that lets other columns flow.
+    runtime.link = (await this.#context.openLink(runtime.id)) ?? runtime.link;
+    return (await publishNoMore(runtime.link)) !== "wrong";
   }
 
   #retire(runtime: Runtime): void {

@@ -1,12 +1,6 @@
 /** Making a link whole. Every function can run again after a crash anywhere. */
 import type { Link } from "#replication/link";
-import {
-  comparePublication,
-  dropPublication,
-  ensurePublication,
-  narrowPublication,
-  publicationMatches,
-} from "#replication/publication";
+import { dropPublication, ensurePublication, publicationMatches, publishNoMore } from "#replication/publication";
 import { seed } from "#replication/seed";
 import { createSlot, dropSlot, findSlot } from "#replication/slot";
 import {
@@ -47,8 +41,7 @@ export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise
  * off in place; for new ones the copy is reseeded, as rows that are there are not sent again.
  */
 export async function realignLink(link: Link): Promise<"unchanged" | "narrowed" | "reseeded"> {
-  const narrowed = (await comparePublication(link)) === "wider";
-  if (narrowed) await narrowPublication(link);
+  const narrowed = (await publishNoMore(link)) === "narrowed";
   if (await isWhole(link)) return narrowed ? "narrowed" : "unchanged";
   await mend(link, { reseed: true });
   return "reseeded";

@@ -35,7 +35,7 @@ function tableList(link: Link): string {
  * columns that were published when it was written. Adding some in the same way would leave the copy without the values
  * of rows that are not written again, so for that the link is reseeded.
  */
-export async function narrowPublication(link: Link): Promise<void> {
+async function narrowPublication(link: Link): Promise<void> {
   await link.publisher.database.query(
     "publication.narrow",
     `alter publication ${quoteIdentifier(link.name)} set table ${tableList(link)}`,
@@ -43,14 +43,14 @@ export async function narrowPublication(link: Link): Promise<void> {
 }
 
 /** What the publication lets out compared with what it should. `wider`: the same and more columns. */
-export type PublicationState = "matches" | "wider" | "different";
+type PublicationState = "matches" | "wider" | "different";
 
 /** Whether the publication is there with its tables, and publishes neither TRUNCATE nor more than it should. */
 export async function publicationMatches(link: Link): Promise<boolean> {
   return (await comparePublication(link)) === "matches";
 }
 
-export async function comparePublication(link: Link): Promise<PublicationState> {
+async function comparePublication(link: Link): Promise<PublicationState> {
   const rows = await link.publisher.database.query<{ table: string; columns: string[]; filter: string | null }>(
     "publication.read",
     `select t.tablename as "table", t.attnames::text[] as columns, t.rowfilter as filter
@@ -70,6 +70,14 @@ export async function comparePublication(link: Link): Promise<PublicationState> 
     ({ table, columns }) => rows.find((published) => published.table === table)?.columns.length === columns.length,
   );
   return exact ? "matches" : "wider";
+}
+
+/** Narrows a publication that lets out more than it should; only a reseed mends one that is `wrong`. */
+export async function publishNoMore(link: Link): Promise<"right" | "narrowed" | "wrong"> {
+  const state = await comparePublication(link);
+  if (state !== "wider") return state === "matches" ? "right" : "wrong";
+  await narrowPublication(link);
+  return "narrowed";
 }
 
 export async function dropPublication(link: Link): Promise<void> {
