@@ -12,6 +12,7 @@ const BATCH_ROWS = 500;
 const BATCH_BYTES = 4 * 1024 * 1024;
 /** How long the import waits for the catalog at home; what is late arrives all the same. */
 const CATALOG_TIMEOUT_MS = 60_000;
+const NUDGE_TIMEOUT_MS = 2_000;
 
 export type ImportOptions = { onProgress?: (progress: { table: ExportedTable; rows: number; bytes: number }) => void };
 
@@ -59,11 +60,18 @@ export async function importPlacement(
   const written = { resources: 0, comments: 0 };
   for (const table of ["resources", "comments"] as const)
     written[table] = await importTable(database, placement, folder, manifest, table, options);
-  const late = await services.nudges.carry(
-    [{ databaseId: placement.databaseId, direction: "catalog" }],
-    CATALOG_TIMEOUT_MS,
-  );
-  return { written, unknownPeople: await countUnknown(database, placement), inCatalog: late.length === 0 };
+  const inCatalog = await untilInCatalog(services, placement);
+  return { written, unknownPeople: await countUnknown(database, placement), inCatalog };
+}
+
+/** Asks again and again: a nudge is lost when whoever carries the region is just being replaced. */
+async function untilInCatalog(services: Services, { databaseId }: Placement): Promise<boolean> {
+  const deadline = performance.now() + CATALOG_TIMEOUT_MS;
+  for (;;) {
+    const late = await services.nudges.carry([{ databaseId, direction: "catalog" }], NUDGE_TIMEOUT_MS);
+    if (late.length === 0) return true;
+    if (performance.now() > deadline) return false;
+  }
 }
 
 /**
