@@ -11,6 +11,8 @@ const schema = z.object({
   TENANTRY_DATA_DIR: z.string().min(1).optional(),
   TENANTRY_ROLE: z.enum(ROLES).default("all"),
   TENANTRY_EXPORT_DIR: z.string().min(1).optional(),
+  TENANTRY_SMTP_URL: z.string().min(1).optional(),
+  TENANTRY_MAIL_FROM: z.string().min(3).optional(),
   TENANTRY_SECRET_KEY: z.string().min(1).optional(),
   TENANTRY_AUTH: z.enum(["development"]).default("development"),
   TENANTRY_LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
@@ -26,6 +28,8 @@ export type Config = {
   role: (typeof ROLES)[number];
   /** Where exports before a revocation go; undefined: beside the embedded servers, else nowhere. */
   exportDir: string | undefined;
+  /** The mail server for invitations, and the sender; undefined: they go to the log. */
+  mail: { smtpUrl: string; from: string } | undefined;
   secretKey: string | undefined;
   logLevel: z.infer<typeof schema>["TENANTRY_LOG_LEVEL"];
   /** Whether a package manager runs us as a script of package.json. */
@@ -76,8 +80,16 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
     databaseUrl: values.DATABASE_URL,
     dataDir: values.TENANTRY_DATA_DIR,
     role: values.TENANTRY_ROLE,
+    mail: readMail(values),
     exportDir: values.TENANTRY_EXPORT_DIR,
     secretKey: values.TENANTRY_SECRET_KEY,
     logLevel: values.TENANTRY_LOG_LEVEL,
   };
+}
+
+function readMail({ TENANTRY_SMTP_URL: smtpUrl, TENANTRY_MAIL_FROM: from }: z.infer<typeof schema>): Config["mail"] {
+  if (smtpUrl === undefined && from === undefined) return undefined;
+  if (smtpUrl === undefined || from === undefined)
+    throw new TenantryError("INVALID_INPUT", "TENANTRY_SMTP_URL and TENANTRY_MAIL_FROM must both be set, or neither.");
+  return { smtpUrl, from };
 }

@@ -19,6 +19,8 @@ export type AppOptions = {
   port: number;
   logLevel: LogLevel;
   prettyLogs: boolean;
+  /** The mail server for invitations; left out: they go to the log. */
+  mail?: { smtpUrl: string; from: string } | undefined;
   /** Where exports before a revocation go; left out: there are none. */
   exportFolder?: string | undefined;
   /** Over the defaults; for tests and benchmarks. */
@@ -43,8 +45,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const logger = createLogger({ level: options.logLevel, pretty: options.prettyLogs });
   const { databaseUrl, secretKey, role, tenantSchema } = options;
   await using rollback = new AsyncDisposableStack();
-  const { exportFolder } = options;
-  const services = await createServices({ databaseUrl, secretKey, logger, tenantSchema, exportFolder });
+  const { exportFolder, mail } = options;
+  const services = await createServices({ databaseUrl, secretKey, logger, tenantSchema, exportFolder, mail });
   rollback.defer(() => closeServices(services));
   let replication: ReplicationRunner | undefined;
   if (role !== "api") {

@@ -78,6 +78,21 @@ export async function listMembers(
   return toPage(rows, page);
 }
 
+/** One membership. NOT_FOUND when there is none. The caller has checked that the actor may read it. */
+export async function getMembership(
+  { home }: { home: HomeDatabase },
+  organizationId: string,
+  userId: string,
+): Promise<Membership> {
+  const [membership] = await home.query<Membership>(
+    "memberships.get",
+    `select ${COLUMNS} from tenantry.memberships m where m.organization_id = $1 and m.user_id = $2`,
+    [organizationId, userId],
+  );
+  if (membership === undefined) throw notFound("Member");
+  return membership;
+}
+
 type HomeTransaction = Parameters<Parameters<HomeDatabase["transaction"]>[0]>[0];
 
 // Two owners who leave at the same moment must not both see the other.

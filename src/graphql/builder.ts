@@ -1,4 +1,5 @@
 import SchemaBuilder from "@pothos/core";
+import type { Invitation } from "#directory/invitations";
 import type { Membership } from "#directory/memberships";
 import type { Organization } from "#directory/organizations";
 import type { Placement } from "#directory/placements";
@@ -21,6 +22,7 @@ export type ObjectShapes = {
   Placement: Placement;
   Resource: Resource;
   Comment: Comment;
+  Invitation: Invitation;
   Operation: Operation;
   OperationStep: OperationStep;
 };

@@ -8,12 +8,12 @@ import { validRegionKey } from "#kernel/validation";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
-import { waitWhile } from "#operations/wait-while";
+import { isBeingMade, waitWhile } from "#operations/wait-while";
 import { databaseName } from "#replication/names";
 
 /**
- * Gives an organization a tenant database in a region. Returns when it is ACTIVE or FAILED, or after 5 s with the
- * state reached; the same placement when called again. INVALID_INPUT on an unknown region, NOT_FOUND for an
+ * Gives an organization a tenant database in a region. Returns when it is ACTIVE, or FAILED and not tried again by itself,
+ * or after 5 s with the state reached; the same placement when called again. INVALID_INPUT on an unknown region, NOT_FOUND for an
  * organization that is not the actor's, CONFLICT when the placement exists with another isolation.
  */
 export async function grantRegionAccess(
@@ -27,7 +27,7 @@ export async function grantRegionAccess(
   const region = await requireRegion(services, input.regionKey);
   const existing = await findPlacement(services, input.organizationId, region.id);
   const id = existing?.id ?? (await requestPlacement(services, actor, input, region));
-  const placement = await waitWhile(services, actor, { id }, ({ state }) => state === "PROVISIONING");
+  const placement = await waitWhile(services, actor, { id }, (one) => isBeingMade(services, one));
   if (placement.isolation !== input.isolation)
     throw new TenantryError("CONFLICT", `The organization has ${placement.isolation} access to this region already.`);
   return placement;

@@ -7,7 +7,7 @@ import { findPlacementById, type Placement, setPlacementState } from "#directory
 import { TenantryError } from "#kernel/errors";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
-import { probeServer } from "#postgres/probe";
+import { readRoom } from "#postgres/probe";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { findShortage } from "#replication/capacity";
 import { establishLink } from "#replication/establish";
@@ -54,7 +54,7 @@ async function provision(
 
 /** Running out in the middle would leave tables that never get ready: see before beginning. */
 async function requireRoom(services: Services, server: ServerDatabase): Promise<void> {
-  const [home, region] = await Promise.all([probeServer(services.home), probeServer(server)]);
+  const [home, region] = await Promise.all([readRoom(services.home), readRoom(server)]);
   const isOne = home.systemIdentifier === region.systemIdentifier;
   const shortage =
     findShortage("Home's server", home, isOne ? 2 : 1) ??

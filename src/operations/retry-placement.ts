@@ -3,7 +3,7 @@ import { requireInOrganization } from "#auth/membership";
 import { getPlacement, type Placement, setPlacementState } from "#directory/placements";
 import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
-import { waitWhile } from "#operations/wait-while";
+import { isBeingMade, waitWhile } from "#operations/wait-while";
 
 /**
  * Runs what failed or waits for a placement again, now: for after its cause was mended. Returns when it is settled, or
@@ -24,5 +24,10 @@ export async function retryPlacement(services: Services, actor: Actor, id: strin
       regionId: placement.regionId,
     });
   });
-  return waitWhile(services, actor, placement, ({ state: now }) => now === "PROVISIONING" || now === "REVOKING");
+  return waitWhile(
+    services,
+    actor,
+    placement,
+    async (one) => one.state === "REVOKING" || (await isBeingMade(services, one)),
+  );
 }

@@ -3,6 +3,7 @@ import { type HomeContext, openHome } from "#directory/home";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
 import { migrate, requireLatest } from "#migrations/runner";
+import { logMailer, type Mailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
@@ -21,6 +22,8 @@ export type Services = HomeContext & {
   listeners: Listeners;
   /** Tells carriers that something waits, and hears when it has arrived. */
   nudges: NudgeDesk;
+  /** Sends letters. */
+  mailer: Mailer;
   /** Where exports before a revocation go; undefined: nowhere. */
   exportFolder: string | undefined;
   logger: Logger;
@@ -38,6 +41,8 @@ export async function createServices(options: {
   secretKey: string;
   logger: Logger;
   exportFolder?: string | undefined;
+  /** Left out: letters go to the log. */
+  mail?: { smtpUrl: string; from: string } | undefined;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
   migrateHome?: boolean;
   /** Over the program's own; for tests, which play older and newer programs. */
@@ -59,8 +64,21 @@ export async function createServices(options: {
     await nudges.listen(listener);
     await listener.start();
     const listeners = new Listeners(onBroken);
-    const { exportFolder } = options;
-    return { ...homeContext, pools, secrets, router, tenantSchema, listener, listeners, nudges, exportFolder, logger };
+    const { exportFolder, mail } = options;
+    const mailer = mail === undefined ? logMailer(logger) : smtpMailer(mail.smtpUrl, mail.from);
+    return {
+      ...homeContext,
+      pools,
+      secrets,
+      router,
+      tenantSchema,
+      listener,
+      listeners,
+      nudges,
+      mailer,
+      exportFolder,
+      logger,
+    };
   } catch (error) {
     await pools.close();
     throw error;
@@ -68,6 +86,7 @@ export async function createServices(options: {
 }
 
 export async function closeServices(services: Services): Promise<void> {
+  services.mailer.close();
   await Promise.all([services.listener.close(), services.listeners.close()]);
   await services.pools.close();
 }

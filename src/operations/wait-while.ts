@@ -16,7 +16,7 @@ export async function waitWhile(
   services: Services,
   actor: Actor,
   placement: Placement | { id: string },
-  isPassing: (placement: Placement) => boolean,
+  isPassing: (placement: Placement) => boolean | Promise<boolean>,
 ): Promise<Placement> {
   const { id } = placement;
   const deadline = performance.now() + MAX_WAIT_MS;
@@ -38,7 +38,7 @@ export async function waitWhile(
         return last;
       }
       const left = deadline - performance.now();
-      if (!isPassing(last) || left <= 0) return last;
+      if (left <= 0 || !(await isPassing(last))) return last;
       const timer = setTimeout(() => wake(), Math.min(left, LOOK_INTERVAL_MS));
       await change;
       clearTimeout(timer);
@@ -46,4 +46,16 @@ export async function waitWhile(
   } finally {
     stopListening();
   }
+}
+
+/** Whether it is being made: also while it has FAILED and is going to be tried again by itself. */
+export async function isBeingMade({ home }: Services, { id, state }: Placement): Promise<boolean> {
+  if (state !== "FAILED") return state === "PROVISIONING";
+  const active = await home.query(
+    "operations.active",
+    `select from tenantry.operations
+     where placement_id = $1 and kind = 'provision-placement' and state in ('WAITING', 'RUNNING')`,
+    [id],
+  );
+  return active.length > 0;
 }

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import type { ServerProbe } from "#postgres/probe";
+import type { Room } from "#postgres/probe";
 import { findShortage } from "#replication/capacity";
 
-function probe(headroom: ServerProbe["headroom"]): ServerProbe {
-  return { headroom } as ServerProbe;
+function probe(headroom: Room["headroom"]): Room {
+  return { headroom, systemIdentifier: "1" };
 }
 const slots = (limit: number, used: number) => ({ setting: "max_replication_slots", limit, used });
 const origins = (limit: number, used: number) => ({ setting: "max_active_replication_origins", limit, used });

@@ -1,5 +1,5 @@
 /** How many links may be awake at once: what the servers have room for, less a reserve for others. Pure. */
-import type { ServerProbe } from "#postgres/probe";
+import type { Room, ServerProbe } from "#postgres/probe";
 import type { Direction } from "#replication/names";
 
 /** More at once gains nothing: a server has that many cores at most to decode with. */
@@ -39,7 +39,7 @@ const SCOUTS = 1;
  * The setting that keeps a server from taking one more tenant database, in one sentence; undefined when it fits. Each of the
  * two sides of a tenant database takes a slot and an origin: `sides` is 2 where home and region are one server.
  */
-export function findShortage(server: string, probe: ServerProbe, sides: 1 | 2): string | undefined {
+export function findShortage(server: string, probe: Room, sides: 1 | 2): string | undefined {
   const needed = new Map<string, number>();
   const slots = "max_replication_slots";
   const origins = probe.headroom.find(({ setting }) => setting === "max_active_replication_origins")?.setting ?? slots;

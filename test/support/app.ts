@@ -55,6 +55,7 @@ export async function startApp(
     replication?: Partial<ReplicationOptions>;
     regionUrls?: Record<string, string>;
     exportFolder?: string;
+    mail?: AppOptions["mail"];
     /** Plays an older or a newer program. */
     tenantSchema?: AppOptions["tenantSchema"];
   } = {},
@@ -72,6 +73,7 @@ export async function startApp(
     prettyLogs: false,
     ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
     tenantSchema: options.tenantSchema,
+    mail: options.mail,
     ...(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls }),
     ...(options.replication === undefined ? {} : { replication: options.replication }),
   });
