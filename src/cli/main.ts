@@ -3,6 +3,8 @@ import { Command } from "commander";
 import { redactedMessage } from "#kernel/redaction";
 import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
+import { exportCommand } from "#cli/export";
+import { importCommand } from "#cli/import";
 import { startCommand } from "#cli/start";
 
 /** Runs a command line. Failures become one sentence on standard error and exit code 1. */
@@ -11,7 +13,9 @@ export async function run(args: readonly string[]): Promise<void> {
     .description("Keeps every organization's data in its region, on stock PostgreSQL.")
     .addCommand(startCommand())
     .addCommand(demoCommand())
-    .addCommand(doctorCommand());
+    .addCommand(doctorCommand())
+    .addCommand(exportCommand())
+    .addCommand(importCommand());
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {

@@ -27,6 +27,16 @@ export function settleResource(services: Services, databaseId: number): Promise<
   return databaseId === 0 ? Promise.resolve([]) : settle(services, [{ databaseId, direction: "catalog" }]);
 }
 
+/** The same for many resources, as long as the caller says, and until `signal` when that is earlier. */
+export function settleResources(
+  services: Services,
+  databaseId: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<LinkId[]> {
+  return settle(services, [{ databaseId, direction: "catalog" }], timeoutMs, signal);
+}
+
 /** Waits for an organization's members to arrive in its regions. */
 export async function settleOrganization(services: Services, organizationId: string): Promise<LinkId[]> {
   return settle(services, (await databasesOfOrganization(services, organizationId)).map(directory));
@@ -46,9 +56,14 @@ function directory(databaseId: number): LinkId {
   return { databaseId, direction: "directory" };
 }
 
-async function settle(services: Services, links: LinkId[], timeoutMs = SETTLE_TIMEOUT_MS): Promise<LinkId[]> {
+async function settle(
+  services: Services,
+  links: LinkId[],
+  timeoutMs = SETTLE_TIMEOUT_MS,
+  signal?: AbortSignal,
+): Promise<LinkId[]> {
   try {
-    const late = await services.nudges.carry(links, timeoutMs);
+    const late = await services.nudges.carry(links, timeoutMs, signal);
     if (late.length > 0) await recordWaiting(services.home, late);
     return late;
   } catch (error) {

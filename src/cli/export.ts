@@ -1,0 +1,42 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { OPERATOR } from "#auth/actor";
+import { withProgress } from "#cli/progress";
+import { withServices } from "#cli/services";
+import { TenantryError } from "#kernel/errors";
+import { validId } from "#kernel/validation";
+import { runExport } from "#operations/export-placement";
+
+/** `tenantry export`: one placement's data as files that any program can read; exit code 1 when it is not whole. */
+export function exportCommand(): Command {
+  return new Command("export")
+    .description("write a placement's resources, comments and directory into a folder, as they are at one moment")
+    .argument("<placement>", "the placement's id")
+    .requiredOption("--to <folder>", "a new or empty folder; an unfinished export of the placement is started over")
+    .option("--json", "print the manifest as one JSON object")
+    .action((id: string, options: { to: string; json?: boolean }) => exportTo(validId("placement", id), options));
+}
+
+const INTERRUPTED = new TenantryError("CONFLICT", "Interrupted: export again into the same folder, or remove it.");
+
+async function exportTo(placementId: string, { to, json }: { to: string; json?: boolean }): Promise<void> {
+  const folder = resolve(to);
+  const started = performance.now();
+  await withServices(async (services) => {
+    const manifest = await withProgress(
+      (options) => runExport(services, OPERATOR, placementId, folder, options),
+      INTERRUPTED,
+    );
+    if (json === true) return print(JSON.stringify(manifest));
+    const { organization, region, files, exportedAt } = manifest;
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const seconds = (performance.now() - started) / 1_000;
+    print(`Exported ${organization.name} in region ${region.key}, as it was at ${exportedAt}, to ${folder}:`);
+    for (const file of files) print(`  ${file.file.padEnd(22)} ${file.rows.toLocaleString("en")} rows`);
+    print(`${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s. Every file's checksum is in manifest.json.`);
+  });
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

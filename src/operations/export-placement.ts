@@ -1,0 +1,249 @@
+/** Export: writes one placement's data into a folder, from one snapshot and in bounded memory. */
+import { join } from "node:path";
+import { type Actor, OPERATOR } from "#auth/actor";
+import { authorizeOperator } from "#auth/policy";
+import { getOrganization } from "#directory/organizations";
+import { getPlacement, type Placement } from "#directory/placements";
+import { findRegions, regionAddress } from "#directory/regions";
+import { TenantryError } from "#kernel/errors";
+import type { Transaction } from "#postgres/database";
+import { quoteIdentifier } from "#postgres/identifiers";
+import {
+  EXPORTED_TABLES,
+  type ExportedFile,
+  type ExportedTable,
+  type Manifest,
+  prepareFolder,
+  writeManifest,
+} from "#operations/export-format";
+import { LinesWriter } from "#operations/json-lines";
+import { placementSubject, requesterOf } from "#operations/operation";
+import { runHere } from "#operations/operation-here";
+import type { Services } from "#operations/services";
+import { explainTransfer, type TransferOptions } from "#operations/transfer-failure";
+
+/**
+ * Exports a placement as an operation of its own, so that nobody revokes it meanwhile. For the operator only. NOT_FOUND,
+ * CONFLICT while another operation on it runs, and what {@link exportPlacement} throws.
+ */
+export async function runExport(
+  services: Services,
+  actor: Actor,
+  placementId: string,
+  folder: string,
+  options: TransferOptions = {},
+): Promise<Manifest> {
+  authorizeOperator(actor);
+  const placement = await getPlacement(services, actor, placementId);
+  const request = {
+    kind: "export-placement",
+    subject: placementSubject(placement.id),
+    placementId: placement.id,
+    organizationId: placement.organizationId,
+    regionId: placement.regionId,
+    input: { folder },
+  } as const;
+  return runHere(services, requesterOf(actor), request, (run) =>
+    run.step("export", async () => {
+      const manifest = await exportPlacement(services, placement, folder, options);
+      await run.save({ files: manifest.files });
+      return manifest;
+    }),
+  );
+}
+
+/**
+ * Writes a placement's resources, comments and directory as they are at one moment. `folder` is a new or empty one; an export
+ * of the same placement that did not finish is started over. Who calls it sees to it that the database is not dropped
+ * meanwhile. Returns the manifest, which is written last. INVALID_INPUT for any other folder, CONFLICT for a placement
+ * without a database, REGION_UNAVAILABLE.
+ */
+export async function exportPlacement(
+  services: Services,
+  placement: Placement,
+  folder: string,
+  options: TransferOptions = {},
+): Promise<Manifest> {
+  const [address, organization, [region]] = await Promise.all([
+    regionAddress(services, placement.regionId),
+    getOrganization(services, OPERATOR, placement.organizationId),
+    findRegions(services, [placement.regionId]),
+  ]);
+  const regionKey = region?.key ?? "";
+  return explainTransfer({ region: regionKey, again: "Export again into the same folder." }, async () => {
+    const database = services.pools.open("tenant", address, placement.database);
+    const content = await database.transaction(async (source) => {
+      const snapshot = await enterSnapshot(source, services, placement);
+      await prepareFolder(folder, placement.id);
+      return { ...snapshot, files: await exportTables(source, placement, folder, options) };
+    }, "repeatable read");
+    return writeManifest(folder, {
+      ...content,
+      installation: services.installation,
+      placement: { id: placement.id, number: placement.number },
+      organization: { id: organization.id, name: organization.name },
+      region: { key: regionKey },
+      database: placement.database,
+    });
+  });
+}
+
+type Snapshot = { exportedAt: string; schemaVersion: number };
+
+/** The first statements of the transaction. CONFLICT when the database is not the placement's. */
+async function enterSnapshot(
+  source: Transaction<"tenant">,
+  services: Services,
+  placement: Placement,
+): Promise<Snapshot> {
+  await source.query("export.read_only", "set transaction read only");
+  // Moments are written in one zone. Pages come through the index of the key: without statistics, as after a large import,
+  // the planner would rather sort the rest of the table for every page, and compile each of these statements.
+  await source.query(
+    "export.settings",
+    `select set_config(name, value, true) from (values
+       ('timezone', 'UTC'), ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off'), ('jit', 'off')
+     ) as setting (name, value)`,
+  );
+  const [made] = await source.query<{ exists: boolean }>(
+    "export.made",
+    "select to_regclass('tenantry.identity') is not null as exists",
+  );
+  const [row] =
+    made?.exists === true
+      ? await source.query<{ own: boolean; version: number; at: Date }>(
+          "export.snapshot",
+          `select installation_id = $1 and database_id = $2 as own, now() as at,
+                  (select max(version) from tenantry.migrations) as version
+           from tenantry.identity`,
+          [services.installation, placement.databaseId],
+        )
+      : [];
+  if (row === undefined)
+    throw new TenantryError("CONFLICT", "The placement's database is still being made: there is nothing to export.");
+  if (!row.own)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${placement.database} belongs to something else than the placement.`,
+    );
+  return { exportedAt: row.at.toISOString(), schemaVersion: row.version };
+}
+
+async function exportTables(
+  source: Transaction<"tenant">,
+  placement: Placement,
+  folder: string,
+  options: TransferOptions,
+): Promise<ExportedFile[]> {
+  const files: ExportedFile[] = [];
+  const before = { rows: 0, bytes: 0 };
+  for (const one of EXPORTED_TABLES) {
+    const file = await exportTable(source, placement, folder, one, {
+      ...options,
+      onProgress: (progress) =>
+        options.onProgress?.({
+          ...progress,
+          rows: before.rows + progress.rows,
+          bytes: before.bytes + progress.bytes,
+        }),
+    });
+    files.push(file);
+    before.rows += file.rows;
+    before.bytes += file.bytes;
+  }
+  return files;
+}
+
+async function exportTable(
+  source: Transaction<"tenant">,
+  placement: Placement,
+  folder: string,
+  { table, file, key, leftOut }: ExportedTable,
+  { onProgress, signal }: TransferOptions,
+): Promise<ExportedFile> {
+  const columns = (await columnsOf(source, table)).filter((column) => !(leftOut as readonly string[]).includes(column));
+  const writer = await LinesWriter.create(join(folder, file));
+  try {
+    const pages = readPages(source, { placement, table, key, columns });
+    const progress = { doing: "exporting", file, rows: 0, bytes: 0 } as const;
+    let { rows, bytes }: { rows: number; bytes: number } = progress;
+    for await (const page of pages) {
+      signal?.throwIfAborted();
+      bytes += await writer.write(page.lines, page.rows);
+      rows += page.rows;
+      onProgress?.({ ...progress, rows, bytes });
+    }
+    return { file, table, columns, ...(await writer.finish()) };
+  } finally {
+    await writer.close();
+  }
+}
+
+/** The columns that are stored, in their order: a later migration's are exported without this program knowing them. */
+export async function columnsOf(database: Pick<Transaction<"tenant">, "query">, table: string): Promise<string[]> {
+  const rows = await database.query<{ name: string }>(
+    "transfer.columns",
+    `select attname as name from pg_attribute
+     where attrelid = to_regclass($1) and attnum > 0 and not attisdropped and attgenerated = '' order by attnum`,
+    [`tenantry.${quoteIdentifier(table)}`],
+  );
+  return rows.map(({ name }) => name);
+}
+
+type Page = { rows: number; lines: string };
+type Reading = { placement: Placement; table: string; key: string; columns: readonly string[] };
+
+/** Pages have this many bytes, or one row. */
+const PAGE_BYTES = 1024 * 1024;
+const MAX_PAGE_ROWS = 8_192;
+/** Comments have 40 kB at most and seldom more than some hundred bytes; from the second page on it is known. */
+const FIRST_PAGE_ROWS = 64;
+/** No row has this key. */
+const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
+
+/** The rows of the placement's organization in the order of their keys; each page is read while the one before is used. */
+async function* readPages(source: Transaction<"tenant">, reading: Reading): AsyncGenerator<Page> {
+  let next = readPage(source, reading, BEFORE_ALL, FIRST_PAGE_ROWS);
+  for (;;) {
+    const page = await next;
+    if (page === undefined) return;
+    // A little more than fits: what is too much costs the server its work, what is too little a round trip.
+    const fitting = Math.ceil((1.1 * PAGE_BYTES * page.rows) / page.lines.length);
+    next = readPage(source, reading, lastKey(page, reading.key), Math.min(fitting, MAX_PAGE_ROWS));
+    // When the page cannot be used, nobody waits for this one.
+    next.catch(() => undefined);
+    yield page;
+  }
+}
+
+/**
+ * The server makes the lines, and one value of a page's: a row costs this process next to nothing. The window ends the page
+ * where it is full, whatever the rows' sizes.
+ */
+async function readPage(
+  source: Transaction<"tenant">,
+  { placement, table, key, columns }: Reading,
+  after: string,
+  maxRows: number,
+): Promise<Page | undefined> {
+  const [page] = await source.query<{ rows: number; lines: string | null }>(
+    "export.page",
+    `with page as materialized (
+       select row_to_json(r)::text as line from (
+         select ${columns.map(quoteIdentifier).join(", ")} from tenantry.${quoteIdentifier(table)}
+         where database_id = $1 and organization_id = $2 and ${quoteIdentifier(key)} > $3
+         order by ${quoteIdentifier(key)} limit $4
+       ) r
+     )
+     select count(*)::int as rows, string_agg(line, e'\\n') || e'\\n' as lines from (
+       select line, sum(octet_length(line)) over (rows unbounded preceding) - octet_length(line) as before from page
+     ) measured where before < $5`,
+    [placement.databaseId, placement.organizationId, after, maxRows, PAGE_BYTES],
+  );
+  return page === undefined || page.lines === null ? undefined : { rows: page.rows, lines: page.lines };
+}
+
+function lastKey({ lines }: Page, key: string): string {
+  const last = lines.slice(lines.lastIndexOf("\n", lines.length - 2) + 1);
+  return String((JSON.parse(last) as Record<string, unknown>)[key]);
+}
