@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -68,11 +68,23 @@ test("another length, another row, another byte and an end in the middle of a li
 
 test("a writer counts and hashes what it wrote, and does not write over a file", async () => {
   rmSync(path, { force: true });
+  const values = [
+    "é",
+    "two",
+    ..."x"
+      .repeat(500)
+      .split("")
+      .map((x, index) => x.repeat(index * 20)),
+    "😀".repeat(600_000),
+    "end",
+  ];
   const writer = await LinesWriter.create(path);
-  await writer.write('"é"\n"two"\n', 2);
-  await writer.write('"three"\n', 1);
+  await writer.write(values.slice(0, 2).map((value) => JSON.stringify(value)));
+  expect(writer.size).toEqual({ rows: 2, bytes: 11 });
+  await writer.write(values.slice(2).map((value) => JSON.stringify(value)));
   const content = await writer.finish();
   await writer.close();
-  expect(await read(content)).toEqual([["é", "two", "three"]]);
+  expect(content.bytes).toBe(statSync(path).size);
+  expect((await read(content)).flat()).toEqual(values);
   await expect(LinesWriter.create(path)).rejects.toMatchObject({ code: "EEXIST" });
 });

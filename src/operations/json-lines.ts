@@ -9,12 +9,21 @@ import { invalidInput } from "#kernel/errors";
 /** What a file holds. */
 export type FileContent = { rows: number; bytes: number; sha256: string };
 
-/** Writes one file; each piece is on its way to the disk before the next is taken. */
+/** Pieces have this many bytes, or as many as their one line is long. */
+const PIECE_BYTES = 1024 * 1024;
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
+
+const LINE_FEED = 0x0a;
+const [COMMA, OPEN, CLOSE] = [0x2c, 0x5b, 0x5d];
+
+/** Writes one file. Lines gather in one buffer, which is on its way to the disk before it is filled again. */
 export class LinesWriter {
   readonly #handle: FileHandle;
   readonly #hash = createHash("sha256");
+  #buffer = Buffer.allocUnsafe(PIECE_BYTES);
+  #filled = 0;
   #rows = 0;
-  #bytes = 0;
+  #flushedBytes = 0;
 
   private constructor(handle: FileHandle) {
     this.#handle = handle;
@@ -25,20 +34,38 @@ export class LinesWriter {
     return new LinesWriter(await open(path, "wx", 0o600));
   }
 
-  /** Adds `lines`, which end with a line feed. Returns its size in bytes. */
-  async write(lines: string, rows: number): Promise<number> {
-    const piece = Buffer.from(lines);
+  /** Rows and bytes so far. */
+  get size(): Omit<FileContent, "sha256"> {
+    return { rows: this.#rows, bytes: this.#flushedBytes + this.#filled };
+  }
+
+  /** Adds lines, which hold no line feed. */
+  async write(lines: readonly string[]): Promise<void> {
+    for (const line of lines) {
+      // UTF-8 takes three bytes at most for what JavaScript counts as one.
+      const room = line.length * 3 + 1;
+      if (this.#filled + room > this.#buffer.length) await this.#flush();
+      if (room > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(room);
+      this.#filled += this.#buffer.write(line, this.#filled);
+      this.#buffer[this.#filled] = LINE_FEED;
+      this.#filled += 1;
+      this.#rows += 1;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const piece = this.#buffer.subarray(0, this.#filled);
     this.#hash.update(piece);
     await this.#handle.writeFile(piece);
-    this.#rows += rows;
-    this.#bytes += piece.length;
-    return piece.length;
+    this.#flushedBytes += piece.length;
+    this.#filled = 0;
   }
 
   /** Brings everything to the disk. */
   async finish(): Promise<FileContent> {
+    await this.#flush();
     await this.#handle.sync();
-    return { rows: this.#rows, bytes: this.#bytes, sha256: this.#hash.digest("hex") };
+    return { ...this.size, sha256: this.#hash.digest("hex") };
   }
 
   close(): Promise<void> {
@@ -48,13 +75,6 @@ export class LinesWriter {
 
 /** Whole lines of a file as the text of one JSON array, for one parameter of a statement. */
 export type LinesPiece = { json: Buffer; rows: number; bytes: number };
-
-/** Pieces have this many bytes, or as many as their one line is long. */
-const PIECE_BYTES = 1024 * 1024;
-const MAX_LINE_BYTES = 64 * 1024 * 1024;
-
-const LINE_FEED = 0x0a;
-const [COMMA, OPEN, CLOSE] = [0x2c, 0x5b, 0x5d];
 
 /**
  * Reads a file in pieces. INVALID_INPUT naming the file when it is missing, or at its end, when it is not what `expected`

@@ -243,6 +243,9 @@ test("ids that lead to a placement which is still there are not taken from it", 
     message: `The exported ids lead to placement ${placement.id}: import into that one, or revoke it first.`,
   });
   expect(await content(`${serverUrl("us")}/${other.database}`)).toEqual([]);
+  expect(
+    await sql(app.databaseUrl, "select from tenantry.adopted_numbers where placement_id = $1", [other.id]),
+  ).toEqual([]);
 });
 
 test("a number that the sequence has yet to reach is not given to anybody else", async () => {
