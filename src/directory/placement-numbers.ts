@@ -24,10 +24,10 @@ export function adoptNumber(
     await transaction.query("placement_numbers.lock", "lock table tenantry.placements in share row exclusive mode");
     await transaction.query(
       "placement_numbers.adopt",
-      `insert into tenantry.adopted_numbers (number, placement_id)
+      `insert into tenantry.adopted_numbers as a (number, placement_id)
        select $2, id from tenantry.placements where id = $1
          and not exists (select from tenantry.placements where number = $2)
-       on conflict do nothing`,
+       on conflict (number) do update set placement_id = excluded.placement_id where a.placement_id is null`,
       [placementId, number],
     );
     const [owner] = await transaction.query<{ id: string }>(

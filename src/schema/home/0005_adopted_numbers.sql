@@ -2,7 +2,8 @@
 -- Besides its own number a placement can have any of these.
 create table tenantry.adopted_numbers (
   number int primary key check (number between 1 and 16777215),
-  placement_id uuid not null references tenantry.placements on delete cascade
+  -- null: that one is gone too; the number waits for the next import and is nobody else's.
+  placement_id uuid references tenantry.placements on delete set null
 );
 create index adopted_numbers_placement_id on tenantry.adopted_numbers (placement_id);
 
