@@ -88,7 +88,7 @@ async function fill(fleet: Fleet, database: TenantDatabase, megabytes: number): 
     url,
     `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
      select uuidv7(), $1, $2, r.ids[1 + i % $4], $3,
-       left(repeat(md5(i::text) || E' "said"\\n', 45), 200 + i * 7919 % 1600)
+       left(repeat(md5(i::text) || E' "said"\\n', 45), 200 + (i::bigint * 7919 % 1600)::int)
      from generate_series(1, $5) i, (select array_agg(id) as ids from tenantry.resources) r`,
     [database.id, database.organizationId, database.userId, RESOURCES, Math.round((megabytes * MB) / LINE_BYTES)],
   );

@@ -41,11 +41,8 @@ export type Imported = {
 };
 
 /**
- * Imports a folder as an operation of its own, so that nobody revokes the placement meanwhile. For the operator only. Nothing
- * is written unless every file is as it was exported. Rows that are there already stay as they are, so that running it again
- * goes on where it was. INVALID_INPUT for a folder that is no whole export, NOT_FOUND, REGION_UNAVAILABLE, and CONFLICT: for a
- * placement that is not ACTIVE, of another organization, or at an older schema, for ids that lead to another placement, and
- * while another operation runs.
+ * Imports a folder as an operation of its own, so that nobody revokes the placement meanwhile. For the operator only.
+ * NOT_FOUND, CONFLICT while another operation on it runs, and what {@link importPlacement} throws.
  */
 export async function runImport(
   services: Services,
@@ -69,31 +66,36 @@ export async function runImport(
     run.step("import", async () => {
       // Under the lock: what it was before may have changed.
       const placement = await getPlacement(services, actor, placementId);
-      const [region] = await findRegions(services, [placement.regionId]);
-      const imported = await explainTransfer({ region: region?.key ?? "", again: "Import again to go on." }, () =>
-        importPlacement(services, placement, folder, options),
-      );
+      const imported = await importPlacement(services, placement, folder, options);
       await run.save(imported);
       return imported;
     }),
   );
 }
 
-async function importPlacement(
+/**
+ * Writes an export back. Nothing is written unless every file is as it was exported. Rows that are there already stay as they
+ * are, so that running it again goes on where it was. Who calls it sees to it that the database is not dropped meanwhile.
+ * INVALID_INPUT for a folder that is no whole export, REGION_UNAVAILABLE, and CONFLICT: for a placement that is not ACTIVE, of
+ * another organization, or at an older schema, and for ids that lead to another placement.
+ */
+export async function importPlacement(
   services: Services,
   placement: Placement,
   folder: string,
-  options: ImportOptions,
+  options: ImportOptions = {},
 ): Promise<Imported> {
-  const manifest = await readManifest(folder);
-  refuseUnfit(placement, manifest, options);
-  const address = await regionAddress(services, placement.regionId);
-  const database = services.pools.open("tenant", address, placement.database);
-  await refuseNewer(database, manifest);
-  await verifyFiles(folder, manifest, options);
-  await takeNumber(services, placement, manifest);
-
-  return importTables(services, { database, placement }, folder, manifest, options);
+  const [region] = await findRegions(services, [placement.regionId]);
+  return explainTransfer({ region: region?.key ?? "", again: "Import again to go on." }, async () => {
+    const manifest = await readManifest(folder);
+    refuseUnfit(placement, manifest, options);
+    const address = await regionAddress(services, placement.regionId);
+    const database = services.pools.open("tenant", address, placement.database);
+    await refuseNewer(database, manifest);
+    await verifyFiles(folder, manifest, options);
+    await takeNumber(services, placement, manifest);
+    return importTables(services, { database, placement }, folder, manifest, options);
+  });
 }
 
 async function importTables(

@@ -9,6 +9,7 @@ import {
   type WaitingLink,
 } from "#directory/replicated-databases";
 import { type Actor, viewerId } from "#auth/actor";
+import { waitFor } from "#kernel/wait";
 import { recordWaiting } from "#replication/link-record";
 import type { LinkId } from "#replication/nudge";
 import type { Services } from "#operations/services";
@@ -27,14 +28,26 @@ export function settleResource(services: Services, databaseId: number): Promise<
   return databaseId === 0 ? Promise.resolve([]) : settle(services, [{ databaseId, direction: "catalog" }]);
 }
 
-/** The same for many resources, as long as the caller says, and until `signal` when that is earlier. */
-export function settleResources(
+/**
+ * The same for many resources, as long as the caller says, and until `signal` when that is earlier. Asks again and again: a
+ * nudge is lost when whoever carries the region is just being replaced.
+ */
+export async function settleResources(
   services: Services,
   databaseId: number,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<LinkId[]> {
-  return settle(services, [{ databaseId, direction: "catalog" }], timeoutMs, signal);
+  const links: LinkId[] = [{ databaseId, direction: "catalog" }];
+  let late = links;
+  await waitFor(
+    async () => {
+      late = await settle(services, links, SETTLE_TIMEOUT_MS, signal);
+      return late.length === 0 || signal.aborted ? true : undefined;
+    },
+    { timeoutMs },
+  );
+  return late;
 }
 
 /** Waits for an organization's members to arrive in its regions. */
