@@ -1,103 +1,153 @@
-/** Export and import of one placement: MB/s and the process's peak memory. `--mb=1000`, `--no-fsync`. */
-import { mkdtempSync, rmSync } from "node:fs";
+/**
+ * Export and import of one placement by the command line, in processes of their own: MB/s and peak memory, beside what the
+ * server takes when it does the same alone. `--mb=1,100,1000`: sizes of the export; the first shows what starting takes. `--no-fsync`: where the disk is slow.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { OPERATOR } from "../src/auth/actor.ts";
-import { createOrganization } from "../src/directory/organizations.ts";
-import { getPlacement, type Placement } from "../src/directory/placements.ts";
-import { registerRegion } from "../src/directory/regions.ts";
-import { startApp } from "../src/main.ts";
-import { exportPlacement } from "../src/operations/export-placement.ts";
-import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
-import { importPlacement } from "../src/operations/import-placement.ts";
 import { describeMachine } from "./machine.ts";
-import { sql, startServers } from "./servers.ts";
+import { Fleet, type TenantDatabase } from "./fleet.ts";
+import { sql } from "./servers.ts";
 import { digits, table } from "./table.ts";
 
 const { values: flags } = parseArgs({
-  options: { fsync: { type: "boolean", default: true }, mb: { type: "string", default: "1000" } },
+  options: { mb: { type: "string", default: "1,100,1000" }, fsync: { type: "boolean", default: true } },
   allowNegative: true,
 });
-/** A comment of 1,000 characters is a line of this many bytes, about. */
-const LINE_BYTES = 1_260;
+const RESOURCES = 1_000;
+/** A comment's line: its body of 200 to 1,800 characters, and what stands around it. */
+const LINE_BYTES = 1_000 + 230;
+const MB = 1e6;
 
-const servers = await startServers({ fsync: flags.fsync });
-const folder = mkdtempSync(join(tmpdir(), "tenantry-bench-export-"));
-await sql(servers.home.url("postgres"), "create database bench_home");
-const app = await startApp({
-  databaseUrl: servers.home.url("bench_home"),
-  secretKey: servers.secretKey,
-  role: "worker",
-  host: "127.0.0.1",
-  port: 0,
-  logLevel: "error",
-  prettyLogs: false,
-});
-const { services } = app;
+type Run = {
+  seconds: number;
+  peakBytes: number;
+  cpuSeconds: number;
+  serverCpuSeconds: number;
+  output: Record<string, unknown>;
+};
 
-/** Seconds, and the highest resident memory in MB seen meanwhile. */
-async function watched(work: () => Promise<unknown>): Promise<{ seconds: number; peakMb: number }> {
-  let peak = 0;
-  const timer = setInterval(() => {
-    peak = Math.max(peak, process.memoryUsage.rss());
-  }, 50);
+/** Runs a command and watches the most memory that it had resident. Linux: read from /proc. */
+async function tenantry(fleet: Fleet, ...args: string[]): Promise<Run> {
+  const { secretKey, home } = fleet.servers;
+  const program = fileURLToPath(new URL("../bin/tenantry.js", import.meta.url));
   const started = performance.now();
-  await work();
+  const child = spawn(process.execPath, [program, ...args, "--json"], {
+    env: { PATH: process.env["PATH"], DATABASE_URL: home.url("bench_home"), TENANTRY_SECRET_KEY: secretKey },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const serverBefore = fleet.cpuSeconds();
+  let usage = { peakBytes: 0, cpuSeconds: 0 };
+  const timer = setInterval(() => {
+    usage = usageOf(child.pid) ?? usage;
+  }, 20);
+  const chunks: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const code = await new Promise((resolve) => child.once("close", resolve));
   clearInterval(timer);
-  return { seconds: (performance.now() - started) / 1_000, peakMb: peak / 1e6 };
+  if (code !== 0) throw new Error(`tenantry ${args.join(" ")} ended with ${String(code)}`);
+  const output = JSON.parse(Buffer.concat(chunks).toString()) as Run["output"];
+  const seconds = (performance.now() - started) / 1_000;
+  return { seconds, ...usage, serverCpuSeconds: fleet.cpuSeconds() - serverBefore, output };
 }
 
-try {
-  await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl: servers.region.url() });
-  const { id } = await createOrganization(services, OPERATOR, { name: "Large" });
-  const grant = async (): Promise<Placement> => {
-    for (;;) {
-      const input = { organizationId: id, regionKey: "bench", isolation: "DEDICATED" } as const;
-      const placement = await grantRegionAccess(services, OPERATOR, input);
-      if (placement.state === "ACTIVE") return getPlacement(services, OPERATOR, placement.id);
-    }
-  };
-  const placement = await grant();
-  const url = servers.region.url(placement.database);
-  const comments = Math.round((Number(flags.mb) * 1e6) / LINE_BYTES);
+/** The most memory that the process had resident, and its CPU-seconds, so far; undefined when it has just ended. */
+function usageOf(pid: number | undefined): { peakBytes: number; cpuSeconds: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // After the name in brackets: fields 14 and 15 of the whole are the user and system time, in hundredths.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    if (peak === undefined) return undefined;
+    return { peakBytes: Number(peak) * 1024, cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100 };
+  } catch {
+    return undefined;
+  }
+}
+
+async function timed(url: string, text: string): Promise<number> {
+  const started = performance.now();
+  await sql(url, text);
+  return (performance.now() - started) / 1_000;
+}
+
+async function fill(fleet: Fleet, database: TenantDatabase, megabytes: number): Promise<void> {
+  const url = fleet.tenantUrl(database);
+  await sql(url, "delete from tenantry.resources");
+  await sql(url, "vacuum tenantry.comments");
   await sql(
     url,
     `insert into tenantry.resources (database_id, id, organization_id, name)
-     select $1, gen_random_uuid(), $2, 'Resource ' || i from generate_series(1, 1000) i`,
-    [placement.databaseId, id],
+     select $1, uuidv7(), $2, 'Resource ' || i from generate_series(1, $3) i`,
+    [database.id, database.organizationId, RESOURCES],
   );
   await sql(
     url,
-    `insert into tenantry.comments (database_id, id, organization_id, resource_id, author_id, body)
-     select $1, gen_random_uuid(), $2, r.id, gen_random_uuid(), repeat(md5(i::text), 31) || 'and more'
-     from generate_series(1, $3) i
-     join (select id, row_number() over (order by id) - 1 as n from tenantry.resources) r on r.n = i % 1000`,
-    [placement.databaseId, id, comments],
+    `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+     select uuidv7(), $1, $2, r.ids[1 + i % $4], $3,
+       left(repeat(md5(i::text) || E' "said"\\n', 45), 200 + (i::bigint * 7919 % 1600)::int)
+     from generate_series(1, $5) i, (select array_agg(id) as ids from tenantry.resources) r`,
+    [database.id, database.organizationId, database.userId, RESOURCES, Math.round((megabytes * MB) / LINE_BYTES)],
   );
-  let bytes = 0;
-  const exported = await watched(async () => {
-    const { files } = await exportPlacement(services, placement, join(folder, "one"));
-    bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  });
-  await sql(url, "truncate tenantry.comments");
-  await sql(url, "delete from tenantry.resources");
-  const imported = await watched(() => importPlacement(services, placement, join(folder, "one")));
-  const row = (what: string, { seconds, peakMb }: { seconds: number; peakMb: number }) => [
-    what,
-    digits(bytes / 1e6),
-    digits(seconds),
-    digits(bytes / 1e6 / seconds),
-    digits(peakMb),
-  ];
-  process.stdout.write(
-    `${describeMachine("18.4")}; fsync ${flags.fsync ? "on" : "off"}\n\n${table(
-      ["", "MB", "s", "MB/s", "peak memory, MB"],
-      [row("export", exported), row("import", imported)],
-    )}\n`,
+}
+
+async function measure(fleet: Fleet, database: TenantDatabase, megabytes: number): Promise<(string | number)[][]> {
+  const url = fleet.tenantUrl(database);
+  await fill(fleet, database, megabytes);
+  const [placement] = await sql<{ id: string }>(
+    fleet.servers.home.url("bench_home"),
+    "select id from tenantry.placements where database_id = $1",
+    [database.id],
+  );
+  const folder = mkdtempSync(join(tmpdir(), "tenantry-bench-export-"));
+  try {
+    const alone = await timed(url, "copy (select row_to_json(c) from tenantry.comments c) to '/dev/null'");
+    const exported = await tenantry(fleet, "export", placement?.id ?? "", "--to", join(folder, "one"));
+    const bytes = (exported.output["files"] as { bytes: number }[]).reduce((sum, file) => sum + file.bytes, 0);
+    await sql(url, "create unlogged table copy as table tenantry.comments");
+    await sql(url, "truncate tenantry.comments");
+    const inserted = await timed(url, "insert into tenantry.comments select * from copy");
+    await sql(url, "drop table copy");
+    await sql(url, "truncate tenantry.comments");
+    await sql(url, "delete from tenantry.resources");
+    const imported = await tenantry(fleet, "import", join(folder, "one"), "--placement", placement?.id ?? "");
+    if (imported.output["inCatalog"] !== true) console.error("the catalog was late");
+    const row = (what: string, run: Run, server: string, serverSeconds: number) => [
+      what,
+      digits(bytes / MB),
+      digits(run.seconds),
+      digits(bytes / MB / run.seconds),
+      digits(run.peakBytes / MB),
+      digits(run.cpuSeconds),
+      digits(run.serverCpuSeconds),
+      server,
+      digits(serverSeconds),
+    ];
+    return [
+      row("export", exported, "`copy` of the JSON to nowhere", alone),
+      row("import", imported, "`insert` from another table", inserted),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const fleet = await Fleet.start(1, { fsync: flags.fsync }, []);
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void fleet.stop().finally(() => process.exit(1)));
+try {
+  const [database] = fleet.databases;
+  if (database === undefined) throw new Error("there is no database");
+  const { rows: version } = await fleet.home.query<{ server_version: string }>("show server_version");
+  console.log(`${describeMachine(version[0]?.server_version ?? "")}; fsync ${flags.fsync ? "on" : "off"}\n`);
+  const rows = [];
+  for (const megabytes of flags.mb.split(",").map(Number)) rows.push(...(await measure(fleet, database, megabytes)));
+  console.log(
+    table(["", "MB", "s", "MB/s", "peak memory, MB", "its CPU-s", "servers CPU-s", "the server alone", "s"], rows),
   );
 } finally {
-  await app.close();
-  await servers.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await fleet.stop();
 }

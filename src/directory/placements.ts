@@ -130,27 +130,6 @@ export async function setPlacementState(
   return rows.length > 0;
 }
 
-/** Gives a placement another number; false when another placement has it. Numbers given later will be higher. */
-export async function takeNumber({ home }: { home: HomeDatabase }, id: string, number: number): Promise<boolean> {
-  return home.transaction(async (transaction) => {
-    // Others that take or give a number wait.
-    await transaction.query("placements.lock_numbers", "lock table tenantry.placements in share row exclusive mode");
-    const rows = await transaction.query(
-      "placements.take_number",
-      `update tenantry.placements set number = $2
-       where id = $1 and not exists (select from tenantry.placements where number = $2 and id <> $1) returning id`,
-      [id, number],
-    );
-    await transaction.query(
-      "placements.raise_numbers",
-      `select setval('tenantry.placement_numbers', greatest($1::bigint, last_value), true)
-       from tenantry.placement_numbers where is_called or $1 >= last_value`,
-      [number],
-    );
-    return rows.length > 0;
-  });
-}
-
 /**
  * Begins to take a placement away, from where it cannot be undone: one whose grace is over, or one that was asked to go at
  * once. False when it was resumed meanwhile, or is gone.

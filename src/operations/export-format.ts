@@ -1,117 +1,178 @@
 /**
- * What an export is: a folder with one file of JSON lines per table and a manifest, which is written last. A folder
- * without a manifest is an export that did not finish.
+ * What an export is: a folder with one file of JSON lines per table and a manifest, which is written last. A folder without
+ * a manifest is an export that did not finish.
  */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { TenantryError } from "#kernel/errors";
+import { invalidInput } from "#kernel/errors";
+import { MAX_PLACEMENT_NUMBER } from "#kernel/ids";
 
-/** The tables of an export, in an order in which they can be written back. */
+/**
+ * The tables of an export, in an order in which they can be written back. Left out are columns that say no more than the
+ * manifest, which names the organization, or that mean nothing elsewhere.
+ */
 export const EXPORTED_TABLES = [
-  { table: "directory_organizations", file: "organizations.ndjson" },
-  { table: "directory_members", file: "members.ndjson" },
-  { table: "resources", file: "resources.ndjson" },
-  { table: "comments", file: "comments.ndjson" },
+  { table: "resources", file: "resources.ndjson", key: "id", leftOut: ["database_id", "organization_id"] },
+  { table: "comments", file: "comments.ndjson", key: "id", leftOut: ["database_id", "organization_id"] },
+  { table: "directory_organizations", file: "organizations.ndjson", key: "organization_id", leftOut: ["database_id"] },
+  { table: "directory_members", file: "members.ndjson", key: "user_id", leftOut: ["database_id", "organization_id"] },
 ] as const;
-export type ExportedTable = (typeof EXPORTED_TABLES)[number]["table"];
+export type ExportedTable = (typeof EXPORTED_TABLES)[number];
+export type TableName = ExportedTable["table"];
 
-export const MANIFEST_FILE = "manifest.json";
+const MANIFEST_FILE = "manifest.json";
+/** Says whose export is being written here. Goes when the manifest has come. */
+const MARKER_FILE = "unfinished.json";
 const FORMAT = "tenantry-export";
 const FORMAT_VERSION = 1;
+
+const fileSchema = z.object({
+  file: z.string(),
+  table: z.string(),
+  /** The columns in each row. */
+  columns: z.array(z.string().min(1).max(63)).min(1),
+  rows: z.int().min(0),
+  bytes: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
 
 const manifestSchema = z.object({
   format: z.literal(FORMAT),
   formatVersion: z.literal(FORMAT_VERSION),
+  /** The moment of the snapshot. */
   exportedAt: z.iso.datetime(),
   installation: z.string(),
-  placement: z.object({ id: z.uuid(), number: z.number().int(), database: z.string() }),
+  placement: z.object({
+    id: z.uuid(),
+    /** Stands in the ids of the rows. */
+    number: z.int().min(1).max(MAX_PLACEMENT_NUMBER),
+  }),
   organization: z.object({ id: z.uuid(), name: z.string() }),
   region: z.object({ key: z.string() }),
+  database: z.string(),
   /** The version of the tenant schema that the rows are of. */
-  schemaVersion: z.number().int(),
-  files: z.array(
-    z.object({
-      file: z.string(),
-      table: z.enum(EXPORTED_TABLES.map(({ table }) => table)),
-      rows: z.number().int(),
-      bytes: z.number().int(),
-      sha256: z.string(),
-    }),
-  ),
+  schemaVersion: z.int().min(1),
+  files: z
+    .array(fileSchema)
+    // Names of files come from the manifest: nothing outside of the folder is read.
+    .refine((files) => files.length === EXPORTED_TABLES.length && EXPORTED_TABLES.every((one) => findFile(files, one))),
 });
 
+export type ExportedFile = z.infer<typeof fileSchema>;
 export type Manifest = z.infer<typeof manifestSchema>;
-export type ExportedFile = Manifest["files"][number];
 
-/** The parts of every manifest that never differ. */
-export const MANIFEST_HEAD = { format: FORMAT, formatVersion: FORMAT_VERSION } as const;
+function findFile(files: readonly ExportedFile[], { table, file }: ExportedTable): ExportedFile | undefined {
+  return files.find((one) => one.table === table && one.file === file);
+}
 
-/** Reads a folder's manifest; undefined when there is none. INVALID_INPUT when it is no manifest of ours. */
+/** The manifest's line about a table. */
+export function fileOf(manifest: Manifest, table: TableName): ExportedFile {
+  const file = manifest.files.find((one) => one.table === table);
+  if (file === undefined) throw new Error(`the manifest has no ${table}`);
+  return file;
+}
+
+/**
+ * Makes the folder ready: a new or an empty one, or one with an unfinished export of the same placement, which is removed.
+ * INVALID_INPUT for anything else; nothing that somebody else has put there is touched.
+ */
+export async function prepareFolder(folder: string, placementId: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const found = await readdir(folder);
+  if (found.includes(MANIFEST_FILE))
+    throw invalidInput("to", "The folder holds a finished export already: name another one.");
+  const ours = new Set<string>([MARKER_FILE, ...EXPORTED_TABLES.map(({ file }) => file)]);
+  const strange = found.find((name) => !ours.has(name.replace(/\.new$/, "")));
+  const begun = found.some((name) => !name.endsWith(".new"));
+  if (strange !== undefined || (begun && (await markedPlacement(folder)) !== placementId))
+    throw invalidInput(
+      "to",
+      "The folder is not empty and holds no unfinished export of this placement: name another one.",
+    );
+  await writeWhole(folder, MARKER_FILE, { format: FORMAT, placement: { id: placementId } });
+  for (const name of found) if (name !== MARKER_FILE) await rm(join(folder, name), { force: true });
+}
+
+const markerSchema = z.object({ format: z.literal(FORMAT), placement: z.object({ id: z.string() }) });
+
+async function markedPlacement(folder: string): Promise<string | undefined> {
+  const marker = markerSchema.safeParse(parseJson(await readIfThere(join(folder, MARKER_FILE))));
+  return marker.data?.placement.id;
+}
+
+/** Finishes an export: with the manifest in its place, it counts. */
+export async function writeManifest(
+  folder: string,
+  content: Omit<Manifest, "format" | "formatVersion">,
+): Promise<Manifest> {
+  const manifest: Manifest = { format: FORMAT, formatVersion: FORMAT_VERSION, ...content };
+  await writeWhole(folder, MANIFEST_FILE, manifest);
+  await rm(join(folder, MARKER_FILE), { force: true });
+  return manifest;
+}
+
+/** The folder's manifest; undefined when there is none. INVALID_INPUT when it is not one that this version knows. */
 export async function findManifest(folder: string): Promise<Manifest | undefined> {
-  let text: string;
+  const text = await readIfThere(join(folder, MANIFEST_FILE));
+  if (text === undefined) return undefined;
+  const parsed = manifestSchema.safeParse(parseJson(text));
+  if (!parsed.success)
+    throw invalidInput("folder", `${MANIFEST_FILE} is not the manifest of an export that this version knows.`);
+  return parsed.data;
+}
+
+/** The manifest of a finished export. INVALID_INPUT when the folder holds none. */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const manifest = await findManifest(folder);
+  if (manifest === undefined)
+    throw invalidInput("folder", `The folder has no ${MANIFEST_FILE}: it holds no export, or one that did not finish.`);
+  return manifest;
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    text = await readFile(join(folder, MANIFEST_FILE), "utf8");
+    return await readFile(path, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
       return undefined;
     throw error;
   }
-  const parsed = manifestSchema.safeParse(parseJson(text));
-  if (!parsed.success)
-    throw new TenantryError(
-      "INVALID_INPUT",
-      `${MANIFEST_FILE} is not the manifest of an export that this version knows.`,
-    );
-  return parsed.data;
 }
 
-const LINE_FEED = 0x0a;
-
-/**
- * The lines of a file, one after the other. Only a line feed ends a line: Node's readline also splits at U+2028 and U+2029,
- * which JSON leaves as they are in texts.
- */
-export async function* readLines(path: string): AsyncGenerator<string> {
-  let rest: Buffer[] = [];
-  for await (const chunk of createReadStream(path)) {
-    let bytes = chunk as Buffer;
-    for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED)) {
-      yield Buffer.concat([...rest, bytes.subarray(0, end)]).toString("utf8");
-      rest = [];
-      bytes = bytes.subarray(end + 1);
-    }
-    if (bytes.length > 0) rest.push(bytes);
-  }
-  if (rest.length > 0) yield Buffer.concat(rest).toString("utf8");
-}
-
-function parseJson(text: string): unknown {
+function parseJson(text: string | undefined): unknown {
   try {
-    return JSON.parse(text);
+    return text === undefined ? undefined : JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
-/** Compares every file with the manifest. INVALID_INPUT naming the first that is missing or was changed. */
-export async function verifyFiles(folder: string, { files }: Manifest): Promise<void> {
-  for (const expected of files) {
-    // Names come from the manifest: nothing outside of the folder is read.
-    if (!EXPORTED_TABLES.some(({ file, table }) => file === expected.file && table === expected.table))
-      throw new TenantryError("INVALID_INPUT", `${MANIFEST_FILE} names a file that no export has.`);
-    const hash = createHash("sha256");
-    try {
-      for await (const chunk of createReadStream(join(folder, expected.file))) hash.update(chunk as Buffer);
-    } catch (cause) {
-      throw new TenantryError("INVALID_INPUT", `${expected.file} cannot be read.`, { cause });
-    }
-    if (hash.digest("hex") !== expected.sha256)
-      throw new TenantryError(
-        "INVALID_INPUT",
-        `${expected.file} was changed since it was exported: its checksum is another one.`,
-      );
+/** Under another name first, and on the disk before it has its own: what has the name is whole. */
+async function writeWhole(folder: string, name: string, content: object): Promise<void> {
+  const path = join(folder, name);
+  const handle = await open(`${path}.new`, "w", 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify(content, null, 2)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(`${path}.new`, path);
+  await syncFolder(folder);
+}
+
+/** The names in a folder are on the disk only when the folder itself is. */
+async function syncFolder(folder: string): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(folder, "r");
+    await handle.sync();
+  } catch (error) {
+    // Windows opens no folders, and some network file systems sync none.
+    if (!(error instanceof Error && "code" in error && ["EISDIR", "EPERM", "EINVAL"].includes(String(error.code))))
+      throw error;
+  } finally {
+    await handle?.close();
   }
 }

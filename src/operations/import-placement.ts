@@ -1,35 +1,83 @@
-/** Import: brings an export back into a placement, with the ids that the rows had. */
+/** Import: brings an export back into a placement, with the ids, moments and authors that the rows had. */
 import { join } from "node:path";
-import type { Placement } from "#directory/placements";
-import { takeNumber } from "#directory/placements";
-import { regionAddress } from "#directory/regions";
-import { TenantryError } from "#kernel/errors";
+import type { Actor } from "#auth/actor";
+import { authorizeOperator } from "#auth/policy";
+import { adoptNumber } from "#directory/placement-numbers";
+import { getPlacement, type Placement } from "#directory/placements";
+import { findRegions, regionAddress } from "#directory/regions";
+import { invalidInput, TenantryError } from "#kernel/errors";
 import type { TenantDatabase } from "#postgres/database";
-import { type ExportedTable, findManifest, type Manifest, readLines, verifyFiles } from "#operations/export-format";
+import { columnsOf } from "#operations/export-placement";
+import { type ExportedFile, fileOf, type Manifest, readManifest, type TableName } from "#operations/export-format";
+import { importRows, type ImportTarget } from "#operations/import-rows";
+import { readPieces } from "#operations/json-lines";
+import { listMissingMembers, type MissingMember } from "#operations/missing-members";
+import { placementSubject, requesterOf } from "#operations/operation";
+import { runHere } from "#operations/operation-here";
 import type { Services } from "#operations/services";
+import { settleResources } from "#operations/settle-writes";
+import { explainTransfer, type TransferOptions } from "#operations/transfer-failure";
 
-const BATCH_ROWS = 500;
-const BATCH_BYTES = 4 * 1024 * 1024;
 /** How long the import waits for the catalog at home; what is late arrives all the same. */
 const CATALOG_TIMEOUT_MS = 60_000;
-const NUDGE_TIMEOUT_MS = 2_000;
 
-export type ImportOptions = { onProgress?: (progress: { table: ExportedTable; rows: number; bytes: number }) => void };
+/** The tables that are written back. The directory is home's to write. */
+const IMPORTED_TABLES = ["resources", "comments"] as const;
+
+export type ImportOptions = TransferOptions & {
+  /** Also into a placement of another organization than the exported one. */
+  otherOrganization?: boolean | undefined;
+};
 
 export type Imported = {
-  /** Rows that were not there before. */
-  written: Record<"resources" | "comments", number>;
-  /** Authors and creators who are no members of the organization here. Their rows are kept, without a name to show. */
-  unknownPeople: number;
-  /** Whether the catalog at home has all of it. */
+  placementId: string;
+  organizationId: string;
+  /** `added`: those that were not there before. */
+  tables: Record<(typeof IMPORTED_TABLES)[number], { rows: number; added: number }>;
+  /** Exported members who are no members of the organization here. What they wrote is kept, without a name to show. */
+  missingMembers: { count: number; first: MissingMember[] };
+  /** Whether all imported resources are in the catalog at home; else they are on their way. */
   inCatalog: boolean;
 };
 
 /**
- * Imports a folder into an ACTIVE placement. Rows that are there already stay as they are, so that an import that broke off
- * can be run again. Nothing is written unless every file is as it was exported. INVALID_INPUT for a folder that is no whole
- * export, CONFLICT for a schema newer than this program's, for a placement that is not ACTIVE, and for one that has rows of
- * its own while the exported ids belong to another.
+ * Imports a folder as an operation of its own, so that nobody revokes the placement meanwhile. For the operator only.
+ * NOT_FOUND, CONFLICT while another operation on it runs, and what {@link importPlacement} throws.
+ */
+export async function runImport(
+  services: Services,
+  actor: Actor,
+  placementId: string,
+  folder: string,
+  options: ImportOptions = {},
+): Promise<Imported> {
+  authorizeOperator(actor);
+  const { organizationId, regionId } = await getPlacement(services, actor, placementId);
+  const subject = placementSubject(placementId);
+  const request = {
+    kind: "import-placement",
+    subject,
+    placementId,
+    organizationId,
+    regionId,
+    input: { folder },
+  } as const;
+  return runHere(services, requesterOf(actor), request, (run) =>
+    run.step("import", async () => {
+      // Under the lock: what it was before may have changed.
+      const placement = await getPlacement(services, actor, placementId);
+      const imported = await importPlacement(services, placement, folder, options);
+      await run.save(imported);
+      return imported;
+    }),
+  );
+}
+
+/**
+ * Writes an export back. Nothing is written unless every file is as it was exported. Rows that are there already stay as they
+ * are, so that running it again goes on where it was. Who calls it sees to it that the database is not dropped meanwhile.
+ * INVALID_INPUT for a folder that is no whole export, REGION_UNAVAILABLE, and CONFLICT: for a placement that is not ACTIVE, of
+ * another organization, or at an older schema, and for ids that lead to another placement.
  */
 export async function importPlacement(
   services: Services,
@@ -37,132 +85,111 @@ export async function importPlacement(
   folder: string,
   options: ImportOptions = {},
 ): Promise<Imported> {
-  const manifest = await findManifest(folder);
-  if (manifest === undefined)
-    throw new TenantryError(
-      "INVALID_INPUT",
-      "The folder has no manifest.json: it holds no export, or one that did not finish.",
-    );
-  if (manifest.schemaVersion > services.tenantSchema.latestVersion)
-    throw new TenantryError(
-      "CONFLICT",
-      `The export is of schema version ${manifest.schemaVersion}, newer than the ${services.tenantSchema.latestVersion} this program knows.`,
-    );
+  const [region] = await findRegions(services, [placement.regionId]);
+  return explainTransfer({ region: region?.key ?? "", again: "Import again to go on." }, async () => {
+    const manifest = await readManifest(folder);
+    refuseUnfit(placement, manifest, options);
+    const address = await regionAddress(services, placement.regionId);
+    const database = services.pools.open("tenant", address, placement.database);
+    await refuseNewer(database, manifest);
+    await verifyFiles(folder, manifest, options);
+    await takeNumber(services, placement, manifest);
+    return importTables(services, { database, placement }, folder, manifest, options);
+  });
+}
+
+async function importTables(
+  services: Services,
+  target: ImportTarget,
+  folder: string,
+  manifest: Manifest,
+  options: ImportOptions,
+): Promise<Imported> {
+  const { id, organizationId, databaseId } = target.placement;
+  const resources = await importRows(target, folder, fileOf(manifest, "resources"), options);
+  // Comments do not travel: the catalog can catch up while they are written.
+  const waiting = new AbortController();
+  const settled = settleResources(services, databaseId, CATALOG_TIMEOUT_MS, waiting.signal);
+  try {
+    const comments = await importRows(target, folder, fileOf(manifest, "comments"), options, resources);
+    const members = fileOf(manifest, "directory_members");
+    return {
+      placementId: id,
+      organizationId,
+      tables: {
+        resources: { rows: resources.rows, added: resources.added },
+        comments: { rows: comments.rows, added: comments.added },
+      },
+      missingMembers: await listMissingMembers(services, organizationId, folder, members),
+      inCatalog: (await settled).length === 0,
+    };
+  } finally {
+    waiting.abort();
+    await settled;
+  }
+}
+
+function refuseUnfit(placement: Placement, { organization }: Manifest, { otherOrganization }: ImportOptions): void {
   if (placement.state !== "ACTIVE")
     throw new TenantryError(
       "CONFLICT",
       `The placement is ${placement.state}: only an ACTIVE one can be imported into.`,
     );
-  await verifyFiles(folder, manifest);
-  const address = await regionAddress(services, placement.regionId);
-  const database = services.pools.open("tenant", address, placement.database);
-  await adoptNumber(services, placement, database, manifest);
-  const written = { resources: 0, comments: 0 };
-  for (const table of ["resources", "comments"] as const)
-    written[table] = await importTable(database, placement, folder, manifest, table, options);
-  const inCatalog = await untilInCatalog(services, placement);
-  return { written, unknownPeople: await countUnknown(database, placement), inCatalog };
-}
-
-/** Asks again and again: a nudge is lost when whoever carries the region is just being replaced. */
-async function untilInCatalog(services: Services, { databaseId }: Placement): Promise<boolean> {
-  const deadline = performance.now() + CATALOG_TIMEOUT_MS;
-  for (;;) {
-    const late = await services.nudges.carry([{ databaseId, direction: "catalog" }], NUDGE_TIMEOUT_MS);
-    if (late.length === 0) return true;
-    if (performance.now() > deadline) return false;
-  }
-}
-
-/**
- * The number of the placement stands in the ids of its rows, and says where they are. So a placement takes over the number
- * of the export's: possible while no other placement has it and this one has no rows under its own.
- */
-async function adoptNumber(
-  services: Services,
-  placement: Placement,
-  database: TenantDatabase,
-  { placement: exported }: Manifest,
-): Promise<void> {
-  if (placement.number === exported.number) return;
-  const isEmpty = async () => {
-    const [row] = await database.query<{ empty: boolean }>(
-      "import.empty",
-      "select not exists (select from tenantry.resources where database_id = $1) as empty",
-      [placement.databaseId],
+  if (organization.id !== placement.organizationId && otherOrganization !== true)
+    throw new TenantryError(
+      "CONFLICT",
+      `The export is of the organization ${JSON.stringify(organization.name)} (${organization.id}), and the placement is another one's: say --other-organization if its members may see all of it.`,
     );
-    return row?.empty === true;
-  };
-  const refuse = (why: string) =>
-    new TenantryError("CONFLICT", `The exported ids belong to placement number ${exported.number}, and ${why}`);
-  if (!(await isEmpty()))
-    throw refuse("this placement has rows of its own: import into the placement they came from, or into a new one.");
-  if (!(await takeNumber(services, placement.id, exported.number)))
-    throw refuse("another placement of this installation has that number: import into that one, or revoke it first.");
-  // Written between the look and the change, under the old number.
-  if (await isEmpty()) return;
-  await takeNumber(services, placement.id, placement.number);
-  throw refuse("somebody began to work in this placement: import into a new one before it is used.");
 }
 
-// Columns are listed: an older export lacks those that came later, which then get their defaults.
-const COLUMNS = {
-  resources: ["id", "name", "created_by", "created_at"],
-  comments: ["id", "resource_id", "author_id", "body", "created_at"],
-} as const;
+/** What a later schema means cannot be known. Older rows get the defaults of columns that came since. */
+async function refuseNewer(database: TenantDatabase, manifest: Manifest): Promise<void> {
+  const [row] = await database.query<{ version: number }>(
+    "import.version",
+    "select max(version) as version from tenantry.migrations",
+  );
+  if (manifest.schemaVersion > (row?.version ?? 0))
+    throw new TenantryError(
+      "CONFLICT",
+      `The export is of tenant schema version ${manifest.schemaVersion} and the placement's database is at ${row?.version ?? 0}: migrate it first.`,
+    );
+  for (const table of IMPORTED_TABLES) await refuseUnknownColumns(database, fileOf(manifest, table), table);
+}
 
-async function importTable(
-  database: TenantDatabase,
-  placement: Placement,
+async function refuseUnknownColumns(database: TenantDatabase, { file, columns }: ExportedFile, table: TableName) {
+  const known = await columnsOf(database, table);
+  // Whose the rows are is the placement's to say.
+  const given = new Set(["database_id", "organization_id"]);
+  const unknown = columns.find((column) => given.has(column) || !known.includes(column));
+  if (unknown !== undefined)
+    throw invalidInput("folder", `${file} has the column ${JSON.stringify(unknown)}, which is not known here.`);
+}
+
+/** Reads every file to its end and compares it with the manifest, before anything is written. */
+async function verifyFiles(
   folder: string,
   { files }: Manifest,
-  table: "resources" | "comments",
-  { onProgress }: ImportOptions,
-): Promise<number> {
-  const file = files.find((one) => one.table === table);
-  if (file === undefined) throw new TenantryError("INVALID_INPUT", `The export has no ${table}.`);
-  const columns = COLUMNS[table].join(", ");
-  const progress = { table, rows: 0, bytes: 0 };
-  let written = 0;
-  const write = async (lines: readonly string[]) => {
-    const rows = await database.query<{ count: number }>(
-      "import.write",
-      `with added as (
-         insert into tenantry.${table} (database_id, organization_id, ${columns})
-         select $1, $2, ${columns} from json_populate_recordset(null::tenantry.${table}, $3::json)
-         on conflict do nothing returning 1
-       ) select count(*)::int as count from added`,
-      [placement.databaseId, placement.organizationId, `[${lines.join(",")}]`],
-    );
-    written += rows[0]?.count ?? 0;
-    onProgress?.(progress);
-  };
-  let batch: string[] = [];
-  let bytes = 0;
-  for await (const line of readLines(join(folder, file.file))) {
-    batch.push(line);
-    bytes += Buffer.byteLength(line);
-    progress.rows += 1;
-    progress.bytes += Buffer.byteLength(line) + 1;
-    if (batch.length < BATCH_ROWS && bytes < BATCH_BYTES) continue;
-    await write(batch);
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) await write(batch);
-  return written;
+  { onProgress, signal }: TransferOptions,
+): Promise<void> {
+  const progress = { rows: 0, bytes: 0 };
+  for (const { file, ...content } of files)
+    for await (const piece of readPieces(join(folder, file), file, content, signal)) {
+      progress.rows += piece.rows;
+      progress.bytes += piece.bytes;
+      onProgress?.({ doing: "checking", file, ...progress });
+    }
 }
 
-async function countUnknown(database: TenantDatabase, { databaseId, organizationId }: Placement): Promise<number> {
-  const [row] = await database.query<{ unknown: number }>(
-    "import.unknown",
-    `select count(*)::int as unknown from (
-       select created_by as id from tenantry.resources where database_id = $1 and created_by is not null
-       union select author_id from tenantry.comments where database_id = $1
-     ) people
-     where not exists (select from tenantry.directory_members m
-                       where m.database_id = $1 and m.organization_id = $2 and m.user_id = people.id)`,
-    [databaseId, organizationId],
+/** The exported ids lead to the placement with their number: this one has it, or takes it over from one that is gone. */
+async function takeNumber(services: Services, placement: Placement, manifest: Manifest): Promise<void> {
+  const { number } = manifest.placement;
+  if (number === placement.number) return;
+  const owner = await adoptNumber(services, placement.id, number);
+  if (owner === placement.id) return;
+  throw new TenantryError(
+    "CONFLICT",
+    owner === undefined
+      ? "The placement is gone."
+      : `The exported ids lead to placement ${owner}: import into that one, or revoke it first.`,
   );
-  return row?.unknown ?? 0;
 }

@@ -9,6 +9,7 @@ import {
   type WaitingLink,
 } from "#directory/replicated-databases";
 import { type Actor, viewerId } from "#auth/actor";
+import { waitFor } from "#kernel/wait";
 import { recordWaiting } from "#replication/link-record";
 import type { LinkId } from "#replication/nudge";
 import type { Services } from "#operations/services";
@@ -25,6 +26,28 @@ export type LateLinks = readonly LinkId[];
 /** Waits for a resource to arrive in the catalog. Returns what is late. */
 export function settleResource(services: Services, databaseId: number): Promise<LinkId[]> {
   return databaseId === 0 ? Promise.resolve([]) : settle(services, [{ databaseId, direction: "catalog" }]);
+}
+
+/**
+ * The same for many resources, as long as the caller says, and until `signal` when that is earlier. Asks again and again: a
+ * nudge is lost when whoever carries the region is just being replaced.
+ */
+export async function settleResources(
+  services: Services,
+  databaseId: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<LinkId[]> {
+  const links: LinkId[] = [{ databaseId, direction: "catalog" }];
+  let late = links;
+  await waitFor(
+    async () => {
+      late = await settle(services, links, SETTLE_TIMEOUT_MS, signal);
+      return late.length === 0 || signal.aborted ? true : undefined;
+    },
+    { timeoutMs },
+  );
+  return late;
 }
 
 /** Waits for an organization's members to arrive in its regions. */
@@ -46,9 +69,14 @@ function directory(databaseId: number): LinkId {
   return { databaseId, direction: "directory" };
 }
 
-async function settle(services: Services, links: LinkId[], timeoutMs = SETTLE_TIMEOUT_MS): Promise<LinkId[]> {
+async function settle(
+  services: Services,
+  links: LinkId[],
+  timeoutMs = SETTLE_TIMEOUT_MS,
+  signal?: AbortSignal,
+): Promise<LinkId[]> {
   try {
-    const late = await services.nudges.carry(links, timeoutMs);
+    const late = await services.nudges.carry(links, timeoutMs, signal);
     if (late.length > 0) await recordWaiting(services.home, late);
     return late;
   } catch (error) {

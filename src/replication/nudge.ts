@@ -41,9 +41,9 @@ export class NudgeDesk {
 
   /**
    * Nudges these links and waits until each has carried what is committed by now, at most `timeoutMs`. Returns
-   * those that have not answered in time; they go on being carried.
+   * those that have not answered in time; they go on being carried. `signal` ends the wait before that.
    */
-  async carry(links: readonly LinkId[], timeoutMs: number): Promise<LinkId[]> {
+  async carry(links: readonly LinkId[], timeoutMs: number, signal?: AbortSignal): Promise<LinkId[]> {
     if (links.length === 0) return [];
     const open = new Map<string, LinkId>();
     const done = Promise.withResolvers<void>();
@@ -56,7 +56,9 @@ export class NudgeDesk {
       });
     }
     const tickets = [...open.keys()];
-    const timer = setTimeout(done.resolve, timeoutMs);
+    const stop = () => done.resolve();
+    const timer = setTimeout(stop, timeoutMs);
+    signal?.addEventListener("abort", stop);
     try {
       await this.#home.query(
         "nudge",
@@ -67,6 +69,7 @@ export class NudgeDesk {
       return [...open.values()];
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
       for (const ticket of tickets) this.#waiting.delete(ticket);
     }
   }

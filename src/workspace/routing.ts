@@ -68,8 +68,13 @@ export class Router {
     if (number === HOME_NUMBER) return { kind: "home", database: this.#home };
     const cached = this.#byNumber.get(number);
     if (cached !== undefined) return cached;
-    const [row] = await this.#home.query<RouteRow>("routes.by_number", `${SELECT} where p.number = $1`, [number]);
-    return row === undefined ? undefined : this.#remember(row);
+    const [row] = await this.#home.query<RouteRow>(
+      "routes.by_number",
+      `${SELECT} where p.number = $1
+         or p.id = (select a.placement_id from tenantry.adopted_numbers a where a.number = $1)`,
+      [number],
+    );
+    return row === undefined ? undefined : this.#remember(row, number);
   }
 
   /** The routes of an organization's placements, read anew, by region key. */
@@ -87,7 +92,8 @@ export class Router {
     this.#byNumber.clear();
   }
 
-  #remember(row: RouteRow): TenantRoute {
+  /** `number`: what was asked for, the placement's own or one that it has adopted. */
+  #remember(row: RouteRow, number = row.number): TenantRoute {
     const address = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
     const route: TenantRoute = {
       kind: "tenant",
@@ -101,7 +107,7 @@ export class Router {
     };
     if (route.state === "ACTIVE") {
       if (this.#byNumber.size >= MAX_CACHED_ROUTES) this.#byNumber.clear();
-      this.#byNumber.set(row.number, route);
+      this.#byNumber.set(number, route);
     }
     return route;
   }

@@ -1,7 +1,11 @@
 /** Operations: asked for once, visible step by step, finished or cleanly undone. */
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { OPERATOR } from "../../src/auth/actor.ts";
 import { armFailpoint } from "../../src/kernel/failpoints.ts";
+import { runImport } from "../../src/operations/import-placement.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { openServices } from "../support/fleet.ts";
 import {
   addMember,
   comment,
@@ -13,11 +17,14 @@ import {
   type Granted,
   registerRegion,
 } from "../support/journey.ts";
+import { temporaryFolder } from "../support/servers.ts";
 
 let app: TestApp;
+let exportFolder: string;
 
 beforeAll(async () => {
-  app = await startApp();
+  exportFolder = temporaryFolder();
+  app = await startApp({ exportFolder });
   await registerRegion(app, "eu", serverUrl("eu"));
 });
 afterAll(() => app.stop());
@@ -171,6 +178,26 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
   const again = await grant(app, organization, "eu");
   expect(again).toMatchObject({ state: "ACTIVE" });
   expect(again.database).not.toBe(placement.database);
+});
+
+test("a revocation can export first, and a new placement takes the export in under the old ids", async () => {
+  const { placement, organization, resource, user } = await filled("Exported");
+  const input = { placementId: placement.id, confirm: "Exported", skipGrace: true, exportFirst: true };
+  await app.ask(revokeQuery, { input }, user);
+  expect(await eventually(async () => (await traces(placement)).length === 0)).toBe(true);
+  const next = await eventually(() =>
+    grant(app, organization, "eu").then((granted) =>
+      granted.state === "ACTIVE" && granted.id !== placement.id ? granted : undefined,
+    ),
+  );
+  await using services = await openServices(app);
+  const imported = await runImport(services, OPERATOR, next?.id ?? "", join(exportFolder, placement.id));
+  expect(imported.tables).toEqual({ resources: { rows: 1, added: 1 }, comments: { rows: 1, added: 1 } });
+  const read = await app.ask(
+    "query ($id: ID!) { resource(id: $id) { name comments(first: 1) { edges { node { author { id } } } } } }",
+    { id: resource },
+  );
+  expect(read.resource).toEqual({ name: "Project", comments: { edges: [{ node: { author: { id: user } } }] } });
 });
 
 test("who does not own the organization sees nothing of its operations and cannot revoke", async () => {

@@ -6,13 +6,11 @@
  */
 import { createInterface } from "node:readline";
 import { OPERATOR } from "../../src/auth/actor.ts";
-import { getPlacement } from "../../src/directory/placements.ts";
 import { armFailpoint } from "../../src/kernel/failpoints.ts";
-import { exportPlacement } from "../../src/operations/export-placement.ts";
-import { importPlacement } from "../../src/operations/import-placement.ts";
+import { runExport } from "../../src/operations/export-placement.ts";
+import { runImport } from "../../src/operations/import-placement.ts";
 import { migrateFleet } from "../../src/operations/migrate-databases.ts";
-import { type CallerKind, placementSubject } from "../../src/operations/operation.ts";
-import { runHere } from "../../src/operations/operation-here.ts";
+import type { CallerKind } from "../../src/operations/operation.ts";
 import { repair } from "../../src/operations/repair.ts";
 import type { Services } from "../../src/operations/services.ts";
 import { openServices, schemaWith } from "./fleet.ts";
@@ -52,16 +50,8 @@ async function execute(services: Services): Promise<boolean> {
     return (await migrateFleet(services, "operator", { retry })).failed.length === 0;
   }
   const { placementId, folder, kind } = command;
-  const placement = await getPlacement(services, OPERATOR, placementId);
-  const request = { subject: placementSubject(placementId), placementId };
-  if (kind === "export-placement")
-    await runHere(services, "operator", { ...request, kind }, (run) =>
-      run.step("export", () => exportPlacement(services, placement, folder)),
-    );
-  else
-    await runHere(services, "operator", { ...request, kind }, (run) =>
-      run.step("import", () => importPlacement(services, placement, folder)),
-    );
+  if (kind === "export-placement") await runExport(services, OPERATOR, placementId, folder);
+  else await runImport(services, OPERATOR, placementId, folder);
   return true;
 }
 

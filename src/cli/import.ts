@@ -1,0 +1,56 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { OPERATOR } from "#auth/actor";
+import { withProgress } from "#cli/progress";
+import { withServices } from "#cli/services";
+import { TenantryError } from "#kernel/errors";
+import { validId } from "#kernel/validation";
+import { type Imported, runImport } from "#operations/import-placement";
+
+type Options = { placement: string; otherOrganization?: boolean; json?: boolean };
+
+/** `tenantry import`: an export back into a placement, ids kept; exit code 1 when not all of it was. */
+export function importCommand(): Command {
+  return new Command("import")
+    .description("bring an export back into a placement, ids kept; running it again goes on where it was")
+    .argument("<folder>", "a finished export")
+    .requiredOption("--placement <id>", "the ACTIVE placement to import into")
+    .option("--other-organization", "also when the placement is another organization's than the exported one")
+    .option("--json", "print one JSON object")
+    .action((folder: string, options: Options) => importFrom(folder, options));
+}
+
+const INTERRUPTED = new TenantryError("CONFLICT", "Interrupted: import again to go on.");
+
+async function importFrom(folder: string, { placement, otherOrganization, json }: Options): Promise<void> {
+  const placementId = validId("placement", placement);
+  await withServices(async (services) => {
+    const imported = await withProgress(
+      (options) => runImport(services, OPERATOR, placementId, resolve(folder), { ...options, otherOrganization }),
+      INTERRUPTED,
+    );
+    if (json === true) print(JSON.stringify(imported));
+    else report(imported);
+  });
+}
+
+function report({ tables, missingMembers, inCatalog }: Imported): void {
+  for (const [table, { rows, added }] of Object.entries(tables)) {
+    const there = rows - added;
+    const kept = there === 0 ? "" : `; ${there.toLocaleString("en")} were there already and stay as they are`;
+    print(`Imported ${added.toLocaleString("en")} ${table}${kept}.`);
+  }
+  const { count, first } = missingMembers;
+  if (count > 0)
+    print(
+      `${count.toLocaleString("en")} exported members are no members of the organization here; what they wrote is kept, without a name:`,
+    );
+  for (const { userId, name, isUser } of first) print(`  ${userId} ${name}${isUser ? "" : " (no user here)"}`);
+  if (count > first.length) print(`  and ${(count - first.length).toLocaleString("en")} more.`);
+  if (!inCatalog)
+    print("Resources are not all in the catalog at home yet: they arrive as soon as a worker carries the region.");
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
