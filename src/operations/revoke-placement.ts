@@ -27,6 +27,7 @@ export type Receipt = {
   database: string;
   /** Rows that the tenant database held when writing had stopped. `checksum` does not depend on their order. */
   tables: { table: string; rows: number; checksum: string }[];
+  /** The folder's name in the export folder of where Tenantry runs; null: nothing was exported. */
   exportedTo: string | null;
   removed: { what: string; where: string; at: string }[];
   /** What this cannot reach. */
@@ -151,10 +152,12 @@ async function exportFirst({ services, run, placement }: Context): Promise<void>
   if (run.operation.input["export"] !== true) return;
   if (services.exportFolder === undefined)
     throw new TenantryError("CAPABILITY_MISSING", "There is no export folder: set TENANTRY_EXPORT_DIR, then retry.");
-  const folder = join(services.exportFolder, placement.id);
-  // An attempt before this one may have finished it.
+  // One for each operation: what an earlier export holds may be older than what is dropped now.
+  const name = `${placement.id}-${run.operation.id}`;
+  const folder = join(services.exportFolder, name);
+  // An attempt of this operation before this one may have finished it; nothing was written since.
   if ((await findManifest(folder)) === undefined) await exportPlacement(services, placement, folder);
-  await run.save({ exportedTo: folder });
+  await run.save({ exportedTo: name });
 }
 
 async function dropLinks(context: Context, links: Record<Link["direction"], Link>, exists: boolean): Promise<void> {

@@ -190,8 +190,10 @@ test("a revocation can export first, and a new placement takes the export in und
       granted.state === "ACTIVE" && granted.id !== placement.id ? granted : undefined,
     ),
   );
+  const done = (await operationsOn(placement.id)).find(({ kind }) => kind === "revoke-placement");
+  const receipt = JSON.parse(done?.result ?? "{}");
   await using services = await openServices(app);
-  const imported = await runImport(services, OPERATOR, next?.id ?? "", join(exportFolder, placement.id));
+  const imported = await runImport(services, OPERATOR, next?.id ?? "", join(exportFolder, receipt.exportedTo));
   expect(imported.tables).toEqual({ resources: { rows: 1, added: 1 }, comments: { rows: 1, added: 1 } });
   const read = await app.ask(
     "query ($id: ID!) { resource(id: $id) { name comments(first: 1) { edges { node { author { id } } } } } }",
@@ -249,4 +251,28 @@ test("a revocation asked for while the one before is ending is not lost", async 
   await sql(app.databaseUrl, "update tenantry.placements set drop_after = now() where id = $1", [placement.id]);
   goOn();
   expect(await eventually(async () => (await traces(placement)).length === 0)).toBe(true);
+});
+
+test("placementChanged tells each step, and ends when the placement is gone", async () => {
+  const { placement } = await filled("Watched");
+  const response = await fetch(`${app.url}/graphql`, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "text/event-stream" },
+    body: JSON.stringify({
+      query: "subscription ($id: ID!) { placementChanged(id: $id) { state } }",
+      variables: { id: placement.id },
+    }),
+  });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  const first = await reader?.read();
+  text += first?.value ?? "";
+  const input = { placementId: placement.id, confirm: "Watched", skipGrace: true };
+  await app.ask(revokeQuery, { input });
+  for (let chunk = await reader?.read(); chunk?.done === false; chunk = await reader?.read()) text += chunk.value;
+  const states = [...text.matchAll(/"state":"([A-Z]+)"/g)].map(([, state]) => state);
+  expect(states[0]).toBe("ACTIVE");
+  // Its steps are seven; those that follow each other at once may be told as one.
+  expect(states.filter((state) => state === "REVOKING").length).toBeGreaterThan(2);
+  expect(text).toContain("NOT_FOUND");
 });
