@@ -197,8 +197,8 @@ const FIRST_PAGE_ROWS = 64;
 
 /**
  * The rows of the placement's organization as lines, in the order of their keys, so that what did not change has the same
- * checksum again. Each page is read while the one before is used. The server makes the lines. A cursor costs it 1.2 times what
- * `copy` to nowhere does; queries for a page after a key, with the page as one value, 2.6 times.
+ * checksum again. Each page is read while the one before is used. The server makes the lines. A cursor costs it 1.3 times the
+ * CPU of `copy` to nowhere; queries for a page after a key, with the page as one value, 2.5 times (bench/RESULTS.md).
  */
 async function* readPages(source: Transaction<"tenant">, reading: Reading): AsyncGenerator<string[]> {
   const { placement, table, key, columns } = reading;
