@@ -238,14 +238,16 @@ export class Carrier {
   }
 
   async #wake(runtime: Runtime): Promise<void> {
-    // Errors from before the wake are not this one's.
-    runtime.errorsAtWake = await this.#applyErrors(runtime);
     // Without its publication the stream would skip changes (18) or end (before). Home's costs nothing to look at;
     // a region's is looked at by the sweep.
-    const [published] = await Promise.all([
+    const [errors, published] = await Promise.all([
+      // Asked for before enabling is, beside it: should a first error slip in, the second, 5 s later, tells.
+      this.#applyErrors(runtime),
       runtime.id.direction === "catalog" || this.#isPublished(runtime),
       enableSubscription(runtime.link),
     ]);
+    // Errors from before the wake are not this one's.
+    runtime.errorsAtWake = errors;
     const now = performance.now();
     runtime.awakeSince = now;
     runtime.idleSince = now;

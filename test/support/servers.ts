@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { inject } from "vitest";
 import { startCluster } from "../../src/embedded/cluster.ts";
 import type { PostgresServer } from "../../src/embedded/postgres-server.ts";
-import { FAST_SETTINGS } from "./global-setup.ts";
+import { FAST_SETTINGS, OTHER_VERSION } from "./global-setup.ts";
 
 export type OwnServer = AsyncDisposable & {
   /** `stop`, `kill` and `start` it as the test needs; its URL stays. */
@@ -51,7 +51,7 @@ export async function startServer(
     onProgress: () => undefined,
     settings: { ...FAST_SETTINGS, ...settings },
     durable: false,
-    ...(binariesPackage === undefined ? {} : { binariesPackage }),
+    ...(binariesPackage === undefined ? OTHER_VERSION : { binariesPackage }),
   });
   const server = cluster.servers.get("own");
   if (server === undefined) throw new Error("the server is missing");
