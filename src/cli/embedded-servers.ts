@@ -1,4 +1,5 @@
 /** Which embedded servers there are and where their data is: shared by the commands that start or use them. */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "#config";
 import { defaultDataFolder, keptSecret, keptServerUrls } from "#embedded/data-folder";
@@ -13,6 +14,11 @@ export const EMBEDDED_SERVERS = [
 /** The data folder of the embedded servers. */
 export function dataFolder({ dataDir }: Pick<Config, "dataDir">): string {
   return dataDir ?? defaultDataFolder(fileURLToPath(new URL("../..", import.meta.url)));
+}
+
+/** Where exports before a revocation go: embedded servers have a folder of ours beside them. */
+export function exportFolder(config: Config): string | undefined {
+  return config.exportDir ?? (config.databaseUrl === undefined ? join(dataFolder(config), "exports") : undefined);
 }
 
 /** The regions' connection URLs by key; undefined when home is not embedded or was never started. */

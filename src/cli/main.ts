@@ -7,6 +7,8 @@ import { exportCommand } from "#cli/export";
 import { importCommand } from "#cli/import";
 import { opsCommand } from "#cli/ops";
 import { migrateCommand } from "#cli/migrate";
+import { grantCommand, organizationCommand, resumeCommand, retryCommand, revokeCommand } from "#cli/placement";
+import { regionCommand } from "#cli/region";
 import { startCommand } from "#cli/start";
 
 /** Runs a command line. Failures become one sentence on standard error and exit code 1. */
@@ -15,6 +17,12 @@ export async function run(args: readonly string[]): Promise<void> {
     .description("Keeps every organization's data in its region, on stock PostgreSQL.")
     .addCommand(startCommand())
     .addCommand(demoCommand())
+    .addCommand(regionCommand())
+    .addCommand(organizationCommand())
+    .addCommand(grantCommand())
+    .addCommand(revokeCommand())
+    .addCommand(resumeCommand())
+    .addCommand(retryCommand())
     .addCommand(doctorCommand())
     .addCommand(opsCommand())
     .addCommand(migrateCommand())

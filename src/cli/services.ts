@@ -1,6 +1,6 @@
 /** Services for commands that look or act and end, on the home that `tenantry start` uses. */
 import { readConfig } from "#config";
-import { embeddedHome } from "#cli/embedded-servers";
+import { embeddedHome, exportFolder } from "#cli/embedded-servers";
 import { TenantryError } from "#kernel/errors";
 import { createLogger } from "#observability/logger";
 import { closeServices, createServices, type Services } from "#operations/services";
@@ -12,7 +12,13 @@ export async function withServices(work: (services: Services) => Promise<void>):
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
   const logger = createLogger({ level: "error", pretty: process.stderr.isTTY });
-  const services = await createServices({ databaseUrl, secretKey, logger, migrateHome: false });
+  const services = await createServices({
+    databaseUrl,
+    secretKey,
+    logger,
+    migrateHome: false,
+    exportFolder: exportFolder(config),
+  });
   try {
     await work(services);
   } finally {

@@ -1,6 +1,5 @@
-import { join } from "node:path";
 import { Command } from "commander";
-import { dataFolder, EMBEDDED_SERVERS } from "#cli/embedded-servers";
+import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
 import { readConfig, type Config } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
 import { parentOf } from "#embedded/processes";
@@ -63,10 +62,7 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 
 function appOptions(config: Config) {
   const { role, host, port, logLevel, mail } = config;
-  // Embedded servers have a folder of ours beside them.
-  const exportFolder =
-    config.exportDir ?? (config.databaseUrl === undefined ? join(dataFolder(config), "exports") : undefined);
-  return { exportFolder, mail, role, host, port, logLevel, prettyLogs: process.stdout.isTTY };
+  return { exportFolder: exportFolder(config), mail, role, host, port, logLevel, prettyLogs: process.stdout.isTTY };
 }
 
 function serverUrl(cluster: Cluster, name: string): string {

@@ -280,6 +280,20 @@ export async function probeRegion(context: Context, regionId: string): Promise<S
   }
 }
 
+/**
+ * Probes a region's server for the operator: what it is and has, and what keeps it from being used, if anything does.
+ * REGION_UNAVAILABLE when it cannot be reached.
+ */
+export async function checkRegion(
+  context: Context,
+  actor: Actor,
+  { id }: Region,
+): Promise<{ probe: ServerProbe; obstacle: string | undefined }> {
+  authorizeOperator(actor);
+  const probe = await probeAt(context.pools, await regionAddress(context, id));
+  return { probe, obstacle: findObstacle(probe) };
+}
+
 /** How to reach the region's server. Holds the password: for opening connections and subscriptions only. */
 export async function regionAddress(
   { home, secrets }: Omit<Context, "pools">,

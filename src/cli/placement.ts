@@ -1,0 +1,121 @@
+import { Command } from "commander";
+import { OPERATOR } from "#auth/actor";
+import { output, type OutputOptions } from "#cli/output";
+import { withServices } from "#cli/services";
+import { createOrganization, listOrganizations } from "#directory/organizations";
+import type { Placement } from "#directory/placements";
+import { validId } from "#kernel/validation";
+import { grantRegionAccess } from "#operations/grant-region-access";
+import { retryPlacement } from "#operations/retry-placement";
+import { resumeRegionAccess, revokeRegionAccess } from "#operations/revoke-region-access";
+
+const PAGE_SIZE = 100;
+
+/** `tenantry org`: organizations. */
+export function organizationCommand(): Command {
+  const organization = new Command("org").description("create and list organizations");
+  organization
+    .command("create <name>")
+    .description("make an organization without members")
+    .option("--json", "print one JSON object")
+    .action((name: string, options: OutputOptions) =>
+      withServices(async (services) => {
+        const made = await createOrganization(services, OPERATOR, { name });
+        output(options, made, [`${made.id}  ${made.name}`]);
+      }),
+    );
+  organization
+    .command("list")
+    .description("list organizations, oldest first")
+    .option("--after <id>", "those after this one")
+    .option("--json", "print one JSON object")
+    .action((options: OutputOptions & { after?: string }) =>
+      withServices(async (services) => {
+        const after = options.after === undefined ? null : validId("after", options.after);
+        const { rows, hasNextPage } = await listOrganizations(services, OPERATOR, { first: PAGE_SIZE, after });
+        const more = hasNextPage ? [`There are more: --after ${rows.at(-1)?.id}`] : [];
+        const lines = rows.map(({ id, name }) => `${id}  ${name}`);
+        output(
+          options,
+          { organizations: rows, hasNextPage },
+          rows.length === 0 ? ["No organizations."] : [...lines, ...more],
+        );
+      }),
+    );
+  return organization;
+}
+
+/** `tenantry grant`: an organization's access to a region. */
+export function grantCommand(): Command {
+  return new Command("grant")
+    .description("give an organization a tenant database in a region; exit code 1 unless it is ACTIVE")
+    .argument("<organization>", "its id")
+    .argument("<region>", "the region's key")
+    .option("--json", "print one JSON object")
+    .action((organization: string, regionKey: string, options: OutputOptions) =>
+      withServices(async (services) => {
+        const organizationId = validId("organization", organization);
+        const input = { organizationId, regionKey, isolation: "DEDICATED" } as const;
+        report(options, await grantRegionAccess(services, OPERATOR, input), "ACTIVE");
+      }),
+    );
+}
+
+/** `tenantry revoke`: takes it away. */
+export function revokeCommand(): Command {
+  return new Command("revoke")
+    .description("take an organization's access to a region away; its data is dropped after 7 days")
+    .argument("<placement>", "its id")
+    .requiredOption("--confirm <name>", "the organization's name")
+    .option("--skip-grace", "drop now; there is no way back but a backup")
+    .option("--export", "write everything to the export folder before anything is dropped")
+    .option("--json", "print one JSON object")
+    .action((id: string, options: OutputOptions & { confirm: string; skipGrace?: boolean; export?: boolean }) =>
+      withServices(async (services) => {
+        const revoked = await revokeRegionAccess(services, OPERATOR, {
+          placementId: validId("placement", id),
+          confirm: options.confirm,
+          skipGrace: options.skipGrace === true,
+          exportFirst: options.export === true,
+        });
+        report(options, revoked);
+      }),
+    );
+}
+
+/** `tenantry resume`: undoes a revocation during its grace. */
+export function resumeCommand(): Command {
+  return new Command("resume")
+    .description("undo a revocation while the placement is SUSPENDED")
+    .argument("<placement>", "its id")
+    .option("--json", "print one JSON object")
+    .action((id: string, options: OutputOptions) =>
+      withServices(async (services) => {
+        report(options, await resumeRegionAccess(services, OPERATOR, validId("placement", id)), "ACTIVE");
+      }),
+    );
+}
+
+/** `tenantry retry`: for after the cause of a failure was mended. */
+export function retryCommand(): Command {
+  return new Command("retry")
+    .description("run what failed or waits for a placement again, now")
+    .argument("<placement>", "its id")
+    .option("--json", "print one JSON object")
+    .action((id: string, options: OutputOptions) =>
+      withServices(async (services) => {
+        report(options, await retryPlacement(services, OPERATOR, validId("placement", id)));
+      }),
+    );
+}
+
+function report(options: OutputOptions, placement: Placement, wanted?: Placement["state"]): void {
+  const { id, database, state, failure, dropAfter } = placement;
+  output(options, placement, [
+    `${id}  ${database}  ${state}`,
+    ...(failure === null ? [] : [failure]),
+    ...(dropAfter === null ? [] : [`Its data is dropped after ${dropAfter.toISOString()}.`]),
+    ...(state === "PROVISIONING" ? ["A worker makes it: see tenantry ops."] : []),
+  ]);
+  if (wanted !== undefined && state !== wanted) process.exitCode = 1;
+}

@@ -1,0 +1,86 @@
+import { Command } from "commander";
+import { OPERATOR } from "#auth/actor";
+import { output, type OutputOptions, readInput } from "#cli/output";
+import { withServices } from "#cli/services";
+import { checkRegion, getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
+import { retireRegion } from "#operations/retire-region";
+import { updateRegion } from "#operations/update-region";
+
+type UrlOptions = OutputOptions & { name?: string; url?: string };
+
+const URL_HELP = "the connection URL; left out, it is read from standard input, where nobody else sees it";
+
+/** `tenantry region`: the servers that organizations can be placed on. */
+export function regionCommand(): Command {
+  const region = new Command("region").description("add, list, check, update and retire regions");
+  region
+    .command("add <key>")
+    .description("register a PostgreSQL server as a region, after probing it")
+    .option("--name <name>", "for people; the key when left out")
+    .option("--url <url>", URL_HELP)
+    .option("--json", "print one JSON object")
+    .action((key: string, options: UrlOptions) =>
+      withServices(async (services) => {
+        const connectionUrl = options.url ?? (await readInput());
+        const added = await registerRegion(services, OPERATOR, { key, name: options.name ?? key, connectionUrl });
+        output(options, added, [describe(added)]);
+      }),
+    );
+  region
+    .command("list")
+    .description("list the regions")
+    .option("--json", "print one JSON object")
+    .action((options: OutputOptions) =>
+      withServices(async (services) => {
+        const regions = await listRegions(services);
+        output(options, { regions }, regions.length === 0 ? ["No regions."] : regions.map(describe));
+      }),
+    );
+  region
+    .command("check <key>")
+    .description("probe a region's server: version, rights, slots and the like in use; exit code 1 when it will not do")
+    .option("--json", "print one JSON object")
+    .action((key: string, options: OutputOptions) => withServices((services) => check(services, key, options)));
+  region
+    .command("update <key>")
+    .description("change a region's name, or rotate its server's address or password")
+    .option("--name <name>", "a new name")
+    .option("--url <url>", URL_HELP)
+    .option("--json", "print one JSON object")
+    .action((key: string, options: UrlOptions) =>
+      withServices(async (services) => {
+        // With a new name alone the address stays.
+        const connectionUrl = options.url ?? (options.name === undefined ? await readInput() : null);
+        const updated = await updateRegion(services, OPERATOR, { key, name: options.name ?? null, connectionUrl });
+        output(options, updated, [describe(updated)]);
+      }),
+    );
+  region
+    .command("retire <key>")
+    .description("take a region without placements out of service")
+    .option("--abandon-server", "leave the server as it is, as when it is gone for good")
+    .option("--json", "print one JSON object")
+    .action((key: string, options: OutputOptions & { abandonServer?: boolean }) =>
+      withServices(async (services) => {
+        const retired = await retireRegion(services, OPERATOR, { key, abandonServer: options.abandonServer === true });
+        output(options, retired, [`${retired.key} takes no more grants; a worker removes what is left on its server.`]);
+      }),
+    );
+  return region;
+}
+
+type Services = Parameters<Parameters<typeof withServices>[0]>[0];
+
+async function check(services: Services, key: string, options: OutputOptions): Promise<void> {
+  const { probe, obstacle } = await checkRegion(services, OPERATOR, await getRegion(services, key));
+  output(options, { ...probe, obstacle: obstacle ?? null }, [
+    `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
+    ...probe.headroom.map(({ setting, limit, used }) => `  ${setting} ${used} of ${limit}`),
+    obstacle ?? "It will do.",
+  ]);
+  if (obstacle !== undefined) process.exitCode = 1;
+}
+
+function describe({ key, name, host, port, subscriptionMethod }: Region): string {
+  return `${key}  ${name}  ${host}:${port}  ${subscriptionMethod}`;
+}
