@@ -4,8 +4,10 @@ import { redactedMessage } from "#kernel/redaction";
 import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
 import { exportCommand, importCommand } from "#cli/export";
+import { keyCommand } from "#cli/key";
 import { opsCommand } from "#cli/ops";
 import { migrateCommand } from "#cli/migrate";
+import { rotateSecretKeyCommand } from "#cli/rotate-secret-key";
 import { startCommand } from "#cli/start";
 
 /** Runs a command line. Failures become one sentence on standard error and exit code 1. */
@@ -18,7 +20,9 @@ export async function run(args: readonly string[]): Promise<void> {
     .addCommand(opsCommand())
     .addCommand(migrateCommand())
     .addCommand(exportCommand())
-    .addCommand(importCommand());
+    .addCommand(importCommand())
+    .addCommand(keyCommand())
+    .addCommand(rotateSecretKeyCommand());
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {

@@ -12,7 +12,8 @@ export async function withServices(work: (services: Services) => Promise<void>):
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
   const logger = createLogger({ level: "error", pretty: process.stderr.isTTY });
-  const services = await createServices({ databaseUrl, secretKey, logger, migrateHome: false });
+  const { previousSecretKeys } = config;
+  const services = await createServices({ databaseUrl, secretKey, previousSecretKeys, logger, migrateHome: false });
   try {
     await work(services);
   } finally {

@@ -62,11 +62,20 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 }
 
 function appOptions(config: Config) {
-  const { role, host, port, logLevel } = config;
+  const { role, host, port, logLevel, previousSecretKeys, signIn } = config;
   // Embedded servers have a folder of ours beside them.
   const exportFolder =
     config.exportDir ?? (config.databaseUrl === undefined ? join(dataFolder(config), "exports") : undefined);
-  return { exportFolder, role, host, port, logLevel, prettyLogs: process.stdout.isTTY };
+  return {
+    exportFolder,
+    role,
+    host,
+    port,
+    logLevel,
+    previousSecretKeys,
+    signIn,
+    prettyLogs: process.stdout.isTTY,
+  };
 }
 
 function serverUrl(cluster: Cluster, name: string): string {

@@ -1,4 +1,5 @@
 import SchemaBuilder from "@pothos/core";
+import type { ApiKey } from "#auth/api-keys";
 import type { Membership } from "#directory/memberships";
 import type { Organization } from "#directory/organizations";
 import type { Placement } from "#directory/placements";
@@ -23,6 +24,7 @@ export type ObjectShapes = {
   Comment: Comment;
   Operation: Operation;
   OperationStep: OperationStep;
+  ApiKey: ApiKey;
 };
 
 export const builder = new SchemaBuilder<{

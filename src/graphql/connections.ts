@@ -34,7 +34,7 @@ function cursorAt(page: Connection<unknown>, index: number): string | null {
   return row === undefined ? null : formatCursor(page.keyOf(row));
 }
 
-type NodeName = "User" | "Organization" | "Membership" | "Placement" | "Resource" | "Comment" | "Operation";
+type NodeName = "User" | "Organization" | "Membership" | "Placement" | "Resource" | "Comment" | "Operation" | "ApiKey";
 type NodeRow<Name extends NodeName> = ObjectShapes[Name];
 
 /** Defines `<name>Connection` and `<name>Edge` over a type. */

@@ -4,6 +4,7 @@ import { builder } from "#graphql/builder";
 import "#graphql/date-time";
 import "#graphql/users";
 import "#graphql/organizations";
+import "#graphql/api-keys";
 import "#graphql/regions";
 import "#graphql/placements";
 import "#graphql/operations";

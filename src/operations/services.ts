@@ -36,6 +36,7 @@ export const PLACEMENT_CHANNEL = "tenantry_placement";
 export async function createServices(options: {
   databaseUrl: string;
   secretKey: string;
+  previousSecretKeys?: readonly string[] | undefined;
   logger: Logger;
   exportFolder?: string | undefined;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
@@ -44,7 +45,7 @@ export async function createServices(options: {
   tenantSchema?: MigrationSet | undefined;
 }): Promise<Services> {
   const { logger, tenantSchema = TENANT_SCHEMA } = options;
-  const secrets = new SecretBox(options.secretKey);
+  const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"));
   try {
     const homeContext = await openHome(pools, options.databaseUrl, (home) =>
