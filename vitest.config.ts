@@ -25,6 +25,7 @@ export default defineConfig({
           name: "servers",
           include: ["test/{integration,e2e,chaos}/**/*.test.ts"],
           globalSetup: ["test/support/global-setup.ts"],
+          setupFiles: ["test/support/record-run.ts"],
           maxWorkers: 2,
         },
       },

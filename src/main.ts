@@ -1,4 +1,5 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
+import { createSignIn, type SignInOptions } from "#auth/create-sign-in";
 import { type HttpServer, startHttpServer } from "#http/server";
 import { createLogger, type LogLevel } from "#observability/logger";
 import {
@@ -14,6 +15,10 @@ import { closeServices, createServices, type Services } from "#operations/servic
 export type AppOptions = {
   databaseUrl: string;
   secretKey: string;
+  /** Keys that stored secrets may still be encrypted with, while the key is being changed. */
+  previousSecretKeys?: readonly string[] | undefined;
+  /** Left out: development. */
+  signIn?: SignInOptions | undefined;
   role: "all" | "api" | "worker";
   host: string;
   port: number;
@@ -21,6 +26,8 @@ export type AppOptions = {
   prettyLogs: boolean;
   /** The mail server for invitations; left out: they go to the log. */
   mail?: { smtpUrl: string; from: string } | undefined;
+  /** Where log lines go instead of standard output; for tests. */
+  logDestination?: { write: (line: string) => void } | undefined;
   /** Where exports before a revocation go; left out: there are none. */
   exportFolder?: string | undefined;
   /** Over the defaults; for tests and benchmarks. */
@@ -42,11 +49,25 @@ export type App = {
 
 /** Starts one process's share of Tenantry. On failure nothing of it is left running. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const logger = createLogger({ level: options.logLevel, pretty: options.prettyLogs });
-  const { databaseUrl, secretKey, role, tenantSchema } = options;
+  const logger = createLogger({
+    level: options.logLevel,
+    pretty: options.prettyLogs,
+    destination: options.logDestination,
+  });
+  const { databaseUrl, secretKey, previousSecretKeys, role, tenantSchema } = options;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
-  const services = await createServices({ databaseUrl, secretKey, logger, tenantSchema, exportFolder, mail });
+  const services = await createServices({
+    databaseUrl,
+    secretKey,
+    previousSecretKeys,
+    logger,
+    tenantSchema,
+    exportFolder,
+    mail,
+    // In development whoever reads the log is the operator.
+    lettersInLog: (options.signIn?.mode ?? "development") === "development",
+  });
   rollback.defer(() => closeServices(services));
   let replication: ReplicationRunner | undefined;
   if (role !== "api") {
@@ -58,7 +79,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   let http: HttpServer | undefined;
   if (role !== "worker") {
-    http = await startHttpServer(services, options);
+    const signIn = await createSignIn(services, options.signIn ?? { mode: "development" });
+    http = await startHttpServer(services, signIn, options);
     rollback.defer(http.close);
   }
   const running = rollback.move();

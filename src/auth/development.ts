@@ -1,15 +1,38 @@
-/** Sign-in for development, on loopback only: no header is the operator, `x-user-id` acts as that user. */
-import { type Actor, OPERATOR } from "#auth/actor";
+/**
+ * Sign-in for development, on loopback only: no header is the operator, `x-user-id` acts as that user. An API key counts
+ * too, so that one can be tried: who shows a key means to be it, and not the operator.
+ */
+import { OPERATOR } from "#auth/actor";
+import { parseApiKey } from "#auth/api-key-format";
+import { type BearerSignIn, readBearerToken } from "#auth/bearer";
+import type { Credentials, SignedIn, SignIn } from "#auth/sign-in";
 import { TenantryError } from "#kernel/errors";
 import { isUuid } from "#kernel/ids";
 import type { HomeDatabase } from "#postgres/database";
 
-/** Throws UNAUTHENTICATED when the header names nobody. */
-export async function developmentActor({ home }: { home: HomeDatabase }, userId: string | null): Promise<Actor> {
-  if (userId === null || userId === "") return OPERATOR;
-  const found = isUuid(userId)
-    ? await home.query("users.exists", "select from tenantry.users where id = $1", [userId])
-    : [];
-  if (found.length === 0) throw new TenantryError("UNAUTHENTICATED", "The header x-user-id names no user.");
-  return { kind: "user", userId: userId.toLowerCase() };
+export class DevelopmentSignIn implements SignIn {
+  readonly mode = "development";
+  readonly #home: HomeDatabase;
+  readonly #keys: BearerSignIn;
+
+  constructor({ home }: { home: HomeDatabase }, keys: BearerSignIn) {
+    this.#home = home;
+    this.#keys = keys;
+  }
+
+  /** Throws UNAUTHENTICATED when the header names nobody, or the key is none. */
+  async identify({ authorization, userId }: Credentials): Promise<SignedIn> {
+    const token = readBearerToken(authorization);
+    if (token !== undefined && parseApiKey(token) !== undefined) return this.#keys.identify({ authorization });
+    if (userId === null || userId === "") return { actor: OPERATOR, expiresAt: null, keyId: null };
+    const found = isUuid(userId)
+      ? await this.#home.query("users.exists", "select from tenantry.users where id = $1", [userId])
+      : [];
+    if (found.length === 0) throw new TenantryError("UNAUTHENTICATED", "The header x-user-id names no user.");
+    return { actor: { kind: "user", userId: userId.toLowerCase() }, expiresAt: null, keyId: null };
+  }
+
+  onRevoked(keyId: string, callback: () => void): () => void {
+    return this.#keys.onRevoked(keyId, callback);
+  }
 }

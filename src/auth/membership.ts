@@ -1,4 +1,4 @@
-import type { Actor } from "#auth/actor";
+import { type Actor, type KeyActor, type UserActor, viewerId } from "#auth/actor";
 import { authorizeInOrganization, type OrganizationAction, type Role } from "#auth/policy";
 import { notFound } from "#kernel/errors";
 import type { Queryable } from "#postgres/database";
@@ -13,6 +13,20 @@ export async function findRole(home: Queryable<"home">, organizationId: string, 
   return row?.role ?? null;
 }
 
+/** What the calling user or key may do in the organization; null: nothing. A key that was revoked has nothing. */
+export async function findActorRole(
+  home: Queryable<"home">,
+  organizationId: string,
+  actor: UserActor | KeyActor,
+): Promise<Role | null> {
+  const [row] = await home.query<{ role: Role }>(
+    "seats.role",
+    "select role from tenantry.seats where organization_id = $1 and holder_id = $2",
+    [organizationId, viewerId(actor)],
+  );
+  return row?.role ?? null;
+}
+
 /** Refuses unless the actor may do this in the organization: NOT_FOUND for who is no member, else FORBIDDEN. */
 export async function requireInOrganization(
   home: Queryable<"home">,
@@ -20,8 +34,8 @@ export async function requireInOrganization(
   organizationId: string,
   action: OrganizationAction,
 ): Promise<void> {
-  if (actor.kind === "user") {
-    authorizeInOrganization(actor, await findRole(home, organizationId, actor.userId), action);
+  if (actor.kind !== "operator") {
+    authorizeInOrganization(actor, await findActorRole(home, organizationId, actor), action);
     return;
   }
   const found = await home.query("organizations.exists", "select from tenantry.organizations where id = $1", [

@@ -1,12 +1,18 @@
 /** Who may do what. What an actor may not even know about is NOT_FOUND; what they know but may not do is FORBIDDEN. */
 import type { Actor } from "#auth/actor";
+import { ROLES, type Role } from "#auth/roles";
 import { notFound, TenantryError } from "#kernel/errors";
 
-export const ROLES = ["OWNER", "ADMIN", "MEMBER", "VIEWER"] as const;
-export type Role = (typeof ROLES)[number];
+export { ROLES, type Role } from "#auth/roles";
 
 /** What can be done with an organization; the table below says from which role on. */
-export type OrganizationAction = "read" | "write-content" | "manage-members" | "manage-owners" | "manage-placements";
+export type OrganizationAction =
+  | "read"
+  | "write-content"
+  | "manage-members"
+  | "manage-owners"
+  | "manage-placements"
+  | "manage-keys";
 
 const MINIMUM_ROLE: Record<OrganizationAction, Role> = {
   read: "VIEWER",
@@ -14,6 +20,7 @@ const MINIMUM_ROLE: Record<OrganizationAction, Role> = {
   "manage-members": "ADMIN",
   "manage-owners": "OWNER",
   "manage-placements": "OWNER",
+  "manage-keys": "OWNER",
 };
 
 /** Refuses unless the actor is the operator or has a sufficient role; null stands for no membership. */

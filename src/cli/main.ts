@@ -9,6 +9,8 @@ import { opsCommand } from "#cli/ops";
 import { migrateCommand } from "#cli/migrate";
 import { grantCommand, organizationCommand, resumeCommand, retryCommand, revokeCommand } from "#cli/placement";
 import { regionCommand } from "#cli/region";
+import { keyCommand } from "#cli/key";
+import { rotateSecretKeyCommand } from "#cli/rotate-secret-key";
 import { startCommand } from "#cli/start";
 
 /** Runs a command line. Failures become one sentence on standard error and exit code 1. */
@@ -27,7 +29,9 @@ export async function run(args: readonly string[]): Promise<void> {
     .addCommand(opsCommand())
     .addCommand(migrateCommand())
     .addCommand(exportCommand())
-    .addCommand(importCommand());
+    .addCommand(importCommand())
+    .addCommand(keyCommand())
+    .addCommand(rotateSecretKeyCommand());
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {

@@ -61,8 +61,18 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 }
 
 function appOptions(config: Config) {
-  const { role, host, port, logLevel, mail } = config;
-  return { exportFolder: exportFolder(config), mail, role, host, port, logLevel, prettyLogs: process.stdout.isTTY };
+  const { role, host, port, logLevel, mail, previousSecretKeys, signIn } = config;
+  return {
+    exportFolder: exportFolder(config),
+    mail,
+    role,
+    host,
+    port,
+    logLevel,
+    previousSecretKeys,
+    signIn,
+    prettyLogs: process.stdout.isTTY,
+  };
 }
 
 function serverUrl(cluster: Cluster, name: string): string {

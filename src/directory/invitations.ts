@@ -139,7 +139,7 @@ export async function revokeInvitation(
       "invitations.find",
       `select ${COLUMNS} from tenantry.invitations i
        where i.id = $1 and i.accepted_at is null and i.revoked_at is null and ($2::uuid is null or exists (
-         select from tenantry.memberships m where m.organization_id = i.organization_id and m.user_id = $2))
+         select from tenantry.seats s where s.organization_id = i.organization_id and s.holder_id = $2))
        for update`,
       [id, viewerId(actor)],
     );

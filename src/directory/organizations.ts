@@ -1,5 +1,5 @@
-import { type Actor, viewerId } from "#auth/actor";
-import { notFound } from "#kernel/errors";
+import { type Actor, userIdOf, viewerId } from "#auth/actor";
+import { notFound, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import { validName } from "#kernel/validation";
@@ -12,20 +12,22 @@ const COLUMNS = `o.id, o.name, o.created_at as "createdAt"`;
 
 // A user sees the organizations they belong to; the operator (null) sees all.
 const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or exists (
-  select from tenantry.memberships m where m.organization_id = o.id and m.user_id = ${parameter}))`;
+  select from tenantry.seats s where s.organization_id = o.id and s.holder_id = ${parameter}))`;
 
-/** Makes an organization; a calling user becomes its OWNER. INVALID_INPUT on a bad name. */
+/** Makes an organization; a calling user becomes its OWNER. INVALID_INPUT on a bad name, FORBIDDEN for a key. */
 export function createOrganization(
   { home }: { home: HomeDatabase },
   actor: Actor,
   input: { name: string },
 ): Promise<Organization> {
+  if (actor.kind === "key")
+    throw new TenantryError("FORBIDDEN", "A key of an organization works in that organization only.");
   const name = validName("name", input.name);
   return home.transaction(async (transaction) => {
     const [organization] = await transaction.query<Organization>(
       "organizations.create",
       `insert into tenantry.organizations as o (id, name, created_by) values ($1, $2, $3) returning ${COLUMNS}`,
-      [newId(), name, viewerId(actor)],
+      [newId(), name, userIdOf(actor)],
     );
     if (organization === undefined) throw new Error("the insert returned no row");
     if (actor.kind === "user")

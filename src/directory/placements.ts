@@ -34,7 +34,7 @@ const SELECT = `
   from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
 
 const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or exists (
-  select from tenantry.memberships m where m.organization_id = p.organization_id and m.user_id = ${parameter}))`;
+  select from tenantry.seats s where s.organization_id = p.organization_id and s.holder_id = ${parameter}))`;
 
 /** One placement. NOT_FOUND when there is none that the actor may see. */
 export async function getPlacement({ home }: { home: HomeDatabase }, actor: Actor, id: string): Promise<Placement> {

@@ -14,8 +14,8 @@ const COLUMNS = `u.id, u.name, u.email, u.created_at as "createdAt"`;
 
 // A user sees themselves and those they share an organization with; the operator (null) sees everybody.
 const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or u.id = ${parameter} or exists (
-  select from tenantry.memberships mine join tenantry.memberships theirs using (organization_id)
-  where mine.user_id = ${parameter} and theirs.user_id = u.id))`;
+  select from tenantry.seats mine join tenantry.memberships theirs using (organization_id)
+  where mine.holder_id = ${parameter} and theirs.user_id = u.id))`;
 
 /** Adds a user. INVALID_INPUT on a bad name or address, CONFLICT when the address is taken. */
 export async function createUser(

@@ -1,5 +1,6 @@
 import SchemaBuilder from "@pothos/core";
 import type { Invitation } from "#directory/invitations";
+import type { ApiKey } from "#auth/api-keys";
 import type { Membership } from "#directory/memberships";
 import type { Organization } from "#directory/organizations";
 import type { Placement } from "#directory/placements";
@@ -25,6 +26,7 @@ export type ObjectShapes = {
   Invitation: Invitation;
   Operation: Operation;
   OperationStep: OperationStep;
+  ApiKey: ApiKey;
 };
 
 export const builder = new SchemaBuilder<{

@@ -33,7 +33,9 @@ const CreateCommentInput = builder.inputType("CreateCommentInput", {
   fields: (t) => ({
     resourceId: t.id({ required: true, description: "What it is about." }),
     body: t.string({ required: true, description: "1 to 10,000 characters." }),
-    authorId: t.id({ description: "Only the operator names an author; a user writes as themselves." }),
+    authorId: t.id({
+      description: "The operator and keys name an author, a key one of its organization; a user writes as themselves.",
+    }),
   }),
 });
 

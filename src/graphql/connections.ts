@@ -42,7 +42,8 @@ type NodeName =
   | "Resource"
   | "Comment"
   | "Operation"
-  | "Invitation";
+  | "Invitation"
+  | "ApiKey";
 type NodeRow<Name extends NodeName> = ObjectShapes[Name];
 
 /** Defines `<name>Connection` and `<name>Edge` over a type. */

@@ -28,7 +28,9 @@ builder.objectType("Operation", {
     subject: t.exposeString("subject", {
       description: "What it is about; two operations on one subject never run at the same time.",
     }),
-    requestedBy: t.exposeString("requestedBy", { description: "operator, system, or a user's id." }),
+    requestedBy: t.exposeString("requestedBy", {
+      description: "operator, system, a user's id, or key: and a key's id.",
+    }),
     requestedAt: t.expose("requestedAt", { type: "DateTime", description: "When it was asked for." }),
     state: t.expose("state", { type: OperationState, description: "How it stands." }),
     step: t.exposeString("step", { nullable: true, description: "The step it is at, or failed at." }),

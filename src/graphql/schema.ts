@@ -5,6 +5,7 @@ import "#graphql/date-time";
 import "#graphql/users";
 import "#graphql/organizations";
 import "#graphql/invitations";
+import "#graphql/api-keys";
 import "#graphql/regions";
 import "#graphql/placements";
 import "#graphql/operations";

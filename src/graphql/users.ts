@@ -22,7 +22,7 @@ builder.queryFields((t) => ({
   me: t.field({
     type: "User",
     nullable: true,
-    description: "The calling user; null for the operator.",
+    description: "The calling user; null for the operator and for keys.",
     resolve: (_, __, { actor, services }) => (actor.kind === "user" ? getUser(services, actor, actor.userId) : null),
   }),
   user: t.field({

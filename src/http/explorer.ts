@@ -9,6 +9,8 @@ import { gzipSync } from "node:zlib";
 import { JOURNEY } from "#http/explorer/journey";
 
 export type ExplorerOptions = {
+  /** How callers sign in: by choosing whom to act as, or by pasting a token. */
+  mode: "development" | "bearer";
   /** Connection URLs to fill in where regions are registered, by key. They hold passwords: development only. */
   regionUrls?: Record<string, string>;
 };
@@ -50,9 +52,9 @@ export function createExplorer(options: ExplorerOptions): Explorer {
   };
 }
 
-function framePage({ regionUrls = {} }: ExplorerOptions): string {
+function framePage({ mode, regionUrls = {} }: ExplorerOptions): string {
   // "<" could end the script element that holds the data.
-  const data = JSON.stringify({ journey: JOURNEY, regionUrls }).replaceAll("<", "\\u003c");
+  const data = JSON.stringify({ journey: JOURNEY, mode, regionUrls }).replaceAll("<", "\\u003c");
   return asset("page.html").replace("__DATA__", () => data);
 }
 

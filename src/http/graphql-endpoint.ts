@@ -1,19 +1,20 @@
 /** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
-import { type DocumentNode, Kind } from "graphql";
+import { type DocumentNode, GraphQLError, Kind } from "graphql";
 import { createYoga, type Plugin, useExecutionCancellation } from "graphql-yoga";
-import { developmentActor } from "#auth/development";
-import { isErrorCode } from "#kernel/errors";
+import type { Credentials, SignIn } from "#auth/sign-in";
+import { isErrorCode, TenantryError } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
 import { toClientError } from "#graphql/errors";
 import { createLoaders } from "#graphql/loaders";
 import { schema } from "#graphql/schema";
-import { SANDBOX_ORIGIN } from "#http/origin";
+import { endWithSignIn } from "#http/end-with-sign-in";
+import { visitorsOf } from "#http/origin";
 import type { Metrics } from "#observability/metrics";
 import type { Services } from "#operations/services";
 
 export type GraphQLEndpoint = ReturnType<typeof createGraphQLEndpoint>;
 
-export function createGraphQLEndpoint(services: Services, metrics: Metrics) {
+export function createGraphQLEndpoint(services: Services, metrics: Metrics, signIn: SignIn) {
   return createYoga<object, GraphQLContext>({
     schema,
     graphqlEndpoint: "/graphql",
@@ -22,21 +23,45 @@ export function createGraphQLEndpoint(services: Services, metrics: Metrics) {
     // Multipart and form bodies pass without a CORS preflight: a foreign page could send mutations.
     multipart: false,
     cors: {
-      origin: [SANDBOX_ORIGIN],
+      origin: visitorsOf(signIn.mode).corsOrigins,
+      credentials: false,
       methods: ["GET", "POST", "OPTIONS"],
-      allowedHeaders: ["content-type", "x-user-id"],
+      allowedHeaders: ["content-type", "authorization", "x-user-id"],
     },
     logging: false,
-    maskedErrors: { maskError: (error) => toClientError(error, services.logger) },
-    context: async ({ request }) => createContext(services, request.headers.get("x-user-id")),
-    plugins: [useExecutionCancellation(), requestErrors(services), countOperations(metrics)],
+    maskedErrors: { maskError: (error) => challenge(toClientError(error, services.logger)) },
+    context: async ({ request: { headers } }) =>
+      createContext(services, signIn, {
+        authorization: headers.get("authorization"),
+        userId: headers.get("x-user-id"),
+      }),
+    plugins: [useExecutionCancellation(), requestErrors(services), endWithSignIn(signIn), countOperations(metrics)],
   });
 }
 
 /** The context of one operation, over HTTP or a web socket. Throws UNAUTHENTICATED. */
-export async function createContext(services: Services, userId: string | null): Promise<GraphQLContext> {
-  const actor = await developmentActor(services, userId);
-  return { actor, services, loaders: createLoaders(services, actor), lag: [] };
+export async function createContext(
+  services: Services,
+  signIn: SignIn,
+  credentials: Credentials,
+): Promise<GraphQLContext> {
+  try {
+    const signedIn = await signIn.identify(credentials);
+    const { actor } = signedIn;
+    return { actor, signedIn, services, loaders: createLoaders(services, actor), lag: [] };
+  } catch (error) {
+    // The caller is not told what was wrong with a token; who looks after the program may want to know.
+    if (error instanceof TenantryError && error.cause !== undefined)
+      services.logger.debug({ err: error.cause }, "a token was refused");
+    throw error;
+  }
+}
+
+/** Who is not signed in gets the status that says so, also to clients that do not look into the body (RFC 6750). */
+function challenge(error: GraphQLError): GraphQLError {
+  if (error.extensions["code"] !== "UNAUTHENTICATED") return error;
+  const http = { status: 401, headers: { "www-authenticate": "Bearer" } };
+  return new GraphQLError(error.message, { extensions: { ...error.extensions, http } });
 }
 
 /** Errors that GraphQL raises before anything runs (syntax, validation) get their code too. */

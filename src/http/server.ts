@@ -1,11 +1,13 @@
 /** The HTTP server: GraphQL on /graphql and POST /, the explorer on /, health and metrics. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { SignIn } from "#auth/sign-in";
 import { TenantryError } from "#kernel/errors";
+import { isLoopback } from "#kernel/loopback";
 import { type Explorer, createExplorer } from "#http/explorer";
 import { createGraphQLEndpoint, type GraphQLEndpoint } from "#http/graphql-endpoint";
 import { checkReady } from "#http/health";
-import { isAllowedHost, isAllowedOrigin } from "#http/origin";
+import { type Visitors, visitorsOf } from "#http/origin";
 import { serveWebSockets } from "#http/web-socket";
 import { Metrics } from "#observability/metrics";
 import type { Services } from "#operations/services";
@@ -30,18 +32,26 @@ export type HttpOptions = {
 };
 
 /** Starts listening. Throws one sentence when the port is taken. */
-export async function startHttpServer(services: Services, options: HttpOptions): Promise<HttpServer> {
+export async function startHttpServer(services: Services, signIn: SignIn, options: HttpOptions): Promise<HttpServer> {
+  if (signIn.mode === "development" && !isLoopback(options.host))
+    throw new TenantryError("INVALID_INPUT", "Without sign-in the API listens on loopback only.", { field: "HOST" });
   const metrics = new Metrics();
-  const endpoint = createGraphQLEndpoint(services, metrics);
-  const explorer = createExplorer(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls });
+  const endpoint = createGraphQLEndpoint(services, metrics, signIn);
+  const { regionUrls } = options;
+  // The URLs hold passwords, and the explorer is shown to whoever asks.
+  const explorer = createExplorer({
+    mode: signIn.mode,
+    ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
+  });
+  const visitors = visitorsOf(signIn.mode);
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    route({ services, metrics, endpoint, explorer }, request, response).catch((error: unknown) => {
+    route({ services, signIn, visitors, metrics, endpoint, explorer }, request, response).catch((error: unknown) => {
       services.logger.error({ err: error }, "a request failed");
       if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
       else response.destroy();
     });
   });
-  const closeWebSockets = serveWebSockets(server, endpoint, services);
+  const closeWebSockets = serveWebSockets(server, { endpoint, services, signIn });
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
@@ -54,23 +64,50 @@ export async function startHttpServer(services: Services, options: HttpOptions):
   };
 }
 
-type Parts = { services: Services; metrics: Metrics; endpoint: GraphQLEndpoint; explorer: Explorer };
+type Parts = {
+  services: Services;
+  signIn: SignIn;
+  visitors: Visitors;
+  metrics: Metrics;
+  endpoint: GraphQLEndpoint;
+  explorer: Explorer;
+};
 
 async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = (request.url ?? "/").split("?", 1)[0];
+  const { isAllowedHost, isAllowedOrigin } = parts.visitors;
   if (!isAllowedHost(request.headers.host) || !isAllowedOrigin(request.headers.origin))
     return send(response, 403, "text/plain", "This page or host name may not use Tenantry in development.\n");
   if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES)
     return send(response, 413, "text/plain", `The request is larger than ${MAX_BODY_BYTES} bytes.\n`);
   if (path === "/health/live") return send(response, 200, "application/json", '{"status":"live"}\n');
   if (path === "/health/ready") return reportReady(parts.services, response);
-  if (path === "/metrics") return send(response, 200, parts.metrics.contentType, await parts.metrics.text());
+  if (path === "/metrics") return reportMetrics(parts, request, response);
   if (parts.explorer.handle(request, response)) return;
   // Form bodies pass without a CORS preflight, so a foreign page could send mutations in them.
   if (request.method === "POST" && !/^application\/(graphql\+)?json\b/i.test(request.headers["content-type"] ?? ""))
     return send(response, 415, "application/json", UNSUPPORTED_TYPE);
   if (path === "/") request.url = `/graphql${(request.url ?? "/").slice(1)}`;
   await parts.endpoint(request, response);
+}
+
+/** For the operator: figures say how much an organization works, and with which versions. */
+async function reportMetrics(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { signIn, metrics } = parts;
+  // In development whoever gets here is the operator.
+  if (signIn.mode === "bearer") {
+    const authorization = request.headers.authorization ?? null;
+    const signedIn = await signIn.identify({ authorization, userId: null }).catch((error: unknown) => {
+      if (error instanceof TenantryError && error.code === "UNAUTHENTICATED") return undefined;
+      throw error;
+    });
+    if (signedIn === undefined) {
+      response.setHeader("www-authenticate", "Bearer");
+      return send(response, 401, "text/plain", "Metrics are for the operator: send an operator's API key.\n");
+    }
+    if (signedIn.actor.kind !== "operator") return send(response, 403, "text/plain", "Metrics are for the operator.\n");
+  }
+  send(response, 200, metrics.contentType, await metrics.text());
 }
 
 async function reportReady(services: Services, response: ServerResponse): Promise<void> {

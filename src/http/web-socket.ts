@@ -1,5 +1,5 @@
 /** GraphQL subscriptions over web sockets (the graphql-transport-ws protocol), on the same port and path. */
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type {
   ExecutionArgs,
   execute,
@@ -13,16 +13,22 @@ import type {
 } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
+import type { Credentials, SignIn } from "#auth/sign-in";
 import { isErrorCode } from "#kernel/errors";
 import { toClientError } from "#graphql/errors";
 import { createContext, type GraphQLEndpoint } from "#http/graphql-endpoint";
-import { isAllowedOrigin } from "#http/origin";
+import { visitorsOf } from "#http/origin";
 import type { Services } from "#operations/services";
 
 const MAX_MESSAGE_BYTES = 1_000_000;
 
 /** Attaches the protocol to the server. The returned function ends all subscriptions. */
-export function serveWebSockets(server: Server, endpoint: GraphQLEndpoint, services: Services): () => Promise<void> {
+export function serveWebSockets(
+  server: Server,
+  parts: { endpoint: GraphQLEndpoint; services: Services; signIn: SignIn },
+): () => Promise<void> {
+  const { endpoint, services, signIn } = parts;
+  const { isAllowedOrigin } = visitorsOf(signIn.mode);
   const sockets = new WebSocketServer({
     server,
     path: "/graphql",
@@ -37,8 +43,9 @@ export function serveWebSockets(server: Server, endpoint: GraphQLEndpoint, servi
       onSubscribe: async (context, _id, payload) => {
         const pipeline = endpoint.getEnveloped({ ...context, params: payload }) as Enveloped;
         try {
-          const header = context.connectionParams?.["x-user-id"];
-          const contextValue = await createContext(services, typeof header === "string" ? header : null);
+          // Anew for each operation: a token that has expired since the socket was opened is refused.
+          const shown = credentialsOf(context.connectionParams, context.extra.request);
+          const contextValue = await createContext(services, signIn, shown);
           const document = pipeline.parse(payload.query);
           const errors = pipeline.validate(pipeline.schema, document);
           if (errors.length > 0) return errors.map((error) => toClientError(error, services.logger));
@@ -65,6 +72,15 @@ export function serveWebSockets(server: Server, endpoint: GraphQLEndpoint, servi
   return async () => {
     await disposable.dispose();
   };
+}
+
+/** Browsers cannot set headers on a web socket, so credentials are in `connectionParams`; other clients may use headers. */
+function credentialsOf(params: Record<string, unknown> | undefined, { headers }: IncomingMessage): Credentials {
+  const read = (name: string) => {
+    const given = Object.entries(params ?? {}).find(([key]) => key.toLowerCase() === name)?.[1] ?? headers[name];
+    return typeof given === "string" ? given : null;
+  };
+  return { authorization: read("authorization"), userId: read("x-user-id") };
 }
 
 function coded(services: Services): (error: GraphQLError) => GraphQLError {

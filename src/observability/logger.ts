@@ -7,8 +7,13 @@ export type Logger = pino.Logger;
 export const LOG_LEVELS = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export function createLogger(options: { level: LogLevel; pretty: boolean }): Logger {
-  return pino({
+export function createLogger(options: {
+  level: LogLevel;
+  pretty: boolean;
+  /** Instead of standard output; not with `pretty`. */
+  destination?: pino.DestinationStream | undefined;
+}): Logger {
+  const settings: pino.LoggerOptions = {
     level: options.level,
     base: null,
     serializers: { err: describeError },
@@ -26,7 +31,8 @@ export function createLogger(options: { level: LogLevel; pretty: boolean }): Log
           },
         }
       : {}),
-  });
+  };
+  return options.destination === undefined ? pino(settings) : pino(settings, options.destination);
 }
 
 /** An error as logs show it: kind, message, SQLSTATE, where, and its cause; never parameters or the statement's text. */

@@ -13,7 +13,7 @@ export type Operation = {
   placementId: string | null;
   organizationId: string | null;
   regionId: string | null;
-  /** `operator`, `system`, or a user's id. */
+  /** `operator`, `system`, a user's id, or `key:` and a key's id. */
   requestedBy: string;
   requestedAt: Date;
   state: OperationState;
@@ -56,8 +56,8 @@ export async function listOperations(
      where ($1::uuid is null or o.id < $1) and ($3::uuid is null or o.placement_id = $3)
        and ($4::text is null or o.state = $4)
        and ($5::uuid is null or exists (
-         select from tenantry.memberships m
-         where m.organization_id = o.organization_id and m.user_id = $5 and m.role = 'OWNER'))
+         select from tenantry.seats s
+         where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = 'OWNER'))
      order by o.id desc limit $2`,
     [page.after, page.first + 1, filter.placementId ?? null, filter.state ?? null, viewerId(actor)],
   );

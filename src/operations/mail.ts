@@ -40,6 +40,16 @@ export function smtpMailer(url: string, from: string): Mailer {
   };
 }
 
+/** Where there is no mail server and the log is not for the eyes of whoever is invited: every letter is refused. */
+export function noMailer(): Mailer {
+  return {
+    send: async () => {
+      throw new Error("there is no mail server: TENANTRY_SMTP_URL is not set");
+    },
+    close: () => undefined,
+  };
+}
+
 /** For development, where whoever reads the log is who runs everything: the letter with all that is in it. */
 export function logMailer(logger: Logger): Mailer {
   return {

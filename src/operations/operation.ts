@@ -55,6 +55,7 @@ export type OperationRequest = {
 
 /** Who asked, as it is stored. */
 export function requesterOf(actor: Actor): string {
+  if (actor.kind === "key") return `key:${actor.keyId}`;
   return actor.kind === "user" ? actor.userId : "operator";
 }
 

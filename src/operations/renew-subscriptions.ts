@@ -8,6 +8,9 @@ import type { OperationRun } from "#operations/operation-run";
 import type { Services } from "#operations/services";
 import { tenantLinks } from "#operations/tenant-links";
 
+/** What home's own address is sealed for. */
+export const HOME_ADDRESS = "home-address";
+
 /** How many tenant databases are looked at together. */
 const CONCURRENCY = 4;
 
@@ -30,18 +33,17 @@ export async function renewSubscriptions(services: Services, run: OperationRun<"
 
 /** Compares home's address with the one that subscriptions were told, and has them renewed when it is another. */
 export async function noticeHomeAddress(services: Services): Promise<void> {
-  const digest = services.secrets.digest(formatConnectionString(services.homeAddress, services.homeDatabaseName));
+  const { secrets } = services;
+  const address = formatConnectionString(services.homeAddress, services.homeDatabaseName);
   await services.home.transaction(async (transaction) => {
-    const [row] = await transaction.query<{ digest: Buffer | null }>(
+    const [row] = await transaction.query<{ sealed: Buffer | null }>(
       "installation.address",
-      "select address_digest as digest from tenantry.installation for update",
+      "select home_address as sealed from tenantry.installation for update",
     );
-    if (row?.digest?.equals(digest) === true) return;
-    await transaction.query("installation.set_address", "update tenantry.installation set address_digest = $1", [
-      digest,
+    if (row?.sealed != null && secrets.open(row.sealed, HOME_ADDRESS) === address) return;
+    await transaction.query("installation.set_address", "update tenantry.installation set home_address = $1", [
+      secrets.seal(address, HOME_ADDRESS),
     ]);
-    // The first time nothing was told anything else.
-    if (row?.digest == null) return;
     for (const regionId of await listCarriedRegions({ home: transaction }))
       await requestOperation(transaction, requesterOf(OPERATOR), {
         kind: "renew-subscriptions",

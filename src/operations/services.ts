@@ -3,7 +3,7 @@ import { type HomeContext, openHome } from "#directory/home";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
 import { migrate, requireLatest } from "#migrations/runner";
-import { logMailer, type Mailer, smtpMailer } from "#operations/mail";
+import { logMailer, type Mailer, noMailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
@@ -39,17 +39,20 @@ export const PLACEMENT_CHANNEL = "tenantry_placement";
 export async function createServices(options: {
   databaseUrl: string;
   secretKey: string;
+  previousSecretKeys?: readonly string[] | undefined;
   logger: Logger;
   exportFolder?: string | undefined;
-  /** Left out: letters go to the log. */
+  /** Left out: letters go to the log, or are refused. */
   mail?: { smtpUrl: string; from: string } | undefined;
+  /** Whether letters go to the log where there is no mail server; true when left out. */
+  lettersInLog?: boolean;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
   migrateHome?: boolean;
   /** Over the program's own; for tests, which play older and newer programs. */
   tenantSchema?: MigrationSet | undefined;
 }): Promise<Services> {
   const { logger, tenantSchema = TENANT_SCHEMA } = options;
-  const secrets = new SecretBox(options.secretKey);
+  const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"));
   try {
     const homeContext = await openHome(pools, options.databaseUrl, (home) =>
@@ -65,7 +68,8 @@ export async function createServices(options: {
     await listener.start();
     const listeners = new Listeners(onBroken);
     const { exportFolder, mail } = options;
-    const mailer = mail === undefined ? logMailer(logger) : smtpMailer(mail.smtpUrl, mail.from);
+    const withoutServer = options.lettersInLog === false ? noMailer() : logMailer(logger);
+    const mailer = mail === undefined ? withoutServer : smtpMailer(mail.smtpUrl, mail.from);
     return {
       ...homeContext,
       pools,

@@ -1,6 +1,6 @@
 import type { Actor } from "#auth/actor";
 import { findRole } from "#auth/membership";
-import type { Role } from "#auth/policy";
+import { authorizeInOrganization, type Role } from "#auth/policy";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
@@ -8,7 +8,7 @@ import { validBody } from "#kernel/validation";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { inRegion } from "#workspace/region-failure";
-import { type LocatedResource, locateResource, type WorkspaceContext } from "#workspace/resources";
+import { type LocatedResource, locateResource, refuseKeyAtHome, type WorkspaceContext } from "#workspace/resources";
 import type { Route } from "#workspace/routing";
 
 /** A text note on a resource by a user. Lives in the resource's database and nowhere else. */
@@ -73,22 +73,26 @@ export async function createComment(
 }
 
 function chooseAuthor(actor: Actor, authorId: string | null): string {
-  if (actor.kind === "operator") {
+  if (actor.kind !== "user") {
     if (authorId !== null) return authorId;
-    throw invalidInput("authorId", "The operator is no user: name the comment's author with authorId.");
+    const who = actor.kind === "operator" ? "The operator" : "A key";
+    throw invalidInput("authorId", `${who} is no user: name the comment's author with authorId.`);
   }
   if (authorId !== null && authorId !== actor.userId)
-    throw new TenantryError("FORBIDDEN", "Only the operator may name another author.", { field: "authorId" });
+    throw new TenantryError("FORBIDDEN", "Only the operator and keys may name another author.", { field: "authorId" });
   return actor.userId;
 }
 
 async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: string, route: Route): Promise<void> {
   if (route.kind === "home") {
     if (actor.kind === "user") return;
+    refuseKeyAtHome(actor);
     const found = await context.home.query("users.exists", "select from tenantry.users where id = $1", [authorId]);
     if (found.length === 0) throw invalidInput("authorId", "There is no user with this id.");
     return;
   }
+  // The resource was located for the key, so it is of the key's own organization.
+  if (actor.kind === "key") authorizeInOrganization(actor, actor.role, "write-content");
   const role: Role | null = await findRole(context.home, route.organizationId, authorId);
   if (role !== null && role !== "VIEWER") return;
   if (actor.kind === "user" && role === "VIEWER")

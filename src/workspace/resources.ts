@@ -1,6 +1,6 @@
-import { type Actor, viewerId } from "#auth/actor";
-import { findRole, requireInOrganization } from "#auth/membership";
-import { invalidInput, notFound } from "#kernel/errors";
+import { type Actor, userIdOf, viewerId } from "#auth/actor";
+import { findActorRole, requireInOrganization } from "#auth/membership";
+import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import { validName } from "#kernel/validation";
@@ -39,6 +39,7 @@ export async function createResource(
   if (input.organizationId === null) {
     if (input.regionKey !== null)
       throw invalidInput("regionKey", "A resource of the default organization lives at home: leave regionKey out.");
+    refuseKeyAtHome(actor);
     return insertResource(context.home, { name, databaseId: 0, number: HOME_NUMBER, organizationId: null }, actor);
   }
   const { organizationId } = input;
@@ -47,6 +48,12 @@ export async function createResource(
   requireActive(route);
   const place = { name, databaseId: route.databaseId, number: route.placementNumber, organizationId };
   return inRegion(route, () => insertResource(route.open(), place, actor));
+}
+
+/** The default organization's resources are every user's; a key of an organization reads them, but writes in its own. */
+export function refuseKeyAtHome(actor: Actor): void {
+  if (actor.kind === "key")
+    throw new TenantryError("FORBIDDEN", "A key of an organization writes in that organization only.");
 }
 
 async function chooseRoute(
@@ -88,7 +95,7 @@ async function insertResource(
     "resources.create",
     `insert into tenantry.resources (database_id, id, organization_id, name, created_by)
      values ($1, $2, $3, $4, $5) returning ${COLUMNS}`,
-    [place.databaseId, newRoutedId(place.number), place.organizationId, place.name, viewerId(actor)],
+    [place.databaseId, newRoutedId(place.number), place.organizationId, place.name, userIdOf(actor)],
   );
   if (resource === undefined) throw new Error("the insert returned no row");
   return resource;
@@ -103,7 +110,7 @@ export async function locateResource(context: WorkspaceContext, actor: Actor, id
   if (route === undefined) throw notFound("Resource");
   if (route.kind === "tenant") {
     // Before anything is asked of the region: strangers learn nothing of it, not even whether it is up.
-    if (actor.kind === "user" && (await findRole(context.home, route.organizationId, actor.userId)) === null)
+    if (actor.kind !== "operator" && (await findActorRole(context.home, route.organizationId, actor)) === null)
       throw notFound("Resource");
     requireActive(route);
   }
@@ -141,7 +148,7 @@ export async function listResources(
          select from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id
          where d.id = r.database_id and g.key = $4))
        and ($5::uuid is null or r.organization_id is null or exists (
-         select from tenantry.memberships m where m.organization_id = r.organization_id and m.user_id = $5))
+         select from tenantry.seats s where s.organization_id = r.organization_id and s.holder_id = $5))
      order by r.id limit $2`,
     [page.after, page.first + 1, filter.organizationId ?? null, filter.regionKey ?? null, viewerId(actor)],
   );

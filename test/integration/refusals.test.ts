@@ -190,8 +190,10 @@ describe("registering a region", () => {
     const role = `probe_${lacks}_${randomUUID().slice(0, 8)}`;
     const rights = { createdb: "", replication: "createdb", subscription: "createdb replication" }[lacks];
     const url = new URL(serverUrl("home"));
-    await sql(`${serverUrl("home")}/postgres`, `create role ${role} login password 'pw' ${rights}`);
-    const error = await app.refuse(MUTATIONS.registerRegion, { input: region(`postgres://${role}:pw@${url.host}`) });
+    await sql(`${serverUrl("home")}/postgres`, `create role ${role} login password 'probe-password' ${rights}`);
+    const error = await app.refuse(MUTATIONS.registerRegion, {
+      input: region(`postgres://${role}:probe-password@${url.host}`),
+    });
     expect(error).toMatchObject({ code: "CAPABILITY_MISSING", field: "connectionUrl" });
     expect(error.message).toContain(grantWords);
     await sql(`${serverUrl("home")}/postgres`, `drop role ${role}`);

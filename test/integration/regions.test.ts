@@ -38,12 +38,12 @@ function urlAs(user: string, password: string): string {
 }
 
 test("a rotated password loses no row, in either direction", async () => {
-  await sql(server.url("postgres"), "create role rotated superuser login password 'before'");
-  await registerRegion(app, "rotated", urlAs("rotated", "before"));
+  await sql(server.url("postgres"), "create role rotated superuser login password 'password-before'");
+  await registerRegion(app, "rotated", urlAs("rotated", "password-before"));
   const organization = await createOrganization(app, "Rotated");
   const { database } = await grant(app, organization, "rotated");
   await createResource(app, { name: "Before", organizationId: organization });
-  await sql(server.url("postgres"), "alter role rotated password 'after'");
+  await sql(server.url("postgres"), "alter role rotated password 'password-after'");
   await sql(
     server.url("postgres"),
     "select pg_terminate_backend(pid, 1000) from pg_stat_activity where usename = 'rotated'",
@@ -61,7 +61,7 @@ test("a rotated password loses no row, in either direction", async () => {
   const refusal = await app.refuse(updateQuery, { input: wrong });
   expect(refusal).toMatchObject({ code: "REGION_UNAVAILABLE", field: "connectionUrl" });
   expect(refusal.message).not.toContain("wrong");
-  await app.ask(updateQuery, { input: { key: "rotated", connectionUrl: urlAs("rotated", "after") } });
+  await app.ask(updateQuery, { input: { key: "rotated", connectionUrl: urlAs("rotated", "password-after") } });
   const installation = {
     homeUrl: app.databaseUrl,
     regionUrl: (_: string, name?: string) => server.url(name),
@@ -81,7 +81,7 @@ test("a rotated password loses no row, in either direction", async () => {
     "select subconninfo as conninfo from pg_subscription where subname like $1",
     [`${database}\\_%`],
   );
-  expect(subscriptions).toEqual([{ conninfo: expect.stringContaining("password='after'") }]);
+  expect(subscriptions).toEqual([{ conninfo: expect.stringContaining("password='password-after'") }]);
   await createResource(app, { name: "After", organizationId: organization });
 });
 

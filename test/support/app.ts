@@ -4,6 +4,8 @@ import pg from "pg";
 import { inject } from "vitest";
 import type { ReplicationOptions } from "../../src/operations/carry-replication.ts";
 import { type AppOptions, startApp as start } from "../../src/main.ts";
+import type { Services } from "../../src/operations/services.ts";
+import { recordSaid, recordSecret } from "./run-record.ts";
 
 export type ServerName = "home" | "eu" | "us";
 
@@ -32,6 +34,8 @@ export type TestApp = {
   homeUrl: string;
   databaseUrl: string;
   secretKey: string;
+  /** What runs in this process; for tests that reach behind the API. */
+  services: Services;
   /** Sends an operation; throws unless there is data without errors. `as` acts as that user. */
   ask: <Data = any>(query: string, variables?: object, as?: string) => Promise<Data>;
   /** Sends an operation and returns the first error's code, field and message. */
@@ -52,6 +56,8 @@ export async function startApp(
     role?: "all" | "api" | "worker";
     databaseUrl?: string;
     secretKey?: string;
+    previousSecretKeys?: readonly string[];
+    signIn?: AppOptions["signIn"];
     replication?: Partial<ReplicationOptions>;
     regionUrls?: Record<string, string>;
     exportFolder?: string;
@@ -63,14 +69,19 @@ export async function startApp(
   const server = options.homeServer ?? serverUrl("home");
   const databaseUrl = options.databaseUrl ?? (await createHome(server));
   const secretKey = options.secretKey ?? randomBytes(32).toString("base64");
+  for (const key of [secretKey, ...(options.previousSecretKeys ?? [])]) recordSecret(inject("runFolder"), key);
   const app = await start({
     databaseUrl,
     secretKey,
     role: options.role ?? "all",
     host: "127.0.0.1",
     port: 0,
-    logLevel: "silent",
+    // Nobody reads it but the search for secrets, so all of it is written.
+    logLevel: "trace",
     prettyLogs: false,
+    logDestination: { write: (line) => recordSaid(inject("runFolder"), "the log", line) },
+    previousSecretKeys: options.previousSecretKeys,
+    signIn: options.signIn,
     ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
     tenantSchema: options.tenantSchema,
     mail: options.mail,
@@ -94,6 +105,7 @@ export async function startApp(
     homeUrl: server,
     databaseUrl,
     secretKey,
+    services: app.services,
     ask: async (query, variables, as) => {
       const { data, errors } = await send(query, variables, as);
       if (errors !== undefined) throw new Error(`unexpected errors: ${JSON.stringify(errors)}`);
@@ -108,8 +120,24 @@ export async function startApp(
     sweep: async () => {
       await app.replication?.sweepNow();
     },
-    stop: app.close,
+    stop: async () => {
+      await recordStored(databaseUrl);
+      if (url !== "") await fetch(`${url}/metrics`).then((response) => response.text());
+      await app.close();
+    },
   };
+}
+
+/** What is stored to be shown to people later: failures, inputs and results. Nothing where home is away. */
+async function recordStored(databaseUrl: string): Promise<void> {
+  const rows = await sql(
+    databaseUrl,
+    `select jsonb_build_array(kind, input, last_error, result)::text as text from tenantry.operations
+     union all select failure from tenantry.links where failure is not null
+     union all select failure from tenantry.placements where failure is not null
+     union all select migration_failure from tenantry.tenant_databases where migration_failure is not null`,
+  ).catch(() => []);
+  for (const { text } of rows) recordSaid(inject("runFolder"), "what is stored", String(text));
 }
 
 async function createHome(server: string): Promise<string> {

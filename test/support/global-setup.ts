@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startCluster } from "../../src/embedded/cluster.ts";
+import { findLeaks } from "./run-record.ts";
 
 const SERVERS = ["home", "eu", "us"] as const;
 
@@ -47,7 +48,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("runFolder", runFolder);
   return async () => {
     await cluster.stop();
+    const leaks = findLeaks(runFolder);
     await endReaper();
+    if (leaks.length === 0) return;
+    // What a teardown throws is shown, but does not fail the run by itself.
+    process.exitCode = 1;
+    throw new Error(`Secrets were said during the run:\n${leaks.slice(0, 20).join("\n")}`);
   };
 }
 

@@ -1,9 +1,12 @@
 // The journey beside GraphiQL: fills the editor in the frame, runs it, and remembers what later steps need.
 // Runs in the browser as it is; the frame is of the same origin, so its editor can be reached.
-const { journey, regionUrls } = JSON.parse(document.getElementById("data").textContent);
+const { journey, mode, regionUrls } = JSON.parse(document.getElementById("data").textContent);
 const frame = document.getElementById("editor");
 const hint = document.getElementById("hint");
 const actor = document.getElementById("actor");
+// Pasted by the person; kept in this page only, for as long as it is open.
+const token = document.getElementById("token");
+for (const label of document.querySelectorAll("[data-mode]")) label.hidden = label.dataset.mode !== mode;
 // Where GraphiQL keeps its editor for those who want to reach it.
 const MONACO = "__MONACO";
 const WELCOME = hint.textContent;
@@ -58,9 +61,12 @@ function model(name) {
 }
 
 function setHeaders() {
-  model("request-headers.json")?.setValue(
-    actor.value === "" ? "" : JSON.stringify({ "x-user-id": actor.value }, null, 2),
-  );
+  const headers = {};
+  if (mode === "bearer" && token.value !== "") headers.authorization = `Bearer ${token.value.trim()}`;
+  if (mode === "development" && actor.value !== "") headers["x-user-id"] = actor.value;
+  const text = Object.keys(headers).length === 0 ? "" : JSON.stringify(headers, null, 2);
+  // What a person wrote there themselves stays until they say who they are here.
+  if (mode === "development" || text !== "") model("request-headers.json")?.setValue(text);
 }
 
 /** Puts a step into the editor. False when it cannot be: the editor is loading, or an earlier step is needed. */
@@ -125,6 +131,7 @@ globalThis.addEventListener("message", ({ origin, source, data }) => {
 });
 
 actor.addEventListener("change", setHeaders);
+token.addEventListener("change", setHeaders);
 document.getElementById("again").addEventListener("click", () => {
   saved = {};
   running = -1;

@@ -1,0 +1,25 @@
+/** Makes the sign-in that the configuration asks for. */
+import { type BearerOptions, BearerSignIn } from "#auth/bearer";
+import { DevelopmentSignIn } from "#auth/development";
+import { RevokedKeys } from "#auth/revoked-keys";
+import type { SignIn } from "#auth/sign-in";
+import type { HomeDatabase } from "#postgres/database";
+import type { Listener } from "#postgres/listener";
+
+export type SignInOptions = { mode: "development" } | ({ mode: "bearer" } & BearerOptions);
+
+type Context = {
+  home: HomeDatabase;
+  listener: Listener;
+  logger: { warn: (details: object, message: string) => void };
+};
+
+/** Connects nowhere yet: the identity provider may start later than this. */
+export async function createSignIn(context: Context, options: SignInOptions): Promise<SignIn> {
+  const { home, listener, logger } = context;
+  const revokedKeys = new RevokedKeys();
+  await revokedKeys.listen(listener);
+  const onError = (error: unknown) => logger.warn({ err: error }, "the identity provider does not answer as it should");
+  const bearer = new BearerSignIn({ home, revokedKeys, onError }, options.mode === "bearer" ? options : {});
+  return options.mode === "bearer" ? bearer : new DevelopmentSignIn({ home }, bearer);
+}

@@ -1,0 +1,40 @@
+/** How a process finds out who calls. One of these is made at start, by the composition root. */
+import type { Actor } from "#auth/actor";
+import { TenantryError } from "#kernel/errors";
+
+/** What a request or a web socket brings along. Null or empty: nothing. */
+export type Credentials = {
+  /** The header `Authorization`. */
+  authorization: string | null;
+  /** The header `x-user-id`; counts in development only. */
+  userId: string | null;
+};
+
+/** Who calls, and for how long that holds: what is followed ends with it. */
+export type SignedIn = {
+  actor: Actor;
+  /** When the token or key expires; null: it does not. */
+  expiresAt: Date | null;
+  /** The API key that was shown, so that revoking it ends what it follows. */
+  keyId: string | null;
+};
+
+export interface SignIn {
+  readonly mode: "development" | "bearer";
+  /** Throws UNAUTHENTICATED. */
+  identify(credentials: Credentials): Promise<SignedIn>;
+  /** Calls back when the key is revoked, until the returned function is called. */
+  onRevoked(keyId: string, callback: () => void): () => void;
+}
+
+/**
+ * The one refusal of whatever was shown: which part of it was wrong would help who guesses only. The reason goes into
+ * the log, as `cause`.
+ */
+export function refuseToken(cause?: unknown): TenantryError {
+  return new TenantryError(
+    "UNAUTHENTICATED",
+    "Sign in: send a valid token or API key in the header Authorization: Bearer.",
+    cause === undefined ? {} : { cause },
+  );
+}
