@@ -1,6 +1,7 @@
 /** A subscription lasts no longer than what its caller signed in with. */
 import { GraphQLError } from "graphql";
 import type { Plugin } from "graphql-yoga";
+import { TenantryError } from "#kernel/errors";
 import type { SignedIn, SignIn } from "#auth/sign-in";
 import type { GraphQLContext } from "#graphql/context";
 
@@ -67,10 +68,8 @@ function until(results: AsyncIterable<unknown>, { over, forget }: End): AsyncIte
       next.catch(() => undefined);
       // Not awaited: a source that waits for its next event returns only then.
       void source.return?.().catch(() => undefined);
-      const error = new GraphQLError("What you signed in with has ended: sign in and subscribe again.", {
-        extensions: { code: "UNAUTHENTICATED" },
-      });
-      return { value: { errors: [error] }, done: false };
+      const cause = new TenantryError("UNAUTHENTICATED", "Your token or key has ended: sign in and subscribe again.");
+      return { value: { errors: [new GraphQLError(cause.message, { cause })] }, done: false };
     },
     async return() {
       finish();
