@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
-import Provider, { type Configuration } from "oidc-provider";
+import { type Configuration, Provider } from "oidc-provider";
 import { noteIdentityProvider } from "./identity-provider-ports.ts";
 
 export const AUDIENCE = "https://api.example.com";
@@ -98,7 +98,7 @@ function makeProvider(issuer: string, people: Record<string, JWTPayload>, key: S
       redirect_uris: [],
       response_types: [],
     })),
-    jwks: { keys: [key.jwk] } as NonNullable<Configuration["jwks"]>,
+    jwks: { keys: [key.jwk] },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },

@@ -8,7 +8,7 @@ import { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import pg from "pg";
 import { inject } from "vitest";
-import WebSocket from "ws";
+import { WebSocket } from "ws";
 import { isIdentityProvider } from "./identity-provider-ports.ts";
 import { recordSaid, recordSecret } from "./run-record.ts";
 
@@ -29,6 +29,7 @@ if (!(PATCHED in globalThis)) {
 }
 
 function recordAnswers(): void {
+  // oxlint-disable-next-line unbound-method -- called with the right `this` below
   const { write, end } = ServerResponse.prototype;
   const parts = new WeakMap<ServerResponse, string[]>();
   const take = (response: ServerResponse, chunk: unknown) => {
@@ -56,6 +57,7 @@ function recordAnswers(): void {
 }
 
 function recordEvents(): void {
+  // oxlint-disable-next-line unbound-method -- called with the right `this` below
   const { send } = WebSocket.prototype;
   WebSocket.prototype.send = function (this: WebSocket, ...args: unknown[]) {
     if (typeof args[0] === "string") recordSaid(runFolder, "a web socket", args[0]);
@@ -65,6 +67,7 @@ function recordEvents(): void {
 
 /** What other processes answer; and the tokens that requests show. */
 function recordFetches(): void {
+  // oxlint-disable-next-line unbound-method -- called with the right `this` below
   const { text } = Response.prototype;
   Response.prototype.text = async function (this: Response) {
     const body = await text.call(this);
