@@ -312,7 +312,7 @@ test("in development a key is who it is, and not the operator", async () => {
   ).toBe(401);
 });
 
-test("the command line makes the first operator's key, lists and revokes", async () => {
+test("the command line makes the first operator's key, lists and revokes", { timeout: 90_000 }, async () => {
   const program = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
   const env = { PATH: process.env["PATH"], DATABASE_URL: app.databaseUrl, TENANTRY_SECRET_KEY: app.secretKey };
   const tenantry = async (...args: string[]) =>
