@@ -85,7 +85,7 @@ describe("a token of the provider", () => {
   test("of somebody unknown makes a user where that is allowed, once", async () => {
     const token = await provider.grant("created");
     expect((await postAs(app, token, ME)).status).toBe(401);
-    const answers = await Promise.all(Array.from({ length: 5 }, () => postAs(open, `${token}`, ME)));
+    const answers = await Promise.all(Array.from({ length: 5 }, () => postAs(open, token, ME)));
     const ids = new Set(answers.map(({ data }) => data.me.id as string));
     expect(ids.size).toBe(1);
     expect(answers[0]?.data.me.name).toBe("Created");
@@ -150,7 +150,7 @@ describe("a token of the provider", () => {
       .sign(key.privateKey);
     const answer = await postAs(other, token, ME);
     expect(answer.status).toBe(status);
-    if (status === 200) expect(answer.data.me.name).toBe(`${alg}@example.com`);
+    expect(answer.data?.me.name).toBe(status === 200 ? `${alg}@example.com` : undefined);
     await other.stop();
     await single.close();
   });
@@ -207,9 +207,8 @@ describe("refused is, always in the same words,", () => {
 
   async function hmacWithPublicKey(): Promise<string> {
     const { n, e, kid } = provider.key().jwk;
-    const pem = await exportSPKI(
-      (await importJWK({ kty: "RSA", n: n ?? "", e: e ?? "" }, "RS256", { extractable: true })) as CryptoKey,
-    );
+    const jwk = { kty: "RSA", n: n ?? "", e: e ?? "" } as const;
+    const pem = await exportSPKI(await importJWK(jwk, "RS256", { extractable: true }));
     return new SignJWT({ iss: provider.issuer, aud: AUDIENCE, sub: "ada", exp: now() + 600 })
       .setProtectedHeader({ alg: "HS256", kid })
       .sign(Buffer.from(pem));
@@ -253,14 +252,22 @@ test("when the provider rotates its keys, new tokens are taken and old ones no l
   expect(await eventually(async () => (await postAs(app, before, ME)).status === 401)).toBe(true);
 });
 
+/** Does something many times; the provider may be asked once in each cooldown. */
+async function expectFewRequests(call: () => Promise<unknown>): Promise<void> {
+  const before = provider.requests();
+  const started = performance.now();
+  for (let count = 0; count < 30; count += 1) await call();
+  const allowed = 1 + Math.ceil((performance.now() - started) / COOLDOWN_MS);
+  expect(provider.requests() - before).toBeLessThanOrEqual(allowed);
+}
+
 test("tokens with unknown keys do not make us ask the provider again and again", async () => {
   const stranger = await makeKey("stranger");
-  const before = provider.keyRequests();
-  const started = performance.now();
-  for (let count = 0; count < 30; count += 1)
+  let count = 0;
+  await expectFewRequests(async () => {
+    count += 1;
     await postAs(app, await provider.sign({ jti: String(count) }, { key: stranger }), ME);
-  const allowed = 1 + Math.ceil((performance.now() - started) / COOLDOWN_MS);
-  expect(provider.keyRequests() - before).toBeLessThanOrEqual(allowed);
+  });
 });
 
 test("a provider that is away keeps nobody out whose key is known, and others hear that it is away", async () => {
@@ -280,7 +287,9 @@ test("a provider that is away keeps nobody out whose key is known, and others he
     role: "api",
     signIn: { mode: "bearer", oidc: { issuer: provider.issuer, audience: AUDIENCE, cooldownMs: COOLDOWN_MS } },
   });
-  expect((await postAs(late, await provider.sign(), ME)).errors?.[0]?.message).toContain("does not answer");
+  const token = await provider.sign();
+  expect((await postAs(late, token, ME)).errors?.[0]?.message).toContain("does not answer");
+  await expectFewRequests(() => postAs(late, token, ME));
   expect((await postAs(late, operatorKey, ME)).status).toBe(200);
   provider.setAway(false);
   expect(await eventually(async () => (await postAs(late, await provider.sign(), ME)).status === 200)).toBe(true);

@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
-import Provider, { type Configuration } from "oidc-provider";
+import { type Configuration, Provider } from "oidc-provider";
 import { noteIdentityProvider } from "./identity-provider-ports.ts";
 
 export const AUDIENCE = "https://api.example.com";
@@ -20,8 +20,8 @@ export type IdentityProvider = {
   key: () => SigningKey;
   /** Takes a new key; `publish` lists it (instead of the old one) where keys are looked for. */
   rotate: (options?: { publish?: boolean }) => Promise<SigningKey>;
-  /** How often the list of keys was asked for. */
-  keyRequests: () => number;
+  /** How often it was asked for something. */
+  requests: () => number;
   /** While true it answers nothing but errors. */
   setAway: (away: boolean) => void;
   close: () => Promise<void>;
@@ -44,9 +44,9 @@ export async function startIdentityProvider(people: Record<string, JWTPayload>):
   const issuer = `http://127.0.0.1:${port}`;
   let key = await makeKey("first");
   let handle = makeProvider(issuer, people, key).callback();
-  let [rotations, keyRequests, away] = [0, 0, false];
+  let [rotations, requests, away] = [0, 0, false];
   server.on("request", (request, response) => {
-    if (request.url === "/jwks") keyRequests += 1;
+    requests += 1;
     if (away) response.writeHead(503).end();
     else void handle(request, response);
   });
@@ -76,7 +76,7 @@ export async function startIdentityProvider(people: Record<string, JWTPayload>):
       if (publish) handle = makeProvider(issuer, people, key).callback();
       return key;
     },
-    keyRequests: () => keyRequests,
+    requests: () => requests,
     setAway: (value) => {
       away = value;
     },
@@ -98,7 +98,7 @@ function makeProvider(issuer: string, people: Record<string, JWTPayload>, key: S
       redirect_uris: [],
       response_types: [],
     })),
-    jwks: { keys: [key.jwk] } as NonNullable<Configuration["jwks"]>,
+    jwks: { keys: [key.jwk] },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
