@@ -4,6 +4,26 @@ import { TenantryError } from "#kernel/errors";
 const MAX_WAITING = 1_000;
 
 /**
+ * What a generator makes of a stream's values. Ending it ends the stream first: a generator that waits for the next value
+ * would otherwise hear of its end only when that comes, and keep listening until then.
+ */
+export function readingFrom<Value>(
+  stream: Pick<EventStream<unknown>, "return">,
+  values: AsyncGenerator<Value>,
+): AsyncIterableIterator<Value> {
+  return {
+    next: () => values.next(),
+    return: async () => {
+      await stream.return();
+      return values.return(undefined);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/**
  * An async iterator over pushed values. A follower too slow for them is told so with LIMIT_EXCEEDED instead of
  * letting them pile up. `onEnd` runs once, however the following ends.
  */

@@ -1,6 +1,6 @@
 import type { Actor } from "#auth/actor";
 import { getPlacement, type Placement } from "#directory/placements";
-import { EventStream } from "#kernel/event-stream";
+import { EventStream, readingFrom } from "#kernel/event-stream";
 import { OPERATION_CHANNEL } from "#operations/operation";
 import { PLACEMENT_CHANNEL, type Services } from "#operations/services";
 
@@ -26,7 +26,7 @@ export async function followPlacement(
     stopSteps();
   };
   changes.push(true);
-  return readEach(services, actor, id, changes);
+  return readingFrom(changes, readEach(services, actor, id, changes));
 }
 
 async function* readEach(

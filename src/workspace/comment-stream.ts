@@ -1,5 +1,5 @@
 import type { Actor } from "#auth/actor";
-import { EventStream } from "#kernel/event-stream";
+import { EventStream, readingFrom } from "#kernel/event-stream";
 import { TenantryError } from "#kernel/errors";
 import { isUuid } from "#kernel/ids";
 import type { Listeners } from "#postgres/listener";
@@ -26,7 +26,7 @@ export async function followComments(
       if (resource === resourceId && isUuid(id)) added.push(id);
     });
   stop = route.kind === "home" ? await listen() : await inRegion(route, listen);
-  return readEach(context, actor, resourceId, added);
+  return readingFrom(added, readEach(context, actor, resourceId, added));
 }
 
 async function* readEach(

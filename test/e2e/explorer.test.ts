@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { JOURNEY } from "../../src/http/explorer/journey.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { openBrowser } from "../support/browser.ts";
+import { createApiKey } from "../support/signed-in.ts";
 
 let app: TestApp;
 let browser: Awaited<ReturnType<typeof openBrowser>>;
@@ -69,4 +70,22 @@ test("acting as the user made in the first step", async () => {
   await page.getByRole("button", { name: "Run: Register region eu" }).click();
   await page.locator("#steps li:nth-child(4).failed").waitFor();
   expect(await page.locator("#hint").textContent()).toBe("Only the operator may do this.");
+});
+
+test("where callers sign in, a pasted key does it, and the page knows no password", async () => {
+  const { databaseUrl, secretKey } = app;
+  const regionUrls = { eu: serverUrl("eu"), us: serverUrl("us") };
+  const signedIn = await startApp({ databaseUrl, secretKey, role: "api", signIn: { mode: "bearer" }, regionUrls });
+  const page = await browser.context.newPage();
+  await page.goto(signedIn.url);
+  await page.waitForSelector("body[data-ready]");
+  expect(await page.content()).not.toContain(new URL(serverUrl("eu")).password);
+  expect(await page.locator("#actor").isVisible()).toBe(false);
+  await page.getByRole("button", { name: "Run: Create a user" }).click();
+  await page.locator("#steps li:nth-child(1).failed").waitFor();
+  expect(await page.locator("#hint").textContent()).toContain("Sign in");
+  await page.getByLabel("Token or API key").fill((await createApiKey(app)).secret);
+  await page.getByRole("button", { name: "Run: Create a user" }).click();
+  await page.locator("#steps li:nth-child(1).done").waitFor();
+  await signedIn.stop();
 });

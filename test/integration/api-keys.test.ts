@@ -253,7 +253,7 @@ describe("a key is over", () => {
     expect(await app.refuse(REVOKE, { id: key.id }, stranger)).toMatchObject({ code: "NOT_FOUND" });
     expect(await works(secret)).toBe(true);
     const { revokedAt } = (await app.ask(REVOKE, { id: key.id }, owner)).revokeApiKey;
-    await eventually(async () => !(await works(secret)), 1_000);
+    expect(await eventually(async () => !(await works(secret)), 1_000)).toBe(true);
     // Again is the same, and the time of the first stays.
     expect((await app.ask(REVOKE, { id: key.id }, owner)).revokeApiKey.revokedAt).toBe(revokedAt);
   });
@@ -262,7 +262,7 @@ describe("a key is over", () => {
     const { key, secret } = await keyOf("VIEWER");
     expect(await works(secret)).toBe(true);
     await sql(app.databaseUrl, "update tenantry.api_keys set expires_at = now() where id = $1", [key.id]);
-    await eventually(async () => !(await works(secret)), 2_000);
+    expect(await eventually(async () => !(await works(secret)), 2_000)).toBe(true);
   });
 
   test("when its organization is gone, and one of another secret never began", async () => {
@@ -271,7 +271,7 @@ describe("a key is over", () => {
     expect(await works(secret)).toBe(true);
     expect(await works(secret.replace(/.$/, (end) => (end === "A" ? "B" : "A")))).toBe(false);
     await sql(app.databaseUrl, "delete from tenantry.organizations where id = $1", [gone]);
-    await eventually(async () => !(await works(secret)), 2_000);
+    expect(await eventually(async () => !(await works(secret)), 2_000)).toBe(true);
   });
 });
 
@@ -326,7 +326,7 @@ test("the command line makes the first operator's key, lists and revokes", { tim
   const first = keys.find(({ name }) => name === "First");
   expect(JSON.stringify(keys)).not.toContain(secret.slice(-43));
   await tenantry("revoke", first?.id ?? "");
-  await eventually(async () => (await postAs(api, secret, "{ me { id } }")).status === 401, 1_000);
+  expect(await eventually(async () => (await postAs(api, secret, "{ me { id } }")).status === 401, 1_000)).toBe(true);
   expect(await tenantry("list")).toContain("revoked");
   // An operator's key is asked for by name, not by leaving something out.
   await expect(tenantry("create", "--name", "Which")).rejects.toMatchObject({

@@ -20,8 +20,8 @@ export type IdentityProvider = {
   key: () => SigningKey;
   /** Takes a new key; `publish` lists it (instead of the old one) where keys are looked for. */
   rotate: (options?: { publish?: boolean }) => Promise<SigningKey>;
-  /** How often the list of keys was asked for. */
-  keyRequests: () => number;
+  /** How often it was asked for something. */
+  requests: () => number;
   /** While true it answers nothing but errors. */
   setAway: (away: boolean) => void;
   close: () => Promise<void>;
@@ -44,9 +44,9 @@ export async function startIdentityProvider(people: Record<string, JWTPayload>):
   const issuer = `http://127.0.0.1:${port}`;
   let key = await makeKey("first");
   let handle = makeProvider(issuer, people, key).callback();
-  let [rotations, keyRequests, away] = [0, 0, false];
+  let [rotations, requests, away] = [0, 0, false];
   server.on("request", (request, response) => {
-    if (request.url === "/jwks") keyRequests += 1;
+    requests += 1;
     if (away) response.writeHead(503).end();
     else void handle(request, response);
   });
@@ -76,7 +76,7 @@ export async function startIdentityProvider(people: Record<string, JWTPayload>):
       if (publish) handle = makeProvider(issuer, people, key).callback();
       return key;
     },
-    keyRequests: () => keyRequests,
+    requests: () => requests,
     setAway: (value) => {
       away = value;
     },

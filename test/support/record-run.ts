@@ -28,77 +28,75 @@ if (!(PATCHED in globalThis)) {
   recordPasswords();
 }
 
+/** Puts something around a method, for every object of the class. `original` calls it as it was called. */
+function around<Self extends object>(
+  prototype: Self,
+  name: string,
+  wrap: (self: Self, args: unknown[], original: () => unknown) => unknown,
+): void {
+  const method = Reflect.get(prototype, name) as (...args: unknown[]) => unknown;
+  Reflect.set(prototype, name, function (this: Self, ...args: unknown[]) {
+    return wrap(this, args, () => Reflect.apply(method, this, args));
+  });
+}
+
 function recordAnswers(): void {
-  // oxlint-disable-next-line unbound-method -- called with the right `this` below
-  const { write, end } = ServerResponse.prototype;
   const parts = new WeakMap<ServerResponse, string[]>();
   const take = (response: ServerResponse, chunk: unknown) => {
-    if (!parts.has(response)) {
-      const all: string[] = [];
-      parts.set(response, all);
-      response.once("close", () => {
-        // The explorer's pages come compressed; in development they show the regions' URLs on purpose.
-        if (response.getHeader("content-encoding") !== undefined) return;
-        recordSaid(runFolder, `an answer to ${response.req.url}`, all.join(""));
-      });
-      if (isIdentityProvider(response.req.socket.localPort)) parts.set(response, []);
-    }
-    if (typeof chunk === "string") parts.get(response)?.push(chunk);
-    else if (chunk instanceof Uint8Array) parts.get(response)?.push(Buffer.from(chunk).toString());
+    if (isIdentityProvider(response.req.socket.localPort)) return;
+    const known = parts.get(response);
+    const all = known ?? [];
+    parts.set(response, all);
+    if (typeof chunk === "string") all.push(chunk);
+    else if (chunk instanceof Uint8Array) all.push(Buffer.from(chunk).toString());
+    if (known !== undefined) return;
+    response.once("close", () => {
+      // The explorer's pages come compressed; in development they show the regions' URLs on purpose.
+      if (response.getHeader("content-encoding") !== undefined) return;
+      recordSaid(runFolder, `an answer to ${response.req.url}`, all.join(""));
+    });
   };
-  ServerResponse.prototype.write = function (this: ServerResponse, ...args: unknown[]) {
-    take(this, args[0]);
-    return Reflect.apply(write, this, args) as boolean;
-  };
-  ServerResponse.prototype.end = function (this: ServerResponse, ...args: unknown[]) {
-    take(this, args[0]);
-    return Reflect.apply(end, this, args) as ServerResponse;
-  } as typeof end;
+  for (const name of ["write", "end"])
+    around(ServerResponse.prototype, name, (response, [chunk], original) => {
+      take(response, chunk);
+      return original();
+    });
 }
 
 function recordEvents(): void {
-  // oxlint-disable-next-line unbound-method -- called with the right `this` below
-  const { send } = WebSocket.prototype;
-  WebSocket.prototype.send = function (this: WebSocket, ...args: unknown[]) {
-    if (typeof args[0] === "string") recordSaid(runFolder, "a web socket", args[0]);
-    return Reflect.apply(send, this, args) as undefined;
-  } as typeof send;
+  around(WebSocket.prototype, "send", (_, [text], original) => {
+    if (typeof text === "string") recordSaid(runFolder, "a web socket", text);
+    return original();
+  });
 }
 
 /** What other processes answer; and the tokens that requests show. */
 function recordFetches(): void {
-  // oxlint-disable-next-line unbound-method -- called with the right `this` below
-  const { text } = Response.prototype;
-  Response.prototype.text = async function (this: Response) {
-    const body = await text.call(this);
-    const isPage = this.headers.get("content-type")?.includes("text/html") === true;
-    if (!isPage && this.url !== "" && !isIdentityProvider(Number(new URL(this.url).port)))
-      recordSaid(runFolder, `an answer of ${new URL(this.url).pathname}`, body);
+  around(Response.prototype, "text", async ({ headers, url }, _, original) => {
+    const body = await (original() as Promise<string>);
+    const isPage = headers.get("content-type")?.includes("text/html") === true;
+    if (!isPage && url !== "" && !isIdentityProvider(Number(new URL(url).port)))
+      recordSaid(runFolder, `an answer of ${new URL(url).pathname}`, body);
     return body;
-  };
-  Response.prototype.json = async function (this: Response) {
-    return JSON.parse(await this.text()) as unknown;
-  };
-  const plainFetch = globalThis.fetch;
-  globalThis.fetch = (input, init) => {
+  });
+  around(Response.prototype, "json", async (response) => JSON.parse(await response.text()) as unknown);
+  around(globalThis, "fetch", (_, args, original) => {
+    const init = args[1] as RequestInit | undefined;
     const token = new Headers(init?.headers).get("authorization")?.replace(/^\w+ /, "") ?? "";
     if (token.length >= MIN_TOKEN_LENGTH) recordSecret(runFolder, token);
-    return plainFetch(input, init);
-  };
+    return original();
+  });
 }
 
 /** What our programs print and log in processes of their own. */
 function recordOutput(): void {
-  type Spawns = { spawn: (options: { args?: string[] }) => unknown };
-  const prototype = ChildProcess.prototype as unknown as Spawns;
-  const { spawn } = prototype;
-  prototype.spawn = function (this: Spawns & ChildProcess, options) {
-    const result = spawn.call(this, options);
-    const command = (options.args ?? []).slice(0, 3).join(" ");
+  around(ChildProcess.prototype, "spawn", (child, [options], original) => {
+    const result = original();
+    const command = ((options as { args?: string[] }).args ?? []).slice(0, 3).join(" ");
     if (OUR_PROGRAMS.test(command))
-      for (const stream of [this.stdout, this.stderr]) if (stream !== null) recordStream(stream);
+      for (const stream of [child.stdout, child.stderr]) if (stream !== null) recordStream(stream);
     return result;
-  };
+  });
 }
 
 // Where the pipe is read: a listener would make it flow before whoever started the program listens.
@@ -115,15 +113,12 @@ function recordStream(stream: Readable): void {
 
 /** Every password that a connection is opened with, by us or by a test, also the wrong ones. */
 function recordPasswords(): void {
-  const prototype = pg.Client.prototype as unknown as { connect: (...args: unknown[]) => unknown };
-  const { connect } = prototype;
   const known = new Set<string>();
-  prototype.connect = function (this: { password?: unknown }, ...args) {
-    const { password } = this;
+  around(pg.Client.prototype as pg.Client & { password?: unknown }, "connect", ({ password }, _, original) => {
     if (typeof password === "string" && !known.has(password)) {
       known.add(password);
       recordSecret(runFolder, password);
     }
-    return connect.apply(this, args);
-  };
+    return original();
+  });
 }

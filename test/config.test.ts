@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readConfig } from "#config";
+import { readConfig } from "../src/config.ts";
 
 const BEARER = { TENANTRY_AUTH: "bearer" };
 const OIDC = { ...BEARER, OIDC_ISSUER: "https://id.example.com", OIDC_AUDIENCE: "https://api.example.com" };
