@@ -11,6 +11,8 @@ export type HomeContext = {
   home: HomeDatabase;
   homeAddress: ServerAddress;
   homeDatabaseName: string;
+  /** Which server home is on. */
+  homeSystemIdentifier: string;
   /** The prefix of every name this installation gives on servers. */
   installation: string;
 };
@@ -24,8 +26,11 @@ export type HomeMigrator = (home: HomeDatabase) => Promise<unknown>;
 export async function openHome(pools: Pools, databaseUrl: string, migrateHome: HomeMigrator): Promise<HomeContext> {
   const { address, database } = parseDatabaseUrl(databaseUrl, "DATABASE_URL");
   const home = pools.open("home", address, database, { maxConnections: MAX_HOME_CONNECTIONS });
+  let homeSystemIdentifier: string;
   try {
-    const obstacle = findObstacle(await probeServer(home));
+    const probe = await probeServer(home);
+    homeSystemIdentifier = probe.systemIdentifier;
+    const obstacle = findObstacle(probe);
     if (obstacle !== undefined)
       throw new TenantryError("CAPABILITY_MISSING", `The home server will not do. ${obstacle}`);
   } catch (cause) {
@@ -34,7 +39,7 @@ export async function openHome(pools: Pools, databaseUrl: string, migrateHome: H
   await migrateHome(home);
   const [row] = await home.query<{ id: string }>("installation.id", "select id from tenantry.installation");
   if (row === undefined) throw new Error("home has no installation id");
-  return { home, homeAddress: address, homeDatabaseName: database, installation: row.id };
+  return { home, homeAddress: address, homeDatabaseName: database, homeSystemIdentifier, installation: row.id };
 }
 
 function explain(cause: unknown, address: ServerAddress, database: string): unknown {

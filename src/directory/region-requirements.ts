@@ -16,6 +16,8 @@ export function findObstacle(probe: ServerProbe): string | undefined {
     return `The role ${probe.role} may not create databases. As a superuser run: ALTER ROLE ${probe.role} CREATEDB;`;
   if (!probe.canReplicate)
     return `The role ${probe.role} may not replicate. As a superuser run: ALTER ROLE ${probe.role} REPLICATION;`;
+  if (!probe.canCreateRoles)
+    return `The role ${probe.role} may not create roles, and the API gets one of its own. As a superuser run: ALTER ROLE ${probe.role} CREATEROLE;`;
   return subscriptionObstacle(probe, major) ?? headroomObstacle(probe);
 }
 

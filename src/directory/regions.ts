@@ -295,15 +295,21 @@ export async function checkRegion(
 }
 
 /** How to reach the region's server. Holds the password: for opening connections and subscriptions only. */
-export async function regionAddress(
+export async function regionAddress(context: Omit<Context, "pools">, regionId: string): Promise<ServerAddress> {
+  return (await regionServer(context, regionId)).address;
+}
+
+/** The same with which server it is. */
+export async function regionServer(
   { home, secrets }: Omit<Context, "pools">,
   regionId: string,
-): Promise<ServerAddress> {
-  const [row] = await home.query<{ sealed: Buffer }>(
+): Promise<{ address: ServerAddress; systemIdentifier: string }> {
+  const [row] = await home.query<{ sealed: Buffer; systemIdentifier: string }>(
     "regions.address",
-    "select connection_url as sealed from tenantry.regions where id = $1",
+    `select connection_url as sealed, system_identifier as "systemIdentifier" from tenantry.regions where id = $1`,
     [regionId],
   );
   if (row === undefined) throw notFound("Region");
-  return parseServerUrl(secrets.open(row.sealed, regionId), "connectionUrl");
+  const address = parseServerUrl(secrets.open(row.sealed, regionId), "connectionUrl");
+  return { address, systemIdentifier: row.systemIdentifier };
 }

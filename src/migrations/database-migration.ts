@@ -11,7 +11,7 @@
 import { describeSchemaIn, FINGERPRINT_SCRIPT, fingerprintIn } from "#migrations/fingerprint";
 import { expectedSchema } from "#migrations/manifest";
 import { type Migration, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
-import { type Applied, MIGRATION_LOCK, refuseUnknown } from "#migrations/runner";
+import { API_ROLE_SETTING, type Applied, MIGRATION_LOCK, refuseUnknown } from "#migrations/runner";
 import { diffSchema } from "#migrations/schema-difference";
 import type { Session } from "#postgres/database";
 import { quoteLiteral } from "#postgres/identifiers";
@@ -49,13 +49,13 @@ export class SchemaOutcomes {
 export type MigratedDatabase = SeenSchema & { readonly from: number; readonly version: number };
 
 /**
- * Applies what is missing, each migration in a transaction of its own. The schema is read when `outcomeFrom` does not know
+ * Applies what is missing, each migration in a transaction of its own; they grant `apiRole` its rights. The schema is read when `outcomeFrom` does not know
  * what it becomes from the version that it has. The session is of no more use when this throws. Throws the driver's
  * errors, and CONFLICT for a database of another build or a newer program.
  */
 export async function migrateDatabase(
   session: Session<"tenant">,
-  set: MigrationSet,
+  { set, apiRole }: { set: MigrationSet; apiRole: string },
   limits: StatementLimits,
   outcomeFrom: (version: number) => SeenSchema | undefined = () => undefined,
 ): Promise<MigratedDatabase> {
@@ -69,12 +69,12 @@ export async function migrateDatabase(
   const applied = (looked.at(-1) ?? []) as Applied[];
   refuseUnknown(applied, set);
   const missing = set.migrations.slice(applied.length);
-  for (const migration of missing.slice(0, -1)) await session.script(label(migration), transactionOf(migration));
+  for (const migration of missing.slice(0, -1)) await session.script(label(migration), transactionOf(migration, apiRole));
   const last = missing.at(-1);
   const known = outcomeFrom(applied.length);
   // The fingerprint comes after the commit: no lock is held while it is read.
   const texts = [
-    ...(last === undefined ? [] : [transactionOf(last)]),
+    ...(last === undefined ? [] : [transactionOf(last, apiRole)]),
     ...(known === undefined ? [FINGERPRINT_SCRIPT] : []),
   ];
   const results =
@@ -97,8 +97,9 @@ function label({ version, name }: Migration): string {
   return `migration ${version} ${name}`;
 }
 
-function transactionOf({ version, name, sql, checksum }: Migration): string {
+function transactionOf({ version, name, sql, checksum }: Migration, apiRole: string): string {
   return `begin;
+    set local ${API_ROLE_SETTING} = ${quoteLiteral(apiRole)};
     ${sql}
     ;
     insert into tenantry.migrations (version, name, checksum)

@@ -7,16 +7,20 @@ import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 export const MIGRATION_LOCK = 7_365_001;
 
 /**
- * Applies what is missing and returns the version reached. Throws CONFLICT when the database is newer than this
+ * Applies what is missing and returns the version reached. Migrations of tenant databases grant `apiRole` its rights. Throws CONFLICT when the database is newer than this
  * program, or when a migration that was applied has changed since.
  */
-export async function migrate<Kind extends DatabaseKind>(database: Database<Kind>, set: MigrationSet): Promise<number> {
+export async function migrate<Kind extends DatabaseKind>(
+  database: Database<Kind>,
+  set: MigrationSet,
+  apiRole = "",
+): Promise<number> {
   await database.session(async (session) => {
     await session.query("migrations.lock", `select pg_advisory_lock(${MIGRATION_LOCK})`);
     await session.query("migrations.table", MIGRATIONS_TABLE);
     const applied = await readApplied(session);
     refuseUnknown(applied, set);
-    for (const migration of set.migrations.slice(applied.length)) await apply(session, migration);
+    for (const migration of set.migrations.slice(applied.length)) await apply(session, migration, apiRole);
     await session.query("migrations.unlock", `select pg_advisory_unlock(${MIGRATION_LOCK})`);
   });
   return set.latestVersion;
@@ -78,9 +82,13 @@ export function refuseUnknown(applied: readonly Applied[], set: MigrationSet): v
   }
 }
 
-async function apply(session: Queryable<DatabaseKind>, migration: Migration): Promise<void> {
+/** What a migration finds the name of the API's role in. */
+export const API_ROLE_SETTING = "tenantry.api_role";
+
+async function apply(session: Queryable<DatabaseKind>, migration: Migration, apiRole: string): Promise<void> {
   const label = `migration ${migration.version} ${migration.name}`;
   await session.query(label, "begin");
+  await session.query(label, "select set_config($1, $2, true)", [API_ROLE_SETTING, apiRole]);
   // When it throws, the session is discarded and with it the transaction.
   await session.query(label, migration.sql);
   await session.query(label, "insert into tenantry.migrations (version, name, checksum) values ($1, $2, $3)", [

@@ -3,6 +3,7 @@
  * each, and gives them up when the process ends, however it ends.
  */
 import { randomBytes } from "node:crypto";
+import { ensureApiRoleIn } from "#directory/api-role";
 import { listCarriedRegions, listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { Turns } from "#kernel/turns";
@@ -217,6 +218,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   const capacity = placesFor(homeProbe, regionProbe, regions.length);
   const carrier = new Carrier({ home: services.home, region, openLink, reopenLink, capacity, report }, options.carrier);
   carrier.start();
+  // Where home or the server was restored, the API's password there may be another one.
+  await ensureApiRoleIn(services, regionId).catch((error: unknown) => report("the API's role was not checked", error));
   const stop = new AbortController();
   let wake: () => void = () => undefined;
   const checkedAt = new Map<number, string>();

@@ -6,7 +6,7 @@ import { listRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/reg
 import type { ServerAddress } from "#postgres/connection-url";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { isConnectionFailure } from "#postgres/sql-state";
-import { databaseName, templateName } from "#replication/names";
+import { namePrefix, templatePrefix } from "#replication/names";
 import type { Services } from "#operations/services";
 
 /** Something on a server that home knows nothing of. */
@@ -87,7 +87,7 @@ async function reachableServers(services: Services): Promise<Server[]> {
 
 /** Slots and subscriptions of all databases, and publications of home's: those of a tenant database go with it. */
 async function lookAround(services: Services, { name, look }: Server): Promise<Found[]> {
-  const prefix = databaseName(services.installation, 0).slice(0, -1);
+  const prefix = namePrefix(services.installation);
   const found = await look.query<Found>(
     "orphans.look",
     `select 'database' as kind, datname as name, datname as database
@@ -126,7 +126,7 @@ function belongs(
   const isHome = server.name === "home";
   if (kind === "database") {
     // Templates of other versions too: migrating drops them, and an older program may still run.
-    if (name.startsWith(templateName(services.installation, 0).slice(0, -1))) return true;
+    if (name.startsWith(templatePrefix(services.installation))) return true;
     return known.some((one) => one.name === name && one.systemIdentifier === server.systemIdentifier);
   }
   const owner = known.find((one) => name === `${one.name}_directory` || name === `${one.name}_catalog`);

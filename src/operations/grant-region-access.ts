@@ -9,7 +9,7 @@ import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
 import { isBeingMade, waitWhile } from "#operations/wait-while";
-import { databaseName } from "#replication/names";
+import { namePrefix } from "#replication/names";
 
 /**
  * Gives an organization a tenant database in a region. Returns when it is ACTIVE, or FAILED and not tried again by itself,
@@ -66,7 +66,7 @@ async function requestPlacement(
          )
          insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
          select $1, $2, $3, id, $4, 'PROVISIONING' from database`,
-        [id, input.organizationId, region.id, input.isolation, databaseName(services.installation, 0).slice(0, -1)],
+        [id, input.organizationId, region.id, input.isolation, namePrefix(services.installation)],
       );
       await requestOperation(transaction, requesterOf(actor), {
         kind: "provision-placement",

@@ -129,7 +129,7 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
   if (address === undefined) throw new Error(`the address of region ${database.regionKey} is missing`);
   const migrated = await services.pools.visit("tenant", address, database.name, (session) =>
     // Where home is behind the database, what home recorded is of another schema.
-    migrateDatabase(session, tenantSchema, limits, (version) =>
+    migrateDatabase(session, { set: tenantSchema, apiRole: services.apiRole.name }, limits, (version) =>
       version === database.version ? outcomes?.get(version, database.fingerprint) : undefined,
     ),
   );

@@ -3,6 +3,7 @@
  * never by the start of a program. What has been done is read from the databases, so running again goes on after a crash
  * of anything.
  */
+import { ensureApiRoleIn } from "#directory/api-role";
 import { listTenantDatabases, recordMigrationFailures, type TenantDatabaseRecord } from "#directory/tenant-databases";
 import { MAINTENANCE_DATABASE, probeRegion, regionAddress } from "#directory/regions";
 import {
@@ -205,6 +206,8 @@ async function prepare(
   const addresses = new Map(
     await Promise.all([...regionIds].map(async (id) => [id, await regionAddress(services, id)] as const)),
   );
+  // Before the migrations that grant it something: one that cannot be reached fails with its databases.
+  await Promise.allSettled([...regionIds].map((id) => ensureApiRoleIn(services, id)));
   const context = {
     services,
     recorder,

@@ -2,6 +2,7 @@
  * Provision: makes a placement's tenant database and its two links real. Reads the real state of the servers and
  * does what is missing, so that it can run again after a crash at any point.
  */
+import { ensureApiRoleIn } from "#directory/api-role";
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { findPlacementById, type Placement, setPlacementState } from "#directory/placements";
 import { TenantryError } from "#kernel/errors";
@@ -40,7 +41,10 @@ async function provision(
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
   if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);
-  const template = await run.step("make-template", () => ensureTemplate(services, server, address));
+  const template = await run.step("make-template", async () => {
+    await ensureApiRoleIn(services, placement.regionId);
+    return ensureTemplate(services, server, address);
+  });
   await run.step("create-database", () => ensureDatabase(services, server, template, placement));
   const database = services.pools.open("tenant", address, placement.database);
   const schemaVersion = await run.step("identify", () => ensureIdentity(services, database, placement));
@@ -82,7 +86,7 @@ async function ensureDatabase(
   template: string,
   placement: Placement,
 ): Promise<void> {
-  const { installation } = services;
+  const { installation, apiRole } = services;
   const name = quoteIdentifier(placement.database);
   try {
     await server.query(
@@ -94,6 +98,7 @@ async function ensureDatabase(
   }
   // By default every role of the server may connect to a new database.
   await server.query("databases.protect", `revoke all on database ${name} from public`);
+  await server.query("databases.admit_api", `grant connect on database ${name} to ${quoteIdentifier(apiRole.name)}`);
   await server.query(
     "databases.describe",
     `comment on database ${name} is ${quoteLiteral(`Tenantry installation ${installation}, tenant database ${placement.databaseId}`)}`,

@@ -1,4 +1,5 @@
 import type { Actor } from "#auth/actor";
+import { dropApiRole } from "#directory/api-role";
 import { authorizeOperator } from "#auth/policy";
 import {
   forgetRegion,
@@ -6,7 +7,7 @@ import {
   MAINTENANCE_DATABASE,
   markRetired,
   type Region,
-  regionAddress,
+  regionServer,
 } from "#directory/regions";
 import { regionSubject, requestOperation, requesterOf } from "#operations/operation";
 import type { OperationRun } from "#operations/operation-run";
@@ -42,8 +43,12 @@ export async function finishRetirement(services: Services, run: OperationRun<"re
   if (regionId === null) return;
   if (input["abandonServer"] !== true)
     await run.step("drop-templates", async () => {
-      const address = await regionAddress(services, regionId);
-      await dropTemplates(services.pools.open("server", address, MAINTENANCE_DATABASE), services.installation);
+      const { address, systemIdentifier } = await regionServer(services, regionId);
+      const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
+      await dropTemplates(server, services.installation);
+      // On home's server the API goes on signing in.
+      if (systemIdentifier !== services.homeSystemIdentifier)
+        await dropApiRole(services.apiRole, server, systemIdentifier);
     });
   await run.step("forget", () => forgetRegion(services, regionId));
 }

@@ -1,4 +1,5 @@
 /** Encrypts everything that is stored encrypted with the current TENANTRY_SECRET_KEY. */
+import { API_SECRET } from "#directory/api-role";
 import type { Queryable } from "#postgres/database";
 import type { Services } from "#operations/services";
 import { HOME_ADDRESS } from "#operations/renew-subscriptions";
@@ -35,12 +36,14 @@ async function readRegions(home: Queryable<"home">): Promise<Stored[]> {
 }
 
 async function readInstallation(home: Queryable<"home">): Promise<Stored[]> {
-  const [row] = await home.query<{ sealed: Buffer | null }>(
+  const [row] = await home.query<{ address: Buffer | null; apiSecret: Buffer | null }>(
     "installation.sealed",
-    "select home_address as sealed from tenantry.installation for update",
+    `select home_address as address, api_secret as "apiSecret" from tenantry.installation for update`,
   );
-  if (row?.sealed == null) return [];
-  const write = (changed: Buffer) =>
-    home.query("installation.seal", "update tenantry.installation set home_address = $1", [changed]);
-  return [{ sealed: row.sealed, context: HOME_ADDRESS, write }];
+  const write = (column: "home_address" | "api_secret") => (changed: Buffer) =>
+    home.query("installation.seal", `update tenantry.installation set ${column} = $1`, [changed]);
+  return [
+    { sealed: row?.address, context: HOME_ADDRESS, write: write("home_address") },
+    { sealed: row?.apiSecret, context: API_SECRET, write: write("api_secret") },
+  ].flatMap(({ sealed, ...rest }) => (sealed == null ? [] : [{ sealed, ...rest }]));
 }

@@ -1,4 +1,5 @@
 /** Everything that operations and the API work with, made once per process by the composition root. */
+import { type ApiRole, loadApiRole } from "#directory/api-role";
 import { type HomeContext, openHome } from "#directory/home";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
@@ -7,12 +8,15 @@ import { logMailer, type Mailer, noMailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
+import { apiRoleName } from "#replication/names";
 import { NudgeDesk } from "#replication/nudge";
 import { Router } from "#workspace/routing";
 
 export type Services = HomeContext & {
   pools: Pools;
   secrets: SecretBox;
+  /** What the API signs in with, on home's server and the regions'. */
+  apiRole: ApiRole;
   router: Router;
   /** What tenant databases are migrated to, and what each of its versions lets flow. */
   tenantSchema: MigrationSet;
@@ -58,8 +62,15 @@ export async function createServices(options: {
     const homeContext = await openHome(pools, options.databaseUrl, (home) =>
       options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrate(home, HOME_SCHEMA),
     );
-    const { home } = homeContext;
-    const router = new Router({ home, pools, secrets, latestVersion: tenantSchema.latestVersion });
+    const { home, installation } = homeContext;
+    const apiRole = await loadApiRole(home, secrets, apiRoleName(installation));
+    const router = new Router({
+      home,
+      pools,
+      secrets,
+      latestVersion: tenantSchema.latestVersion,
+      signInAsApi: (address, systemIdentifier) => apiRole.on(address, systemIdentifier),
+    });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
     const listener = new Listener(homeContext.home, onBroken);
     for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
@@ -74,6 +85,7 @@ export async function createServices(options: {
       ...homeContext,
       pools,
       secrets,
+      apiRole,
       router,
       tenantSchema,
       listener,

@@ -4,10 +4,10 @@ import { expectedSchema } from "#migrations/manifest";
 import { TENANT_SCHEMA } from "#migrations/migration-set";
 import { migrate } from "#migrations/runner";
 import type { ServerAddress } from "#postgres/connection-url";
-import type { ServerDatabase, Session } from "#postgres/database";
+import type { Queryable, ServerDatabase, Session } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { templateName } from "#replication/names";
+import { templateName, templatePrefix } from "#replication/names";
 import type { Services } from "#operations/services";
 
 // Advisory locks are per database; everyone who makes templates connects to the same maintenance database.
@@ -62,19 +62,19 @@ async function build(
   address: ServerAddress,
   name: string,
 ): Promise<void> {
-  const { pools, tenantSchema } = services;
+  const { pools, tenantSchema, apiRole } = services;
   const building = `${name}_new`;
   const quoted = quoteIdentifier(building);
   await session.query("template.drop_rest", `drop database if exists ${quoted} with (force)`);
   const reused = await takeOlder(services, session, building);
   if (!reused) await create(session, building);
-  await migrate(pools.open("tenant", address, building), tenantSchema);
+  await migrate(pools.open("tenant", address, building), tenantSchema, apiRole.name);
   const isRight = !reused || (await isAsExpected(services, address, building));
   await pools.closeDatabase(address, building);
   if (!isRight) {
     await session.query("template.drop_wrong", `drop database ${quoted} with (force)`);
     await create(session, building);
-    await migrate(pools.open("tenant", address, building), tenantSchema);
+    await migrate(pools.open("tenant", address, building), tenantSchema, apiRole.name);
     await pools.closeDatabase(address, building);
   }
   await session.query("template.protect", `revoke all on database ${quoted} from public`);
@@ -135,19 +135,22 @@ async function listOlder(
   { installation, tenantSchema }: Services,
   session: Session<"server">,
 ): Promise<{ name: string; version: number; whole: boolean }[]> {
-  const prefix = templateName(installation, 0).slice(0, -1);
-  const found = await session.query<{ name: string }>(
-    "template.older",
-    "select datname as name from pg_database where starts_with(datname, $1)",
-    [prefix],
-  );
-  return found
-    .flatMap(({ name }) => {
-      const [, version, rest] = /^(\d+)(_new)?$/.exec(name.slice(prefix.length)) ?? [];
+  return (await listTemplates(session, installation))
+    .flatMap((name) => {
+      const [, version, rest] = /^(\d+)(_new)?$/.exec(name.slice(templatePrefix(installation).length)) ?? [];
       return version === undefined ? [] : [{ name, version: Number(version), whole: rest === undefined }];
     })
     .filter(({ version }) => version < tenantSchema.latestVersion)
     .toSorted((a, b) => a.version - b.version);
+}
+
+async function listTemplates(server: Queryable<"server">, installation: string): Promise<string[]> {
+  const rows = await server.query<{ name: string }>(
+    "template.list",
+    "select datname as name from pg_database where starts_with(datname, $1)",
+    [templatePrefix(installation)],
+  );
+  return rows.map(({ name }) => name);
 }
 
 function isInUse(error: unknown): boolean {
@@ -162,12 +165,6 @@ export async function databaseExists(server: ServerDatabase, name: string): Prom
 
 /** Drops this installation's templates of every version, when nobody makes one. */
 export async function dropTemplates(server: ServerDatabase, installation: string): Promise<void> {
-  const prefix = templateName(installation, 0).slice(0, -1);
-  const rows = await server.query<{ name: string }>(
-    "template.list",
-    "select datname as name from pg_database where starts_with(datname, $1)",
-    [prefix],
-  );
-  for (const { name } of rows)
+  for (const name of await listTemplates(server, installation))
     await server.query("template.drop", `drop database if exists ${quoteIdentifier(name)} with (force)`);
 }

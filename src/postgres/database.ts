@@ -5,6 +5,8 @@
  */
 import type pg from "pg";
 import type { Breaker } from "#postgres/breaker";
+import { queryInScope, type Scope } from "#postgres/scoped-query";
+import { isConnectionFailure, sqlState } from "#postgres/sql-state";
 
 export type DatabaseKind = "home" | "tenant" | "server";
 
@@ -67,6 +69,30 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     const run = () => this.pool.query<Row>(comment(name, text), [...values]);
     const result = await (this.#breaker === undefined ? run() : this.#breaker.run(run));
     return result.rows;
+  }
+
+  /**
+   * The same database, each statement under a setting that row-level security goes by. The setting ends with the statement:
+   * the connection's next user has none.
+   */
+  scoped(scope: Scope): Queryable<Kind> {
+    return {
+      kind: this.kind,
+      query: async <Row extends object>(name: string, text: string, values: readonly unknown[] = []) => {
+        const client = await this.#connect();
+        let broken: Error | undefined;
+        try {
+          return (await queryInScope(client, scope, comment(name, text), [...values])) as Row[];
+        } catch (error) {
+          // What the server refused leaves the connection as it was.
+          if (sqlState(error) === undefined || isConnectionFailure(error))
+            broken = error instanceof Error ? error : new Error("statement failed", { cause: error });
+          throw error;
+        } finally {
+          client.release(broken);
+        }
+      },
+    };
   }
 
   #connect(): Promise<pg.PoolClient> {

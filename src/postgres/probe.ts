@@ -17,6 +17,7 @@ export type ServerProbe = {
   role: string;
   canCreateDatabases: boolean;
   canReplicate: boolean;
+  canCreateRoles: boolean;
   subscriptionMethod: SubscriptionMethod | null;
   /** Whether the extension that makes subscriptions for roles without the right is installed or available. */
   aivenExtras: boolean;
@@ -59,6 +60,7 @@ type ProbeRow = {
   superuser: boolean;
   can_create_databases: boolean;
   can_replicate: boolean;
+  can_create_roles: boolean;
   create_subscription: boolean;
   provider_role: boolean;
   aiven_extras: boolean;
@@ -86,6 +88,7 @@ export async function probeServer(connection: Queryable<DatabaseKind>): Promise<
     role: row.role,
     canCreateDatabases: row.superuser || row.can_create_databases,
     canReplicate: row.superuser || row.can_replicate || row.provider_role,
+    canCreateRoles: row.superuser || row.can_create_roles,
     subscriptionMethod: row.superuser
       ? "SUPERUSER"
       : row.provider_role
@@ -121,6 +124,7 @@ const PROBE = `
     me.rolsuper as superuser,
     me.rolcreatedb as can_create_databases,
     me.rolreplication as can_replicate,
+    me.rolcreaterole as can_create_roles,
     exists (select from pg_roles r where r.rolname = 'pg_create_subscription'
             and pg_has_role(me.oid, r.oid, 'usage')) as create_subscription,
     exists (select from pg_roles r where r.rolname in ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin')

@@ -7,19 +7,34 @@
 /** The two flows of a tenant database: members come from home, resources go to home. */
 export type Direction = "directory" | "catalog";
 
+/** What every name of an installation begins with. */
+export function namePrefix(installation: string): string {
+  return `tenantry_${installation}_`;
+}
+
 /** The tenant database's name on its server. */
 export function databaseName(installation: string, databaseId: number): string {
-  return `tenantry_${installation}_${databaseId}`;
+  return `${namePrefix(installation)}${databaseId}`;
+}
+
+/** What the names of an installation's templates begin with; the schema version follows. */
+export function templatePrefix(installation: string): string {
+  return `${namePrefix(installation)}template_`;
+}
+
+/** The role that the API signs in with, on every server. It owns nothing and sees what row-level security lets it. */
+export function apiRoleName(installation: string): string {
+  return `${namePrefix(installation)}api`;
 }
 
 /** The database that new tenant databases are copied from, one per schema version. */
 export function templateName(installation: string, schemaVersion: number): string {
-  return `tenantry_${installation}_template_${schemaVersion}`;
+  return `${templatePrefix(installation)}${schemaVersion}`;
 }
 
 /** The name of a slot that a sweep makes for its own time. `unique` tells two sweeps of one server apart. */
 export function scoutName(installation: string, unique: string): string {
-  return `tenantry_${installation}_scout_${unique}`;
+  return `${namePrefix(installation)}scout_${unique}`;
 }
 
 /** The name that the publication, the slot and the subscription of one flow share. */

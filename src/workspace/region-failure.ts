@@ -1,5 +1,5 @@
 import { TenantryError } from "#kernel/errors";
-import { isConnectionFailure } from "#postgres/sql-state";
+import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 import type { TenantRoute } from "#workspace/routing";
 
 /** A region that answers later than this counts as one that cannot be reached. */
@@ -10,7 +10,10 @@ export async function inRegion<Result>(route: TenantRoute, work: () => Promise<R
   try {
     return await withDeadline(work());
   } catch (cause) {
-    if (!isConnectionFailure(cause)) throw cause;
+    const state = sqlState(cause);
+    // The API's role: whoever carries the region gives it its password anew when it starts.
+    const isRefused = state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization;
+    if (!isRefused && !isConnectionFailure(cause)) throw cause;
     throw new TenantryError(
       "REGION_UNAVAILABLE",
       `The region ${route.regionKey} cannot be reached now; try again later.`,

@@ -5,8 +5,8 @@
 import { TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, placementNumberOf } from "#kernel/ids";
 import type { SecretBox } from "#kernel/secret-box";
-import { parseServerUrl } from "#postgres/connection-url";
-import type { HomeDatabase, TenantDatabase } from "#postgres/database";
+import { parseServerUrl, type ServerAddress } from "#postgres/connection-url";
+import type { HomeDatabase, Queryable, TenantDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 
 /** Home itself: the default organization's resources and comments. */
@@ -20,7 +20,10 @@ export type TenantRoute = {
   readonly state: string;
   /** Why a program of this version must leave the database alone, in one sentence; undefined: it need not. */
   readonly versionObstacle: string | undefined;
-  readonly open: () => TenantDatabase;
+  /** The database with the organization's rows in it and no others, whatever a statement asks for. */
+  readonly open: () => Queryable<"tenant">;
+  /** The whole database, for listening to what it announces. */
+  readonly openWhole: () => TenantDatabase;
 };
 export type Route = HomeRoute | TenantRoute;
 
@@ -30,6 +33,7 @@ type RouteRow = {
   regionId: string;
   regionKey: string;
   sealedUrl: Buffer;
+  systemIdentifier: string;
   databaseId: number;
   database: string;
   state: string;
@@ -38,11 +42,19 @@ type RouteRow = {
 
 const SELECT = `
   select p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
-         r.connection_url as "sealedUrl", p.database_id as "databaseId", d.name as database, p.state,
+         r.connection_url as "sealedUrl", r.system_identifier as "systemIdentifier", p.database_id as "databaseId", d.name as database, p.state,
          d.schema_version as "schemaVersion"
   from tenantry.placements p
   join tenantry.tenant_databases d on d.id = p.database_id
   join tenantry.regions r on r.id = p.region_id`;
+
+/** A server's address with the API's own role there, by the server's identity. */
+export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => ServerAddress;
+
+/** The schema version from which on the API's role may use a tenant database. */
+const API_ROLE_SINCE = 3;
+/** Names the organization to row-level security (schema/tenant/0003_row_level_security.sql). */
+const SCOPE_SETTING = "tenantry.organization";
 
 /** Routes kept at most; beyond it the oldest is read again when it is next needed. */
 const MAX_CACHED_ROUTES = 10_000;
@@ -52,14 +64,22 @@ export class Router {
   readonly #pools: Pools;
   readonly #secrets: SecretBox;
   readonly #latestVersion: number;
+  readonly #signInAsApi: SignInAsApi;
   readonly #byNumber = new Map<number, TenantRoute>();
 
   /** `latestVersion`: the tenant schema that this program is written for. */
-  constructor(context: { home: HomeDatabase; pools: Pools; secrets: SecretBox; latestVersion: number }) {
+  constructor(context: {
+    home: HomeDatabase;
+    pools: Pools;
+    secrets: SecretBox;
+    latestVersion: number;
+    signInAsApi: SignInAsApi;
+  }) {
     this.#home = context.home;
     this.#pools = context.pools;
     this.#secrets = context.secrets;
     this.#latestVersion = context.latestVersion;
+    this.#signInAsApi = context.signInAsApi;
   }
 
   /** Where the row with this id is; undefined when no placement has the number in it. */
@@ -94,7 +114,10 @@ export class Router {
 
   /** `number`: what was asked for, the placement's own or one that it has adopted. */
   #remember(row: RouteRow, number = row.number): TenantRoute {
-    const address = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
+    const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
+    const knowsApiRole = row.schemaVersion === null || row.schemaVersion >= API_ROLE_SINCE;
+    const address = knowsApiRole ? this.#signInAsApi(operator, row.systemIdentifier) : operator;
+    const openWhole = () => this.#pools.open("tenant", address, row.database);
     const route: TenantRoute = {
       kind: "tenant",
       placementNumber: row.number,
@@ -103,7 +126,8 @@ export class Router {
       databaseId: row.databaseId,
       state: row.state,
       versionObstacle: findVersionObstacle(row, this.#latestVersion),
-      open: () => this.#pools.open("tenant", address, row.database),
+      open: () => openWhole().scoped({ setting: SCOPE_SETTING, value: row.organizationId }),
+      openWhole,
     };
     if (route.state === "ACTIVE") {
       if (this.#byNumber.size >= MAX_CACHED_ROUTES) this.#byNumber.clear();

@@ -13,6 +13,7 @@ import { serverUrl, sql } from "../support/app.ts";
 const pools = new Pools(() => undefined);
 const url = (database: string) => `${serverUrl("eu")}/${database}`;
 let count = 0;
+const API_ROLE = `manifest_${process.pid}_api`;
 
 afterAll(() => pools.close());
 
@@ -22,7 +23,7 @@ async function freshDatabase(version: number) {
   const name = `manifest_${process.pid}_${count}`;
   await sql(url("postgres"), `create database ${name} template template0`);
   const database = pools.open("tenant", parseServerUrl(serverUrl("eu"), "url"), name);
-  await migrate(database, { migrations: TENANT_SCHEMA.migrations.slice(0, version), latestVersion: version });
+  await migrate(database, { migrations: TENANT_SCHEMA.migrations.slice(0, version), latestVersion: version }, API_ROLE);
   return { name, database };
 }
 
@@ -41,7 +42,7 @@ test("what differs is named", async () => {
     `alter table tenantry.comments drop column body;
      alter table tenantry.comments alter column author_id drop not null;
      alter table tenantry.resources add column extra int;
-     alter table tenantry.resources enable row level security;
+     alter table tenantry.resources disable row level security;
      alter table tenantry.directory_members disable trigger replace_member;
      drop index tenantry.comments_resource_id;
      create table tenantry.stray (id int primary key);

@@ -1,0 +1,134 @@
+/**
+ * The role that the API signs in with on a server, in place of the operator's: it owns nothing, and sees what row-level
+ * security lets it. One per installation and server; its password is made of a secret at home and the server's identity, so
+ * that no server's administrator learns another's.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import { MAINTENANCE_DATABASE, regionServer } from "#directory/regions";
+import { TenantryError } from "#kernel/errors";
+import type { SecretBox } from "#kernel/secret-box";
+import type { ServerAddress } from "#postgres/connection-url";
+import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
+import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
+import type { Pools } from "#postgres/pools";
+import { scramVerifier } from "#postgres/scram";
+import { SQL_STATE, sqlState } from "#postgres/sql-state";
+
+/** What the secret is sealed for. */
+export const API_SECRET = "api-secret";
+
+const SECRET_BYTES = 32;
+
+/** The role's name and how its passwords are made. */
+export class ApiRole {
+  readonly name: string;
+  /** Servers where it was seen to be able to sign in, by this process. */
+  readonly seenOn = new Set<string>();
+  readonly #secret: Buffer;
+
+  constructor(name: string, secret: Buffer) {
+    this.name = name;
+    this.#secret = secret;
+  }
+
+  /** The same server, signed in to as the API. */
+  on(address: ServerAddress, systemIdentifier: string): ServerAddress {
+    const password = createHmac("sha256", this.#secret).update(systemIdentifier).digest("base64url");
+    return { ...address, user: this.name, password };
+  }
+}
+
+/** Reads what the role's passwords are made of from home, where it is made once. */
+export async function loadApiRole(home: HomeDatabase, secrets: SecretBox, name: string): Promise<ApiRole> {
+  const fresh = secrets.seal(randomBytes(SECRET_BYTES).toString("base64"), API_SECRET);
+  const [row] = await home.query<{ sealed: Buffer }>(
+    "installation.api_secret",
+    // Two processes that start at once get the same one.
+    `with made as (
+       update tenantry.installation set api_secret = $1 where api_secret is null returning api_secret
+     )
+     select api_secret as sealed from made
+     union all select api_secret from tenantry.installation where api_secret is not null`,
+    [fresh],
+  );
+  if (row === undefined) return loadApiRole(home, secrets, name);
+  return new ApiRole(name, Buffer.from(secrets.open(row.sealed, API_SECRET), "base64"));
+}
+
+/** A server as the operator signs in to it. */
+export type AdministeredServer = {
+  server: Queryable<DatabaseKind>;
+  address: ServerAddress;
+  systemIdentifier: string;
+  /** One that the API may try to sign in to. */
+  database: string;
+};
+
+/** The same as {@link ensureApiRole} on a region's server. */
+export async function ensureApiRoleIn(
+  context: { home: HomeDatabase; pools: Pools; secrets: SecretBox; apiRole: ApiRole },
+  regionId: string,
+): Promise<void> {
+  const { pools, apiRole } = context;
+  const { address, systemIdentifier } = await regionServer(context, regionId);
+  const database = MAINTENANCE_DATABASE;
+  const server = pools.open("server", address, database);
+  await ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database });
+}
+
+/**
+ * Sees to it, once per process and server, that the API can sign in there: makes the role, or gives it its password, when it
+ * cannot yet. CAPABILITY_MISSING when the operator's role there may not do that.
+ */
+export async function ensureApiRole(pools: Pools, role: ApiRole, at: AdministeredServer): Promise<void> {
+  if (role.seenOn.has(at.systemIdentifier)) return;
+  const api = role.on(at.address, at.systemIdentifier);
+  if (!(await canSignIn(pools, api, at.database))) await giveRole(role, api, at);
+  role.seenOn.add(at.systemIdentifier);
+}
+
+/** Takes the role away from a server on which nothing of the installation is left. */
+export async function dropApiRole(
+  role: ApiRole,
+  server: Queryable<DatabaseKind>,
+  systemIdentifier: string,
+): Promise<void> {
+  role.seenOn.delete(systemIdentifier);
+  await server.query("api_role.drop", `drop role if exists ${quoteIdentifier(role.name)}`);
+}
+
+async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServer): Promise<void> {
+  const name = quoteIdentifier(role.name);
+  // A verifier, not the password: statements are logged.
+  const password = quoteLiteral(scramVerifier(api.password ?? ""));
+  try {
+    await at.server.query(
+      "api_role.ensure",
+      `do $$ begin
+         create role ${name} login password ${password};
+       exception when duplicate_object or unique_violation then
+         alter role ${name} login password ${password};
+       end $$`,
+    );
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.insufficientPrivilege) throw error;
+    throw new TenantryError(
+      "CAPABILITY_MISSING",
+      `The role ${at.address.user} may not make or change the role ${role.name}, which the API signs in with. As a superuser run: ALTER ROLE ${at.address.user} CREATEROLE;`,
+      { cause: error },
+    );
+  }
+}
+
+async function canSignIn(pools: Pools, address: ServerAddress, database: string): Promise<boolean> {
+  try {
+    await pools.once(address, database, (connection) => connection.query("api_role.try", "select"));
+    return true;
+  } catch (error) {
+    const state = sqlState(error);
+    if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization) return false;
+    // Signed in, and kept out of this database only.
+    if (state === SQL_STATE.insufficientPrivilege) return true;
+    throw error;
+  }
+}
