@@ -10,7 +10,7 @@ import {
 } from "#operations/carry-replication";
 import { noticeHomeAddress } from "#operations/renew-subscriptions";
 import { startOperationRunner } from "#operations/operation-runner";
-import { closeServices, createServices, type Services } from "#operations/services";
+import { closeServices, createServices, type Services, signInAsApi } from "#operations/services";
 
 export type AppOptions = {
   databaseUrl: string;
@@ -79,8 +79,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   let http: HttpServer | undefined;
   if (role !== "worker") {
-    const signIn = await createSignIn(services, options.signIn ?? { mode: "development" });
-    http = await startHttpServer(services, signIn, options);
+    const api = await signInAsApi(services);
+    const signIn = await createSignIn(api, options.signIn ?? { mode: "development" });
+    http = await startHttpServer(api, signIn, options);
     rollback.defer(http.close);
   }
   const running = rollback.move();

@@ -51,11 +51,13 @@ export function grantCommand(): Command {
     .description("give an organization a tenant database in a region; exit code 1 unless it is ACTIVE")
     .argument("<organization>", "its id")
     .argument("<region>", "the region's key")
+    .option("--shared", "in the database that the region's organizations share, in place of one of its own")
     .option("--json", "print one JSON object")
-    .action((organization: string, regionKey: string, options: OutputOptions) =>
+    .action((organization: string, regionKey: string, options: OutputOptions & { shared?: boolean }) =>
       withServices(async (services) => {
         const organizationId = validId("organization", organization);
-        const input = { organizationId, regionKey, isolation: "DEDICATED" } as const;
+        const isolation = options.shared === true ? "SHARED" : "DEDICATED";
+        const input = { organizationId, regionKey, isolation } as const;
         report(options, await grantRegionAccess(services, OPERATOR, input), "ACTIVE");
       }),
     );

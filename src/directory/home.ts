@@ -17,7 +17,7 @@ export type HomeContext = {
   installation: string;
 };
 
-/** The API, the job runner and the listener share these. */
+/** The operation runner, replication and the listener share these; the API has its own. */
 const MAX_HOME_CONNECTIONS = 24;
 
 export type HomeMigrator = (home: HomeDatabase) => Promise<unknown>;

@@ -159,18 +159,44 @@ export async function suspendPlacement(
 }
 
 /**
- * Removes a placement with its tenant database's record, its catalog and its directory rows, all at once. The database
- * itself must be gone.
+ * Takes the organization and its members out of what the placement's database is told, before the placement itself goes. For
+ * a database that stays.
+ */
+export async function unprojectPlacement(
+  { home }: { home: HomeDatabase },
+  { databaseId, organizationId }: Pick<Placement, "databaseId" | "organizationId">,
+): Promise<void> {
+  await home.transaction(async (transaction) => {
+    // As the triggers do (schema/home/0002_replication.sql): who joins meanwhile is not projected any more.
+    await transaction.query("placements.lock", "select from tenantry.organizations where id = $1 for update", [
+      organizationId,
+    ]);
+    for (const table of ["directory_members", "directory_organizations"])
+      await transaction.query(
+        "placements.unproject",
+        `delete from tenantry.${table} where database_id = $1 and organization_id = $2`,
+        [databaseId, organizationId],
+      );
+  });
+}
+
+/**
+ * Removes a placement, its catalog and its directory rows, all at once; with its tenant database's record when that is gone as
+ * a whole.
  */
 export async function forgetPlacement(
   { home }: { home: HomeDatabase },
-  { id, databaseId }: Pick<Placement, "id" | "databaseId">,
+  { id, databaseId, organizationId }: Pick<Placement, "id" | "databaseId" | "organizationId">,
+  { withDatabase }: { withDatabase: boolean },
 ): Promise<void> {
   await home.transaction(async (transaction) => {
-    await transaction.query("placements.forget_catalog", "delete from tenantry.resources where database_id = $1", [
-      databaseId,
-    ]);
+    await transaction.query(
+      "placements.forget_catalog",
+      "delete from tenantry.resources where database_id = $1 and organization_id = $2",
+      [databaseId, organizationId],
+    );
     await transaction.query("placements.forget", "delete from tenantry.placements where id = $1", [id]);
+    if (!withDatabase) return;
     await transaction.query("placements.forget_database", "delete from tenantry.tenant_databases where id = $1", [
       databaseId,
     ]);

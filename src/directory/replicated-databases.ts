@@ -21,8 +21,10 @@ export function listReplicatedDatabases(
             d.schema_version as "schemaVersion", d.migrating_to as "migratingTo"
      from tenantry.tenant_databases d
      where ($1::uuid is null or d.region_id = $1) and ($2::int is null or d.id = $2)
-       and exists (select from tenantry.placements p
-                   where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
+       and (exists (select from tenantry.placements p
+                    where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
+            -- Those that leave a shared one go on telling it so until the last of them takes it along.
+            or (d.isolation = 'SHARED' and d.schema_version is not null and d.closing_at is null))
        and d.id > $3
      order by d.id limit $4`,
     [only.regionId ?? null, only.databaseId ?? null, only.after ?? 0, only.limit ?? null],

@@ -6,8 +6,10 @@ import { resumeRegionAccess, revokeRegionAccess } from "#operations/revoke-regio
 import { retryPlacement } from "#operations/retry-placement";
 import { followPlacement } from "#operations/follow-placement";
 import { readReplicationStatus } from "#operations/replication-status";
+import { settleOrganization } from "#operations/settle-writes";
 import { builder } from "#graphql/builder";
 import { Isolation, PlacementState } from "#graphql/enums";
+import { sayLate } from "#graphql/lag";
 
 const ReplicationStatus = builder
   .objectRef<{ healthy: boolean; parked: boolean; lagBytes: number | null }>("ReplicationStatus")
@@ -100,14 +102,20 @@ builder.mutationField("grantRegionAccess", (t) =>
   t.field({
     type: "Placement",
     description:
-      "Gives an organization a tenant database in a region. Returns when it is ACTIVE, or after 5 s with the state reached; calling again with the same pair returns the same placement.",
+      "Gives an organization a tenant database of its own in a region (DEDICATED), or a place in the one that the region's organizations share (SHARED). Returns when it is ACTIVE, or after 5 s with the state reached; calling again with the same pair returns the same placement.",
     args: { input: t.arg({ type: GrantRegionAccessInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) =>
-      grantRegionAccess(services, actor, {
+    resolve: async (_, { input }, context) => {
+      const { actor, services } = context;
+      const placement = await grantRegionAccess(services, actor, {
         organizationId: validId("organizationId", input.organizationId),
         regionKey: input.regionKey,
         isolation: input.isolation ?? "DEDICATED",
-      }),
+      });
+      // A database that was there already gets the organization's members by replication.
+      if (placement.isolation === "SHARED" && placement.state === "ACTIVE")
+        await sayLate(context, settleOrganization(services, placement.organizationId));
+      return placement;
+    },
   }),
 );
 
@@ -133,7 +141,7 @@ builder.mutationFields((t) => ({
   revokeRegionAccess: t.field({
     type: "Placement",
     description:
-      "Takes an organization's access to a region away. No reads and writes from now on; after 7 days (SUSPENDED), or at once with skipGrace (REVOKING), its database and everything about it is removed. The receipt is the result of the operation.",
+      "Takes an organization's access to a region away. No reads and writes from now on; after 7 days (SUSPENDED), or at once with skipGrace (REVOKING), its data and everything about it is removed: with its database, or, where others share that, row by row. The receipt is the result of the operation.",
     args: { input: t.arg({ type: RevokeRegionAccessInput, required: true }) },
     resolve: (_, { input }, { actor, services }) =>
       revokeRegionAccess(services, actor, {

@@ -20,3 +20,16 @@ export class Turns {
     }
   }
 }
+
+/** Does the work for each item, `atOnce` of them at the same time at most. Rejects with the first failure; what runs goes on. */
+export async function forEachOf<Item>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}

@@ -69,7 +69,8 @@ export async function migrateDatabase(
   const applied = (looked.at(-1) ?? []) as Applied[];
   refuseUnknown(applied, set);
   const missing = set.migrations.slice(applied.length);
-  for (const migration of missing.slice(0, -1)) await session.script(label(migration), transactionOf(migration, apiRole));
+  for (const migration of missing.slice(0, -1))
+    await session.script(label(migration), transactionOf(migration, apiRole));
   const last = missing.at(-1);
   const known = outcomeFrom(applied.length);
   // The fingerprint comes after the commit: no lock is held while it is read.

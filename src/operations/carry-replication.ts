@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { ensureApiRoleIn } from "#directory/api-role";
-import { listCarriedRegions, listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
+import { listCarriedRegions, listReplicatedDatabases } from "#directory/replicated-databases";
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { Turns } from "#kernel/turns";
 import { delay } from "#kernel/wait";
@@ -12,15 +12,16 @@ import { redactedMessage } from "#kernel/redaction";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { Session } from "#postgres/database";
 import { probeServer } from "#postgres/probe";
+import { LOCK_CLASS, tryLock, unlock } from "#postgres/session-lock";
 import { Carrier } from "#replication/carrier";
 import type { CarrierOptions } from "#replication/carrier-options";
 import { placesFor } from "#replication/capacity";
-import { linksOf, type Link } from "#replication/link";
+import type { Link } from "#replication/link";
 import { linkName, scoutName } from "#replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#replication/nudge";
 import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#replication/sweep";
 import { REGION_CHANNEL, type Services } from "#operations/services";
-import { flowsOf } from "#operations/tenant-links";
+import { linksAt } from "#operations/tenant-links";
 
 export type ReplicationOptions = {
   carrier: Partial<CarrierOptions>;
@@ -35,8 +36,6 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
   sweepIntervalMs: 30_000,
 };
 
-// First key of the two-key advisory locks at home; the second is a hash of the region's id.
-const LOCK_CLASS = 7_365_003;
 /** Sweeps at once: each holds a connection to home for as long as it takes. */
 const MAX_SWEEPS = 4;
 const sweepTurns = new Turns(MAX_SWEEPS);
@@ -177,23 +176,18 @@ async function takeRegions(
     if (wanted.includes(regionId) && !leadership.isStale(regionId)) continue;
     await leadership.dropped(regionId);
     mine.delete(regionId);
-    await session.query("regions.release", "select pg_advisory_unlock($1, hashtext($2))", [LOCK_CLASS, regionId]);
+    await unlock(session, LOCK_CLASS.region, regionId);
   }
   for (const regionId of wanted) {
     if (mine.has(regionId)) continue;
-    const [row] = await session.query<{ taken: boolean }>(
-      "regions.take",
-      "select pg_try_advisory_lock($1, hashtext($2)) as taken",
-      [LOCK_CLASS, regionId],
-    );
-    if (row?.taken !== true) continue;
+    if (!(await tryLock(session, LOCK_CLASS.region, regionId))) continue;
     mine.add(regionId);
     try {
       await leadership.gained(regionId);
     } catch (error) {
       services.logger.warn({ err: error }, "a region could not be taken over; it will be tried again");
       mine.delete(regionId);
-      await session.query("regions.release", "select pg_advisory_unlock($1, hashtext($2))", [LOCK_CLASS, regionId]);
+      await unlock(session, LOCK_CLASS.region, regionId);
     }
   }
 }
@@ -208,7 +202,7 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   ]);
   const openAt = async (id: LinkId, at: ServerAddress): Promise<Link | undefined> => {
     const [row] = await listReplicatedDatabases(services, { databaseId: id.databaseId });
-    return row === undefined ? undefined : openReplicatedLink(services, row, id, at);
+    return row === undefined ? undefined : linksAt(services, row, at)?.[id.direction];
   };
   const openLink = (id: LinkId) => openAt(id, address);
   const reopenLink = async (id: LinkId) => openAt(id, await regionAddress(services, regionId));
@@ -253,26 +247,4 @@ async function carryRegion(services: Services, regionId: string, options: Replic
       await carrier.stop();
     },
   };
-}
-
-/**
- * A link of a replicated database with both ends open. Undefined for a database that is newer than this program: it would
- * take columns off the publication that it does not know of.
- */
-function openReplicatedLink(
-  services: Services,
-  row: ReplicatedDatabase,
-  id: LinkId,
-  address: ServerAddress,
-): Link | undefined {
-  const flows = flowsOf(services.tenantSchema, row);
-  if (flows === undefined) return undefined;
-  const links = linksOf(
-    services.installation,
-    row.databaseId,
-    { database: services.home, address: services.homeAddress, name: services.homeDatabaseName },
-    { database: services.pools.open("tenant", address, row.database), address, name: row.database },
-    flows,
-  );
-  return links[id.direction];
 }

@@ -17,7 +17,7 @@ import {
   writeManifest,
 } from "#operations/export-format";
 import { LinesWriter } from "#operations/json-lines";
-import { placementSubject, requesterOf } from "#operations/operation";
+import { onPlacement, requesterOf } from "#operations/operation";
 import { runHere } from "#operations/operation-here";
 import type { Services } from "#operations/services";
 import { explainTransfer, type TransferOptions } from "#operations/transfer-failure";
@@ -35,14 +35,7 @@ export async function runExport(
 ): Promise<Manifest> {
   authorizeOperator(actor);
   const placement = await getPlacement(services, actor, placementId);
-  const request = {
-    kind: "export-placement",
-    subject: placementSubject(placement.id),
-    placementId: placement.id,
-    organizationId: placement.organizationId,
-    regionId: placement.regionId,
-    input: { folder },
-  } as const;
+  const request = { ...onPlacement("export-placement", placement), input: { folder } };
   return runHere(services, requesterOf(actor), request, (run) =>
     run.step("export", async () => {
       const manifest = await exportPlacement(services, placement, folder, options);

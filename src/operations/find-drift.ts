@@ -1,6 +1,7 @@
 /** How tenant databases differ from what their version should look like. Reads only. */
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
 import { regionAddress } from "#directory/regions";
+import { forEachOf } from "#kernel/turns";
 import { describeSchemaIn } from "#migrations/fingerprint";
 import { expectedSchema } from "#migrations/manifest";
 import { diffSchema } from "#migrations/schema-difference";
@@ -21,18 +22,14 @@ const MAX_DIFFERENCES = 20;
 
 /** Looks into every tenant database that can be reached, one connection each. */
 export async function findDrift(services: Services): Promise<Drift[]> {
-  const queue = await listReplicatedDatabases(services, {});
   const addresses = new Map<string, ServerAddress>();
   const found: Drift[] = [];
-  const worker = async () => {
-    for (let row = queue.shift(); row !== undefined; row = queue.shift()) {
-      const address = addresses.get(row.regionId) ?? (await regionAddress(services, row.regionId));
-      addresses.set(row.regionId, address);
-      const drift = await look(services, row, address);
-      if (drift !== undefined) found.push(drift);
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  await forEachOf(await listReplicatedDatabases(services, {}), CONCURRENCY, async (row) => {
+    const address = addresses.get(row.regionId) ?? (await regionAddress(services, row.regionId));
+    addresses.set(row.regionId, address);
+    const drift = await look(services, row, address);
+    if (drift !== undefined) found.push(drift);
+  });
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
 }
 

@@ -29,6 +29,8 @@ export type StuckPlacement = {
   regionId: string;
   state: string;
   failure: string | null;
+  /** Of a suspended one: when it is to be dropped. */
+  dropAfter: Date | null;
   /** Whether an operation will try again by itself. */
   isWaiting: boolean;
 };
@@ -158,7 +160,7 @@ export function findStuckPlacements({ home }: Pick<Services, "home">): Promise<S
   return home.query<StuckPlacement>(
     "placements.stuck",
     `select p.id, p.organization_id as "organizationId", p.region_id as "regionId", p.state, p.failure,
-            o.id is not null as "isWaiting"
+            p.drop_after as "dropAfter", o.id is not null as "isWaiting"
      from tenantry.placements p
      left join tenantry.operations o on o.placement_id = p.id and o.state in ('WAITING', 'RUNNING')
      where p.state = 'FAILED' or (p.state in ('PROVISIONING', 'REVOKING', 'SUSPENDED') and o.id is null)

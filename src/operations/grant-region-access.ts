@@ -2,17 +2,19 @@ import type { Actor } from "#auth/actor";
 import { requireInOrganization } from "#auth/membership";
 import { findPlacement, type Isolation, type Placement } from "#directory/placements";
 import { getRegion, holdRegion, type Region } from "#directory/regions";
+import { takeSharedDatabase } from "#directory/shared-databases";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import { validRegionKey } from "#kernel/validation";
+import type { Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
+import { onPlacement, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
 import { isBeingMade, waitWhile } from "#operations/wait-while";
 import { namePrefix } from "#replication/names";
 
 /**
- * Gives an organization a tenant database in a region. Returns when it is ACTIVE, or FAILED and not tried again by itself,
+ * Gives an organization a tenant database of its own in a region, or a place in the region's shared one. Returns when it is ACTIVE, or FAILED and not tried again by itself,
  * or after 5 s with the state reached; the same placement when called again. INVALID_INPUT on an unknown region, NOT_FOUND for an
  * organization that is not the actor's, CONFLICT when the placement exists with another isolation.
  */
@@ -22,8 +24,6 @@ export async function grantRegionAccess(
   input: { organizationId: string; regionKey: string; isolation: Isolation },
 ): Promise<Placement> {
   await requireInOrganization(services.home, actor, input.organizationId, "manage-placements");
-  if (input.isolation === "SHARED")
-    throw invalidInput("isolation", "SHARED is not offered yet: grant DEDICATED access.");
   const region = await requireRegion(services, input.regionKey);
   const existing = await findPlacement(services, input.organizationId, region.id);
   const id = existing?.id ?? (await requestPlacement(services, actor, input, region));
@@ -55,26 +55,19 @@ async function requestPlacement(
     await services.home.transaction(async (transaction) => {
       if (!(await holdRegion({ home: transaction }, region.id)))
         throw invalidInput("regionKey", `There is no region ${region.key}.`);
-      await transaction.query(
-        "placements.request",
-        `with reserved as (
-           select nextval(pg_get_serial_sequence('tenantry.tenant_databases', 'id'))::int as id
-         ), database as (
-           insert into tenantry.tenant_databases (id, region_id, isolation, name)
-           overriding system value
-           select id, $3, $4, $5 || id from reserved returning id
-         )
-         insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
-         select $1, $2, $3, id, $4, 'PROVISIONING' from database`,
-        [id, input.organizationId, region.id, input.isolation, namePrefix(services.installation)],
-      );
-      await requestOperation(transaction, requesterOf(actor), {
-        kind: "provision-placement",
-        subject: placementSubject(id),
-        placementId: id,
-        organizationId: input.organizationId,
-        regionId: region.id,
+      const isReady = await recordPlacement(transaction, {
+        id,
+        ...input,
+        region,
+        prefix: namePrefix(services.installation),
       });
+      // The shared database is there: the placement's members are on their way to it, and nothing else is to be done.
+      if (isReady) return;
+      await requestOperation(
+        transaction,
+        requesterOf(actor),
+        onPlacement("provision-placement", { id, organizationId: input.organizationId, regionId: region.id }),
+      );
     });
     return id;
   } catch (error) {
@@ -86,4 +79,36 @@ async function requestPlacement(
     if (placement === undefined) throw error;
     return placement.id;
   }
+}
+
+/** Returns whether the placement can be used at once. */
+async function recordPlacement(
+  home: Queryable<"home">,
+  placement: { id: string; organizationId: string; isolation: Isolation; region: Region; prefix: string },
+): Promise<boolean> {
+  const { id, organizationId, isolation, region, prefix } = placement;
+  if (isolation === "SHARED") {
+    const shared = await takeSharedDatabase({ home }, region.id, prefix);
+    await home.query(
+      "placements.join",
+      `insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
+       values ($1, $2, $3, $4, 'SHARED', $5)`,
+      [id, organizationId, region.id, shared.id, shared.isReady ? "ACTIVE" : "PROVISIONING"],
+    );
+    return shared.isReady;
+  }
+  await home.query(
+    "placements.request",
+    `with reserved as (
+       select nextval(pg_get_serial_sequence('tenantry.tenant_databases', 'id'))::int as id
+     ), database as (
+       insert into tenantry.tenant_databases (id, region_id, isolation, name)
+       overriding system value
+       select id, $3, 'DEDICATED', $4 || id from reserved returning id
+     )
+     insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
+     select $1, $2, $3, id, 'DEDICATED', 'PROVISIONING' from database`,
+    [id, organizationId, region.id, prefix],
+  );
+  return false;
 }

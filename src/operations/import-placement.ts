@@ -12,7 +12,7 @@ import { type ExportedFile, fileOf, type Manifest, readManifest, type TableName 
 import { importRows, type ImportTarget } from "#operations/import-rows";
 import { readPieces } from "#operations/json-lines";
 import { listMissingMembers, type MissingMember } from "#operations/missing-members";
-import { placementSubject, requesterOf } from "#operations/operation";
+import { onPlacement, requesterOf } from "#operations/operation";
 import { runHere } from "#operations/operation-here";
 import type { Services } from "#operations/services";
 import { settleResources } from "#operations/settle-writes";
@@ -52,16 +52,10 @@ export async function runImport(
   options: ImportOptions = {},
 ): Promise<Imported> {
   authorizeOperator(actor);
-  const { organizationId, regionId } = await getPlacement(services, actor, placementId);
-  const subject = placementSubject(placementId);
   const request = {
-    kind: "import-placement",
-    subject,
-    placementId,
-    organizationId,
-    regionId,
+    ...onPlacement("import-placement", await getPlacement(services, actor, placementId)),
     input: { folder },
-  } as const;
+  };
   return runHere(services, requesterOf(actor), request, (run) =>
     run.step("import", async () => {
       // Under the lock: what it was before may have changed.

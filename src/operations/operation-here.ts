@@ -1,7 +1,8 @@
 /** Operations that a command runs itself, such as a fleet migration: recorded like the others, run by whoever asked. */
 import { newId } from "#kernel/ids";
 import { TenantryError } from "#kernel/errors";
-import { type CallerKind, lockSubject, type OperationRequest, unlockSubject } from "#operations/operation";
+import { type CallerKind, type OperationRequest, REQUEST_COLUMNS, requestValues } from "#operations/operation";
+import { LOCK_CLASS, tryLock, unlock } from "#postgres/session-lock";
 import { OperationRun } from "#operations/operation-run";
 import type { Services } from "#operations/services";
 
@@ -16,7 +17,7 @@ export async function runHere<Kind extends CallerKind, Result>(
   work: (run: OperationRun<Kind>) => Promise<Result>,
 ): Promise<Result> {
   return services.home.session(async (session) => {
-    if (!(await lockSubject(session, request.subject)))
+    if (!(await tryLock(session, LOCK_CLASS.operationSubject, request.subject)))
       throw new TenantryError("CONFLICT", `Another operation on ${request.subject} is running: see tenantry ops.`);
     const id = newId();
     await session.query(
@@ -28,20 +29,10 @@ export async function runHere<Kind extends CallerKind, Result>(
     );
     const [started] = await session.query<{ at: string }>(
       "operations.start_here",
-      `insert into tenantry.operations
-         (id, kind, subject, placement_id, organization_id, region_id, requested_by, input, state, attempts, started_at)
+      `insert into tenantry.operations (${REQUEST_COLUMNS}, state, attempts, started_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8, 'RUNNING', 1, now())
        returning now()::text as at`,
-      [
-        id,
-        request.kind,
-        request.subject,
-        request.placementId ?? null,
-        request.organizationId ?? null,
-        request.regionId ?? null,
-        requestedBy,
-        JSON.stringify(request.input ?? {}),
-      ],
+      requestValues(id, requestedBy, request),
     );
     const run = new OperationRun<Kind>(
       services,
@@ -66,7 +57,7 @@ export async function runHere<Kind extends CallerKind, Result>(
       await run.fail(error, { retries: false });
       throw error;
     } finally {
-      await unlockSubject(session, request.subject);
+      await unlock(session, LOCK_CLASS.operationSubject, request.subject);
     }
   });
 }

@@ -5,14 +5,8 @@
 import { z } from "zod";
 import { delay } from "#kernel/wait";
 import type { Session } from "#postgres/database";
-import {
-  type CallerKind,
-  lockSubject,
-  OPERATION_CHANNEL,
-  OPERATIONS,
-  type OperationKind,
-  unlockSubject,
-} from "#operations/operation";
+import { LOCK_CLASS, tryLock, unlock } from "#postgres/session-lock";
+import { type CallerKind, OPERATION_CHANNEL, OPERATIONS, type OperationKind } from "#operations/operation";
 import { type ClaimedOperation, OperationRun } from "#operations/operation-run";
 import { provisionPlacement } from "#operations/provision-placement";
 import { renewSubscriptions } from "#operations/renew-subscriptions";
@@ -38,9 +32,6 @@ const MAX_PER_SERVER = 4;
 /** When a notification is missed, what is due is found after this long. */
 const POLL_INTERVAL_MS = 2_000;
 const RECONNECT_PAUSE_MS = 500;
-
-// First key of the two-key advisory locks at home; the second is a hash of the place.
-const SERVER_LOCK = 7_365_005;
 
 export type OperationRunner = {
   /** Takes nothing more and lets what runs finish. */
@@ -118,11 +109,11 @@ async function runInSession(
 async function release(session: Session<"home">, held: Held): Promise<void> {
   for (const { subject, place } of held.ended.splice(0)) {
     if (subject !== undefined) {
-      await unlockSubject(session, subject);
+      await unlock(session, LOCK_CLASS.operationSubject, subject);
       held.subjects.delete(subject);
     }
     if (place !== undefined) {
-      await session.query("operations.unlock", "select pg_advisory_unlock($1, hashtext($2))", [SERVER_LOCK, place]);
+      await unlock(session, LOCK_CLASS.operationPlace, place);
       held.places.delete(place);
     }
   }
@@ -191,12 +182,7 @@ async function takePlace(
   for (let index = 0; index < MAX_PER_SERVER; index += 1) {
     const place = `${regionId} ${index}`;
     if (held.places.has(place)) continue;
-    const [row] = await session.query<{ taken: boolean }>(
-      "operations.lock",
-      "select pg_try_advisory_lock($1, hashtext($2)) as taken",
-      [SERVER_LOCK, place],
-    );
-    if (row?.taken !== true) continue;
+    if (!(await tryLock(session, LOCK_CLASS.operationPlace, place))) continue;
     held.places.add(place);
     return place;
   }
@@ -208,7 +194,7 @@ async function claim(
   session: Session<"home">,
   candidate: Candidate,
 ): Promise<ClaimedOperation<WorkerKind> | undefined> {
-  if (!(await lockSubject(session, candidate.subject))) return undefined;
+  if (!(await tryLock(session, LOCK_CLASS.operationSubject, candidate.subject))) return undefined;
   const { kind } = candidate;
   const byCaller = !isWorkerKind(kind);
   const [row] = await session.query<Pick<ClaimedOperation, "input" | "result" | "attempts" | "claimedAt">>(
@@ -223,7 +209,7 @@ async function claim(
     [candidate.id, byCaller],
   );
   if (row !== undefined && isWorkerKind(kind)) return { ...candidate, kind, ...row };
-  await unlockSubject(session, candidate.subject);
+  await unlock(session, LOCK_CLASS.operationSubject, candidate.subject);
   return undefined;
 }
 

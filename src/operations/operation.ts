@@ -4,7 +4,7 @@
  */
 import type { Actor } from "#auth/actor";
 import { newId } from "#kernel/ids";
-import type { Queryable, Session } from "#postgres/database";
+import type { Queryable } from "#postgres/database";
 
 /**
  * Each kind with its steps, in order. `worker`: run by the operation runner of any process, again after a failure.
@@ -17,7 +17,19 @@ export const OPERATIONS = {
   },
   "revoke-placement": {
     runBy: "worker",
-    steps: ["stop-writes", "count", "export", "drop-links", "drop-database", "drop-remains", "forget"],
+    steps: [
+      "stop-writes",
+      "count",
+      "export",
+      // In a database that others share.
+      "delete-rows",
+      "withdraw-directory",
+      // A database of its own, or when nobody else is left in it.
+      "drop-links",
+      "drop-database",
+      "drop-remains",
+      "forget",
+    ],
   },
   // Writes current addresses and passwords into the subscriptions on both sides.
   "renew-subscriptions": { runBy: "worker", steps: ["renew"] },
@@ -70,43 +82,23 @@ export async function requestOperation(
 ): Promise<string> {
   const [row] = await home.query<{ id: string }>(
     "operations.request",
-    `insert into tenantry.operations as o
-       (id, kind, subject, placement_id, organization_id, region_id, requested_by, input, due_at)
+    `insert into tenantry.operations as o (${REQUEST_COLUMNS}, due_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, clock_timestamp()))
      on conflict (kind, subject) where state in ('WAITING', 'RUNNING')
        do update set due_at = excluded.due_at, input = o.input || excluded.input
      returning id`,
-    [
-      newId(),
-      request.kind,
-      request.subject,
-      request.placementId ?? null,
-      request.organizationId ?? null,
-      request.regionId ?? null,
-      requestedBy,
-      JSON.stringify(request.input ?? {}),
-      request.dueAt ?? null,
-    ],
+    [...requestValues(newId(), requestedBy, request), request.dueAt ?? null],
   );
   if (row === undefined) throw new Error("the insert returned no row");
   return row.id;
 }
 
-// First key of the two-key advisory locks at home; the second is a hash of the subject.
-const SUBJECT_LOCK = 7_365_004;
+/** The columns that say what was asked for, in the order of {@link requestValues}. */
+export const REQUEST_COLUMNS = "id, kind, subject, placement_id, organization_id, region_id, requested_by, input";
 
-/** Takes the subject for this session; false when an operation on it runs. The lock ends with the session. */
-export async function lockSubject(session: Session<"home">, subject: string): Promise<boolean> {
-  const [row] = await session.query<{ taken: boolean }>(
-    "operations.lock",
-    "select pg_try_advisory_lock($1, hashtext($2)) as taken",
-    [SUBJECT_LOCK, subject],
-  );
-  return row?.taken === true;
-}
-
-export async function unlockSubject(session: Session<"home">, subject: string): Promise<void> {
-  await session.query("operations.unlock", "select pg_advisory_unlock($1, hashtext($2))", [SUBJECT_LOCK, subject]);
+export function requestValues(id: string, requestedBy: string, request: OperationRequest): unknown[] {
+  const { kind, subject, placementId = null, organizationId = null, regionId = null, input = {} } = request;
+  return [id, kind, subject, placementId, organizationId, regionId, requestedBy, JSON.stringify(input)];
 }
 
 /** Takes back what waits; what runs already is not stopped. */
@@ -127,4 +119,19 @@ export function regionSubject(regionId: string): string {
 /** What operations on a placement have as their subject. */
 export function placementSubject(placementId: string): string {
   return `placement:${placementId}`;
+}
+
+type PlacementKind = Extract<OperationKind, `${string}-placement`>;
+
+/** An operation on a placement. */
+export function onPlacement<Kind extends PlacementKind>(
+  kind: Kind,
+  { id, organizationId, regionId }: { id: string; organizationId: string; regionId: string },
+): OperationRequest & { kind: Kind } {
+  return { kind, subject: placementSubject(id), placementId: id, organizationId, regionId };
+}
+
+/** An operation on a region as a whole. */
+export function onRegion<Kind extends OperationKind>(kind: Kind, regionId: string): OperationRequest & { kind: Kind } {
+  return { kind, subject: regionSubject(regionId), regionId };
 }

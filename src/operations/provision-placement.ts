@@ -10,6 +10,7 @@ import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import { readRoom } from "#postgres/probe";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
 import { findShortage } from "#replication/capacity";
 import { establishLink } from "#replication/establish";
 import { nudge } from "#replication/nudge";
@@ -19,6 +20,8 @@ import { databaseExists, ensureTemplate } from "#operations/template-database";
 import type { Services } from "#operations/services";
 import { tenantLinks } from "#operations/tenant-links";
 
+const LOCK_TIMEOUT_MS = 60_000;
+
 /** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the operation runs again. */
 export async function provisionPlacement(services: Services, run: OperationRun<"provision-placement">): Promise<void> {
   const { placementId } = run.operation;
@@ -26,7 +29,12 @@ export async function provisionPlacement(services: Services, run: OperationRun<"
   // Revoked meanwhile, or made by an attempt whose end could not be recorded.
   if (placement === undefined || (placement.state !== "PROVISIONING" && placement.state !== "FAILED")) return;
   try {
-    await provision(services, run, placement);
+    if (placement.isolation === "DEDICATED") await provision(services, run, placement);
+    // Several placements can want the same database made.
+    else
+      await whileLocked(services.home, LOCK_CLASS.sharedDatabase, String(placement.databaseId), LOCK_TIMEOUT_MS, () =>
+        provision(services, run, placement),
+      );
   } catch (error) {
     await setPlacementState(services, placement.id, "FAILED", classifyFailure(error).sentence);
     throw error;

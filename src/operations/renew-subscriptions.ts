@@ -1,9 +1,10 @@
 /** Writes the current addresses and passwords of home and of a region's server into the subscriptions on both sides. */
 import { listCarriedRegions, listReplicatedDatabases } from "#directory/replicated-databases";
 import { OPERATOR } from "#auth/actor";
+import { forEachOf } from "#kernel/turns";
 import { formatConnectionString } from "#postgres/connection-url";
 import { findSubscription, refreshConnection } from "#replication/subscription";
-import { regionSubject, requestOperation, requesterOf } from "#operations/operation";
+import { onRegion, requestOperation, requesterOf } from "#operations/operation";
 import type { OperationRun } from "#operations/operation-run";
 import type { Services } from "#operations/services";
 import { tenantLinks } from "#operations/tenant-links";
@@ -18,17 +19,13 @@ const CONCURRENCY = 4;
 export async function renewSubscriptions(services: Services, run: OperationRun<"renew-subscriptions">): Promise<void> {
   const { regionId } = run.operation;
   if (regionId === null) return;
-  await run.step("renew", async () => {
-    const queue = await listReplicatedDatabases(services, { regionId });
-    const worker = async () => {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        const links = await tenantLinks(services, next);
-        for (const link of [links.catalog, links.directory])
-          if ((await findSubscription(link)) !== undefined) await refreshConnection(link);
-      }
-    };
-    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
-  });
+  await run.step("renew", async () =>
+    forEachOf(await listReplicatedDatabases(services, { regionId }), CONCURRENCY, async (database) => {
+      const links = await tenantLinks(services, database);
+      for (const link of [links.catalog, links.directory])
+        if ((await findSubscription(link)) !== undefined) await refreshConnection(link);
+    }),
+  );
 }
 
 /** Compares home's address with the one that subscriptions were told, and has them renewed when it is another. */
@@ -45,10 +42,6 @@ export async function noticeHomeAddress(services: Services): Promise<void> {
       secrets.seal(address, HOME_ADDRESS),
     ]);
     for (const regionId of await listCarriedRegions({ home: transaction }))
-      await requestOperation(transaction, requesterOf(OPERATOR), {
-        kind: "renew-subscriptions",
-        subject: regionSubject(regionId),
-        regionId,
-      });
+      await requestOperation(transaction, requesterOf(OPERATOR), onRegion("renew-subscriptions", regionId));
   });
 }

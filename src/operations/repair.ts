@@ -5,8 +5,10 @@ import { MAINTENANCE_DATABASE } from "#directory/regions";
 import { redactedMessage } from "#kernel/redaction";
 import { quoteIdentifier } from "#postgres/identifiers";
 import { findOrphans, findStuckPlacements, type Orphan } from "#operations/find-orphans";
-import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
+import { dropDisabled } from "#replication/subscription";
+import { onPlacement, requestOperation, requesterOf } from "#operations/operation";
 import { runHere } from "#operations/operation-here";
+import { GRACE_MS } from "#operations/revoke-region-access";
 import type { Services } from "#operations/services";
 
 /** What was done about one thing, or why nothing was. */
@@ -60,8 +62,7 @@ async function dropOrphan(services: Services, { address, kind, name, database }:
       );
     if (kind === "subscription") {
       await connection.query("repair.subscription", `alter subscription ${quoted} disable`);
-      await connection.query("repair.subscription", `alter subscription ${quoted} set (slot_name = none)`);
-      await connection.query("repair.subscription", `drop subscription if exists ${quoted}`);
+      await dropDisabled(connection, name);
     }
   });
 }
@@ -70,14 +71,11 @@ async function resumeStuck(services: Services): Promise<Repair[]> {
   const repairs: Repair[] = [];
   for (const stuck of await findStuckPlacements(services)) {
     if (stuck.isWaiting) continue;
+    const isMade = stuck.state !== "PROVISIONING" && stuck.state !== "FAILED";
     await requestOperation(services.home, requesterOf(OPERATOR), {
-      kind: stuck.state === "PROVISIONING" || stuck.state === "FAILED" ? "provision-placement" : "revoke-placement",
-      subject: placementSubject(stuck.id),
-      placementId: stuck.id,
-      organizationId: stuck.organizationId,
-      regionId: stuck.regionId,
+      ...onPlacement(isMade ? "revoke-placement" : "provision-placement", stuck),
       // A suspended one keeps the rest of its grace.
-      ...(stuck.state === "SUSPENDED" ? { dueAt: await dropMoment(services, stuck.id) } : {}),
+      ...(stuck.state === "SUSPENDED" ? { dueAt: stuck.dropAfter ?? new Date(Date.now() + GRACE_MS) } : {}),
     });
     repairs.push({
       server: "home",
@@ -87,13 +85,4 @@ async function resumeStuck(services: Services): Promise<Repair[]> {
     });
   }
   return repairs;
-}
-
-async function dropMoment({ home }: Services, placementId: string): Promise<Date> {
-  const [row] = await home.query<{ at: Date }>(
-    "placements.drop_after",
-    "select coalesce(drop_after, now() + interval '7 days') as at from tenantry.placements where id = $1",
-    [placementId],
-  );
-  return row?.at ?? new Date();
 }

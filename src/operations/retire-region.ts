@@ -9,7 +9,7 @@ import {
   type Region,
   regionServer,
 } from "#directory/regions";
-import { regionSubject, requestOperation, requesterOf } from "#operations/operation";
+import { onRegion, requestOperation, requesterOf } from "#operations/operation";
 import type { OperationRun } from "#operations/operation-run";
 import type { Services } from "#operations/services";
 import { dropTemplates } from "#operations/template-database";
@@ -28,9 +28,7 @@ export async function retireRegion(
   await services.home.transaction(async (transaction) => {
     await markRetired({ home: transaction }, region.id);
     await requestOperation(transaction, requesterOf(actor), {
-      kind: "retire-region",
-      subject: regionSubject(region.id),
-      regionId: region.id,
+      ...onRegion("retire-region", region.id),
       input: { abandonServer: input.abandonServer },
     });
   });

@@ -1,7 +1,7 @@
 import type { Actor } from "#auth/actor";
 import { requireInOrganization } from "#auth/membership";
 import { getPlacement, type Placement, setPlacementState } from "#directory/placements";
-import { placementSubject, requestOperation, requesterOf } from "#operations/operation";
+import { onPlacement, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
 import { isBeingMade, waitWhile } from "#operations/wait-while";
 
@@ -16,13 +16,8 @@ export async function retryPlacement(services: Services, actor: Actor, id: strin
   if (state !== "FAILED" && state !== "PROVISIONING" && state !== "REVOKING") return placement;
   await services.home.transaction(async (transaction) => {
     if (state === "FAILED") await setPlacementState({ home: transaction }, id, "PROVISIONING");
-    await requestOperation(transaction, requesterOf(actor), {
-      kind: state === "REVOKING" ? "revoke-placement" : "provision-placement",
-      subject: placementSubject(id),
-      placementId: id,
-      organizationId: placement.organizationId,
-      regionId: placement.regionId,
-    });
+    const kind = state === "REVOKING" ? "revoke-placement" : "provision-placement";
+    await requestOperation(transaction, requesterOf(actor), onPlacement(kind, placement));
   });
   return waitWhile(
     services,

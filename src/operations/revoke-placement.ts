@@ -5,11 +5,20 @@
 import { join } from "node:path";
 import { OPERATOR } from "#auth/actor";
 import { getOrganization } from "#directory/organizations";
-import { beginRevoking, findPlacementById, forgetPlacement, type Placement } from "#directory/placements";
+import {
+  beginRevoking,
+  findPlacementById,
+  forgetPlacement,
+  type Placement,
+  unprojectPlacement,
+} from "#directory/placements";
 import { findRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
+import { closeWithLast } from "#directory/shared-databases";
 import { TenantryError } from "#kernel/errors";
+import type { ServerAddress } from "#postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
+import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
 import { removePublisher, removeSubscriber } from "#replication/establish";
 import type { Link } from "#replication/link";
 import { findManifest } from "#operations/export-format";
@@ -17,6 +26,7 @@ import { exportPlacement } from "#operations/export-placement";
 import type { OperationRun } from "#operations/operation-run";
 import { cancelOperation, placementSubject } from "#operations/operation";
 import type { Services } from "#operations/services";
+import { closeToPlacement, deleteContent, knowsOrganization } from "#operations/shared-content";
 import { databaseExists } from "#operations/template-database";
 import { tenantLinks } from "#operations/tenant-links";
 
@@ -34,54 +44,74 @@ export type Receipt = {
   remaining: string;
 };
 
+const DIRECTORY_TIMEOUT_MS = 10_000;
+
 const REMAINING =
-  "Backups and WAL archives of the region's and of home's servers may hold the data until they expire; so may exports and the servers' statement logs.";
+  "Backups and WAL archives of the region's and of home's servers may hold the data until they expire; so may exports and the servers' statement logs. Where the database was shared, its files hold deleted rows until VACUUM has run.";
 
 type Run = OperationRun<"revoke-placement">;
-type Context = { services: Services; run: Run; placement: Placement; server: ServerDatabase; database: TenantDatabase };
+type Context = {
+  services: Services;
+  run: Run;
+  placement: Placement;
+  address: ServerAddress;
+  server: ServerDatabase;
+  database: TenantDatabase;
+  /** Nobody else is in the database: it goes as a whole. */
+  isAlone: boolean;
+};
+
+/** Another placement of the same database may be made or taken away at the same time; that takes seconds. */
+const SHARED_LOCK_TIMEOUT_MS = 60_000;
 
 /** Takes the placement away. Returns without doing anything when that was undone or is over. */
 export async function revokePlacement(services: Services, run: Run): Promise<void> {
   const placement = await findPlacementById(services, run.operation.placementId ?? "");
   if (placement === undefined) return;
+  if (placement.isolation === "DEDICATED") return revoke(services, run, placement);
+  const name = String(placement.databaseId);
+  await whileLocked(services.home, LOCK_CLASS.sharedDatabase, name, SHARED_LOCK_TIMEOUT_MS, () =>
+    revoke(services, run, placement),
+  );
+}
+
+async function revoke(services: Services, run: Run, placement: Placement): Promise<void> {
   const address = await regionAddress(services, placement.regionId);
-  const context: Context = {
-    services,
-    run,
-    placement,
-    server: services.pools.open("server", address, MAINTENANCE_DATABASE),
-    database: services.pools.open("tenant", address, placement.database),
-  };
+  const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
+  const database = services.pools.open("tenant", address, placement.database);
+  const context: Context = { services, run, placement, address, server, database, isAlone: true };
   if (!(await run.step("stop-writes", () => stopWrites(context)))) return;
-  const exists = await databaseExists(context.server, placement.database);
+  const exists = await databaseExists(server, placement.database);
   if (exists) {
     await run.step("count", () => count(context));
     await run.step("export", () => exportFirst(context));
   }
+  const { isAlone } = context;
+  await run.step("delete-rows", async () => (isAlone || !exists ? undefined : deleteRows(context)));
+  await run.step("withdraw-directory", async () => (isAlone || !exists ? undefined : withdrawDirectory(context)));
   const links = await tenantLinks(services, placement, { despiteFence: true });
-  await run.step("drop-links", () => dropLinks(context, links, exists));
-  await run.step("drop-database", async () => {
-    await services.pools.closeDatabase(address, placement.database);
-    await context.server.query(
-      "databases.drop",
-      `drop database if exists ${quoteIdentifier(placement.database)} with (force)`,
-    );
-    await noteRemoved(context, "database", `region, ${placement.database}`);
-  });
+  await run.step("drop-links", async () => (isAlone ? dropLinks(context, links, exists) : undefined));
+  await run.step("drop-database", async () => (isAlone ? dropDatabase(context) : undefined));
   // Home's side once more: a carrier that was mending the link just then may have made parts of it anew, and from now on
   // it cannot.
-  await run.step("drop-remains", () => dropHomeSide(links));
+  await run.step("drop-remains", async () => (isAlone ? dropHomeSide(links) : undefined));
   await run.step("forget", async () => {
     await noteRemoved(context, "catalog, directory and placement", "home");
     await cancelOperation(services.home, "provision-placement", placementSubject(placement.id));
-    await forgetPlacement(services, placement);
+    await forgetPlacement(services, placement, { withDatabase: isAlone });
   });
 }
 
-/** False when the revocation was undone. From here on it cannot be. */
-async function stopWrites({ services, placement, server }: Context): Promise<boolean> {
+/** False when the revocation was undone. From here on it cannot be. Finds out whether somebody else is in the database. */
+async function stopWrites(context: Context): Promise<boolean> {
+  const { services, placement, server, database } = context;
   if (!(await beginRevoking(services, placement.id))) return false;
+  context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
   if (!(await databaseExists(server, placement.database))) return true;
+  if (!context.isAlone) {
+    await closeToPlacement(database, placement.number);
+    return true;
+  }
   // Another process may not have heard of it yet, and a statement may be under way.
   await server.query(
     "databases.fence",
@@ -96,6 +126,32 @@ async function stopWrites({ services, placement, server }: Context): Promise<boo
   return true;
 }
 
+async function dropDatabase(context: Context): Promise<void> {
+  const { services, placement, address, server } = context;
+  await services.pools.closeDatabase(address, placement.database);
+  await server.query("databases.drop", `drop database if exists ${quoteIdentifier(placement.database)} with (force)`);
+  await noteRemoved(context, "database", `region, ${placement.database}`);
+}
+
+/** From a database that others go on using. */
+async function deleteRows(context: Context): Promise<void> {
+  await deleteContent(context.database, context.placement);
+  await noteRemoved(context, "resources and comments", `region, ${context.placement.database}`);
+}
+
+/** Takes the organization and its members out of the region, and waits until they are. */
+async function withdrawDirectory(context: Context): Promise<void> {
+  const { services, placement, database } = context;
+  await unprojectPlacement(services, placement);
+  await services.nudges.carry([{ databaseId: placement.databaseId, direction: "directory" }], DIRECTORY_TIMEOUT_MS);
+  if (await knowsOrganization(database, placement))
+    throw new TenantryError(
+      "NOT_SYNCED",
+      "The organization's members have not left the region yet; it is tried again.",
+    );
+  await noteRemoved(context, "organization and members", `region, ${placement.database}`);
+}
+
 const TABLES = ["resources", "comments", "directory_organizations", "directory_members"] as const;
 
 async function count({ services, run, placement, database }: Context): Promise<void> {
@@ -107,8 +163,8 @@ async function count({ services, run, placement, database }: Context): Promise<v
       "receipt.count",
       `select count(*)::text as rows,
               coalesce(sum(('x' || left(md5(t::text), 15))::bit(60)::bigint), 0)::text as checksum
-       from tenantry.${quoteIdentifier(table)} t where database_id = $1`,
-      [placement.databaseId],
+       from tenantry.${quoteIdentifier(table)} t where database_id = $1 and organization_id = $2`,
+      [placement.databaseId, placement.organizationId],
     );
     tables.push({ table, rows: Number(row?.rows ?? 0), checksum: row?.checksum ?? "0" });
   }

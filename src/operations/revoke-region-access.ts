@@ -4,12 +4,12 @@ import { getPlacement, type Placement, suspendPlacement, setPlacementState } fro
 import { getOrganization } from "#directory/organizations";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import type { Queryable } from "#postgres/database";
-import { cancelOperation, placementSubject, requestOperation, requesterOf } from "#operations/operation";
+import { cancelOperation, onPlacement, placementSubject, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
 import { waitWhile } from "#operations/wait-while";
 
 /** Between being suspended and being dropped; the revocation can be undone meanwhile. */
-const GRACE_MS = 7 * 24 * 60 * 60_000;
+export const GRACE_MS = 7 * 24 * 60 * 60_000;
 
 export type Revocation = {
   placementId: string;
@@ -55,11 +55,7 @@ async function request(
   if (!moved)
     throw new TenantryError("CONFLICT", "The placement changed a moment ago: look at it again before revoking it.");
   await requestOperation(home, requesterOf(actor), {
-    kind: "revoke-placement",
-    subject: placementSubject(placement.id),
-    placementId: placement.id,
-    organizationId: placement.organizationId,
-    regionId: placement.regionId,
+    ...onPlacement("revoke-placement", placement),
     input: { export: exportFirst },
     ...(dueAt === undefined ? {} : { dueAt }),
   });

@@ -1,5 +1,5 @@
 /** Everything that operations and the API work with, made once per process by the composition root. */
-import { type ApiRole, loadApiRole } from "#directory/api-role";
+import { type ApiRole, ensureApiRole, loadApiRole } from "#directory/api-role";
 import { type HomeContext, openHome } from "#directory/home";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
@@ -32,6 +32,9 @@ export type Services = HomeContext & {
   exportFolder: string | undefined;
   logger: Logger;
 };
+
+/** To home, per process, for the API. */
+const MAX_API_CONNECTIONS = 16;
 
 /** Channel on which home announces the id of a region whose address, name or standing changed. */
 export const REGION_CHANNEL = "tenantry_region";
@@ -99,6 +102,20 @@ export async function createServices(options: {
     await pools.close();
     throw error;
   }
+}
+
+/**
+ * The same for the API: home is signed in to with the API's own role. Makes the role's password when it has none yet.
+ * CAPABILITY_MISSING when that may not be done.
+ */
+export async function signInAsApi(services: Services): Promise<Services> {
+  const { pools, apiRole, home: server, homeAddress: address, homeSystemIdentifier: systemIdentifier } = services;
+  const database = services.homeDatabaseName;
+  await ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database });
+  const home = pools.open("home", apiRole.on(address, systemIdentifier), database, {
+    maxConnections: MAX_API_CONNECTIONS,
+  });
+  return { ...services, home };
 }
 
 export async function closeServices(services: Services): Promise<void> {

@@ -2,6 +2,7 @@ import { regionAddress } from "#directory/regions";
 import type { ReplicatedDatabase } from "#directory/replicated-databases";
 import { TenantryError } from "#kernel/errors";
 import { flowChangesUpTo, type MigrationSet } from "#migrations/migration-set";
+import type { ServerAddress } from "#postgres/connection-url";
 import { type Flows, flowsAfter, flowsInBoth, type Link, linksOf } from "#replication/link";
 import type { Direction } from "#replication/names";
 import type { Services } from "#operations/services";
@@ -29,13 +30,27 @@ export async function tenantLinks(
   database: ReplicatedDatabase,
   options: { despiteFence?: boolean } = {},
 ): Promise<Record<Direction, Link>> {
-  const flows = flowsOf(services.tenantSchema, database);
-  if (flows === undefined)
+  const links = linksAt(services, database, await regionAddress(services, database.regionId), options);
+  if (links === undefined)
     throw new TenantryError(
       "CONFLICT",
       `The database ${database.database} is newer than this program: start the newer program.`,
     );
-  const address = await regionAddress(services, database.regionId);
+  return links;
+}
+
+/**
+ * The same at an address that is known. Undefined for a database that is newer than this program: it would take columns off
+ * the publications that it does not know of.
+ */
+export function linksAt(
+  services: Services,
+  database: ReplicatedDatabase,
+  address: ServerAddress,
+  options: { despiteFence?: boolean } = {},
+): Record<Direction, Link> | undefined {
+  const flows = flowsOf(services.tenantSchema, database);
+  if (flows === undefined) return undefined;
   return linksOf(
     services.installation,
     database.databaseId,

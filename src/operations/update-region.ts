@@ -1,6 +1,6 @@
 import type { Actor } from "#auth/actor";
 import { changeRegion, type Region } from "#directory/regions";
-import { regionSubject, requestOperation, requesterOf } from "#operations/operation";
+import { onRegion, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
 
 /**
@@ -15,10 +15,6 @@ export async function updateRegion(
 ): Promise<Region> {
   const { region, addressChanged } = await changeRegion(services, actor, input);
   if (addressChanged)
-    await requestOperation(services.home, requesterOf(actor), {
-      kind: "renew-subscriptions",
-      subject: regionSubject(region.id),
-      regionId: region.id,
-    });
+    await requestOperation(services.home, requesterOf(actor), onRegion("renew-subscriptions", region.id));
   return region;
 }

@@ -17,8 +17,8 @@ class ScopedQuery extends pg.Query {
     // Extended even without values: a simple statement would be a transaction of its own.
     super({ text, queryMode: "extended" } as pg.QueryConfig, values, (error, result) => {
       // The setting's result comes first.
-      const last = [result].flat().at(-1);
-      done(error ?? undefined, last?.rows ?? []);
+      const results = [result].flat() as (pg.QueryResult<Row> | undefined)[];
+      done(error ?? undefined, results.at(-1)?.rows ?? []);
     });
     const { submit } = this;
     this.submit = (connection) => {

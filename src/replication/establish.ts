@@ -1,4 +1,5 @@
 /** Making a link whole. Every function can run again after a crash anywhere. */
+import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
 import type { Link } from "#replication/link";
 import { dropPublication, ensurePublication, publicationMatches, publishNoMore } from "#replication/publication";
 import { seed } from "#replication/seed";
@@ -11,8 +12,6 @@ import {
   refreshConnection,
 } from "#replication/subscription";
 
-// First key of the two-key advisory locks in the subscriber's database.
-const MEND_LOCK = 7_365_006;
 const MEND_LOCK_TIMEOUT_MS = 60_000;
 
 /** Makes the link, parked, or completes a half-made one; a whole one stays as it is. */
@@ -47,14 +46,8 @@ export async function realignLink(link: Link): Promise<"unchanged" | "narrowed" 
   return "reseeded";
 }
 
-async function whileNobodyMends(link: Link, work: () => Promise<void>): Promise<void> {
-  await link.subscriber.database.session(async (session) => {
-    await session.query("establish.timeout", `set lock_timeout = ${MEND_LOCK_TIMEOUT_MS}`);
-    await session.query("establish.lock", "select pg_advisory_lock($1, hashtext($2))", [MEND_LOCK, link.name]);
-    await work();
-    await session.query("establish.unlock", "select pg_advisory_unlock($1, hashtext($2))", [MEND_LOCK, link.name]);
-    await session.query("establish.timeout", "reset lock_timeout");
-  });
+function whileNobodyMends(link: Link, work: () => Promise<void>): Promise<void> {
+  return whileLocked(link.subscriber.database, LOCK_CLASS.mend, link.name, MEND_LOCK_TIMEOUT_MS, work);
 }
 
 /** Takes the subscriber's side away, when it is there. Waits for a reseed that is under way. */

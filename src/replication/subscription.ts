@@ -142,11 +142,15 @@ export async function disableSubscription(link: Link): Promise<void> {
  */
 export async function dropSubscription(link: Link): Promise<void> {
   if ((await findSubscription(link)) === undefined) return;
-  const name = quoteIdentifier(link.name);
-  const { database } = link.subscriber;
   await disableSubscription(link);
-  await database.query("subscription.detach", `alter subscription ${name} set (slot_name = none)`);
-  await database.query("subscription.drop", `drop subscription if exists ${name}`);
+  await dropDisabled(link.subscriber.database, link.name);
+}
+
+/** Drops a disabled subscription of the database that is asked, and leaves its slot. */
+export async function dropDisabled(database: Queryable<DatabaseKind>, name: string): Promise<void> {
+  const quoted = quoteIdentifier(name);
+  await database.query("subscription.detach", `alter subscription ${quoted} set (slot_name = none)`);
+  await database.query("subscription.drop", `drop subscription if exists ${quoted}`);
 }
 
 // Not a plain reset, which a role that may not set it may not do either.

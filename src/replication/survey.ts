@@ -50,12 +50,11 @@ export type SurveyContext = {
 export async function surveyLinks(context: SurveyContext, links: readonly LinkId[]): Promise<LinkSurvey[]> {
   const { home, region, nameOf } = context;
   const names = links.map(nameOf);
-  const [slots, subscriptions, publications, records] = await Promise.all([
-    Promise.all([readSlots(home, names), readSlots(region, names)]),
-    Promise.all([readSubscriptions(home, names), readSubscriptions(region, names)]),
-    readPublications(home, names),
-    readRecords(home, links),
-  ]);
+  // One after the other: what was recorded is not later than what the subscriber has seen, nor that than the publisher's end.
+  // Read at once, a link that is carried meanwhile would look as if a server had gone back.
+  const [records, publications] = await Promise.all([readRecords(home, links), readPublications(home, names)]);
+  const subscriptions = await Promise.all([readSubscriptions(home, names), readSubscriptions(region, names)]);
+  const slots = await Promise.all([readSlots(home, names), readSlots(region, names)]);
   const slotOf = new Map(slots.flat().map((row) => [row.name, row]));
   const subscriptionOf = new Map(subscriptions.flat().map((row) => [row.name, row]));
   return links.map((id) => {

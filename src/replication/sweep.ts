@@ -3,6 +3,7 @@
  * slot holds back, and finds writes that nobody announced. Reads much, changes little: it moves slots that are proved to
  * have nothing to send to the end of the WAL, and hands everything else to the carrier.
  */
+import { forEachOf } from "#kernel/turns";
 import type { HomeDatabase, ServerDatabase } from "#postgres/database";
 import type { Carrier } from "#replication/carrier";
 import { DAMAGE } from "#replication/damage";
@@ -154,16 +155,12 @@ async function checkCatalogs(
 ): Promise<void> {
   if (due.length === 0) return;
   await withScout(context, context.region, async (scout) => {
-    const queue = [...due];
     const moved: LinkId[] = [];
-    const worker = async () => {
-      for (let id = queue.shift(); id !== undefined; id = queue.shift())
-        if (await checkCatalog(context, id, scout)) {
-          moved.push(id);
-          context.checkedAt.set(id.databaseId, writes.get(databaseOf(context.nameOf(id))) ?? "");
-        }
-    };
-    await Promise.all(Array.from({ length: CONCURRENT_CHECKS }, worker));
+    await forEachOf(due, CONCURRENT_CHECKS, async (id) => {
+      if (!(await checkCatalog(context, id, scout))) return;
+      moved.push(id);
+      context.checkedAt.set(id.databaseId, writes.get(databaseOf(context.nameOf(id))) ?? "");
+    });
     if (moved.length > 0) await recordChecked(context.home, moved);
   });
 }

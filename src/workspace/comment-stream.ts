@@ -19,7 +19,7 @@ export async function followComments(
   const { route } = await locateResource(context, actor, resourceId);
   let stop: () => void = () => undefined;
   const added = new EventStream<string>(() => stop());
-  const database = route.kind === "home" ? route.database : route.openWhole();
+  const database = route.kind === "home" ? context.home : route.openWhole();
   const listen = () =>
     context.listeners.on(database, COMMENT_CHANNEL, (payload) => {
       const [resource = "", id = ""] = payload.split(" ");

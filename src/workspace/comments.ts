@@ -5,9 +5,7 @@ import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
-import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { inRegion } from "#workspace/region-failure";
 import { type LocatedResource, locateResource, refuseKeyAtHome, type WorkspaceContext } from "#workspace/resources";
 import type { Route } from "#workspace/routing";
 
@@ -39,32 +37,31 @@ export async function createComment(
 ): Promise<Comment> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
-  const { resource, route } = await locateResource(context, actor, input.resourceId);
+  const { resource, route, there } = await locateResource(context, actor, input.resourceId);
   await requireAuthor(context, actor, authorId, route);
-  const insert = async (database: Queryable<DatabaseKind>): Promise<Comment> => {
-    const [comment] = await database.query<Comment>(
-      "comments.create",
-      `with added as (
-         insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
-         values ($1, $2, $3, $4, $5, $6) returning *
-       ), announced as (
-         select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
-       )
-       select ${COLUMNS} from added, announced`,
-      [
-        newRoutedId(placementNumberOf(resource.id)),
-        resource.databaseId,
-        resource.organizationId,
-        resource.id,
-        authorId,
-        body,
-      ],
+  try {
+    const [comment] = await there((database) =>
+      database.query<Comment>(
+        "comments.create",
+        `with added as (
+           insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+           values ($1, $2, $3, $4, $5, $6) returning *
+         ), announced as (
+           select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
+         )
+         select ${COLUMNS} from added, announced`,
+        [
+          newRoutedId(placementNumberOf(resource.id)),
+          resource.databaseId,
+          resource.organizationId,
+          resource.id,
+          authorId,
+          body,
+        ],
+      ),
     );
     if (comment === undefined) throw new Error("the insert returned no row");
     return comment;
-  };
-  try {
-    return route.kind === "home" ? await insert(route.database) : await inRegion(route, () => insert(route.open()));
   } catch (error) {
     // The resource went away between the look and the insert.
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
@@ -106,15 +103,15 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
 }
 
 /** A page of a resource's comments, oldest first. The resource was located for this actor. */
-export async function listComments({ resource, route }: LocatedResource, page: PageRequest): Promise<Page<Comment>> {
-  const list = (database: Queryable<DatabaseKind>) =>
+export async function listComments({ resource, there }: LocatedResource, page: PageRequest): Promise<Page<Comment>> {
+  const rows = await there((database) =>
     database.query<Comment>(
       "comments.list",
       `select ${COLUMNS} from tenantry.comments
        where resource_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`,
       [resource.id, page.after, page.first + 1],
-    );
-  const rows = route.kind === "home" ? await list(route.database) : await inRegion(route, () => list(route.open()));
+    ),
+  );
   return toPage(rows, page);
 }
 
@@ -125,14 +122,14 @@ export async function getComment(
   resourceId: string,
   id: string,
 ): Promise<Comment> {
-  const { route } = await locateResource(context, actor, resourceId);
-  const get = (database: Queryable<DatabaseKind>) =>
+  const { there } = await locateResource(context, actor, resourceId);
+  const [comment] = await there((database) =>
     database.query<Comment>(
       "comments.get",
       `select ${COLUMNS} from tenantry.comments where id = $1 and resource_id = $2`,
       [id, resourceId],
-    );
-  const [comment] = route.kind === "home" ? await get(route.database) : await inRegion(route, () => get(route.open()));
+    ),
+  );
   if (comment === undefined) throw notFound("Comment");
   return comment;
 }
@@ -141,19 +138,19 @@ export async function getComment(
  * The authors with these ids, as the resource's database knows them. A region knows its organization's members
  * only, so who has left it is missing.
  */
-export function findAuthors({ resource, route }: LocatedResource, ids: readonly string[]): Promise<Author[]> {
-  if (route.kind === "home")
-    return route.database.query<Author>(
-      "authors.at_home",
-      `select id, name, email, created_at as "createdAt" from tenantry.users where id = any($1::uuid[])`,
-      [ids],
-    );
-  return inRegion(route, () =>
-    route.open().query<Author>(
-      "authors.in_region",
-      `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
-       where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
-      [resource.databaseId, resource.organizationId, ids],
-    ),
+export function findAuthors({ resource, route, there }: LocatedResource, ids: readonly string[]): Promise<Author[]> {
+  return there((database) =>
+    route.kind === "home"
+      ? database.query<Author>(
+          "authors.at_home",
+          `select id, name, email, created_at as "createdAt" from tenantry.users where id = any($1::uuid[])`,
+          [ids],
+        )
+      : database.query<Author>(
+          "authors.in_region",
+          `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
+           where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
+          [resource.databaseId, resource.organizationId, ids],
+        ),
   );
 }

@@ -5,7 +5,10 @@ import type { TenantRoute } from "#workspace/routing";
 /** A region that answers later than this counts as one that cannot be reached. */
 const MAX_ANSWER_MS = 10_000;
 
-/** Runs a statement in a tenant database; a lost or refused connection becomes REGION_UNAVAILABLE, and so does silence. */
+/**
+ * Runs a statement in a tenant database; a lost or refused connection becomes REGION_UNAVAILABLE, and so does silence. A row
+ * of a placement that was just taken away is CONFLICT.
+ */
 export async function inRegion<Result>(route: TenantRoute, work: () => Promise<Result>): Promise<Result> {
   try {
     return await withDeadline(work());
@@ -13,6 +16,11 @@ export async function inRegion<Result>(route: TenantRoute, work: () => Promise<R
     const state = sqlState(cause);
     // The API's role: whoever carries the region gives it its password anew when it starts.
     const isRefused = state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization;
+    if (state === SQL_STATE.insufficientPrivilege && /row-level security/.test(String(cause)))
+      // The placement was closed in its database, and this process has not heard of it yet.
+      throw new TenantryError("CONFLICT", `The organization's access to region ${route.regionKey} was revoked.`, {
+        cause,
+      });
     if (!isRefused && !isConnectionFailure(cause)) throw cause;
     throw new TenantryError(
       "REGION_UNAVAILABLE",

@@ -6,7 +6,7 @@ import { type Page, type PageRequest, toPage } from "#kernel/page";
 import { validName } from "#kernel/validation";
 import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
 import { inRegion } from "#workspace/region-failure";
-import { type Router, requireActive, type TenantRoute } from "#workspace/routing";
+import { type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
 
 /** An abstract project that several users work on. */
 export type Resource = {
@@ -21,6 +21,14 @@ export type Resource = {
 };
 
 export type WorkspaceContext = { home: HomeDatabase; router: Router };
+
+/**
+ * Home as row-level security shows it to the actor: the catalog and the default organization's content
+ * (schema/home/0009_isolation.sql).
+ */
+export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): Queryable<"home"> {
+  return home.scoped({ setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" });
+}
 
 const COLUMNS = `id, name, database_id as "databaseId", organization_id as "organizationId",
   created_by as "createdById", created_at as "createdAt"`;
@@ -40,7 +48,11 @@ export async function createResource(
     if (input.regionKey !== null)
       throw invalidInput("regionKey", "A resource of the default organization lives at home: leave regionKey out.");
     refuseKeyAtHome(actor);
-    return insertResource(context.home, { name, databaseId: 0, number: HOME_NUMBER, organizationId: null }, actor);
+    return insertResource(
+      homeFor(context, actor),
+      { name, databaseId: 0, number: HOME_NUMBER, organizationId: null },
+      actor,
+    );
   }
   const { organizationId } = input;
   await requireInOrganization(context.home, actor, organizationId, "write-content");
@@ -102,7 +114,12 @@ async function insertResource(
 }
 
 /** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
-export type LocatedResource = { resource: Resource; route: Awaited<ReturnType<Router["route"]>> & object };
+export type LocatedResource = {
+  resource: Resource;
+  route: Route;
+  /** Runs statements where it lives, as its actor. REGION_UNAVAILABLE when that cannot be reached. */
+  there: <Result>(work: (database: Queryable<DatabaseKind>) => Promise<Result>) => Promise<Result>;
+};
 
 /** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
 export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
@@ -114,17 +131,18 @@ export async function locateResource(context: WorkspaceContext, actor: Actor, id
       throw notFound("Resource");
     requireActive(route);
   }
-  const find = (database: Queryable<DatabaseKind>) =>
+  const there: LocatedResource["there"] = (work) =>
+    route.kind === "home" ? work(homeFor(context, actor)) : inRegion(route, () => work(route.open()));
+  const [resource] = await there((database) =>
     database.query<Resource>(
       "resources.get",
       `select ${COLUMNS} from tenantry.resources
        where database_id = $1 and id = $2 and organization_id is not distinct from $3`,
       route.kind === "home" ? [0, id, null] : [route.databaseId, id, route.organizationId],
-    );
-  const [resource] =
-    route.kind === "home" ? await find(route.database) : await inRegion(route, () => find(route.open()));
+    ),
+  );
   if (resource === undefined) throw notFound("Resource");
-  return { resource, route };
+  return { resource, route, there };
 }
 
 export type ResourceFilter = { organizationId?: string | null; regionKey?: string | null };
@@ -139,7 +157,7 @@ export async function listResources(
   filter: ResourceFilter,
   page: PageRequest,
 ): Promise<Page<Resource>> {
-  const rows = await home.query<Resource>(
+  const rows = await homeFor({ home }, actor).query<Resource>(
     "resources.list",
     `select ${COLUMNS} from tenantry.resources r
      where ($1::uuid is null or r.id > $1)

@@ -10,7 +10,7 @@ import type { HomeDatabase, Queryable, TenantDatabase } from "#postgres/database
 import type { Pools } from "#postgres/pools";
 
 /** Home itself: the default organization's resources and comments. */
-export type HomeRoute = { readonly kind: "home"; readonly database: HomeDatabase };
+export type HomeRoute = { readonly kind: "home" };
 export type TenantRoute = {
   readonly kind: "tenant";
   readonly placementNumber: number;
@@ -53,8 +53,8 @@ export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => 
 
 /** The schema version from which on the API's role may use a tenant database. */
 const API_ROLE_SINCE = 3;
-/** Names the organization to row-level security (schema/tenant/0003_row_level_security.sql). */
-const SCOPE_SETTING = "tenantry.organization";
+/** Says to row-level security whose statement it is (schema/tenant/0003_row_level_security.sql). */
+const SCOPE_SETTING = "tenantry.scope";
 
 /** Routes kept at most; beyond it the oldest is read again when it is next needed. */
 const MAX_CACHED_ROUTES = 10_000;
@@ -85,7 +85,7 @@ export class Router {
   /** Where the row with this id is; undefined when no placement has the number in it. */
   async route(id: string): Promise<Route | undefined> {
     const number = placementNumberOf(id);
-    if (number === HOME_NUMBER) return { kind: "home", database: this.#home };
+    if (number === HOME_NUMBER) return { kind: "home" };
     const cached = this.#byNumber.get(number);
     if (cached !== undefined) return cached;
     const [row] = await this.#home.query<RouteRow>(
@@ -117,6 +117,7 @@ export class Router {
     const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
     const knowsApiRole = row.schemaVersion === null || row.schemaVersion >= API_ROLE_SINCE;
     const address = knowsApiRole ? this.#signInAsApi(operator, row.systemIdentifier) : operator;
+    const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
     const openWhole = () => this.#pools.open("tenant", address, row.database);
     const route: TenantRoute = {
       kind: "tenant",
@@ -126,7 +127,7 @@ export class Router {
       databaseId: row.databaseId,
       state: row.state,
       versionObstacle: findVersionObstacle(row, this.#latestVersion),
-      open: () => openWhole().scoped({ setting: SCOPE_SETTING, value: row.organizationId }),
+      open: () => openWhole().scoped(scope),
       openWhole,
     };
     if (route.state === "ACTIVE") {

@@ -11,7 +11,9 @@ import { newRoutedId } from "../../src/kernel/ids.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { runExport } from "../../src/operations/export-placement.ts";
 import { runImport } from "../../src/operations/import-placement.ts";
-import { lockSubject, placementSubject, unlockSubject } from "../../src/operations/operation.ts";
+import { TENANT_SCHEMA } from "../../src/migrations/migration-set.ts";
+import { placementSubject } from "../../src/operations/operation.ts";
+import { LOCK_CLASS, tryLock, unlock } from "../../src/postgres/session-lock.ts";
 import { closeServices, createServices, type Services } from "../../src/operations/services.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -71,8 +73,8 @@ async function grant(of: string, regionKey = "eu"): Promise<Granted> {
   const isFree = () =>
     services.home.session(async (session) => {
       const subject = placementSubject(granted.id);
-      const free = await lockSubject(session, subject);
-      if (free) await unlockSubject(session, subject);
+      const free = await tryLock(session, LOCK_CLASS.operationSubject, subject);
+      if (free) await unlock(session, LOCK_CLASS.operationSubject, subject);
       return free;
     });
   await eventually(isFree);
@@ -153,7 +155,7 @@ test("an operator exports, loses rows, imports and has them back as they were; o
     organization: { id: organization, name: "Exported" },
     region: { key: "eu" },
     database: placement.database,
-    schemaVersion: 2,
+    schemaVersion: TENANT_SCHEMA.latestVersion,
   });
   expect(readdirSync(folder).toSorted()).toEqual([
     "comments.ndjson",
@@ -510,7 +512,7 @@ test("a database that takes no more writes can be exported; one that is busy, go
   );
   expect((await exported()).files.map(({ rows }) => rows)).toEqual([1, 2, 1, 1]);
   const { json } = await services.home.session(async (session) => {
-    expect(await lockSubject(session, placementSubject(placement.id))).toBe(true);
+    expect(await tryLock(session, LOCK_CLASS.operationSubject, placementSubject(placement.id))).toBe(true);
     const { code, stderr } = await tenantry("export", placement.id, "--to", `${folder}-2`);
     await session.query("test.unlock", "select pg_advisory_unlock_all()");
     return { json: { code, stderr } };

@@ -185,10 +185,16 @@ describe("registering a region", () => {
   test.each([
     ["createdb", "CREATEDB"],
     ["replication", "REPLICATION"],
+    ["roles", "CREATEROLE"],
     ["subscription", "pg_create_subscription"],
   ])("with a role that lacks %s is CAPABILITY_MISSING and says what to grant", async (lacks, grantWords) => {
     const role = `probe_${lacks}_${randomUUID().slice(0, 8)}`;
-    const rights = { createdb: "", replication: "createdb", subscription: "createdb replication" }[lacks];
+    const rights = {
+      createdb: "",
+      replication: "createdb",
+      roles: "createdb replication",
+      subscription: "createdb replication createrole",
+    }[lacks];
     const url = new URL(serverUrl("home"));
     await sql(`${serverUrl("home")}/postgres`, `create role ${role} login password 'probe-password' ${rights}`);
     const error = await app.refuse(MUTATIONS.registerRegion, {

@@ -58,7 +58,7 @@ test("what differs is named", async () => {
       'column author_id of table comments is "uuid" in place of "uuid not null"',
       "table comments lacks index comments_resource_id",
       "table resources has column extra, which is not part of the schema",
-      'table resources is "row security" in place of plain',
+      'table resources is "forced row security" in place of "row security, forced row security"',
       "trigger replace_member of table directory_members is defined otherwise",
       "there is table stray, which is not part of the schema",
       "table catalog_changes is missing",

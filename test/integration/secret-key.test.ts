@@ -65,9 +65,9 @@ test("a key is changed step by step; what runs goes on, and the old key opens no
     stderr: expect.stringContaining("TENANTRY_SECRET_KEY_PREVIOUS"),
   });
   const both = { TENANTRY_SECRET_KEY: fresh, TENANTRY_SECRET_KEY_PREVIOUS: old };
-  // The region eu and home's address; the region us was written with the new key.
-  expect(JSON.parse((await rotate(both)).stdout)).toEqual({ rotated: 2, current: 1 });
-  expect(JSON.parse((await rotate(both)).stdout)).toEqual({ rotated: 0, current: 3 });
+  // The region eu, home's address and the API's secret; the region us was written with the new key.
+  expect(JSON.parse((await rotate(both)).stdout)).toEqual({ rotated: 3, current: 1 });
+  expect(JSON.parse((await rotate(both)).stdout)).toEqual({ rotated: 0, current: 4 });
   await work(lagging, ahead);
   await lagging.stop();
   await ahead.stop();

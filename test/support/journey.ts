@@ -31,10 +31,15 @@ export async function registerRegion(app: TestApp, key: string, connectionUrl: s
 
 export type Granted = { id: string; state: string; database: string; failure: string | null };
 
-export async function grant(app: TestApp, organizationId: string, regionKey: string): Promise<Granted> {
+export async function grant(
+  app: TestApp,
+  organizationId: string,
+  regionKey: string,
+  isolation: "DEDICATED" | "SHARED" = "DEDICATED",
+): Promise<Granted> {
   const query =
     "mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id state database failure } }";
-  return (await app.ask(query, { input: { organizationId, regionKey } })).grantRegionAccess;
+  return (await app.ask(query, { input: { organizationId, regionKey, isolation } })).grantRegionAccess;
 }
 
 export async function createResource(

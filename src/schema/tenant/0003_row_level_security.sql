@@ -1,9 +1,18 @@
 -- The database itself keeps organizations apart. The API signs in with a role that owns nothing and sees the rows of one
 -- organization: the one that is named in a setting for the time of one statement. Without it there are no rows.
 
--- The organization that the statement is for; null: none was named.
-create function tenantry.scope() returns uuid language sql stable parallel safe
-  return nullif(current_setting('tenantry.organization', true), '')::uuid;
+-- Whom the statement is for, as "<organization>/<number of the placement>"; null: nobody was named.
+create function tenantry.scope_organization() returns uuid language sql stable parallel safe
+  return nullif(split_part(current_setting('tenantry.scope', true), '/', 1), '')::uuid;
+create function tenantry.scope_placement() returns int language sql stable parallel safe
+  return nullif(split_part(current_setting('tenantry.scope', true), '/', 2), '')::int;
+
+-- Placements that take no more rows, as what they had is being deleted: a process that has not heard of it yet, or a
+-- statement that was under way, must not leave something behind. Numbers are never given twice, so these stay.
+create table tenantry.closed_placements (
+  number int primary key,
+  closed_at timestamptz not null default now()
+);
 
 -- A comment belongs to the organization of its resource, whoever writes it.
 alter table tenantry.resources
@@ -20,10 +29,19 @@ alter table tenantry.comments enable row level security, force row level securit
 alter table tenantry.directory_organizations enable row level security;
 alter table tenantry.directory_members enable row level security;
 
-create policy own_organization on tenantry.resources using (organization_id = tenantry.scope());
-create policy own_organization on tenantry.comments using (organization_id = tenantry.scope());
-create policy own_organization on tenantry.directory_organizations using (organization_id = tenantry.scope());
-create policy own_organization on tenantry.directory_members using (organization_id = tenantry.scope());
+-- In sub-selects, so that the setting is read once for a statement and not for each row.
+create policy own_organization on tenantry.resources using (organization_id = (select tenantry.scope_organization()))
+  with check (
+    organization_id = (select tenantry.scope_organization())
+    and not exists (select from tenantry.closed_placements where number = (select tenantry.scope_placement())));
+create policy own_organization on tenantry.comments using (organization_id = (select tenantry.scope_organization()))
+  with check (
+    organization_id = (select tenantry.scope_organization())
+    and not exists (select from tenantry.closed_placements where number = (select tenantry.scope_placement())));
+create policy own_organization on tenantry.directory_organizations
+  using (organization_id = (select tenantry.scope_organization()));
+create policy own_organization on tenantry.directory_members
+  using (organization_id = (select tenantry.scope_organization()));
 
 -- Replication, exports and migrations work on whole databases. Who migrates is the owner.
 create policy all_for_owner on tenantry.resources to current_user using (true);
@@ -40,7 +58,8 @@ begin
   end;
   execute format('grant connect on database %I to %I', current_database(), api);
   execute format('grant usage on schema tenantry to %I', api);
-  execute format('grant select on tenantry.identity, tenantry.directory_organizations, tenantry.directory_members to %I', api);
+  execute format('grant select on tenantry.identity, tenantry.closed_placements, tenantry.directory_organizations,
+    tenantry.directory_members to %I', api);
   execute format('grant select, insert on tenantry.resources, tenantry.comments to %I', api);
   execute format('grant insert on tenantry.catalog_changes to %I', api);
 end $$;

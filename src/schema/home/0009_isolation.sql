@@ -1,0 +1,45 @@
+-- The API's role on each server: what its passwords are made of, encrypted. Null: not made yet.
+alter table tenantry.installation add column api_secret bytea;
+
+-- A database that placements share goes with the last of them. From this moment on it takes no more; another is made.
+alter table tenantry.tenant_databases add column closing_at timestamptz;
+create unique index tenant_databases_shared on tenantry.tenant_databases (region_id)
+  where isolation = 'SHARED' and closing_at is null;
+
+-- The API signs in with a role that owns nothing. Of the catalog and of the default organization's content it sees what the
+-- caller may see, who is named in a setting for the time of one statement; without it there are no rows.
+create function tenantry.viewer() returns text language sql stable parallel safe
+  return nullif(current_setting('tenantry.viewer', true), '');
+
+create function tenantry.may_see(organization_id uuid) returns boolean language sql stable parallel safe
+  return case tenantry.viewer()
+    when 'operator' then true
+    else exists (select from tenantry.seats s
+                 where s.organization_id = may_see.organization_id and s.holder_id = tenantry.viewer()::uuid) end;
+
+-- Not forced on the catalog: a subscription's owner who is subject to row-level security may not write into it at all.
+alter table tenantry.resources enable row level security;
+alter table tenantry.comments enable row level security, force row level security;
+create policy visible_to_viewer on tenantry.resources
+  using ((select tenantry.viewer()) is not null
+         and (organization_id is null or (select tenantry.viewer()) = 'operator' or tenantry.may_see(organization_id)))
+  -- The catalog is replication's to write.
+  with check ((select tenantry.viewer()) is not null and organization_id is null);
+create policy visible_to_viewer on tenantry.comments using ((select tenantry.viewer()) is not null);
+create policy all_for_owner on tenantry.comments to current_user using (true);
+
+do $$
+declare
+  api text := 'tenantry_' || (select id from tenantry.installation) || '_api';
+begin
+  begin
+    execute format('create role %I nologin', api);
+  exception when duplicate_object or unique_violation then null;
+  end;
+  execute format('grant connect on database %I to %I', current_database(), api);
+  execute format('grant usage on schema tenantry to %I', api);
+  execute format('grant select, insert, update, delete on all tables in schema tenantry to %I', api);
+  execute format('grant usage on all sequences in schema tenantry to %I', api);
+  -- What it has no business with: the installation's secrets, what was migrated, what replication and triggers write.
+  execute format('revoke all on tenantry.installation, tenantry.migrations from %I', api);
+end $$;

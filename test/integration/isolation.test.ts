@@ -1,0 +1,295 @@
+/** The database keeps organizations apart, whatever the program asks for; in databases of their own and in a shared one. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseServerUrl } from "../../src/postgres/connection-url.ts";
+import type { TenantRoute } from "../../src/workspace/routing.ts";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  addMember,
+  comment,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  type Granted,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startApp();
+  await registerRegion(app, "eu", serverUrl("eu"));
+});
+afterAll(() => app.stop());
+
+type Tenant = { organization: string; user: string; granted: Granted; resource: string; note: string };
+
+async function tenant(name: string, isolation: "DEDICATED" | "SHARED"): Promise<Tenant> {
+  const organization = await createOrganization(app, name);
+  const user = await createUser(app, name);
+  await addMember(app, organization, user);
+  const granted = await grant(app, organization, "eu", isolation);
+  const resource = await createResource(app, { name: `${name}'s`, organizationId: organization });
+  const note = await comment(app, resource, user, `${name} was here`);
+  return { organization, user, granted, resource, note };
+}
+
+const superuser = (database: string) => `${serverUrl("eu")}/${database}`;
+
+async function routeOf({ organization }: Tenant): Promise<TenantRoute> {
+  const [route] = await app.services.router.routesOf(organization);
+  if (route === undefined) throw new Error("there is no route");
+  return route;
+}
+
+/** The database as the API's connections see it, without a setting. */
+async function withoutScope(one: Tenant) {
+  return (await routeOf(one)).openWhole();
+}
+
+const TABLES = ["resources", "comments", "directory_organizations", "directory_members"];
+
+describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
+  let own: Tenant;
+  let other: Tenant;
+  beforeAll(async () => {
+    own = await tenant("Own", isolation);
+    other = await tenant("Other", isolation);
+  });
+
+  test("the organizations are in one database only where they share it", () => {
+    expect([own.granted.state, other.granted.state]).toEqual(["ACTIVE", "ACTIVE"]);
+    expect(own.granted.database === other.granted.database).toBe(isolation === "SHARED");
+  });
+
+  test.each(TABLES)("a statement without WHERE returns the organization's rows of %s only", async (table) => {
+    const rows = await (await routeOf(own))
+      .open()
+      .query<{ organization_id: string }>("test.all", `select * from tenantry.${table}`);
+    expect(new Set(rows.map(({ organization_id: id }) => id))).toEqual(new Set([own.organization]));
+  });
+
+  test.each(TABLES)("a statement for nobody returns no row of %s", async (table) => {
+    expect(await (await withoutScope(own)).query("test.all", `select * from tenantry.${table}`)).toEqual([]);
+  });
+
+  test("rows of another organization cannot be written, nor anything be changed or deleted", async () => {
+    const database = (await routeOf(own)).open();
+    const insert = (organizationId: string) =>
+      database.query(
+        "test.insert",
+        `insert into tenantry.resources (database_id, id, organization_id, name)
+         select database_id, $1, $2, 'Planted' from tenantry.identity`,
+        [randomUUID(), organizationId],
+      );
+    await expect(insert(other.organization)).rejects.toThrow("row-level security");
+    await expect(database.query("test", "update tenantry.resources set name = 'Changed'")).rejects.toThrow(
+      "permission",
+    );
+    await expect(database.query("test", "delete from tenantry.comments")).rejects.toThrow("permission");
+    await expect(database.query("test", "truncate tenantry.comments")).rejects.toThrow("permission");
+    await expect(database.query("test", "update tenantry.identity set database_id = 1")).rejects.toThrow("permission");
+    await expect(database.query("test", "alter table tenantry.comments disable row level security")).rejects.toThrow(
+      "must be owner",
+    );
+  });
+
+  test("a comment on another organization's resource is refused, also when its id is known", async () => {
+    const database = (await routeOf(own)).open();
+    await expect(
+      database.query(
+        "test.insert",
+        `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+         select gen_random_uuid(), database_id, $1, $2, $3, 'Planted' from tenantry.identity`,
+        [own.organization, other.resource, own.user],
+      ),
+    ).rejects.toThrow("foreign key");
+  });
+
+  test("the setting ends with its statement, with a failed one too", async () => {
+    const route = await routeOf(own);
+    const setting = "select coalesce(current_setting('tenantry.scope', true), '') as value";
+    expect(await route.open().query("test.setting", setting)).toEqual([
+      { value: expect.stringContaining(own.organization) },
+    ]);
+    await expect(route.open().query("test.fails", "select 1 / 0")).rejects.toThrow("division by zero");
+    const seen = await Promise.all(
+      Array.from({ length: 8 }, () => route.openWhole().query<{ value: string }>("test.setting", setting)),
+    );
+    expect(seen.flat().map(({ value }) => value)).toEqual(Array.from({ length: 8 }, () => ""));
+  });
+
+  test("statements of two organizations at the same time see their own", async () => {
+    const routes = [await routeOf(own), await routeOf(other)];
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        const route = routes[index % 2];
+        const rows = await route?.open().query("test.names", "select organization_id as id from tenantry.resources");
+        expect(rows).toEqual([{ id: route?.organizationId }]);
+      }),
+    );
+  });
+
+  test("every table with an organization's rows has row-level security, and policies that name the scope", async () => {
+    const tables = await sql(
+      superuser(own.granted.database),
+      `select c.relname as table, c.relrowsecurity as enabled,
+              c.relforcerowsecurity or c.relname like 'directory%' as forced,
+              exists (select from pg_policy p where p.polrelid = c.oid
+                      and pg_get_expr(p.polqual, p.polrelid) ~ 'scope_organization') as scoped
+       from pg_class c
+       where c.relnamespace = 'tenantry'::regnamespace and c.relkind in ('r', 'p')
+         and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id')`,
+    );
+    expect(tables.map(({ table }) => String(table)).toSorted()).toEqual(expect.arrayContaining(TABLES.toSorted()));
+    for (const table of tables) expect(table).toMatchObject({ enabled: true, forced: true, scoped: true });
+  });
+});
+
+test("the API's role owns nothing, may make nothing, and gets into no other installation's database", async () => {
+  const one = await tenant("Roles", "DEDICATED");
+  const { name } = app.services.apiRole;
+  const [role] = await sql(
+    superuser("postgres"),
+    `select rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls as strong,
+            (select count(*)::int from pg_auth_members m where m.member = r.oid) as memberships
+     from pg_roles r where rolname = $1`,
+    [name],
+  );
+  expect(role).toEqual({ strong: false, memberships: 0 });
+  const owned = await sql(
+    superuser(one.granted.database),
+    "select from pg_class where relowner = (select oid from pg_roles where rolname = $1)",
+    [name],
+  );
+  expect(owned).toEqual([]);
+
+  const elsewhere = await startApp();
+  try {
+    await registerRegion(elsewhere, "eu", serverUrl("eu"));
+    const granted = await grant(elsewhere, await createOrganization(elsewhere), "eu");
+    const [server] = await sql<{ id: string }>(
+      superuser("postgres"),
+      "select system_identifier::text as id from pg_control_system()",
+    );
+    const address = app.services.apiRole.on(parseServerUrl(serverUrl("eu"), "url"), server?.id ?? "");
+    const look = (database: string) =>
+      app.services.pools.once(address, database, (connection) => connection.query("test.look", "select"));
+    await look(one.granted.database);
+    await expect(look(granted.database)).rejects.toThrow("permission denied for database");
+  } finally {
+    await elsewhere.stop();
+  }
+});
+
+describe("a shared database", () => {
+  const REVOKE = "mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }";
+  const revoke = ({ granted }: Tenant, confirm: string) =>
+    app.ask(REVOKE, { input: { placementId: granted.id, confirm, skipGrace: true } });
+  const isGone = async ({ granted }: Tenant) =>
+    (await sql(app.databaseUrl, "select from tenantry.placements where id = $1", [granted.id])).length === 0;
+
+  test("is made once for all that ask at the same time, with one slot and publication each way", async () => {
+    await registerRegion(app, "us", serverUrl("us"));
+    const names = ["A", "B", "C", "D", "E", "F"];
+    const organizations = await Promise.all(names.map((name) => createOrganization(app, name)));
+    const granted = await Promise.all(organizations.map((id) => grant(app, id, "us", "SHARED")));
+    expect(granted.map(({ state }) => state)).toEqual(names.map(() => "ACTIVE"));
+    const [database, ...others] = new Set(granted.map((one) => one.database));
+    expect(others).toEqual([]);
+    const slots = await sql(
+      `${serverUrl("us")}/postgres`,
+      "select slot_name from pg_replication_slots where starts_with(slot_name, $1)",
+      [`${database}_`],
+    );
+    expect(slots).toEqual([{ slot_name: `${database}_catalog` }]);
+  });
+
+  test("knows a new organization's members when the grant returns, and they find each other's comments only", async () => {
+    const [ada, bob] = [await tenant("Ada", "SHARED"), await tenant("Bob", "SHARED")];
+    const read = `query ($id: ID!) { resource(id: $id) {
+      comments { edges { node { body author { name } } } } } }`;
+    const { resource } = await app.ask(read, { id: ada.resource }, ada.user);
+    expect(resource.comments.edges).toEqual([{ node: { body: "Ada was here", author: { name: "Ada" } } }]);
+    expect(await app.refuse(read, { id: ada.resource }, bob.user)).toMatchObject({ code: "NOT_FOUND" });
+    const list = "{ resources { edges { node { name organization { id } } } } }";
+    const { resources } = await app.ask(list, {}, bob.user);
+    expect(resources.edges).toEqual([{ node: { name: "Bob's", organization: { id: bob.organization } } }]);
+  });
+
+  test("keeps the others when one is revoked: its rows, members and catalog go, and nothing can be added", async () => {
+    const [leaving, staying] = [await tenant("Leaving", "SHARED"), await tenant("Staying", "SHARED")];
+    // A process that has not heard of the revocation keeps a route like this one.
+    const stale = await routeOf(leaving);
+    await revoke(leaving, "Leaving");
+    expect(await eventually(() => isGone(leaving))).toBe(true);
+    for (const table of TABLES) {
+      const rows = await sql(
+        superuser(staying.granted.database),
+        `select organization_id from tenantry.${table} where organization_id = any($1)`,
+        [[leaving.organization, staying.organization]],
+      );
+      expect(rows, table).toEqual([{ organization_id: staying.organization }]);
+    }
+    const catalog = await sql(app.databaseUrl, "select from tenantry.resources where organization_id = $1", [
+      leaving.organization,
+    ]);
+    expect(catalog).toEqual([]);
+    await expect(
+      stale.open().query(
+        "test.insert",
+        `insert into tenantry.resources (database_id, id, organization_id, name)
+         select database_id, gen_random_uuid(), $1, 'Late' from tenantry.identity`,
+        [leaving.organization],
+      ),
+    ).rejects.toThrow("row-level security");
+    await app.ask("query ($id: ID!) { resource(id: $id) { name } }", { id: staying.resource }, staying.user);
+    const [receipt] = await sql<{ result: { tables: { table: string; rows: number }[] } }>(
+      app.databaseUrl,
+      "select result from tenantry.operations where placement_id = $1 and kind = 'revoke-placement'",
+      [leaving.granted.id],
+    );
+    expect(receipt?.result.tables.map(({ table, rows }) => [table, rows])).toEqual(TABLES.map((table) => [table, 1]));
+    // The same organization can come back, and writes again.
+    const again = await grant(app, leaving.organization, "eu", "SHARED");
+    expect(again).toMatchObject({ state: "ACTIVE", database: staying.granted.database });
+    await createResource(app, { name: "Again", organizationId: leaving.organization });
+  });
+
+  test("goes with the last placement in it, and the next grant makes another", async () => {
+    const rows = await sql<{ id: string; name: string }>(
+      app.databaseUrl,
+      `select p.id, o.name from tenantry.placements p join tenantry.organizations o on o.id = p.organization_id
+       join tenantry.regions r on r.id = p.region_id where r.key = 'us'`,
+    );
+    const [{ database }] = (await sql<{ database: string }>(
+      app.databaseUrl,
+      "select d.name as database from tenantry.tenant_databases d join tenantry.placements p on p.database_id = d.id where p.id = $1",
+      [rows[0]?.id],
+    )) as [{ database: string }];
+    // All at once, so that each sees the others going.
+    await Promise.all(
+      rows.map(({ id, name }) => app.ask(REVOKE, { input: { placementId: id, confirm: name, skipGrace: true } })),
+    );
+    const left = () =>
+      sql(app.databaseUrl, "select from tenantry.tenant_databases where name = $1", [database]).then(
+        (all) => all.length,
+      );
+    expect(await eventually(async () => (await left()) === 0, 20_000)).toBe(true);
+    expect(await sql(`${serverUrl("us")}/postgres`, "select from pg_database where datname = $1", [database])).toEqual(
+      [],
+    );
+    const fresh = await grant(app, await createOrganization(app, "Fresh"), "us", "SHARED");
+    expect(fresh.state).toBe("ACTIVE");
+    expect(fresh.database).not.toBe(database);
+  });
+
+  test("is not mixed up with a database of one's own: the other isolation is CONFLICT", async () => {
+    const organization = await createOrganization(app, "Mixed");
+    await grant(app, organization, "eu", "SHARED");
+    const query = "mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id } }";
+    const input = { organizationId: organization, regionKey: "eu", isolation: "DEDICATED" };
+    expect(await app.refuse(query, { input })).toMatchObject({ code: "CONFLICT" });
+  });
+});
