@@ -1,7 +1,9 @@
 /** The database keeps organizations apart, whatever the program asks for; in databases of their own and in a shared one. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { signInAsApi } from "../../src/operations/services.ts";
 import { parseServerUrl } from "../../src/postgres/connection-url.ts";
+import type { HomeDatabase, Queryable } from "../../src/postgres/database.ts";
 import type { TenantRoute } from "../../src/workspace/routing.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -291,5 +293,71 @@ describe("a shared database", () => {
     const query = "mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id } }";
     const input = { organizationId: organization, regionKey: "eu", isolation: "DEDICATED" };
     expect(await app.refuse(query, { input })).toMatchObject({ code: "CONFLICT" });
+  });
+});
+
+describe("at home", () => {
+  let api: HomeDatabase;
+  let own: Tenant;
+  let other: Tenant;
+  let everybodys: string;
+  beforeAll(async () => {
+    api = (await signInAsApi(app.services)).home;
+    own = await tenant("Insider", "SHARED");
+    other = await tenant("Outsider", "SHARED");
+    everybodys = await createResource(app, { name: "Everybody's" });
+    await comment(app, everybodys, own.user);
+  });
+
+  const as = (viewer: string) => api.scoped({ setting: "tenantry.viewer", value: viewer });
+  const catalog = async (database: Queryable<"home">) =>
+    (await database.query<{ id: string }>("test.catalog", "select id from tenantry.resources")).map(({ id }) => id);
+
+  test("a statement for nobody sees nothing of the catalog and of the default organization's comments", async () => {
+    expect(await catalog(api)).toEqual([]);
+    expect(await api.query("test.comments", "select from tenantry.comments")).toEqual([]);
+  });
+
+  test("a statement without WHERE sees what its user may see", async () => {
+    expect(new Set(await catalog(as(own.user)))).toEqual(new Set([own.resource, everybodys]));
+    expect(await catalog(as(randomUUID()))).toEqual([everybodys]);
+    expect(await catalog(as("operator"))).toEqual(expect.arrayContaining([own.resource, other.resource, everybodys]));
+  });
+
+  test("who has left an organization sees nothing of it from the next statement on", async () => {
+    const leaving = await createUser(app, "Leaver");
+    await addMember(app, own.organization, leaving);
+    expect(await catalog(as(leaving))).toContain(own.resource);
+    const query =
+      "mutation ($input: RemoveOrganizationMemberInput!) { removeOrganizationMember(input: $input) { id } }";
+    await app.ask(query, { input: { organizationId: own.organization, userId: leaving } });
+    expect(await catalog(as(leaving))).toEqual([everybodys]);
+  });
+
+  test("the API writes no catalog row of an organization, and does not read the installation's secrets", async () => {
+    await expect(
+      as("operator").query(
+        "test.insert",
+        "insert into tenantry.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), $1, 'Planted')",
+        [own.organization],
+      ),
+    ).rejects.toThrow("row-level security");
+    await expect(api.query("test", "select from tenantry.installation")).rejects.toThrow("permission denied");
+    await expect(api.query("test", "alter table tenantry.resources disable row level security")).rejects.toThrow(
+      "owner",
+    );
+  });
+
+  test("every connection of the API is its own role's", async () => {
+    await app.ask("query ($id: ID!) { resource(id: $id) { name comments { edges { node { body } } } } }", {
+      id: own.resource,
+    });
+    const roles = await sql<{ database: string; role: string }>(
+      superuser("postgres"),
+      `select distinct usename as role, datname as database from pg_stat_activity
+       where datname = $1 and application_name = 'tenantry tenant' and query like '%comments.list%'`,
+      [own.granted.database],
+    );
+    expect(roles).toEqual([{ database: own.granted.database, role: app.services.apiRole.name }]);
   });
 });
