@@ -15,6 +15,7 @@ import {
 import { findRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { closeWithLast } from "#directory/shared-databases";
 import { TenantryError } from "#kernel/errors";
+import { waitFor } from "#kernel/wait";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
@@ -45,6 +46,7 @@ export type Receipt = {
 };
 
 const DIRECTORY_TIMEOUT_MS = 10_000;
+const NUDGE_TIMEOUT_MS = 1_000;
 
 const REMAINING =
   "Backups and WAL archives of the region's and of home's servers may hold the data until they expire; so may exports and the servers' statement logs. Where the database was shared, its files hold deleted rows until VACUUM has run.";
@@ -143,8 +145,16 @@ async function deleteRows(context: Context): Promise<void> {
 async function withdrawDirectory(context: Context): Promise<void> {
   const { services, placement, database } = context;
   await unprojectPlacement(services, placement);
-  await services.nudges.carry([{ databaseId: placement.databaseId, direction: "directory" }], DIRECTORY_TIMEOUT_MS);
-  if (await knowsOrganization(database, placement))
+  const links = [{ databaseId: placement.databaseId, direction: "directory" as const }];
+  const left = await waitFor(
+    async () => {
+      // Again and again: a nudge is lost when whoever carries the region is just being replaced.
+      await services.nudges.carry(links, NUDGE_TIMEOUT_MS);
+      return (await knowsOrganization(database, placement)) ? undefined : true;
+    },
+    { timeoutMs: DIRECTORY_TIMEOUT_MS },
+  );
+  if (left === undefined)
     throw new TenantryError(
       "NOT_SYNCED",
       "The organization's members have not left the region yet; it is tried again.",

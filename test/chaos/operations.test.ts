@@ -143,11 +143,13 @@ async function insist<Result>(ask: () => Promise<Result>): Promise<Result> {
   return result.value;
 }
 
-async function placed(): Promise<{ organization: string; placement: string }> {
+async function placed(
+  isolation: "DEDICATED" | "SHARED" = "DEDICATED",
+): Promise<{ organization: string; placement: string }> {
   const organization = await insist(() => createOrganization(api, "Crashed"));
   await insist(async () => addMember(api, organization, await createUser(api, "Member")));
   const placement = await insist(async () => {
-    const granted = await grant(api, organization, "own");
+    const granted = await grant(api, organization, "own", isolation);
     if (granted.state !== "ACTIVE") throw new Error(`the placement is ${granted.state}: ${granted.failure}`);
     return granted.id;
   });
@@ -218,32 +220,64 @@ async function isSettled(): Promise<boolean> {
   return open.length === 0;
 }
 
-describe.each(Object.keys(SCENARIOS) as WorkerKind[])("%s", (kind) => {
+/** What only happens where placements share a database. */
+const SHARED_SCENARIOS: { kind: WorkerKind; what: string; steps: readonly string[]; scenario: Scenario }[] = [
+  {
+    kind: "revoke-placement",
+    what: "from a database that another organization goes on using",
+    steps: ["delete-rows", "withdraw-directory"],
+    scenario: async () => {
+      const staying = await placed("SHARED");
+      const { placement } = await placed("SHARED");
+      const input = { placementId: placement, confirm: "Crashed", skipGrace: true };
+      return {
+        ask: () => api.ask(REVOKE, { input }),
+        isDone: async () => {
+          await createResource(api, { name: "Still here", organizationId: staying.organization });
+          return (
+            (await sql(api.databaseUrl, "select from tenantry.placements where id = $1", [placement])).length === 0
+          );
+        },
+      };
+    },
+  },
+];
+
+describe.each(SHARED_SCENARIOS)("$kind $what", ({ kind, steps, scenario }) => {
   describe.each(Object.keys(DISASTERS))("when %s is killed", (victim) => {
-    test.each(failpointsOf(kind))(
+    test.each(failpointsOf(kind).filter((one) => steps.some((step) => one.includes(`/${step}/`))))(
       "at %s it finishes all the same",
-      async (failpoint) => {
-        const { ask, isDone } = await SCENARIOS[kind]();
-        await worker.arm(failpoint);
-        // What is refused ends the test; what breaks off because a server was killed does not.
-        const asked = ask().catch((error: unknown) =>
-          error instanceof Error ? error : new Error("refused", { cause: error }),
-        );
-        const stopped = worker.hear(`at ${failpoint}`);
-        await Promise.race([
-          stopped,
-          asked.then((answer) => (answer instanceof Error ? Promise.reject(answer) : stopped)),
-        ]);
-        await DISASTERS[victim]?.();
-        await asked;
-        expect(await eventually(() => isDone().catch(() => false), 30_000)).toBe(true);
-        expect(await eventually(() => isSettled().catch(() => false), 30_000)).toBe(true);
-        expect(await findOrphans(services)).toEqual([]);
-        expect(await findStuckPlacements(services)).toEqual([]);
-        await expect.poll(() => findUnrest(installation), { timeout: 20_000 }).toEqual([]);
-        expect(await findDifferences(installation)).toEqual([]);
-      },
+      (failpoint) => survives(scenario, failpoint, victim),
       60_000,
     );
   });
 });
+
+describe.each(Object.keys(SCENARIOS) as WorkerKind[])("%s", (kind) => {
+  describe.each(Object.keys(DISASTERS))("when %s is killed", (victim) => {
+    test.each(failpointsOf(kind))(
+      "at %s it finishes all the same",
+      (failpoint) => survives(SCENARIOS[kind], failpoint, victim),
+      60_000,
+    );
+  });
+});
+
+async function survives(scenario: Scenario, failpoint: string, victim: string): Promise<void> {
+  const { ask, isDone } = await scenario();
+  await worker.arm(failpoint);
+  // What is refused ends the test; what breaks off because a server was killed does not.
+  const asked = ask().catch((error: unknown) =>
+    error instanceof Error ? error : new Error("refused", { cause: error }),
+  );
+  const stopped = worker.hear(`at ${failpoint}`);
+  await Promise.race([stopped, asked.then((answer) => (answer instanceof Error ? Promise.reject(answer) : stopped))]);
+  await DISASTERS[victim]?.();
+  await asked;
+  expect(await eventually(() => isDone().catch(() => false), 30_000)).toBe(true);
+  expect(await eventually(() => isSettled().catch(() => false), 30_000)).toBe(true);
+  expect(await findOrphans(services)).toEqual([]);
+  expect(await findStuckPlacements(services)).toEqual([]);
+  await expect.poll(() => findUnrest(installation), { timeout: 20_000 }).toEqual([]);
+  expect(await findDifferences(installation)).toEqual([]);
+}
