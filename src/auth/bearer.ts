@@ -92,7 +92,8 @@ export class BearerSignIn implements SignIn {
     }
     if (this.#verifier === undefined) throw refuseToken();
     const verified = await this.#verifier.verify(token);
-    return { actor: await this.#actorOf(verified), expiresAt: verified.expiresAt, keyId: null };
+    const { expiresAt, subject } = verified;
+    return { actor: await this.#actorOf(verified), expiresAt, keyId: null, tokenSubject: subject };
   }
 
   async #actorOf(token: VerifiedToken): Promise<Actor> {

@@ -17,6 +17,8 @@ export type SignedIn = {
   expiresAt: Date | null;
   /** The API key that was shown, so that revoking it ends what it follows. */
   keyId: string | null;
+  /** Whom the token that was shown is about, as its issuer says; for the audit log. */
+  tokenSubject: string | null;
 };
 
 export interface SignIn {

@@ -1,3 +1,4 @@
+import { type ContentAct, recordingContent } from "#audit/content";
 import type { Actor } from "#auth/actor";
 import { findRole } from "#auth/membership";
 import { authorizeInOrganization, type Role } from "#auth/policy";
@@ -8,7 +9,13 @@ import { validBody } from "#kernel/validation";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { inRegion } from "#workspace/region-failure";
-import { type LocatedResource, locateResource, refuseKeyAtHome, type WorkspaceContext } from "#workspace/resources";
+import {
+  type LocatedResource,
+  locateResource,
+  refuseKeyAtHome,
+  type Resource,
+  type WorkspaceContext,
+} from "#workspace/resources";
 import type { Route } from "#workspace/routing";
 
 /** A text note on a resource by a user. Lives in the resource's database and nowhere else. */
@@ -29,40 +36,21 @@ export const COMMENT_CHANNEL = "tenantry_comment";
 const COLUMNS = `id, resource_id as "resourceId", author_id as "authorId", body, created_at as "createdAt"`;
 
 /**
- * Adds a comment. INVALID_INPUT on an empty or overlong body and for an author who may not write there,
+ * Adds a comment, and its entry in the audit log. INVALID_INPUT on an empty or overlong body and for an author who may not write there,
  * NOT_FOUND for a resource that the actor may not see, FORBIDDEN for a VIEWER.
  */
 export async function createComment(
   context: WorkspaceContext,
   actor: Actor,
   input: { resourceId: string; body: string; authorId: string | null },
+  act: ContentAct,
 ): Promise<Comment> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
   const { resource, route } = await locateResource(context, actor, input.resourceId);
   await requireAuthor(context, actor, authorId, route);
-  const insert = async (database: Queryable<DatabaseKind>): Promise<Comment> => {
-    const [comment] = await database.query<Comment>(
-      "comments.create",
-      `with added as (
-         insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
-         values ($1, $2, $3, $4, $5, $6) returning *
-       ), announced as (
-         select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
-       )
-       select ${COLUMNS} from added, announced`,
-      [
-        newRoutedId(placementNumberOf(resource.id)),
-        resource.databaseId,
-        resource.organizationId,
-        resource.id,
-        authorId,
-        body,
-      ],
-    );
-    if (comment === undefined) throw new Error("the insert returned no row");
-    return comment;
-  };
+  const insert = (database: Queryable<DatabaseKind>) =>
+    insertComment(context, database, resource, { authorId, body }, act);
   try {
     return route.kind === "home" ? await insert(route.database) : await inRegion(route, () => insert(route.open()));
   } catch (error) {
@@ -70,6 +58,40 @@ export async function createComment(
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
     throw error;
   }
+}
+
+async function insertComment(
+  context: WorkspaceContext,
+  database: Queryable<DatabaseKind>,
+  resource: Resource,
+  { authorId, body }: { authorId: string; body: string },
+  act: ContentAct,
+): Promise<Comment> {
+  const { organizationId } = resource;
+  const written = { database, kind: "COMMENT", organizationId, parameters: 6 } as const;
+  const [comment] = await recordingContent(context, act, written, (entry) =>
+    database.query<Comment>(
+      "comments.create",
+      `with added as (
+         insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+         values ($1, $2, $3, $4, $5, $6) returning *
+       ), announced as (
+         select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
+       )${entry.text}
+       select ${COLUMNS} from added, announced`,
+      [
+        newRoutedId(placementNumberOf(resource.id)),
+        resource.databaseId,
+        organizationId,
+        resource.id,
+        authorId,
+        body,
+        ...entry.values,
+      ],
+    ),
+  );
+  if (comment === undefined) throw new Error("the insert returned no row");
+  return comment;
 }
 
 function chooseAuthor(actor: Actor, authorId: string | null): string {

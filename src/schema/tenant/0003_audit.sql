@@ -1,0 +1,26 @@
+-- The audit log of what is written here: it stays beside the rows it is about. Written in the same statement as they are, so
+-- that neither can be without the other; hence there is no outcome. No publication names it. Columns as at home.
+create table tenantry.audit_log (
+  id uuid not null,
+  at timestamptz not null default clock_timestamp(),
+  database_id int not null,
+  organization_id uuid not null,
+  who text not null check (who in ('OPERATOR', 'USER', 'KEY')),
+  who_id text check (char_length(who_id) <= 255),
+  via text not null check (via in ('DEVELOPMENT', 'KEY', 'TOKEN', 'COMMAND_LINE')),
+  address inet,
+  user_agent text check (char_length(user_agent) <= 200),
+  action text not null check (char_length(action) between 1 and 60),
+  subject_kind text not null check (char_length(subject_kind) between 1 and 40),
+  subject_id uuid not null,
+  -- One index for what is read: an organization's newest. Every write pays for it.
+  primary key (organization_id, id)
+);
+
+create function tenantry.refuse_audit_change() returns trigger language plpgsql as $$
+begin
+  raise exception 'the audit log is append-only' using errcode = 'insufficient_privilege';
+end $$;
+create trigger append_only before update or delete or truncate on tenantry.audit_log
+  for each statement execute function tenantry.refuse_audit_change();
+alter table tenantry.audit_log enable always trigger append_only;
