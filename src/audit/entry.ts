@@ -1,5 +1,5 @@
 /** What the audit log says. Ids only: no names, no texts, no addresses of letters, no secrets. */
-import type { SignedIn } from "#auth/sign-in";
+import type { Client, SignedIn } from "#auth/sign-in";
 
 export const WHO = ["OPERATOR", "USER", "KEY"] as const;
 export const VIA = ["DEVELOPMENT", "KEY", "TOKEN", "COMMAND_LINE"] as const;
@@ -13,14 +13,6 @@ export type SubjectKind =
   | "RESOURCE"
   | "COMMENT"
   | "ENTRIES_BEFORE";
-
-/** Where a call comes from, as far as it says so. */
-export type Client = {
-  /** The IP address; null: not known, as on the command line. */
-  address: string | null;
-  /** The header `User-Agent`, cut to {@link MAX_USER_AGENT_LENGTH} characters. */
-  userAgent: string | null;
-};
 
 /** Who does it and from where. */
 export type Origin = Client & {
@@ -62,6 +54,7 @@ export type AuditEntry = Origin & {
 export const UNKNOWN = "UNKNOWN";
 export const OK = "OK";
 
+/** Characters of the header `User-Agent` that are kept. */
 export const MAX_USER_AGENT_LENGTH = 200;
 
 /** What whoever may use the database does with the program `tenantry`. */

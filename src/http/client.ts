@@ -1,7 +1,8 @@
 /** Where a request comes from, as far as it can be known. */
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
-import { type Client, MAX_USER_AGENT_LENGTH } from "#audit/entry";
+import { MAX_USER_AGENT_LENGTH } from "#audit/entry";
+import type { Client } from "#auth/sign-in";
 
 /** More of the header is not looked at. */
 const MAX_FORWARDED_LENGTH = 2_000;

@@ -2,8 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import { type DocumentNode, GraphQLError, Kind } from "graphql";
 import { createYoga, type Plugin, useExecutionCancellation } from "graphql-yoga";
-import { type Client, originOf } from "#audit/entry";
-import type { Credentials, SignIn } from "#auth/sign-in";
+import { originOf } from "#audit/entry";
+import type { Client, Credentials, SignIn } from "#auth/sign-in";
 import { isErrorCode, TenantryError } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
 import { toClientError } from "#graphql/errors";
@@ -49,7 +49,7 @@ export async function createContext(
   client: Client,
 ): Promise<GraphQLContext> {
   try {
-    const signedIn = await signIn.identify(credentials);
+    const signedIn = await signIn.identify({ ...credentials, client });
     const { actor } = signedIn;
     const origin = originOf(signedIn, client);
     return { actor, signedIn, origin, services, loaders: createLoaders(services, actor), lag: [] };

@@ -62,9 +62,7 @@ function forOwners(entry: AuditEntry): AuditEntry {
 }
 
 async function contentPlaces(services: Services, organizationId: string): Promise<ContentPlace[]> {
-  const placements = (await listPlacementsOf(services, [organizationId])).filter(({ state }) =>
-    READABLE.has(state),
-  );
+  const placements = (await listPlacementsOf(services, [organizationId])).filter(({ state }) => READABLE.has(state));
   const regions = await findRegions(
     services,
     placements.map(({ regionId }) => regionId),
