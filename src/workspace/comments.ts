@@ -67,8 +67,9 @@ async function insertComment(
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
 ): Promise<Comment> {
-  const { organizationId } = resource;
-  const written = { database, kind: "COMMENT", organizationId, parameters: 6 } as const;
+  const { databaseId, organizationId } = resource;
+  const id = newRoutedId(placementNumberOf(resource.id));
+  const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters: 6 } as const;
   const [comment] = await recordingContent(context, act, written, (entry) =>
     database.query<Comment>(
       "comments.create",
@@ -79,15 +80,7 @@ async function insertComment(
          select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
        )${entry.text}
        select ${COLUMNS} from added, announced`,
-      [
-        newRoutedId(placementNumberOf(resource.id)),
-        resource.databaseId,
-        organizationId,
-        resource.id,
-        authorId,
-        body,
-        ...entry.values,
-      ],
+      [id, databaseId, organizationId, resource.id, authorId, body, ...entry.values],
     ),
   );
   if (comment === undefined) throw new Error("the insert returned no row");

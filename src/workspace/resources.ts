@@ -97,8 +97,9 @@ async function insertResource(
   actor: Actor,
   act: ContentAct,
 ): Promise<Resource> {
-  const { organizationId } = place;
-  const written = { database, kind: "RESOURCE", organizationId, parameters: 5 } as const;
+  const { name, databaseId, organizationId } = place;
+  const id = newRoutedId(place.number);
+  const written = { database, kind: "RESOURCE", id, databaseId, organizationId, parameters: 5 } as const;
   const [resource] = await recordingContent(context, act, written, (entry) =>
     database.query<Resource>(
       "resources.create",
@@ -107,7 +108,7 @@ async function insertResource(
          values ($1, $2, $3, $4, $5) returning *
        )${entry.text}
        select ${COLUMNS} from added`,
-      [place.databaseId, newRoutedId(place.number), organizationId, place.name, userIdOf(actor), ...entry.values],
+      [databaseId, id, organizationId, name, userIdOf(actor), ...entry.values],
     ),
   );
   if (resource === undefined) throw new Error("the insert returned no row");

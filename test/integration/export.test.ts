@@ -13,6 +13,7 @@ import { runExport } from "../../src/operations/export-placement.ts";
 import { runImport } from "../../src/operations/import-placement.ts";
 import { lockSubject, placementSubject, unlockSubject } from "../../src/operations/operation.ts";
 import { closeServices, createServices, type Services } from "../../src/operations/services.ts";
+import { TENANT_SCHEMA } from "../../src/migrations/migration-set.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -153,7 +154,7 @@ test("an operator exports, loses rows, imports and has them back as they were; o
     organization: { id: organization, name: "Exported" },
     region: { key: "eu" },
     database: placement.database,
-    schemaVersion: 2,
+    schemaVersion: TENANT_SCHEMA.latestVersion,
   });
   expect(readdirSync(folder).toSorted()).toEqual([
     "comments.ndjson",
