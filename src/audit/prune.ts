@@ -6,7 +6,7 @@ export const MIN_AGE_DAYS = 30;
 
 /** Rows that go in one transaction; writers of entries wait behind it. */
 const BATCH_ROWS = 5_000;
-const LOCK_TIMEOUT_MS = 5_000;
+const LOCK_TIMEOUT_MS = 2_000;
 
 /**
  * Removes the entries of a database from before a moment, oldest first, and returns how many there were. The log refuses

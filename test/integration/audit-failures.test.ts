@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { armFailpoint } from "../../src/kernel/failpoints.ts";
 import { startApp, sql, type TestApp } from "../support/app.ts";
 import { AUDIT_LOG, entriesOf } from "../support/audit.ts";
 import {
@@ -98,6 +99,21 @@ describe("what cannot be recorded is not done", () => {
     });
     expect(await bodies()).toContain("Before the log");
   });
+});
+
+test("an outcome that cannot be written changes nothing for the caller: it was done, and the log does not know", async () => {
+  const hidden = "alter table tenantry.audit_outcomes rename to hidden";
+  const disarm = armFailpoint("audit/done", async () => {
+    disarm();
+    await sql(app.databaseUrl, hidden);
+  });
+  try {
+    const { createOrganization: made } = await app.ask(ORGANIZATION, { input: { name: "Done" } });
+    expect(await sql(app.databaseUrl, "select from tenantry.organizations where id = $1", [made.id])).toHaveLength(1);
+  } finally {
+    await sql(app.databaseUrl, "alter table tenantry.hidden rename to audit_outcomes");
+  }
+  expect(await newest()).toMatchObject({ action: "createOrganization", outcome: "UNKNOWN", subjectId: null });
 });
 
 /** An API in a process of its own that stops at a failpoint. */

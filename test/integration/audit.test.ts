@@ -1,4 +1,6 @@
 /** The audit log: every mutation leaves an entry, which nobody changes, and which only those concerned read. */
+import { createClient } from "graphql-ws";
+import { WebSocket } from "ws";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createInvitation } from "../../src/directory/invitations.ts";
 import { OPERATOR } from "../../src/auth/actor.ts";
@@ -17,7 +19,7 @@ import {
 import { createApiKey, postAs } from "../support/signed-in.ts";
 
 let app: TestApp;
-/** A second process on the same home, where everybody shows a key. */
+/** A second process on the same home, behind a proxy, where everybody shows a key. */
 let api: TestApp;
 let acme: string;
 let other: string;
@@ -35,6 +37,7 @@ beforeAll(async () => {
     secretKey: app.secretKey,
     role: "api",
     signIn: { mode: "bearer" },
+    trustedProxies: 1,
   });
   owner = await createUser(app, "Owner");
   viewer = await createUser(app, "Viewer");
@@ -473,6 +476,35 @@ describe("who did it", () => {
       via: "KEY",
       outcome: "FORBIDDEN",
     });
+  });
+
+  test("behind a proxy is at the address that the proxy saw, also over a web socket", async () => {
+    const { secret } = await createApiKey(app);
+    const from = { "user-agent": "a program", "x-forwarded-for": "6.6.6.6, 203.0.113.7" };
+    const headers = { ...from, authorization: `Bearer ${secret}` };
+    const query = 'mutation { createOrganization(input: { name: "Behind a proxy" }) { id } }';
+    await fetch(`${api.url}/graphql`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body: JSON.stringify({ query }),
+    }).then((response) => response.json());
+    const expected = { action: "createOrganization", outcome: "OK", address: "203.0.113.7", userAgent: "a program" };
+    const [overHttp] = await entriesOf(app, null, undefined, 1);
+    expect(overHttp).toMatchObject(expected);
+    class WithHeaders extends WebSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols, { headers });
+      }
+    }
+    const client = createClient({
+      url: `${api.url.replace("http", "ws")}/graphql`,
+      webSocketImpl: WithHeaders,
+    });
+    for await (const result of client.iterate({ query })) expect(result.errors).toBeUndefined();
+    await client.dispose();
+    const [overSocket] = await entriesOf(app, null, undefined, 1);
+    expect(overSocket).toMatchObject(expected);
+    expect(overSocket?.id).not.toBe(overHttp?.id);
   });
 
   test("who is not signed in is counted, not recorded", async () => {

@@ -61,6 +61,7 @@ export async function startApp(
     replication?: Partial<ReplicationOptions>;
     regionUrls?: Record<string, string>;
     exportFolder?: string;
+    trustedProxies?: number;
     mail?: AppOptions["mail"];
     /** Plays an older or a newer program. */
     tenantSchema?: AppOptions["tenantSchema"];
@@ -82,6 +83,7 @@ export async function startApp(
     logDestination: { write: (line) => recordSaid(inject("runFolder"), "the log", line) },
     previousSecretKeys: options.previousSecretKeys,
     signIn: options.signIn,
+    trustedProxies: options.trustedProxies,
     ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
     tenantSchema: options.tenantSchema,
     mail: options.mail,
