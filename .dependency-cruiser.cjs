@@ -12,7 +12,7 @@ Visitor.prototype.visitStatement = function (statement) {
   return statement;
 };
 
-const SERVICES = ["auth", "directory", "workspace"];
+const SERVICES = ["auth", "audit", "directory", "workspace"];
 
 /**
  * Each folder (or file) of src/, and what it may import apart from itself. `may` is the row of the design; `also` is what
@@ -28,8 +28,14 @@ const ROWS = [
   { part: "migrations", may: ["kernel", "postgres", "schema"] },
   { part: "replication", may: ["kernel", "postgres"] },
   { part: "auth", may: ["kernel", "postgres"] },
+  { part: "audit", may: ["kernel", "postgres", "auth"] },
   { part: "directory", may: ["kernel", "postgres", "auth"] },
-  { part: "workspace", may: ["kernel", "postgres", "auth"] },
+  {
+    part: "workspace",
+    may: ["kernel", "postgres", "auth"],
+    also: ["audit"],
+    why: "what is written and its entry are one statement",
+  },
   {
     part: "operations",
     may: ["kernel", "observability", "postgres", "schema", "migrations", "replication", ...SERVICES],
@@ -43,8 +49,8 @@ const ROWS = [
   {
     part: "http",
     may: ["graphql", "observability"],
-    also: ["kernel", "auth", "operations"],
-    why: "it finds out who calls, and hands the services it was started with to the resolvers",
+    also: ["kernel", "auth", "audit", "operations"],
+    why: "it finds out who calls and from where, and hands the services it was started with to the resolvers",
   },
   {
     part: "cli",

@@ -25,6 +25,7 @@ const schema = z.object({
     .string()
     .regex(/^.+:[^:]+$/, "a claim and its value are expected, as in roles:tenantry-operator")
     .optional(),
+  TENANTRY_TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   TENANTRY_LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
 });
 
@@ -45,6 +46,8 @@ export type Config = {
   previousSecretKeys: readonly string[];
   /** How callers sign in. */
   signIn: SignInConfig;
+  /** Proxies in front of the API that tell the client's address in X-Forwarded-For. */
+  trustedProxies: number;
   logLevel: z.infer<typeof schema>["TENANTRY_LOG_LEVEL"];
   /** Whether a package manager runs us as a script of package.json. */
   startedByScript: boolean;
@@ -104,6 +107,7 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
       .map((key) => key.trim())
       .filter((key) => key !== ""),
     signIn: checkSignIn(values),
+    trustedProxies: values.TENANTRY_TRUST_PROXY,
     logLevel: values.TENANTRY_LOG_LEVEL,
   };
 }

@@ -35,6 +35,8 @@ export type AppOptions = {
   tenantSchema?: Services["tenantSchema"] | undefined;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
   regionUrls?: Record<string, string>;
+  /** Proxies in front of the API that tell the client's address in X-Forwarded-For; 0 when left out. */
+  trustedProxies?: number | undefined;
 };
 
 export type App = {

@@ -51,8 +51,8 @@ async function cruisePlanted(folder: string, files: Record<string, string>): Pro
   return broken;
 }
 
-const TARGETS = ["kernel", "observability", "postgres", "migrations", "replication", "auth", "directory", "workspace"]
-  .concat("operations", "graphql", "http", "cli", "embedded")
+const TARGETS = ["kernel", "observability", "postgres", "migrations", "replication", "auth", "audit", "directory"]
+  .concat("workspace", "operations", "graphql", "http", "cli", "embedded")
   .map((folder) => `src/${folder}/target.ts`)
   .concat("src/main.ts", "src/config.ts", "src/kernel/target.test.ts", "test/target.ts", "bench/target.ts");
 
@@ -66,6 +66,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/migrations/a.ts", 'import "#directory/target";', "imports-of-migrations"],
   ["src/replication/a.ts", 'import "#directory/target";', "imports-of-replication"],
   ["src/auth/a.ts", 'import "#directory/target";', "imports-of-auth"],
+  ["src/audit/a.ts", 'import "#directory/target";', "imports-of-audit"],
   ["src/directory/a.ts", 'import "#workspace/target";', "imports-of-directory"],
   ["src/workspace/a.ts", 'import "#replication/target";', "imports-of-workspace"],
   ["src/workspace/b.ts", 'import "#directory/target";', "workspace-never-directory"],

@@ -68,3 +68,10 @@ test("previous keys are a list", () => {
   expect(readConfig({ TENANTRY_SECRET_KEY_PREVIOUS: " a, b," }).previousSecretKeys).toEqual(["a", "b"]);
   expect(readConfig({}).previousSecretKeys).toEqual([]);
 });
+
+test("proxies are trusted only when it is said how many, and never without end", () => {
+  expect(readConfig({}).trustedProxies).toBe(0);
+  expect(readConfig({ TENANTRY_TRUST_PROXY: "2" }).trustedProxies).toBe(2);
+  for (const wrong of ["-1", "1.5", "true", "11"])
+    expect(() => readConfig({ TENANTRY_TRUST_PROXY: wrong })).toThrow("TENANTRY_TRUST_PROXY");
+});

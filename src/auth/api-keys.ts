@@ -147,5 +147,5 @@ export async function findSignedInByKey(
   const { organizationId, role, expiresAt } = stored;
   const actor: Actor =
     organizationId === null || role === null ? OPERATOR : { kind: "key", keyId: id, organizationId, role };
-  return { actor, expiresAt, keyId: id };
+  return { actor, expiresAt, keyId: id, tokenSubject: null };
 }

@@ -6,7 +6,7 @@ import { findSignedInByKey } from "#auth/api-keys";
 import { findTokenUser } from "#auth/identities";
 import { type OidcOptions, OidcVerifier, type VerifiedToken } from "#auth/oidc";
 import type { RevokedKeys } from "#auth/revoked-keys";
-import { type Credentials, refuseToken, type SignedIn, type SignIn } from "#auth/sign-in";
+import { type Client, type Credentials, refuseToken, type SignedIn, type SignIn } from "#auth/sign-in";
 import type { HomeDatabase } from "#postgres/database";
 
 export type BearerOptions = {
@@ -52,10 +52,10 @@ export class BearerSignIn implements SignIn {
   }
 
   /** Throws UNAUTHENTICATED. */
-  async identify({ authorization }: Pick<Credentials, "authorization">): Promise<SignedIn> {
+  async identify({ authorization, client }: Pick<Credentials, "authorization" | "client">): Promise<SignedIn> {
     const token = readBearerToken(authorization);
     if (token === undefined) throw refuseToken();
-    const signedIn = await this.#remember(token);
+    const signedIn = await this.#remember(token, client);
     if (signedIn.expiresAt !== null && signedIn.expiresAt.getTime() <= Date.now() - this.#toleranceMs(signedIn))
       throw refuseToken();
     return signedIn;
@@ -70,20 +70,20 @@ export class BearerSignIn implements SignIn {
     return keyId === null ? 30_000 : 0;
   }
 
-  #remember(token: string): Promise<SignedIn> {
+  #remember(token: string, client: Client | undefined): Promise<SignedIn> {
     const now = performance.now();
     const hash = createHash("sha256").update(token).digest("base64");
     const found = this.#remembered.get(hash);
     if (found !== undefined && found.until > now) return found.signedIn;
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    const signedIn = this.#signIn(token);
+    const signedIn = this.#signIn(token, client);
     this.#remembered.set(hash, { signedIn, until: now + REMEMBERED_MS });
     // Refusals are not remembered: they would push out who is signed in.
     signedIn.catch(() => this.#remembered.delete(hash));
     return signedIn;
   }
 
-  async #signIn(token: string): Promise<SignedIn> {
+  async #signIn(token: string, client: Client | undefined): Promise<SignedIn> {
     const key = parseApiKey(token);
     if (key !== undefined) {
       const signedIn = await findSignedInByKey(this.#home, key);
@@ -92,13 +92,14 @@ export class BearerSignIn implements SignIn {
     }
     if (this.#verifier === undefined) throw refuseToken();
     const verified = await this.#verifier.verify(token);
-    return { actor: await this.#actorOf(verified), expiresAt: verified.expiresAt, keyId: null };
+    const { expiresAt, subject } = verified;
+    return { actor: await this.#actorOf(verified, client), expiresAt, keyId: null, tokenSubject: subject };
   }
 
-  async #actorOf(token: VerifiedToken): Promise<Actor> {
+  async #actorOf(token: VerifiedToken, client: Client | undefined): Promise<Actor> {
     const { operatorClaim, createUsers = false } = this.#options;
     if (operatorClaim !== undefined && hasClaim(token.claims, operatorClaim)) return OPERATOR;
-    return { kind: "user", userId: await findTokenUser({ home: this.#home }, token, createUsers) };
+    return { kind: "user", userId: await findTokenUser({ home: this.#home }, token, { createUsers, client }) };
   }
 }
 

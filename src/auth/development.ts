@@ -10,6 +10,8 @@ import { TenantryError } from "#kernel/errors";
 import { isUuid } from "#kernel/ids";
 import type { HomeDatabase } from "#postgres/database";
 
+const WITHOUT_END = { expiresAt: null, keyId: null, tokenSubject: null } as const;
+
 export class DevelopmentSignIn implements SignIn {
   readonly mode = "development";
   readonly #home: HomeDatabase;
@@ -24,12 +26,12 @@ export class DevelopmentSignIn implements SignIn {
   async identify({ authorization, userId }: Credentials): Promise<SignedIn> {
     const token = readBearerToken(authorization);
     if (token !== undefined && parseApiKey(token) !== undefined) return this.#keys.identify({ authorization });
-    if (userId === null || userId === "") return { actor: OPERATOR, expiresAt: null, keyId: null };
+    if (userId === null || userId === "") return { actor: OPERATOR, ...WITHOUT_END };
     const found = isUuid(userId)
       ? await this.#home.query("users.exists", "select from tenantry.users where id = $1", [userId])
       : [];
     if (found.length === 0) throw new TenantryError("UNAUTHENTICATED", "The header x-user-id names no user.");
-    return { actor: { kind: "user", userId: userId.toLowerCase() }, expiresAt: null, keyId: null };
+    return { actor: { kind: "user", userId: userId.toLowerCase() }, ...WITHOUT_END };
   }
 
   onRevoked(keyId: string, callback: () => void): () => void {

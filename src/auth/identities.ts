@@ -1,5 +1,5 @@
 /** Which user a token's issuer and subject are. */
-import { refuseToken } from "#auth/sign-in";
+import { type Client, refuseToken } from "#auth/sign-in";
 import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
 import type { VerifiedToken } from "#auth/oidc";
@@ -15,23 +15,23 @@ const MAX_SUBJECT_LENGTH = 255;
 /**
  * The user of a valid token, by issuer and subject. One seen for the first time is linked to the user with the token's
  * verified address, if nobody has signed in as that user yet; else, with `createUsers`, a user is made of the token's
- * name and address. UNAUTHENTICATED when there is nobody.
+ * name and address. Either is an entry in the audit log. UNAUTHENTICATED when there is nobody.
  */
 export async function findTokenUser(
   { home }: { home: HomeDatabase },
   token: VerifiedToken,
-  createUsers: boolean,
+  { createUsers, client }: { createUsers: boolean; client: Client | undefined },
 ): Promise<string> {
   const known = await findIdentity(home, token);
   if (known !== undefined) return known;
   const { email, email_verified: verified, name } = token.claims;
   if (typeof email !== "string") throw nobody();
   if (verified === true) {
-    const linked = await linkByAddress(home, token, email);
+    const linked = await linkByAddress(home, token, email, client);
     if (linked !== undefined) return linked;
   }
   if (!createUsers) throw nobody();
-  return createTokenUser(home, token, { email, name: typeof name === "string" ? name : email });
+  return createTokenUser(home, token, { email, name: typeof name === "string" ? name : email }, client);
 }
 
 async function findIdentity(
@@ -46,6 +46,23 @@ async function findIdentity(
   return row?.userId;
 }
 
+/** The part of a statement that writes the entry of what its part `signed_in` adds; parameters from `$first` on. */
+function entryPart(first: number): string {
+  return `logged as (
+    insert into tenantry.audit_log
+      (id, action, address, user_agent, who, who_id, via, subject_kind, subject_id, outcome)
+    select $${first}::uuid, $${first + 1}, $${first + 2}::inet, $${first + 3}, 'USER', user_id, 'TOKEN', 'USER', user_id, 'OK'
+    from signed_in
+  )`;
+}
+
+const entryValues = (action: string, client: Client | undefined) => [
+  newId(),
+  action,
+  client?.address ?? null,
+  client?.userAgent ?? null,
+];
+
 /**
  * Users change their own address without proof, so an address alone proves nothing about a user whom somebody has
  * signed in as: only one made by an operator and not used yet is taken over.
@@ -54,16 +71,20 @@ async function linkByAddress(
   home: HomeDatabase,
   { issuer, subject }: VerifiedToken,
   email: string,
+  client: Client | undefined,
 ): Promise<string | undefined> {
   const [row] = await home.query<{ userId: string }>(
     "identities.link_by_address",
-    `insert into tenantry.identities (issuer, subject, user_id)
-     select $1, $2, u.id from tenantry.users u
-     where lower(u.email) = lower($3) and u.erased_at is null
-       and not exists (select from tenantry.identities i where i.user_id = u.id)
-     on conflict do nothing
-     returning user_id as "userId"`,
-    [issuer, subject, email],
+    `with signed_in as (
+       insert into tenantry.identities (issuer, subject, user_id)
+       select $1, $2, u.id from tenantry.users u
+       where lower(u.email) = lower($3) and u.erased_at is null
+         and not exists (select from tenantry.identities i where i.user_id = u.id)
+       on conflict do nothing
+       returning user_id
+     ), ${entryPart(4)}
+     select user_id as "userId" from signed_in`,
+    [issuer, subject, email, ...entryValues("linkIdentity", client)],
   );
   return row?.userId ?? findIdentity(home, { issuer, subject });
 }
@@ -72,14 +93,25 @@ async function createTokenUser(
   home: HomeDatabase,
   token: VerifiedToken,
   person: { name: string; email: string },
+  client: Client | undefined,
 ): Promise<string> {
   try {
     const [row] = await home.query<{ userId: string }>(
       "identities.create_user",
-      `with person as (insert into tenantry.users (id, name, email) values ($3, $4, $5) returning id)
-       insert into tenantry.identities (issuer, subject, user_id) select $1, $2, id from person
-       returning user_id as "userId"`,
-      [token.issuer, token.subject, newId(), validName("name", person.name), validEmail("email", person.email)],
+      `with person as (
+         insert into tenantry.users (id, name, email) values ($3, $4, $5) returning id
+       ), signed_in as (
+         insert into tenantry.identities (issuer, subject, user_id) select $1, $2, id from person returning user_id
+       ), ${entryPart(6)}
+       select user_id as "userId" from signed_in`,
+      [
+        token.issuer,
+        token.subject,
+        newId(),
+        validName("name", person.name),
+        validEmail("email", person.email),
+        ...entryValues("createUser", client),
+      ],
     );
     if (row === undefined) throw new Error("the insert returned no row");
     return row.userId;

@@ -12,7 +12,8 @@ export type OrganizationAction =
   | "manage-members"
   | "manage-owners"
   | "manage-placements"
-  | "manage-keys";
+  | "manage-keys"
+  | "read-audit-log";
 
 const MINIMUM_ROLE: Record<OrganizationAction, Role> = {
   read: "VIEWER",
@@ -21,6 +22,7 @@ const MINIMUM_ROLE: Record<OrganizationAction, Role> = {
   "manage-owners": "OWNER",
   "manage-placements": "OWNER",
   "manage-keys": "OWNER",
+  "read-audit-log": "OWNER",
 };
 
 /** Refuses unless the actor is the operator or has a sufficient role; null stands for no membership. */

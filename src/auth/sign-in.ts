@@ -2,12 +2,22 @@
 import type { Actor } from "#auth/actor";
 import { TenantryError } from "#kernel/errors";
 
+/** Where a call comes from, as far as it says so. */
+export type Client = {
+  /** The IP address; null: not known, as on the command line. */
+  address: string | null;
+  /** The header `User-Agent`, cut. */
+  userAgent: string | null;
+};
+
 /** What a request or a web socket brings along. Null or empty: nothing. */
 export type Credentials = {
   /** The header `Authorization`. */
   authorization: string | null;
   /** The header `x-user-id`; counts in development only. */
   userId: string | null;
+  /** For the entry in the audit log where signing in makes something. */
+  client?: Client;
 };
 
 /** Who calls, and for how long that holds: what is followed ends with it. */
@@ -17,6 +27,8 @@ export type SignedIn = {
   expiresAt: Date | null;
   /** The API key that was shown, so that revoking it ends what it follows. */
   keyId: string | null;
+  /** Whom the token that was shown is about, as its issuer says; for the audit log. */
+  tokenSubject: string | null;
 };
 
 export interface SignIn {

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
+import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { TenantryError } from "#kernel/errors";
 import {
@@ -32,7 +33,10 @@ async function doctor(services: Services, options: Options): Promise<void> {
   if (options.drop !== undefined && options.repair !== true)
     throw new TenantryError("INVALID_INPUT", "--drop needs --repair.");
   const json = options.json === true;
-  const repairs = options.repair === true ? await repair(services, OPERATOR, options.drop ?? []) : [];
+  const repairs =
+    options.repair === true
+      ? await recordedCommand(services, "repair", {}, () => repair(services, OPERATOR, options.drop ?? []))
+      : [];
   const servers = await readServersHealth(services, OPERATOR);
   const databases = await readAll(services);
   const orphans = (await findOrphans(services)).map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
 import { withProgress } from "#cli/progress";
+import { onPlacement, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { TenantryError } from "#kernel/errors";
 import { validId } from "#kernel/validation";
@@ -23,9 +24,8 @@ async function exportTo(placementId: string, { to, json }: { to: string; json?: 
   const folder = resolve(to);
   const started = performance.now();
   await withServices(async (services) => {
-    const manifest = await withProgress(
-      (options) => runExport(services, OPERATOR, placementId, folder, options),
-      INTERRUPTED,
+    const manifest = await recordedCommand(services, "exportPlacement", onPlacement(placementId), () =>
+      withProgress((options) => runExport(services, OPERATOR, placementId, folder, options), INTERRUPTED),
     );
     if (json === true) return print(JSON.stringify(manifest));
     const { organization, region, files, exportedAt } = manifest;

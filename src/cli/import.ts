@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
 import { withProgress } from "#cli/progress";
+import { onPlacement, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { TenantryError } from "#kernel/errors";
 import { validId } from "#kernel/validation";
@@ -25,9 +26,11 @@ const INTERRUPTED = new TenantryError("CONFLICT", "Interrupted: import again to 
 async function importFrom(folder: string, { placement, otherOrganization, json }: Options): Promise<void> {
   const placementId = validId("placement", placement);
   await withServices(async (services) => {
-    const imported = await withProgress(
-      (options) => runImport(services, OPERATOR, placementId, resolve(folder), { ...options, otherOrganization }),
-      INTERRUPTED,
+    const imported = await recordedCommand(services, "importPlacement", onPlacement(placementId), () =>
+      withProgress(
+        (options) => runImport(services, OPERATOR, placementId, resolve(folder), { ...options, otherOrganization }),
+        INTERRUPTED,
+      ),
     );
     if (json === true) print(JSON.stringify(imported));
     else report(imported);

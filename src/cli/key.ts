@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { OPERATOR } from "#auth/actor";
 import { type ApiKey, createApiKey, listApiKeys, revokeApiKey } from "#auth/api-keys";
 import { ROLES, type Role } from "#auth/roles";
+import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#kernel/errors";
 import { MAX_PAGE_SIZE } from "#kernel/page";
@@ -44,7 +45,13 @@ export function keyCommand(): Command {
         .argument("<id>", "the key's id")
         .action((id: string) =>
           withServices(async (services) => {
-            const { name } = await revokeApiKey(services, OPERATOR, validId("id", id));
+            const keyId = validId("id", id);
+            const { name } = await recordedCommand(
+              services,
+              "revokeApiKey",
+              { subjectKind: "API_KEY", subjectId: keyId },
+              () => revokeApiKey(services, OPERATOR, keyId),
+            );
             print(`Revoked: ${name}.`);
           }),
         ),
@@ -57,12 +64,15 @@ async function create(options: CreateOptions): Promise<void> {
   if (operator === (organization !== undefined))
     throw invalidInput("organization", "Name either --operator or --organization with --role.");
   await withServices(async (services) => {
-    const { key, secret } = await createApiKey(services, OPERATOR, {
-      name,
-      organizationId: organization === undefined ? null : validId("organization", organization),
-      role: role ?? null,
-      expiresInDays: Number(options.expiresInDays),
-    });
+    const organizationId = organization === undefined ? null : validId("organization", organization);
+    const expiresInDays = Number(options.expiresInDays);
+    const { key, secret } = await recordedCommand(
+      services,
+      "createApiKey",
+      { subjectKind: "API_KEY", organizationId },
+      () => createApiKey(services, OPERATOR, { name, organizationId, role: role ?? null, expiresInDays }),
+      (made) => ({ subjectId: made.key.id }),
+    );
     if (options.json === true) return print(JSON.stringify({ key, secret }));
     print(secret);
     process.stderr.write(`Key ${key.id} until ${key.expiresAt.toISOString()}. It is not shown again.\n`);

@@ -1,6 +1,7 @@
 /** The command line: one file per command. */
 import { Command } from "commander";
 import { redactedMessage } from "#kernel/redaction";
+import { auditCommand } from "#cli/audit";
 import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
 import { exportCommand } from "#cli/export";
@@ -27,6 +28,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .addCommand(retryCommand())
     .addCommand(doctorCommand())
     .addCommand(opsCommand())
+    .addCommand(auditCommand())
     .addCommand(migrateCommand())
     .addCommand(exportCommand())
     .addCommand(importCommand())

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
 import { ProgressBar } from "#cli/progress-bar";
+import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import {
   type FleetMigrationOptions,
@@ -61,7 +62,9 @@ async function run(services: Services, options: Options): Promise<void> {
     else for (const line of describePlan(plan)) print(line);
     return;
   }
-  const report = await migrate(services, wanted, options.json === true);
+  const report = await recordedCommand(services, "migrateDatabases", {}, () =>
+    migrate(services, wanted, options.json === true),
+  );
   if (options.json === true) print(JSON.stringify(report));
   else for (const line of describeReport(report)) print(line);
   if (!isWell(report)) process.exitCode = 1;

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
 import { output, type OutputOptions } from "#cli/output";
+import { onPlacement, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { createOrganization, listOrganizations } from "#directory/organizations";
 import type { Placement } from "#directory/placements";
@@ -20,7 +21,13 @@ export function organizationCommand(): Command {
     .option("--json", "print one JSON object")
     .action((name: string, options: OutputOptions) =>
       withServices(async (services) => {
-        const made = await createOrganization(services, OPERATOR, { name });
+        const made = await recordedCommand(
+          services,
+          "createOrganization",
+          { subjectKind: "ORGANIZATION" },
+          () => createOrganization(services, OPERATOR, { name }),
+          ({ id }) => ({ subjectId: id, organizationId: id }),
+        );
         output(options, made, [`${made.id}  ${made.name}`]);
       }),
     );
@@ -58,7 +65,14 @@ export function grantCommand(): Command {
         const organizationId = validId("organization", organization);
         const isolation = options.shared === true ? "SHARED" : "DEDICATED";
         const input = { organizationId, regionKey, isolation } as const;
-        report(options, await grantRegionAccess(services, OPERATOR, input), "ACTIVE");
+        const granted = await recordedCommand(
+          services,
+          "grantRegionAccess",
+          { subjectKind: "PLACEMENT", organizationId },
+          () => grantRegionAccess(services, OPERATOR, input),
+          ({ id }) => ({ subjectId: id, placementId: id }),
+        );
+        report(options, granted, "ACTIVE");
       }),
     );
 }
@@ -74,12 +88,15 @@ export function revokeCommand(): Command {
     .option("--json", "print one JSON object")
     .action((id: string, options: OutputOptions & { confirm: string; skipGrace?: boolean; export?: boolean }) =>
       withServices(async (services) => {
-        const revoked = await revokeRegionAccess(services, OPERATOR, {
+        const input = {
           placementId: validId("placement", id),
           confirm: options.confirm,
           skipGrace: options.skipGrace === true,
           exportFirst: options.export === true,
-        });
+        };
+        const revoked = await recordedCommand(services, "revokeRegionAccess", onPlacement(input.placementId), () =>
+          revokeRegionAccess(services, OPERATOR, input),
+        );
         report(options, revoked);
       }),
     );
@@ -93,7 +110,11 @@ export function resumeCommand(): Command {
     .option("--json", "print one JSON object")
     .action((id: string, options: OutputOptions) =>
       withServices(async (services) => {
-        report(options, await resumeRegionAccess(services, OPERATOR, validId("placement", id)), "ACTIVE");
+        const placementId = validId("placement", id);
+        const resumed = await recordedCommand(services, "resumeRegionAccess", onPlacement(placementId), () =>
+          resumeRegionAccess(services, OPERATOR, placementId),
+        );
+        report(options, resumed, "ACTIVE");
       }),
     );
 }
@@ -106,7 +127,11 @@ export function retryCommand(): Command {
     .option("--json", "print one JSON object")
     .action((id: string, options: OutputOptions) =>
       withServices(async (services) => {
-        report(options, await retryPlacement(services, OPERATOR, validId("placement", id)));
+        const placementId = validId("placement", id);
+        const retried = await recordedCommand(services, "retryPlacement", onPlacement(placementId), () =>
+          retryPlacement(services, OPERATOR, placementId),
+        );
+        report(options, retried);
       }),
     );
 }

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
 import { output, type OutputOptions, readInput } from "#cli/output";
+import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { checkRegion, getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
 import { retireRegion } from "#operations/retire-region";
@@ -22,7 +23,14 @@ export function regionCommand(): Command {
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
         const connectionUrl = options.url ?? (await readInput());
-        const added = await registerRegion(services, OPERATOR, { key, name: options.name ?? key, connectionUrl });
+        const input = { key, name: options.name ?? key, connectionUrl };
+        const added = await recordedCommand(
+          services,
+          "registerRegion",
+          { subjectKind: "REGION" },
+          () => registerRegion(services, OPERATOR, input),
+          () => ({ subjectId: key }),
+        );
         output(options, added, [describe(added)]);
       }),
     );
@@ -51,7 +59,10 @@ export function regionCommand(): Command {
       withServices(async (services) => {
         // With a new name alone the address stays.
         const connectionUrl = options.url ?? (options.name === undefined ? await readInput() : null);
-        const updated = await updateRegion(services, OPERATOR, { key, name: options.name ?? null, connectionUrl });
+        const input = { key, name: options.name ?? null, connectionUrl };
+        const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
+          updateRegion(services, OPERATOR, input),
+        );
         output(options, updated, [describe(updated)]);
       }),
     );
@@ -62,7 +73,10 @@ export function regionCommand(): Command {
     .option("--json", "print one JSON object")
     .action((key: string, options: OutputOptions & { abandonServer?: boolean }) =>
       withServices(async (services) => {
-        const retired = await retireRegion(services, OPERATOR, { key, abandonServer: options.abandonServer === true });
+        const input = { key, abandonServer: options.abandonServer === true };
+        const retired = await recordedCommand(services, "retireRegion", onRegion(key), () =>
+          retireRegion(services, OPERATOR, input),
+        );
         output(options, retired, [`${retired.key} takes no more grants; a worker removes what is left on its server.`]);
       }),
     );

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { rotateSecretKey } from "#operations/rotate-secret-key";
 
@@ -9,7 +10,7 @@ export function rotateSecretKeyCommand(): Command {
     .option("--json", "print one JSON object")
     .action(({ json }: { json?: boolean }) =>
       withServices(async (services) => {
-        const rotation = await rotateSecretKey(services);
+        const rotation = await recordedCommand(services, "rotateSecretKey", {}, () => rotateSecretKey(services));
         process.stdout.write(
           json === true
             ? `${JSON.stringify(rotation)}\n`

@@ -1,4 +1,5 @@
 import SchemaBuilder from "@pothos/core";
+import type { AuditEntry } from "#audit/entry";
 import type { Invitation } from "#directory/invitations";
 import type { ApiKey } from "#auth/api-keys";
 import type { Membership } from "#directory/memberships";
@@ -27,6 +28,7 @@ export type ObjectShapes = {
   Operation: Operation;
   OperationStep: OperationStep;
   ApiKey: ApiKey;
+  AuditEntry: AuditEntry;
 };
 
 export const builder = new SchemaBuilder<{

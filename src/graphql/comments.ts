@@ -44,12 +44,14 @@ builder.mutationField("createComment", (t) =>
     type: "Comment",
     description: "Comments on a resource. The author must belong to the resource's organization.",
     args: { input: t.arg({ type: CreateCommentInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) =>
-      createComment(services, actor, {
+    resolve: (_, { input }, { actor, services, origin }) => {
+      const wanted = {
         resourceId: validId("resourceId", input.resourceId),
         body: input.body,
         authorId: input.authorId == null ? null : validId("authorId", input.authorId),
-      }),
+      };
+      return createComment(services, actor, wanted, { origin, action: "createComment" });
+    },
   }),
 );
 

@@ -43,7 +43,8 @@ type NodeName =
   | "Comment"
   | "Operation"
   | "Invitation"
-  | "ApiKey";
+  | "ApiKey"
+  | "AuditEntry";
 type NodeRow<Name extends NodeName> = ObjectShapes[Name];
 
 /** Defines `<name>Connection` and `<name>Edge` over a type. */

@@ -1,9 +1,20 @@
 /** What resolvers get: who calls, the services, and loaders that live as long as one request. */
+import type { Origin } from "#audit/entry";
 import type { Actor } from "#auth/actor";
 import type { SignedIn } from "#auth/sign-in";
 import type { Services } from "#operations/services";
 import type { Lag } from "#operations/settle-writes";
 import type { Loaders } from "#graphql/loaders";
 
-/** `lag`: what has not arrived yet of what this operation reads or wrote; goes into the answer's extensions. */
-export type GraphQLContext = { actor: Actor; signedIn: SignedIn; services: Services; loaders: Loaders; lag: Lag[] };
+/**
+ * `lag`: what has not arrived yet of what this operation reads or wrote; goes into the answer's extensions.
+ * `origin`: who calls and from where, for the audit log.
+ */
+export type GraphQLContext = {
+  actor: Actor;
+  signedIn: SignedIn;
+  origin: Origin;
+  services: Services;
+  loaders: Loaders;
+  lag: Lag[];
+};

@@ -86,10 +86,14 @@ builder.mutationField("createResource", (t) =>
     description: "Makes a resource, in the region where it belongs.",
     args: { input: t.arg({ type: CreateResourceInput, required: true }) },
     resolve: async (_, { input }, context) => {
-      const resource = await createResource(context.services, context.actor, {
+      const wanted = {
         name: input.name,
         organizationId: input.organizationId == null ? null : validId("organizationId", input.organizationId),
         regionKey: input.regionKey ?? null,
+      };
+      const resource = await createResource(context.services, context.actor, wanted, {
+        origin: context.origin,
+        action: "createResource",
       });
       await sayLate(context, settleResource(context.services, resource.databaseId));
       return resource;

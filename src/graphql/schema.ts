@@ -1,5 +1,6 @@
 /** The GraphQL schema, put together from one file per concept. */
 import type { GraphQLSchema } from "graphql";
+import { auditMutations } from "#graphql/audited-mutations";
 import { builder } from "#graphql/builder";
 import "#graphql/date-time";
 import "#graphql/users";
@@ -12,5 +13,7 @@ import "#graphql/operations";
 import "#graphql/replication";
 import "#graphql/resources";
 import "#graphql/comments";
+import "#graphql/audit-log";
 
-export const schema: GraphQLSchema = builder.toSchema();
+// Around everything else: what is refused on the way is recorded too.
+export const schema: GraphQLSchema = auditMutations(builder.toSchema());

@@ -1,12 +1,15 @@
 /** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
+import type { IncomingMessage } from "node:http";
 import { type DocumentNode, GraphQLError, Kind } from "graphql";
 import { createYoga, type Plugin, useExecutionCancellation } from "graphql-yoga";
-import type { Credentials, SignIn } from "#auth/sign-in";
+import { originOf } from "#audit/entry";
+import type { Client, Credentials, SignIn } from "#auth/sign-in";
 import { isErrorCode, TenantryError } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
 import { toClientError } from "#graphql/errors";
 import { createLoaders } from "#graphql/loaders";
 import { schema } from "#graphql/schema";
+import { clientOf } from "#http/client";
 import { endWithSignIn } from "#http/end-with-sign-in";
 import { visitorsOf } from "#http/origin";
 import type { Metrics } from "#observability/metrics";
@@ -14,8 +17,8 @@ import type { Services } from "#operations/services";
 
 export type GraphQLEndpoint = ReturnType<typeof createGraphQLEndpoint>;
 
-export function createGraphQLEndpoint(services: Services, metrics: Metrics, signIn: SignIn) {
-  return createYoga<object, GraphQLContext>({
+export function createGraphQLEndpoint(services: Services, metrics: Metrics, signIn: SignIn, trustedProxies: number) {
+  return createYoga<{ req: IncomingMessage }, GraphQLContext>({
     schema,
     graphqlEndpoint: "/graphql",
     graphiql: false,
@@ -30,11 +33,10 @@ export function createGraphQLEndpoint(services: Services, metrics: Metrics, sign
     },
     logging: false,
     maskedErrors: { maskError: (error) => challenge(toClientError(error, services.logger)) },
-    context: async ({ request: { headers } }) =>
-      createContext(services, signIn, {
-        authorization: headers.get("authorization"),
-        userId: headers.get("x-user-id"),
-      }),
+    context: async ({ request: { headers }, req }) => {
+      const shown = { authorization: headers.get("authorization"), userId: headers.get("x-user-id") };
+      return createContext(services, signIn, shown, clientOf(req, trustedProxies));
+    },
     plugins: [useExecutionCancellation(), requestErrors(services), endWithSignIn(signIn), countOperations(metrics)],
   });
 }
@@ -44,11 +46,13 @@ export async function createContext(
   services: Services,
   signIn: SignIn,
   credentials: Credentials,
+  client: Client,
 ): Promise<GraphQLContext> {
   try {
-    const signedIn = await signIn.identify(credentials);
+    const signedIn = await signIn.identify({ ...credentials, client });
     const { actor } = signedIn;
-    return { actor, signedIn, services, loaders: createLoaders(services, actor), lag: [] };
+    const origin = originOf(signedIn, client);
+    return { actor, signedIn, origin, services, loaders: createLoaders(services, actor), lag: [] };
   } catch (error) {
     // The caller is not told what was wrong with a token; who looks after the program may want to know.
     if (error instanceof TenantryError && error.cause !== undefined)

@@ -6,6 +6,7 @@ import { TenantryError } from "#kernel/errors";
 import { isLoopback } from "#kernel/loopback";
 import { type Explorer, createExplorer } from "#http/explorer";
 import { createGraphQLEndpoint, type GraphQLEndpoint } from "#http/graphql-endpoint";
+import { countRefusals } from "#http/count-refusals";
 import { checkReady } from "#http/health";
 import { type Visitors, visitorsOf } from "#http/origin";
 import { serveWebSockets } from "#http/web-socket";
@@ -29,15 +30,18 @@ export type HttpOptions = {
   port: number;
   /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
   regionUrls?: Record<string, string>;
+  /** Proxies in front of this server that tell the client's address in X-Forwarded-For; 0 when left out. */
+  trustedProxies?: number | undefined;
 };
 
 /** Starts listening. Throws one sentence when the port is taken. */
-export async function startHttpServer(services: Services, signIn: SignIn, options: HttpOptions): Promise<HttpServer> {
-  if (signIn.mode === "development" && !isLoopback(options.host))
+export async function startHttpServer(services: Services, plain: SignIn, options: HttpOptions): Promise<HttpServer> {
+  if (plain.mode === "development" && !isLoopback(options.host))
     throw new TenantryError("INVALID_INPUT", "Without sign-in the API listens on loopback only.", { field: "HOST" });
   const metrics = new Metrics();
-  const endpoint = createGraphQLEndpoint(services, metrics, signIn);
-  const { regionUrls } = options;
+  const signIn = countRefusals(plain, metrics);
+  const { regionUrls, trustedProxies = 0 } = options;
+  const endpoint = createGraphQLEndpoint(services, metrics, signIn, trustedProxies);
   // The URLs hold passwords, and the explorer is shown to whoever asks.
   const explorer = createExplorer({
     mode: signIn.mode,
@@ -51,7 +55,7 @@ export async function startHttpServer(services: Services, signIn: SignIn, option
       else response.destroy();
     });
   });
-  const closeWebSockets = serveWebSockets(server, { endpoint, services, signIn });
+  const closeWebSockets = serveWebSockets(server, { endpoint, services, signIn, trustedProxies });
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;

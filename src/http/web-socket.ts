@@ -16,6 +16,7 @@ import { WebSocketServer } from "ws";
 import type { Credentials, SignIn } from "#auth/sign-in";
 import { isErrorCode } from "#kernel/errors";
 import { toClientError } from "#graphql/errors";
+import { clientOf } from "#http/client";
 import { createContext, type GraphQLEndpoint } from "#http/graphql-endpoint";
 import { visitorsOf } from "#http/origin";
 import type { Services } from "#operations/services";
@@ -25,9 +26,9 @@ const MAX_MESSAGE_BYTES = 1_000_000;
 /** Attaches the protocol to the server. The returned function ends all subscriptions. */
 export function serveWebSockets(
   server: Server,
-  parts: { endpoint: GraphQLEndpoint; services: Services; signIn: SignIn },
+  parts: { endpoint: GraphQLEndpoint; services: Services; signIn: SignIn; trustedProxies: number },
 ): () => Promise<void> {
-  const { endpoint, services, signIn } = parts;
+  const { endpoint, services, signIn, trustedProxies } = parts;
   const { isAllowedOrigin } = visitorsOf(signIn.mode);
   const sockets = new WebSocketServer({
     server,
@@ -45,7 +46,8 @@ export function serveWebSockets(
         try {
           // Anew for each operation: a token that has expired since the socket was opened is refused.
           const shown = credentialsOf(context.connectionParams, context.extra.request);
-          const contextValue = await createContext(services, signIn, shown);
+          const client = clientOf(context.extra.request, trustedProxies);
+          const contextValue = await createContext(services, signIn, shown, client);
           const document = pipeline.parse(payload.query);
           const errors = pipeline.validate(pipeline.schema, document);
           if (errors.length > 0) return errors.map((error) => toClientError(error, services.logger));

@@ -33,9 +33,14 @@ export function validId(field: string, value: string): string {
   return value.toLowerCase();
 }
 
+/** Whether it has the form of a region's key. */
+export function isRegionKey(value: string): boolean {
+  return REGION_KEY.test(value);
+}
+
 /** A region's key: what people type, as in `eu` or `ap-south-1`. */
 export function validRegionKey(field: string, value: string): string {
-  if (!REGION_KEY.test(value))
+  if (!isRegionKey(value))
     throw invalidInput(
       field,
       `${field} must be a lower-case letter followed by at most 39 letters, digits or hyphens, such as eu or ap-south-1.`,

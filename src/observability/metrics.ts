@@ -1,5 +1,5 @@
 /** Prometheus metrics of this process. Labels never hold ids: their number must stay bounded. */
-import { collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Histogram, Registry } from "prom-client";
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -11,6 +11,12 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly #refusedSignIns = new Counter({
+    name: "tenantry_sign_in_refused_total",
+    help: "Requests and operations that showed no valid token or key.",
+    registers: [this.#registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
   }
@@ -18,6 +24,11 @@ export class Metrics {
   /** Counts one operation. `kind` is query, mutation or subscription. */
   operation(kind: string, outcome: "ok" | "error", seconds: number): void {
     this.#operations.observe({ kind, outcome }, seconds);
+  }
+
+  /** Counts a caller who was not signed in. */
+  signInRefused(): void {
+    this.#refusedSignIns.inc();
   }
 
   get contentType(): string {

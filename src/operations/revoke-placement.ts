@@ -3,6 +3,7 @@
  * still there, so that it can run again after a crash at any point.
  */
 import { join } from "node:path";
+import { forgetEntries } from "#audit/prune";
 import { OPERATOR } from "#auth/actor";
 import { getOrganization } from "#directory/organizations";
 import {
@@ -138,7 +139,8 @@ async function dropDatabase(context: Context): Promise<void> {
 /** From a database that others go on using. */
 async function deleteRows(context: Context): Promise<void> {
   await deleteContent(context.database, context.placement);
-  await noteRemoved(context, "resources and comments", `region, ${context.placement.database}`);
+  await forgetEntries(context.database, context.placement.organizationId);
+  await noteRemoved(context, "resources, comments and their audit entries", `region, ${context.placement.database}`);
 }
 
 /** Takes the organization and its members out of the region, and waits until they are. */

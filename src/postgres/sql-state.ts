@@ -19,6 +19,7 @@ export const SQL_STATE = {
   duplicateObject: "42710",
   duplicateDatabase: "42P04",
   undefinedObject: "42704",
+  undefinedTable: "42P01",
   undefinedDatabase: "3D000",
   objectInUse: "55006",
   objectNotInPrerequisiteState: "55000",

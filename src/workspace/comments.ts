@@ -1,3 +1,4 @@
+import { type ContentAct, recordingContent } from "#audit/content";
 import type { Actor } from "#auth/actor";
 import { findRole } from "#auth/membership";
 import { authorizeInOrganization, type Role } from "#auth/policy";
@@ -5,8 +6,15 @@ import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
+import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { type LocatedResource, locateResource, refuseKeyAtHome, type WorkspaceContext } from "#workspace/resources";
+import {
+  type LocatedResource,
+  locateResource,
+  refuseKeyAtHome,
+  type Resource,
+  type WorkspaceContext,
+} from "#workspace/resources";
 import type { Route } from "#workspace/routing";
 
 /** A text note on a resource by a user. Lives in the resource's database and nowhere else. */
@@ -27,46 +35,53 @@ export const COMMENT_CHANNEL = "tenantry_comment";
 const COLUMNS = `id, resource_id as "resourceId", author_id as "authorId", body, created_at as "createdAt"`;
 
 /**
- * Adds a comment. INVALID_INPUT on an empty or overlong body and for an author who may not write there,
+ * Adds a comment, and its entry in the audit log. INVALID_INPUT on an empty or overlong body and for an author who may not write there,
  * NOT_FOUND for a resource that the actor may not see, FORBIDDEN for a VIEWER.
  */
 export async function createComment(
   context: WorkspaceContext,
   actor: Actor,
   input: { resourceId: string; body: string; authorId: string | null },
+  act: ContentAct,
 ): Promise<Comment> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
   const { resource, route, there } = await locateResource(context, actor, input.resourceId);
   await requireAuthor(context, actor, authorId, route);
   try {
-    const [comment] = await there((database) =>
-      database.query<Comment>(
-        "comments.create",
-        `with added as (
-           insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
-           values ($1, $2, $3, $4, $5, $6) returning *
-         ), announced as (
-           select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
-         )
-         select ${COLUMNS} from added, announced`,
-        [
-          newRoutedId(placementNumberOf(resource.id)),
-          resource.databaseId,
-          resource.organizationId,
-          resource.id,
-          authorId,
-          body,
-        ],
-      ),
-    );
-    if (comment === undefined) throw new Error("the insert returned no row");
-    return comment;
+    return await there((database) => insertComment(context, database, resource, { authorId, body }, act));
   } catch (error) {
     // The resource went away between the look and the insert.
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
     throw error;
   }
+}
+
+async function insertComment(
+  context: WorkspaceContext,
+  database: Queryable<DatabaseKind>,
+  resource: Resource,
+  { authorId, body }: { authorId: string; body: string },
+  act: ContentAct,
+): Promise<Comment> {
+  const { databaseId, organizationId } = resource;
+  const id = newRoutedId(placementNumberOf(resource.id));
+  const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters: 6 } as const;
+  const [comment] = await recordingContent(context, act, written, (entry) =>
+    database.query<Comment>(
+      "comments.create",
+      `with added as (
+         insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+         values ($1, $2, $3, $4, $5, $6) returning *
+       ), announced as (
+         select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
+       )${entry.text}
+       select ${COLUMNS} from added, announced`,
+      [id, databaseId, organizationId, resource.id, authorId, body, ...entry.values],
+    ),
+  );
+  if (comment === undefined) throw new Error("the insert returned no row");
+  return comment;
 }
 
 function chooseAuthor(actor: Actor, authorId: string | null): string {

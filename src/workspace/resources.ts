@@ -1,3 +1,5 @@
+import type { AuditContext } from "#audit/record";
+import { type ContentAct, recordingContent } from "#audit/content";
 import { type Actor, userIdOf, viewerId } from "#auth/actor";
 import { findActorRole, requireInOrganization } from "#auth/membership";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
@@ -20,7 +22,7 @@ export type Resource = {
   createdAt: Date;
 };
 
-export type WorkspaceContext = { home: HomeDatabase; router: Router };
+export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router };
 
 /**
  * Home as row-level security shows it to the actor: the catalog and the default organization's content
@@ -34,7 +36,7 @@ const COLUMNS = `id, name, database_id as "databaseId", organization_id as "orga
   created_by as "createdById", created_at as "createdAt"`;
 
 /**
- * Makes a resource: in the default organization, or in an organization and one of its regions.
+ * Makes a resource, and its entry in the audit log: in the default organization, or in an organization and one of its regions.
  * INVALID_INPUT on a bad name or a region the organization has no access to (saying which it has),
  * NOT_FOUND for an organization that is not the actor's, CONFLICT while the placement is not active.
  */
@@ -42,24 +44,22 @@ export async function createResource(
   context: WorkspaceContext,
   actor: Actor,
   input: { name: string; organizationId: string | null; regionKey: string | null },
+  act: ContentAct,
 ): Promise<Resource> {
   const name = validName("name", input.name);
   if (input.organizationId === null) {
     if (input.regionKey !== null)
       throw invalidInput("regionKey", "A resource of the default organization lives at home: leave regionKey out.");
     refuseKeyAtHome(actor);
-    return insertResource(
-      homeFor(context, actor),
-      { name, databaseId: 0, number: HOME_NUMBER, organizationId: null },
-      actor,
-    );
+    const atHome = { name, databaseId: 0, number: HOME_NUMBER, organizationId: null };
+    return insertResource(context, homeFor(context, actor), atHome, actor, act);
   }
   const { organizationId } = input;
   await requireInOrganization(context.home, actor, organizationId, "write-content");
   const route = await chooseRoute(context, organizationId, input.regionKey);
   requireActive(route);
   const place = { name, databaseId: route.databaseId, number: route.placementNumber, organizationId };
-  return inRegion(route, () => insertResource(route.open(), place, actor));
+  return inRegion(route, () => insertResource(context, route.open(), place, actor, act));
 }
 
 /** The default organization's resources are every user's; a key of an organization reads them, but writes in its own. */
@@ -99,15 +99,25 @@ async function chooseRoute(
 }
 
 async function insertResource(
+  context: WorkspaceContext,
   database: Queryable<DatabaseKind>,
   place: { name: string; databaseId: number; number: number; organizationId: string | null },
   actor: Actor,
+  act: ContentAct,
 ): Promise<Resource> {
-  const [resource] = await database.query<Resource>(
-    "resources.create",
-    `insert into tenantry.resources (database_id, id, organization_id, name, created_by)
-     values ($1, $2, $3, $4, $5) returning ${COLUMNS}`,
-    [place.databaseId, newRoutedId(place.number), place.organizationId, place.name, userIdOf(actor)],
+  const { name, databaseId, organizationId } = place;
+  const id = newRoutedId(place.number);
+  const written = { database, kind: "RESOURCE", id, databaseId, organizationId, parameters: 5 } as const;
+  const [resource] = await recordingContent(context, act, written, (entry) =>
+    database.query<Resource>(
+      "resources.create",
+      `with added as (
+         insert into tenantry.resources (database_id, id, organization_id, name, created_by)
+         values ($1, $2, $3, $4, $5) returning *
+       )${entry.text}
+       select ${COLUMNS} from added`,
+      [databaseId, id, organizationId, name, userIdOf(actor), ...entry.values],
+    ),
   );
   if (resource === undefined) throw new Error("the insert returned no row");
   return resource;

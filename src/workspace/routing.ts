@@ -13,6 +13,7 @@ import type { Pools } from "#postgres/pools";
 export type HomeRoute = { readonly kind: "home" };
 export type TenantRoute = {
   readonly kind: "tenant";
+  readonly placementId: string;
   readonly placementNumber: number;
   readonly organizationId: string;
   readonly regionKey: string;
@@ -28,6 +29,7 @@ export type TenantRoute = {
 export type Route = HomeRoute | TenantRoute;
 
 type RouteRow = {
+  placementId: string;
   number: number;
   organizationId: string;
   regionId: string;
@@ -41,7 +43,7 @@ type RouteRow = {
 };
 
 const SELECT = `
-  select p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
+  select p.id as "placementId", p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
          r.connection_url as "sealedUrl", r.system_identifier as "systemIdentifier", p.database_id as "databaseId", d.name as database, p.state,
          d.schema_version as "schemaVersion"
   from tenantry.placements p
@@ -121,6 +123,7 @@ export class Router {
     const openWhole = () => this.#pools.open("tenant", address, row.database);
     const route: TenantRoute = {
       kind: "tenant",
+      placementId: row.placementId,
       placementNumber: row.number,
       organizationId: row.organizationId,
       regionKey: row.regionKey,

@@ -11,10 +11,10 @@ import { newRoutedId } from "../../src/kernel/ids.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { runExport } from "../../src/operations/export-placement.ts";
 import { runImport } from "../../src/operations/import-placement.ts";
-import { TENANT_SCHEMA } from "../../src/migrations/migration-set.ts";
 import { placementSubject } from "../../src/operations/operation.ts";
 import { LOCK_CLASS, tryLock, unlock } from "../../src/postgres/session-lock.ts";
 import { closeServices, createServices, type Services } from "../../src/operations/services.ts";
+import { TENANT_SCHEMA } from "../../src/migrations/migration-set.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,

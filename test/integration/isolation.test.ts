@@ -51,6 +51,8 @@ async function withoutScope(one: Tenant) {
 }
 
 const TABLES = ["resources", "comments", "directory_organizations", "directory_members"];
+/** The API adds to it in the same statement as content. */
+const AUDIT = "audit_log";
 
 describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
   let own: Tenant;
@@ -65,14 +67,17 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     expect(own.granted.database === other.granted.database).toBe(isolation === "SHARED");
   });
 
-  test.each(TABLES)("a statement without WHERE returns the organization's rows of %s only", async (table) => {
-    const rows = await (await routeOf(own))
-      .open()
-      .query<{ organization_id: string }>("test.all", `select * from tenantry.${table}`);
-    expect(new Set(rows.map(({ organization_id: id }) => id))).toEqual(new Set([own.organization]));
-  });
+  test.each([...TABLES, AUDIT])(
+    "a statement without WHERE returns the organization's rows of %s only",
+    async (table) => {
+      const rows = await (await routeOf(own))
+        .open()
+        .query<{ organization_id: string }>("test.all", `select * from tenantry.${table}`);
+      expect(new Set(rows.map(({ organization_id: id }) => id))).toEqual(new Set([own.organization]));
+    },
+  );
 
-  test.each(TABLES)("a statement for nobody returns no row of %s", async (table) => {
+  test.each([...TABLES, AUDIT])("a statement for nobody returns no row of %s", async (table) => {
     expect(await (await withoutScope(own)).query("test.all", `select * from tenantry.${table}`)).toEqual([]);
   });
 
@@ -90,6 +95,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
       "permission",
     );
     await expect(database.query("test", "delete from tenantry.comments")).rejects.toThrow("permission");
+    await expect(database.query("test", "delete from tenantry.audit_log")).rejects.toThrow("permission");
     await expect(database.query("test", "truncate tenantry.comments")).rejects.toThrow("permission");
     await expect(database.query("test", "update tenantry.identity set database_id = 1")).rejects.toThrow("permission");
     await expect(database.query("test", "alter table tenantry.comments disable row level security")).rejects.toThrow(
@@ -144,7 +150,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
        where c.relnamespace = 'tenantry'::regnamespace and c.relkind in ('r', 'p')
          and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id')`,
     );
-    expect(tables.map(({ table }) => String(table)).toSorted()).toEqual(expect.arrayContaining(TABLES.toSorted()));
+    expect(tables.map(({ table }) => String(table)).toSorted()).toEqual(expect.arrayContaining([...TABLES, AUDIT]));
     for (const table of tables) expect(table).toMatchObject({ enabled: true, forced: true, scoped: true });
   });
 });
@@ -226,10 +232,10 @@ describe("a shared database", () => {
     const stale = await routeOf(leaving);
     await revoke(leaving, "Leaving");
     expect(await eventually(() => isGone(leaving))).toBe(true);
-    for (const table of TABLES) {
+    for (const table of [...TABLES, AUDIT]) {
       const rows = await sql(
         superuser(staying.granted.database),
-        `select organization_id from tenantry.${table} where organization_id = any($1)`,
+        `select distinct organization_id from tenantry.${table} where organization_id = any($1)`,
         [[leaving.organization, staying.organization]],
       );
       expect(rows, table).toEqual([{ organization_id: staying.organization }]);
@@ -334,7 +340,7 @@ describe("at home", () => {
     expect(await catalog(as(leaving))).toEqual([everybodys]);
   });
 
-  test("the API writes no catalog row of an organization, and does not read the installation's secrets", async () => {
+  test("the API writes no catalog row of an organization, changes no audit entry, and does not read the installation's secrets", async () => {
     await expect(
       as("operator").query(
         "test.insert",
@@ -342,6 +348,8 @@ describe("at home", () => {
         [own.organization],
       ),
     ).rejects.toThrow("row-level security");
+    for (const change of ["delete from tenantry.audit_log", "update tenantry.audit_outcomes set outcome = 'OK'"])
+      await expect(api.query("test", change)).rejects.toThrow("permission denied");
     await expect(api.query("test", "select from tenantry.installation")).rejects.toThrow("permission denied");
     await expect(api.query("test", "alter table tenantry.resources disable row level security")).rejects.toThrow(
       "owner",

@@ -61,10 +61,21 @@ async function expectRefused(token: string | undefined): Promise<void> {
   expect(answer.data ?? null).toBeNull();
 }
 
+/** What the audit log has about a user whom signing in made or linked. */
+const recordedAbout = (id: string) =>
+  sql(
+    app.databaseUrl,
+    "select action, who, via, host(address) as address from tenantry.audit_log where subject_id = $1 and who_id = $1",
+    [id],
+  );
+
 describe("a token of the provider", () => {
   test("signs in the user with its verified address, whom the operator made; and stays theirs", async () => {
     const token = await provider.grant("ada");
     expect((await postAs(app, token, ME)).data).toEqual({ me: { id: ada, name: "Ada" } });
+    expect(await recordedAbout(ada)).toEqual([
+      { action: "linkIdentity", who: "USER", via: "TOKEN", address: "127.0.0.1" },
+    ]);
     // By issuer and subject from now on: the address may change.
     const { data } = await postAs(app, await provider.sign({ sub: "ada", email: "other@example.com" }), ME);
     expect(data.me.id).toBe(ada);
@@ -89,6 +100,7 @@ describe("a token of the provider", () => {
     const ids = new Set(answers.map(({ data }) => data.me.id as string));
     expect(ids.size).toBe(1);
     expect(answers[0]?.data.me.name).toBe("Created");
+    expect(await recordedAbout([...ids][0] ?? "")).toMatchObject([{ action: "createUser", via: "TOKEN" }]);
     // The first refusal was not remembered.
     expect((await postAs(app, token, ME)).data.me.id).toBe([...ids][0]);
   });

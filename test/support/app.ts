@@ -61,6 +61,7 @@ export async function startApp(
     replication?: Partial<ReplicationOptions>;
     regionUrls?: Record<string, string>;
     exportFolder?: string;
+    trustedProxies?: number;
     mail?: AppOptions["mail"];
     /** Plays an older or a newer program. */
     tenantSchema?: AppOptions["tenantSchema"];
@@ -82,6 +83,7 @@ export async function startApp(
     logDestination: { write: (line) => recordSaid(inject("runFolder"), "the log", line) },
     previousSecretKeys: options.previousSecretKeys,
     signIn: options.signIn,
+    trustedProxies: options.trustedProxies,
     ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
     tenantSchema: options.tenantSchema,
     mail: options.mail,
@@ -133,6 +135,7 @@ async function recordStored(databaseUrl: string): Promise<void> {
   const rows = await sql(
     databaseUrl,
     `select jsonb_build_array(kind, input, last_error, result)::text as text from tenantry.operations
+     union all select a::text from tenantry.audit_log a
      union all select failure from tenantry.links where failure is not null
      union all select failure from tenantry.placements where failure is not null
      union all select migration_failure from tenantry.tenant_databases where migration_failure is not null`,

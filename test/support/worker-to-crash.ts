@@ -1,6 +1,6 @@
 /**
  * A worker in a process of its own that stops at failpoints, told over its standard input: `arm <name>` makes it print
- * `at <name>` and wait there for `go on`. Prints `ready` when it runs.
+ * `at <name>` and wait there for `go on`. Prints `ready` when it runs; with the role `api` its `url <url>` before that.
  *
  * Usage: node test/support/worker-to-crash.ts '<options of startApp as JSON>'
  */
@@ -36,6 +36,7 @@ const app = await startApp({
   prettyLogs: false,
   ...options,
 });
+if (app.url !== undefined) say(`url ${app.url}`);
 say("ready");
 process.on("SIGTERM", () => {
   void app.close().then(() => process.exit(0));

@@ -1,0 +1,86 @@
+import { Command } from "commander";
+import type { AuditEntry } from "#audit/entry";
+import { OPERATOR } from "#auth/actor";
+import { output, type OutputOptions } from "#cli/output";
+import { recordedCommand } from "#cli/recorded";
+import { withServices } from "#cli/services";
+import { invalidInput } from "#kernel/errors";
+import { validId } from "#kernel/validation";
+import { pruneAuditLog } from "#operations/prune-audit-log";
+import { readAuditLog } from "#operations/read-audit-log";
+import type { Services } from "#operations/services";
+
+const MAX_LISTED = 1_000;
+
+type ListOptions = OutputOptions & {
+  organization?: string;
+  limit: string;
+  after?: string;
+  leaveOutUnavailable?: boolean;
+};
+
+/** `tenantry audit`: who did what, when, from where, with the outcome; `audit prune` takes old entries away. */
+export function auditCommand(): Command {
+  return new Command("audit")
+    .description("list the audit log, newest first: all of home's, or an organization's with its regions'")
+    .option("--organization <id>", "what concerns this organization, also in its regions")
+    .option("--leave-out-unavailable", "leave regions out that cannot be reached, and name them")
+    .option("--limit <n>", "how many at most", "20")
+    .option("--after <id>", "those before this entry")
+    .option("--json", "print one JSON object")
+    .action((options: ListOptions) => withServices((services) => list(services, options)))
+    .addCommand(
+      new Command("prune")
+        .description("remove entries from before a moment, at home and in the regions; is recorded itself")
+        .requiredOption("--before <moment>", "RFC 3339, such as 2026-01-31T00:00:00Z; at least 30 days ago")
+        .option("--json", "print one JSON object")
+        .action((_: object, command: Command) =>
+          withServices((services) => prune(services, command.optsWithGlobals())),
+        ),
+    );
+}
+
+async function list(services: Services, options: ListOptions): Promise<void> {
+  const first = Number(options.limit);
+  if (!Number.isInteger(first) || first < 1 || first > MAX_LISTED)
+    throw invalidInput("limit", `--limit must be between 1 and ${MAX_LISTED}.`);
+  const { rows, hasNextPage, missingRegions } = await readAuditLog(
+    services,
+    OPERATOR,
+    {
+      organizationId: options.organization === undefined ? null : validId("organization", options.organization),
+      leaveOutUnavailable: options.leaveOutUnavailable === true,
+    },
+    { first, after: options.after === undefined ? null : validId("after", options.after) },
+  );
+  const missing = missingRegions.map((key) => `The entries in region ${key} are missing: it cannot be reached.`);
+  const more = hasNextPage ? [`There are more: --after ${rows.at(-1)?.id}`] : [];
+  const lines = rows.length === 0 ? ["No entries."] : rows.map(describe);
+  output(options, { entries: rows, hasNextPage, missingRegions }, [...lines, ...more, ...missing]);
+}
+
+function describe(entry: AuditEntry): string {
+  const { at, outcome, action, subjectKind, subjectId, who, whoId, via, address, regionKey } = entry;
+  const subject = subjectKind === null ? "" : ` ${subjectKind} ${subjectId ?? "-"}`;
+  const by =
+    via === "COMMAND_LINE" ? "operator (command line)" : `${who.toLowerCase()}${whoId === null ? "" : ` ${whoId}`}`;
+  const from = address === null ? "" : ` from ${address}`;
+  const where = regionKey === null ? "" : ` in ${regionKey}`;
+  return `${at.toISOString()}  ${outcome.padEnd(13)} ${action}${subject}${where}, by ${by}${from}`;
+}
+
+async function prune(services: Services, options: OutputOptions & { before: string }): Promise<void> {
+  const before = new Date(options.before);
+  const what = Number.isNaN(before.getTime()) ? null : before.toISOString();
+  const pruning = await recordedCommand(
+    services,
+    "pruneAuditLog",
+    { subjectKind: "ENTRIES_BEFORE", subjectId: what },
+    () => pruneAuditLog(services, before),
+  );
+  output(options, pruning, [
+    ...pruning.pruned.map(({ database, entries }) => `${database}: ${entries} entries removed`),
+    ...pruning.failed.map(({ database, reason }) => `${database}: not pruned: ${reason}`),
+  ]);
+  if (pruning.failed.length > 0) process.exitCode = 1;
+}
