@@ -1,6 +1,6 @@
 /**
  * Grants, from the call to ACTIVE, beside a bare `create database … template` of the same template on the same server, one
- * by one in turn and fifty at once. `--no-fsync`: where the disk is slow. `--rounds=40`, `--crowd=50`.
+ * by one in turn and fifty at once; and SHARED grants, which make nothing. `--no-fsync`: where the disk is slow. `--rounds=40`, `--crowd=50`.
  */
 import { parseArgs } from "node:util";
 import { OPERATOR } from "../src/auth/actor.ts";
@@ -8,6 +8,7 @@ import { createOrganization } from "../src/directory/organizations.ts";
 import { registerRegion } from "../src/directory/regions.ts";
 import { startApp } from "../src/main.ts";
 import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
+import { settleOrganization } from "../src/operations/settle-writes.ts";
 import type { Services } from "../src/operations/services.ts";
 import { describeMachine } from "./machine.ts";
 import { type BenchServers, connected, sql, startServers } from "./servers.ts";
@@ -30,8 +31,12 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** Asks until it is ACTIVE: the call returns after 5 s with the state reached. */
-async function grant(services: Services, organizationId: string): Promise<void> {
-  const input = { organizationId, regionKey: "bench", isolation: "DEDICATED" } as const;
+async function grant(
+  services: Services,
+  organizationId: string,
+  isolation: "DEDICATED" | "SHARED" = "DEDICATED",
+): Promise<void> {
+  const input = { organizationId, regionKey: "bench", isolation } as const;
   for (;;) {
     const { state, failure } = await grantRegionAccess(services, OPERATOR, input);
     if (state === "ACTIVE") return;
@@ -83,17 +88,29 @@ try {
     for (const work of round % 2 === 0 ? [copy, make] : [make, copy]) await work();
   }
   const crowd = Array.from({ length: Number(flags.crowd) }, (_, i) => i);
-  const started = performance.now();
+  const bareStarted = performance.now();
   const bareCrowd = await bareCopies(
     servers,
     template,
     crowd.map((i) => `crowd_${i}`),
   );
-  const bareSeconds = (performance.now() - started) / 1_000;
+  const bareSeconds = (performance.now() - bareStarted) / 1_000;
   const ids = await Promise.all(crowd.map((i) => organization(`Crowd ${i}`)));
   const grantsStarted = performance.now();
   const grantCrowd = await Promise.all(ids.map((id) => timed(() => grant(services, id))));
   const grantSeconds = (performance.now() - grantsStarted) / 1_000;
+  // The first one makes the shared database.
+  await grant(services, await organization("Sharing first"), "SHARED");
+  const [joined, arrived]: [number[], number[]] = [[], []];
+  for (let round = 0; round < rounds; round += 1) {
+    const id = await organization(`Sharing ${round}`);
+    const started = performance.now();
+    await grant(services, id, "SHARED");
+    joined.push(performance.now() - started);
+    // What the mutation waits for before it answers: the organization is known in the region.
+    await settleOrganization(services, id);
+    arrived.push(performance.now() - started);
+  }
   const row = (what: string, ours: number, base: number) => [what, digits(base), digits(ours), ratio(ours, base)];
   process.stdout.write(
     `${describeMachine("18.4")}; fsync ${flags.fsync ? "on" : "off"}\n\n${table(
@@ -104,6 +121,15 @@ try {
         row(`${crowd.length} at once, median, ms`, median(grantCrowd), median(bareCrowd)),
         row(`${crowd.length} at once, p99, ms`, percentile(grantCrowd, 0.99), percentile(bareCrowd, 0.99)),
         row(`${crowd.length} at once, all, s`, grantSeconds, bareSeconds),
+      ],
+    )}\n`,
+  );
+  process.stdout.write(
+    `\n${table(
+      ["shared, ms", "median", "p99"],
+      [
+        ["grant to ACTIVE", digits(median(joined)), digits(percentile(joined, 0.99))],
+        ["until the region knows the organization too", digits(median(arrived)), digits(percentile(arrived, 0.99))],
       ],
     )}\n`,
   );
