@@ -4,7 +4,9 @@
  * sending a statement to the wrong one does not compile.
  */
 import type pg from "pg";
+import { currentCall } from "#kernel/call";
 import type { Breaker } from "#postgres/breaker";
+import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
 
 export type DatabaseKind = "home" | "tenant" | "server";
 
@@ -64,6 +66,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
+    if (currentCall() !== undefined) return this.session((session) => session.query<Row>(name, text, values));
     const run = () => this.pool.query<Row>(comment(name, text), [...values]);
     const result = await (this.#breaker === undefined ? run() : this.#breaker.run(run));
     return result.rows;
@@ -71,7 +74,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 
   #connect(): Promise<pg.PoolClient> {
     const connect = () => this.pool.connect();
-    return this.#breaker === undefined ? connect() : this.#breaker.run(connect);
+    return untilOver(() => (this.#breaker === undefined ? connect() : this.#breaker.run(connect)));
   }
 
   /** Runs `work` on one connection; the connection is discarded when `work` throws. */
@@ -85,7 +88,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       throw error;
     } finally {
       // A failed session may have left locks or settings behind.
-      client.release(failure);
+      client.release(failure ?? isSpent(client));
     }
   }
 
@@ -100,16 +103,20 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     try {
       await session.query("begin", `begin isolation level ${isolation}`);
       const result = await work({ ...session, inTransaction: true });
-      await session.query("commit", "commit");
+      refuseWhenOver();
+      // Not cancelled any more: whether it has happened would be unknown.
+      await client.query(comment("commit", "commit"));
       return result;
     } catch (error) {
-      broken = await session.query("rollback", "rollback").then(
-        () => undefined,
-        (reason: unknown) => (reason instanceof Error ? reason : new Error("rollback failed", { cause: reason })),
-      );
+      // Closing a spent connection rolls back; a cancel request that is late could hit a statement.
+      if (!isSpent(client))
+        broken = await client.query(comment("rollback", "rollback")).then(
+          () => undefined,
+          (reason: unknown) => (reason instanceof Error ? reason : new Error("rollback failed", { cause: reason })),
+        );
       throw error;
     } finally {
-      client.release(broken);
+      client.release(broken ?? isSpent(client));
     }
   }
 
@@ -124,12 +131,12 @@ function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient):
   return {
     kind,
     async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const result = await client.query<Row>(comment(name, text), [...values]);
+      const result = await cancellable(client, () => client.query<Row>(comment(name, text), [...values]));
       return result.rows;
     },
     async script(name: string, text: string): Promise<object[][]> {
       // The driver's types know one result only.
-      const results = (await client.query<object>(comment(name, text))) as
+      const results = (await cancellable(client, () => client.query<object>(comment(name, text)))) as
         | pg.QueryResult<object>
         | pg.QueryResult<object>[];
       return (Array.isArray(results) ? results : [results]).map(({ rows }) => rows);

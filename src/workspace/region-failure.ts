@@ -1,3 +1,4 @@
+import { noteOrganization } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
 import { isConnectionFailure } from "#postgres/sql-state";
 import type { TenantRoute } from "#workspace/routing";
@@ -7,6 +8,7 @@ const MAX_ANSWER_MS = 10_000;
 
 /** Runs a statement in a tenant database; a lost or refused connection becomes REGION_UNAVAILABLE, and so does silence. */
 export async function inRegion<Result>(route: TenantRoute, work: () => Promise<Result>): Promise<Result> {
+  noteOrganization(route.organizationId);
   try {
     return await withDeadline(work());
   } catch (cause) {
