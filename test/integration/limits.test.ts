@@ -60,22 +60,29 @@ async function codeOf(response: Response): Promise<string> {
 describe("an operation", () => {
   const roots = (count: number) => Array.from({ length: count }, () => "__typename").join(" ");
   const renamed = (count: number) => `regions { ${Array.from({ length: count }, (_, n) => `a${n}: key`).join(" ")} }`;
-  const cases: [what: string, within: string, beyond: string][] = [
+  const cases: [what: string, words: string, within: string, beyond: string][] = [
     [
       "deep",
+      "fields deep",
       "{ users { edges { node { id } } } region: __typename }",
       "{ resources { edges { node { organization { members { pageInfo { hasNextPage } } } } } } }",
     ],
-    ["renamed", `{ ${renamed(3)} }`, `{ ${renamed(4)} }`],
-    ["wide", `{ ${roots(4)} }`, `{ ${roots(5)} }`],
-    ["long", `{ regions { ${"key ".repeat(50)} } }`, `{ regions { ${"key ".repeat(60)} } }`],
-    ["costly", "{ users(first: 49) { edges { node { id } } } }", "{ users(first: 50) { edges { node { id } } } }"],
+    ["renamed", "aliases", `{ ${renamed(3)} }`, `{ ${renamed(4)} }`],
+    ["wide", "at its root", `{ ${roots(4)} }`, `{ ${roots(5)} }`],
+    ["long", "tokens", `{ regions { ${"key ".repeat(50)} } }`, `{ regions { ${"key ".repeat(60)} } }`],
+    [
+      "costly",
+      "points",
+      "{ users(first: 49) { edges { node { id } } } }",
+      "{ users(first: 50) { edges { node { id } } } }",
+    ],
   ];
 
   describe.each(TRANSPORTS)("over %s", (transport) => {
-    test.each(cases)("that is too %s is refused, and one just within runs", async (_, within, beyond) => {
+    test.each(cases)("that is too %s is refused, and one just within runs", async (_, words, within, beyond) => {
       const error = await firstErrorOver(transport, small, { query: beyond });
       expect(error?.code).toBe("LIMIT_EXCEEDED");
+      expect(error?.message).toContain(words);
       expect(await firstErrorOver(transport, small, { query: within })).toBeUndefined();
     });
   });
