@@ -42,6 +42,7 @@ const schema = z.object({
   TENANTRY_ORGANIZATION_POINTS_PER_SECOND: limit(DEFAULT_LIMITS.organizationPointsPerSecond, 0, 1_000_000_000),
   TENANTRY_ACTOR_CONCURRENCY: limit(DEFAULT_LIMITS.actorConcurrency, 0, 10_000),
   TENANTRY_ORGANIZATION_CONCURRENCY: limit(DEFAULT_LIMITS.organizationConcurrency, 0, 10_000),
+  TENANTRY_STATEMENT_CONCURRENCY: limit(DEFAULT_LIMITS.statementConcurrency, 0, 10_000),
   TENANTRY_MAX_SUBSCRIPTIONS: limit(DEFAULT_LIMITS.maxSubscriptions, 0, 1_000_000),
   TENANTRY_SIGN_IN_FAILURES_PER_MINUTE: limit(DEFAULT_LIMITS.signInFailuresPerMinute, 0, 1_000_000),
   TENANTRY_INTROSPECTION: z.enum(["true", "false"]).optional(),
@@ -177,6 +178,7 @@ function readLimits(values: z.infer<typeof schema>): Limits {
     organizationPointsPerSecond: values.TENANTRY_ORGANIZATION_POINTS_PER_SECOND,
     actorConcurrency: values.TENANTRY_ACTOR_CONCURRENCY,
     organizationConcurrency: values.TENANTRY_ORGANIZATION_CONCURRENCY,
+    statementConcurrency: values.TENANTRY_STATEMENT_CONCURRENCY,
     maxSubscriptions: values.TENANTRY_MAX_SUBSCRIPTIONS,
     signInFailuresPerMinute: values.TENANTRY_SIGN_IN_FAILURES_PER_MINUTE,
   };

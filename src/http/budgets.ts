@@ -9,6 +9,7 @@
 import { type Actor, viewerId } from "#auth/actor";
 import { TenantryError } from "#kernel/errors";
 import type { Limits } from "#kernel/limits";
+import { Turns } from "#kernel/turns";
 import { Gate } from "#http/gate";
 import { TokenBuckets } from "#http/token-buckets";
 
@@ -21,12 +22,16 @@ export class Budgets {
   readonly #organizations: TokenBuckets;
   readonly #actorGate: Gate;
   readonly #organizationGate: Gate;
+  readonly #statementConcurrency: number;
+  /** Of callers that have an operation running, with how many they have. */
+  readonly #statements = new Map<string, { turns: Turns; operations: number }>();
   /** Open subscriptions of each actor that has any. */
   readonly #subscriptions = new Map<string, number>();
 
   constructor(limits: Limits) {
     const { actorPointsPerSecond, organizationPointsPerSecond } = limits;
     this.#maxSubscriptions = limits.maxSubscriptions;
+    this.#statementConcurrency = limits.statementConcurrency;
     this.#actors = new TokenBuckets(actorPointsPerSecond, actorPointsPerSecond * BURST_SECONDS);
     this.#organizations = new TokenBuckets(organizationPointsPerSecond, organizationPointsPerSecond * BURST_SECONDS);
     this.#actorGate = new Gate(limits.actorConcurrency);
@@ -62,6 +67,22 @@ export class Budgets {
       leave();
       throw error;
     }
+  }
+
+  /** The turns that the statements of an operation take, with those of the same caller; and how to leave them. */
+  takeTurns(actor: Actor): { inTurn: Turns["take"]; leave: () => void } | undefined {
+    const id = actor.kind === "key" ? actor.organizationId : viewerId(actor);
+    if (id === null || this.#statementConcurrency === 0) return undefined;
+    const found = this.#statements.get(id) ?? { turns: new Turns(this.#statementConcurrency), operations: 0 };
+    found.operations += 1;
+    this.#statements.set(id, found);
+    return {
+      inTurn: (statement) => found.turns.take(statement),
+      leave: () => {
+        found.operations -= 1;
+        if (found.operations === 0) this.#statements.delete(id);
+      },
+    };
   }
 
   /** Counts one more subscription of the actor until the returned function is called. Throws LIMIT_EXCEEDED. */

@@ -17,6 +17,7 @@ import { measureCost } from "#graphql/limits/cost";
 import { type Call, inCall, orAborted } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
 import type { Limits } from "#kernel/limits";
+import { delay } from "#kernel/wait";
 import type { Budgets } from "#http/budgets";
 import { limitError } from "#http/limit-error";
 
@@ -31,19 +32,31 @@ export function limitOperations(limits: Limits, budgets: Budgets): Plugin<GraphQ
   const guarded = { limits, budgets };
   return {
     onExecute({ executeFn, setExecuteFn }) {
-      setExecuteFn(((args: ExecutionArgs) => refusing(() => execute(guarded, args, executeFn as Run))) as never);
+      setExecuteFn(((args: ExecutionArgs) => refusing(args, () => execute(guarded, args, executeFn as Run))) as never);
     },
     onSubscribe({ subscribeFn, setSubscribeFn }) {
-      setSubscribeFn(((args: ExecutionArgs) => refusing(() => follow(guarded, args, subscribeFn as Run))) as never);
+      setSubscribeFn(((args: ExecutionArgs) =>
+        refusing(args, () => follow(guarded, args, subscribeFn as Run))) as never);
     },
   };
 }
 
+/**
+ * Who is told to come back later is told so after this long. A caller that asks again at once would otherwise keep the
+ * process busy with refusals alone (bench/noisy-neighbour.ts).
+ */
+const REFUSAL_PAUSE_MS = 500;
+
 /** A refusal is an answer: thrown, it would close a web socket with everything else on it. */
-async function refusing<Result>(work: () => Promise<Result>): Promise<Result | { errors: Error[] }> {
+async function refusing<Result>(
+  { contextValue }: ExecutionArgs,
+  work: () => Promise<Result>,
+): Promise<Result | { errors: Error[] }> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof TenantryError && error.retryAfterSeconds !== undefined)
+      await delay(REFUSAL_PAUSE_MS, (contextValue as GraphQLContext).gone).catch(() => undefined);
     if (error instanceof TenantryError) return { errors: [limitError(error, LATE.has(error) ? 503 : 400)] };
     throw error;
   }
@@ -53,7 +66,8 @@ async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: R
   const { actor, gone } = args.contextValue as GraphQLContext;
   const operation = charge({ limits, budgets }, args);
   const over = startCall(limits.timeoutMs, gone);
-  const call: Call = { signal: over.signal, ...reach(budgets, args) };
+  const turns = budgets.takeTurns(actor);
+  const call: Call = { signal: over.signal, ...reach(budgets, args), ...(turns && { inTurn: turns.inTurn }) };
   try {
     const leave = await budgets.enter(actor, over.signal);
     try {
@@ -62,6 +76,7 @@ async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: R
       leave();
     }
   } finally {
+    turns?.leave();
     over.stopWaiting();
     // What a query still reads, because another field has failed it, is for nobody.
     if (operation?.operation === "query") over.abort(new Error("the operation has been answered"));

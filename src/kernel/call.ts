@@ -10,6 +10,11 @@ export type Call = {
   readonly signal: AbortSignal;
   /** A single statement may run this long, counted for itself: for calls that have no end of their own. */
   readonly statementTimeoutMs?: number;
+  /**
+   * Runs a single statement when it is the caller's turn. One operation can ask for hundreds at once, and would otherwise
+   * stand in front of everybody else at the connections. Not for transactions: one that waits for another would wait for ever.
+   */
+  readonly inTurn?: <Result>(statement: () => Promise<Result>) => Promise<Result>;
   /** Told which organization's data is worked on; throws when that organization may not have more done now. */
   readonly onOrganization?: (organizationId: string) => void;
 };

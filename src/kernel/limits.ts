@@ -25,6 +25,8 @@ export type Limits = {
   actorConcurrency: number;
   /** Operations of an organization's keys at once; 0: any number. */
   organizationConcurrency: number;
+  /** Statements at once of a user, or of all of an organization's keys together; 0: any number. */
+  statementConcurrency: number;
   /** Subscriptions of a user or key at once; 0: any number. */
   maxSubscriptions: number;
   /** Failed sign-ins of one address per minute; 0: any number. */
@@ -44,6 +46,7 @@ export const DEFAULT_LIMITS: Limits = {
   organizationPointsPerSecond: 5_000,
   actorConcurrency: 8,
   organizationConcurrency: 12,
+  statementConcurrency: 6,
   maxSubscriptions: 100,
   signInFailuresPerMinute: 60,
 };

@@ -66,7 +66,11 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    if (currentCall() !== undefined) return this.session((session) => session.query<Row>(name, text, values));
+    const call = currentCall();
+    if (call !== undefined) {
+      const once = () => this.session((session) => session.query<Row>(name, text, values));
+      return call.inTurn === undefined ? once() : call.inTurn(once);
+    }
     const run = () => this.pool.query<Row>(comment(name, text), [...values]);
     const result = await (this.#breaker === undefined ? run() : this.#breaker.run(run));
     return result.rows;

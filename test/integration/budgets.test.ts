@@ -119,6 +119,32 @@ test("so many operations of an organization run at once; more wait, too many are
   expect(new Set(again.map(({ status }) => status))).toEqual(new Set([200]));
 });
 
+test("one operation's statements take so many connections at once, and leave the others to others", async () => {
+  await using limited = await startWith({ statementConcurrency: 2 });
+  const [noisy, quiet] = [await createUser(app), await createUser(app)];
+  const resource = await createResource(app, { name: "Waited for" });
+  const fields = Array.from({ length: 20 }, (_, n) => `r${n}: resources(first: ${n}) { edges { node { id } } }`);
+  const running = async () =>
+    (
+      await sql(
+        app.databaseUrl,
+        "select from pg_stat_activity where datname = current_database() and query like '/* tenantry: resources.list */%' and wait_event_type = 'Lock'",
+      )
+    ).length;
+  const lock = new pg.Client({ connectionString: app.databaseUrl });
+  await lock.connect();
+  await lock.query("begin; lock table tenantry.resources in access exclusive mode");
+  const asked = limited.ask(`{ ${fields.join(" ")} }`, {}, noisy);
+  await eventually(async () => (await running()) === 2);
+  expect(await limited.ask("{ me { id } }", {}, quiet)).toEqual({ me: { id: quiet } });
+  expect(await running()).toBe(2);
+  await lock.end();
+  expect(Object.keys(await asked)).toHaveLength(20);
+  expect(
+    (await limited.ask("query ($id: ID!) { resource(id: $id) { id } }", { id: resource }, noisy)).resource.id,
+  ).toBe(resource);
+});
+
 test("a user has so many subscriptions at once, and one that ends makes room", async () => {
   await using limited = await startWith({ maxSubscriptions: 2 });
   const [user, other] = [await createUser(app), await createUser(app)];
