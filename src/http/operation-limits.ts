@@ -87,23 +87,24 @@ async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: R
 async function follow({ limits, budgets }: Guarded, args: ExecutionArgs, run: Run): Promise<unknown> {
   const { actor, gone } = args.contextValue as GraphQLContext;
   charge({ limits, budgets }, args);
+  const close = budgets.openSubscription(actor);
   const over = startCall(limits.timeoutMs, gone);
   const call: Call = { signal: over.signal, statementTimeoutMs: limits.timeoutMs, ...reach(budgets, args) };
-  const close = budgets.openSubscription(actor);
+  const end = () => {
+    close();
+    over.forget();
+  };
   try {
     const leave = await budgets.enter(actor, over.signal);
     const followed = await orAborted(over.signal, start(call, args, run), endFollowing).finally(leave);
     if (!isAsyncIterable(followed)) {
-      close();
+      end();
       return followed;
     }
     over.signal.addEventListener("abort", close, { once: true });
-    return within(call, followed, () => {
-      close();
-      over.forget();
-    });
+    return within(call, followed, end);
   } catch (error) {
-    close();
+    end();
     throw error;
   } finally {
     over.stopTimer();

@@ -106,6 +106,7 @@ function whenClosed(socket: WebSocket): AbortSignal {
   // As many operations may listen as run on the socket.
   setMaxListeners(0, closed.signal);
   socket.once("close", () => closed.abort());
+  if (socket.readyState === socket.CLOSED) closed.abort();
   closings.set(socket, closed.signal);
   return closed.signal;
 }
