@@ -1,9 +1,14 @@
 /** The only reader of `process.env`: everything is checked here, once, at start. */
 import { z } from "zod";
 import { TenantryError } from "#kernel/errors";
+import { DEFAULT_LIMITS, type Limits } from "#kernel/limits";
 import { isLoopback, isSafeUrl } from "#kernel/loopback";
 
 const ROLES = ["all", "api", "worker"] as const;
+
+/** A whole number that bounds something; where 0 makes sense it stands for no bound. */
+const limit = (standard: number, least: number, most: number) =>
+  z.coerce.number().int().min(least).max(most).default(standard);
 
 const schema = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
@@ -25,7 +30,26 @@ const schema = z.object({
     .string()
     .regex(/^.+:[^:]+$/, "a claim and its value are expected, as in roles:tenantry-operator")
     .optional(),
-  TENANTRY_TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
+  TENANTRY_MAX_DEPTH: limit(DEFAULT_LIMITS.maxDepth, 1, 1_000),
+  TENANTRY_MAX_ALIASES: limit(DEFAULT_LIMITS.maxAliases, 0, 10_000),
+  TENANTRY_MAX_ROOT_FIELDS: limit(DEFAULT_LIMITS.maxRootFields, 1, 10_000),
+  TENANTRY_MAX_TOKENS: limit(DEFAULT_LIMITS.maxTokens, 10, 100_000),
+  TENANTRY_MAX_COST: limit(DEFAULT_LIMITS.maxCost, 1, 10_000_000),
+  TENANTRY_MAX_BATCH: limit(DEFAULT_LIMITS.maxBatch, 1, 1_000),
+  TENANTRY_MAX_BODY_BYTES: limit(DEFAULT_LIMITS.maxBodyBytes, 1_000, 100_000_000),
+  TENANTRY_TIMEOUT_MS: limit(DEFAULT_LIMITS.timeoutMs, 100, 600_000),
+  TENANTRY_ACTOR_POINTS_PER_SECOND: limit(DEFAULT_LIMITS.actorPointsPerSecond, 0, 1_000_000_000),
+  TENANTRY_ORGANIZATION_POINTS_PER_SECOND: limit(DEFAULT_LIMITS.organizationPointsPerSecond, 0, 1_000_000_000),
+  TENANTRY_ACTOR_CONCURRENCY: limit(DEFAULT_LIMITS.actorConcurrency, 0, 10_000),
+  TENANTRY_ORGANIZATION_CONCURRENCY: limit(DEFAULT_LIMITS.organizationConcurrency, 0, 10_000),
+  TENANTRY_STATEMENT_CONCURRENCY: limit(DEFAULT_LIMITS.statementConcurrency, 0, 10_000),
+  TENANTRY_MAX_SUBSCRIPTIONS: limit(DEFAULT_LIMITS.maxSubscriptions, 0, 1_000_000),
+  TENANTRY_SIGN_IN_FAILURES_PER_MINUTE: limit(DEFAULT_LIMITS.signInFailuresPerMinute, 0, 1_000_000),
+  TENANTRY_INTROSPECTION: z.enum(["true", "false"]).optional(),
+  TENANTRY_CORS_ORIGINS: z.string().max(10_000).default(""),
+  TENANTRY_TRUSTED_PROXIES: limit(0, 0, 10),
+  TENANTRY_PERSISTED_OPERATIONS: z.string().min(1).optional(),
+  TENANTRY_PERSISTED_OPERATIONS_ONLY: z.enum(["true", "false"]).default("false"),
   TENANTRY_LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
 });
 
@@ -46,8 +70,15 @@ export type Config = {
   previousSecretKeys: readonly string[];
   /** How callers sign in. */
   signIn: SignInConfig;
-  /** Proxies in front of the API that tell the client's address in X-Forwarded-For. */
-  trustedProxies: number;
+  /** What bounds the API. */
+  api: {
+    limits: Limits;
+    /** Undefined: in development only. */
+    introspection: boolean | undefined;
+    corsOrigins: readonly string[];
+    trustedProxies: number;
+    persistedOperations: { file: string; only: boolean } | undefined;
+  };
   logLevel: z.infer<typeof schema>["TENANTRY_LOG_LEVEL"];
   /** Whether a package manager runs us as a script of package.json. */
   startedByScript: boolean;
@@ -102,14 +133,71 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
     mail: readMail(values),
     exportDir: values.TENANTRY_EXPORT_DIR,
     secretKey: values.TENANTRY_SECRET_KEY,
-    previousSecretKeys: (values.TENANTRY_SECRET_KEY_PREVIOUS ?? "")
-      .split(",")
-      .map((key) => key.trim())
-      .filter((key) => key !== ""),
+    previousSecretKeys: readList(values.TENANTRY_SECRET_KEY_PREVIOUS ?? ""),
     signIn: checkSignIn(values),
-    trustedProxies: values.TENANTRY_TRUST_PROXY,
+    api: readApi(values),
     logLevel: values.TENANTRY_LOG_LEVEL,
   };
+}
+
+function readList(text: string): string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+function readApi(values: z.infer<typeof schema>): Config["api"] {
+  const { TENANTRY_PERSISTED_OPERATIONS: file, TENANTRY_INTROSPECTION: introspection } = values;
+  const only = values.TENANTRY_PERSISTED_OPERATIONS_ONLY === "true";
+  if (only && file === undefined)
+    throw new TenantryError(
+      "INVALID_INPUT",
+      "TENANTRY_PERSISTED_OPERATIONS_ONLY needs TENANTRY_PERSISTED_OPERATIONS: nothing could run.",
+    );
+  return {
+    limits: readLimits(values),
+    introspection: introspection === undefined ? undefined : introspection === "true",
+    corsOrigins: readOrigins(values),
+    trustedProxies: values.TENANTRY_TRUSTED_PROXIES,
+    persistedOperations: file === undefined ? undefined : { file, only },
+  };
+}
+
+function readLimits(values: z.infer<typeof schema>): Limits {
+  return {
+    maxDepth: values.TENANTRY_MAX_DEPTH,
+    maxAliases: values.TENANTRY_MAX_ALIASES,
+    maxRootFields: values.TENANTRY_MAX_ROOT_FIELDS,
+    maxTokens: values.TENANTRY_MAX_TOKENS,
+    maxCost: values.TENANTRY_MAX_COST,
+    maxBatch: values.TENANTRY_MAX_BATCH,
+    maxBodyBytes: values.TENANTRY_MAX_BODY_BYTES,
+    timeoutMs: values.TENANTRY_TIMEOUT_MS,
+    actorPointsPerSecond: values.TENANTRY_ACTOR_POINTS_PER_SECOND,
+    organizationPointsPerSecond: values.TENANTRY_ORGANIZATION_POINTS_PER_SECOND,
+    actorConcurrency: values.TENANTRY_ACTOR_CONCURRENCY,
+    organizationConcurrency: values.TENANTRY_ORGANIZATION_CONCURRENCY,
+    statementConcurrency: values.TENANTRY_STATEMENT_CONCURRENCY,
+    maxSubscriptions: values.TENANTRY_MAX_SUBSCRIPTIONS,
+    signInFailuresPerMinute: values.TENANTRY_SIGN_IN_FAILURES_PER_MINUTE,
+  };
+}
+
+function readOrigins(values: z.infer<typeof schema>): string[] {
+  const origins = readList(values.TENANTRY_CORS_ORIGINS);
+  for (const origin of origins) {
+    if (origin === "*") {
+      // In development whoever calls is the operator: any page that a person visits could be.
+      if (values.TENANTRY_AUTH === "development")
+        throw new TenantryError("INVALID_INPUT", "TENANTRY_CORS_ORIGINS must name its origins in development.");
+    } else if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+      throw new TenantryError(
+        "INVALID_INPUT",
+        "TENANTRY_CORS_ORIGINS must be origins as browsers send them, such as https://app.example.com, or * for all.",
+      );
+  }
+  return origins;
 }
 
 function readMail({ TENANTRY_SMTP_URL: smtpUrl, TENANTRY_MAIL_FROM: from }: z.infer<typeof schema>): Config["mail"] {

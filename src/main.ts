@@ -1,5 +1,6 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
 import { createSignIn, type SignInOptions } from "#auth/create-sign-in";
+import type { ApiOptions } from "#http/api-options";
 import { type HttpServer, startHttpServer } from "#http/server";
 import { createLogger, type LogLevel } from "#observability/logger";
 import {
@@ -26,6 +27,8 @@ export type AppOptions = {
   prettyLogs: boolean;
   /** The mail server for invitations; left out: they go to the log. */
   mail?: { smtpUrl: string; from: string } | undefined;
+  /** What bounds the API; left out: the defaults. */
+  api?: ApiOptions | undefined;
   /** Where log lines go instead of standard output; for tests. */
   logDestination?: { write: (line: string) => void } | undefined;
   /** Where exports before a revocation go; left out: there are none. */
@@ -35,8 +38,6 @@ export type AppOptions = {
   tenantSchema?: Services["tenantSchema"] | undefined;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
   regionUrls?: Record<string, string>;
-  /** Proxies in front of the API that tell the client's address in X-Forwarded-For; 0 when left out. */
-  trustedProxies?: number | undefined;
 };
 
 export type App = {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
+import { DEFAULT_LIMITS } from "../src/kernel/limits.ts";
 
 const BEARER = { TENANTRY_AUTH: "bearer" };
 const OIDC = { ...BEARER, OIDC_ISSUER: "https://id.example.com", OIDC_AUDIENCE: "https://api.example.com" };
@@ -64,14 +65,52 @@ describe("bearer", () => {
   });
 });
 
+describe("limits", () => {
+  test("are the defaults, and each has a variable", () => {
+    expect(readConfig({}).api).toEqual({
+      limits: DEFAULT_LIMITS,
+      introspection: undefined,
+      corsOrigins: [],
+      trustedProxies: 0,
+      persistedOperations: undefined,
+    });
+    // TENANTRY_MAX_DEPTH for maxDepth: one that is not read, or read into another, shows here.
+    const names = Object.keys(DEFAULT_LIMITS) as (keyof typeof DEFAULT_LIMITS)[];
+    const wanted = Object.fromEntries(names.map((name, index) => [name, 1_000 - index]));
+    const environment = Object.fromEntries(
+      names.map((name) => [
+        `TENANTRY_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`,
+        String(wanted[name]),
+      ]),
+    );
+    expect(readConfig({ ...environment, TENANTRY_MAX_BODY_BYTES: "5000" }).api.limits).toEqual({
+      ...wanted,
+      maxBodyBytes: 5_000,
+    });
+  });
+
+  test.each([
+    ["no number", { TENANTRY_MAX_DEPTH: "deep" }],
+    ["a fraction", { TENANTRY_MAX_COST: "1.5" }],
+    ["a negative number", { TENANTRY_ACTOR_POINTS_PER_SECOND: "-1" }],
+    ["no time at all", { TENANTRY_TIMEOUT_MS: "0" }],
+    ["something else than true or false", { TENANTRY_INTROSPECTION: "yes" }],
+    ["an origin with a path", { TENANTRY_CORS_ORIGINS: "https://app.example.com/" }],
+    ["no origin", { TENANTRY_CORS_ORIGINS: "https://a.example.com, example.com" }],
+    ["only what is known, and nothing that is", { TENANTRY_PERSISTED_OPERATIONS_ONLY: "true" }],
+  ])("are refused with %s", (_, environment) => {
+    expect(() => readConfig(environment)).toThrow(Object.keys(environment)[0]);
+  });
+
+  test("take a list of origins, and all of them only where callers sign in", () => {
+    const origins = { TENANTRY_CORS_ORIGINS: "https://a.example.com, http://localhost:3000" };
+    expect(readConfig(origins).api.corsOrigins).toEqual(["https://a.example.com", "http://localhost:3000"]);
+    expect(readConfig({ ...BEARER, TENANTRY_CORS_ORIGINS: "*" }).api.corsOrigins).toEqual(["*"]);
+    expect(() => readConfig({ TENANTRY_CORS_ORIGINS: "*" })).toThrow("in development");
+  });
+});
+
 test("previous keys are a list", () => {
   expect(readConfig({ TENANTRY_SECRET_KEY_PREVIOUS: " a, b," }).previousSecretKeys).toEqual(["a", "b"]);
   expect(readConfig({}).previousSecretKeys).toEqual([]);
-});
-
-test("proxies are trusted only when it is said how many, and never without end", () => {
-  expect(readConfig({}).trustedProxies).toBe(0);
-  expect(readConfig({ TENANTRY_TRUST_PROXY: "2" }).trustedProxies).toBe(2);
-  for (const wrong of ["-1", "1.5", "true", "11"])
-    expect(() => readConfig({ TENANTRY_TRUST_PROXY: wrong })).toThrow("TENANTRY_TRUST_PROXY");
 });

@@ -61,7 +61,7 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 }
 
 function appOptions(config: Config) {
-  const { role, host, port, logLevel, mail, previousSecretKeys, signIn, trustedProxies } = config;
+  const { role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
   return {
     exportFolder: exportFolder(config),
     mail,
@@ -71,7 +71,7 @@ function appOptions(config: Config) {
     logLevel,
     previousSecretKeys,
     signIn,
-    trustedProxies,
+    api,
     prettyLogs: process.stdout.isTTY,
   };
 }

@@ -6,15 +6,15 @@ import type { Services } from "#operations/services";
 import type { Lag } from "#operations/settle-writes";
 import type { Loaders } from "#graphql/loaders";
 
-/**
- * `lag`: what has not arrived yet of what this operation reads or wrote; goes into the answer's extensions.
- * `origin`: who calls and from where, for the audit log.
- */
 export type GraphQLContext = {
   actor: Actor;
   signedIn: SignedIn;
+  /** Who calls and from where, for the audit log. */
   origin: Origin;
   services: Services;
   loaders: Loaders;
+  /** What has not arrived yet of what this operation reads or wrote; goes into the answer's extensions. */
   lag: Lag[];
+  /** Aborted when the caller has hung up; undefined where that is not to be heard. */
+  gone: AbortSignal | undefined;
 };

@@ -1,6 +1,6 @@
 /** What clients see of an error: our own errors as they are, the rest masked as INTERNAL. */
 import { GraphQLError } from "graphql";
-import { TenantryError } from "#kernel/errors";
+import { isErrorCode, TenantryError } from "#kernel/errors";
 import type { Logger } from "#observability/logger";
 
 const MASKED_MESSAGE = "Something went wrong on our side.";
@@ -13,11 +13,20 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
       ? {}
       : { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path };
   if (original instanceof TenantryError && original.code !== "INTERNAL") {
+    const { code, field, retryAfterSeconds } = original;
+    const http = located?.extensions["http"];
     return new GraphQLError(original.message, {
       ...options,
-      extensions: { code: original.code, ...(original.field === undefined ? {} : { field: original.field }) },
+      extensions: {
+        code,
+        ...(field === undefined ? {} : { field }),
+        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+        ...(http === undefined ? {} : { http }),
+      },
     });
   }
+  // Made here before.
+  if (original === undefined && located !== undefined && isErrorCode(located.extensions["code"])) return located;
   // Raised by GraphQL itself about the request: a syntax error, an unknown field, a variable of the wrong type.
   if (original === undefined && located !== undefined)
     return new GraphQLError(located.message, {

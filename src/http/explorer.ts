@@ -20,7 +20,7 @@ export type Explorer = {
   handle: (request: IncomingMessage, response: ServerResponse) => boolean;
 };
 
-type Page = { type: string; body: Buffer; etag: string };
+type Page = { type: string; body: Buffer; etag: string; policy: string };
 
 export function createExplorer(options: ExplorerOptions): Explorer {
   const pages = new Map<string, Promise<Page>>();
@@ -77,7 +77,35 @@ function asset(name: string): string {
 
 function compress({ type, text }: { type: string; text: string }): Page {
   const body = gzipSync(text);
-  return { type: `${type}; charset=utf-8`, body, etag: `"${createHash("sha256").update(body).digest("base64url")}"` };
+  return {
+    type: `${type}; charset=utf-8`,
+    body,
+    etag: `"${createHash("sha256").update(body).digest("base64url")}"`,
+    policy: contentPolicy(text),
+  };
+}
+
+/**
+ * What the page may load: from here only, and of scripts in the page itself just those that we put there. GraphiQL's editor
+ * makes its workers and its style sheets as it goes.
+ */
+function contentPolicy(text: string): string {
+  const inline = [...text.matchAll(/<script(?: type="module")?>([\s\S]*?)<\/script>/g)].map(
+    ([, script = ""]) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`,
+  );
+  return [
+    "default-src 'none'",
+    ["script-src 'self'", ...inline].join(" "),
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "connect-src 'self'",
+    "worker-src 'self' blob:",
+    "frame-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'self'",
+  ].join("; ");
 }
 
 function send(request: IncomingMessage, response: ServerResponse, page: Page): void {
@@ -86,8 +114,7 @@ function send(request: IncomingMessage, response: ServerResponse, page: Page): v
     etag: page.etag,
     "cache-control": "private, no-cache",
     vary: "accept",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "frame-ancestors 'self'",
+    "content-security-policy": page.policy,
   };
   if (request.headers["if-none-match"] === page.etag) {
     response.writeHead(304, headers).end();

@@ -1,7 +1,7 @@
 /** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type DocumentNode, GraphQLError, Kind } from "graphql";
-import { createYoga, type Plugin, useExecutionCancellation } from "graphql-yoga";
+import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { originOf } from "#audit/entry";
 import type { Client, Credentials, SignIn } from "#auth/sign-in";
 import { isErrorCode, TenantryError } from "#kernel/errors";
@@ -9,56 +9,131 @@ import type { GraphQLContext } from "#graphql/context";
 import { toClientError } from "#graphql/errors";
 import { createLoaders } from "#graphql/loaders";
 import { schema } from "#graphql/schema";
+import type { ApiSettings } from "#http/api-options";
+import { Budgets } from "#http/budgets";
 import { clientOf } from "#http/client";
+import { limitDocuments } from "#http/document-limits";
 import { endWithSignIn } from "#http/end-with-sign-in";
-import { visitorsOf } from "#http/origin";
+import { limitError } from "#http/limit-error";
+import { limitOperations } from "#http/operation-limits";
+import type { Visitors } from "#http/origin";
+import type { PersistedOperations } from "#http/persisted-operations";
+import type { SignInGuard } from "#http/sign-in-guard";
 import type { Metrics } from "#observability/metrics";
 import type { Services } from "#operations/services";
 
 export type GraphQLEndpoint = ReturnType<typeof createGraphQLEndpoint>;
 
-export function createGraphQLEndpoint(services: Services, metrics: Metrics, signIn: SignIn, trustedProxies: number) {
-  return createYoga<{ req: IncomingMessage }, GraphQLContext>({
+/** What the endpoint and the web sockets have in common. */
+export type EndpointParts = {
+  services: Services;
+  metrics: Metrics;
+  signIn: SignIn;
+  guard: SignInGuard;
+  visitors: Visitors;
+  settings: ApiSettings;
+  persisted: PersistedOperations;
+};
+
+type NodeContext = { req: IncomingMessage; res: ServerResponse };
+
+export function createGraphQLEndpoint(parts: EndpointParts) {
+  const { services, metrics, signIn, visitors, settings } = parts;
+  const { limits, introspection } = settings;
+  return createYoga<NodeContext, GraphQLContext>({
     schema,
     graphqlEndpoint: "/graphql",
     graphiql: false,
     landingPage: false,
     // Multipart and form bodies pass without a CORS preflight: a foreign page could send mutations.
     multipart: false,
-    cors: {
-      origin: visitorsOf(signIn.mode).corsOrigins,
-      credentials: false,
-      methods: ["GET", "POST", "OPTIONS"],
-      allowedHeaders: ["content-type", "authorization", "x-user-id"],
-    },
+    batching: { limit: limits.maxBatch },
+    // Bounded before it comes here: Yoga's own bound does not answer when a body in chunks is too large.
+    maxRequestBodySize: false,
+    extraParamNames: ["documentId"],
+    cors: (request) => corsFor(request.headers.get("origin"), visitors),
     logging: false,
-    maskedErrors: { maskError: (error) => challenge(toClientError(error, services.logger)) },
-    context: async ({ request: { headers }, req }) => {
-      const shown = { authorization: headers.get("authorization"), userId: headers.get("x-user-id") };
-      return createContext(services, signIn, shown, clientOf(req, trustedProxies));
+    maskedErrors: {
+      maskError: (error) => challenge(toClientError(error, services.logger)),
     },
-    plugins: [useExecutionCancellation(), requestErrors(services), endWithSignIn(signIn), countOperations(metrics)],
+    plugins: [
+      limitBatches(limits.maxBatch),
+      beginOperations(parts),
+      limitDocuments(limits, introspection),
+      limitOperations(limits, new Budgets(limits)),
+      requestErrors(services),
+      endWithSignIn(signIn),
+      countOperations(metrics),
+    ],
   });
 }
 
-/** The context of one operation, over HTTP or a web socket. Throws UNAUTHENTICATED. */
+// An empty list of origins would mean all of them to Yoga.
+function corsFor(origin: string | null, visitors: Visitors) {
+  if (origin === null || !visitors.mayRead(origin)) return false as const;
+  return {
+    origin,
+    credentials: false,
+    methods: ["GET", "POST", "OPTIONS"],
+    allowedHeaders: ["content-type", "authorization", "x-user-id"],
+    exposedHeaders: ["retry-after"],
+  };
+}
+
+/**
+ * Finds out who calls and what is to run, before anything is parsed: a stranger's document costs nothing. For each
+ * operation of a batch.
+ */
+function beginOperations(parts: EndpointParts): Plugin<GraphQLContext, NodeContext> {
+  return {
+    async onParams({ request, params, setParams, context }) {
+      const { headers } = request;
+      const credentials = { authorization: headers.get("authorization"), userId: headers.get("x-user-id") };
+      const client = clientOf(context.req, parts.settings.trustedProxies);
+      Object.assign(context, await createContext(parts, credentials, client, request.signal));
+      const query = parts.persisted.textOf({ ...params, documentId: documentIdOf(request, params) });
+      if (query !== undefined) setParams({ ...params, query });
+    },
+  };
+}
+
+/** Yoga reads it from a body, but not from a URL. */
+function documentIdOf(request: Request, params: GraphQLParams): unknown {
+  if (request.method !== "GET") return (params as { documentId?: unknown }).documentId;
+  return new URL(request.url).searchParams.get("documentId");
+}
+
+/** The context of one operation, over HTTP or a web socket. Throws UNAUTHENTICATED, or LIMIT_EXCEEDED. */
 export async function createContext(
-  services: Services,
-  signIn: SignIn,
+  { services, guard }: Pick<EndpointParts, "services" | "guard">,
   credentials: Credentials,
   client: Client,
+  gone: AbortSignal | undefined,
 ): Promise<GraphQLContext> {
   try {
-    const signedIn = await signIn.identify({ ...credentials, client });
+    const signedIn = await guard.identify({ ...credentials, client });
     const { actor } = signedIn;
     const origin = originOf(signedIn, client);
-    return { actor, signedIn, origin, services, loaders: createLoaders(services, actor), lag: [] };
+    return { actor, signedIn, origin, services, loaders: createLoaders(services, actor), lag: [], gone };
   } catch (error) {
     // The caller is not told what was wrong with a token; who looks after the program may want to know.
     if (error instanceof TenantryError && error.cause !== undefined)
       services.logger.debug({ err: error.cause }, "a token was refused");
-    throw error;
+    throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED" ? limitError(error) : error;
   }
+}
+
+/** Each operation of a batch is bounded like one that comes alone; this bounds how many come at once. */
+function limitBatches(maxBatch: number): Plugin<GraphQLContext> {
+  return {
+    onRequestParse: () => ({
+      onRequestParseDone({ requestParserResult }) {
+        if (!Array.isArray(requestParserResult) || requestParserResult.length <= maxBatch) return;
+        const message = `The request has ${requestParserResult.length} operations, and ${maxBatch} is the most.`;
+        throw limitError(new TenantryError("LIMIT_EXCEEDED", message), 413);
+      },
+    }),
+  };
 }
 
 /** Who is not signed in gets the status that says so, also to clients that do not look into the body (RFC 6750). */
@@ -70,14 +145,18 @@ function challenge(error: GraphQLError): GraphQLError {
 
 /** Errors that GraphQL raises before anything runs (syntax, validation) get their code too. */
 function requestErrors(services: Services): Plugin<GraphQLContext> {
+  const code = (result: object) => {
+    if (!("errors" in result) || !Array.isArray(result.errors)) return result;
+    const errors = (result.errors as GraphQLError[]).map((error) =>
+      isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
+    );
+    return { ...result, errors };
+  };
   return {
     onResultProcess(event) {
       const { result } = event;
-      if (!("errors" in result) || result.errors === undefined) return;
-      const errors = result.errors.map((error) =>
-        isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
-      );
-      event.setResult({ ...result, errors });
+      if (Array.isArray(result)) event.setResult(result.map(code) as typeof result);
+      else event.setResult(code(result) as typeof result);
     },
   };
 }

@@ -1,34 +1,60 @@
 /**
- * Which web pages may talk to us. In development the program trusts whoever reaches it, so a page on another site must
- * not get through the person's browser: neither by its origin nor by a host name that it points at us. With bearer
- * tokens nothing is trusted that a browser sends by itself, so any page may call with the token that it has.
+ * Which web pages may talk to us: our own, and those on the list of TENANTRY_CORS_ORIGINS. In development the program
+ * trusts whoever reaches it, so a page on another site must not get through the person's browser: neither by its origin nor
+ * by a host name that it points at us. With bearer tokens nothing is trusted that a browser sends by itself; the list then
+ * keeps pages that nobody expects from using a token that they got hold of.
  */
+import type { IncomingMessage } from "node:http";
 import type { SignIn } from "#auth/sign-in";
 import { isLoopback } from "#kernel/loopback";
 
 /** Apollo Sandbox: a page in the browser that calls the endpoint it is given. */
 const SANDBOX_ORIGIN = "https://studio.apollographql.com";
 
-/** What the sign-in makes of pages and their requests. */
+/** What we make of pages and their requests. */
 export type Visitors = {
-  /** Whether a request with this Origin header may be served; programs send none. */
-  isAllowedOrigin: (origin: string | undefined) => boolean;
-  /** Whether a request with this Host header may be served. */
-  isAllowedHost: (host: string | undefined) => boolean;
-  /** Origins that are allowed to read answers, as CORS has it. */
-  corsOrigins: string | string[];
+  /** Whether a request may be served as far as its page and host name go; programs name no page. */
+  isWelcome: (request: IncomingMessage) => boolean;
+  /** Whether a page of another origin may read the answer, as CORS has it. */
+  mayRead: (origin: string) => boolean;
 };
 
-export function visitorsOf(mode: SignIn["mode"]): Visitors {
-  if (mode === "bearer") return { isAllowedOrigin: () => true, isAllowedHost: () => true, corsOrigins: "*" };
-  return { isAllowedOrigin: isLocalOrigin, isAllowedHost: isLocalHost, corsOrigins: [SANDBOX_ORIGIN] };
+/** `corsOrigins`: as in https://app.example.com, or `*` for every page. */
+export function visitorsOf(mode: SignIn["mode"], corsOrigins: readonly string[]): Visitors {
+  const listed = new Set(mode === "development" ? [SANDBOX_ORIGIN, ...corsOrigins] : corsOrigins);
+  const mayRead = (origin: string) => listed.has("*") || listed.has(origin);
+  const isOwn = mode === "development" ? ({ headers }: IncomingMessage) => isLocal(headers.origin ?? "") : isSameOrigin;
+  return {
+    mayRead,
+    isWelcome: (request) => {
+      if (mode === "development" && !isLocalHost(request.headers.host)) return false;
+      const { origin } = request.headers;
+      return origin === undefined || origin === "" || mayRead(origin) || isOwn(request);
+    },
+  };
 }
 
-function isLocalOrigin(origin: string | undefined): boolean {
-  if (origin === undefined || origin === "" || origin === SANDBOX_ORIGIN) return true;
+/**
+ * Whether a page of another site has had the browser ask without naming the page: as a picture, a script, a form or a link
+ * it needs no preflight. Programs and browsers of before 2023 say nothing of it; what is asked that way changes nothing,
+ * and its answer cannot be read by the page.
+ */
+export function isFromElsewhere({ headers }: IncomingMessage): boolean {
+  const site = headers["sec-fetch-site"];
+  return headers.origin === undefined && (site === "cross-site" || site === "same-site");
+}
+
+function isLocal(origin: string): boolean {
   if (!URL.canParse(origin)) return false;
   const { protocol, hostname } = new URL(origin);
   return (protocol === "http:" || protocol === "https:") && isLoopback(hostname);
+}
+
+/** By the browser's own word, or by the host name, which a proxy may have changed. */
+function isSameOrigin({ headers }: IncomingMessage): boolean {
+  if (headers["sec-fetch-site"] === "same-origin") return true;
+  const { origin = "", host } = headers;
+  return URL.canParse(origin) && new URL(origin).host === host;
 }
 
 // Guards against DNS rebinding.

@@ -2,26 +2,27 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { SignIn } from "#auth/sign-in";
-import { TenantryError } from "#kernel/errors";
+import { type ErrorCode, TenantryError } from "#kernel/errors";
 import { isLoopback } from "#kernel/loopback";
-import { type Explorer, createExplorer } from "#http/explorer";
-import { createGraphQLEndpoint, type GraphQLEndpoint } from "#http/graphql-endpoint";
+import { type ApiOptions, settingsOf } from "#http/api-options";
+import { clientOf } from "#http/client";
 import { countRefusals } from "#http/count-refusals";
+import { type Explorer, createExplorer } from "#http/explorer";
+import { createGraphQLEndpoint, type EndpointParts, type GraphQLEndpoint } from "#http/graphql-endpoint";
 import { checkReady } from "#http/health";
-import { type Visitors, visitorsOf } from "#http/origin";
+import { isFromElsewhere, visitorsOf } from "#http/origin";
+import { NO_PERSISTED_OPERATIONS, readPersistedOperations } from "#http/persisted-operations";
+import { boundBody } from "#http/request-body";
+import { setSecurityHeaders } from "#http/security-headers";
+import { SignInGuard } from "#http/sign-in-guard";
 import { serveWebSockets } from "#http/web-socket";
 import { Metrics } from "#observability/metrics";
 import type { Services } from "#operations/services";
 
 /** A request must have arrived whole after this long. */
 const REQUEST_TIMEOUT_MS = 30_000;
-const MAX_BODY_BYTES = 1_000_000;
 /** On stopping, open requests may take this long to finish. */
 const DRAIN_TIMEOUT_MS = 5_000;
-
-const UNSUPPORTED_TYPE = `${JSON.stringify({
-  errors: [{ message: "POST takes application/json.", extensions: { code: "INVALID_INPUT" } }],
-})}\n`;
 
 export type HttpServer = { url: string; close: () => Promise<void> };
 
@@ -30,8 +31,7 @@ export type HttpOptions = {
   port: number;
   /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
   regionUrls?: Record<string, string>;
-  /** Proxies in front of this server that tell the client's address in X-Forwarded-For; 0 when left out. */
-  trustedProxies?: number | undefined;
+  api?: ApiOptions | undefined;
 };
 
 /** Starts listening. Throws one sentence when the port is taken. */
@@ -40,22 +40,33 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     throw new TenantryError("INVALID_INPUT", "Without sign-in the API listens on loopback only.", { field: "HOST" });
   const metrics = new Metrics();
   const signIn = countRefusals(plain, metrics);
-  const { regionUrls, trustedProxies = 0 } = options;
-  const endpoint = createGraphQLEndpoint(services, metrics, signIn, trustedProxies);
+  const settings = settingsOf(options.api ?? {}, signIn.mode);
+  const { persistedOperations } = options.api ?? {};
+  const shared: EndpointParts = {
+    services,
+    signIn,
+    metrics,
+    settings,
+    guard: new SignInGuard(signIn, settings.limits.signInFailuresPerMinute),
+    visitors: visitorsOf(signIn.mode, settings.corsOrigins),
+    persisted:
+      persistedOperations === undefined ? NO_PERSISTED_OPERATIONS : readPersistedOperations(persistedOperations),
+  };
+  const endpoint = createGraphQLEndpoint(shared);
+  const { regionUrls } = options;
   // The URLs hold passwords, and the explorer is shown to whoever asks.
   const explorer = createExplorer({
     mode: signIn.mode,
     ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
   });
-  const visitors = visitorsOf(signIn.mode);
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    route({ services, signIn, visitors, metrics, endpoint, explorer }, request, response).catch((error: unknown) => {
+    route({ ...shared, endpoint, explorer }, request, response).catch((error: unknown) => {
       services.logger.error({ err: error }, "a request failed");
       if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
       else response.destroy();
     });
   });
-  const closeWebSockets = serveWebSockets(server, { endpoint, services, signIn, trustedProxies });
+  const closeWebSockets = serveWebSockets(server, { ...shared, endpoint });
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
@@ -68,44 +79,55 @@ export async function startHttpServer(services: Services, plain: SignIn, options
   };
 }
 
-type Parts = {
-  services: Services;
-  signIn: SignIn;
-  visitors: Visitors;
-  metrics: Metrics;
-  endpoint: GraphQLEndpoint;
-  explorer: Explorer;
-};
+type Parts = EndpointParts & { endpoint: GraphQLEndpoint; explorer: Explorer };
 
 async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = (request.url ?? "/").split("?", 1)[0];
-  const { isAllowedHost, isAllowedOrigin } = parts.visitors;
-  if (!isAllowedHost(request.headers.host) || !isAllowedOrigin(request.headers.origin))
-    return send(response, 403, "text/plain", "This page or host name may not use Tenantry in development.\n");
-  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES)
-    return send(response, 413, "text/plain", `The request is larger than ${MAX_BODY_BYTES} bytes.\n`);
+  const { signIn, settings, visitors } = parts;
+  setSecurityHeaders(request, response, { mode: signIn.mode, trustedProxies: settings.trustedProxies });
+  if (!visitors.isWelcome(request))
+    return send(
+      response,
+      403,
+      "text/plain",
+      `This page ${signIn.mode === "bearer" ? "" : "or host name "}may not call here.\n`,
+    );
   if (path === "/health/live") return send(response, 200, "application/json", '{"status":"live"}\n');
   if (path === "/health/ready") return reportReady(parts.services, response);
   if (path === "/metrics") return reportMetrics(parts, request, response);
   if (parts.explorer.handle(request, response)) return;
   // Form bodies pass without a CORS preflight, so a foreign page could send mutations in them.
   if (request.method === "POST" && !/^application\/(graphql\+)?json\b/i.test(request.headers["content-type"] ?? ""))
-    return send(response, 415, "application/json", UNSUPPORTED_TYPE);
+    return refuse(response, 415, "INVALID_INPUT", "POST takes application/json.");
+  if (isFromElsewhere(request)) return refuse(response, 403, "FORBIDDEN", "Another site's page may not ask this way.");
+  const { maxBodyBytes } = settings.limits;
+  const fit = await boundBody(request, maxBodyBytes);
+  if (fit === "gone") return undefined;
+  if (fit === "too large") {
+    // The rest of it is not read.
+    response.setHeader("connection", "close");
+    return refuse(response, 413, "LIMIT_EXCEEDED", `The request is larger than ${maxBodyBytes} bytes.`);
+  }
   if (path === "/") request.url = `/graphql${(request.url ?? "/").slice(1)}`;
   await parts.endpoint(request, response);
 }
 
 /** For the operator: figures say how much an organization works, and with which versions. */
 async function reportMetrics(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { signIn, metrics } = parts;
+  const { signIn, metrics, guard, settings } = parts;
   // In development whoever gets here is the operator.
   if (signIn.mode === "bearer") {
     const authorization = request.headers.authorization ?? null;
-    const signedIn = await signIn.identify({ authorization, userId: null }).catch((error: unknown) => {
-      if (error instanceof TenantryError && error.code === "UNAUTHENTICATED") return undefined;
+    const client = clientOf(request, settings.trustedProxies);
+    const signedIn = await guard.identify({ authorization, userId: null, client }).catch((error: unknown) => {
+      if (error instanceof TenantryError) return error;
       throw error;
     });
-    if (signedIn === undefined) {
+    if (signedIn instanceof TenantryError && signedIn.code === "LIMIT_EXCEEDED") {
+      response.setHeader("retry-after", String(signedIn.retryAfterSeconds));
+      return send(response, 429, "text/plain", `${signedIn.message}\n`);
+    }
+    if (signedIn instanceof TenantryError) {
       response.setHeader("www-authenticate", "Bearer");
       return send(response, 401, "text/plain", "Metrics are for the operator: send an operator's API key.\n");
     }
@@ -124,12 +146,13 @@ async function reportReady(services: Services, response: ServerResponse): Promis
   );
 }
 
+/** In the form of an answer of GraphQL. */
+function refuse(response: ServerResponse, status: number, code: ErrorCode, message: string): void {
+  send(response, status, "application/json", `${JSON.stringify({ errors: [{ message, extensions: { code } }] })}\n`);
+}
+
 function send(response: ServerResponse, status: number, type: string, body: string): void {
-  response.writeHead(status, {
-    "content-type": type,
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-  });
+  response.writeHead(status, { "content-type": type });
   response.end(body);
 }
 

@@ -1,56 +1,55 @@
 /** GraphQL subscriptions over web sockets (the graphql-transport-ws protocol), on the same port and path. */
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
-import type {
-  ExecutionArgs,
-  execute,
-  FormattedExecutionResult,
+import {
+  type ExecutionArgs,
+  type execute,
+  type FormattedExecutionResult,
   GraphQLError,
-  GraphQLFormattedError,
-  GraphQLSchema,
-  parse,
-  subscribe,
-  validate,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  type parse,
+  type subscribe,
+  type validate,
 } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
-import { WebSocketServer } from "ws";
-import type { Credentials, SignIn } from "#auth/sign-in";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { Credentials } from "#auth/sign-in";
 import { isErrorCode } from "#kernel/errors";
 import { toClientError } from "#graphql/errors";
 import { clientOf } from "#http/client";
-import { createContext, type GraphQLEndpoint } from "#http/graphql-endpoint";
-import { visitorsOf } from "#http/origin";
+import { createContext, type EndpointParts, type GraphQLEndpoint } from "#http/graphql-endpoint";
 import type { Services } from "#operations/services";
-
-const MAX_MESSAGE_BYTES = 1_000_000;
 
 /** Attaches the protocol to the server. The returned function ends all subscriptions. */
 export function serveWebSockets(
   server: Server,
-  parts: { endpoint: GraphQLEndpoint; services: Services; signIn: SignIn; trustedProxies: number },
+  parts: EndpointParts & { endpoint: GraphQLEndpoint },
 ): () => Promise<void> {
-  const { endpoint, services, signIn, trustedProxies } = parts;
-  const { isAllowedOrigin } = visitorsOf(signIn.mode);
+  const { endpoint, services, visitors, settings, persisted } = parts;
   const sockets = new WebSocketServer({
     server,
     path: "/graphql",
-    maxPayload: MAX_MESSAGE_BYTES,
+    maxPayload: settings.limits.maxBodyBytes,
     // Browsers do not apply CORS to web sockets: check the origin ourselves.
-    verifyClient: ({ origin }: { origin: string | undefined }) => isAllowedOrigin(origin),
+    verifyClient: ({ req }: { req: IncomingMessage }) => visitors.isWelcome(req),
   });
   const disposable = useServer(
     {
       execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
       subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
       onSubscribe: async (context, _id, payload) => {
-        const pipeline = endpoint.getEnveloped({ ...context, params: payload }) as Enveloped;
         try {
+          const { request, socket } = context.extra;
           // Anew for each operation: a token that has expired since the socket was opened is refused.
-          const shown = credentialsOf(context.connectionParams, context.extra.request);
-          const client = clientOf(context.extra.request, trustedProxies);
-          const contextValue = await createContext(services, signIn, shown, client);
-          const document = pipeline.parse(payload.query);
+          const shown = credentialsOf(context.connectionParams, request);
+          const client = clientOf(request, settings.trustedProxies);
+          const contextValue = await createContext(parts, shown, client, whenClosed(socket));
+          // Before anything is parsed, and known to the limits on documents.
+          const pipeline = endpoint.getEnveloped({ ...contextValue, params: payload } as never) as Enveloped;
+          const document = pipeline.parse(persisted.textOf(payload) ?? payload.query);
           const errors = pipeline.validate(pipeline.schema, document);
-          if (errors.length > 0) return errors.map((error) => toClientError(error, services.logger));
+          if (errors.length > 0) return errors.map(coded(services));
           return {
             schema: pipeline.schema,
             document,
@@ -60,7 +59,7 @@ export function serveWebSockets(
             rootValue: { execute: pipeline.execute, subscribe: pipeline.subscribe },
           };
         } catch (error) {
-          return [toClientError(error, services.logger)];
+          return [forSocket(toClientError(error, services.logger))];
         }
       },
       onNext: (_context, _id, _payload, _args, result) => {
@@ -86,7 +85,30 @@ function credentialsOf(params: Record<string, unknown> | undefined, { headers }:
 }
 
 function coded(services: Services): (error: GraphQLError) => GraphQLError {
-  return (error) => (isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger));
+  return (error) => forSocket(isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger));
+}
+
+/** Without the status, of which there is none here. */
+function forSocket(error: GraphQLError): GraphQLError {
+  const { http, ...extensions } = error.extensions ?? {};
+  if (http === undefined) return error;
+  const { nodes, source, positions, path } = error;
+  return new GraphQLError(error.message, { nodes, source, positions, path, extensions });
+}
+
+/** One signal per socket, however many operations run on it. */
+const closings = new WeakMap<WebSocket, AbortSignal>();
+
+function whenClosed(socket: WebSocket): AbortSignal {
+  const found = closings.get(socket);
+  if (found !== undefined) return found;
+  const closed = new AbortController();
+  // As many operations may listen as run on the socket.
+  setMaxListeners(0, closed.signal);
+  socket.once("close", () => closed.abort());
+  if (socket.readyState === socket.CLOSED) closed.abort();
+  closings.set(socket, closed.signal);
+  return closed.signal;
 }
 
 /** What Yoga gives of its pipeline: the functions with our plugins around them. */

@@ -24,6 +24,8 @@ export function isErrorCode(value: unknown): value is ErrorCode {
 type ErrorDetails = {
   /** The input field that is wrong, as the client spelled it. Only with INVALID_INPUT. */
   field?: string;
+  /** After how many whole seconds it is worth trying again. Only with LIMIT_EXCEEDED. */
+  retryAfterSeconds?: number;
   /** What really happened; for logs, never for clients. */
   cause?: unknown;
 };
@@ -35,12 +37,14 @@ type ErrorDetails = {
 export class TenantryError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = "TenantryError";
     this.code = code;
     this.field = details.field;
+    this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }
 

@@ -4,7 +4,9 @@
  * sending a statement to the wrong one does not compile.
  */
 import type pg from "pg";
+import { currentCall } from "#kernel/call";
 import type { Breaker } from "#postgres/breaker";
+import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
 import { queryInScope, type Scope } from "#postgres/scoped-query";
 import { isConnectionFailure, sqlState } from "#postgres/sql-state";
 
@@ -66,6 +68,8 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
+    if (currentCall() !== undefined)
+      return this.#inTurn(() => this.session((session) => session.query<Row>(name, text, values)));
     const run = () => this.pool.query<Row>(comment(name, text), [...values]);
     const result = await (this.#breaker === undefined ? run() : this.#breaker.run(run));
     return result.rows;
@@ -78,26 +82,35 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   scoped(scope: Scope): Queryable<Kind> {
     return {
       kind: this.kind,
-      query: async <Row extends object>(name: string, text: string, values: readonly unknown[] = []) => {
-        const client = await this.#connect();
-        let broken: Error | undefined;
-        try {
-          return (await queryInScope(client, scope, comment(name, text), [...values])) as Row[];
-        } catch (error) {
-          // What the server refused leaves the connection as it was.
-          if (sqlState(error) === undefined || isConnectionFailure(error))
-            broken = error instanceof Error ? error : new Error("statement failed", { cause: error });
-          throw error;
-        } finally {
-          client.release(broken);
-        }
-      },
+      query: <Row extends object>(name: string, text: string, values: readonly unknown[] = []) =>
+        this.#inTurn(() => this.#queryInScope(scope, comment(name, text), values)) as Promise<Row[]>,
     };
+  }
+
+  async #queryInScope(scope: Scope, text: string, values: readonly unknown[]): Promise<object[]> {
+    const client = await this.#connect();
+    let broken: Error | undefined;
+    try {
+      return await cancellable(client, () => queryInScope(client, scope, text, [...values]));
+    } catch (error) {
+      // What the server refused leaves the connection as it was.
+      if (sqlState(error) === undefined || isConnectionFailure(error))
+        broken = error instanceof Error ? error : new Error("statement failed", { cause: error });
+      throw error;
+    } finally {
+      client.release(broken ?? isSpent(client));
+    }
+  }
+
+  /** When it is the running call's turn, if its statements take turns. */
+  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const call = currentCall();
+    return call?.inTurn === undefined ? run() : call.inTurn(run);
   }
 
   #connect(): Promise<pg.PoolClient> {
     const connect = () => this.pool.connect();
-    return this.#breaker === undefined ? connect() : this.#breaker.run(connect);
+    return untilOver(() => (this.#breaker === undefined ? connect() : this.#breaker.run(connect)));
   }
 
   /** Runs `work` on one connection; the connection is discarded when `work` throws. */
@@ -111,7 +124,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       throw error;
     } finally {
       // A failed session may have left locks or settings behind.
-      client.release(failure);
+      client.release(failure ?? isSpent(client));
     }
   }
 
@@ -126,16 +139,20 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     try {
       await session.query("begin", `begin isolation level ${isolation}`);
       const result = await work({ ...session, inTransaction: true });
-      await session.query("commit", "commit");
+      refuseWhenOver();
+      // Not cancelled any more: whether it has happened would be unknown.
+      await client.query(comment("commit", "commit"));
       return result;
     } catch (error) {
-      broken = await session.query("rollback", "rollback").then(
-        () => undefined,
-        (reason: unknown) => (reason instanceof Error ? reason : new Error("rollback failed", { cause: reason })),
-      );
+      // Closing a spent connection rolls back; a cancel request that is late could hit a statement.
+      if (!isSpent(client))
+        broken = await client.query(comment("rollback", "rollback")).then(
+          () => undefined,
+          (reason: unknown) => (reason instanceof Error ? reason : new Error("rollback failed", { cause: reason })),
+        );
       throw error;
     } finally {
-      client.release(broken);
+      client.release(broken ?? isSpent(client));
     }
   }
 
@@ -150,12 +167,12 @@ function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient):
   return {
     kind,
     async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const result = await client.query<Row>(comment(name, text), [...values]);
+      const result = await cancellable(client, () => client.query<Row>(comment(name, text), [...values]));
       return result.rows;
     },
     async script(name: string, text: string): Promise<object[][]> {
       // The driver's types know one result only.
-      const results = (await client.query<object>(comment(name, text))) as
+      const results = (await cancellable(client, () => client.query<object>(comment(name, text)))) as
         | pg.QueryResult<object>
         | pg.QueryResult<object>[];
       return (Array.isArray(results) ? results : [results]).map(({ rows }) => rows);

@@ -1,3 +1,4 @@
+import { noteOrganization } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 import type { TenantRoute } from "#workspace/routing";
@@ -10,6 +11,7 @@ const MAX_ANSWER_MS = 10_000;
  * of a placement that was just taken away is CONFLICT.
  */
 export async function inRegion<Result>(route: TenantRoute, work: () => Promise<Result>): Promise<Result> {
+  noteOrganization(route.organizationId);
   try {
     return await withDeadline(work());
   } catch (cause) {

@@ -37,7 +37,7 @@ beforeAll(async () => {
     secretKey: app.secretKey,
     role: "api",
     signIn: { mode: "bearer" },
-    trustedProxies: 1,
+    api: { trustedProxies: 1 },
   });
   owner = await createUser(app, "Owner");
   viewer = await createUser(app, "Viewer");

@@ -31,7 +31,8 @@ beforeAll(async () => {
   provider = await startIdentityProvider(PEOPLE);
   const oidc = { issuer: provider.issuer, audience: AUDIENCE, cooldownMs: COOLDOWN_MS };
   const operatorClaim = { name: "roles", value: "tenantry-operator" };
-  app = await startApp({ signIn: { mode: "bearer", oidc, operatorClaim } });
+  const api = { corsOrigins: ["https://app.example.com"] };
+  app = await startApp({ api, signIn: { mode: "bearer", oidc, operatorClaim } });
   const { databaseUrl, secretKey } = app;
   open = await startApp({ databaseUrl, secretKey, role: "api", signIn: { mode: "bearer", oidc, createUsers: true } });
   ({ secret: operatorKey } = await createApiKey(app));
@@ -432,15 +433,20 @@ test("the explorer and health are served to anybody, metrics to the operator", a
   ]).toEqual([401, 401, 403, 200]);
 });
 
-test("any page may call with the token that it has", async () => {
-  const response = await fetch(`${app.url}/graphql`, {
-    method: "OPTIONS",
-    headers: {
-      origin: "https://app.example.com",
-      "access-control-request-method": "POST",
-      "access-control-request-headers": "authorization,content-type",
-    },
-  });
+test("a page on the list may call with the token that it has, others may not", async () => {
+  const preflight = (origin: string) =>
+    fetch(`${app.url}/graphql`, {
+      method: "OPTIONS",
+      headers: {
+        origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+      },
+    });
+  const refused = await preflight("https://other.example.com");
+  expect(refused.status).toBe(403);
+  expect(refused.headers.get("access-control-allow-origin")).toBeNull();
+  const response = await preflight("https://app.example.com");
   expect(response.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
   expect(response.headers.get("access-control-allow-headers")).toContain("authorization");
   expect(response.headers.get("access-control-allow-credentials")).not.toBe("true");

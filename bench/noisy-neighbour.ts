@@ -1,0 +1,224 @@
+/**
+ * What a noisy organization does to a quiet one on the same API process: the latency of the quiet one alone, beside the
+ * noisy one with limits off, and with the default limits. The noisy one has three keys with 32 connections each and asks for
+ * the largest lists that one operation may have, again at once, or after the seconds that it is told (`obeying`).
+ * `--rounds=3`, `--seconds=6` for each phase of a round.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { parseArgs } from "node:util";
+import { COMMAND_LINE } from "../src/audit/entry.ts";
+import { OPERATOR } from "../src/auth/actor.ts";
+import { createApiKey } from "../src/auth/api-keys.ts";
+import { addMember } from "../src/directory/memberships.ts";
+import { createOrganization } from "../src/directory/organizations.ts";
+import { registerRegion } from "../src/directory/regions.ts";
+import { createUser } from "../src/directory/users.ts";
+import { waitFor } from "../src/kernel/wait.ts";
+import { startApp } from "../src/main.ts";
+import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
+import { settleResource } from "../src/operations/settle-writes.ts";
+import { createComment } from "../src/workspace/comments.ts";
+import { createResource } from "../src/workspace/resources.ts";
+import { describeMachine } from "./machine.ts";
+import { sql, startServers } from "./servers.ts";
+import { percentile } from "./statistics.ts";
+import { digits, ratio, table } from "./table.ts";
+
+const { values: flags } = parseArgs({
+  options: { rounds: { type: "string", default: "3" }, seconds: { type: "string", default: "6" } },
+});
+const PHASE_MS = Number(flags.seconds) * 1_000;
+const NOISY_CONNECTIONS = 96;
+const NOISY =
+  "{ resources(first: 100) { edges { node { name comments(first: 20) { edges { node { body author { name } } } } } } } }";
+const QUIET = "{ resources(first: 5) { edges { node { name comments(first: 5) { edges { node { body } } } } } } }";
+const OFF = {
+  TENANTRY_ACTOR_POINTS_PER_SECOND: "0",
+  TENANTRY_ORGANIZATION_POINTS_PER_SECOND: "0",
+  TENANTRY_ACTOR_CONCURRENCY: "0",
+  TENANTRY_ORGANIZATION_CONCURRENCY: "0",
+  TENANTRY_STATEMENT_CONCURRENCY: "0",
+};
+
+const servers = await startServers({ fsync: false });
+await sql(servers.home.url("postgres"), "create database bench_home");
+const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
+const quietLog = { logLevel: "error", prettyLogs: false } as const;
+const worker = await startApp({ ...connection, ...quietLog, role: "worker", host: "127.0.0.1", port: 0 });
+const { services } = worker;
+
+type Api = { url: string; stop: () => Promise<void> };
+
+/** An API process of its own, so that it shares no event loop with those who ask. */
+async function startApi(limits: Record<string, string>): Promise<Api> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  probe.close();
+  const child = spawn(process.execPath, ["bin/tenantry.js", "start"], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: {
+      PATH: process.env["PATH"],
+      PORT: String(port),
+      DATABASE_URL: connection.databaseUrl,
+      TENANTRY_SECRET_KEY: connection.secretKey,
+      TENANTRY_ROLE: "api",
+      TENANTRY_AUTH: "bearer",
+      TENANTRY_LOG_LEVEL: "error",
+      ...limits,
+    },
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const isReady = () =>
+    fetch(`${url}/health/ready`)
+      .then(({ ok }) => (ok ? true : undefined))
+      .catch(() => undefined);
+  await waitFor(isReady, { timeoutMs: 30_000 });
+  return {
+    url,
+    stop: async () => {
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+/** An organization with resources and comments in the region, and its keys. */
+async function furnish(name: string, resources: number, comments: number, keys: number): Promise<string[]> {
+  const { id: organizationId } = await createOrganization(services, OPERATOR, { name });
+  const author = await createUser(services, OPERATOR, { name, email: `${name}@example.com` });
+  await addMember(services, OPERATOR, { organizationId, userId: author.id, role: "MEMBER" });
+  const placement = await grantRegionAccess(services, OPERATOR, {
+    organizationId,
+    regionKey: "bench",
+    isolation: "DEDICATED",
+  });
+  if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}`);
+  for (let one = 0; one < resources; one += 1) {
+    const input = { name: `${name} ${one}`, organizationId, regionKey: "bench" };
+    const resource = await createResource(services, OPERATOR, input, {
+      origin: COMMAND_LINE,
+      action: "createResource",
+    });
+    for (let other = 0; other < comments; other += 1)
+      await createComment(
+        services,
+        OPERATOR,
+        { resourceId: resource.id, body: "A note", authorId: author.id },
+        { origin: COMMAND_LINE, action: "createComment" },
+      );
+    if (one === resources - 1) await settleResource(services, resource.databaseId);
+  }
+  const made = Array.from({ length: keys }, () =>
+    createApiKey(services, OPERATOR, { name, organizationId, role: "MEMBER", expiresInDays: 1 }),
+  );
+  return (await Promise.all(made)).map(({ secret }) => secret);
+}
+
+async function ask(url: string, key: string, query: string): Promise<{ status: number; retryAfterMs: number }> {
+  const response = await fetch(`${url}/graphql`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+    body: JSON.stringify({ query }),
+  });
+  await response.arrayBuffer();
+  return { status: response.status, retryAfterMs: Number(response.headers.get("retry-after") ?? 0) * 1_000 };
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+type Phase = { latencies: number[]; quietFailures: number; noisyAnswered: number; noisyRefused: number };
+
+async function runPhase(api: Api, quietKey: string, noisyKeys: string[], obeying: boolean): Promise<Phase> {
+  const phase: Phase = { latencies: [], quietFailures: 0, noisyAnswered: 0, noisyRefused: 0 };
+  const until = performance.now() + PHASE_MS;
+  const noisy = Array.from({ length: noisyKeys.length === 0 ? 0 : NOISY_CONNECTIONS }, async (_, n) => {
+    while (performance.now() < until) {
+      const { status, retryAfterMs } = await ask(api.url, noisyKeys[n % noisyKeys.length] ?? "", NOISY);
+      if (status === 200) phase.noisyAnswered += 1;
+      else phase.noisyRefused += 1;
+      if (obeying && retryAfterMs > 0) await pause(Math.max(1, Math.min(retryAfterMs, until - performance.now())));
+    }
+  });
+  // The first second belongs to the noisy one: its buckets are full then.
+  await pause(1_000);
+  while (performance.now() < until) {
+    const started = performance.now();
+    const { status } = await ask(api.url, quietKey, QUIET);
+    phase.latencies.push(performance.now() - started);
+    if (status !== 200) phase.quietFailures += 1;
+    await pause(20);
+  }
+  await Promise.all(noisy);
+  return phase;
+}
+
+const PHASES = [
+  "alone",
+  "beside it, limits off",
+  "beside it, default limits",
+  "beside it, default limits, obeying",
+] as const;
+
+try {
+  await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl: servers.region.url() });
+  const [quietKey = ""] = await furnish("quiet", 5, 5, 1);
+  const noisyKeys = await furnish("noisy", 100, 10, 3);
+  const [off, on] = [await startApi(OFF), await startApi({})];
+  const sums = new Map<string, Phase>();
+  for (let round = 0; round < Number(flags.rounds); round += 1) {
+    for (const name of PHASES) {
+      const isAlone = name === "alone";
+      const phase = await runPhase(
+        name.endsWith("off") ? off : on,
+        quietKey,
+        isAlone ? [] : noisyKeys,
+        name.endsWith("obeying"),
+      );
+      const sum = sums.get(name) ?? { latencies: [], quietFailures: 0, noisyAnswered: 0, noisyRefused: 0 };
+      sum.latencies.push(...phase.latencies);
+      sum.quietFailures += phase.quietFailures;
+      sum.noisyAnswered += phase.noisyAnswered;
+      sum.noisyRefused += phase.noisyRefused;
+      sums.set(name, sum);
+    }
+  }
+  const alone = sums.get("alone")?.latencies ?? [];
+  const rows = [...sums].map(([name, { latencies, quietFailures, noisyAnswered, noisyRefused }]) => [
+    name,
+    latencies.length,
+    digits(percentile(latencies, 0.5)),
+    ratio(percentile(latencies, 0.5), percentile(alone, 0.5)),
+    digits(percentile(latencies, 0.99)),
+    ratio(percentile(latencies, 0.99), percentile(alone, 0.99)),
+    quietFailures,
+    noisyAnswered,
+    noisyRefused,
+  ]);
+  const [version] = await sql<{ version: string }>(
+    servers.home.url("postgres"),
+    "select current_setting('server_version') as version",
+  );
+  console.log(describeMachine(version?.version ?? ""));
+  const head = [
+    "the quiet one",
+    "asked",
+    "p50 ms",
+    "to alone",
+    "p99 ms",
+    "to alone",
+    "failed",
+    "noisy: answered",
+    "refused",
+  ];
+  console.log(table(head, rows));
+  await off.stop();
+  await on.stop();
+} finally {
+  await worker.close();
+  await servers.stop();
+}

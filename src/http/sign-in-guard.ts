@@ -1,0 +1,57 @@
+/**
+ * Bounds how often one address may fail to sign in, which costs a look into the database or a signature each time. Who has
+ * signed in before with what they show gets through all the same: others may share their address, or a proxy has it.
+ */
+import { createHash } from "node:crypto";
+import type { Client, Credentials, SignedIn, SignIn } from "#auth/sign-in";
+import { TenantryError } from "#kernel/errors";
+import { networkOf } from "#http/client-network";
+import { TokenBuckets } from "#http/token-buckets";
+
+const MAX_KNOWN = 10_000;
+
+export class SignInGuard {
+  readonly #signIn: SignIn;
+  readonly #failures: TokenBuckets;
+  /** Hashes of what has signed somebody in, latest last. */
+  readonly #known = new Set<string>();
+
+  /** `failuresPerMinute` 0: any number. */
+  constructor(signIn: SignIn, failuresPerMinute: number) {
+    this.#signIn = signIn;
+    this.#failures = new TokenBuckets(failuresPerMinute / 60, failuresPerMinute);
+  }
+
+  /** Throws UNAUTHENTICATED, or LIMIT_EXCEEDED without looking when the address has failed too often. */
+  async identify(credentials: Credentials & { client: Client }): Promise<SignedIn> {
+    const { client, authorization, userId } = credentials;
+    const address = networkOf(client.address ?? "unknown");
+    const hash = createHash("sha256")
+      .update(JSON.stringify([authorization, userId]))
+      .digest("base64");
+    const retryAfterSeconds = this.#failures.secondsUntil(address, 1);
+    if (retryAfterSeconds > 0 && !this.#known.has(hash))
+      throw new TenantryError(
+        "LIMIT_EXCEEDED",
+        `Too many sign-ins from your address have failed: try again in ${retryAfterSeconds} s.`,
+        { retryAfterSeconds },
+      );
+    try {
+      const signedIn = await this.#signIn.identify(credentials);
+      this.#remember(hash);
+      return signedIn;
+    } catch (error) {
+      if (error instanceof TenantryError && error.code === "UNAUTHENTICATED") {
+        this.#known.delete(hash);
+        this.#failures.take(address, 1);
+      }
+      throw error;
+    }
+  }
+
+  #remember(hash: string): void {
+    this.#known.delete(hash);
+    this.#known.add(hash);
+    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.values().next().value ?? hash);
+  }
+}

@@ -1,0 +1,51 @@
+/** A token bucket per key: so much per second, and a burst of it saved up. In the memory of this process, and bounded. */
+
+/** Beyond it the key that was used longest ago is forgotten, which fills its bucket again. */
+const MAX_KEYS = 10_000;
+
+type Bucket = { tokens: number; at: number };
+
+export class TokenBuckets {
+  readonly #perSecond: number;
+  readonly #burst: number;
+  readonly #now: () => number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  /** `perSecond` 0: everything is allowed. `now` in milliseconds. */
+  constructor(perSecond: number, burst: number, now: () => number = () => performance.now()) {
+    this.#perSecond = perSecond;
+    this.#burst = burst;
+    this.#now = now;
+  }
+
+  /** Takes this many; what is more than a bucket holds is taken when it is full. Returns the seconds to wait; 0: taken. */
+  take(key: string, count: number): number {
+    const wait = this.secondsUntil(key, count);
+    const bucket = this.#buckets.get(key);
+    if (wait === 0 && bucket !== undefined) bucket.tokens -= count;
+    return wait;
+  }
+
+  /** The whole seconds until this many could be taken; 0: now. */
+  secondsUntil(key: string, count: number): number {
+    if (this.#perSecond === 0) return 0;
+    const missing = Math.min(count, this.#burst) - this.#fill(key).tokens;
+    return missing <= 0 ? 0 : Math.max(1, Math.ceil(missing / this.#perSecond));
+  }
+
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  #fill(key: string): Bucket {
+    const now = this.#now();
+    const found = this.#buckets.get(key) ?? { tokens: this.#burst, at: now };
+    found.tokens = Math.min(this.#burst, found.tokens + ((now - found.at) / 1_000) * this.#perSecond);
+    found.at = now;
+    // Back in at the end: the map's order is the order of last use.
+    this.#buckets.delete(key);
+    this.#buckets.set(key, found);
+    if (this.#buckets.size > MAX_KEYS) this.#buckets.delete(this.#buckets.keys().next().value ?? key);
+    return found;
+  }
+}
