@@ -1,6 +1,7 @@
-/** The GraphQL schema, put together from one file per concept. */
+/** The GraphQL schema, put together from one file per concept, with the policy in front of its resolvers. */
 import type { GraphQLSchema } from "graphql";
 import { builder } from "#graphql/builder";
+import { enforcePolicy } from "#graphql/enforce-policy";
 import "#graphql/date-time";
 import "#graphql/users";
 import "#graphql/organizations";
@@ -13,4 +14,4 @@ import "#graphql/replication";
 import "#graphql/resources";
 import "#graphql/comments";
 
-export const schema: GraphQLSchema = builder.toSchema();
+export const schema: GraphQLSchema = enforcePolicy(builder.toSchema());
