@@ -22,6 +22,7 @@ export type Content = {
   resource: string;
   comment: string;
   invitation: string;
+  invitationToken: string;
   operations: string[];
 };
 
@@ -106,6 +107,7 @@ export async function makeContent(
   const { operations } = await setup.ask("query ($id: ID) { operations(placementId: $id) { edges { node { id } } } }", {
     id: placement.id,
   });
+  const invitation = await invite(setup, id, `guest.${marker}@example.com`);
   return {
     marker,
     name,
@@ -117,7 +119,8 @@ export async function makeContent(
     database: placement.database,
     resource,
     comment: await comment(setup, resource, people.MEMBER.id, `Comment ${marker}`),
-    invitation: (await invite(setup, id, `guest.${marker}@example.com`)).id,
+    invitation: invitation.id,
+    invitationToken: invitation.token,
     operations: operations.edges.map(({ node }: { node: { id: string } }) => node.id),
   };
 }
