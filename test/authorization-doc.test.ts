@@ -25,12 +25,11 @@ function tables(): string {
     Object.entries(rows).map(([field, row]) => ({ type, field, row })),
   );
   const isOwn = ({ row }: (typeof fields)[number]) => row.rule.kind !== "parent" || Object.keys(row.cases).length > 0;
-  const lines = fields
-    .filter(isOwn)
-    .flatMap(({ type, field, row }) => [
-      `| \`${type}.${field}\`${row.rule.kind === "oneself" ? ", of others" : ""} | ${cellsOf(row.rule)} |`,
-      ...Object.entries(row.cases).map(([named, rule]) => `| … ${named} | ${cellsOf(rule)} |`),
-    ]);
+  const lines = fields.filter(isOwn).flatMap(({ type, field, row }) => {
+    const whose = row.rule.kind === "oneself" ? ", of others" : "";
+    const cases = Object.entries(row.cases).map(([named, rule]) => `| … ${named} | ${cellsOf(rule)} |`);
+    return [`| \`${type}.${field}\`${whose} | ${cellsOf(row.rule)} |`].concat(cases);
+  });
   const others = Object.entries(POLICY).flatMap(([type, rows]) => {
     const names = Object.keys(rows).filter((field) => rows[field]?.rule.kind === "parent");
     return names.length === 0 ? [] : [`| \`${type}\` | ${names.join(", ")} |`];

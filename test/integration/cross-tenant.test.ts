@@ -53,7 +53,8 @@ describe.each(["DEDICATED"])("in placements of isolation %s", (isolation) => {
     await comment(app.setup, atHome, speaker.id, "Heard by everybody");
     const ids = others.flatMap((one) => Object.values(knownOf(one).ids).flat());
     const said = others.flatMap(({ marker, database }) => [marker, `${database}(?![0-9])`]);
-    theirs = new RegExp([speaker.email, ...said, ...ids, ...ids.map(cursor)].join("|"), "gi");
+    const addresses = others.flatMap(({ people }) => Object.values(people).map(({ email }) => email));
+    theirs = new RegExp([speaker.email, ...addresses, ...said, ...ids, ...ids.map(cursor)].join("|"), "gi");
   });
   afterAll(() => app.stop());
 
