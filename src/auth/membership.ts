@@ -19,12 +19,22 @@ export async function findActorRole(
   organizationId: string,
   actor: UserActor | KeyActor,
 ): Promise<Role | null> {
-  const [row] = await home.query<{ role: Role }>(
-    "seats.role",
-    "select role from tenantry.seats where organization_id = $1 and holder_id = $2",
-    [organizationId, viewerId(actor)],
-  );
+  const [row] = await findActorRoles(home, [organizationId], actor);
   return row?.role ?? null;
+}
+
+/** The same for several organizations; none for those in which the caller has no role. */
+export function findActorRoles(
+  home: Queryable<"home">,
+  organizationIds: readonly string[],
+  actor: UserActor | KeyActor,
+): Promise<{ organizationId: string; role: Role }[]> {
+  return home.query<{ organizationId: string; role: Role }>(
+    "seats.roles",
+    `select organization_id as "organizationId", role from tenantry.seats
+     where organization_id = any($1::uuid[]) and holder_id = $2`,
+    [organizationIds, viewerId(actor)],
+  );
 }
 
 /** Refuses unless the actor may do this in the organization: NOT_FOUND for who is no member, else FORBIDDEN. */

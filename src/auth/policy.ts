@@ -1,39 +1,41 @@
 /** Who may do what. What an actor may not even know about is NOT_FOUND; what they know but may not do is FORBIDDEN. */
 import type { Actor } from "#auth/actor";
+import { type CallerKind, MINIMUM_ROLE, type OrganizationAction } from "#auth/policy-table";
 import { ROLES, type Role } from "#auth/roles";
 import { notFound, TenantryError } from "#kernel/errors";
 
+export type { OrganizationAction } from "#auth/policy-table";
 export { ROLES, type Role } from "#auth/roles";
 
-/** What can be done with an organization; the table below says from which role on. */
-export type OrganizationAction =
-  | "read"
-  | "write-content"
-  | "manage-members"
-  | "manage-owners"
-  | "manage-placements"
-  | "manage-keys"
-  | "read-audit-log";
+/** The roles that may do this in their organization. */
+export function rolesThatMay(action: OrganizationAction): readonly Role[] {
+  return ROLES.slice(0, ROLES.indexOf(MINIMUM_ROLE[action]) + 1);
+}
 
-const MINIMUM_ROLE: Record<OrganizationAction, Role> = {
-  read: "VIEWER",
-  "write-content": "MEMBER",
-  "manage-members": "ADMIN",
-  "manage-owners": "OWNER",
-  "manage-placements": "OWNER",
-  "manage-keys": "OWNER",
-  "read-audit-log": "OWNER",
-};
+/** Whether a member with this role may do this; null stands for no membership. */
+export function roleMay(role: Role | null, action: OrganizationAction): boolean {
+  return role !== null && rolesThatMay(action).includes(role);
+}
 
 /** Refuses unless the actor is the operator or has a sufficient role; null stands for no membership. */
 export function authorizeInOrganization(actor: Actor, role: Role | null, action: OrganizationAction): void {
   if (actor.kind === "operator") return;
   if (role === null) throw notFound("Organization");
-  if (ROLES.indexOf(role) > ROLES.indexOf(MINIMUM_ROLE[action]))
+  if (!roleMay(role, action))
     throw new TenantryError("FORBIDDEN", `This needs the role ${MINIMUM_ROLE[action]} in the organization.`);
 }
 
 /** Refuses everyone but the operator. */
 export function authorizeOperator(actor: Actor): void {
-  if (actor.kind !== "operator") throw new TenantryError("FORBIDDEN", "Only the operator may do this.");
+  authorizeCaller(actor, ["operator"]);
+}
+
+/** Refuses who is of another kind. */
+export function authorizeCaller(actor: Actor, callers: readonly CallerKind[]): void {
+  if (callers.includes(actor.kind)) return;
+  if (!callers.includes("user")) throw new TenantryError("FORBIDDEN", "Only the operator may do this.");
+  throw new TenantryError(
+    "FORBIDDEN",
+    actor.kind === "key" ? "A key of an organization may not do this." : "Only a user may do this: call as one.",
+  );
 }

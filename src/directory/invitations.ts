@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type Actor, viewerId } from "#auth/actor";
 import { requireInOrganization } from "#auth/membership";
-import type { Role } from "#auth/policy";
+import { ROLES, type Role } from "#auth/policy";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
@@ -124,7 +124,7 @@ async function joinOrganization(
     `insert into tenantry.memberships as m (organization_id, user_id, role) values ($1, $2, $3)
      on conflict (organization_id, user_id) do update set role = excluded.role
      where array_position($4::text[], excluded.role) < array_position($4::text[], m.role)`,
-    [organizationId, userId, role, ["OWNER", "ADMIN", "MEMBER", "VIEWER"]],
+    [organizationId, userId, role, ROLES],
   );
 }
 

@@ -1,6 +1,7 @@
-import type { Actor } from "#auth/actor";
+import { type Actor, viewerId } from "#auth/actor";
 import { findRole, requireInOrganization } from "#auth/membership";
 import type { Role } from "#auth/policy";
+import { seesPerson } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import type { HomeDatabase } from "#postgres/database";
@@ -11,8 +12,10 @@ export type Membership = { organizationId: string; userId: string; role: Role; j
 const COLUMNS = `m.organization_id as "organizationId", m.user_id as "userId", m.role, m.joined_at as "joinedAt"`;
 
 /**
- * Adds a user to an organization, or changes the role of one who belongs to it already.
- * INVALID_INPUT when there is no such user, CONFLICT when it would leave the organization without an owner.
+ * Adds a user to an organization, or changes the role of one who belongs to it already. Who is no operator adds those whom
+ * they share an organization with, or who belong to none yet: everybody else's people come by invitation, as adding somebody
+ * shows their name and address. INVALID_INPUT when there is no such user, CONFLICT when it would leave the organization
+ * without an owner, FORBIDDEN for who makes or unmakes an owner and is none.
  */
 export function addMember(
   { home }: { home: HomeDatabase },
@@ -21,12 +24,13 @@ export function addMember(
 ): Promise<Membership> {
   return home.transaction(async (transaction) => {
     await requireInOrganization(transaction, actor, input.organizationId, "manage-members");
-    await lockOrganization(transaction, input.organizationId);
-    // Who may not make owners may not unmake them either.
-    if (input.role === "OWNER" || (await findRole(transaction, input.organizationId, input.userId)) === "OWNER")
-      await requireInOrganization(transaction, actor, input.organizationId, "manage-owners");
-    const users = await transaction.query("users.exists", "select from tenantry.users where id = $1", [input.userId]);
-    if (users.length === 0) throw invalidInput("userId", "There is no user with this id.");
+    const before = await lockMember(transaction, input);
+    // Who may not make owners may not unmake them either. Asked again in any case: the actor may be out by now.
+    const isAboutOwner = input.role === "OWNER" || before === "OWNER";
+    const action = isAboutOwner ? "manage-owners" : "manage-members";
+    await requireInOrganization(transaction, actor, input.organizationId, action);
+    if (!(await mayBeAdded(transaction, actor, input.userId)))
+      throw invalidInput("userId", "There is no user with this id.");
     if (input.role !== "OWNER") await keepAnOwner(transaction, input);
     const [membership] = await transaction.query<Membership>(
       "memberships.add",
@@ -40,27 +44,53 @@ export function addMember(
   });
 }
 
-/** Removes a user from an organization. NOT_FOUND when they are no member, CONFLICT for the last owner. */
+async function mayBeAdded(transaction: HomeTransaction, actor: Actor, userId: string): Promise<boolean> {
+  const found = await transaction.query(
+    "memberships.may_be_added",
+    `select from tenantry.users u where u.id = $1 and u.erased_at is null
+       and (${seesPerson("u.id", "$2")} or not exists (select from tenantry.memberships m where m.user_id = u.id))`,
+    [userId, viewerId(actor)],
+  );
+  return found.length > 0;
+}
+
+/**
+ * Removes a user from an organization. NOT_FOUND when they are no member, CONFLICT for the last owner, FORBIDDEN for who
+ * removes an owner and is none.
+ */
 export function removeMember(
   { home }: { home: HomeDatabase },
   actor: Actor,
   input: { organizationId: string; userId: string },
 ): Promise<void> {
+  if (actor.kind === "user" && actor.userId === input.userId) return leave({ home }, actor, input.organizationId);
   return home.transaction(async (transaction) => {
-    const leaving = actor.kind === "user" && actor.userId === input.userId;
-    await requireInOrganization(transaction, actor, input.organizationId, leaving ? "read" : "manage-members");
-    await lockOrganization(transaction, input.organizationId);
-    if ((await findRole(transaction, input.organizationId, input.userId)) === "OWNER") {
-      await requireInOrganization(transaction, actor, input.organizationId, "manage-owners");
-      await keepAnOwner(transaction, input);
-    }
-    const removed = await transaction.query(
-      "memberships.remove",
-      "delete from tenantry.memberships where organization_id = $1 and user_id = $2 returning 1",
-      [input.organizationId, input.userId],
-    );
-    if (removed.length === 0) throw notFound("Member");
+    await requireInOrganization(transaction, actor, input.organizationId, "manage-members");
+    const isOwner = (await lockMember(transaction, input)) === "OWNER";
+    await requireInOrganization(transaction, actor, input.organizationId, isOwner ? "manage-owners" : "manage-members");
+    await remove(transaction, input);
   });
+}
+
+/** Removes the calling user from an organization. NOT_FOUND when they are not in it, CONFLICT for the last owner. */
+export function leave({ home }: { home: HomeDatabase }, actor: Actor, organizationId: string): Promise<void> {
+  if (actor.kind !== "user") throw new TenantryError("FORBIDDEN", "Only a user can leave: call as the one who does.");
+  const { userId } = actor;
+  return home.transaction(async (transaction) => {
+    await requireInOrganization(transaction, actor, organizationId, "read");
+    await lockMember(transaction, { organizationId, userId });
+    await remove(transaction, { organizationId, userId });
+  });
+}
+
+async function remove(transaction: HomeTransaction, member: { organizationId: string; userId: string }): Promise<void> {
+  await keepAnOwner(transaction, member);
+  const removed = await transaction.query(
+    "memberships.remove",
+    "delete from tenantry.memberships where organization_id = $1 and user_id = $2 returning 1",
+    [member.organizationId, member.userId],
+  );
+  if (removed.length === 0) throw notFound("Member");
 }
 
 /** A page of an organization's members, by user id. The caller has checked that the actor may read it. */
@@ -95,21 +125,29 @@ export async function getMembership(
 
 type HomeTransaction = Parameters<Parameters<HomeDatabase["transaction"]>[0]>[0];
 
-// Two owners who leave at the same moment must not both see the other.
-async function lockOrganization(transaction: HomeTransaction, organizationId: string): Promise<void> {
+/**
+ * Locks the organization, as two owners who leave at the same moment must not both see the other. Returns the member's role
+ * as it is from then on. Call it for who is known to be in the organization: nobody else is to hold up its members.
+ */
+async function lockMember(
+  transaction: HomeTransaction,
+  { organizationId, userId }: { organizationId: string; userId: string },
+): Promise<Role | null> {
   await transaction.query("organizations.lock", "select from tenantry.organizations where id = $1 for update", [
     organizationId,
   ]);
+  return findRole(transaction, organizationId, userId);
 }
 
-/** An organization that has an owner keeps one. One that the operator made may have none. */
+/** An organization that has an owner keeps one who was not erased. One that the operator made may have none. */
 async function keepAnOwner(
   transaction: HomeTransaction,
   { organizationId, userId }: { organizationId: string; userId: string },
 ): Promise<void> {
   const owners = await transaction.query<{ userId: string }>(
     "memberships.owners",
-    `select user_id as "userId" from tenantry.memberships where organization_id = $1 and role = 'OWNER' limit 2`,
+    `select m.user_id as "userId" from tenantry.memberships m join tenantry.users u on u.id = m.user_id
+     where m.organization_id = $1 and m.role = 'OWNER' and u.erased_at is null limit 2`,
     [organizationId],
   );
   if (owners.length === 1 && owners[0]?.userId === userId)

@@ -1,4 +1,5 @@
 import { type Actor, userIdOf, viewerId } from "#auth/actor";
+import { seesOrganization } from "#auth/visibility";
 import { notFound, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
@@ -9,10 +10,6 @@ import type { HomeDatabase } from "#postgres/database";
 export type Organization = { id: string; name: string; createdAt: Date };
 
 const COLUMNS = `o.id, o.name, o.created_at as "createdAt"`;
-
-// A user sees the organizations they belong to; the operator (null) sees all.
-const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or exists (
-  select from tenantry.seats s where s.organization_id = o.id and s.holder_id = ${parameter}))`;
 
 /** Makes an organization; a calling user becomes its OWNER. INVALID_INPUT on a bad name, FORBIDDEN for a key. */
 export function createOrganization(
@@ -48,7 +45,7 @@ export function findOrganizations(
 ): Promise<Organization[]> {
   return home.query<Organization>(
     "organizations.find",
-    `select ${COLUMNS} from tenantry.organizations o where o.id = any($1::uuid[]) and ${VISIBLE_TO("$2")}`,
+    `select ${COLUMNS} from tenantry.organizations o where o.id = any($1::uuid[]) and ${seesOrganization("o.id", "$2")}`,
     [ids, viewerId(actor)],
   );
 }
@@ -72,7 +69,7 @@ export async function listOrganizations(
   const rows = await home.query<Organization>(
     "organizations.list",
     `select ${COLUMNS} from tenantry.organizations o
-     where ($1::uuid is null or o.id > $1) and ${VISIBLE_TO("$3")} order by o.id limit $2`,
+     where ($1::uuid is null or o.id > $1) and ${seesOrganization("o.id", "$3")} order by o.id limit $2`,
     [page.after, page.first + 1, viewerId(actor)],
   );
   return toPage(rows, page);

@@ -1,4 +1,5 @@
 import { type Actor, viewerId } from "#auth/actor";
+import { seesOrganization } from "#auth/visibility";
 import { notFound } from "#kernel/errors";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import type { HomeDatabase, Queryable } from "#postgres/database";
@@ -33,14 +34,11 @@ const SELECT = `
          d.schema_version as "schemaVersion", d.migrating_to as "migratingTo", p.failure, p.drop_after as "dropAfter"
   from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
 
-const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or exists (
-  select from tenantry.seats s where s.organization_id = p.organization_id and s.holder_id = ${parameter}))`;
-
 /** One placement. NOT_FOUND when there is none that the actor may see. */
 export async function getPlacement({ home }: { home: HomeDatabase }, actor: Actor, id: string): Promise<Placement> {
   const [placement] = await home.query<Placement>(
     "placements.get",
-    `${SELECT} where p.id = $1 and ${VISIBLE_TO("$2")}`,
+    `${SELECT} where p.id = $1 and ${seesOrganization("p.organization_id", "$2")}`,
     [id, viewerId(actor)],
   );
   if (placement === undefined) throw notFound("Placement");
@@ -91,7 +89,7 @@ export async function listPlacementsIn(
 ): Promise<Page<Placement>> {
   const rows = await home.query<Placement>(
     "placements.in_region",
-    `${SELECT} where p.region_id = $1 and ($2::uuid is null or p.id > $2) and ${VISIBLE_TO("$4")} order by p.id limit $3`,
+    `${SELECT} where p.region_id = $1 and ($2::uuid is null or p.id > $2) and ${seesOrganization("p.organization_id", "$4")} order by p.id limit $3`,
     [regionId, page.after, page.first + 1, viewerId(actor)],
   );
   return toPage(rows, page);

@@ -1,5 +1,6 @@
 import { type Actor, viewerId } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
+import { seesPerson } from "#auth/visibility";
 import { notFound, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
@@ -11,11 +12,6 @@ import { SQL_STATE, sqlState } from "#postgres/sql-state";
 export type User = { id: string; name: string; email: string; createdAt: Date };
 
 const COLUMNS = `u.id, u.name, u.email, u.created_at as "createdAt"`;
-
-// A user sees themselves and those they share an organization with; the operator (null) sees everybody.
-const VISIBLE_TO = (parameter: string) => `(${parameter}::uuid is null or u.id = ${parameter} or exists (
-  select from tenantry.seats mine join tenantry.memberships theirs using (organization_id)
-  where mine.holder_id = ${parameter} and theirs.user_id = u.id))`;
 
 /** Adds a user. INVALID_INPUT on a bad name or address, CONFLICT when the address is taken. */
 export async function createUser(
@@ -48,7 +44,7 @@ export function findUsers(
 ): Promise<User[]> {
   return home.query<User>(
     "users.find",
-    `select ${COLUMNS} from tenantry.users u where u.id = any($1::uuid[]) and ${VISIBLE_TO("$2")}`,
+    `select ${COLUMNS} from tenantry.users u where u.id = any($1::uuid[]) and ${seesPerson("u.id", "$2")}`,
     [ids, viewerId(actor)],
   );
 }
@@ -68,19 +64,26 @@ export async function listUsers(
   const rows = await home.query<User>(
     "users.list",
     `select ${COLUMNS} from tenantry.users u
-     where ($1::uuid is null or u.id > $1) and ${VISIBLE_TO("$3")} order by u.id limit $2`,
+     where ($1::uuid is null or u.id > $1) and ${seesPerson("u.id", "$3")} order by u.id limit $2`,
     [page.after, page.first + 1, viewerId(actor)],
   );
   return toPage(rows, page);
 }
 
-/** Changes a user's name or address; what is left out stays. A user changes themselves, the operator anybody. */
+/**
+ * Changes a user's name or address; what is left out stays. Users change their own name. An address is the operator's to
+ * change: nobody proves here that one is theirs, and CONFLICT would tell whose it is. NOT_FOUND, or FORBIDDEN for somebody
+ * whom the actor sees.
+ */
 export async function updateUser(
   context: { home: HomeDatabase },
   actor: Actor,
   input: { id: string; name: string | null; email: string | null },
 ): Promise<User> {
-  if (!(actor.kind === "user" && actor.userId === input.id)) authorizeOperator(actor);
+  if (actor.kind !== "operator") {
+    if (viewerId(actor) !== input.id) await getUser(context, actor, input.id);
+    if (viewerId(actor) !== input.id || input.email !== null) authorizeOperator(actor);
+  }
   const name = input.name === null ? null : validName("name", input.name);
   const email = input.email === null ? null : validEmail("email", input.email);
   try {

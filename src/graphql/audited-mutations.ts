@@ -30,6 +30,7 @@ const RULES: Record<string, Rule> = {
   createOrganization: { subject: "ORGANIZATION", made: { id: "id", organization: "id" } },
   addOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },
   removeOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },
+  leaveOrganization: { subject: "ORGANIZATION", id: "organizationId", organization: "organizationId" },
   inviteMember: { subject: "INVITATION", organization: "input.organizationId", made: { id: "id" } },
   acceptInvitation: { subject: "ORGANIZATION", made: { id: "organizationId", organization: "organizationId" } },
   revokeInvitation: { subject: "INVITATION", id: "id" },

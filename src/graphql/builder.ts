@@ -12,7 +12,13 @@ import type { Operation, OperationStep } from "#operations/list-operations";
 import type { GraphQLContext } from "#graphql/context";
 
 /** A person as a query shows them: from home, or from a region's directory. */
-export type Person = { id: string; name: string; email: string; createdAt: Date };
+export type Person = {
+  id: string;
+  name: string;
+  /** null: not for the caller to see. */
+  email: string | null;
+  createdAt: Date;
+};
 
 /** The TypeScript type behind each GraphQL object. */
 export type ObjectShapes = {

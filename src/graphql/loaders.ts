@@ -1,6 +1,8 @@
 /** Batches the lookups of one request, so that a list of n rows costs one statement per kind and not n. */
 import DataLoader from "dataloader";
 import type { Actor } from "#auth/actor";
+import { findActorRoles } from "#auth/membership";
+import type { Role } from "#auth/roles";
 import { findOrganizations, type Organization } from "#directory/organizations";
 import { listPlacementsOf, type Placement } from "#directory/placements";
 import { findRegions, findRegionsOfDatabases, probeRegion, type Region, type RegionProbe } from "#directory/regions";
@@ -11,6 +13,8 @@ import { listOperationSteps, type OperationStep } from "#operations/list-operati
 import type { Services } from "#operations/services";
 
 export type Loaders = {
+  /** The caller's role in organizations, for what is checked before a resolver; null: none. The operator has none anywhere. */
+  roles: DataLoader<string, Role | null>;
   users: DataLoader<string, User | null>;
   organizations: DataLoader<string, Organization | null>;
   regions: DataLoader<string, Region | null>;
@@ -29,6 +33,11 @@ export type Loaders = {
 export function createLoaders(services: Services, actor: Actor): Loaders {
   const authors = new Map<string, DataLoader<string, Author | null>>();
   return {
+    roles: new DataLoader(async (ids) => {
+      const rows = actor.kind === "operator" ? [] : await findActorRoles(services.home, ids, actor);
+      const found = new Map(rows.map(({ organizationId, role }) => [organizationId, role]));
+      return ids.map((id) => found.get(id) ?? null);
+    }),
     users: byId((ids) => findUsers(services, actor, ids)),
     organizations: byId((ids) => findOrganizations(services, actor, ids)),
     regions: byId((ids) => findRegions(services, ids)),
@@ -54,7 +63,7 @@ export function createLoaders(services: Services, actor: Actor): Loaders {
     authors: (located) => {
       // One loader per database and organization: the same person is one row there.
       const key = `${located.resource.databaseId}/${located.resource.organizationId ?? ""}`;
-      const loader = authors.get(key) ?? byId((ids) => findAuthors(located, ids));
+      const loader = authors.get(key) ?? byId((ids) => findAuthors(actor, located, ids));
       authors.set(key, loader);
       return loader;
     },

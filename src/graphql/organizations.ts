@@ -1,4 +1,4 @@
-import { addMember, listMembers, removeMember } from "#directory/memberships";
+import { addMember, leave, listMembers, removeMember } from "#directory/memberships";
 import { createOrganization, getOrganization, listOrganizations } from "#directory/organizations";
 import { notFound } from "#kernel/errors";
 import { validId } from "#kernel/validation";
@@ -109,7 +109,8 @@ builder.mutationFields((t) => ({
   }),
   addOrganizationMember: t.field({
     type: "Membership",
-    description: "Adds a user to an organization, or changes the role of one who belongs to it.",
+    description:
+      "Adds a user to an organization, or changes the role of one who belongs to it. Who is no operator adds people of their organizations and those without any; others are invited. Owners are made and unmade by owners.",
     args: { input: t.arg({ type: AddOrganizationMemberInput, required: true }) },
     resolve: async (_, { input }, context) => {
       const membership = await addMember(context.services, context.actor, {
@@ -128,8 +129,23 @@ builder.mutationFields((t) => ({
     resolve: async (_, { input }, context) => {
       const { actor, services } = context;
       const organizationId = validId("organizationId", input.organizationId);
+      const userId = validId("userId", input.userId);
       const organization = await getOrganization(services, actor, organizationId);
-      await removeMember(services, actor, { organizationId, userId: validId("userId", input.userId) });
+      await removeMember(services, actor, { organizationId, userId });
+      await sayLate(context, settleOrganization(services, organizationId));
+      return organization;
+    },
+  }),
+  leaveOrganization: t.field({
+    type: "Organization",
+    description:
+      "The calling user leaves an organization. Of the answer only what does not need a membership can be read. The last owner cannot leave.",
+    args: { organizationId: t.arg.id({ required: true, description: "Which one." }) },
+    resolve: async (_, args, context) => {
+      const { actor, services } = context;
+      const organizationId = validId("organizationId", args.organizationId);
+      const organization = await getOrganization(services, actor, organizationId);
+      await leave(services, actor, organizationId);
       await sayLate(context, settleOrganization(services, organizationId));
       return organization;
     },

@@ -1,7 +1,8 @@
-/** The GraphQL schema, put together from one file per concept. */
+/** The GraphQL schema, put together from one file per concept, with the policy in front of its resolvers. */
 import type { GraphQLSchema } from "graphql";
 import { auditMutations } from "#graphql/audited-mutations";
 import { builder } from "#graphql/builder";
+import { enforcePolicy } from "#graphql/enforce-policy";
 import "#graphql/date-time";
 import "#graphql/users";
 import "#graphql/organizations";
@@ -15,5 +16,5 @@ import "#graphql/resources";
 import "#graphql/comments";
 import "#graphql/audit-log";
 
-// Around everything else: what is refused on the way is recorded too.
-export const schema: GraphQLSchema = auditMutations(builder.toSchema());
+// The audit log around everything else: what is refused on the way is recorded too.
+export const schema: GraphQLSchema = auditMutations(enforcePolicy(builder.toSchema()));

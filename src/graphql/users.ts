@@ -1,4 +1,5 @@
 import { createUser, getUser, listUsers, updateUser } from "#directory/users";
+import { TenantryError } from "#kernel/errors";
 import { validId } from "#kernel/validation";
 import { type Erasure as ErasureResult, eraseUser } from "#operations/erase-user";
 import { settleUser } from "#operations/settle-writes";
@@ -11,7 +12,15 @@ builder.objectType("User", {
   fields: (t) => ({
     id: t.exposeID("id", { description: "UUIDv7." }),
     name: t.exposeString("name", { description: "At most 200 characters." }),
-    email: t.exposeString("email", { description: "Unique, whatever its case." }),
+    email: t.string({
+      description:
+        "Unique, whatever its case. FORBIDDEN for who shares the default organization with them and nothing else.",
+      resolve: ({ email }) => {
+        if (email === null)
+          throw new TenantryError("FORBIDDEN", "Only people of one's organizations show their address.");
+        return email;
+      },
+    }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When the user was made." }),
   }),
 });
@@ -51,7 +60,9 @@ const UpdateUserInput = builder.inputType("UpdateUserInput", {
   fields: (t) => ({
     id: t.id({ required: true, description: "Whom to change." }),
     name: t.string({ description: "1 to 200 characters; stays when left out." }),
-    email: t.string({ description: "An e-mail address that no other user has; stays when left out." }),
+    email: t.string({
+      description: "An e-mail address that no other user has; stays when left out. For the operator.",
+    }),
   }),
 });
 
@@ -74,7 +85,8 @@ const Erasure = builder.objectRef<ErasureResult>("Erasure").implement({
 builder.mutationField("updateUser", (t) =>
   t.field({
     type: "User",
-    description: "Changes a user's name or address, here and in their organizations' regions.",
+    description:
+      "Changes a user's name or address, here and in their organizations' regions. Users change their own name, the operator everything.",
     args: { input: t.arg({ type: UpdateUserInput, required: true }) },
     resolve: async (_, { input }, context) => {
       const user = await updateUser(context.services, context.actor, {

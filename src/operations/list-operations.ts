@@ -1,5 +1,6 @@
 /** The record of operations, as people read it. */
 import { type Actor, viewerId } from "#auth/actor";
+import { rolesThatMay } from "#auth/policy";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import type { OperationState } from "#operations/operation";
 import type { Services } from "#operations/services";
@@ -57,9 +58,16 @@ export async function listOperations(
        and ($4::text is null or o.state = $4)
        and ($5::uuid is null or exists (
          select from tenantry.seats s
-         where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = 'OWNER'))
+         where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = any($6)))
      order by o.id desc limit $2`,
-    [page.after, page.first + 1, filter.placementId ?? null, filter.state ?? null, viewerId(actor)],
+    [
+      page.after,
+      page.first + 1,
+      filter.placementId ?? null,
+      filter.state ?? null,
+      viewerId(actor),
+      rolesThatMay("read-operations"),
+    ],
   );
   return toPage(rows, page);
 }

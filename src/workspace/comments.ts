@@ -1,7 +1,8 @@
 import { type ContentAct, recordingContent } from "#audit/content";
-import type { Actor } from "#auth/actor";
+import { type Actor, viewerId } from "#auth/actor";
 import { findRole } from "#auth/membership";
-import { authorizeInOrganization, type Role } from "#auth/policy";
+import { authorizeInOrganization, roleMay } from "#auth/policy";
+import { seesPerson } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
@@ -27,7 +28,13 @@ export type Comment = {
 };
 
 /** A comment's author as the resource's own database knows them: today's members only, besides at home. */
-export type Author = { id: string; name: string; email: string; createdAt: Date };
+export type Author = {
+  id: string;
+  name: string;
+  /** null: not for this caller, who shares the default organization with the author and nothing else. */
+  email: string | null;
+  createdAt: Date;
+};
 
 /** Channel of each database on which the ids of new comments are announced: `<resource id> <comment id>`. */
 export const COMMENT_CHANNEL = "tenantry_comment";
@@ -105,10 +112,9 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
   }
   // The resource was located for the key, so it is of the key's own organization.
   if (actor.kind === "key") authorizeInOrganization(actor, actor.role, "write-content");
-  const role: Role | null = await findRole(context.home, route.organizationId, authorId);
-  if (role !== null && role !== "VIEWER") return;
-  if (actor.kind === "user" && role === "VIEWER")
-    throw new TenantryError("FORBIDDEN", "This needs the role MEMBER in the organization.");
+  const role = await findRole(context.home, route.organizationId, authorId);
+  if (roleMay(role, "write-content")) return;
+  if (actor.kind === "user") authorizeInOrganization(actor, role, "write-content");
   throw invalidInput(
     "authorId",
     role === null
@@ -151,15 +157,22 @@ export async function getComment(
 
 /**
  * The authors with these ids, as the resource's database knows them. A region knows its organization's members
- * only, so who has left it is missing.
+ * only, so who has left it is missing. In the default organization everybody is known by name, and by address to
+ * those only who share another organization with them.
  */
-export function findAuthors({ resource, route, there }: LocatedResource, ids: readonly string[]): Promise<Author[]> {
+export function findAuthors(
+  actor: Actor,
+  { resource, route, there }: LocatedResource,
+  ids: readonly string[],
+): Promise<Author[]> {
   return there((database) =>
     route.kind === "home"
       ? database.query<Author>(
           "authors.at_home",
-          `select id, name, email, created_at as "createdAt" from tenantry.users where id = any($1::uuid[])`,
-          [ids],
+          `select u.id, u.name, u.created_at as "createdAt",
+                  case when ${seesPerson("u.id", "$2")} then u.email end as email
+           from tenantry.users u where u.id = any($1::uuid[])`,
+          [ids, viewerId(actor)],
         )
       : database.query<Author>(
           "authors.in_region",

@@ -2,6 +2,7 @@ import type { AuditContext } from "#audit/record";
 import { type ContentAct, recordingContent } from "#audit/content";
 import { type Actor, userIdOf, viewerId } from "#auth/actor";
 import { findActorRole, requireInOrganization } from "#auth/membership";
+import { seesOrganization } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
@@ -175,8 +176,7 @@ export async function listResources(
        and ($4::text is null or exists (
          select from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id
          where d.id = r.database_id and g.key = $4))
-       and ($5::uuid is null or r.organization_id is null or exists (
-         select from tenantry.seats s where s.organization_id = r.organization_id and s.holder_id = $5))
+       and (r.organization_id is null or ${seesOrganization("r.organization_id", "$5")})
      order by r.id limit $2`,
     [page.after, page.first + 1, filter.organizationId ?? null, filter.regionKey ?? null, viewerId(actor)],
   );

@@ -113,7 +113,7 @@ const CASES: Record<string, Case> = {
     text: "($input: UpdateUserInput!) { it: updateUser(input: $input) { id } }",
     good: async () => ({ variables: { input: { id: owner, name: "Secretive Owner" } }, as: owner }),
     bad: asStranger,
-    code: "FORBIDDEN",
+    code: "NOT_FOUND",
     done: () => about("USER", owner),
     refused: () => about("USER", owner),
   },
@@ -152,6 +152,18 @@ const CASES: Record<string, Case> = {
     code: "NOT_FOUND",
     done: (_, call) => about("USER", idIn(call, "userId"), acme),
     refused: (call) => about("USER", idIn(call, "userId"), acme),
+  },
+  leaveOrganization: {
+    text: "($organizationId: ID!) { it: leaveOrganization(organizationId: $organizationId) { id } }",
+    good: async () => {
+      const userId = await createUser(app);
+      await addMember(app, acme, userId);
+      return { variables: { organizationId: acme }, as: userId };
+    },
+    bad: asStranger,
+    code: "NOT_FOUND",
+    done: () => about("ORGANIZATION", acme, acme),
+    refused: () => about("ORGANIZATION", acme, acme),
   },
   inviteMember: {
     text: "($input: InviteMemberInput!) { it: inviteMember(input: $input) { id } }",

@@ -1,0 +1,60 @@
+/** docs/AUTHORIZATION.md shows the policy table as it is. `vitest run --project unit -u test/authorization-doc.test.ts` writes it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { MINIMUM_ROLE, POLICY, type Rule } from "../src/auth/policy-table.ts";
+import { ROLES } from "../src/auth/roles.ts";
+import { outcomeOf } from "./support/policy-outcome.ts";
+
+const PATH = join(import.meta.dirname, "../docs/AUTHORIZATION.md");
+
+const COLUMNS = [
+  { kind: "operator", role: null },
+  ...ROLES.map((role) => ({ kind: "user" as const, role })),
+  { kind: "key", role: "OWNER" },
+  { kind: "user", role: null },
+] as const;
+const WORDS: Record<string, string> = { data: "yes", "left out": "–", NOT_FOUND: "not found", FORBIDDEN: "forbidden" };
+
+function cellsOf(rule: Rule): string {
+  return COLUMNS.map((column) => WORDS[outcomeOf(rule, column)]).join(" | ");
+}
+
+function tables(): string {
+  const fields = Object.entries(POLICY).flatMap(([type, rows]) =>
+    Object.entries(rows).map(([field, row]) => ({ type, field, row })),
+  );
+  const isOwn = ({ row }: (typeof fields)[number]) => row.rule.kind !== "parent" || Object.keys(row.cases).length > 0;
+  const lines = fields.filter(isOwn).flatMap(({ type, field, row }) => {
+    const whose = row.rule.kind === "oneself" ? ", of others" : "";
+    const cases = Object.entries(row.cases).map(([named, rule]) => `| … ${named} | ${cellsOf(rule)} |`);
+    return [`| \`${type}.${field}\`${whose} | ${cellsOf(row.rule)} |`].concat(cases);
+  });
+  const others = Object.entries(POLICY).flatMap(([type, rows]) => {
+    const names = Object.keys(rows).filter((field) => rows[field]?.rule.kind === "parent");
+    return names.length === 0 ? [] : [`| \`${type}\` | ${names.join(", ")} |`];
+  });
+  return [
+    "| action | from the role on |",
+    "|---|---|",
+    ...Object.entries(MINIMUM_ROLE).map(([action, role]) => `| ${action} | ${role} |`),
+    "",
+    `| field | operator | ${ROLES.join(" | ")} | key of an OWNER | not in the organization |`,
+    `|---|${"---|".repeat(COLUMNS.length)}`,
+    ...lines,
+    "",
+    "Visible when their object is:",
+    "",
+    "| type | fields |",
+    "|---|---|",
+    ...others,
+  ].join("\n");
+}
+
+test("docs/AUTHORIZATION.md has the policy table", async () => {
+  const text = readFileSync(PATH, "utf8");
+  const [before = "", rest = ""] = text.split("<!-- made of auth/policy-table.ts -->");
+  const [, after = ""] = rest.split("<!-- end -->");
+  const made = `${before}<!-- made of auth/policy-table.ts -->\n\n${tables()}\n\n<!-- end -->${after}`;
+  await expect(made).toMatchFileSnapshot(PATH);
+});

@@ -1,0 +1,631 @@
+/**
+ * Every field of the schema, by every kind of caller, over HTTP: what comes of it is what the policy table says. Generated
+ * from the schema, so a field or a case of a rule that nothing here reaches fails too.
+ */
+import { randomUUID } from "node:crypto";
+import { isObjectType, getNamedType, type DocumentNode, parse } from "graphql";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { POLICY } from "../../src/auth/policy-table.ts";
+import type { Role } from "../../src/auth/roles.ts";
+import { fieldsOf } from "../../src/graphql/enforce-policy.ts";
+import { schema } from "../../src/graphql/schema.ts";
+import { serverUrl, sql } from "../support/app.ts";
+import { firstAnswer } from "../support/follow.ts";
+import { addMember, comment, createResource } from "../support/journey.ts";
+import {
+  type Caller,
+  callersOf,
+  type Content,
+  invite,
+  makeContent,
+  type Person,
+  type SignedInApp,
+  startSignedInApp,
+} from "../support/organization-fixture.ts";
+import { fieldsOn, type Outcome, outcomeAlong } from "../support/policy-outcome.ts";
+import { createApiKey, postAs } from "../support/signed-in.ts";
+
+/** How each type is come by; `%` is where its fields go. What calls something else than a way is a field's own check. */
+const WAYS: Record<string, string> = {
+  User: "query ($member: ID!) { user(id: $member) { % } }",
+  Organization: "query ($organization: ID!) { organization(id: $organization) { % } }",
+  Membership:
+    "query ($organization: ID!) { organization(id: $organization) { members(first: 1) { edges { node { % } } } } }",
+  Invitation: "query ($organization: ID!) { organization(id: $organization) { invitations { edges { node { % } } } } }",
+  ApiKey: "query ($organization: ID!) { apiKeys(organizationId: $organization) { edges { node { % } } } }",
+  CreatedApiKey:
+    'mutation ($organization: ID!) { createApiKey(input: { name: "Matrix", organizationId: $organization, role: VIEWER }) { % } }',
+  Region: "query ($region: String!) { region(key: $region) { % } }",
+  RegionServer: "query ($region: String!) { region(key: $region) { server { % } } }",
+  Placement: "query ($placement: ID!) { placement(id: $placement) { % } }",
+  ReplicationStatus: "query ($placement: ID!) { placement(id: $placement) { replication { % } } }",
+  Resource: "query ($resource: ID!) { resource(id: $resource) { % } }",
+  Comment: "query ($resource: ID!) { resource(id: $resource) { comments { edges { node { % } } } } }",
+  Operation: "query ($placement: ID!) { operations(placementId: $placement) { edges { node { % } } } }",
+  OperationStep: "query ($placement: ID!) { operations(placementId: $placement) { edges { node { steps { % } } } } }",
+  Erasure: "mutation ($nobody: ID!) { eraseUser(id: $nobody) { % } }",
+  Replication: "{ replication { % } }",
+  ReplicationServer: "{ replication { servers { % } } }",
+  ServerHeadroom: "{ replication { servers { headroom { % } } } }",
+  ReplicationDatabase: "{ replication { databases { edges { node { % } } } } }",
+  ReplicationFlow: "{ replication { databases { edges { node { flows { % } } } } } }",
+  ReplicationDatabaseConnection: "{ replication { databases { % } } }",
+  ReplicationDatabaseEdge: "{ replication { databases { edges { % } } } }",
+  AuditEntry: "query ($organization: ID!) { auditLog(organizationId: $organization) { edges { node { % } } } }",
+  AuditLogConnection: "query ($organization: ID!) { auditLog(organizationId: $organization) { % } }",
+  AuditLogEdge: "query ($organization: ID!) { auditLog(organizationId: $organization) { edges { % } } }",
+  PageInfo: "query ($organization: ID!) { organization(id: $organization) { members { pageInfo { % } } } }",
+  ApiKeyConnection: "query ($organization: ID!) { apiKeys(organizationId: $organization) { % } }",
+  ApiKeyEdge: "query ($organization: ID!) { apiKeys(organizationId: $organization) { edges { % } } }",
+  CommentConnection: "query ($resource: ID!) { resource(id: $resource) { comments { % } } }",
+  CommentEdge: "query ($resource: ID!) { resource(id: $resource) { comments { edges { % } } } }",
+  InvitationConnection: "query ($organization: ID!) { organization(id: $organization) { invitations { % } } }",
+  InvitationEdge: "query ($organization: ID!) { organization(id: $organization) { invitations { edges { % } } } }",
+  OperationConnection: "query ($placement: ID!) { operations(placementId: $placement) { % } }",
+  OperationEdge: "query ($placement: ID!) { operations(placementId: $placement) { edges { % } } }",
+  OrganizationConnection: "{ organizations(first: 100) { % } }",
+  OrganizationEdge: "{ organizations(first: 100) { edges { % } } }",
+  OrganizationMembersConnection: "query ($organization: ID!) { organization(id: $organization) { members { % } } }",
+  OrganizationMembersEdge: "query ($organization: ID!) { organization(id: $organization) { members { edges { % } } } }",
+  RegionPlacementsConnection: "query ($region: String!) { region(key: $region) { placements { % } } }",
+  RegionPlacementsEdge: "query ($region: String!) { region(key: $region) { placements { edges { % } } } }",
+  ResourceConnection: "query ($organization: ID!) { organization(id: $organization) { resources { % } } }",
+  ResourceEdge: "query ($organization: ID!) { organization(id: $organization) { resources { edges { % } } } }",
+  UserConnection: "{ users(first: 100) { % } }",
+  UserEdge: "{ users(first: 100) { edges { % } } }",
+};
+
+/** One call of a root field, or of a field in a case that its way does not show. */
+type Call = {
+  field: string;
+  /** Which case of the field's rule; left out: the rule itself. */
+  named?: string;
+  /** Cases of fields that are passed on the way. */
+  cases?: Record<string, string>;
+  query: string;
+  /** Made anew for each caller. */
+  variables?: (caller: Caller) => object | Promise<object>;
+  /** Data counts when this is in the answer. */
+  holds?: () => string;
+  /** What makes a subscription say something. */
+  happen?: () => Promise<unknown>;
+  /** Left out: everybody. */
+  by?: (caller: Caller) => boolean;
+  /** Whether it is about the calling person. */
+  self?: (caller: Caller) => boolean;
+  /** Puts back what a call that went through has changed. */
+  after?: () => Promise<unknown>;
+};
+
+describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolation) => {
+  let app: SignedInApp;
+  let own: Content;
+  let other: Content;
+  let callers: Caller[];
+  let loner: Person;
+  let atHome: string;
+  let speaker: Person;
+  let nobody: string;
+  let secrets: string[];
+
+  beforeAll(async () => {
+    app = await startSignedInApp();
+    own = await makeContent(app, { marker: "kestrel-71", regionKey: "eu", regionUrl: serverUrl("eu"), isolation });
+    // In the same database where it can be shared.
+    const elsewhere = isolation === "SHARED" ? "eu" : "us";
+    const place = { regionKey: elsewhere, regionUrl: serverUrl(elsewhere), isolation };
+    other = await makeContent(app, { marker: "walrus-38", ...place });
+    loner = await app.person("Loner");
+    nobody = (await app.person("Nobody")).id;
+    callers = callersOf(app, own, other, loner);
+    // Known by name to everybody: nothing else of them may be.
+    speaker = await app.person("Speaker");
+    await addMember(app.setup, own.id, speaker.id, "VIEWER");
+    atHome = await createResource(app.setup, { name: "At home" });
+    await comment(app.setup, atHome, speaker.id, "Heard by everybody");
+    const people = Object.values(own.people).flatMap(({ id, email }) => [id, email]);
+    secrets = [own.marker, own.id, own.placement, own.resource, own.comment, own.invitation, own.database];
+    secrets.push(speaker.email, ...people, ...own.operations, ...Object.values(own.keys).map(({ id }) => id));
+  });
+  afterAll(() => app.stop());
+
+  const given = () => ({
+    organization: own.id,
+    member: own.people.MEMBER.id,
+    region: own.regionKey,
+    placement: own.placement,
+    resource: own.resource,
+    nobody,
+  });
+
+  /** What came of it. `reaches`: whether the data is what was asked for. */
+  function outcome(
+    answer: { data: any; errors?: { extensions: { code: string } }[] },
+    reaches: (data: unknown) => boolean,
+  ): string {
+    const code = answer.errors?.[0]?.extensions.code;
+    if (code !== undefined) return code;
+    if (reaches(answer.data)) return "data";
+    return "left out";
+  }
+
+  /** Who may not see it gets not one byte of it, beside what they said themselves. */
+  function expectNothingSaid(answer: object, sent: object, who: string): void {
+    const said = JSON.stringify(sent);
+    const text = JSON.stringify(answer);
+    for (const secret of secrets.filter((one) => !said.includes(one)))
+      expect(text.includes(secret), `${who} got ${secret}: ${text}`).toBe(false);
+  }
+
+  async function ask(caller: Caller, query: string, variables: object, happen?: () => Promise<unknown>) {
+    const follows = query.startsWith("subscription");
+    const answer = follows
+      ? await firstAnswer(app.api, caller.token, { query, variables }, happen)
+      : await postAs(app.api, caller.token, query, variables);
+    const { data, errors } = answer;
+    return errors === undefined ? { data } : { data, errors };
+  }
+
+  const isLeftOut = (expected: Outcome, is: string) => expected === "left out" && is === "data";
+
+  test.each(readings())("$name", async ({ query, document, names }) => {
+    const used = Object.fromEntries(Object.entries(given()).filter(([name]) => query.includes(`$${name}`)));
+    const results = await Promise.all(
+      callers.map(async (caller) => {
+        const expected = outcomeAlong(fieldsOn(schema, document), caller);
+        const answer = await ask(caller, query, used);
+        const is = outcome(answer, (data) => names.every((name) => hasKey(data, aliasOf(name))));
+        if (expected !== "data") expectNothingSaid(answer, used, caller.name);
+        // A list without it may hold the caller's own.
+        return { caller: caller.name, expected, is: isLeftOut(expected, is) ? "left out" : is };
+      }),
+    );
+    expect(results.map(({ caller, is }) => [caller, is])).toEqual(
+      results.map(({ caller, expected }) => [caller, expected]),
+    );
+  });
+
+  test.each(calls().map((call) => ({ name: `${call.field} ${call.named ?? ""}`.trim(), call })))(
+    "$name",
+    async ({ call }) => {
+      const fields = fieldsOn(schema, parse(call.query));
+      const cases = { ...call.cases, ...(call.named === undefined ? {} : { [call.field]: call.named }) };
+      const results: [who: string, is: string][] = [];
+      const expectations: [who: string, expected: string][] = [];
+      for (const caller of callers.filter((one) => call.by?.(one) ?? true)) {
+        const variables = (await call.variables?.(caller)) ?? {};
+        const expected = outcomeAlong(fields, caller, { cases, self: call.self?.(caller) ?? false });
+        const answer = await ask(caller, call.query, variables, call.happen);
+        if (expected !== "data") expectNothingSaid(answer, variables, caller.name);
+        const text = JSON.stringify(answer.data ?? null);
+        const is = outcome(answer, () => call.holds === undefined || text.includes(call.holds()));
+        results.push([caller.name, is]);
+        expectations.push([caller.name, expected]);
+        await call.after?.();
+      }
+      expect(results).toEqual(expectations);
+    },
+  );
+
+  test("reaches every field of the schema, and every case of a rule", () => {
+    const reached = new Set([
+      ...readings().flatMap(({ type, names }) => names.map((name) => `${type}.${name}`)),
+      ...calls()
+        .filter(({ named }) => named === undefined)
+        .map(({ field }) => field),
+    ]);
+    expect(
+      fieldsOf(schema)
+        .map(({ name }) => name)
+        .filter((name) => !reached.has(name)),
+    ).toEqual([]);
+    const cases = new Set(calls().map(({ field, named }) => `${field} ${named}`));
+    const rows = Object.entries(POLICY).flatMap(([type, fields]) =>
+      Object.entries(fields).flatMap(([field, row]) =>
+        Object.keys(row.cases).map((named) => `${type}.${field} ${named}`),
+      ),
+    );
+    expect(rows.filter((one) => !cases.has(one))).toEqual([]);
+    // A way that leads elsewhere would reach nothing.
+    for (const { type, document, names } of readings())
+      expect(fieldsOn(schema, document)).toEqual(expect.arrayContaining(names.map((name) => `${type}.${name}`)));
+  });
+
+  function calls(): Call[] {
+    const memberId = (caller: Caller) => (caller.name === "MEMBER" ? own.people.OWNER.id : own.people.MEMBER.id);
+    const newcomer = async () => (await app.person(`Newcomer ${own.marker}`)).id;
+    const newMember = async (role: Role) => {
+      const id = await newcomer();
+      await addMember(app.setup, own.id, id, role);
+      return id;
+    };
+    const isUser = ({ kind }: Caller) => kind === "user";
+    const home = (text: string, values: unknown[]) => sql(app.setup.databaseUrl, text, values);
+    const restore = async () => {
+      for (const role of ["OWNER", "ADMIN", "MEMBER", "VIEWER"] as const)
+        await addMember(app.setup, own.id, own.people[role].id, role);
+    };
+    const input = (type: string, field: string, selection: string) =>
+      `mutation ($input: ${type}!) { ${field}(input: $input) { ${selection} } }`;
+    const key = (organizationId: string | undefined, role: string | undefined) => ({
+      input: { name: `Key ${own.marker}`, organizationId, role },
+    });
+    const resume = () =>
+      app.setup.ask("mutation ($id: ID!) { resumeRegionAccess(placementId: $id) { state } }", { id: own.placement });
+    const DEFAULT = "of the default organization";
+    const QUERIES: Call[] = [
+      { field: "Query.me", query: "{ me { id } }" },
+      {
+        field: "Query.user",
+        query: "query ($id: ID!) { user(id: $id) { email } }",
+        variables: () => ({ id: own.people.MEMBER.id }),
+        holds: () => own.people.MEMBER.email,
+      },
+      {
+        field: "Query.users",
+        query: "{ users(first: 100) { edges { node { email } } } }",
+        holds: () => own.people.MEMBER.email,
+      },
+      {
+        field: "Query.organization",
+        query: "query ($id: ID!) { organization(id: $id) { name } }",
+        variables: () => ({ id: own.id }),
+        holds: () => own.name,
+      },
+      {
+        field: "Query.organizations",
+        query: "{ organizations(first: 100) { edges { node { name } } } }",
+        holds: () => own.name,
+      },
+      {
+        field: "Query.region",
+        query: "query ($key: String!) { region(key: $key) { name } }",
+        variables: () => ({ key: own.regionKey }),
+      },
+      { field: "Query.regions", query: "{ regions { key name } }", holds: () => own.regionKey },
+      {
+        field: "Query.placement",
+        query: "query ($id: ID!) { placement(id: $id) { database } }",
+        variables: () => ({ id: own.placement }),
+        holds: () => own.database,
+      },
+      {
+        field: "Query.resource",
+        query: "query ($id: ID!) { resource(id: $id) { name } }",
+        variables: () => ({ id: own.resource }),
+        holds: () => own.marker,
+      },
+      {
+        field: "Query.resource",
+        named: DEFAULT,
+        query: "query ($id: ID!) { resource(id: $id) { name } }",
+        variables: () => ({ id: atHome }),
+        holds: () => "At home",
+      },
+      {
+        field: "Query.resources",
+        query: "{ resources(first: 100) { edges { node { name } } } }",
+        holds: () => own.marker,
+      },
+      {
+        field: "Query.resources",
+        named: DEFAULT,
+        query: "{ resources(first: 100) { edges { node { id } } } }",
+        holds: () => atHome,
+      },
+      {
+        field: "Query.apiKeys",
+        query: "query ($id: ID!) { apiKeys(organizationId: $id) { edges { node { name } } } }",
+        variables: () => ({ id: own.id }),
+        holds: () => own.marker,
+      },
+      { field: "Query.apiKeys", named: "of operators", query: "{ apiKeys { edges { node { name } } } }" },
+      {
+        field: "Query.operations",
+        query: "{ operations(first: 100) { edges { node { id } } } }",
+        holds: () => own.operations[0] ?? "none",
+      },
+      {
+        field: "Query.auditLog",
+        query: "query ($id: ID!) { auditLog(organizationId: $id) { edges { node { subjectId } } } }",
+        variables: () => ({ id: own.id }),
+        holds: () => own.resource,
+      },
+      { field: "Query.auditLog", named: "of everything", query: "{ auditLog { edges { node { subjectId } } } }" },
+      { field: "Query.replication", query: "{ replication { __typename } }" },
+      {
+        field: "User.email",
+        named: "of an author in the default organization",
+        cases: { "Query.resource": DEFAULT },
+        query: "query ($id: ID!) { resource(id: $id) { comments { edges { node { author { email } } } } } }",
+        variables: () => ({ id: atHome }),
+        holds: () => speaker.email,
+      },
+    ];
+    const PEOPLE: Call[] = [
+      {
+        field: "Mutation.createUser",
+        query: input("CreateUserInput", "createUser", "id"),
+        variables: () => ({ input: { name: "Made", email: `made.${randomUUID()}@example.com` } }),
+      },
+      {
+        field: "Mutation.updateUser",
+        query: input("UpdateUserInput", "updateUser", "id"),
+        variables: () => ({ input: { id: own.people.MEMBER.id, name: `Renamed ${own.marker}` } }),
+        self: ({ name }) => name === "MEMBER",
+      },
+      {
+        field: "Mutation.updateUser",
+        named: "the e-mail address",
+        query: input("UpdateUserInput", "updateUser", "id"),
+        variables: ({ userId }) => ({
+          input: { id: userId ?? own.people.VIEWER.id, email: `moved.${randomUUID()}@example.com` },
+        }),
+        // A key has none of its own; whose is another's is the rule itself.
+        by: ({ kind }) => kind !== "key",
+        after: async () => {
+          for (const { id, email } of [...Object.values(own.people), ...Object.values(other.people), loner])
+            await home("update tenantry.users set email = $2 where id = $1", [id, email]);
+        },
+      },
+      {
+        field: "Mutation.eraseUser",
+        query: "mutation ($id: ID!) { eraseUser(id: $id) { complete } }",
+        variables: () => ({ id: nobody }),
+      },
+      {
+        field: "Mutation.linkIdentity",
+        query: input("LinkIdentityInput", "linkIdentity", "id"),
+        variables: () => ({
+          input: { userId: own.people.SECOND_OWNER.id, issuer: app.provider.issuer, subject: "second" },
+        }),
+      },
+      {
+        field: "Mutation.createOrganization",
+        query: input("CreateOrganizationInput", "createOrganization", "id"),
+        variables: () => ({ input: { name: "Made by the matrix" } }),
+        after: () => home("delete from tenantry.organizations where name = $1", ["Made by the matrix"]),
+      },
+      {
+        field: "Mutation.addOrganizationMember",
+        query: input("AddOrganizationMemberInput", "addOrganizationMember", "role"),
+        variables: async () => ({ input: { organizationId: own.id, userId: await newcomer(), role: "ADMIN" } }),
+      },
+      {
+        field: "Mutation.addOrganizationMember",
+        named: "an OWNER, before or after",
+        query: input("AddOrganizationMemberInput", "addOrganizationMember", "role"),
+        variables: async () => ({ input: { organizationId: own.id, userId: await newcomer(), role: "OWNER" } }),
+      },
+      {
+        field: "Mutation.addOrganizationMember",
+        named: "an OWNER, before or after",
+        query: input("AddOrganizationMemberInput", "addOrganizationMember", "role"),
+        variables: async () => ({
+          input: { organizationId: own.id, userId: await newMember("OWNER"), role: "VIEWER" },
+        }),
+      },
+      {
+        field: "Mutation.removeOrganizationMember",
+        query: input("RemoveOrganizationMemberInput", "removeOrganizationMember", "id"),
+        variables: async () => ({ input: { organizationId: own.id, userId: await newMember("ADMIN") } }),
+      },
+      {
+        field: "Mutation.removeOrganizationMember",
+        named: "an OWNER",
+        query: input("RemoveOrganizationMemberInput", "removeOrganizationMember", "id"),
+        variables: async () => ({ input: { organizationId: own.id, userId: await newMember("OWNER") } }),
+      },
+      {
+        field: "Mutation.removeOrganizationMember",
+        named: "oneself",
+        query: input("RemoveOrganizationMemberInput", "removeOrganizationMember", "id"),
+        variables: ({ userId }) => ({ input: { organizationId: own.id, userId } }),
+        by: isUser,
+        after: restore,
+      },
+      {
+        field: "Mutation.leaveOrganization",
+        query: "mutation ($id: ID!) { leaveOrganization(organizationId: $id) { id } }",
+        variables: () => ({ id: own.id }),
+        after: restore,
+      },
+      {
+        field: "Mutation.inviteMember",
+        query: input("InviteMemberInput", "inviteMember", "id"),
+        variables: () => ({
+          input: { organizationId: own.id, email: `to.${randomUUID()}@example.com`, role: "ADMIN" },
+        }),
+      },
+      {
+        field: "Mutation.inviteMember",
+        named: "as OWNER",
+        query: input("InviteMemberInput", "inviteMember", "id"),
+        variables: () => ({
+          input: { organizationId: own.id, email: `to.${randomUUID()}@example.com`, role: "OWNER" },
+        }),
+      },
+      {
+        field: "Mutation.revokeInvitation",
+        query: "mutation ($id: ID!) { revokeInvitation(id: $id) { id } }",
+        variables: async () => ({ id: (await invite(app.setup, own.id, `of.${randomUUID()}@example.com`)).id }),
+      },
+      {
+        field: "Mutation.revokeInvitation",
+        named: "of an OWNER",
+        query: "mutation ($id: ID!) { revokeInvitation(id: $id) { id } }",
+        variables: async () => ({
+          id: (await invite(app.setup, own.id, `of.${randomUUID()}@example.com`, "OWNER")).id,
+        }),
+      },
+      {
+        field: "Mutation.acceptInvitation",
+        query: "mutation ($token: String!) { acceptInvitation(token: $token) { role } }",
+        variables: async ({ userId }) => {
+          const [organization] = await home(
+            "insert into tenantry.organizations (id, name) values (gen_random_uuid(), 'Inviting') returning id",
+            [],
+          );
+          const [user] = await home("select email from tenantry.users where id = $1", [userId ?? nobody]);
+          return { token: (await invite(app.setup, String(organization?.["id"]), String(user?.["email"]))).token };
+        },
+        after: () => home("delete from tenantry.organizations where name = 'Inviting'", []),
+      },
+    ];
+    const SYSTEM: Call[] = [
+      {
+        field: "Mutation.createApiKey",
+        query: input("CreateApiKeyInput", "createApiKey", "key { id }"),
+        variables: () => key(own.id, "VIEWER"),
+      },
+      {
+        field: "Mutation.createApiKey",
+        named: "of operators",
+        query: input("CreateApiKeyInput", "createApiKey", "key { id }"),
+        variables: () => key(undefined, undefined),
+      },
+      {
+        field: "Mutation.revokeApiKey",
+        query: "mutation ($id: ID!) { revokeApiKey(id: $id) { id } }",
+        variables: async () => ({
+          id: (await createApiKey(app.setup, { organizationId: own.id, role: "VIEWER" })).key.id,
+        }),
+      },
+      {
+        field: "Mutation.registerRegion",
+        query: input("RegisterRegionInput", "registerRegion", "key"),
+        variables: () => ({ input: { key: "spare", name: "Spare", connectionUrl: serverUrl("home") } }),
+      },
+      {
+        field: "Mutation.updateRegion",
+        query: input("UpdateRegionInput", "updateRegion", "key"),
+        variables: () => ({ input: { key: own.regionKey, name: "Renamed" } }),
+      },
+      {
+        // What registerRegion has left.
+        field: "Mutation.retireRegion",
+        query: input("RetireRegionInput", "retireRegion", "key"),
+        variables: () => ({ input: { key: "spare" } }),
+      },
+      {
+        field: "Mutation.grantRegionAccess",
+        query: input("GrantRegionAccessInput", "grantRegionAccess", "id"),
+        variables: () => ({ input: { organizationId: own.id, regionKey: own.regionKey, isolation } }),
+        holds: () => own.placement,
+      },
+      {
+        field: "Mutation.revokeRegionAccess",
+        query: input("RevokeRegionAccessInput", "revokeRegionAccess", "state"),
+        variables: () => ({ input: { placementId: own.placement, confirm: own.name } }),
+        holds: () => "SUSPENDED",
+        after: resume,
+      },
+      {
+        field: "Mutation.resumeRegionAccess",
+        query: "mutation ($id: ID!) { resumeRegionAccess(placementId: $id) { state } }",
+        variables: () => ({ id: own.placement }),
+        holds: () => "ACTIVE",
+      },
+      {
+        field: "Mutation.retryPlacement",
+        query: "mutation ($id: ID!) { retryPlacement(placementId: $id) { state } }",
+        variables: () => ({ id: own.placement }),
+        holds: () => "ACTIVE",
+      },
+    ];
+    const author = (caller: Caller) => (isUser(caller) ? {} : { authorId: own.people.MEMBER.id });
+    const CONTENT: Call[] = [
+      {
+        field: "Mutation.createResource",
+        query: input("CreateResourceInput", "createResource", "id"),
+        variables: () => ({ input: { name: `Made ${own.marker}`, organizationId: own.id } }),
+      },
+      {
+        field: "Mutation.createResource",
+        named: "in the default organization",
+        query: input("CreateResourceInput", "createResource", "id"),
+        variables: () => ({ input: { name: "Made at home" } }),
+      },
+      {
+        field: "Mutation.createComment",
+        query: input("CreateCommentInput", "createComment", "id"),
+        variables: (caller) => ({ input: { resourceId: own.resource, body: `A ${own.marker}`, ...author(caller) } }),
+      },
+      {
+        field: "Mutation.createComment",
+        named: "in the default organization",
+        query: input("CreateCommentInput", "createComment", "id"),
+        variables: (caller) => ({ input: { resourceId: atHome, body: "A", ...author(caller) } }),
+      },
+      {
+        field: "Mutation.createComment",
+        named: "in another's name",
+        query: input("CreateCommentInput", "createComment", "id"),
+        variables: (caller) => ({ input: { resourceId: own.resource, body: "A", authorId: memberId(caller) } }),
+      },
+      {
+        field: "Subscription.commentAdded",
+        query: "subscription ($id: ID!) { commentAdded(resourceId: $id) { body } }",
+        variables: () => ({ id: own.resource }),
+        holds: () => "Heard",
+        happen: () => comment(app.setup, own.resource, own.people.MEMBER.id, "Heard"),
+      },
+      {
+        field: "Subscription.commentAdded",
+        named: DEFAULT,
+        query: "subscription ($id: ID!) { commentAdded(resourceId: $id) { body } }",
+        variables: () => ({ id: atHome }),
+        holds: () => "Heard",
+        happen: () => comment(app.setup, atHome, speaker.id, "Heard by everybody"),
+      },
+      {
+        field: "Subscription.placementChanged",
+        query: "subscription ($id: ID!) { placementChanged(id: $id) { database } }",
+        variables: () => ({ id: own.placement }),
+        holds: () => own.database,
+      },
+    ];
+    return [...QUERIES, ...PEOPLE, ...SYSTEM, ...CONTENT];
+  }
+});
+
+type Reading = { name: string; type: string; names: string[]; query: string; document: DocumentNode };
+
+/**
+ * A document for each type with all fields that are visible with their object, and one for each field with a rule of its
+ * own, as an error of one would take the others along.
+ */
+function readings(): Reading[] {
+  const roots = new Set(["Query", "Mutation", "Subscription"]);
+  const types = Map.groupBy(
+    fieldsOf(schema).filter(({ type }) => !roots.has(type)),
+    ({ type }) => type,
+  );
+  return [...types].flatMap(([type, fields]) => {
+    const isOwn = (field: string) => POLICY[type]?.[field]?.rule.kind !== "parent";
+    const select = fields.map(({ field }) => ({
+      name: field.name,
+      text: `${aliasOf(field.name)}: ${field.name}${isObjectType(getNamedType(field.type)) ? " { __typename }" : ""}`,
+    }));
+    const together = select.filter(({ name }) => !isOwn(name));
+    const alone = select.filter(({ name }) => isOwn(name)).map((one) => [one]);
+    return [together, ...alone]
+      .filter((group) => group.length > 0)
+      .map((group) => {
+        const query = (WAYS[type] ?? `{ noWayTo${type} { % } }`).replace("%", group.map(({ text }) => text).join(" "));
+        const names = group.map(({ name }) => name);
+        return { name: `${type}: ${names.join(", ")}`, type, names, query, document: parse(query) };
+      });
+  });
+}
+
+/** So that a field is told from one of the same name on the way. A new key is shown by its own name only (run-record.ts). */
+function aliasOf(field: string): string {
+  return field === "secret" ? field : `x_${field}`;
+}
+
+/** Whether some object in the data has this key. */
+function hasKey(data: unknown, key: string): boolean {
+  if (typeof data !== "object" || data === null) return false;
+  return Object.hasOwn(data, key) || Object.values(data).some((value) => hasKey(value, key));
+}
