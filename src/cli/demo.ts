@@ -8,16 +8,18 @@ import { embeddedRegionUrls } from "#cli/embedded-servers";
 export function demoCommand(): Command {
   return new Command("demo")
     .description("play the whole journey against the running API")
-    .option("--url <url>", "where the API is", "http://127.0.0.1:4000")
+    .option("--url <url>", "where the API is; left out: on this machine at PORT")
     .option("--region-url <url>", "connection URL of the server to register as region eu; known for embedded servers")
     .option("--json", "print one JSON object per step")
     .action(demo);
 }
 
-type Options = { url: string; regionUrl?: string; json?: boolean };
+type GivenOptions = { url?: string; regionUrl?: string; json?: boolean };
+type Options = GivenOptions & { url: string };
 type Answer = Record<string, unknown>;
 
-async function demo(options: Options): Promise<void> {
+async function demo(given: GivenOptions): Promise<void> {
+  const options: Options = { ...given, url: given.url ?? `http://127.0.0.1:${readConfig().port}` };
   const play = createPlayer(options);
   const suffix = Date.now().toString(36);
 
