@@ -1,5 +1,5 @@
 /** What a server must be and have to serve as a region. Pure: the probe goes in, the first obstacle comes out. */
-import { type Provider, type ServerProbe, SUPPORTED_MAJORS } from "#postgres/probe";
+import { type Provider, type ServerProbe, startsWorkersSlowly, SUPPORTED_MAJORS } from "#postgres/probe";
 
 /** One sentence that says what is wrong and what to do; undefined when the server will do. */
 export function findObstacle(probe: ServerProbe): string | undefined {
@@ -41,19 +41,14 @@ function subscriptionObstacle(probe: ServerProbe, major: number): string | undef
     : `${cannot} On PostgreSQL 15 that takes a superuser or the extension aiven_extras on the server: register with a superuser, or install the extension.`;
 }
 
-/**
- * What would do better than it does, in one sentence each: nothing that keeps the server from being used. On 15 the
- * launcher starts workers at most once in that interval, whichever subscription they are for; from 16 each has its own.
- */
-export function findAdvice({ versionNumber, workerStartIntervalMs }: ServerProbe): string[] {
-  if (versionNumber >= 160_000 || workerStartIntervalMs <= FAST_WORKER_START_MS) return [];
+/** What would do better than it does, in one sentence each: nothing that keeps the server from being used. */
+export function findAdvice(probe: ServerProbe): string[] {
+  if (!startsWorkersSlowly(probe)) return [];
   return [
-    `PostgreSQL 15 starts replication workers at most every wal_retrieve_retry_interval, here ${workerStartIntervalMs} ms, and a write waits for one. ` +
-      `As a superuser run: ALTER SYSTEM SET wal_retrieve_retry_interval = '${FAST_WORKER_START_MS}ms'; and reload the server's configuration, without a restart (on a managed server, set it in its configuration).`,
+    `PostgreSQL 15 starts replication workers at most every wal_retrieve_retry_interval, here ${probe.workerStartIntervalMs} ms, and a write after a rest waits for one. ` +
+      "As a superuser run: ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'; and reload the server's configuration, without a restart (on a managed server, set it in its configuration).",
   ];
 }
-
-const FAST_WORKER_START_MS = 200;
 
 function headroomObstacle(probe: ServerProbe): string | undefined {
   const full = probe.headroom.find(({ limit, used }) => limit - used < 1);

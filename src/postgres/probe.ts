@@ -80,6 +80,17 @@ type ProbeRow = {
   worker_processes: number;
 };
 
+/** What is slow to start: a worker waits for this long, and on 15 for those of all other subscriptions too. */
+const SLOW_START_MS = 1_000;
+
+/**
+ * Whether waking a subscription can take seconds. The launcher of 15 starts workers at most once in
+ * `wal_retrieve_retry_interval`, whichever subscription they are for; from 16 on each has a time of its own.
+ */
+export function startsWorkersSlowly(probe: Pick<ServerProbe, "versionNumber" | "workerStartIntervalMs">): boolean {
+  return probe.versionNumber < 160_000 && probe.workerStartIntervalMs > SLOW_START_MS;
+}
+
 /** Probes over one connection, with one statement. Works for any role that may connect. */
 export async function probeServer(connection: Queryable<DatabaseKind>): Promise<ServerProbe> {
   const [row] = await connection.query<ProbeRow>("probe", PROBE);

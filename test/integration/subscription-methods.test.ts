@@ -267,43 +267,43 @@ test("a server without any of the ways is refused with what to grant", async () 
   await app.stop();
 });
 
-if (major >= 16)
-  test("a password that nobody asks for is found before anything is made", async () => {
-    await using own = await startServer({ databases: ["at_home"] });
-    const homeRole = await roleOn(own, "PG_CREATE_SUBSCRIPTION");
-    await sql(own.url("postgres"), `alter database at_home owner to ${homeRole.role}`);
-    const app = await startApp({ databaseUrl: homeRole.url("password-first", "at_home") });
-    const regionRole = await roleOn(region, "SUPERUSER");
-    const register = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
-    const input = { key: "own", name: "Own", connectionUrl: regionRole.url("") };
-    const [{ file } = { file: "" }] = await sql<{ file: string }>(
-      region.url("postgres"),
-      "select current_setting('hba_file') as file",
-    );
-    const rules = readFileSync(file, "utf8");
-    const reload = async () => {
-      await sql(region.url("postgres"), "select pg_reload_conf()");
-    };
-    try {
-      writeFileSync(file, `host all ${regionRole.role} 127.0.0.1/32 trust\n${rules}`);
-      await reload();
-      const refused = async (connectionUrl: string) =>
-        (await app.refuse(register, { input: { ...input, connectionUrl } })).message;
-      await expect.poll(() => refused(regionRole.url("")), { timeout: 10_000 }).toContain("has none");
-      expect(await refused(regionRole.url("password-first"))).toContain("scram-sha-256");
-    } finally {
-      writeFileSync(file, rules);
-      await reload();
-    }
-    await eventually(() =>
-      app.ask(register, { input: { ...input, connectionUrl: regionRole.url("password-first") } }).then(
-        () => true,
-        () => false,
-      ),
-    );
-    expect((await app.ask("{ regions { key } }")).regions).toEqual([{ key: "own" }]);
-    await app.stop();
-  });
+const BOUND = METHODS.filter((method) => method === "PG_CREATE_SUBSCRIPTION");
+test.each(BOUND)("by %s, a password that nobody asks for is found before anything is made", async (method) => {
+  await using own = await startServer({ databases: ["at_home"] });
+  const homeRole = await roleOn(own, method);
+  await sql(own.url("postgres"), `alter database at_home owner to ${homeRole.role}`);
+  const app = await startApp({ databaseUrl: homeRole.url("password-first", "at_home") });
+  const regionRole = await roleOn(region, "SUPERUSER");
+  const register = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
+  const input = { key: "own", name: "Own", connectionUrl: regionRole.url("") };
+  const [{ file } = { file: "" }] = await sql<{ file: string }>(
+    region.url("postgres"),
+    "select current_setting('hba_file') as file",
+  );
+  const rules = readFileSync(file, "utf8");
+  const reload = async () => {
+    await sql(region.url("postgres"), "select pg_reload_conf()");
+  };
+  try {
+    writeFileSync(file, `host all ${regionRole.role} 127.0.0.1/32 trust\n${rules}`);
+    await reload();
+    const refused = async (connectionUrl: string) =>
+      (await app.refuse(register, { input: { ...input, connectionUrl } })).message;
+    await expect.poll(() => refused(regionRole.url("")), { timeout: 10_000 }).toContain("has none");
+    expect(await refused(regionRole.url("password-first"))).toContain("scram-sha-256");
+  } finally {
+    writeFileSync(file, rules);
+    await reload();
+  }
+  await eventually(() =>
+    app.ask(register, { input: { ...input, connectionUrl: regionRole.url("password-first") } }).then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect((await app.ask("{ regions { key } }")).regions).toEqual([{ key: "own" }]);
+  await app.stop();
+});
 
 const SUBSCRIPTIONS = `
   select s.oid, s.subenabled as enabled, r.rolsuper as superuser
