@@ -305,6 +305,29 @@ test.each(BOUND)("by %s, a password that nobody asks for is found before anythin
   await app.stop();
 });
 
+test.each(BOUND)("subscriptions of the extension are carried on by a role that has got %s since", async () => {
+  const role = await roleOn(region, "AIVEN_EXTRAS");
+  const first = await startApp({ replication: { carrier: { idleMs: 50 } } });
+  await registerRegion(first, "own", role.url("password-first"));
+  const organization = await createOrganization(first, "Upgraded");
+  const { database } = await grant(first, organization, "own");
+  const { databaseUrl, secretKey } = first;
+  await first.stop();
+  await sql(region.url("postgres"), `grant pg_create_subscription to ${role.role}`);
+  const app = await startApp({ databaseUrl, secretKey, replication: { carrier: { idleMs: 50 } } });
+  await addMember(app, organization, await createUser(app, "Later"));
+  const members = () => sql(region.url(database), "select name from tenantry.directory_members");
+  expect(await eventually(async () => (await members()).length === 1)).toBe(true);
+  const parked = () => sql(region.url("postgres"), `${SUBSCRIPTIONS} and not s.subenabled`, [database]);
+  expect(await eventually(async () => (await parked()).length === 1)).toBe(true);
+  expect(await parked()).toMatchObject([{ superuser: true }]);
+  const input = { key: "own", connectionUrl: role.url("password-first") };
+  await app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", { input });
+  const { region: probed } = await app.ask('{ region(key: "own") { server { subscriptionMethod } } }');
+  expect(probed.server.subscriptionMethod).toBe("PG_CREATE_SUBSCRIPTION");
+  await app.stop();
+});
+
 const SUBSCRIPTIONS = `
   select s.oid, s.subenabled as enabled, r.rolsuper as superuser
   from pg_subscription s join pg_roles r on r.oid = s.subowner where starts_with(s.subname, $1 || '_')`;
