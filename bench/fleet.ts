@@ -12,7 +12,7 @@ import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
 import { closeServices, createServices, type Services } from "../src/operations/services.ts";
 import { advanceSlots } from "./advance-slots.ts";
 import { type Carrier, startCarrier } from "./carrier.ts";
-import { type BenchServers, connected, sql, startServers } from "./servers.ts";
+import { type BenchServers, connected, type ServerOptions, sql, startServers } from "./servers.ts";
 import { serverCpuSeconds } from "./server-usage.ts";
 
 export type Mode = "parked" | "attached";
@@ -52,7 +52,7 @@ export class Fleet {
   }
 
   /** Starts servers and worker, and has the databases granted. Adds the time of each grant to `grantMs`. */
-  static async start(size: number, options: { fsync: boolean }, grantMs: number[]): Promise<Fleet> {
+  static async start(size: number, options: ServerOptions, grantMs: number[]): Promise<Fleet> {
     await using rollback = new AsyncDisposableStack();
     const servers = await startServers(options);
     rollback.defer(servers.stop);

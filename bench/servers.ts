@@ -22,7 +22,15 @@ const ROOM = {
   max_worker_processes: "280",
 };
 
-export async function startServers({ fsync }: { fsync: boolean }): Promise<BenchServers> {
+export type ServerOptions = {
+  fsync: boolean;
+  /** Over those of the bench. */
+  settings?: Record<string, string>;
+  /** The module of another version of PostgreSQL. */
+  binariesPackage?: string | undefined;
+};
+
+export async function startServers({ fsync, settings, binariesPackage }: ServerOptions): Promise<BenchServers> {
   const dataDir = mkdtempSync(join(tmpdir(), "tenantry-bench-"));
   // As root the servers run as another account, which must get through.
   chmodSync(dataDir, 0o711);
@@ -30,8 +38,9 @@ export async function startServers({ fsync }: { fsync: boolean }): Promise<Bench
     dataDir,
     servers: ["home", "region"].map((name) => ({ name, preferredPort: undefined })),
     onProgress: () => undefined,
-    settings: fsync ? ROOM : { ...ROOM, fsync: "off" },
+    settings: { ...ROOM, ...settings, ...(fsync ? {} : { fsync: "off" }) },
     durable: fsync,
+    ...(binariesPackage === undefined ? {} : { binariesPackage }),
   });
   const server = (name: string): BenchServer => ({
     postmaster: Number(readFileSync(join(dataDir, name, "postmaster.pid"), "utf8").split("\n")[0]),

@@ -86,10 +86,11 @@ export function regionCommand(): Command {
 type Services = Parameters<Parameters<typeof withServices>[0]>[0];
 
 async function check(services: Services, key: string, options: OutputOptions): Promise<void> {
-  const { probe, obstacle } = await checkRegion(services, OPERATOR, await getRegion(services, key));
-  output(options, { ...probe, obstacle: obstacle ?? null }, [
+  const { probe, obstacle, advice } = await checkRegion(services, OPERATOR, await getRegion(services, key));
+  output(options, { ...probe, obstacle: obstacle ?? null, advice }, [
     `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
     ...probe.headroom.map(({ setting, limit, used }) => `  ${setting} ${used} of ${limit}`),
+    ...advice,
     obstacle ?? "It will do.",
   ]);
   if (obstacle !== undefined) process.exitCode = 1;

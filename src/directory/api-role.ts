@@ -84,6 +84,7 @@ export async function ensureApiRole(pools: Pools, role: ApiRole, at: Administere
   if (role.seenOn.has(at.systemIdentifier)) return;
   const api = role.on(at.address, at.systemIdentifier);
   if (!(await canSignIn(pools, api, at.database))) await giveRole(role, api, at);
+  await joinRole(role, at);
   role.seenOn.add(at.systemIdentifier);
 }
 
@@ -118,6 +119,22 @@ async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServe
       { cause: error },
     );
   }
+}
+
+/**
+ * Who is no superuser may end another role's sessions only as a member of it, and a database that is revoked has sessions of
+ * the API. Whoever made the role may do this; where somebody else did, revoking says what is missing.
+ */
+async function joinRole({ name }: ApiRole, { server }: AdministeredServer): Promise<void> {
+  await server.query(
+    "api_role.join",
+    `do $$ begin
+       if not pg_has_role(current_user, ${quoteLiteral(name)}, 'usage') then
+         grant ${quoteIdentifier(name)} to current_user;
+       end if;
+     exception when insufficient_privilege then null;
+     end $$`,
+  );
 }
 
 async function canSignIn(pools: Pools, address: ServerAddress, database: string): Promise<boolean> {

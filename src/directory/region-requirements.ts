@@ -1,5 +1,5 @@
 /** What a server must be and have to serve as a region. Pure: the probe goes in, the first obstacle comes out. */
-import { type ServerProbe, SUPPORTED_MAJORS } from "#postgres/probe";
+import { type Provider, type ServerProbe, startsWorkersSlowly, SUPPORTED_MAJORS } from "#postgres/probe";
 
 /** One sentence that says what is wrong and what to do; undefined when the server will do. */
 export function findObstacle(probe: ServerProbe): string | undefined {
@@ -21,14 +21,33 @@ export function findObstacle(probe: ServerProbe): string | undefined {
   return subscriptionObstacle(probe, major) ?? headroomObstacle(probe);
 }
 
+/** What a provider lets be granted, since nobody is a superuser there. One sentence each. */
+const GRANTS: Record<Provider, (role: string) => string> = {
+  AMAZON: (role) => `On Amazon RDS or Aurora run as the master user: GRANT rds_superuser TO ${role};`,
+  GOOGLE: (role) => `On Cloud SQL run as the user postgres: GRANT cloudsqlsuperuser TO ${role};`,
+  AZURE: (role) => `On Azure run as the server's administrator: GRANT azure_pg_admin TO ${role};`,
+  AIVEN: () => "On Aiven sign in as avnadmin, who may install the extension aiven_extras.",
+  DIGITALOCEAN: () => "On DigitalOcean sign in as doadmin, who may install the extension aiven_extras.",
+  UPCLOUD: () => "On UpCloud sign in as upadmin, who may install the extension aiven_extras.",
+};
+
 function subscriptionObstacle(probe: ServerProbe, major: number): string | undefined {
   if (probe.subscriptionMethod !== null) return undefined;
-  if (major >= 16)
-    return `The role ${probe.role} may not create subscriptions. As a superuser run: GRANT pg_create_subscription TO ${probe.role};`;
-  const extension = probe.aivenExtras
-    ? " The extension aiven_extras is there but this version of Tenantry does not use it yet."
-    : "";
-  return `The role ${probe.role} may not create subscriptions, which takes a superuser on PostgreSQL 15.${extension}`;
+  const { role } = probe;
+  const cannot = `The role ${role} may not create subscriptions.`;
+  if (probe.provider !== null) return `${cannot} ${GRANTS[probe.provider](role)}`;
+  return major >= 16
+    ? `${cannot} As a superuser run: GRANT pg_create_subscription TO ${role};`
+    : `${cannot} On PostgreSQL 15 that takes a superuser or the extension aiven_extras on the server: register with a superuser, or install the extension.`;
+}
+
+/** What would do better than it does, in one sentence each: nothing that keeps the server from being used. */
+export function findAdvice(probe: ServerProbe): string[] {
+  if (!startsWorkersSlowly(probe)) return [];
+  return [
+    `PostgreSQL 15 starts replication workers at most every wal_retrieve_retry_interval, here ${probe.workerStartIntervalMs} ms, and a write after a rest waits for one. ` +
+      "As a superuser run: ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'; and reload the server's configuration, without a restart (on a managed server, set it in its configuration).",
+  ];
 }
 
 function headroomObstacle(probe: ServerProbe): string | undefined {

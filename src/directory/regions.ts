@@ -9,7 +9,8 @@ import type { HomeDatabase, Queryable } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
 import { isConnectionFailure, SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
-import { findObstacle } from "#directory/region-requirements";
+import { findAdvice, findObstacle } from "#directory/region-requirements";
+import { findPasswordObstacle } from "#directory/subscription-passwords";
 
 /** A geo-located PostgreSQL server. The connection URL is not part of it: it never leaves regions.ts. */
 export type Region = {
@@ -24,7 +25,13 @@ export type Region = {
 /** What the server answered. */
 export type RegionProbe = ServerProbe;
 
-type Context = { home: HomeDatabase; pools: Pools; secrets: SecretBox };
+type Context = {
+  home: HomeDatabase;
+  homeAddress: ServerAddress;
+  homeDatabaseName: string;
+  pools: Pools;
+  secrets: SecretBox;
+};
 
 const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod"`;
 
@@ -45,9 +52,7 @@ export async function registerRegion(
   const key = validRegionKey("key", input.key);
   const name = validName("name", input.name);
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
-  const probe = await probeAt(context.pools, address, "connectionUrl");
-  const obstacle = findObstacle(probe);
-  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  const probe = await requireFit(context, address);
   const id = newId();
   try {
     const [region] = await context.home.query<Region>(
@@ -73,6 +78,15 @@ export async function registerRegion(
     if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
     throw await describeConflict(context.home, violatedConstraint(error), key, probe);
   }
+}
+
+/** Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region. */
+async function requireFit(context: Context, address: ServerAddress): Promise<ServerProbe> {
+  const probe = await probeAt(context.pools, address, "connectionUrl");
+  const obstacle =
+    findObstacle(probe) ?? (await findPasswordObstacle(context, { address, database: MAINTENANCE_DATABASE }, probe));
+  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  return probe;
 }
 
 async function describeConflict(
@@ -155,11 +169,12 @@ export async function changeRegion(
   const before = await getRegion(context, input.key);
   const name = input.name == null ? before.name : validName("name", input.name);
   const address = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
-  if (address !== undefined) await requireSameServer(context, before.id, address);
+  const probe = address === undefined ? undefined : await requireSameServer(context, before.id, address);
   const [region] = await context.home.query<Region>(
     "regions.change",
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
-       host = coalesce($4, host), port = coalesce($5, port)
+       host = coalesce($4, host), port = coalesce($5, port),
+       subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version)
      where id = $1 returning ${COLUMNS}`,
     [
       before.id,
@@ -167,16 +182,17 @@ export async function changeRegion(
       address === undefined ? null : context.secrets.seal(formatServerUrl(address), before.id),
       address?.host ?? null,
       address?.port ?? null,
+      // Another role may have another way.
+      probe?.subscriptionMethod ?? null,
+      probe?.versionNumber ?? null,
     ],
   );
   if (region === undefined) throw notFound("Region");
   return { region, addressChanged: address !== undefined };
 }
 
-async function requireSameServer(context: Context, regionId: string, address: ServerAddress): Promise<void> {
-  const probe = await probeAt(context.pools, address, "connectionUrl");
-  const obstacle = findObstacle(probe);
-  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+async function requireSameServer(context: Context, regionId: string, address: ServerAddress): Promise<ServerProbe> {
+  const probe = await requireFit(context, address);
   const [known] = await context.home.query<{ identifier: string }>(
     "regions.identifier",
     "select system_identifier as identifier from tenantry.regions where id = $1",
@@ -188,6 +204,7 @@ async function requireSameServer(context: Context, regionId: string, address: Se
       "Another server answers there: a region stays on its server. Register the other one as a region of its own.",
       { field: "connectionUrl" },
     );
+  return probe;
 }
 
 /**
@@ -288,20 +305,30 @@ export async function checkRegion(
   context: Context,
   actor: Actor,
   { id }: Region,
-): Promise<{ probe: ServerProbe; obstacle: string | undefined }> {
+): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[] }> {
   authorizeOperator(actor);
-  const probe = await probeAt(context.pools, await regionAddress(context, id));
-  return { probe, obstacle: findObstacle(probe) };
+  const address = await regionAddress(context, id);
+  const probe = await probeAt(context.pools, address);
+  const obstacle =
+    findObstacle(probe) ?? (await findPasswordObstacle(context, { address, database: MAINTENANCE_DATABASE }, probe));
+  // Resources are received at home.
+  const atHome = findAdvice(
+    await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
+  ).map((sentence) => `Home: ${sentence}`);
+  return { probe, obstacle, advice: [...findAdvice(probe), ...atHome] };
 }
 
 /** How to reach the region's server. Holds the password: for opening connections and subscriptions only. */
-export async function regionAddress(context: Omit<Context, "pools">, regionId: string): Promise<ServerAddress> {
+export async function regionAddress(
+  context: Pick<Context, "home" | "secrets">,
+  regionId: string,
+): Promise<ServerAddress> {
   return (await regionServer(context, regionId)).address;
 }
 
 /** The same with which server it is. */
 export async function regionServer(
-  { home, secrets }: Omit<Context, "pools">,
+  { home, secrets }: Pick<Context, "home" | "secrets">,
   regionId: string,
 ): Promise<{ address: ServerAddress; systemIdentifier: string }> {
   const [row] = await home.query<{ sealed: Buffer; systemIdentifier: string }>(

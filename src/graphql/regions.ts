@@ -43,7 +43,8 @@ builder.objectType("RegionServer", {
     }),
     subscriptionMethod: t.exposeString("subscriptionMethod", {
       nullable: true,
-      description: "How subscriptions are made there: SUPERUSER, PROVIDER_ROLE or PG_CREATE_SUBSCRIPTION.",
+      description:
+        "How subscriptions are made there: SUPERUSER, PROVIDER_ROLE, PG_CREATE_SUBSCRIPTION or AIVEN_EXTRAS.",
     }),
   }),
 });

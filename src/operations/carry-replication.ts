@@ -11,7 +11,7 @@ import { delay } from "#kernel/wait";
 import { redactedMessage } from "#kernel/redaction";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { Session } from "#postgres/database";
-import { probeServer } from "#postgres/probe";
+import { probeServer, startsWorkersSlowly } from "#postgres/probe";
 import { LOCK_CLASS, tryLock, unlock } from "#postgres/session-lock";
 import { Carrier } from "#replication/carrier";
 import type { CarrierOptions } from "#replication/carrier-options";
@@ -210,7 +210,11 @@ async function carryRegion(services: Services, regionId: string, options: Replic
     services.logger.warn(error === undefined ? {} : { err: error }, `replication: ${message}`);
   };
   const capacity = placesFor(homeProbe, regionProbe, regions.length);
-  const carrier = new Carrier({ home: services.home, region, openLink, reopenLink, capacity, report }, options.carrier);
+  const startsSlowly = { directory: startsWorkersSlowly(regionProbe), catalog: startsWorkersSlowly(homeProbe) };
+  const carrier = new Carrier(
+    { home: services.home, region, openLink, reopenLink, capacity, startsSlowly, report },
+    options.carrier,
+  );
   carrier.start();
   // Where home or the server was restored, the API's password there may be another one.
   await ensureApiRoleIn(services, regionId).catch((error: unknown) => report("the API's role was not checked", error));

@@ -5,7 +5,7 @@ import { MAINTENANCE_DATABASE } from "#directory/regions";
 import { redactedMessage } from "#kernel/redaction";
 import { quoteIdentifier } from "#postgres/identifiers";
 import { findOrphans, findStuckPlacements, type Orphan } from "#operations/find-orphans";
-import { dropDisabled } from "#replication/subscription";
+import { dropSubscriptionNamed } from "#replication/subscription";
 import { onPlacement, requestOperation, requesterOf } from "#operations/operation";
 import { runHere } from "#operations/operation-here";
 import { GRACE_MS } from "#operations/revoke-region-access";
@@ -60,10 +60,7 @@ async function dropOrphan(services: Services, { address, kind, name, database }:
         "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1",
         [name],
       );
-    if (kind === "subscription") {
-      await connection.query("repair.subscription", `alter subscription ${quoted} disable`);
-      await dropDisabled(connection, name);
-    }
+    if (kind === "subscription") await dropSubscriptionNamed(connection, name);
   });
 }
 

@@ -7,6 +7,7 @@ import type { ServerAddress } from "#postgres/connection-url";
 import type { Queryable, ServerDatabase, Session } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { prepareToSubscribe } from "#replication/subscription";
 import { templateName, templatePrefix } from "#replication/names";
 import type { Services } from "#operations/services";
 
@@ -70,11 +71,13 @@ async function build(
   if (!reused) await create(session, building);
   await migrate(pools.open("tenant", address, building), tenantSchema, apiRole.name);
   const isRight = !reused || (await isAsExpected(services, address, building));
+  if (isRight) await prepareToSubscribe(pools.open("tenant", address, building));
   await pools.closeDatabase(address, building);
   if (!isRight) {
     await session.query("template.drop_wrong", `drop database ${quoted} with (force)`);
     await create(session, building);
     await migrate(pools.open("tenant", address, building), tenantSchema, apiRole.name);
+    await prepareToSubscribe(pools.open("tenant", address, building));
     await pools.closeDatabase(address, building);
   }
   await session.query("template.protect", `revoke all on database ${quoted} from public`);

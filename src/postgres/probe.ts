@@ -2,7 +2,10 @@
 import type { DatabaseKind, Queryable } from "#postgres/database";
 
 /** How subscriptions are made on the server; null: not at all. */
-export type SubscriptionMethod = "SUPERUSER" | "PROVIDER_ROLE" | "PG_CREATE_SUBSCRIPTION";
+export type SubscriptionMethod = "SUPERUSER" | "PROVIDER_ROLE" | "PG_CREATE_SUBSCRIPTION" | "AIVEN_EXTRAS";
+
+/** Who runs the server, as the roles that they leave on it tell; null: nobody that is known. */
+export type Provider = "AMAZON" | "GOOGLE" | "AZURE" | "AIVEN" | "DIGITALOCEAN" | "UPCLOUD";
 
 export type Headroom = { setting: string; limit: number; used: number };
 
@@ -19,8 +22,9 @@ export type ServerProbe = {
   canReplicate: boolean;
   canCreateRoles: boolean;
   subscriptionMethod: SubscriptionMethod | null;
-  /** Whether the extension that makes subscriptions for roles without the right is installed or available. */
-  aivenExtras: boolean;
+  provider: Provider | null;
+  /** The least time between two starts of workers: on 15 of any two on the server. */
+  workerStartIntervalMs: number;
   headroom: Headroom[];
 };
 
@@ -58,12 +62,13 @@ type ProbeRow = {
   in_recovery: boolean;
   role: string;
   superuser: boolean;
+  method: SubscriptionMethod | null;
+  provider: Provider | null;
+  worker_start_interval: number;
   can_create_databases: boolean;
   can_replicate: boolean;
   can_create_roles: boolean;
-  create_subscription: boolean;
   provider_role: boolean;
-  aiven_extras: boolean;
   slots: number;
   slots_used: number;
   walsenders: number;
@@ -74,6 +79,17 @@ type ProbeRow = {
   logical_workers: number;
   worker_processes: number;
 };
+
+/** What is slow to start: a worker waits for this long, and on 15 for those of all other subscriptions too. */
+const SLOW_START_MS = 1_000;
+
+/**
+ * Whether waking a subscription can take seconds. The launcher of 15 starts workers at most once in
+ * `wal_retrieve_retry_interval`, whichever subscription they are for; from 16 on each has a time of its own.
+ */
+export function startsWorkersSlowly(probe: Pick<ServerProbe, "versionNumber" | "workerStartIntervalMs">): boolean {
+  return probe.versionNumber < 160_000 && probe.workerStartIntervalMs > SLOW_START_MS;
+}
 
 /** Probes over one connection, with one statement. Works for any role that may connect. */
 export async function probeServer(connection: Queryable<DatabaseKind>): Promise<ServerProbe> {
@@ -89,14 +105,9 @@ export async function probeServer(connection: Queryable<DatabaseKind>): Promise<
     canCreateDatabases: row.superuser || row.can_create_databases,
     canReplicate: row.superuser || row.can_replicate || row.provider_role,
     canCreateRoles: row.superuser || row.can_create_roles,
-    subscriptionMethod: row.superuser
-      ? "SUPERUSER"
-      : row.provider_role
-        ? "PROVIDER_ROLE"
-        : row.create_subscription
-          ? "PG_CREATE_SUBSCRIPTION"
-          : null,
-    aivenExtras: row.aiven_extras,
+    subscriptionMethod: row.method,
+    provider: row.provider,
+    workerStartIntervalMs: row.worker_start_interval,
     headroom: [
       { setting: "max_replication_slots", limit: row.slots, used: row.slots_used },
       { setting: "max_wal_senders", limit: row.walsenders, used: row.walsenders_used },
@@ -107,12 +118,36 @@ export async function probeServer(connection: Queryable<DatabaseKind>): Promise<
   };
 }
 
-// Roles under which managed servers let their users make subscriptions: Amazon, Google, Azure.
+/** Roles under which managed servers let their users make subscriptions: Amazon, Google, Azure. */
+const PROVIDER_ROLES = "'rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin'";
+
+// In the order of preference: only the extension leaves options of a subscription out. What is further down is not looked
+// at when something before it holds, and looking through the extensions on disk is slow.
+const METHOD = `case
+    when me.rolsuper then 'SUPERUSER'
+    when exists (select from pg_roles r where r.rolname in (${PROVIDER_ROLES}) and pg_has_role(me.oid, r.oid, 'usage'))
+      then 'PROVIDER_ROLE'
+    when exists (select from pg_roles r where r.rolname = 'pg_create_subscription'
+                 and pg_has_role(me.oid, r.oid, 'usage')) then 'PG_CREATE_SUBSCRIPTION'
+    when exists (select from pg_extension where extname = 'aiven_extras')
+      or exists (select from pg_available_extensions where name = 'aiven_extras') then 'AIVEN_EXTRAS'
+  end`;
+
+/** How whoever is signed in makes subscriptions in this database. */
+export async function readSubscriptionMethod(database: Queryable<DatabaseKind>): Promise<SubscriptionMethod | null> {
+  const [row] = await database.query<{ method: SubscriptionMethod | null }>(
+    "probe.method",
+    `select ${METHOD} as method from pg_roles me where me.rolname = current_user`,
+  );
+  return row?.method ?? null;
+}
+
 const PROBE = `
   with s as (
     select name, setting from pg_settings
     where name in ('max_replication_slots', 'max_wal_senders', 'max_active_replication_origins',
-                   'max_logical_replication_workers', 'max_worker_processes', 'wal_level')
+                   'max_logical_replication_workers', 'max_worker_processes', 'wal_level',
+                   'wal_retrieve_retry_interval')
   ), me as (select * from pg_roles where rolname = current_user)
   select
     current_setting('server_version_num')::int as version_number,
@@ -125,11 +160,14 @@ const PROBE = `
     me.rolcreatedb as can_create_databases,
     me.rolreplication as can_replicate,
     me.rolcreaterole as can_create_roles,
-    exists (select from pg_roles r where r.rolname = 'pg_create_subscription'
-            and pg_has_role(me.oid, r.oid, 'usage')) as create_subscription,
-    exists (select from pg_roles r where r.rolname in ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin')
+    exists (select from pg_roles r where r.rolname in (${PROVIDER_ROLES})
             and pg_has_role(me.oid, r.oid, 'usage')) as provider_role,
-    exists (select from pg_available_extensions where name = 'aiven_extras') as aiven_extras,
+    ${METHOD} as method,
+    (select setting::int from s where name = 'wal_retrieve_retry_interval') as worker_start_interval,
+    (select case min(rolname::text collate "C")
+       when 'azure_pg_admin' then 'AZURE' when 'avnadmin' then 'AIVEN' when 'cloudsqlsuperuser' then 'GOOGLE'
+       when 'doadmin' then 'DIGITALOCEAN' when 'rds_superuser' then 'AMAZON' when 'upadmin' then 'UPCLOUD' end
+     from pg_roles where rolname in (${PROVIDER_ROLES}, 'avnadmin', 'doadmin', 'upadmin')) as provider,
     (select setting::int from s where name = 'max_replication_slots') as slots,
     (select count(*)::int from pg_replication_slots) as slots_used,
     (select setting::int from s where name = 'max_wal_senders') as walsenders,

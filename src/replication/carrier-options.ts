@@ -7,6 +7,10 @@ import type { LinkId } from "#replication/nudge";
 export type CarrierOptions = {
   /** A link that has carried everything stays awake this long, for what may come next. */
   idleMs: number;
+  /** The same where the server is slow to start a worker. */
+  slowIdleMs: number;
+  /** There, an awake link without a worker is enabled again this often. */
+  askAgainMs: number;
   /** While others wait for a place, a busy link gives its own up after this long. */
   sliceMs: number;
   /** An awake link without a walsender for this long is mended. */
@@ -20,6 +24,8 @@ export type CarrierOptions = {
 
 export const CARRIER_DEFAULTS: CarrierOptions = {
   idleMs: 500,
+  slowIdleMs: 60_000,
+  askAgainMs: 250,
   sliceMs: 2_000,
   stallMs: 10_000,
   pollMs: 4,
@@ -35,6 +41,8 @@ export type CarrierContext = {
   openLink: (id: LinkId) => Promise<Link | undefined>;
   /** The same with the servers' addresses read anew: one that cannot be reached may have moved. */
   reopenLink: (id: LinkId) => Promise<Link | undefined>;
+  /** Whether the server that subscribes starts workers one by one and slowly: PostgreSQL 15 with its own setting. */
+  startsSlowly: Record<Direction, boolean>;
   /** How many links of each direction may be awake at once. */
   capacity: Record<Direction, number>;
   /** Told about what goes wrong and what was mended, with no secret in it. */

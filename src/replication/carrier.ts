@@ -105,13 +105,18 @@ export class Carrier {
           pause,
           runtime.nudged || runtime.target !== undefined
             ? this.#options.pollMs
-            : runtime.idleSince + this.#options.idleMs - now,
+            : runtime.idleSince + this.#idleMs(runtime) - now,
         );
       // The end of a step wakes the loop.
       if (runtime.state === "broken" && runtime.working === 0) pause = Math.min(pause, runtime.retryAt - now);
       if (runtime.state === "queued") pause = Math.min(pause, 50);
     }
     return Math.max(pause, 1);
+  }
+
+  #idleMs({ id }: Runtime): number {
+    const { idleMs, slowIdleMs } = this.#options;
+    return this.#context.startsSlowly[id.direction] ? Math.max(idleMs, slowIdleMs) : idleMs;
   }
 
   /** Gives places to queued links, makes room for them, and starts mending what is due. */
@@ -205,7 +210,7 @@ export class Carrier {
       if (runtime.state !== "awake") continue;
       if (runtime.target !== undefined) this.#judge(runtime, now, answered);
       if (runtime.state !== "awake" || runtime.nudged || runtime.target !== undefined) continue;
-      if (now - runtime.idleSince >= this.#options.idleMs) this.#retire(runtime);
+      if (now - runtime.idleSince >= this.#idleMs(runtime)) this.#retire(runtime);
     }
     if (answered.length > 0) this.#background(answerTickets(this.#context.home, answered));
   }
@@ -225,6 +230,7 @@ export class Carrier {
       return;
     }
     if (sample.active) runtime.inactiveSince = now;
+    else if (this.#context.startsSlowly[runtime.id.direction]) this.#askAgain(runtime, now);
     // Longer after each failure: where workers start slowly, giving up again and again would never let one start.
     if (now - runtime.inactiveSince > this.#options.stallMs * 2 ** Math.min(runtime.failures, 4))
       return this.#fail(runtime, DAMAGE.notConnecting);
@@ -235,6 +241,19 @@ export class Carrier {
         if (runtime.state === "awake" && errors > runtime.errorsAtWake) this.#fail(runtime, DAMAGE.notApplying);
       });
     }
+  }
+
+  /**
+   * The launcher of 15 looks whether it may start a worker when it is woken, and then waits for the whole interval again,
+   * from that moment on. Enabling what is enabled changes nothing and wakes it.
+   */
+  #askAgain(runtime: Runtime, now: number): void {
+    if (now < runtime.nextAsk) return;
+    runtime.nextAsk = now + this.#options.askAgainMs;
+    this.#task(runtime, () => {
+      runtime.asking = enableSubscription(runtime.link);
+      return runtime.asking;
+    });
   }
 
   async #wake(runtime: Runtime): Promise<void> {
@@ -271,6 +290,8 @@ export class Carrier {
   #retire(runtime: Runtime): void {
     this.#move(runtime, "retired");
     this.#task(runtime, async () => {
+      // Overtaken by it, it would be left awake.
+      await runtime.asking?.catch(() => undefined);
       await disableSubscription(runtime.link);
       if (runtime.nudged || runtime.target !== undefined) {
         runtime.unfinishedSlices += 1;

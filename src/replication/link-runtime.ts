@@ -24,6 +24,10 @@ export type Runtime = {
   inactiveSince: number;
   errorsAtWake: number;
   nextErrorLook: number;
+  /** When the launcher is woken once more. */
+  nextAsk: number;
+  /** The last time that it was. */
+  asking: Promise<void> | undefined;
   failures: number;
   /** Only a reseed mends it. */
   mustReseed: boolean;
@@ -53,6 +57,8 @@ export function newRuntime(id: LinkId, link: Link): Runtime {
     unfinishedSlices: 0,
     errorsAtWake: 0,
     nextErrorLook: 0,
+    nextAsk: 0,
+    asking: undefined,
     failures: 0,
     mustReseed: false,
     retryAt: 0,

@@ -1,12 +1,9 @@
 /** Subscriptions: what pulls a link's changes. The connection string they keep holds a password; it is never read back. */
 import { formatConnectionString } from "#postgres/connection-url";
-import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
-import type { DatabaseKind, Queryable, Session } from "#postgres/database";
-import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 import type { Link } from "#replication/link";
-
-/** CREATE SUBSCRIPTION connects to the publisher from the subscriber's server; beyond this it gives up. */
-const CONNECT_TIMEOUT_MS = 10_000;
+import { inItsWay } from "#replication/subscription-method";
+import type { SubscriptionSpec } from "#replication/subscription-way";
 
 export type Subscription = { enabled: boolean; slotName: string | null };
 
@@ -21,50 +18,46 @@ export async function findSubscription(link: Link): Promise<Subscription | undef
   return row === undefined ? undefined : { enabled: row.enabled, slotName: row.slot_name };
 }
 
-// With the default, `off`, what was applied counts as confirmed only when the subscriber's WAL writer has come round,
-// some 200 ms later: every ticket would wait for that.
-const SYNCHRONOUS_COMMIT = "synchronous_commit = 'local'";
+/** Makes what making subscriptions takes in a database, ahead of it. */
+export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<void> {
+  return inItsWay(database, (way) => way.prepare(database));
+}
 
 /**
- * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the
- * slot was made. The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server.
+ * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the slot was
+ * made.
  */
-export async function createSubscription(link: Link): Promise<void> {
-  const name = quoteIdentifier(link.name);
-  const connection = quoteLiteral(formatConnectionString(link.publisher.address, link.publisher.name));
-  await link.subscriber.database.session(async (session) => {
-    await session.query("subscription.timeout", `set statement_timeout = ${CONNECT_TIMEOUT_MS}`);
-    await keepOutOfServerLog(session);
-    try {
-      await session.query(
-        "subscription.create",
-        `create subscription ${name} connection ${connection} publication ${name}
-         with (create_slot = false, slot_name = ${quoteLiteral(link.name)}, copy_data = false, enabled = false,
-               ${SYNCHRONOUS_COMMIT})`,
-      );
-    } catch (error) {
-      if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
-    }
-    await session.query("subscription.timeout", "reset statement_timeout");
-    await logStatementsAgain(session);
-  });
+export function createSubscription(link: Link): Promise<void> {
+  const { database } = link.subscriber;
+  return inItsWay(database, (way) => way.create(database, specOf(link)));
 }
 
 /** Writes the publisher's current address and password into the subscription. */
-export async function refreshConnection(link: Link): Promise<void> {
-  const connection = quoteLiteral(formatConnectionString(link.publisher.address, link.publisher.name));
-  await link.subscriber.database.session(async (session) => {
-    await keepOutOfServerLog(session);
-    await session.query(
-      "subscription.connection",
-      `alter subscription ${quoteIdentifier(link.name)} connection ${connection}`,
-    );
-    await session.query(
-      "subscription.options",
-      `alter subscription ${quoteIdentifier(link.name)} set (${SYNCHRONOUS_COMMIT})`,
-    );
-    await logStatementsAgain(session);
-  });
+export function refreshConnection(link: Link): Promise<void> {
+  const { database } = link.subscriber;
+  return inItsWay(database, (way) => way.setConnection(database, specOf(link)));
+}
+
+function specOf({ name, publisher }: Link): SubscriptionSpec {
+  return { name, connection: formatConnectionString(publisher.address, publisher.name) };
+}
+
+export function enableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
+  return inItsWay(database, (way) => way.enable(database, name));
+}
+
+export function disableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
+  return inItsWay(database, (way) => way.disable(database, name));
+}
+
+/** Drops the subscription when it is there. Works without the publisher. The slot stays, for dropSlot. */
+export async function dropSubscription(link: Link): Promise<void> {
+  if ((await findSubscription(link)) !== undefined) await dropSubscriptionNamed(link.subscriber.database, link.name);
+}
+
+/** Drops one of the database that is asked, and leaves its slot. */
+export function dropSubscriptionNamed(database: Database<DatabaseKind>, name: string): Promise<void> {
+  return inItsWay(database, (way) => way.drop(database, name));
 }
 
 /**
@@ -111,54 +104,4 @@ export async function findOrigin(
   );
   const position = row === undefined ? undefined : (await readOrigins(server)).get(row.oid);
   return row === undefined || position === undefined ? undefined : { oid: row.oid, position };
-}
-
-/** The server logs a failing statement's text, here with a password in it. Only a superuser may turn that off. */
-async function keepOutOfServerLog(session: Session<DatabaseKind>): Promise<void> {
-  await session.query(
-    "subscription.log",
-    `select set_config('log_min_error_statement', 'panic', false)
-     from pg_roles where rolname = current_user and rolsuper`,
-  );
-}
-
-export async function enableSubscription(link: Link): Promise<void> {
-  await link.subscriber.database.query(
-    "subscription.enable",
-    `alter subscription ${quoteIdentifier(link.name)} enable`,
-  );
-}
-
-export async function disableSubscription(link: Link): Promise<void> {
-  await link.subscriber.database.query(
-    "subscription.disable",
-    `alter subscription ${quoteIdentifier(link.name)} disable`,
-  );
-}
-
-/**
- * Drops the subscription when it is there. Works without the publisher: taking the slot off first keeps DROP from
- * connecting to it. The slot stays, for dropSlot.
- */
-export async function dropSubscription(link: Link): Promise<void> {
-  if ((await findSubscription(link)) === undefined) return;
-  await disableSubscription(link);
-  await dropDisabled(link.subscriber.database, link.name);
-}
-
-/** Drops a disabled subscription of the database that is asked, and leaves its slot. */
-export async function dropDisabled(database: Queryable<DatabaseKind>, name: string): Promise<void> {
-  const quoted = quoteIdentifier(name);
-  await database.query("subscription.detach", `alter subscription ${quoted} set (slot_name = none)`);
-  await database.query("subscription.drop", `drop subscription if exists ${quoted}`);
-}
-
-// Not a plain reset, which a role that may not set it may not do either.
-async function logStatementsAgain(session: Session<DatabaseKind>): Promise<void> {
-  await session.query(
-    "subscription.log",
-    `select set_config(s.name, s.reset_val, false)
-     from pg_settings s, pg_roles r
-     where s.name = 'log_min_error_statement' and r.rolname = current_user and r.rolsuper`,
-  );
 }

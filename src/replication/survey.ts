@@ -125,7 +125,8 @@ async function readSubscriptions(
   const rows = await server.query<SubscriptionRow>(
     "survey.subscriptions",
     `select s.subname as name, s.subenabled as enabled, t.apply_error_count::text as errors,
-            s.subsynccommit = 'off' as late, s.oid, null as origin
+            -- One that the extension made belongs to the superuser, and cannot be made another.
+            s.subsynccommit = 'off' and pg_has_role(s.subowner, 'usage') as late, s.oid, null as origin
      from pg_subscription s left join pg_stat_subscription_stats t on t.subid = s.oid
      where s.subname = any($1) and s.subslotname = s.subname`,
     [names],

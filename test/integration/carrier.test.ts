@@ -1,4 +1,5 @@
 /** A carrier by itself: what it does to a link when things happen at once. */
+import { readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../src/kernel/wait.ts";
@@ -43,21 +44,31 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-test("a link that breaks again while it is mended is not mended twice at the same time", async () => {
-  const reports: string[] = [];
-  const id = { databaseId: 1, direction: "catalog" } as const;
+const id = { databaseId: 1, direction: "catalog" } as const;
+
+function newCarrier(
+  options: ConstructorParameters<typeof Carrier>[1],
+  startsSlowly: boolean,
+  report: (message: string) => void = () => undefined,
+): Carrier {
   const { address, name } = link.subscriber;
-  const carrier = new Carrier(
+  return new Carrier(
     {
       home: pools.open("home", address, name),
       region: pools.open("server", address, "postgres"),
       openLink: async () => link,
       reopenLink: async () => link,
       capacity: { directory: 1, catalog: 1 },
-      report: (message) => reports.push(message),
+      startsSlowly: { directory: startsSlowly, catalog: startsSlowly },
+      report,
     },
-    { idleMs: 50, retryMs: 20 },
+    options,
   );
+}
+
+test("a link that breaks again while it is mended is not mended twice at the same time", async () => {
+  const reports: string[] = [];
+  const carrier = newCarrier({ idleMs: 50, retryMs: 20 }, false, (message) => reports.push(message));
   carrier.start();
   // Whoever makes a slot waits for every transaction that has written.
   const writer = new pg.Client({ connectionString: server.url(link.publisher.name) });
@@ -87,4 +98,44 @@ test("a link that breaks again while it is mended is not mended twice at the sam
   await expect.poll(() => findUnrest(installation)).toEqual([]);
   expect(await findDifferences(installation)).toEqual([]);
   await carrier.stop();
+});
+
+test("where workers start slowly, the launcher is asked again until there is one, and the link is kept awake", async () => {
+  const subscriber = server.url(link.subscriber.name);
+  const enables = () => readFileSync(`${server.dataFolder}.log`, "utf8").split("subscription.enable").length - 1;
+  const configure = async (value: string) => {
+    await sql(subscriber, `alter system set log_statement = ${value}`);
+    await sql(subscriber, "select pg_reload_conf()");
+    await eventually(
+      async () =>
+        (await sql<{ v: string }>(subscriber, "select current_setting('log_statement') as v"))[0]?.v === value,
+    );
+  };
+  await configure("ddl");
+  const [{ connection } = { connection: "" }] = await sql<{ connection: string }>(
+    subscriber,
+    "select subconninfo as connection from pg_subscription where subname = $1",
+    [link.name],
+  );
+  const connect = (to: string) =>
+    sql(subscriber, `alter subscription ${link.name} connection '${to.replaceAll("'", "''")}'`);
+  // Nobody listens there, so that there is no worker, as while the launcher waits.
+  await connect(connection.replace(/port='\d+'/, "port='1'"));
+  const carrier = newCarrier({ idleMs: 50, stallMs: 60_000, askAgainMs: 20, slowIdleMs: 60_000 }, true);
+  carrier.start();
+  await carrier.nudge(id);
+  await eventually(async () => enables() > 3);
+  expect(enables()).toBeGreaterThan(3);
+  await connect(connection);
+  const atEnd = () =>
+    sql(
+      server.url("postgres"),
+      "select from pg_replication_slots where slot_name = $1 and active and confirmed_flush_lsn >= pg_current_wal_flush_lsn()",
+      [link.name],
+    );
+  expect(await eventually(async () => (await atEnd()).length === 1)).toBe(true);
+  expect(await waitFor(async () => (carrier.isBusy(id) ? undefined : true), { timeoutMs: 500 })).toBeUndefined();
+  await carrier.stop();
+  await configure("none");
+  await expect.poll(() => findUnrest(installation)).toEqual([]);
 });

