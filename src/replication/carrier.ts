@@ -183,6 +183,9 @@ export class Carrier {
       directories.length === 0 ? undefined : observeHome(this.#context.home, namesOf(directories), freshDirectories),
       catalogs.length === 0 ? undefined : observeRegion(this.#context.region, namesOf(catalogs)),
     ]);
+    // Nothing that was read is used: a ticket must not be answered by what was confirmed on another history.
+    if (home !== undefined) this.#requireTimeline("home", home.timeline);
+    if (region !== undefined) this.#requireTimeline("region", region.timeline);
     const take = (runtimes: readonly Runtime[], observed: Observation | undefined) => {
       if (observed === undefined) return;
       for (const runtime of runtimes) {
@@ -237,6 +240,12 @@ export class Carrier {
     }
   }
 
+  #requireTimeline(server: "home" | "region", timeline: string): void {
+    if (timeline === this.#context.timelines[server]) return;
+    this.#context.onFork();
+    throw new Error(`the ${server} server was promoted or restored`);
+  }
+
   async #wake(runtime: Runtime): Promise<void> {
     // Without its publication the stream would skip changes (18) or end (before). Home's costs nothing to look at;
     // a region's is looked at by the sweep.
@@ -256,9 +265,15 @@ export class Carrier {
     if (!published) this.#fail(runtime, DAMAGE.publicationChanged);
   }
 
-  /** Over a connection that is open: the tenant database's may have to be made. */
-  #applyErrors({ id, link }: Runtime): Promise<number> {
-    return applyErrors(id.direction === "directory" ? this.#context.region : this.#context.home, link.name);
+  /**
+   * Over a connection that is open: the tenant database's may have to be made. Also sees whether the subscriber was promoted;
+   * of the publisher the look does.
+   */
+  async #applyErrors({ id, link }: Runtime): Promise<number> {
+    const subscriber = id.direction === "directory" ? "region" : "home";
+    const { errors, timeline } = await applyErrors(this.#context[subscriber], link.name);
+    this.#requireTimeline(subscriber, timeline);
+    return errors;
   }
 
   async #isPublished(runtime: Runtime): Promise<boolean> {

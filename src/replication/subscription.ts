@@ -3,6 +3,7 @@ import { formatConnectionString } from "#postgres/connection-url";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import type { DatabaseKind, Queryable, Session } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { TIMELINE_SQL } from "#postgres/server-history";
 import type { Link } from "#replication/link";
 
 /** CREATE SUBSCRIPTION connects to the publisher from the subscriber's server; beyond this it gives up. */
@@ -68,16 +69,21 @@ export async function refreshConnection(link: Link): Promise<void> {
 }
 
 /**
- * How often applying has failed since the subscription was made; 0 when there is none. `server` is any database of the
- * subscriber's server: one that is open already need not be connected to.
+ * How often applying has failed since the subscription was made, 0 when there is none; and the timeline that the subscriber's
+ * server writes. `server` is any database of it: one that is open already need not be connected to.
  */
-export async function applyErrors(server: Queryable<DatabaseKind>, name: string): Promise<number> {
-  const [row] = await server.query<{ errors: string }>(
+export async function applyErrors(
+  server: Queryable<DatabaseKind>,
+  name: string,
+): Promise<{ errors: number; timeline: string }> {
+  const [row] = await server.query<{ errors: string; timeline: string }>(
     "subscription.errors",
-    "select apply_error_count::text as errors from pg_stat_subscription_stats where subname = $1",
+    `select ${TIMELINE_SQL} as timeline, coalesce((
+       select apply_error_count from pg_stat_subscription_stats where subname = $1 limit 1), 0)::text as errors`,
     [name],
   );
-  return Number(row?.errors ?? 0);
+  if (row === undefined) throw new Error("the server returned no row");
+  return { errors: Number(row.errors), timeline: row.timeline };
 }
 
 /**

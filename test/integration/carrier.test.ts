@@ -54,6 +54,8 @@ test("a link that breaks again while it is mended is not mended twice at the sam
       openLink: async () => link,
       reopenLink: async () => link,
       capacity: { directory: 1, catalog: 1 },
+      timelines: { home: "00000001", region: "00000001" },
+      onFork: () => undefined,
       report: (message) => reports.push(message),
     },
     { idleMs: 50, retryMs: 20 },
