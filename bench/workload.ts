@@ -10,7 +10,7 @@ import { newId, newRoutedId } from "../src/kernel/ids.ts";
 import { waitFor } from "../src/kernel/wait.ts";
 import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
 import type { Services } from "../src/operations/services.ts";
-import { connected } from "./servers.ts";
+import { connected, sql } from "./servers.ts";
 
 export const WORKLOAD = { organizations: 50, users: 1_000, resources: 5_000, comments: 30 };
 
@@ -108,7 +108,7 @@ async function addContent(url: string, places: readonly Place[]): Promise<Target
 /** Until members are in the region and resources at home. */
 async function untilCarried(homeUrl: string, tenantUrl: string): Promise<void> {
   const count = async (url: string, table: string) =>
-    connected(url, async (client) => Number((await client.query(`select count(*) from ${table}`)).rows[0]?.count));
+    Number((await sql<{ count: string }>(url, `select count(*) from ${table}`))[0]?.count);
   const done = await waitFor(
     async () =>
       (await count(tenantUrl, "tenantry.directory_members")) === WORKLOAD.users &&

@@ -9,6 +9,7 @@ import {
   type ReplicationRunner,
   startReplication,
 } from "#operations/carry-replication";
+import { noticeHomeHistory } from "#operations/notice-home-history";
 import { noticeHomeAddress } from "#operations/renew-subscriptions";
 import { startOperationRunner } from "#operations/operation-runner";
 import { closeServices, createServices, type Services, signInAsApi } from "#operations/services";
@@ -74,6 +75,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   rollback.defer(() => closeServices(services));
   let replication: ReplicationRunner | undefined;
   if (role !== "api") {
+    await noticeHomeHistory(services.home);
     await noticeHomeAddress(services);
     const runner = await startOperationRunner(services);
     rollback.defer(() => runner.stop());

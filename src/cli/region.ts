@@ -4,6 +4,7 @@ import { output, type OutputOptions, readInput } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { checkRegion, getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
+import { readRegionRoom, type ServerRoom } from "#operations/region-room";
 import { retireRegion } from "#operations/retire-region";
 import { updateRegion } from "#operations/update-region";
 
@@ -46,7 +47,7 @@ export function regionCommand(): Command {
     );
   region
     .command("check <key>")
-    .description("probe a region's server: version, rights, slots and the like in use; exit code 1 when it will not do")
+    .description("what a region's server is, may and has room for; exit code 1 when it cannot take a database")
     .option("--json", "print one JSON object")
     .action((key: string, options: OutputOptions) => withServices((services) => check(services, key, options)));
   region
@@ -86,14 +87,31 @@ export function regionCommand(): Command {
 type Services = Parameters<Parameters<typeof withServices>[0]>[0];
 
 async function check(services: Services, key: string, options: OutputOptions): Promise<void> {
-  const { probe, obstacle, advice } = await checkRegion(services, OPERATOR, await getRegion(services, key));
-  output(options, { ...probe, obstacle: obstacle ?? null, advice }, [
+  const region = await getRegion(services, key);
+  const { probe, obstacle, advice } = await checkRegion(services, OPERATOR, region);
+  const { servers, shortage } = await readRegionRoom(services, OPERATOR, region);
+  output(options, { ...probe, obstacle: obstacle ?? null, advice, servers, shortage: shortage ?? null }, [
     `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
-    ...probe.headroom.map(({ setting, limit, used }) => `  ${setting} ${used} of ${limit}`),
+    ...servers.flatMap(describeRoom),
     ...advice,
-    obstacle ?? "It will do.",
+    obstacle ?? shortage ?? "It will do.",
   ]);
-  if (obstacle !== undefined) process.exitCode = 1;
+  if (obstacle !== undefined || shortage !== undefined) process.exitCode = 1;
+}
+
+function describeRoom({ server, standing, connections }: ServerRoom): string[] {
+  const line = (cells: readonly (string | number)[]) =>
+    `  ${String(cells[0]).padEnd(34)}${cells
+      .slice(1)
+      .map((cell) => String(cell).padStart(9))
+      .join("")}`;
+  return [
+    line([server, "limit", "ours", "others'", "reserve", "left"]),
+    ...standing.map(({ setting, limit, ours, others, reserve, left }) =>
+      line([setting, limit ?? "-", ours, others, reserve, left ?? "-"]),
+    ),
+    ...connections.map(({ database, connections: open }) => `    ${open} to ${database}`),
+  ];
 }
 
 function describe({ key, name, host, port, subscriptionMethod }: Region): string {

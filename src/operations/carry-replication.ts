@@ -5,13 +5,15 @@
 import { randomBytes } from "node:crypto";
 import { ensureApiRoleIn } from "#directory/api-role";
 import { listCarriedRegions, listReplicatedDatabases } from "#directory/replicated-databases";
-import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
+import { MAINTENANCE_DATABASE, regionAddress, regionServer } from "#directory/regions";
+import { TenantryError } from "#kernel/errors";
 import { Turns } from "#kernel/turns";
 import { delay } from "#kernel/wait";
 import { redactedMessage } from "#kernel/redaction";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { Session } from "#postgres/database";
 import { probeServer, startsWorkersSlowly } from "#postgres/probe";
+import { readServerHistory } from "#postgres/server-history";
 import { LOCK_CLASS, tryLock, unlock } from "#postgres/session-lock";
 import { Carrier } from "#replication/carrier";
 import type { CarrierOptions } from "#replication/carrier-options";
@@ -20,6 +22,7 @@ import type { Link } from "#replication/link";
 import { linkName, scoutName } from "#replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#replication/nudge";
 import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#replication/sweep";
+import { noticeHomeHistory } from "#operations/notice-home-history";
 import { REGION_CHANNEL, type Services } from "#operations/services";
 import { linksAt } from "#operations/tenant-links";
 
@@ -98,7 +101,11 @@ export async function startReplication(services: Services, options: ReplicationO
     dropped: drop,
     gained: async (regionId) => {
       stale.delete(regionId);
-      carried.set(regionId, await carryRegion(services, regionId, options));
+      const beginAnew = () => {
+        stale.add(regionId);
+        lookNow();
+      };
+      carried.set(regionId, await carryRegion(services, regionId, options, beginAnew));
     },
     lost: async () => {
       await Promise.allSettled([...carried.keys()].map(drop));
@@ -192,14 +199,18 @@ async function takeRegions(
   }
 }
 
-async function carryRegion(services: Services, regionId: string, options: ReplicationOptions) {
-  const address = await regionAddress(services, regionId);
+async function makeCarrier(services: Services, regionId: string, options: ReplicationOptions, beginAnew: () => void) {
+  const { address, systemIdentifier } = await regionServer(services, regionId);
   const region = services.pools.open("server", address, MAINTENANCE_DATABASE);
   const [homeProbe, regionProbe, regions] = await Promise.all([
     probeServer(services.home),
     probeServer(region),
     listCarriedRegions(services),
   ]);
+  if (regionProbe.systemIdentifier !== systemIdentifier)
+    throw new TenantryError("CONFLICT", "Another server answers at the region's address.");
+  await noticeHomeHistory(services.home);
+  const [homeHistory, regionHistory] = await Promise.all([readServerHistory(services.home), readServerHistory(region)]);
   const openAt = async (id: LinkId, at: ServerAddress): Promise<Link | undefined> => {
     const [row] = await listReplicatedDatabases(services, { databaseId: id.databaseId });
     return row === undefined ? undefined : linksAt(services, row, at)?.[id.direction];
@@ -212,9 +223,24 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   const capacity = placesFor(homeProbe, regionProbe, regions.length);
   const startsSlowly = { directory: startsWorkersSlowly(regionProbe), catalog: startsWorkersSlowly(homeProbe) };
   const carrier = new Carrier(
-    { home: services.home, region, openLink, reopenLink, capacity, startsSlowly, report },
+    {
+      home: services.home,
+      region,
+      openLink,
+      reopenLink,
+      capacity,
+      startsSlowly,
+      timelines: { home: homeHistory.timeline, region: regionHistory.timeline },
+      onFork: beginAnew,
+      report,
+    },
     options.carrier,
   );
+  return { carrier, region, openLink, report };
+}
+
+async function carryRegion(services: Services, regionId: string, options: ReplicationOptions, beginAnew: () => void) {
+  const { carrier, region, openLink, report } = await makeCarrier(services, regionId, options, beginAnew);
   carrier.start();
   // Where home or the server was restored, the API's password there may be another one.
   await ensureApiRoleIn(services, regionId).catch((error: unknown) => report("the API's role was not checked", error));
@@ -229,7 +255,17 @@ async function carryRegion(services: Services, regionId: string, options: Replic
     ]);
     const nameOf = (id: LinkId) => linkName(services.installation, id.databaseId, id.direction);
     const newScoutName = () => scoutName(services.installation, randomBytes(6).toString("hex"));
-    const context = { home: services.home, region, links, nameOf, openLink, carrier, checkedAt, newScoutName };
+    const context = {
+      home: services.home,
+      regionId,
+      region,
+      links,
+      nameOf,
+      openLink,
+      carrier,
+      checkedAt,
+      newScoutName,
+    };
     await sweepTurns.take(() => sweep(context, options.limits));
   };
   const sweeping = (async () => {

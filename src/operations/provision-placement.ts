@@ -8,14 +8,13 @@ import { findPlacementById, type Placement, setPlacementState } from "#directory
 import { TenantryError } from "#kernel/errors";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
-import { readRoom } from "#postgres/probe";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
-import { findShortage } from "#replication/capacity";
 import { establishLink } from "#replication/establish";
 import { nudge } from "#replication/nudge";
 import { classifyFailure } from "#operations/failure";
 import type { OperationRun } from "#operations/operation-run";
+import { readRoom } from "#operations/region-room";
 import { databaseExists, ensureTemplate } from "#operations/template-database";
 import type { Services } from "#operations/services";
 import { tenantLinks } from "#operations/tenant-links";
@@ -66,11 +65,7 @@ async function provision(
 
 /** Running out in the middle would leave tables that never get ready: see before beginning. */
 async function requireRoom(services: Services, server: ServerDatabase): Promise<void> {
-  const [home, region] = await Promise.all([readRoom(services.home), readRoom(server)]);
-  const isOne = home.systemIdentifier === region.systemIdentifier;
-  const shortage =
-    findShortage("Home's server", home, isOne ? 2 : 1) ??
-    (isOne ? undefined : findShortage("The region's server", region, 1));
+  const { shortage } = await readRoom(services, server);
   if (shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
 }
 
@@ -114,6 +109,23 @@ async function ensureDatabase(
 }
 
 /**
+ * A home that was restored, or whose standby took over, may have forgotten a grant and give its database's number again. The
+ * database knows for whom it was made.
+ */
+async function refuseForgotten(database: TenantDatabase, placement: Placement): Promise<void> {
+  const others = await database.query(
+    "identity.others",
+    "select from tenantry.directory_organizations where organization_id <> $1 limit 1",
+    [placement.organizationId],
+  );
+  if (others.length > 0)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${placement.database} on the region's server is another organization's, whom home has forgotten: rename it.`,
+    );
+}
+
+/**
  * Writes into the database which one it is. Refuses a database that says it is another one. Returns the version of its
  * schema: an earlier attempt may have made it, from the template of another program.
  */
@@ -133,5 +145,6 @@ async function ensureIdentity(services: Services, database: TenantDatabase, plac
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
     );
+  if (placement.isolation === "DEDICATED") await refuseForgotten(database, placement);
   return identity.version;
 }

@@ -7,3 +7,8 @@ export function parseLsn(text: string): Lsn {
   if (match === null) throw new RangeError("not a log sequence number");
   return ((BigInt(`0x${match[1]}`) << 32n) | BigInt(`0x${match[2]}`)) as Lsn;
 }
+
+/** Writes it as PostgreSQL does. */
+export function formatLsn(lsn: Lsn): string {
+  return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`.toUpperCase();
+}

@@ -28,29 +28,6 @@ export type ServerProbe = {
   headroom: Headroom[];
 };
 
-/** The part of the probe that a grant asks anew: who the server is, and its slots and origins. */
-export type Room = Pick<ServerProbe, "systemIdentifier" | "headroom">;
-
-/** Reads it without what makes the whole probe slow, such as looking through the extensions on disk. */
-export async function readRoom(connection: Queryable<DatabaseKind>): Promise<Room> {
-  const [row] = await connection.query<Room>(
-    "probe.room",
-    `select system_identifier::text as "systemIdentifier", json_build_array(
-       json_build_object('setting', 'max_replication_slots',
-         'limit', current_setting('max_replication_slots')::int,
-         'used', (select count(*) from pg_replication_slots)),
-       json_build_object(
-         'setting', case when current_setting('max_active_replication_origins', true) is null
-                    then 'max_replication_slots' else 'max_active_replication_origins' end,
-         'limit', coalesce(current_setting('max_active_replication_origins', true),
-                           current_setting('max_replication_slots'))::int,
-         'used', (select count(*) from pg_replication_origin))) as headroom
-     from pg_control_system()`,
-  );
-  if (row === undefined) throw new Error("the probe returned no row");
-  return row;
-}
-
 /** The oldest and newest major versions that Tenantry is made for. */
 export const SUPPORTED_MAJORS = { min: 15, max: 18 } as const;
 

@@ -1,5 +1,6 @@
 /** How many links may be awake at once: what the servers have room for, less a reserve for others. Pure. */
-import type { Room, ServerProbe } from "#postgres/probe";
+import type { ServerProbe } from "#postgres/probe";
+import type { ServerCapacity, Usage } from "#postgres/server-capacity";
 import type { Direction } from "#replication/names";
 
 /** More at once gains nothing: a server has that many cores at most to decode with. */
@@ -32,24 +33,53 @@ function limitOf(probe: ServerProbe, setting: string): number {
   return found === undefined ? 0 : found.limit;
 }
 
-/** Slots that a sweep needs for its own time. */
-const SCOUTS = 1;
+/** What is kept of a setting for others and for mending: a share of it, and a number at least. */
+type Reserve = { share: number; least: number };
+
+// A slot or an origin is held also at rest, so what is given away stays away: mending, a sweep's own slot, a standby's and
+// grants at the same moment live on the rest. The others are taken in turns, see placesFor.
+const HELD: Reserve = { share: 0.1, least: 2 };
+const IN_TURNS: Reserve = { share: 0.25, least: 0 };
+const RESERVES: Record<string, Reserve> = {
+  max_replication_slots: HELD,
+  "max_replication_slots (origins)": HELD,
+  max_active_replication_origins: HELD,
+  max_wal_senders: IN_TURNS,
+  max_logical_replication_workers: IN_TURNS,
+  max_worker_processes: IN_TURNS,
+};
+
+/** How a server stands with one setting; `left` is what Tenantry may still take, null where nothing bounds it. */
+export type Standing = Usage & { reserve: number; left: number | null };
+
+/** What is kept and what is left of everything that a server bounds. */
+export function standingOf({ usage }: ServerCapacity): Standing[] {
+  return usage.map((one) => {
+    const { share, least } = RESERVES[one.setting] ?? { share: 0, least: 0 };
+    const reserve = one.limit === null ? 0 : Math.max(least, Math.ceil(one.limit * share));
+    const left = one.limit === null ? null : Math.max(0, one.limit - one.ours - one.others - reserve);
+    return { ...one, reserve, left };
+  });
+}
 
 /**
  * The setting that keeps a server from taking one more tenant database, in one sentence; undefined when it fits. Each of the
- * two sides of a tenant database takes a slot and an origin: `sides` is 2 where home and region are one server.
+ * two sides of a tenant database takes a slot and an origin: `sides` is 2 where home and region are one server. Of what is
+ * taken in turns only what others hold counts.
  */
-export function findShortage(server: string, probe: Room, sides: 1 | 2): string | undefined {
-  const needed = new Map<string, number>();
-  const slots = "max_replication_slots";
-  const origins = probe.headroom.find(({ setting }) => setting === "max_active_replication_origins")?.setting ?? slots;
-  needed.set(slots, sides + SCOUTS);
-  // Until 17 the one setting bounds both, each for itself.
-  needed.set(origins, Math.max(needed.get(origins) ?? 0, sides));
-  for (const [setting, count] of needed) {
-    for (const { limit, used } of probe.headroom.filter((one) => one.setting === setting))
-      if (limit - used < count)
-        return `${server} has no room for one more tenant database: ${setting} is ${limit}, ${used} are in use and ${count} are needed. Raise it and restart that server.`;
+export function findShortage(server: string, capacity: ServerCapacity, sides: 1 | 2): string | undefined {
+  for (const { setting, limit, ours, others, reserve } of standingOf(capacity)) {
+    if (limit === null) continue;
+    const isHeld = RESERVES[setting] === HELD;
+    const needed = isHeld ? sides : 1;
+    const kept = isHeld ? reserve : 0;
+    const missing = (RESERVES[setting] === IN_TURNS ? 0 : ours) + others + kept + needed - limit;
+    if (missing <= 0) continue;
+    const used = `${ours} are Tenantry's, ${others} others', ${kept} kept free`;
+    return (
+      `${server} has no room for one more tenant database: ${setting} is ${limit}, ${used} and ${needed} needed. ` +
+      `Raise it by ${missing} at least and restart that server.`
+    );
   }
   return undefined;
 }

@@ -45,6 +45,10 @@ export type CarrierContext = {
   startsSlowly: Record<Direction, boolean>;
   /** How many links of each direction may be awake at once. */
   capacity: Record<Direction, number>;
+  /** The timelines that the servers wrote when the carrier began: on others its answers would be worth nothing. */
+  timelines: { home: string; region: string };
+  /** A server was promoted: the carrier is to begin anew, with a sweep. */
+  onFork: () => void;
   /** Told about what goes wrong and what was mended, with no secret in it. */
   report: (message: string, error?: unknown) => void;
 };

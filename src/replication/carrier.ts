@@ -9,7 +9,7 @@ import { DAMAGE, type Damage } from "#replication/damage";
 import { recordCarried, recordFailure } from "#replication/link-record";
 import { holdsPlace, type LinkEvent, next } from "#replication/link-state";
 import { mend } from "#replication/establish";
-import { newRuntime, type Runtime } from "#replication/link-runtime";
+import { addTicket, newRuntime, type Runtime } from "#replication/link-runtime";
 import type { Direction } from "#replication/names";
 import { publicationMatches, publishNoMore } from "#replication/publication";
 import { answerTickets, type LinkId } from "#replication/nudge";
@@ -188,6 +188,9 @@ export class Carrier {
       directories.length === 0 ? undefined : observeHome(this.#context.home, namesOf(directories), freshDirectories),
       catalogs.length === 0 ? undefined : observeRegion(this.#context.region, namesOf(catalogs)),
     ]);
+    // Nothing that was read is used: a ticket must not be answered by what was confirmed on another history.
+    if (home !== undefined) this.#requireTimeline("home", home.timeline);
+    if (region !== undefined) this.#requireTimeline("region", region.timeline);
     const take = (runtimes: readonly Runtime[], observed: Observation | undefined) => {
       if (observed === undefined) return;
       for (const runtime of runtimes) {
@@ -256,6 +259,12 @@ export class Carrier {
     });
   }
 
+  #requireTimeline(server: "home" | "region", timeline: string): void {
+    if (timeline === this.#context.timelines[server]) return;
+    this.#context.onFork();
+    throw new Error(`the ${server} server was promoted or restored`);
+  }
+
   async #wake(runtime: Runtime): Promise<void> {
     // Without its publication the stream would skip changes (18) or end (before). Home's costs nothing to look at;
     // a region's is looked at by the sweep.
@@ -275,9 +284,15 @@ export class Carrier {
     if (!published) this.#fail(runtime, DAMAGE.publicationChanged);
   }
 
-  /** Over a connection that is open: the tenant database's may have to be made. */
-  #applyErrors({ id, link }: Runtime): Promise<number> {
-    return applyErrors(id.direction === "directory" ? this.#context.region : this.#context.home, link.name);
+  /**
+   * Over a connection that is open: the tenant database's may have to be made. Also sees whether the subscriber was promoted;
+   * of the publisher the look does.
+   */
+  async #applyErrors({ id, link }: Runtime): Promise<number> {
+    const subscriber = id.direction === "directory" ? "region" : "home";
+    const { errors, timeline } = await applyErrors(this.#context[subscriber], link.name);
+    this.#requireTimeline(subscriber, timeline);
+    return errors;
   }
 
   async #isPublished(runtime: Runtime): Promise<boolean> {
@@ -373,16 +388,8 @@ export class Carrier {
   }
 }
 
-/** Callers wait seconds; of a link that is broken for hours the oldest tickets have nobody left. */
-const MAX_TICKETS = 1_000;
-
 /** A slice grows up to some thousand times: about half an hour. */
 const MAX_SLICE_DOUBLINGS = 10;
-
-function addTicket(tickets: string[], ticket: string): void {
-  tickets.push(ticket);
-  if (tickets.length > MAX_TICKETS) tickets.shift();
-}
 
 function keyOf({ databaseId, direction }: LinkId): string {
   return `${databaseId} ${direction}`;

@@ -16,6 +16,8 @@ export const DAMAGE = {
   subscriberWentBack: { reason: "the subscriber was restored from a backup", reseed: true },
   publisherWentBack: { reason: "the publisher was restored from a backup", reseed: true, doubtsPublisher: true },
   homeDoubted: { reason: "home may have been restored from a backup", reseed: true },
+  homeForked: { reason: "home's server was promoted or restored since the copy was made", reseed: true },
+  regionForked: { reason: "the region's server was promoted or restored since the copy was made", reseed: true },
   confirmsLate: { reason: "the subscription confirms late, as those of older versions did", reseed: false },
   notConnecting: { reason: "the subscription does not connect to its publisher", reseed: false },
   notApplying: { reason: "the subscription cannot apply a change", reseed: false },

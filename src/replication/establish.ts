@@ -1,6 +1,8 @@
 /** Making a link whole. Every function can run again after a crash anywhere. */
 import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
+import { readServerHistory } from "#postgres/server-history";
 import type { Link } from "#replication/link";
+import { recordSeeded } from "#replication/link-record";
 import { dropPublication, ensurePublication, publicationMatches, publishNoMore } from "#replication/publication";
 import { seed } from "#replication/seed";
 import { createSlot, dropSlot, findSlot } from "#replication/slot";
@@ -74,8 +76,15 @@ async function isWhole(link: Link): Promise<boolean> {
  * Publication, slot, seed, subscription: in this order. A change committed before the publication would be lost or
  * halt the subscriber, one committed after the slot is replayed, and the seed reads after the slot was made. The
  * subscription comes last, so where there is one, the copy was seeded. No writer of the source waits.
+ *
+ * The servers' histories are read first: one that is promoted meanwhile is on another than the one that is recorded. They
+ * are recorded before the subscription is made: where there is one, it is known on what its copy rests.
  */
 async function rebuild(link: Link): Promise<void> {
+  const [publisher, subscriber] = await Promise.all([
+    readServerHistory(link.publisher.database),
+    readServerHistory(link.subscriber.database),
+  ]);
   await dropSubscription(link);
   await dropSlot(link);
   if (!(await publicationMatches(link))) {
@@ -84,5 +93,6 @@ async function rebuild(link: Link): Promise<void> {
   }
   await createSlot(link);
   await seed(link);
+  await recordSeeded(link, publisher.history, subscriber.history);
   await createSubscription(link);
 }

@@ -1,5 +1,6 @@
 /** What home remembers of each link. Never the truth about the servers: what was last seen of them. */
 import type { HomeDatabase } from "#postgres/database";
+import { formatLsn, type Lsn, parseLsn } from "#postgres/lsn";
 import type { Link } from "#replication/link";
 import type { LinkId } from "#replication/nudge";
 
@@ -33,6 +34,50 @@ export async function recordCarried(
        -- A catalog counts as checked when its change log was read, not whenever something was carried.
        checked_at = case when $2 = 'directory' or $4 then now() else l.checked_at end`,
     [databaseId, direction, changes ?? [], changes !== undefined, origin?.oid ?? null, origin?.position ?? null],
+  );
+}
+
+/** The copy was seeded while its servers were on these histories. */
+export async function recordSeeded(link: Link, publisher: string, subscriber: string): Promise<void> {
+  const isDirectory = link.direction === "directory";
+  const home = isDirectory ? link.publisher.database : link.subscriber.database;
+  await home.query(
+    "links.seeded",
+    `insert into tenantry.links as l (database_id, direction, home_history, region_history)
+     select id, $2, $3, $4 from tenantry.tenant_databases where id = $1
+     on conflict (database_id, direction) do update set home_history = $3, region_history = $4`,
+    [link.databaseId, link.direction, isDirectory ? publisher : subscriber, isDirectory ? subscriber : publisher],
+  );
+}
+
+/** How far the region's WAL was known to be flushed; undefined: it was never swept. */
+export async function readSeenPosition(home: HomeDatabase, regionId: string): Promise<Lsn | undefined> {
+  const [row] = await home.query<{ position: string | null }>(
+    "regions.seen_position",
+    "select wal_position::text as position from tenantry.region_positions where region_id = $1",
+    [regionId],
+  );
+  return row?.position == null ? undefined : parseLsn(row.position);
+}
+
+/**
+ * Notes how far the region's WAL is flushed. When the server `wentBack`, in the same statement nothing is known any more of
+ * what its links were seeded on.
+ */
+export async function recordPosition(
+  home: HomeDatabase,
+  regionId: string,
+  { position, wentBack }: { position: Lsn; wentBack: boolean },
+): Promise<void> {
+  await home.query(
+    "regions.note_position",
+    `with doubted as (
+       update tenantry.links set region_history = null
+       where $3 and database_id in (select id from tenantry.tenant_databases where region_id = $1)
+     )
+     insert into tenantry.region_positions (region_id, wal_position) select id, $2 from tenantry.regions where id = $1
+     on conflict (region_id) do update set wal_position = excluded.wal_position`,
+    [regionId, formatLsn(position), wentBack],
   );
 }
 

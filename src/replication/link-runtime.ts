@@ -65,3 +65,11 @@ export function newRuntime(id: LinkId, link: Link): Runtime {
     working: 0,
   };
 }
+
+/** Callers wait seconds; of a link that is broken for hours the oldest tickets have nobody left. */
+const MAX_TICKETS = 1_000;
+
+export function addTicket(tickets: string[], ticket: string): void {
+  tickets.push(ticket);
+  if (tickets.length > MAX_TICKETS) tickets.shift();
+}

@@ -1,6 +1,7 @@
 /** One look at a publisher: where its WAL ends and how far given slots are, in one statement. */
 import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#postgres/database";
 import { type Lsn, parseLsn } from "#postgres/lsn";
+import { TIMELINE_SQL } from "#postgres/server-history";
 
 export type SlotSample = {
   confirmed: Lsn | null;
@@ -10,6 +11,8 @@ export type SlotSample = {
 };
 
 export type Observation = {
+  /** The timeline that the server writes now. */
+  timeline: string;
   /** Everything that was committed before the look lies before this position. */
   current: Lsn;
   slots: Map<string, SlotSample>;
@@ -18,6 +21,7 @@ export type Observation = {
 };
 
 type Row = {
+  timeline: string;
   current: string;
   slots: {
     name: string;
@@ -54,7 +58,7 @@ export async function observeHome(
   // The snapshot is taken before the position: what the snapshot shows was committed before it.
   const [row] = await home.query<Row>(
     "observe.home",
-    `select ${CURRENT} as current, ${SLOTS} as slots,
+    `select ${TIMELINE_SQL} as timeline, ${CURRENT} as current, ${SLOTS} as slots,
        (select json_agg(noted) from (
           select database_id, json_agg(id::text) as ids from (
             select database_id, id from tenantry.directory_changes
@@ -73,7 +77,7 @@ export async function observeRegion(region: ServerDatabase, names: readonly stri
 async function observeSlots(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<Row | undefined> {
   const [row] = await server.query<Row>(
     "observe.region",
-    `select ${CURRENT} as current, ${SLOTS} as slots, null as changes`,
+    `select ${TIMELINE_SQL} as timeline, ${CURRENT} as current, ${SLOTS} as slots, null as changes`,
     [names],
   );
   return row;
@@ -82,6 +86,7 @@ async function observeSlots(server: Queryable<DatabaseKind>, names: readonly str
 function read(row: Row | undefined): Observation {
   if (row === undefined) throw new Error("the look returned no row");
   return {
+    timeline: row.timeline,
     current: parseLsn(row.current),
     slots: new Map(
       row.slots.map((slot) => [

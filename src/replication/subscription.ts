@@ -1,6 +1,7 @@
 /** Subscriptions: what pulls a link's changes. The connection string they keep holds a password; it is never read back. */
 import { formatConnectionString } from "#postgres/connection-url";
 import type { Database, DatabaseKind, Queryable } from "#postgres/database";
+import { TIMELINE_SQL } from "#postgres/server-history";
 import type { Link } from "#replication/link";
 import { inItsWay } from "#replication/subscription-method";
 import type { SubscriptionSpec } from "#replication/subscription-way";
@@ -61,16 +62,21 @@ export function dropSubscriptionNamed(database: Database<DatabaseKind>, name: st
 }
 
 /**
- * How often applying has failed since the subscription was made; 0 when there is none. `server` is any database of the
- * subscriber's server: one that is open already need not be connected to.
+ * How often applying has failed since the subscription was made, 0 when there is none; and the timeline that the subscriber's
+ * server writes. `server` is any database of it: one that is open already need not be connected to.
  */
-export async function applyErrors(server: Queryable<DatabaseKind>, name: string): Promise<number> {
-  const [row] = await server.query<{ errors: string }>(
+export async function applyErrors(
+  server: Queryable<DatabaseKind>,
+  name: string,
+): Promise<{ errors: number; timeline: string }> {
+  const [row] = await server.query<{ errors: string; timeline: string }>(
     "subscription.errors",
-    "select apply_error_count::text as errors from pg_stat_subscription_stats where subname = $1",
+    `select ${TIMELINE_SQL} as timeline, coalesce((
+       select apply_error_count from pg_stat_subscription_stats where subname = $1 limit 1), 0)::text as errors`,
     [name],
   );
-  return Number(row?.errors ?? 0);
+  if (row === undefined) throw new Error("the server returned no row");
+  return { errors: Number(row.errors), timeline: row.timeline };
 }
 
 /**

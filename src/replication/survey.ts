@@ -4,6 +4,7 @@
  */
 import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#postgres/database";
 import { parseLsn } from "#postgres/lsn";
+import { readServerHistory } from "#postgres/server-history";
 import { DAMAGE, type Damage } from "#replication/damage";
 import type { LinkId } from "#replication/nudge";
 import { readOrigins } from "#replication/subscription";
@@ -18,6 +19,10 @@ export type LinkSurvey = {
   confirmsLate: boolean;
   /** The subscriber remembers less than it did: it was restored from a backup. */
   subscriberWentBack: boolean;
+  /** Home's server is on another history than when the link was seeded, or nobody knows on which it was. */
+  homeForked: boolean;
+  /** The same of the region's server. */
+  regionForked: boolean;
   /** The subscriber has seen positions that the publisher has not reached: the publisher was restored. */
   publisherWentBack: boolean;
   /** Awake: the subscription is enabled. */
@@ -53,6 +58,7 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
   // One after the other: what was recorded is not later than what the subscriber has seen, nor that than the publisher's end.
   // Read at once, a link that is carried meanwhile would look as if a server had gone back.
   const [records, publications] = await Promise.all([readRecords(home, links), readPublications(home, names)]);
+  const [homeHistory, regionHistory] = await Promise.all([readServerHistory(home), readServerHistory(region)]);
   const subscriptions = await Promise.all([readSubscriptions(home, names), readSubscriptions(region, names)]);
   const slots = await Promise.all([readSlots(home, names), readSlots(region, names)]);
   const slotOf = new Map(slots.flat().map((row) => [row.name, row]));
@@ -69,6 +75,8 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
       hasSubscription: subscription !== undefined,
       confirmsLate: subscription?.late === true,
       ...findTimeTravel(subscription, slot, record),
+      homeForked: record?.home_history !== homeHistory.history,
+      regionForked: record?.region_history !== regionHistory.history,
       enabled: subscription?.enabled === true,
       hasPublication: id.direction === "catalog" || publications.has(name),
       retainedBytes: Number(slot?.retained ?? 0),
@@ -90,6 +98,8 @@ export function findDamage(link: LinkSurvey): Damage | undefined {
   if (!link.hasPublication) return DAMAGE.publicationChanged;
   if (link.subscriberWentBack) return DAMAGE.subscriberWentBack;
   if (link.publisherWentBack) return DAMAGE.publisherWentBack;
+  if (link.homeForked) return DAMAGE.homeForked;
+  if (link.regionForked) return DAMAGE.regionForked;
   return link.confirmsLate ? DAMAGE.confirmsLate : undefined;
 }
 
@@ -164,6 +174,8 @@ function findTimeTravel(
 type RecordRow = {
   subscription_oid: number | null;
   origin: string | null;
+  home_history: string | null;
+  region_history: string | null;
   database_id: number;
   direction: string;
   waiting: boolean;
@@ -176,6 +188,7 @@ async function readRecords(home: HomeDatabase, links: readonly LinkId[]): Promis
   const rows = await home.query<RecordRow>(
     "survey.records",
     `select given.database_id, given.direction, l.failure, l.subscription_oid, l.origin_lsn::text as origin,
+            l.home_history, l.region_history,
             l.waiting_since is not null or (given.direction = 'directory' and exists (
               select from tenantry.directory_changes c where c.database_id = given.database_id)) as waiting,
             extract(epoch from now() - l.waiting_since)::float8 as waiting_seconds,

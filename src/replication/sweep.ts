@@ -5,10 +5,11 @@
  */
 import { forEachOf } from "#kernel/turns";
 import type { HomeDatabase, ServerDatabase } from "#postgres/database";
+import { readServerHistory } from "#postgres/server-history";
 import type { Carrier } from "#replication/carrier";
 import { DAMAGE } from "#replication/damage";
 import type { Link } from "#replication/link";
-import { recordChecked } from "#replication/link-record";
+import { readSeenPosition, recordChecked, recordPosition } from "#replication/link-record";
 import type { Direction } from "#replication/names";
 import type { LinkId } from "#replication/nudge";
 import { publicationMatches } from "#replication/publication";
@@ -26,6 +27,7 @@ export const SWEEP_DEFAULTS: SweepLimits = { maxRetainedBytes: 32 * 1024 * 1024,
 
 export type SweepContext = {
   home: HomeDatabase;
+  regionId: string;
   region: ServerDatabase;
   /** The links that should be whole: those of databases with an active placement in the region. */
   links: readonly LinkId[];
@@ -49,6 +51,7 @@ const MAX_CHANGES = 10_000;
 export async function sweep(context: SweepContext, limits: SweepLimits): Promise<void> {
   const due: LinkId[] = [];
   const untouched: LinkId[] = [];
+  await noticeSetback(context);
   const writes = await readWriteCounts(context);
   for (const link of await surveyLinks(context, context.links)) {
     const { id } = link;
@@ -66,6 +69,17 @@ export async function sweep(context: SweepContext, limits: SweepLimits): Promise
   if (untouched.length > 0) await recordChecked(context.home, untouched);
   const of = (direction: Direction) => due.filter((id) => id.direction === direction);
   await Promise.all([checkDirectories(context, of("directory")), checkCatalogs(context, of("catalog"), writes)]);
+}
+
+/**
+ * A server whose WAL ends before where it was flushed once has been restored, and has forgotten what it had applied and
+ * written since. Noted so that it stays known until each link was reseeded. What is known is read first: a sweep beside
+ * this one could note more meanwhile.
+ */
+async function noticeSetback({ home, regionId, region }: SweepContext): Promise<void> {
+  const seen = await readSeenPosition(home, regionId);
+  const { flushed } = await readServerHistory(region);
+  await recordPosition(home, regionId, { position: flushed, wentBack: seen !== undefined && flushed < seen });
 }
 
 /**

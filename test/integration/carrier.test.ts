@@ -60,6 +60,8 @@ function newCarrier(
       reopenLink: async () => link,
       capacity: { directory: 1, catalog: 1 },
       startsSlowly: { directory: startsSlowly, catalog: startsSlowly },
+      timelines: { home: "00000001", region: "00000001" },
+      onFork: () => undefined,
       report,
     },
     options,

@@ -31,7 +31,12 @@ test("regions, organizations, access and its end", async () => {
   const { password } = new URL(serverUrl("eu"));
   expect(added.output).not.toContain(password);
   expect((await tenantry(["region", "list"])).output).toMatch(/^eu {2}Europe {2}127/);
-  expect(await tenantry(["region", "check", "eu", "--json"])).toMatchObject({ code: 0, json: { obstacle: null } });
+  const checked = await tenantry(["region", "check", "eu", "--json"]);
+  expect(checked).toMatchObject({ code: 0, json: { obstacle: null, shortage: null } });
+  expect(checked.json.servers.map(({ server }: { server: string }) => server)).toEqual(["home", "region"]);
+  expect((await tenantry(["region", "check", "eu"])).output).toMatch(
+    /^ {2}max_replication_slots +\d+ +0 +\d+ +\d+ +\d+$/m,
+  );
   const organization = (await tenantry(["org", "create", "Acme", "--json"])).json.id;
   expect((await tenantry(["org", "list"])).output).toContain(`${organization}  Acme`);
   const granted = await tenantry(["grant", organization, "eu", "--json"]);

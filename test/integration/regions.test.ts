@@ -160,13 +160,24 @@ test("a region is retired when nothing is placed in it, and nothing of ours stay
 });
 
 test("a grant that would not fit is refused with the setting's name, and made when there is room", async () => {
-  await using own = await startServer({ settings: { max_replication_slots: "3" } });
+  await using own = await startServer({ settings: { max_replication_slots: "5" } });
   await registerRegion(app, "small", own.url());
+  // Somebody else's slot counts, and stays.
+  const slot = "select pg_create_physical_replication_slot('somebody')";
+  await sql(own.url("postgres"), slot);
   const organizations = await Promise.all(["A", "B", "C"].map((name) => createOrganization(app, name)));
+  const [shared = "", joining = ""] = await Promise.all(["E", "F"].map((name) => createOrganization(app, name)));
+  expect((await grant(app, shared, "small", "SHARED")).state).toBe("ACTIVE");
   const granted: Granted[] = [];
   for (const organization of organizations) granted.push(await grant(app, organization, "small"));
-  expect(granted.map(({ state }) => state)).toEqual(["ACTIVE", "ACTIVE", "FAILED"]);
-  expect(granted[2]?.failure).toContain("max_replication_slots is 3");
+  expect(granted.map(({ state }) => state)).toEqual(["ACTIVE", "FAILED", "FAILED"]);
+  expect(granted[2]?.failure).toContain(
+    "max_replication_slots is 5, 2 are Tenantry's, 1 others', 2 kept free and 1 needed. Raise it by 1 at least",
+  );
+  expect((await grant(app, joining, "small", "SHARED")).state).toBe("ACTIVE");
+  expect(await sql(own.url("postgres"), "select from pg_replication_slots where slot_name = 'somebody'")).toHaveLength(
+    1,
+  );
   const databases = () =>
     sql(own.url("postgres"), "select from pg_database where datname = $1", [granted[2]?.database]);
   expect(await databases()).toEqual([]);
