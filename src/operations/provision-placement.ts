@@ -13,6 +13,7 @@ import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
 import { establishLink } from "#replication/establish";
 import { nudge } from "#replication/nudge";
 import { classifyFailure } from "#operations/failure";
+import { refuseForgotten } from "#operations/forgotten-database";
 import type { OperationRun } from "#operations/operation-run";
 import { readRoom } from "#operations/region-room";
 import { databaseExists, ensureTemplate } from "#operations/template-database";
@@ -109,23 +110,6 @@ async function ensureDatabase(
 }
 
 /**
- * A home that was restored, or whose standby took over, may have forgotten a grant and give its database's number again. The
- * database knows for whom it was made.
- */
-async function refuseForgotten(database: TenantDatabase, placement: Placement): Promise<void> {
-  const others = await database.query(
-    "identity.others",
-    "select from tenantry.directory_organizations where organization_id <> $1 limit 1",
-    [placement.organizationId],
-  );
-  if (others.length > 0)
-    throw new TenantryError(
-      "CONFLICT",
-      `The database ${placement.database} on the region's server is another organization's, whom home has forgotten: rename it.`,
-    );
-}
-
-/**
  * Writes into the database which one it is. Refuses a database that says it is another one. Returns the version of its
  * schema: an earlier attempt may have made it, from the template of another program.
  */
@@ -145,6 +129,6 @@ async function ensureIdentity(services: Services, database: TenantDatabase, plac
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
     );
-  if (placement.isolation === "DEDICATED") await refuseForgotten(database, placement);
+  await refuseForgotten(database, placement);
   return identity.version;
 }

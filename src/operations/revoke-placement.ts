@@ -25,6 +25,7 @@ import { removePublisher, removeSubscriber } from "#replication/establish";
 import type { Link } from "#replication/link";
 import { findManifest } from "#operations/export-format";
 import { exportPlacement } from "#operations/export-placement";
+import { refuseForgotten } from "#operations/forgotten-database";
 import type { OperationRun } from "#operations/operation-run";
 import { cancelOperation, placementSubject } from "#operations/operation";
 import type { Services } from "#operations/services";
@@ -111,6 +112,7 @@ async function stopWrites(context: Context): Promise<boolean> {
   if (!(await beginRevoking(services, placement.id))) return false;
   context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
   if (!(await databaseExists(server, placement.database))) return true;
+  await requireOwn(services, placement, database);
   if (!context.isAlone) {
     await closeToPlacement(database, placement.number);
     return true;
@@ -167,7 +169,6 @@ async function withdrawDirectory(context: Context): Promise<void> {
 const TABLES = ["resources", "comments", "directory_organizations", "directory_members"] as const;
 
 async function count({ services, run, placement, database }: Context): Promise<void> {
-  await requireOwn(services, placement, database);
   const tables: Receipt["tables"] = [];
   for (const table of TABLES) {
     // A sum of digests: no order to sort by and no memory, however many rows there are.
@@ -214,6 +215,7 @@ async function requireOwn(services: Services, placement: Placement, database: Te
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename it, then retry.`,
     );
+  await refuseForgotten(database, placement);
 }
 
 async function exportFirst({ services, run, placement }: Context): Promise<void> {

@@ -276,3 +276,44 @@ test("placementChanged tells each step, and ends when the placement is gone", as
   expect(states.filter((state) => state === "REVOKING").length).toBeGreaterThan(2);
   expect(text).toContain("NOT_FOUND");
 });
+
+test("a database of an organization that home has forgotten is neither used nor dropped", async () => {
+  const { placement, resource } = await filled("Forgotten");
+  const [record] = await sql<{ id: number }>(
+    app.databaseUrl,
+    "select database_id as id from tenantry.placements where id = $1",
+    [placement.id],
+  );
+  // What a home that was restored to an earlier moment has: neither the grant, nor the numbers that it gave.
+  await sql(app.databaseUrl, "delete from tenantry.placements where id = $1", [placement.id]);
+  await sql(app.databaseUrl, "delete from tenantry.tenant_databases where id = $1", [record?.id]);
+  await sql(
+    app.databaseUrl,
+    "select setval(pg_get_serial_sequence('tenantry.tenant_databases', 'id'), $1::int, false)",
+    [record?.id],
+  );
+  const other = await createOrganization(app, "Newcomer");
+  const refused = await grant(app, other, "eu");
+  expect(refused).toMatchObject({ state: "FAILED", database: placement.database });
+  expect(refused.failure).toContain("whom home has forgotten");
+  const input = { placementId: refused.id, confirm: "Newcomer", skipGrace: true };
+  await app.ask(revokeQuery, { input });
+  const revocation = async () =>
+    (await operationsOn(refused.id)).find(({ kind, state }) => kind === "revoke-placement" && state === "FAILED");
+  expect((await eventually(revocation))?.lastError).toContain("whom home has forgotten");
+  const url = `${serverUrl("eu")}/${placement.database}`;
+  expect(await sql(url, "select id from tenantry.resources")).toEqual([{ id: resource }]);
+
+  const server = `${serverUrl("eu")}/postgres`;
+  await sql(server, `alter database ${placement.database} allow_connections false`);
+  await sql(server, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1", [
+    placement.database,
+  ]);
+  await sql(server, `alter database ${placement.database} rename to ${placement.database}_kept`);
+  await sql(server, `alter database ${placement.database}_kept allow_connections true`);
+  await app.ask("mutation ($id: ID!) { retryPlacement(placementId: $id) { state } }", { id: refused.id });
+  const isGone = async () =>
+    (await sql(app.databaseUrl, "select from tenantry.placements where id = $1", [refused.id])).length === 0;
+  expect(await eventually(isGone)).toBe(true);
+  expect(await sql(`${url}_kept`, "select id from tenantry.resources")).toEqual([{ id: resource }]);
+});
