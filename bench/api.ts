@@ -5,12 +5,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { waitFor } from "../src/kernel/wait.ts";
 import { startApp } from "../src/main.ts";
+import { ended, startApiProcess } from "./api-process.ts";
 import type { LoadOrder, LoadResult, Sent } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { sql, startServers } from "./servers.ts";
@@ -41,14 +40,6 @@ type Contestant = {
 
 const JSON_HEADERS = { "content-type": "application/json" };
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 async function startBare(tenantUrl: string): Promise<Contestant> {
   const child = spawn(process.execPath, ["bench/contestants/bare.ts", tenantUrl, "bench", "4"], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -66,29 +57,13 @@ async function startBare(tenantUrl: string): Promise<Contestant> {
 }
 
 async function startOurs(connection: { databaseUrl: string; secretKey: string }): Promise<Contestant> {
-  const port = await freePort();
-  const child = spawn(process.execPath, ["bin/tenantry.js", "start"], {
-    stdio: ["ignore", "ignore", "inherit"],
-    env: {
-      PATH: process.env["PATH"],
-      PORT: String(port),
-      DATABASE_URL: connection.databaseUrl,
-      TENANTRY_SECRET_KEY: connection.secretKey,
-      TENANTRY_ROLE: "api",
-      TENANTRY_AUTH: "bearer",
-      TENANTRY_LOG_LEVEL: "error",
-      // On, and out of reach: the limits are part of the work, refusals are not.
-      TENANTRY_ACTOR_POINTS_PER_SECOND: "100000000",
-      TENANTRY_ORGANIZATION_POINTS_PER_SECOND: "100000000",
-      TENANTRY_ACTOR_CONCURRENCY: "64",
-      TENANTRY_ORGANIZATION_CONCURRENCY: "64",
-    },
+  const { port, child } = await startApiProcess(connection, {
+    // On, and out of reach: the limits are part of the work, refusals are not.
+    TENANTRY_ACTOR_POINTS_PER_SECOND: "100000000",
+    TENANTRY_ORGANIZATION_POINTS_PER_SECOND: "100000000",
+    TENANTRY_ACTOR_CONCURRENCY: "64",
+    TENANTRY_ORGANIZATION_CONCURRENCY: "64",
   });
-  const isReady = () =>
-    fetch(`http://127.0.0.1:${port}/health/ready`)
-      .then(({ ok }) => (ok ? true : undefined))
-      .catch(() => undefined);
-  if ((await waitFor(isReady, { timeoutMs: 30_000 })) === undefined) throw new Error("the API did not start");
   const sent = (key: string, body: object): Sent => ({
     path: "/graphql",
     headers: { ...JSON_HEADERS, authorization: `Bearer ${key}` },
@@ -199,11 +174,7 @@ try {
     )}\n`,
   );
 } finally {
-  for (const { child } of contestants) {
-    const ended = once(child, "exit");
-    child.kill("SIGTERM");
-    await ended;
-  }
+  for (const { child } of contestants) await ended(child);
   await worker.close();
   await servers.stop();
 }

@@ -4,9 +4,6 @@
  * the largest lists that one operation may have, again at once, or after the seconds that it is told (`obeying`).
  * `--rounds=3`, `--seconds=6` for each phase of a round.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { parseArgs } from "node:util";
 import { COMMAND_LINE } from "../src/audit/entry.ts";
 import { OPERATOR } from "../src/auth/actor.ts";
@@ -15,12 +12,12 @@ import { addMember } from "../src/directory/memberships.ts";
 import { createOrganization } from "../src/directory/organizations.ts";
 import { registerRegion } from "../src/directory/regions.ts";
 import { createUser } from "../src/directory/users.ts";
-import { waitFor } from "../src/kernel/wait.ts";
 import { startApp } from "../src/main.ts";
 import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
 import { settleResource } from "../src/operations/settle-writes.ts";
 import { createComment } from "../src/workspace/comments.ts";
 import { createResource } from "../src/workspace/resources.ts";
+import { type ApiProcess, startApiProcess } from "./api-process.ts";
 import { describeMachine } from "./machine.ts";
 import { sql, startServers } from "./servers.ts";
 import { percentile } from "./statistics.ts";
@@ -48,44 +45,6 @@ const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: ser
 const quietLog = { logLevel: "error", prettyLogs: false } as const;
 const worker = await startApp({ ...connection, ...quietLog, role: "worker", host: "127.0.0.1", port: 0 });
 const { services } = worker;
-
-type Api = { url: string; stop: () => Promise<void> };
-
-/** An API process of its own, so that it shares no event loop with those who ask. */
-async function startApi(limits: Record<string, string>): Promise<Api> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  probe.close();
-  const child = spawn(process.execPath, ["bin/tenantry.js", "start"], {
-    stdio: ["ignore", "ignore", "inherit"],
-    env: {
-      PATH: process.env["PATH"],
-      PORT: String(port),
-      DATABASE_URL: connection.databaseUrl,
-      TENANTRY_SECRET_KEY: connection.secretKey,
-      TENANTRY_ROLE: "api",
-      TENANTRY_AUTH: "bearer",
-      TENANTRY_LOG_LEVEL: "error",
-      ...limits,
-    },
-  });
-  const url = `http://127.0.0.1:${port}`;
-  const isReady = () =>
-    fetch(`${url}/health/ready`)
-      .then(({ ok }) => (ok ? true : undefined))
-      .catch(() => undefined);
-  await waitFor(isReady, { timeoutMs: 30_000 });
-  return {
-    url,
-    stop: async () => {
-      const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      await ended;
-    },
-  };
-}
 
 /** An organization with resources and comments in the region, and its keys. */
 async function furnish(name: string, resources: number, comments: number, keys: number): Promise<string[]> {
@@ -133,7 +92,7 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 
 type Phase = { latencies: number[]; quietFailures: number; noisyAnswered: number; noisyRefused: number };
 
-async function runPhase(api: Api, quietKey: string, noisyKeys: string[], obeying: boolean): Promise<Phase> {
+async function runPhase(api: ApiProcess, quietKey: string, noisyKeys: string[], obeying: boolean): Promise<Phase> {
   const phase: Phase = { latencies: [], quietFailures: 0, noisyAnswered: 0, noisyRefused: 0 };
   const until = performance.now() + PHASE_MS;
   const noisy = Array.from({ length: noisyKeys.length === 0 ? 0 : NOISY_CONNECTIONS }, async (_, n) => {
@@ -168,7 +127,7 @@ try {
   await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl: servers.region.url() });
   const [quietKey = ""] = await furnish("quiet", 5, 5, 1);
   const noisyKeys = await furnish("noisy", 100, 10, 3);
-  const [off, on] = [await startApi(OFF), await startApi({})];
+  const [off, on] = [await startApiProcess(connection, OFF), await startApiProcess(connection, {})];
   const sums = new Map<string, Phase>();
   for (let round = 0; round < Number(flags.rounds); round += 1) {
     for (const name of PHASES) {
