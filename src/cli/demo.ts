@@ -1,5 +1,6 @@
 import { inspect, styleText } from "node:util";
 import { Command } from "commander";
+import { print } from "#cli/output";
 import { readConfig } from "#config";
 import { TenantryError } from "#kernel/errors";
 import { embeddedRegionUrls } from "#cli/embedded-servers";
@@ -155,8 +156,4 @@ function id(answer: Answer): string {
 function indent(value: unknown): string {
   const text = inspect(value, { depth: null, breakLength: 100, compact: 4, colors: process.stdout.isTTY });
   return text.replaceAll(/^/gm, "   ");
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

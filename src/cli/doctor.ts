@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
+import { print } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { TenantryError } from "#kernel/errors";
@@ -128,8 +129,4 @@ function bytes(value: number | null): string {
 
 function seconds(value: number | null): string {
   return value === null ? "" : `${value.toFixed(1)} s`;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

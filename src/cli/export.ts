@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
+import { print } from "#cli/output";
 import { withProgress } from "#cli/progress";
 import { onPlacement, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
@@ -35,8 +36,4 @@ async function exportTo(placementId: string, { to, json }: { to: string; json?: 
     for (const file of files) print(`  ${file.file.padEnd(22)} ${file.rows.toLocaleString("en")} rows`);
     print(`${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s. Every file's checksum is in manifest.json.`);
   });
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

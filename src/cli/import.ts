@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
+import { print } from "#cli/output";
 import { withProgress } from "#cli/progress";
 import { onPlacement, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
@@ -52,8 +53,4 @@ function report({ tables, missingMembers, inCatalog }: Imported): void {
   if (count > first.length) print(`  and ${(count - first.length).toLocaleString("en")} more.`);
   if (!inCatalog)
     print("Resources are not all in the catalog at home yet: they arrive as soon as a worker carries the region.");
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { OPERATOR } from "#auth/actor";
 import { type ApiKey, createApiKey, listApiKeys, revokeApiKey } from "#auth/api-keys";
 import { ROLES, type Role } from "#auth/roles";
+import { print } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#kernel/errors";
@@ -98,8 +99,4 @@ async function list({ organization, json }: { organization?: string; json?: bool
 function stateOf({ revokedAt, expiresAt }: ApiKey): string {
   if (revokedAt !== null) return "revoked";
   return expiresAt.getTime() <= Date.now() ? "expired" : "good";
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
+import { print } from "#cli/output";
 import { ProgressBar } from "#cli/progress-bar";
 import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
@@ -162,8 +163,4 @@ export function describeReport(report: FleetReport): string[] {
     `${mark} Schema version ${target}: ${parts.join(", ")}; ${seconds.toFixed(1)} s`,
     ...(left + failed.length > 0 ? ["Run tenantry migrate again to go on."] : []),
   ];
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
+import { print } from "#cli/output";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#kernel/errors";
 import { isUuid } from "#kernel/ids";
@@ -69,8 +70,4 @@ function report(operation: Operation, steps: readonly OperationStep[]): void {
         `          ${steps.map(({ name, finishedAt }) => (finishedAt === null ? `${name} …` : name)).join(", ")}`,
       ),
     );
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -7,6 +7,11 @@ export function output({ json }: OutputOptions, value: object, lines: readonly s
   process.stdout.write(`${json === true ? JSON.stringify(value) : lines.join("\n")}\n`);
 }
 
+/** One line. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 /** Standard input up to its end, without the last line break; for what must not stand on a command line. */
 export async function readInput(): Promise<string> {
   const chunks: Buffer[] = [];
