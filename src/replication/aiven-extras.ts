@@ -50,16 +50,20 @@ export const aivenExtras: SubscriptionWay = {
   drop,
 };
 
+/** Whether the database has the extension. */
+export async function hasAivenExtras(database: Database<DatabaseKind>): Promise<boolean> {
+  const rows = await database.query("extension.find", "select from pg_extension where extname = 'aiven_extras'");
+  return rows.length > 0;
+}
+
 /** With `cascade`, as it can need another one (dblink). */
 async function ensureExtension(database: Database<DatabaseKind>): Promise<void> {
-  const isThere = async () =>
-    (await database.query("extension.find", "select from pg_extension where extname = 'aiven_extras'")).length > 0;
-  if (await isThere()) return;
+  if (await hasAivenExtras(database)) return;
   try {
     await database.query("extension.create", "create extension if not exists aiven_extras cascade");
   } catch (error) {
     // Two at once: the one that comes second fails in one of several ways.
-    if (!(await isThere())) throw error;
+    if (!(await hasAivenExtras(database))) throw error;
   }
 }
 

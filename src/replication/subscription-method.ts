@@ -6,7 +6,7 @@ import { TenantryError } from "#kernel/errors";
 import type { Database, DatabaseKind } from "#postgres/database";
 import { readSubscriptionMethod, type SubscriptionMethod } from "#postgres/probe";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { aivenExtras } from "#replication/aiven-extras";
+import { aivenExtras, hasAivenExtras } from "#replication/aiven-extras";
 import { plainStatements } from "#replication/plain-statements";
 import type { SubscriptionWay } from "#replication/subscription-way";
 
@@ -51,9 +51,4 @@ async function chooseWay(database: Database<DatabaseKind>): Promise<Subscription
     "CAPABILITY_MISSING",
     "The role that Tenantry signs in with may not create subscriptions there any more: `region check` says what to grant.",
   );
-}
-
-async function hasAivenExtras(database: Database<DatabaseKind>): Promise<boolean> {
-  const rows = await database.query("extension.find", "select from pg_extension where extname = 'aiven_extras'");
-  return rows.length > 0;
 }
