@@ -1,5 +1,6 @@
 import { type Actor, viewerId } from "#auth/actor";
 import { seesOrganization } from "#auth/visibility";
+import { requireInOrganization } from "#auth/membership";
 import { notFound } from "#kernel/errors";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import type { HomeDatabase, Queryable } from "#postgres/database";
@@ -42,6 +43,17 @@ export async function getPlacement({ home }: { home: HomeDatabase }, actor: Acto
     [id, viewerId(actor)],
   );
   if (placement === undefined) throw notFound("Placement");
+  return placement;
+}
+
+/** The same for who may manage it: FORBIDDEN for members who may not. */
+export async function getManagedPlacement(
+  context: { home: HomeDatabase },
+  actor: Actor,
+  id: string,
+): Promise<Placement> {
+  const placement = await getPlacement(context, actor, id);
+  await requireInOrganization(context.home, actor, placement.organizationId, "manage-placements");
   return placement;
 }
 

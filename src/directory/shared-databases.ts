@@ -1,5 +1,7 @@
 /** Databases that several placements share: one open one per region, made with its first placement and gone with its last. */
+import type { Placement } from "#directory/placements";
 import type { HomeDatabase, Queryable } from "#postgres/database";
+import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
 
 export type SharedDatabase = {
   id: number;
@@ -36,6 +38,22 @@ export async function takeSharedDatabase(
       [regionId, namePrefix],
     );
   }
+}
+
+/** Making a placement in a shared database, or taking one away, takes seconds; who comes later waits this long. */
+const LOCK_TIMEOUT_MS = 60_000;
+
+/**
+ * Runs `work` on a placement while nobody else makes or takes apart the database that it shares; at once where the database is
+ * its own. Rejects with SQLSTATE 55P03 when the wait is too long.
+ */
+export function whileHoldingDatabase<Result>(
+  { home }: { home: HomeDatabase },
+  { isolation, databaseId }: Pick<Placement, "isolation" | "databaseId">,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  if (isolation === "DEDICATED") return work();
+  return whileLocked(home, LOCK_CLASS.sharedDatabase, String(databaseId), LOCK_TIMEOUT_MS, work);
 }
 
 /**

@@ -5,11 +5,11 @@
 import { ensureApiRoleIn } from "#directory/api-role";
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { findPlacementById, type Placement, setPlacementState } from "#directory/placements";
+import { whileHoldingDatabase } from "#directory/shared-databases";
 import { TenantryError } from "#kernel/errors";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
 import { establishLink } from "#replication/establish";
 import { nudge } from "#replication/nudge";
 import { classifyFailure } from "#operations/failure";
@@ -20,8 +20,6 @@ import { databaseExists, ensureTemplate } from "#operations/template-database";
 import type { Services } from "#operations/services";
 import { tenantLinks } from "#operations/tenant-links";
 
-const LOCK_TIMEOUT_MS = 60_000;
-
 /** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the operation runs again. */
 export async function provisionPlacement(services: Services, run: OperationRun<"provision-placement">): Promise<void> {
   const { placementId } = run.operation;
@@ -29,12 +27,8 @@ export async function provisionPlacement(services: Services, run: OperationRun<"
   // Revoked meanwhile, or made by an attempt whose end could not be recorded.
   if (placement === undefined || (placement.state !== "PROVISIONING" && placement.state !== "FAILED")) return;
   try {
-    if (placement.isolation === "DEDICATED") await provision(services, run, placement);
     // Several placements can want the same database made.
-    else
-      await whileLocked(services.home, LOCK_CLASS.sharedDatabase, String(placement.databaseId), LOCK_TIMEOUT_MS, () =>
-        provision(services, run, placement),
-      );
+    await whileHoldingDatabase(services, placement, () => provision(services, run, placement));
   } catch (error) {
     await setPlacementState(services, placement.id, "FAILED", classifyFailure(error).sentence);
     throw error;

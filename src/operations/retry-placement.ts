@@ -1,6 +1,5 @@
 import type { Actor } from "#auth/actor";
-import { requireInOrganization } from "#auth/membership";
-import { getPlacement, type Placement, setPlacementState } from "#directory/placements";
+import { getManagedPlacement, type Placement, setPlacementState } from "#directory/placements";
 import { onPlacement, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
 import { isBeingMade, waitWhile } from "#operations/wait-while";
@@ -10,8 +9,7 @@ import { isBeingMade, waitWhile } from "#operations/wait-while";
  * after 5 s with the state reached. A placement with nothing to retry is returned as it is. NOT_FOUND, FORBIDDEN.
  */
 export async function retryPlacement(services: Services, actor: Actor, id: string): Promise<Placement> {
-  const placement = await getPlacement(services, actor, id);
-  await requireInOrganization(services.home, actor, placement.organizationId, "manage-placements");
+  const placement = await getManagedPlacement(services, actor, id);
   const { state } = placement;
   if (state !== "FAILED" && state !== "PROVISIONING" && state !== "REVOKING") return placement;
   await services.home.transaction(async (transaction) => {

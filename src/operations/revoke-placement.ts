@@ -14,13 +14,12 @@ import {
   unprojectPlacement,
 } from "#directory/placements";
 import { findRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
-import { closeWithLast } from "#directory/shared-databases";
+import { closeWithLast, whileHoldingDatabase } from "#directory/shared-databases";
 import { TenantryError } from "#kernel/errors";
 import { waitFor } from "#kernel/wait";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
-import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
 import { removePublisher, removeSubscriber } from "#replication/establish";
 import type { Link } from "#replication/link";
 import { findManifest } from "#operations/export-format";
@@ -65,18 +64,11 @@ type Context = {
   isAlone: boolean;
 };
 
-/** Another placement of the same database may be made or taken away at the same time; that takes seconds. */
-const SHARED_LOCK_TIMEOUT_MS = 60_000;
-
 /** Takes the placement away. Returns without doing anything when that was undone or is over. */
 export async function revokePlacement(services: Services, run: Run): Promise<void> {
   const placement = await findPlacementById(services, run.operation.placementId ?? "");
   if (placement === undefined) return;
-  if (placement.isolation === "DEDICATED") return revoke(services, run, placement);
-  const name = String(placement.databaseId);
-  await whileLocked(services.home, LOCK_CLASS.sharedDatabase, name, SHARED_LOCK_TIMEOUT_MS, () =>
-    revoke(services, run, placement),
-  );
+  await whileHoldingDatabase(services, placement, () => revoke(services, run, placement));
 }
 
 async function revoke(services: Services, run: Run, placement: Placement): Promise<void> {

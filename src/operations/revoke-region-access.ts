@@ -1,6 +1,11 @@
 import { type Actor, OPERATOR } from "#auth/actor";
-import { requireInOrganization } from "#auth/membership";
-import { getPlacement, type Placement, suspendPlacement, setPlacementState } from "#directory/placements";
+import {
+  getManagedPlacement,
+  getPlacement,
+  type Placement,
+  suspendPlacement,
+  setPlacementState,
+} from "#directory/placements";
 import { getOrganization } from "#directory/organizations";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import type { Queryable } from "#postgres/database";
@@ -27,8 +32,7 @@ export type Revocation = {
  * the operation's result. NOT_FOUND, INVALID_INPUT on a wrong name, CONFLICT while the placement is moving.
  */
 export async function revokeRegionAccess(services: Services, actor: Actor, input: Revocation): Promise<Placement> {
-  const placement = await getPlacement(services, actor, input.placementId);
-  await requireInOrganization(services.home, actor, placement.organizationId, "manage-placements");
+  const placement = await getManagedPlacement(services, actor, input.placementId);
   const organization = await getOrganization(services, OPERATOR, placement.organizationId);
   if (organization.name !== input.confirm)
     throw invalidInput("confirm", "confirm must be the organization's name, exactly as it is written.");
@@ -66,8 +70,7 @@ async function request(
  * SUSPENDED (any more).
  */
 export async function resumeRegionAccess(services: Services, actor: Actor, placementId: string): Promise<Placement> {
-  const placement = await getPlacement(services, actor, placementId);
-  await requireInOrganization(services.home, actor, placement.organizationId, "manage-placements");
+  const placement = await getManagedPlacement(services, actor, placementId);
   if (placement.state === "ACTIVE") return placement;
   await services.home.transaction(async (transaction) => {
     if (placement.state !== "SUSPENDED" || !(await setPlacementState({ home: transaction }, placementId, "ACTIVE")))
