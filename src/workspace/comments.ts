@@ -39,6 +39,9 @@ export type Author = {
 /** Channel of each database on which the ids of new comments are announced: `<resource id> <comment id>`. */
 export const COMMENT_CHANNEL = "tenantry_comment";
 
+/** No id is before it. A condition without exceptions serves every page with one prepared plan. */
+const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
+
 const COLUMNS = `id, resource_id as "resourceId", author_id as "authorId", body, created_at as "createdAt"`;
 
 /**
@@ -129,8 +132,8 @@ export async function listComments({ resource, there }: LocatedResource, page: P
     database.query<Comment>(
       "comments.list",
       `select ${COLUMNS} from tenantry.comments
-       where resource_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`,
-      [resource.id, page.after, page.first + 1],
+       where resource_id = $1 and id > $2 order by id limit $3`,
+      [resource.id, page.after ?? BEFORE_ALL, page.first + 1],
     ),
   );
   return toPage(rows, page);
