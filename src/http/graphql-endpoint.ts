@@ -1,6 +1,6 @@
 /** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type DocumentNode, GraphQLError, Kind } from "graphql";
+import { type DocumentNode, type ExecutionResult, GraphQLError, Kind } from "graphql";
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { originOf } from "#audit/entry";
 import type { Client, Credentials, SignIn } from "#auth/sign-in";
@@ -12,6 +12,7 @@ import { schema } from "#graphql/schema";
 import type { ApiSettings } from "#http/api-options";
 import { Budgets } from "#http/budgets";
 import { clientOf } from "#http/client";
+import { corsFor } from "#http/cors";
 import { limitDocuments } from "#http/document-limits";
 import { endWithSignIn } from "#http/end-with-sign-in";
 import { limitError } from "#http/limit-error";
@@ -66,18 +67,6 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       countOperations(metrics),
     ],
   });
-}
-
-// An empty list of origins would mean all of them to Yoga.
-function corsFor(origin: string | null, visitors: Visitors) {
-  if (origin === null || !visitors.mayRead(origin)) return false as const;
-  return {
-    origin,
-    credentials: false,
-    methods: ["GET", "POST", "OPTIONS"],
-    allowedHeaders: ["content-type", "authorization", "x-user-id"],
-    exposedHeaders: ["retry-after"],
-  };
 }
 
 /**
@@ -145,20 +134,28 @@ function challenge(error: GraphQLError): GraphQLError {
 
 /** Errors that GraphQL raises before anything runs (syntax, validation) get their code too. */
 function requestErrors(services: Services): Plugin<GraphQLContext> {
-  const code = (result: object) => {
-    if (!("errors" in result) || !Array.isArray(result.errors)) return result;
-    const errors = (result.errors as GraphQLError[]).map((error) =>
-      isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
-    );
-    return { ...result, errors };
-  };
   return {
     onResultProcess(event) {
       const { result } = event;
-      if (Array.isArray(result)) event.setResult(result.map(code) as typeof result);
-      else event.setResult(code(result) as typeof result);
+      if (Array.isArray(result)) event.setResult(result.map((one) => withCodes(one, services)));
+      else event.setResult(withCodes(result, services));
     },
   };
+}
+
+function withCodes<Result extends object>(result: Result, services: Services): Result {
+  if (!("errors" in result) || !Array.isArray(result.errors)) return result;
+  const errors = (result.errors as GraphQLError[]).map((error) =>
+    isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
+  );
+  return { ...result, errors };
+}
+
+/** What is sent of what was thrown, or of a result with errors, as the plugins do it for requests that go the long way. */
+export function resultOf(failure: unknown, services: Services): ExecutionResult {
+  if (typeof failure === "object" && failure !== null && "errors" in failure && !(failure instanceof Error))
+    return withCodes(failure as ExecutionResult, services);
+  return { errors: [challenge(toClientError(failure, services.logger))] };
 }
 
 function countOperations(metrics: Metrics): Plugin<GraphQLContext> {

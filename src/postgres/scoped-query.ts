@@ -66,7 +66,7 @@ class ScopedQuery extends DriverQuery {
 
   /** The driver takes the answer to any of our messages for the statement's own, also when that was refused. */
   override handleError(error: Error, connection: pg.Connection): void {
-    if (this.#name !== undefined) delete parsedBy(connection)[this.#name];
+    if (this.#name !== undefined) parsedBy(connection)[this.#name] = undefined;
     super.handleError(error, connection);
   }
 }
