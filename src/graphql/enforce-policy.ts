@@ -53,7 +53,7 @@ function wrap(field: GraphQLField<unknown, GraphQLContext>, type: string, row: R
   }
   if (check === undefined && type !== "Mutation") return;
   const resolve = guarded(required(field.resolve, field.name), check);
-  field.resolve = type === "Mutation" ? readingAfresh(resolve) : resolve;
+  field.resolve = type === "Mutation" ? forgettingSeats(readingAfresh(resolve), field.name) : resolve;
 }
 
 function required(resolver: Resolver | undefined, name: string): Resolver {
@@ -79,6 +79,21 @@ function readingAfresh(resolve: Resolver): Resolver {
   return (source, args, context, info) => {
     Object.assign(context, { loaders: createLoaders(context.services, context.actor) });
     return resolve(source, args, context, info);
+  };
+}
+
+/** These change nobody's role. */
+const CONTENT_MUTATIONS = new Set(["createResource", "createComment"]);
+
+/** Other processes hear of it when they do; the caller's next query to this one must see what was changed. */
+function forgettingSeats(resolve: Resolver, name: string): Resolver {
+  if (CONTENT_MUTATIONS.has(name)) return resolve;
+  return async (source, args, context, info) => {
+    try {
+      return await resolve(source, args, context, info);
+    } finally {
+      context.services.seats.forget();
+    }
   };
 }
 

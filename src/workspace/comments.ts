@@ -10,10 +10,14 @@ import { validBody } from "#kernel/validation";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import {
+  databaseIdOf,
+  findPlace,
   type LocatedResource,
   locateResource,
+  organizationIdOf,
+  type Place,
+  readResource,
   refuseKeyAtHome,
-  type Resource,
   type WorkspaceContext,
 } from "#workspace/resources";
 import type { Route } from "#workspace/routing";
@@ -56,12 +60,16 @@ export async function createComment(
 ): Promise<Comment> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
-  const { resource, route, there } = await locateResource(context, actor, input.resourceId);
-  await requireAuthor(context, actor, authorId, route);
+  const place = await findPlace(context, actor, input.resourceId);
+  await requireAuthor(context, actor, authorId, place.route).catch(async (error: unknown) => {
+    // Whether there is such a resource is said first.
+    await readResource(place);
+    throw error;
+  });
   try {
-    return await there((database) => insertComment(context, database, resource, { authorId, body }, act));
+    return await place.there((database) => insertComment(context, database, place, { authorId, body }, act));
   } catch (error) {
-    // The resource went away between the look and the insert.
+    // The insert is the look: there is no resource with the id, in that organization and database.
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
     throw error;
   }
@@ -70,12 +78,13 @@ export async function createComment(
 async function insertComment(
   context: WorkspaceContext,
   database: Queryable<DatabaseKind>,
-  resource: Resource,
+  { id: resourceId, route }: Place,
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
 ): Promise<Comment> {
-  const { databaseId, organizationId } = resource;
-  const id = newRoutedId(placementNumberOf(resource.id));
+  const databaseId = databaseIdOf(route);
+  const organizationId = organizationIdOf(route);
+  const id = newRoutedId(placementNumberOf(resourceId));
   const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters: 6 } as const;
   const [comment] = await recordingContent(context, act, written, (entry) =>
     database.query<Comment>(
@@ -87,7 +96,7 @@ async function insertComment(
          select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
        )${entry.text}
        select ${COLUMNS} from added, announced`,
-      [id, databaseId, organizationId, resource.id, authorId, body, ...entry.values],
+      [id, databaseId, organizationId, resourceId, authorId, body, ...entry.values],
     ),
   );
   if (comment === undefined) throw new Error("the insert returned no row");
@@ -115,6 +124,8 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
   }
   // The resource was located for the key, so it is of the key's own organization.
   if (actor.kind === "key") authorizeInOrganization(actor, actor.role, "write-content");
+  if (roleMay(await context.seats.memberRoleOf(route.organizationId, authorId), "write-content")) return;
+  // What is remembered refuses nobody: the role may be a new one.
   const role = await findRole(context.home, route.organizationId, authorId);
   if (roleMay(role, "write-content")) return;
   if (actor.kind === "user") authorizeInOrganization(actor, role, "write-content");
