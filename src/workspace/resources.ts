@@ -9,6 +9,7 @@ import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import { validName } from "#kernel/validation";
 import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
+import type { ResourceInput, TextStatement } from "#workspace/resource-text";
 import { inRegion } from "#workspace/region-failure";
 import { type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
 
@@ -167,6 +168,40 @@ export async function readResource(place: Place): Promise<LocatedResource> {
   );
   if (resource === undefined) throw notFound("Resource");
   return { ...place, resource };
+}
+
+/** A statement for each kind of database; undefined: not to be answered as text there. */
+export type ResourceStatements = {
+  region: TextStatement<ResourceInput>;
+  home: TextStatement<ResourceInput> | undefined;
+};
+
+/**
+ * A resource with what belongs to it as JSON text (workspace/resource-text.ts); undefined where the database cannot give it
+ * all. NOT_FOUND as {@link locateResource}. `regionOf` gives the region of a tenant database.
+ */
+export async function readResourceText(
+  context: WorkspaceContext,
+  actor: Actor,
+  { id, pages }: { id: string; pages: readonly PageRequest[] },
+  statements: ResourceStatements,
+  regionOf: (route: TenantRoute) => string | Promise<string>,
+): Promise<string | undefined> {
+  const { route, there } = await findPlace(context, actor, id);
+  const statement = statements[route.kind === "home" ? "home" : "region"];
+  if (statement === undefined) return undefined;
+  const input = {
+    id,
+    pages,
+    databaseId: databaseIdOf(route),
+    organizationId: organizationIdOf(route),
+    region: route.kind === "home" ? "null" : await regionOf(route),
+  };
+  const [row] = await there((database) =>
+    database.query<{ text: string | null }>("resources.text", statement.text, statement.values(input)),
+  );
+  if (row === undefined) throw notFound("Resource");
+  return row.text ?? undefined;
 }
 
 /** 0 at home. */
