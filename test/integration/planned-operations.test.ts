@@ -24,7 +24,7 @@ const SHORT = "application/json";
 const LONG = "application/json; charset=utf-8";
 const STRANGE = `"quoted" \\ back\nslash\t\u0001 é 漢字 🦉 </script> \u2028 'single' %s $1`;
 
-const STRANGE_NAME = STRANGE.replaceAll(/[\n\t\u0001\u2028]/g, "");
+const STRANGE_NAME = STRANGE.replaceAll(/\p{C}|\u2028/gu, "");
 
 let app: TestApp;
 let member: string;
@@ -170,8 +170,16 @@ const resource = selection(
 
 const caller = fc.constantFrom("operator", "member", "viewer", "outsider");
 const which = fc.constantFrom(
-  ...["DEDICATED", "SHARED", "DEDICATED without comments", "SHARED that is none", "DEDICATED that is none"],
-  ...["home", "home that is none", "of nobody", "malformed", "upper case", "SHARED"],
+  "DEDICATED",
+  "SHARED",
+  "DEDICATED without comments",
+  "SHARED that is none",
+  "DEDICATED that is none",
+  "home",
+  "home that is none",
+  "of nobody",
+  "malformed",
+  "upper case",
 );
 
 function headersOf(name: string): Record<string, string> {
@@ -298,6 +306,12 @@ describe("writing a comment", () => {
       const plain = ({ body, ...rest }: typeof short) => ({ ...rest, body: body.replaceAll(ID, "*") });
       expect(plain(short), name).toEqual(plain(long));
     }
+  });
+
+  test("to a resource that is none says so before it says anything of its author", async () => {
+    const input = { resourceId: resources["SHARED that is none"], body: "x", authorId: outsider };
+    const { short } = await bothWays({ query, variables: { input } });
+    expect(JSON.parse(short.body).errors).toMatchObject([{ extensions: { code: "NOT_FOUND" } }]);
   });
 
   test("each leaves its entry in the audit log, whichever way", async () => {
