@@ -5,13 +5,15 @@ import { authorizeInOrganization, roleMay } from "#auth/policy";
 import { seesPerson } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
-import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import {
-  type LocatedResource,
+  databaseOf,
   locateResource,
+  organizationOf,
+  type Place,
   refuseKeyAtHome,
   type Resource,
   type WorkspaceContext,
@@ -38,9 +40,6 @@ export type Author = {
 
 /** Channel of each database on which the ids of new comments are announced: `<resource id> <comment id>`. */
 export const COMMENT_CHANNEL = "tenantry_comment";
-
-/** No id is before it. A condition without exceptions serves every page with one prepared plan. */
-const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
 
 const COLUMNS = `id, resource_id as "resourceId", author_id as "authorId", body, created_at as "createdAt"`;
 
@@ -126,17 +125,39 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
   );
 }
 
-/** A page of a resource's comments, oldest first. The resource was located for this actor. */
-export async function listComments({ resource, there }: LocatedResource, page: PageRequest): Promise<Page<Comment>> {
-  const rows = await there((database) =>
-    database.query<Comment>(
-      "comments.list",
-      `select ${COLUMNS} from tenantry.comments
-       where resource_id = $1 and id > $2 order by id limit $3`,
-      [resource.id, page.after ?? BEFORE_ALL, page.first + 1],
-    ),
+/**
+ * The same page of the comments of each of several resources of a place, oldest first, by the resource's id: one statement.
+ * A resource that is not there has no page.
+ */
+export async function listComments(
+  { route, there }: Place,
+  resourceIds: readonly string[],
+  page: PageRequest,
+): Promise<Map<string, Page<Comment>>> {
+  // A resource without comments has one row, of nulls.
+  const rows = await there(
+    (database) =>
+      database.query<Comment | (Record<keyof Comment, null> & { resourceId: string })>(
+        "comments.list",
+        `select r.id as "resourceId", c.id, c.author_id as "authorId", c.body, c.created_at as "createdAt"
+         from tenantry.resources r left join lateral (
+           select * from tenantry.comments where resource_id = r.id and id > $4 order by id limit $5) c on true
+         where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id is not distinct from $3
+         order by r.id, c.id`,
+        [databaseOf(route), resourceIds, organizationOf(route), page.after ?? BEFORE_ALL, page.first + 1],
+      ),
+    resourceIds.length,
   );
-  return toPage(rows, page);
+  const byResource = Map.groupBy(rows, ({ resourceId }) => resourceId);
+  return new Map(
+    [...byResource].map(([id, found]) => [
+      id,
+      toPage(
+        found.filter((row) => row.id !== null),
+        page,
+      ),
+    ]),
+  );
 }
 
 /** One comment, for an actor who may see its resource. NOT_FOUND otherwise. */
@@ -159,29 +180,27 @@ export async function getComment(
 }
 
 /**
- * The authors with these ids, as the resource's database knows them. A region knows its organization's members
+ * The authors with these ids, as the database of the place knows them. A region knows its organization's members
  * only, so who has left it is missing. In the default organization everybody is known by name, and by address to
  * those only who share another organization with them.
  */
-export function findAuthors(
-  actor: Actor,
-  { resource, route, there }: LocatedResource,
-  ids: readonly string[],
-): Promise<Author[]> {
-  return there((database) =>
-    route.kind === "home"
-      ? database.query<Author>(
-          "authors.at_home",
-          `select u.id, u.name, u.created_at as "createdAt",
-                  case when ${seesPerson("u.id", "$2")} then u.email end as email
-           from tenantry.users u where u.id = any($1::uuid[])`,
-          [ids, viewerId(actor)],
-        )
-      : database.query<Author>(
-          "authors.in_region",
-          `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
-           where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
-          [resource.databaseId, resource.organizationId, ids],
-        ),
+export function findAuthors(actor: Actor, { route, there }: Place, ids: readonly string[]): Promise<Author[]> {
+  return there(
+    (database) =>
+      route.kind === "home"
+        ? database.query<Author>(
+            "authors.at_home",
+            `select u.id, u.name, u.created_at as "createdAt",
+                    case when ${seesPerson("u.id", "$2")} then u.email end as email
+             from tenantry.users u where u.id = any($1::uuid[])`,
+            [ids, viewerId(actor)],
+          )
+        : database.query<Author>(
+            "authors.in_region",
+            `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
+             where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
+            [route.databaseId, route.organizationId, ids],
+          ),
+    1,
   );
 }

@@ -2,14 +2,15 @@ import type { AuditContext } from "#audit/record";
 import { type ContentAct, recordingContent } from "#audit/content";
 import { type Actor, userIdOf, viewerId } from "#auth/actor";
 import { findActorRole, requireInOrganization } from "#auth/membership";
+import type { Role } from "#auth/roles";
 import { seesOrganization } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
-import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#kernel/page";
 import { validName } from "#kernel/validation";
 import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
 import { inRegion } from "#workspace/region-failure";
-import { type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
+import { findObstacle, type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
 
 /** An abstract project that several users work on. */
 export type Resource = {
@@ -124,36 +125,81 @@ async function insertResource(
   return resource;
 }
 
-/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
-export type LocatedResource = {
-  resource: Resource;
+/** Where resources live, for an actor who may see what lives there. */
+export type Place = {
   route: Route;
-  /** Runs statements where it lives, as its actor. REGION_UNAVAILABLE when that cannot be reached. */
-  there: <Result>(work: (database: Queryable<DatabaseKind>) => Promise<Result>) => Promise<Result>;
+  /**
+   * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the place cannot be
+   * reached.
+   */
+  there: <Result>(work: (database: Queryable<DatabaseKind>) => Promise<Result>, objects?: number) => Promise<Result>;
 };
+
+/** The actor's role in an organization; null: none. */
+export type RoleIn = (organizationId: string) => Promise<Role | null>;
+
+/**
+ * Where resources with these ids live or would, in their order, with one statement for the routes that are not known. What
+ * the actor may not see is NOT_FOUND, a placement that takes no reads CONFLICT. Asks nothing of a region: strangers learn
+ * nothing of it, not even whether it is up.
+ */
+export async function findPlaces(
+  context: WorkspaceContext,
+  actor: Actor,
+  ids: readonly string[],
+  roleIn: RoleIn,
+): Promise<(Place | TenantryError)[]> {
+  const routes = await context.router.routes(ids);
+  const organizationIds = new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : [])));
+  const roles = new Map<string, Role | null>();
+  if (actor.kind !== "operator")
+    await Promise.all([...organizationIds].map(async (id) => roles.set(id, await roleIn(id))));
+  return routes.map((route) => {
+    if (route === undefined) return notFound("Resource");
+    if (route.kind === "home") return { route, there: (work) => work(homeFor(context, actor)) };
+    if (actor.kind !== "operator" && (roles.get(route.organizationId) ?? null) === null) return notFound("Resource");
+    const obstacle = findObstacle(route);
+    if (obstacle !== undefined) return obstacle;
+    return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+  });
+}
+
+/** The resources with these ids that are in the place, in no particular order. */
+export function readResources({ route, there }: Place, ids: readonly string[]): Promise<Resource[]> {
+  return there(
+    (database) =>
+      database.query<Resource>(
+        "resources.get",
+        `select ${COLUMNS} from tenantry.resources
+         where database_id = $1 and id = any($2::uuid[]) and organization_id is not distinct from $3`,
+        [databaseOf(route), ids, organizationOf(route)],
+      ),
+    ids.length,
+  );
+}
+
+/** The number of the database that a route leads to, as rows name it; 0 is home. */
+export function databaseOf(route: Route): number {
+  return route.kind === "home" ? 0 : route.databaseId;
+}
+
+/** Whose rows a route leads to; null: the default organization's. */
+export function organizationOf(route: Route): string | null {
+  return route.kind === "home" ? null : route.organizationId;
+}
+
+/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
+export type LocatedResource = Place & { resource: Resource };
 
 /** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
 export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
-  const route = await context.router.route(id);
-  if (route === undefined) throw notFound("Resource");
-  if (route.kind === "tenant") {
-    // Before anything is asked of the region: strangers learn nothing of it, not even whether it is up.
-    if (actor.kind !== "operator" && (await findActorRole(context.home, route.organizationId, actor)) === null)
-      throw notFound("Resource");
-    requireActive(route);
-  }
-  const there: LocatedResource["there"] = (work) =>
-    route.kind === "home" ? work(homeFor(context, actor)) : inRegion(route, () => work(route.open()));
-  const [resource] = await there((database) =>
-    database.query<Resource>(
-      "resources.get",
-      `select ${COLUMNS} from tenantry.resources
-       where database_id = $1 and id = $2 and organization_id is not distinct from $3`,
-      route.kind === "home" ? [0, id, null] : [route.databaseId, id, route.organizationId],
-    ),
-  );
+  const roleIn: RoleIn = async (organizationId) =>
+    actor.kind === "operator" ? null : findActorRole(context.home, organizationId, actor);
+  const [place] = await findPlaces(context, actor, [id], roleIn);
+  if (place === undefined || place instanceof TenantryError) throw place ?? notFound("Resource");
+  const [resource] = await readResources(place, [id]);
   if (resource === undefined) throw notFound("Resource");
-  return { resource, route, there };
+  return { resource, ...place };
 }
 
 export type ResourceFilter = { organizationId?: string | null; regionKey?: string | null };
@@ -181,4 +227,23 @@ export async function listResources(
     [page.after, page.first + 1, filter.organizationId ?? null, filter.regionKey ?? null, viewerId(actor)],
   );
   return toPage(rows, page);
+}
+
+/** The same page of the catalog of each of several organizations. The caller has checked that the actor may read them. */
+export async function listResourcesOf(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  organizationIds: readonly string[],
+  page: PageRequest,
+): Promise<Map<string, Page<Resource>>> {
+  const rows = await homeFor({ home }, actor).query<Resource>(
+    "resources.of_organizations",
+    `select r.* from unnest($1::uuid[]) as wanted (organization_id)
+     cross join lateral (
+       select ${COLUMNS} from tenantry.resources
+       where resources.organization_id = wanted.organization_id and id > $2 order by id limit $3) r
+     order by r.id`,
+    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+  );
+  return toPages(organizationIds, rows, ({ organizationId }) => organizationId ?? "", page);
 }
