@@ -8,14 +8,7 @@ import type { Actor } from "#auth/actor";
 import { notFound } from "#kernel/errors";
 import type { Page, PageRequest } from "#kernel/page";
 import { type Author, type Comment, findAuthors, listComments } from "#workspace/comments";
-import {
-  findPlaces,
-  type Place,
-  readResources,
-  type Resource,
-  type RoleIn,
-  type WorkspaceContext,
-} from "#workspace/resources";
+import { findPlaces, type Place, readResources, type Resource, type WorkspaceContext } from "#workspace/resources";
 import { formOf, inGroups, type PageKey } from "#graphql/loading-in-groups";
 
 /** NOT_FOUND for resources that the actor may not see, CONFLICT and REGION_UNAVAILABLE where they cannot be read now. */
@@ -32,8 +25,8 @@ type LoadersOfPlace = {
   authors: DataLoader<string, Author | null>;
 };
 
-export function createContentLoaders(context: WorkspaceContext, actor: Actor, roleIn: RoleIn): ContentLoaders {
-  const places = new DataLoader<string, Place>((ids) => findPlaces(context, actor, ids, roleIn));
+export function createContentLoaders(context: WorkspaceContext, actor: Actor): ContentLoaders {
+  const places = new DataLoader<string, Place>((ids) => findPlaces(context, actor, ids));
   const loaders = new Map<string, LoadersOfPlace>();
   const at = async (resourceId: string): Promise<LoadersOfPlace> => {
     const place = await places.load(resourceId);

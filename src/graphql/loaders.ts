@@ -57,14 +57,13 @@ export type Loaders = {
 };
 
 export function createLoaders(services: Services, actor: Actor): Loaders {
-  const roles = new DataLoader<string, Role | null>(async (ids) => {
-    const rows = actor.kind === "operator" ? [] : await findActorRoles(services.home, ids, actor);
-    const found = new Map(rows.map(({ organizationId, role }) => [organizationId, role]));
-    return ids.map((id) => found.get(id) ?? null);
-  });
   let lag: Promise<Lag[]> | undefined;
   return {
-    roles,
+    roles: new DataLoader(async (ids) => {
+      const rows = actor.kind === "operator" ? [] : await findActorRoles(services.home, ids, actor);
+      const found = new Map(rows.map(({ organizationId, role }) => [organizationId, role]));
+      return ids.map((id) => found.get(id) ?? null);
+    }),
     users: byKey(idOf, (ids) => findUsers(services, actor, ids)),
     organizations: byKey(idOf, (ids) => findOrganizations(services, actor, ids)),
     membersOf: byPage((ids, page) => listMembers(services, ids, page)),
@@ -103,7 +102,7 @@ export function createLoaders(services: Services, actor: Actor): Loaders {
       (ids) => listOperationSteps(services, ids),
     ),
     lag: () => (lag ??= readLag(services, actor)),
-    content: createContentLoaders(services, actor, (organizationId) => roles.load(organizationId)),
+    content: createContentLoaders(services, actor),
   };
 }
 

@@ -1,14 +1,15 @@
 import type { AuditContext } from "#audit/record";
 import { type ContentAct, recordingContent } from "#audit/content";
 import { type Actor, userIdOf, viewerId } from "#auth/actor";
-import { findActorRole, requireInOrganization } from "#auth/membership";
-import type { Role } from "#auth/roles";
+import { requireInOrganization } from "#auth/membership";
+import type { Seats } from "#auth/seats";
 import { seesOrganization } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#kernel/page";
 import { validName } from "#kernel/validation";
 import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
+import type { ResourceInput, TextStatement } from "#workspace/resource-text";
 import { inRegion } from "#workspace/region-failure";
 import { findObstacle, type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
 
@@ -24,7 +25,7 @@ export type Resource = {
   createdAt: Date;
 };
 
-export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router };
+export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router; seats: Seats };
 
 /**
  * Home as row-level security shows it to the actor: the catalog and the default organization's content
@@ -125,7 +126,7 @@ async function insertResource(
   return resource;
 }
 
-/** Where resources live, for an actor who may see what lives there. */
+/** Where resources live, for an actor who may look there. */
 export type Place = {
   route: Route;
   /**
@@ -135,33 +136,54 @@ export type Place = {
   there: <Result>(work: (database: Queryable<DatabaseKind>) => Promise<Result>, objects?: number) => Promise<Result>;
 };
 
-/** The actor's role in an organization; null: none. */
-export type RoleIn = (organizationId: string) => Promise<Role | null>;
+/** Where a resource is, if there is one. */
+export type ResourcePlace = Place & { id: string };
+
+/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
+export type LocatedResource = ResourcePlace & { resource: Resource };
 
 /**
- * Where resources with these ids live or would, in their order, with one statement for the routes that are not known. What
- * the actor may not see is NOT_FOUND, a placement that takes no reads CONFLICT. Asks nothing of a region: strangers learn
- * nothing of it, not even whether it is up.
+ * Where resources with these ids would be, in their order, with one statement for the routes that are not known and one for
+ * the roles. Where the actor may see nothing it is NOT_FOUND, for a placement that is not active CONFLICT. Asks nothing of a
+ * region: strangers learn nothing of it, not even whether it is up.
  */
 export async function findPlaces(
   context: WorkspaceContext,
   actor: Actor,
   ids: readonly string[],
-  roleIn: RoleIn,
 ): Promise<(Place | TenantryError)[]> {
   const routes = await context.router.routes(ids);
-  const organizationIds = new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : [])));
-  const roles = new Map<string, Role | null>();
-  if (actor.kind !== "operator")
-    await Promise.all([...organizationIds].map(async (id) => roles.set(id, await roleIn(id))));
+  const organizationIds = [
+    ...new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : []))),
+  ];
+  const roles = actor.kind === "operator" ? undefined : await context.seats.rolesOf(organizationIds, actor);
   return routes.map((route) => {
     if (route === undefined) return notFound("Resource");
     if (route.kind === "home") return { route, there: (work) => work(homeFor(context, actor)) };
-    if (actor.kind !== "operator" && (roles.get(route.organizationId) ?? null) === null) return notFound("Resource");
+    if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return notFound("Resource");
     const obstacle = findObstacle(route);
     if (obstacle !== undefined) return obstacle;
     return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
   });
+}
+
+/** The same for one resource. */
+export async function findPlace(context: WorkspaceContext, actor: Actor, id: string): Promise<ResourcePlace> {
+  const [place = notFound("Resource")] = await findPlaces(context, actor, [id]);
+  if (place instanceof TenantryError) throw place;
+  return { id, ...place };
+}
+
+/** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
+export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
+  return readResource(await findPlace(context, actor, id));
+}
+
+/** Reads the resource that should be there. NOT_FOUND when it is not. */
+export async function readResource(place: ResourcePlace): Promise<LocatedResource> {
+  const [resource] = await readResources(place, [place.id]);
+  if (resource === undefined) throw notFound("Resource");
+  return { ...place, resource };
 }
 
 /** The resources with these ids that are in the place, in no particular order. */
@@ -172,34 +194,54 @@ export function readResources({ route, there }: Place, ids: readonly string[]): 
         "resources.get",
         `select ${COLUMNS} from tenantry.resources
          where database_id = $1 and id = any($2::uuid[]) and organization_id is not distinct from $3`,
-        [databaseOf(route), ids, organizationOf(route)],
+        [databaseIdOf(route), ids, organizationIdOf(route)],
       ),
     ids.length,
   );
 }
 
-/** The number of the database that a route leads to, as rows name it; 0 is home. */
-export function databaseOf(route: Route): number {
+/** A statement for each kind of database; undefined: not to be answered as text there. */
+export type ResourceStatements = {
+  region: TextStatement<ResourceInput>;
+  home: TextStatement<ResourceInput> | undefined;
+};
+
+/**
+ * A resource with what belongs to it as JSON text (workspace/resource-text.ts); undefined where the database cannot give it
+ * all. NOT_FOUND as {@link locateResource}. `regionOf` gives the region of a tenant database.
+ */
+export async function readResourceText(
+  context: WorkspaceContext,
+  actor: Actor,
+  { id, pages }: { id: string; pages: readonly PageRequest[] },
+  statements: ResourceStatements,
+  regionOf: (route: TenantRoute) => string | Promise<string>,
+): Promise<string | undefined> {
+  const { route, there } = await findPlace(context, actor, id);
+  const statement = statements[route.kind === "home" ? "home" : "region"];
+  if (statement === undefined) return undefined;
+  const input = {
+    id,
+    pages,
+    databaseId: databaseIdOf(route),
+    organizationId: organizationIdOf(route),
+    region: route.kind === "home" ? "null" : await regionOf(route),
+  };
+  const [row] = await there((database) =>
+    database.query<{ text: string | null }>("resources.text", statement.text, statement.values(input)),
+  );
+  if (row === undefined) throw notFound("Resource");
+  return row.text ?? undefined;
+}
+
+/** 0 at home. */
+export function databaseIdOf(route: Route): number {
   return route.kind === "home" ? 0 : route.databaseId;
 }
 
-/** Whose rows a route leads to; null: the default organization's. */
-export function organizationOf(route: Route): string | null {
+/** null at home: the default organization. */
+export function organizationIdOf(route: Route): string | null {
   return route.kind === "home" ? null : route.organizationId;
-}
-
-/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
-export type LocatedResource = Place & { resource: Resource };
-
-/** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
-export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
-  const roleIn: RoleIn = async (organizationId) =>
-    actor.kind === "operator" ? null : findActorRole(context.home, organizationId, actor);
-  const [place] = await findPlaces(context, actor, [id], roleIn);
-  if (place === undefined || place instanceof TenantryError) throw place ?? notFound("Resource");
-  const [resource] = await readResources(place, [id]);
-  if (resource === undefined) throw notFound("Resource");
-  return { resource, ...place };
 }
 
 export type ResourceFilter = { organizationId?: string | null; regionKey?: string | null };
