@@ -40,21 +40,24 @@ export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonl
 export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly kind: Kind;
   readonly #createPool: () => pg.Pool;
+  readonly #server: string;
   readonly #breaker: Breaker | undefined;
   readonly #prepared: PreparedStatements | undefined;
   #pool: pg.Pool | undefined;
 
   /**
-   * With `breaker`, a server that is known to be away is not asked again and again; without `prepared`, no statement is
-   * prepared.
+   * `server`: host and port, at which callers take turns. With `breaker`, a server that is known to be away is not asked
+   * again and again; without `prepared`, no statement is prepared.
    */
   constructor(
     kind: Kind,
     createPool: () => pg.Pool,
-    { breaker, prepared }: { breaker?: Breaker | undefined; prepared?: PreparedStatements | undefined } = {},
+    options: { server: string; breaker?: Breaker | undefined; prepared?: PreparedStatements | undefined },
   ) {
+    const { server, breaker, prepared } = options;
     this.kind = kind;
     this.#createPool = createPool;
+    this.#server = server;
     this.#breaker = breaker;
     this.#prepared = prepared;
   }
@@ -119,7 +122,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   /** When it is the running call's turn, if its statements take turns. */
   #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
     const call = currentCall();
-    return call?.inTurn === undefined ? run() : call.inTurn(run);
+    return call?.inTurn === undefined ? run() : call.inTurn(this.#server, run);
   }
 
   #connect(): Promise<pg.PoolClient> {

@@ -162,7 +162,11 @@ export class Pools {
       pool.on("connect", (client) => client.on("error", () => undefined));
       return pool;
     };
-    return new Database(kind, createPool, { breaker, prepared: this.#prepared });
+    return new Database(kind, createPool, {
+      server: `${address.host}:${address.port}`,
+      breaker,
+      prepared: this.#prepared,
+    });
   }
 
   /** One per server. Without home nothing works, so everything there waits and tries. */
