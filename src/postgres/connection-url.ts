@@ -70,7 +70,10 @@ export function parsePoolUrl(text: string, field: string): PoolerAddress {
   const url = new URL(text);
   // The API signs in there as it does at the server. Another role would not be held to row-level security as that one is.
   if (url.username !== "" || url.password !== "")
-    throw invalidInput(field, "The pooler's URL must not name a user or a password: the API signs in with its own role.");
+    throw invalidInput(
+      field,
+      "The pooler's URL must not name a user or a password: the API signs in with its own role.",
+    );
   const prepared = url.searchParams.get("prepared_statements") ?? "false";
   if (prepared !== "true" && prepared !== "false")
     throw invalidInput(field, "prepared_statements must be true or false.");

@@ -77,18 +77,14 @@ export class Pools {
     return created;
   }
 
-  /** Runs `work` on one connection that is not kept: for addresses nobody has checked yet. */
+  /** Runs `work` on one connection, or as many as it says, that is not kept: for addresses nobody has checked yet. */
   async once<Result>(
     address: ServerAddress,
     database: string,
     work: (database: Database<"server">) => Promise<Result>,
-    { pooler, connections: max = 1 }: { pooler?: PoolerAddress | undefined; connections?: number } = {},
+    { connections: max = 1 }: { connections?: number } = {},
   ): Promise<Result> {
-    const opened = new Database(
-      "server",
-      this.#way("server", address, database, { max }),
-      pooler && this.#wayThrough("server", pooler, address, database, max),
-    );
+    const opened = new Database("server", this.#way("server", address, database, { max }));
     try {
       return await work(opened);
     } finally {
