@@ -23,9 +23,14 @@ export async function addMember(app: TestApp, organizationId: string, userId: st
   });
 }
 
-export async function registerRegion(app: TestApp, key: string, connectionUrl: string): Promise<void> {
+export async function registerRegion(
+  app: TestApp,
+  key: string,
+  connectionUrl: string,
+  poolUrl?: string,
+): Promise<void> {
   await app.ask("mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }", {
-    input: { key, name: `Region ${key}`, connectionUrl },
+    input: { key, name: `Region ${key}`, connectionUrl, ...(poolUrl !== undefined && { poolUrl }) },
   });
 }
 
