@@ -9,7 +9,7 @@ import type { Breaker } from "#postgres/breaker";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
 import type { PreparedStatements } from "#postgres/prepared-statements";
 import { queryInScope, type Scope, type Statement } from "#postgres/scoped-query";
-import { isConnectionFailure, isStaleStatement, sqlState } from "#postgres/sql-state";
+import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#postgres/sql-state";
 
 export type DatabaseKind = "home" | "tenant" | "server";
 
@@ -49,10 +49,12 @@ export type Way = {
 /** A way with its pool, which is opened on first use, and again after it was closed to make room for others. */
 class OpenWay {
   readonly #way: Way;
+  #prepared: PreparedStatements | undefined;
   #pool: pg.Pool | undefined;
 
   constructor(way: Way) {
     this.#way = way;
+    this.#prepared = way.prepared;
   }
 
   get pool(): pg.Pool {
@@ -65,7 +67,11 @@ class OpenWay {
   }
 
   get prepared(): PreparedStatements | undefined {
-    return this.#way.prepared;
+    return this.#prepared;
+  }
+
+  stopPreparing(): void {
+    this.#prepared = undefined;
   }
 
   connect(): Promise<pg.PoolClient> {
@@ -137,7 +143,9 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     try {
       return await cancellable(client, () => send(client, scope, { text, values, name }));
     } catch (error) {
-      if (name !== undefined && isStaleStatement(error)) {
+      if (name !== undefined && (isStalePlan(error) || isLostStatement(error))) {
+        // It would be the same with the next ones.
+        if (isLostStatement(error)) this.#shared.stopPreparing();
         // Nothing was done yet. The connection's other statements may be of the old schema too.
         broken = error;
         return await cancellable(client, () => send(client, scope, { text, values, name: undefined }));

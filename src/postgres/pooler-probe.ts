@@ -4,7 +4,7 @@ import type { PoolClient } from "pg";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { Database } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
-import { isStaleStatement } from "#postgres/sql-state";
+import { isLostStatement } from "#postgres/sql-state";
 
 export type PoolerProbe = {
   /** Of the server that answered. */
@@ -36,7 +36,7 @@ export function probePooler(pools: Pools, address: ServerAddress, database: stri
 /**
  * Two connections prepare different statements under one name, one after the other. A pooler that does not keep them apart
  * gives the second the server connection that the first just left, which knows the name. Where others took it meanwhile
- * that goes unseen; statements then find out by themselves (see {@link isStaleStatement}).
+ * that goes unseen; the first statement that is lost then ends preparing there (postgres/database.ts).
  */
 async function carriesPreparedStatements(pooler: Database<"server">): Promise<boolean> {
   const connections: PoolClient[] = [];
@@ -51,7 +51,7 @@ async function carriesPreparedStatements(pooler: Database<"server">): Promise<bo
     await first.query({ name, text: "/* tenantry: pooler.first */ select $1::int as value", values: [2] });
     return true;
   } catch (error) {
-    if (isStaleStatement(error)) return false;
+    if (isLostStatement(error)) return false;
     throw error;
   } finally {
     for (const connection of connections) connection.release(true);

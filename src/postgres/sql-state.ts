@@ -14,16 +14,26 @@ export function violatedConstraint(error: unknown): string | undefined {
 }
 
 /**
- * Whether a prepared statement is not what it was prepared as: it gives other columns since a migration, or the connection
- * leads to where it is missing or known already, as behind a pooler that is said to carry prepared statements and does not.
- * The server says so before it does anything of the statement.
+ * Whether a prepared statement gives other columns since a migration than when it was prepared. The server says so before it
+ * does anything of the statement.
  */
-export function isStaleStatement(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
+export function isStalePlan(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    sqlState(error) === SQL_STATE.featureNotSupported &&
+    // Other features have this code too, and the words are in the server's language.
+    "routine" in error &&
+    error.routine === "RevalidateCachedQuery"
+  );
+}
+
+/**
+ * Whether a prepared statement is missing where it was prepared, or there where it was not: as behind a pooler that is said
+ * to carry prepared statements and does not. The server says so before it does anything of the statement.
+ */
+export function isLostStatement(error: unknown): error is Error {
   const state = sqlState(error);
-  if (state === SQL_STATE.noSuchStatement || state === SQL_STATE.duplicateStatement) return true;
-  // Other features have this code too, and the words are in the server's language.
-  return state === SQL_STATE.featureNotSupported && "routine" in error && error.routine === "RevalidateCachedQuery";
+  return state === SQL_STATE.noSuchStatement || state === SQL_STATE.duplicateStatement;
 }
 
 export const SQL_STATE = {

@@ -74,7 +74,7 @@ export async function startApp(
   for (const key of [secretKey, ...(options.previousSecretKeys ?? [])]) recordSecret(inject("runFolder"), key);
   const app = await start({
     databaseUrl,
-    databasePoolUrl: options.databasePoolUrl,
+    databasePoolUrl: options.databasePoolUrl ?? poolUrlOf(databaseUrl),
     secretKey,
     role: options.role ?? "all",
     host: "127.0.0.1",
@@ -131,6 +131,12 @@ export async function startApp(
       await app.close();
     },
   };
+}
+
+/** The pooler in front of a shared server, in a run with BEHIND_POOLER. */
+export function poolUrlOf(url: string): string | undefined {
+  const { host } = new URL(url);
+  return Object.entries(inject("poolUrls")).find(([serverUrl]) => new URL(serverUrl).host === host)?.[1];
 }
 
 /** What is stored to be shown to people later: failures, inputs and results. Nothing where home is away. */

@@ -1,5 +1,5 @@
 /** PgBouncer in front of a test's server, in transaction mode; PGBOUNCER names the program of another version. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chownSync, closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -12,13 +12,15 @@ import { sql } from "./app.ts";
 import { temporaryFolder } from "./servers.ts";
 
 const PROGRAM = process.env["PGBOUNCER"] ?? "/usr/sbin/pgbouncer";
+const [, MAJOR = "0", MINOR = "0"] = /(\d+)\.(\d+)/.exec(execFileSync(PROGRAM, ["--version"]).toString()) ?? [];
+/** Whether it carries prepared statements unless it is told not to: from 1.24 on. From 1.21 on it can. */
+export const KNOWS_PREPARED = Number(MAJOR) > 1 || Number(MINOR) >= 24;
+
 const START_TIMEOUT_MS = 10_000;
 
 export type Pooler = AsyncDisposable & {
   /** As `poolUrl` takes it. */
   url: string;
-  /** Which version it is, such as 1.18.0. */
-  version: string;
   /** Writes who may sign in, by `user password-or-verifier`, and reads it if it runs. */
   letIn: (users: Record<string, string>) => Promise<void>;
   /** What the console answers to `show servers` and the like. */
@@ -28,9 +30,12 @@ export type Pooler = AsyncDisposable & {
 };
 
 /** Starts it in front of the server at `serverUrl`. `settings` go over those of docs/POSTGRES.md, which are tested so. */
-export async function startPooler(serverUrl: string, settings: Record<string, string> = {}): Promise<Pooler> {
+export async function startPooler(
+  serverUrl: string,
+  settings: Record<string, string> = {},
+  folder = temporaryFolder(),
+): Promise<Pooler> {
   const { hostname, port: serverPort } = new URL(serverUrl);
-  const folder = temporaryFolder();
   const [port = 0] = await choosePorts([undefined], new Set());
   const account = serverAccount();
   const file = (name: string) => join(folder, name);
@@ -82,10 +87,8 @@ export async function startPooler(serverUrl: string, settings: Record<string, st
     await ended;
   };
   await start();
-  const [row] = await show("version");
   return {
     url: `postgres://127.0.0.1:${port}`,
-    version: /\d+\.\d+\.\d+/.exec(JSON.stringify(row))?.[0] ?? "",
     letIn: async (given) => {
       users = { ...users, ...given };
       writeUsers();
