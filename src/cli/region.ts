@@ -28,7 +28,7 @@ export function regionCommand(): Command {
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
         const connectionUrl = options.url ?? (await readInput());
-        const input = { key, name: options.name ?? key, connectionUrl, poolUrl: options.poolUrl || null };
+        const input = { key, name: options.name ?? key, connectionUrl, poolUrl: poolUrlOf(options) };
         const added = await recordedCommand(
           services,
           "registerRegion",
@@ -54,27 +54,7 @@ export function regionCommand(): Command {
     .description("what a region's server is, may and has room for; exit code 1 when it cannot take a database")
     .option("--json", "print one JSON object")
     .action((key: string, options: OutputOptions) => withServices((services) => check(services, key, options)));
-  region
-    .command("update <key>")
-    .description("change a region's name or pooler, or rotate its server's address or password")
-    .option("--name <name>", "a new name")
-    .option("--url <url>", URL_HELP)
-    .option("--pool-url <url>", POOL_URL_HELP)
-    .option("--no-pool-url", "the API reaches the server itself again")
-    .option("--json", "print one JSON object")
-    .action((key: string, options: UrlOptions) =>
-      withServices(async (services) => {
-        // With a new name or pooler alone the address stays.
-        const isAddress = options.name === undefined && options.poolUrl === undefined;
-        const connectionUrl = options.url ?? (isAddress ? await readInput() : null);
-        const poolUrl = options.poolUrl === false ? null : options.poolUrl;
-        const input = { key, name: options.name ?? null, connectionUrl, poolUrl };
-        const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
-          updateRegion(services, OPERATOR, input),
-        );
-        output(options, updated, [describe(updated)]);
-      }),
-    );
+  addUpdateCommand(region);
   region
     .command("retire <key>")
     .description("take a region without placements out of service")
@@ -90,6 +70,35 @@ export function regionCommand(): Command {
       }),
     );
   return region;
+}
+
+/** Null: none any more; undefined: as it is. */
+function poolUrlOf({ poolUrl }: UrlOptions): string | null | undefined {
+  return poolUrl === false ? null : poolUrl;
+}
+
+/** `tenantry region update`. */
+function addUpdateCommand(region: Command): void {
+  region
+    .command("update <key>")
+    .description("change a region's name or pooler, or rotate its server's address or password")
+    .option("--name <name>", "a new name")
+    .option("--url <url>", URL_HELP)
+    .option("--pool-url <url>", POOL_URL_HELP)
+    .option("--no-pool-url", "the API reaches the server itself again")
+    .option("--json", "print one JSON object")
+    .action((key: string, options: UrlOptions) =>
+      withServices(async (services) => {
+        // With a new name or pooler alone the address stays.
+        const isAddress = options.name === undefined && options.poolUrl === undefined;
+        const connectionUrl = options.url ?? (isAddress ? await readInput() : null);
+        const input = { key, name: options.name ?? null, connectionUrl, poolUrl: poolUrlOf(options) };
+        const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
+          updateRegion(services, OPERATOR, input),
+        );
+        output(options, updated, [describe(updated)]);
+      }),
+    );
 }
 
 type Services = Parameters<Parameters<typeof withServices>[0]>[0];

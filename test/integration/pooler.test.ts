@@ -170,7 +170,9 @@ describe("on two server connections for eight of ours", () => {
         return row?.pid;
       }),
     );
-    if (parameters === "" || KNOWS_PREPARED) expect(new Set(rows).size).toBeLessThanOrEqual(POOL_SIZE);
+    // Where statements were lost, a few connections were closed.
+    const most = parameters === "" || KNOWS_PREPARED ? POOL_SIZE : 10 * POOL_SIZE;
+    expect(new Set(rows).size).toBeLessThanOrEqual(most);
   });
 
   test("a transaction stays on one of them, and what it did is undone when it fails", async () => {
@@ -265,15 +267,13 @@ test("the audit log has what was done, content in the region and the rest at hom
 });
 
 test.each([
-  ["the region's", () => regionPooler],
-  ["home's", () => homePooler],
-])("%s pooler is killed and comes back, and so do answers", async (_, which) => {
+  ["the region's", () => regionPooler, "REGION_UNAVAILABLE"],
+  ["home's", () => homePooler, "INTERNAL"],
+])("%s pooler is killed and comes back, and so do answers", async (_, which, code) => {
   const { resource, user } = await makeContent("Back", "DEDICATED");
   const pooler = which();
   await pooler.kill();
-  const refused = await app.refuse(RESOURCE, { id: resource }, user);
-  expect(refused.code).toMatch(/^(REGION_UNAVAILABLE|INTERNAL)$/);
-  if (pooler === regionPooler) expect(refused.code).toBe("REGION_UNAVAILABLE");
+  expect((await app.refuse(RESOURCE, { id: resource }, user)).code).toBe(code);
   await pooler.start();
   const answer = () =>
     app.ask(RESOURCE, { id: resource }, user).then(
