@@ -17,7 +17,8 @@ import {
   grant,
   registerRegion,
 } from "../support/journey.ts";
-import { KNOWS_PREPARED, type Pooler, startPooler, verifierOf } from "../support/pooler.ts";
+import { KNOWS_PREPARED, type Pooler } from "../support/pgbouncer.ts";
+import { startPooler, verifierOf } from "../support/pooler.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
 const POOL_SIZE = 2;

@@ -136,7 +136,7 @@ export async function startApp(
 /** The pooler in front of a shared server, in a run with BEHIND_POOLER. */
 export function poolUrlOf(url: string): string | undefined {
   const { host } = new URL(url);
-  return Object.entries(inject("poolUrls")).find(([serverUrl]) => new URL(serverUrl).host === host)?.[1];
+  return Object.entries(inject("poolUrls")).find(([server]) => new URL(server).host === host)?.[1];
 }
 
 /** What is stored to be shown to people later: failures, inputs and results. Nothing where home is away. */

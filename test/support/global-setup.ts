@@ -77,13 +77,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 /** With BEHIND_POOLER=1 the whole suite's API goes through PgBouncer, which signs people in by what the servers know. */
 async function startPoolers(runFolder: string, serverUrls: readonly string[]) {
-  const { startPooler } = await import("./pooler.ts");
+  // Without PgBouncer it cannot even be loaded.
+  const { startPgBouncer } = await import("./pgbouncer.ts");
   return Promise.all(
     serverUrls.map(async (serverUrl) => {
       const folder = mkdtempSync(join(runFolder, "pooler-"));
       chmodSync(folder, 0o711);
       const asking = { auth_user: "postgres", auth_query: "select usename, passwd from pg_shadow where usename = $1" };
-      const pooler = await startPooler(serverUrl, asking, folder);
+      const pooler = await startPgBouncer(serverUrl, asking, folder);
       await pooler.letIn({ postgres: decodeURIComponent(new URL(serverUrl).password) });
       return { serverUrl, pooler };
     }),
