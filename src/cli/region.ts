@@ -4,13 +4,16 @@ import { output, type OutputOptions, readInput } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { checkRegion, getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
+import type { PoolerCheck } from "#directory/pooler";
 import { readRegionRoom, type ServerRoom } from "#operations/region-room";
 import { retireRegion } from "#operations/retire-region";
 import { updateRegion } from "#operations/update-region";
 
-type UrlOptions = OutputOptions & { name?: string; url?: string };
+/** `--no-pool-url` makes it false. */
+type UrlOptions = OutputOptions & { name?: string; url?: string; poolUrl?: string | false };
 
 const URL_HELP = "the connection URL; left out, it is read from standard input, where nobody else sees it";
+const POOL_URL_HELP = "a connection pooler in front of the server, for the API: postgres://host:6432";
 
 /** `tenantry region`: the servers that organizations can be placed on. */
 export function regionCommand(): Command {
@@ -20,11 +23,12 @@ export function regionCommand(): Command {
     .description("register a PostgreSQL server as a region, after probing it")
     .option("--name <name>", "for people; the key when left out")
     .option("--url <url>", URL_HELP)
+    .option("--pool-url <url>", POOL_URL_HELP)
     .option("--json", "print one JSON object")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
         const connectionUrl = options.url ?? (await readInput());
-        const input = { key, name: options.name ?? key, connectionUrl };
+        const input = { key, name: options.name ?? key, connectionUrl, poolUrl: poolUrlOf(options) };
         const added = await recordedCommand(
           services,
           "registerRegion",
@@ -50,23 +54,7 @@ export function regionCommand(): Command {
     .description("what a region's server is, may and has room for; exit code 1 when it cannot take a database")
     .option("--json", "print one JSON object")
     .action((key: string, options: OutputOptions) => withServices((services) => check(services, key, options)));
-  region
-    .command("update <key>")
-    .description("change a region's name, or rotate its server's address or password")
-    .option("--name <name>", "a new name")
-    .option("--url <url>", URL_HELP)
-    .option("--json", "print one JSON object")
-    .action((key: string, options: UrlOptions) =>
-      withServices(async (services) => {
-        // With a new name alone the address stays.
-        const connectionUrl = options.url ?? (options.name === undefined ? await readInput() : null);
-        const input = { key, name: options.name ?? null, connectionUrl };
-        const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
-          updateRegion(services, OPERATOR, input),
-        );
-        output(options, updated, [describe(updated)]);
-      }),
-    );
+  addUpdateCommand(region);
   region
     .command("retire <key>")
     .description("take a region without placements out of service")
@@ -84,14 +72,44 @@ export function regionCommand(): Command {
   return region;
 }
 
+/** Null: none any more; undefined: as it is. */
+function poolUrlOf({ poolUrl }: UrlOptions): string | null | undefined {
+  return poolUrl === false ? null : poolUrl;
+}
+
+/** `tenantry region update`. */
+function addUpdateCommand(region: Command): void {
+  region
+    .command("update <key>")
+    .description("change a region's name or pooler, or rotate its server's address or password")
+    .option("--name <name>", "a new name")
+    .option("--url <url>", URL_HELP)
+    .option("--pool-url <url>", POOL_URL_HELP)
+    .option("--no-pool-url", "the API reaches the server itself again")
+    .option("--json", "print one JSON object")
+    .action((key: string, options: UrlOptions) =>
+      withServices(async (services) => {
+        // With a new name or pooler alone the address stays.
+        const isAddress = options.name === undefined && options.poolUrl === undefined;
+        const connectionUrl = options.url ?? (isAddress ? await readInput() : null);
+        const input = { key, name: options.name ?? null, connectionUrl, poolUrl: poolUrlOf(options) };
+        const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
+          updateRegion(services, OPERATOR, input),
+        );
+        output(options, updated, [describe(updated)]);
+      }),
+    );
+}
+
 type Services = Parameters<Parameters<typeof withServices>[0]>[0];
 
 async function check(services: Services, key: string, options: OutputOptions): Promise<void> {
   const region = await getRegion(services, key);
-  const { probe, obstacle, advice } = await checkRegion(services, OPERATOR, region);
+  const { probe, obstacle, advice, pooler } = await checkRegion(services, OPERATOR, region);
   const { servers, shortage } = await readRegionRoom(services, OPERATOR, region);
-  output(options, { ...probe, obstacle: obstacle ?? null, advice, servers, shortage: shortage ?? null }, [
+  output(options, { ...probe, pooler, obstacle: obstacle ?? null, advice, servers, shortage: shortage ?? null }, [
     `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
+    ...(pooler === null ? [] : [describePooler(pooler)]),
     ...servers.flatMap(describeRoom),
     ...advice,
     obstacle ?? shortage ?? "It will do.",
@@ -112,6 +130,20 @@ function describeRoom({ server, standing, connections }: ServerRoom): string[] {
     ),
     ...connections.map(({ database, connections: open }) => `    ${open} to ${database}`),
   ];
+}
+
+function describePooler({
+  host,
+  port,
+  preparedStatements,
+  carriesPreparedStatements: can,
+  obstacle,
+}: PoolerCheck): string {
+  const prepared = `prepared statements ${preparedStatements ? "on" : "off"}`;
+  if (obstacle !== null) return `Pooler ${host}:${port}, ${prepared}, not to be used`;
+  const more =
+    can === true && !preparedStatements ? ", which it carries: prepared_statements=true in its URL turns them on" : "";
+  return `Pooler ${host}:${port} leads to this server, ${prepared}${more}`;
 }
 
 function describe({ key, name, host, port, subscriptionMethod }: Region): string {

@@ -61,8 +61,9 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 }
 
 function appOptions(config: Config) {
-  const { role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
+  const { databasePoolUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
   return {
+    databasePoolUrl,
     exportFolder: exportFolder(config),
     mail,
     role,

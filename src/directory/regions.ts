@@ -4,11 +4,20 @@ import { notFound, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import type { SecretBox } from "#kernel/secret-box";
 import { validName, validRegionKey } from "#kernel/validation";
-import { formatServerUrl, parseServerUrl, type ServerAddress } from "#postgres/connection-url";
+import {
+  formatPoolUrl,
+  formatServerUrl,
+  parsePoolUrl,
+  parseServerUrl,
+  type PoolerAddress,
+  type ServerAddress,
+} from "#postgres/connection-url";
 import type { HomeDatabase, Queryable } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
 import { isConnectionFailure, SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
+import type { ApiRole } from "#directory/api-role";
+import { checkPooler, type PoolerCheck, requirePooler } from "#directory/pooler";
 import { findAdvice, findObstacle } from "#directory/region-requirements";
 import { findPasswordObstacle } from "#directory/subscription-passwords";
 
@@ -20,6 +29,8 @@ export type Region = {
   host: string;
   port: number;
   subscriptionMethod: SubscriptionMethod;
+  /** The pooler by which the API reaches the server; null: it reaches the server itself. Holds no secret. */
+  poolUrl: string | null;
 };
 
 /** What the server answered. */
@@ -32,34 +43,39 @@ type Context = {
   pools: Pools;
   secrets: SecretBox;
 };
+type ContextOfApi = Context & { apiRole: ApiRole };
 
-const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod"`;
+const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod",
+  r.pool_url as "poolUrl"`;
 
 /** The database for what concerns the server as a whole; every server has it unless somebody dropped it. */
 export const MAINTENANCE_DATABASE = "postgres";
 
 /**
  * Registers a server as a region, after asking it what it is. INVALID_INPUT on a bad key, name or URL,
+ * also on a pooler that will not do,
  * REGION_UNAVAILABLE when it cannot be reached, CAPABILITY_MISSING with what to do when it lacks something,
  * CONFLICT when the key or the server is registered already. No message repeats the URL's password.
  */
 export async function registerRegion(
-  context: Context,
+  context: ContextOfApi,
   actor: Actor,
-  input: { key: string; name: string; connectionUrl: string },
+  input: { key: string; name: string; connectionUrl: string; poolUrl?: string | null | undefined },
 ): Promise<Region> {
   authorizeOperator(actor);
   const key = validRegionKey("key", input.key);
   const name = validName("name", input.name);
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
+  const pooler = input.poolUrl == null ? null : parsePoolUrl(input.poolUrl, "poolUrl");
   const probe = await requireFit(context, address);
+  if (pooler !== null) await requirePoolerOf(context, pooler, address, probe.systemIdentifier);
   const id = newId();
   try {
     const [region] = await context.home.query<Region>(
       "regions.create",
       `insert into tenantry.regions as r
-         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning ${COLUMNS}`,
+         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method, pool_url)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning ${COLUMNS}`,
       [
         id,
         key,
@@ -70,6 +86,7 @@ export async function registerRegion(
         probe.systemIdentifier,
         probe.versionNumber,
         probe.subscriptionMethod,
+        pooler === null ? null : formatPoolUrl(pooler),
       ],
     );
     if (region === undefined) throw new Error("the insert returned no row");
@@ -87,6 +104,19 @@ async function requireFit(context: Context, address: ServerAddress): Promise<Ser
     findObstacle(probe) ?? (await findPasswordObstacle(context, { address, database: MAINTENANCE_DATABASE }, probe));
   if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
   return probe;
+}
+
+/** INVALID_INPUT on `poolUrl` when the API cannot reach the server by the pooler. */
+async function requirePoolerOf(
+  context: ContextOfApi,
+  pooler: PoolerAddress,
+  address: ServerAddress,
+  systemIdentifier: string,
+): Promise<void> {
+  const database = MAINTENANCE_DATABASE;
+  await context.pools.once(address, database, (server) =>
+    requirePooler(context, pooler, { server, address, systemIdentifier, database }, "poolUrl"),
+  );
 }
 
 async function describeConflict(
@@ -157,24 +187,31 @@ function reason(error: unknown): string {
 }
 
 /**
- * Changes a region's name, and the address or password of its server after asking the server who it is. INVALID_INPUT and
+ * Changes a region's name, its pooler (null: none any more), and the address or password of its server after asking the server
+ * who it is. What is left out stays. INVALID_INPUT and
  * REGION_UNAVAILABLE as when registering, CONFLICT when another server answers there. Returns whether the address changed.
  */
 export async function changeRegion(
-  context: Context,
+  context: ContextOfApi,
   actor: Actor,
-  input: { key: string; name?: string | null; connectionUrl?: string | null },
+  input: RegionChange,
 ): Promise<{ region: Region; addressChanged: boolean }> {
   authorizeOperator(actor);
   const before = await getRegion(context, input.key);
   const name = input.name == null ? before.name : validName("name", input.name);
   const address = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
+  const pooler = input.poolUrl == null ? input.poolUrl : parsePoolUrl(input.poolUrl, "poolUrl");
   const probe = address === undefined ? undefined : await requireSameServer(context, before.id, address);
+  if (pooler != null) {
+    const known = await regionServer(context, before.id);
+    await requirePoolerOf(context, pooler, address ?? known.address, known.systemIdentifier);
+  }
   const [region] = await context.home.query<Region>(
     "regions.change",
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
        host = coalesce($4, host), port = coalesce($5, port),
-       subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version)
+       subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version),
+       pool_url = case when $8 then $9 else pool_url end
      where id = $1 returning ${COLUMNS}`,
     [
       before.id,
@@ -185,11 +222,22 @@ export async function changeRegion(
       // Another role may have another way.
       probe?.subscriptionMethod ?? null,
       probe?.versionNumber ?? null,
+      pooler !== undefined,
+      pooler == null ? null : formatPoolUrl(pooler),
     ],
   );
   if (region === undefined) throw notFound("Region");
   return { region, addressChanged: address !== undefined };
 }
+
+/** What is left out stays as it is. */
+export type RegionChange = {
+  key: string;
+  name?: string | null;
+  connectionUrl?: string | null;
+  /** Null: the API reaches the server itself again. */
+  poolUrl?: string | null | undefined;
+};
 
 async function requireSameServer(context: Context, regionId: string, address: ServerAddress): Promise<ServerProbe> {
   const probe = await requireFit(context, address);
@@ -320,10 +368,10 @@ export async function probeRegions(
  * REGION_UNAVAILABLE when it cannot be reached.
  */
 export async function checkRegion(
-  context: Context,
+  context: ContextOfApi,
   actor: Actor,
-  { id }: Region,
-): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[] }> {
+  { id, poolUrl }: Region,
+): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[]; pooler: PoolerCheck | null }> {
   authorizeOperator(actor);
   const address = await regionAddress(context, id);
   const probe = await probeAt(context.pools, address);
@@ -333,7 +381,14 @@ export async function checkRegion(
   const atHome = findAdvice(
     await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
   ).map((sentence) => `Home: ${sentence}`);
-  return { probe, obstacle, advice: [...findAdvice(probe), ...atHome] };
+  const advice = [...findAdvice(probe), ...atHome];
+  if (poolUrl === null) return { probe, obstacle, advice, pooler: null };
+  const { systemIdentifier } = probe;
+  const database = MAINTENANCE_DATABASE;
+  const pooler = await context.pools.once(address, database, (server) =>
+    checkPooler(context, parsePoolUrl(poolUrl, "poolUrl"), { server, address, systemIdentifier, database }),
+  );
+  return { probe, obstacle: obstacle ?? pooler.obstacle ?? undefined, advice, pooler };
 }
 
 /** How to reach the region's server. Holds the password: for opening connections and subscriptions only. */

@@ -40,6 +40,10 @@ builder.objectType("RegionServer", {
       description: "Whether the server answers now.",
       resolve: async ({ id }, _, { loaders }) => (await loaders.probes.load(id)) !== null,
     }),
+    poolUrl: t.exposeString("poolUrl", {
+      nullable: true,
+      description: "The connection pooler by which the API reaches the server; null: it reaches the server itself.",
+    }),
     subscriptionMethod: t.exposeString("subscriptionMethod", {
       nullable: true,
       description:
@@ -75,6 +79,11 @@ const RegisterRegionInput = builder.inputType("RegisterRegionInput", {
       description:
         "postgres://user:password@host:5432, without a database name and without a trailing slash; sslmode and the like may follow. Stored encrypted, never shown again.",
     }),
+    poolUrl: t.string({
+      required: false,
+      description:
+        "A connection pooler in front of the server, for the API: postgres://host:6432, without user, password and database; sslmode and the like may follow, and prepared_statements=true where it carries prepared statements (PgBouncer 1.21 and newer).",
+    }),
   }),
 });
 
@@ -85,6 +94,10 @@ const UpdateRegionInput = builder.inputType("UpdateRegionInput", {
     connectionUrl: t.string({
       required: false,
       description: "A new address, user or password of the same server. Form as in registerRegion.",
+    }),
+    poolUrl: t.string({
+      required: false,
+      description: "Another connection pooler, or null for none. Left out, it stays. Form as in registerRegion.",
     }),
   }),
 });
@@ -103,13 +116,14 @@ builder.mutationFields((t) => ({
   updateRegion: t.field({
     type: "Region",
     description:
-      "Changes a region's name, or rotates its server's address or password, in subscriptions on both sides too. Loses no row. For the operator.",
+      "Changes a region's name or pooler, or rotates its server's address or password, in subscriptions on both sides too. Loses no row. For the operator.",
     args: { input: t.arg({ type: UpdateRegionInput, required: true }) },
     resolve: (_, { input }, { actor, services }) =>
       updateRegion(services, actor, {
         key: input.key,
         name: input.name ?? null,
         connectionUrl: input.connectionUrl ?? null,
+        poolUrl: input.poolUrl,
       }),
   }),
   retireRegion: t.field({

@@ -5,7 +5,7 @@
 import { TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, placementNumberOf } from "#kernel/ids";
 import type { SecretBox } from "#kernel/secret-box";
-import { parseServerUrl, type ServerAddress } from "#postgres/connection-url";
+import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#postgres/connection-url";
 import type { HomeDatabase, Queryable, TenantDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 
@@ -35,6 +35,7 @@ type RouteRow = {
   regionId: string;
   regionKey: string;
   sealedUrl: Buffer;
+  poolUrl: string | null;
   systemIdentifier: string;
   databaseId: number;
   database: string;
@@ -44,7 +45,7 @@ type RouteRow = {
 
 const COLUMNS = `
   p.id as "placementId", p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
-  r.connection_url as "sealedUrl", r.system_identifier as "systemIdentifier", p.database_id as "databaseId", d.name as database, p.state,
+  r.connection_url as "sealedUrl", r.pool_url as "poolUrl", r.system_identifier as "systemIdentifier", p.database_id as "databaseId", d.name as database, p.state,
   d.schema_version as "schemaVersion"`;
 const FROM = `
   from tenantry.placements p
@@ -136,7 +137,8 @@ export class Router {
     const knowsApiRole = row.schemaVersion === null || row.schemaVersion >= API_ROLE_SINCE;
     const address = knowsApiRole ? this.#signInAsApi(operator, row.systemIdentifier) : operator;
     const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
-    const openWhole = () => this.#pools.open("tenant", address, row.database);
+    const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
+    const openWhole = () => this.#pools.open("tenant", address, row.database, { pooler });
     const route: TenantRoute = {
       kind: "tenant",
       placementId: row.placementId,

@@ -55,6 +55,7 @@ export async function startApp(
     homeServer?: string;
     role?: "all" | "api" | "worker";
     databaseUrl?: string;
+    databasePoolUrl?: string;
     secretKey?: string;
     previousSecretKeys?: readonly string[];
     signIn?: AppOptions["signIn"];
@@ -73,6 +74,7 @@ export async function startApp(
   for (const key of [secretKey, ...(options.previousSecretKeys ?? [])]) recordSecret(inject("runFolder"), key);
   const app = await start({
     databaseUrl,
+    databasePoolUrl: options.databasePoolUrl ?? poolUrlOf(databaseUrl),
     secretKey,
     role: options.role ?? "all",
     host: "127.0.0.1",
@@ -129,6 +131,12 @@ export async function startApp(
       await app.close();
     },
   };
+}
+
+/** The pooler in front of a shared server, in a run with BEHIND_POOLER. */
+export function poolUrlOf(url: string): string | undefined {
+  const { host } = new URL(url);
+  return Object.entries(inject("poolUrls")).find(([server]) => new URL(server).host === host)?.[1];
 }
 
 /** What is stored to be shown to people later: failures, inputs and results. Nothing where home is away. */
