@@ -19,7 +19,8 @@ const WARM_UP_SECONDS = 3;
 async function ask(port: number, { path, headers, body }: Sent): Promise<unknown> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body });
   const answer = (await response.json()) as { errors?: unknown[] };
-  if (answer.errors !== undefined) throw new Error(`an answer has errors: ${JSON.stringify(answer.errors).slice(0, 500)}`);
+  if (answer.errors !== undefined)
+    throw new Error(`an answer has errors: ${JSON.stringify(answer.errors).slice(0, 500)}`);
   return answer;
 }
 
@@ -93,7 +94,19 @@ export async function measureApi(
       const ours = of("tenantry");
       if (ours !== undefined) bars.push(...barsOf(kind, ours, of));
     }
-    const head = ["", "per s", "to bare", "p50 ms", "p99 ms", "to bare", "CPU ms", "to bare", "MB", "KB each", "load's CPU"];
+    const head = [
+      "",
+      "per s",
+      "to bare",
+      "p50 ms",
+      "p99 ms",
+      "to bare",
+      "CPU ms",
+      "to bare",
+      "MB",
+      "KB each",
+      "load's CPU",
+    ];
     return { title: "Reads and writes", text: table(head, rows), bars, chart };
   } finally {
     for (const { stop } of contestants) await stop();
@@ -140,10 +153,7 @@ function barsOf(kind: Kind, ours: Measured, of: (key: ContestantKey) => Measured
 }
 
 /** Reads from one process and from two, which share home and nothing else. Whoever asks and PostgreSQL share the machine with them. */
-export async function measureScaleOut(
-  where: Where & { targets: readonly Target[] },
-  options: Rounds,
-): Promise<Part> {
+export async function measureScaleOut(where: Where & { targets: readonly Target[] }, options: Rounds): Promise<Part> {
   const targets = shuffled(where.targets, 7).slice(0, READ_IDS);
   const contestants: Contestant[] = [];
   try {

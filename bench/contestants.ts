@@ -76,7 +76,15 @@ const FOLDER = "bench/contestants";
 /** Installs what the contestants need beside the product's own dependencies, when it is not there. */
 export function installContestants(): void {
   if (existsSync(join(FOLDER, "node_modules", "postgraphile"))) return;
-  const arguments_ = ["pnpm@12", "install", "--dir", FOLDER, "--ignore-workspace", "--ignore-scripts", "--frozen-lockfile"];
+  const arguments_ = [
+    "pnpm@12",
+    "install",
+    "--dir",
+    FOLDER,
+    "--ignore-workspace",
+    "--ignore-scripts",
+    "--frozen-lockfile",
+  ];
   const { status } = spawnSync("npx", ["--yes", ...arguments_], { stdio: ["ignore", "inherit", "inherit"] });
   if (status !== 0) throw new Error(`the contestants could not be installed (npx ${arguments_.join(" ")})`);
 }
@@ -154,9 +162,7 @@ async function startBare(tenantUrl: string): Promise<Contestant> {
 
 /** `processes`: how many share the connections. */
 export async function startTenantry(connection: Where["connection"], processes = 1): Promise<Contestant> {
-  const started = await Promise.all(
-    Array.from({ length: processes }, () => startApiProcess(connection, OUT_OF_REACH)),
-  );
+  const started = await Promise.all(Array.from({ length: processes }, () => startApiProcess(connection, OUT_OF_REACH)));
   const authorized = (key: string, body: object) => sent("/graphql", body, { authorization: `Bearer ${key}` });
   return {
     ...alike,
@@ -213,8 +219,9 @@ async function startPostGraphile(tenantUrl: string): Promise<Contestant> {
     write: ({ resourceId, authorId }) =>
       sent("/graphql", { query: POSTGRAPHILE_WRITE, variables: { input: { resourceId, authorId, body: BODY } } }),
     page: (answer) => {
-      const { resource } = (answer as { data: { resource: Omit<OwnAnswer["data"]["resource"], "region"> & { region: string } } })
-        .data;
+      const { resource } = (
+        answer as { data: { resource: Omit<OwnAnswer["data"]["resource"], "region"> & { region: string } } }
+      ).data;
       return alike.page({ data: { resource: { ...resource, region: { key: resource.region } } } });
     },
     written: (answer) => alike.written({ data: (answer as { data: { added: object } }).data.added }),

@@ -133,7 +133,7 @@ const HEAD_END = "\r\n\r\n";
 function parseAnswer(bytes: Buffer): Answer | number {
   const headEnd = bytes.indexOf(HEAD_END);
   if (headEnd === -1) return bytes.length + 1;
-  const head = bytes.latin1Slice(0, headEnd + 2).toLowerCase();
+  const head = bytes.toString("latin1", 0, headEnd + 2).toLowerCase();
   const status = Number(head.slice(9, 12));
   const start = headEnd + HEAD_END.length;
   const length = /\r\ncontent-length: *(\d+)\r\n/.exec(head)?.[1];
@@ -146,7 +146,7 @@ function parseAnswer(bytes: Buffer): Answer | number {
   for (let at = start; ; ) {
     const lineEnd = bytes.indexOf("\r\n", at);
     if (lineEnd === -1) return bytes.length + 1;
-    const size = Number.parseInt(bytes.latin1Slice(at, lineEnd), 16);
+    const size = Number(`0x${bytes.toString("latin1", at, lineEnd)}`);
     const from = lineEnd + 2;
     if (bytes.length < from + size + 2) return from + size + 2;
     if (size === 0) return { status, body: parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts) };

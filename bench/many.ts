@@ -135,7 +135,9 @@ function asksBare(tenants: readonly Tenant[], cold: boolean): Sent {
 }
 
 async function measureRandom(ours: Contestant, servers: BenchServers, tenants: readonly Tenant[]): Promise<Part> {
-  const requests = shuffled([...tenants, ...tenants, ...tenants], 3).map((tenant) => asksTenantry([tenant], tenant.key));
+  const requests = shuffled([...tenants, ...tenants, ...tenants], 3).map((tenant) =>
+    asksTenantry([tenant], tenant.key),
+  );
   const order = { ports: ours.ports, connections: CONNECTIONS, requests };
   const counts: number[] = [];
   let isRunning = true;
@@ -197,7 +199,14 @@ async function measureFanOut(
     ["", "per s", "p50 ms", "to bare", "p99 ms", "CPU ms"],
     each.map(({ name }, index) => {
       const one = index === 0 ? base : other;
-      return [name, digits(one.perSecond), digits(one.p50), ratio(one.p50, base.p50), digits(one.p99), digits(one.cpuMs)];
+      return [
+        name,
+        digits(one.perSecond),
+        digits(one.p50),
+        ratio(one.p50, base.p50),
+        digits(one.p99),
+        digits(one.cpuMs),
+      ];
     }),
   );
   const bars: Bar[] = [{ what: "fan-out over 8 databases, p50, to bare", measured: other.p50 / base.p50, most: 1.25 }];
@@ -247,5 +256,9 @@ async function measureCold(
     }),
   );
   const measured = median(oursMs) / median(bareMs);
-  return { title: "Cold tenants", text, bars: [{ what: "first request of a cold tenant, to bare", measured, most: 1.5 }] };
+  return {
+    title: "Cold tenants",
+    text,
+    bars: [{ what: "first request of a cold tenant, to bare", measured, most: 1.5 }],
+  };
 }

@@ -30,7 +30,12 @@ const WARM_UP_MS = 30_000;
 const MOST_GROWTH = 1.1;
 
 const LIST = `query List { resources(first: 20) { edges { node { id name comments(first: 3) { edges { node { body } } } } } } }`;
-const BAD = ["query { nothing }", "query { resource(id: 5", 'query { resource(id: "not an id") { id } }', "{ ".repeat(40)];
+const BAD = [
+  "query { nothing }",
+  "query { resource(id: 5",
+  'query { resource(id: "not an id") { id } }',
+  "{ ".repeat(40),
+];
 
 type Kind = "read" | "write" | "list" | "bad query" | "refused sign-in" | "given up";
 /** Of a hundred requests. */
@@ -103,6 +108,8 @@ async function ask(kind: Kind, number: number): Promise<string> {
       return send(number % 2 === 0 ? read : as(LIST), AbortSignal.timeout(1 + (number % 5)))
         .then(() => `${kind}: answered before`)
         .catch(() => `${kind}: ended`);
+    default:
+      throw new Error(`${kind satisfies never} is nothing that is asked for`);
   }
 }
 
@@ -141,7 +148,11 @@ try {
   await pause(Math.min(WARM_UP_MS, until - started));
   while (performance.now() + SAMPLE_MS < until) {
     samples.push(await sample());
-    process.stderr.write(`${Object.values(samples.at(-1) ?? {}).map(digits).join(" ")}\n`);
+    process.stderr.write(
+      `${Object.values(samples.at(-1) ?? {})
+        .map(digits)
+        .join(" ")}\n`,
+    );
     await pause(SAMPLE_MS);
   }
   await Promise.all(callers);
@@ -157,9 +168,16 @@ try {
   const rows = figures.map(([figure, name]) => {
     const [before, after] = [median(first.map((one) => one[figure])), median(last.map((one) => one[figure]))];
     const flat = after <= before * MOST_GROWTH ? "flat" : "**grows**";
-    return [name, digits(before), digits(after), ratio(after, before), digits(Math.max(...samples.map((one) => one[figure]))), flat];
+    return [
+      name,
+      digits(before),
+      digits(after),
+      ratio(after, before),
+      digits(Math.max(...samples.map((one) => one[figure]))),
+      flat,
+    ];
   });
-  const outcomes = [...counts].toSorted().map(([outcome, count]) => [outcome, count]);
+  const outcomes = [...counts].toSorted(([a], [b]) => a.localeCompare(b)).map(([outcome, count]) => [outcome, count]);
   const failures = [...counts.keys()].filter((outcome) => /: 5\d\d|^(read|write|list): (?!200$)/.test(outcome));
   const text = [
     `${describeMachine("18.4")}; ${(seconds / 60).toFixed(1)} minutes, ${turn} requests of ${CALLERS} callers`,

@@ -41,7 +41,8 @@ function poolOf(database: string): pg.Pool {
 }
 
 async function readFrom(database: string, id: string, cold: boolean): Promise<string> {
-  if (!cold) return (await poolOf(database).query<{ answer: string }>({ ...READ, values: [id] })).rows[0]?.answer ?? "null";
+  if (!cold)
+    return (await poolOf(database).query<{ answer: string }>({ ...READ, values: [id] })).rows[0]?.answer ?? "null";
   const client = new pg.Client({ connectionString: urlOf(database) });
   await client.connect();
   try {

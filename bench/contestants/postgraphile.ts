@@ -65,6 +65,4 @@ server.on("error", (error) => {
   throw error;
 });
 await served.addTo(server);
-server.listen(0, "127.0.0.1", () =>
-  process.stdout.write(`${(server.address() as AddressInfo).port} ${rows[0]?.id}\n`),
-);
+server.listen(0, "127.0.0.1", () => process.stdout.write(`${(server.address() as AddressInfo).port} ${rows[0]?.id}\n`));
