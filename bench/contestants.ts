@@ -68,6 +68,8 @@ export function startContestant(key: ContestantKey, where: Where): Promise<Conte
       return startApollo(key, "Apollo Server 5, DataLoader", where.tenantUrl);
     case "apollo-drizzle":
       return startApollo(key, "Apollo Server 5, Drizzle", where.tenantUrl);
+    default:
+      throw new Error(`there is no contestant ${String(key satisfies never)}`);
   }
 }
 
@@ -76,25 +78,17 @@ const FOLDER = "bench/contestants";
 /** Installs what the contestants need beside the product's own dependencies, when it is not there. */
 export function installContestants(): void {
   if (existsSync(join(FOLDER, "node_modules", "postgraphile"))) return;
-  const arguments_ = [
-    "pnpm@12",
-    "install",
-    "--dir",
-    FOLDER,
-    "--ignore-workspace",
-    "--ignore-scripts",
-    "--frozen-lockfile",
-  ];
-  const { status } = spawnSync("npx", ["--yes", ...arguments_], { stdio: ["ignore", "inherit", "inherit"] });
-  if (status !== 0) throw new Error(`the contestants could not be installed (npx ${arguments_.join(" ")})`);
+  const given = ["pnpm@12", "install", "--dir", FOLDER, "--ignore-workspace", "--ignore-scripts", "--frozen-lockfile"];
+  const { status } = spawnSync("npx", ["--yes", ...given], { stdio: ["ignore", "inherit", "inherit"] });
+  if (status !== 0) throw new Error(`the contestants could not be installed (npx ${given.join(" ")})`);
 }
 
 /** Runs a server of the folder and reads the line that it prints when it listens. */
 export async function startServer(
   file: string,
-  arguments_: readonly string[],
+  given: readonly string[],
 ): Promise<{ line: string[]; port: number; child: ChildProcess; pid: number }> {
-  const child = spawn(process.execPath, [`${FOLDER}/${file}`, ...arguments_], {
+  const child = spawn(process.execPath, [`${FOLDER}/${file}`, ...given], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { PATH: process.env["PATH"], NODE_ENV: "production", GRAPHILE_ENV: "production" },
   });

@@ -54,7 +54,9 @@ export async function measureMany(size: number, rounds: { rounds: number; second
     return { cold, ours, fanOut: await measureFanOut(ours, bare, tenants, secret, rounds) };
   };
   // Its connections are gone before those of Tenantry are counted.
-  const { cold, ours, fanOut } = await measureBoth().finally(() => ended(child));
+  const { cold, ours, fanOut } = await measureBoth().finally(async () => {
+    await ended(child);
+  });
   const random = await measureRandom(ours, servers, tenants);
   return [random, fanOut, cold];
 }
@@ -184,9 +186,21 @@ async function measureFanOut(
 ): Promise<Part> {
   const eight = tenants.slice(0, FANNED_OUT);
   const each = [
-    { name: "bare `Promise.all`", ports: [bare.port], pids: [bare.pid], requests: [asksBare(eight, false)] },
-    { name: "Tenantry, one operation", ports: ours.ports, pids: ours.pids, requests: [asksTenantry(eight, key)] },
-  ].map((one) => ({ ...one, results: [] as Measured[] }));
+    {
+      name: "bare `Promise.all`",
+      ports: [bare.port],
+      pids: [bare.pid],
+      requests: [asksBare(eight, false)],
+      results: [] as Measured[],
+    },
+    {
+      name: "Tenantry, one operation",
+      ports: ours.ports,
+      pids: ours.pids,
+      requests: [asksTenantry(eight, key)],
+      results: [] as Measured[],
+    },
+  ];
   for (let round = -1; round < rounds; round += 1)
     for (const { name, ports, pids, requests, results } of round % 2 === 0 ? each : each.toReversed()) {
       const order = { ports, connections: FAN_OUT_CONNECTIONS, seconds: round < 0 ? 2 : seconds, requests };

@@ -109,7 +109,7 @@ async function ask(kind: Kind, number: number): Promise<string> {
         .then(() => `${kind}: answered before`)
         .catch(() => `${kind}: ended`);
     default:
-      throw new Error(`${kind satisfies never} is nothing that is asked for`);
+      throw new Error(`${String(kind satisfies never)} is nothing that is asked for`);
   }
 }
 
