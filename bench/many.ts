@@ -47,16 +47,14 @@ export async function measureMany(size: number, rounds: { rounds: number; second
   const { secret } = await createApiKey(worker.services, OPERATOR, operator);
   const { port, pid, child } = await startServer("bare-many.ts", [servers.region.url("postgres"), "2"]);
   const bare: Bare = { port, pid };
-  const measureBoth = async () => {
-    const cold = await measureCold(connection, bare, tenants);
-    const ours = await startTenantry(connection);
-    stack.defer(ours.stop);
-    return { cold, ours, fanOut: await measureFanOut(ours, bare, tenants, secret, rounds) };
-  };
+  const beside = stack.use(new AsyncDisposableStack());
+  beside.defer(() => ended(child));
+  const cold = await measureCold(connection, bare, tenants);
+  const ours = await startTenantry(connection);
+  stack.defer(ours.stop);
+  const fanOut = await measureFanOut(ours, bare, tenants, secret, rounds);
   // Its connections are gone before those of Tenantry are counted.
-  const { cold, ours, fanOut } = await measureBoth().finally(async () => {
-    await ended(child);
-  });
+  await beside.disposeAsync();
   const random = await measureRandom(ours, servers, tenants);
   return [random, fanOut, cold];
 }
