@@ -304,13 +304,18 @@ export function listRegions({ home }: { home: HomeDatabase }): Promise<Region[]>
   );
 }
 
-/** The region with this key. NOT_FOUND when there is none. */
-export async function getRegion({ home }: { home: HomeDatabase }, key: string): Promise<Region> {
-  const [region] = await home.query<Region>(
+/** The regions with these keys that are not being retired, in no particular order. */
+export function findRegionsByKey({ home }: { home: HomeDatabase }, keys: readonly string[]): Promise<Region[]> {
+  return home.query<Region>(
     "regions.get",
-    `select ${COLUMNS} from tenantry.regions r where r.key = $1 and r.retired_at is null`,
-    [key],
+    `select ${COLUMNS} from tenantry.regions r where r.key = any($1::text[]) and r.retired_at is null`,
+    [keys],
   );
+}
+
+/** The region with this key. NOT_FOUND when there is none. */
+export async function getRegion(context: { home: HomeDatabase }, key: string): Promise<Region> {
+  const [region] = await findRegionsByKey(context, [key]);
   if (region === undefined) throw notFound("Region");
   return region;
 }
@@ -336,13 +341,26 @@ export function findRegionsOfDatabases(
 
 /** Asks the region's server for its version, bounded by the connection timeout; null when it cannot be reached. */
 export async function probeRegion(context: Context, regionId: string): Promise<ServerProbe | null> {
-  const address = await regionAddress(context, regionId);
-  try {
-    return await probeAt(context.pools, address);
-  } catch (error) {
-    if (error instanceof TenantryError && error.code === "REGION_UNAVAILABLE") return null;
-    throw error;
-  }
+  const [probe = null] = await probeRegions(context, [regionId]);
+  if (probe instanceof Error) throw probe;
+  return probe;
+}
+
+/** The same for several regions at once, in their order; an error is the region's own. */
+export async function probeRegions(
+  context: Context,
+  regionIds: readonly string[],
+): Promise<(ServerProbe | null | Error)[]> {
+  const servers = await regionServers(context, regionIds);
+  const probe = async (id: string) => {
+    const server = servers.get(id);
+    if (server === undefined) return notFound("Region");
+    return probeAt(context.pools, server.address).catch((error: unknown) => {
+      if (error instanceof TenantryError && error.code === "REGION_UNAVAILABLE") return null;
+      return error instanceof Error ? error : new Error("the probe failed", { cause: error });
+    });
+  };
+  return Promise.all(regionIds.map(probe));
 }
 
 /**
@@ -383,15 +401,30 @@ export async function regionAddress(
 
 /** The same with which server it is. */
 export async function regionServer(
-  { home, secrets }: Pick<Context, "home" | "secrets">,
+  context: Pick<Context, "home" | "secrets">,
   regionId: string,
-): Promise<{ address: ServerAddress; systemIdentifier: string }> {
-  const [row] = await home.query<{ sealed: Buffer; systemIdentifier: string }>(
-    "regions.address",
-    `select connection_url as sealed, system_identifier as "systemIdentifier" from tenantry.regions where id = $1`,
-    [regionId],
+): Promise<RegionServer> {
+  const server = (await regionServers(context, [regionId])).get(regionId);
+  if (server === undefined) throw notFound("Region");
+  return server;
+}
+
+type RegionServer = { address: ServerAddress; systemIdentifier: string };
+
+async function regionServers(
+  { home, secrets }: Pick<Context, "home" | "secrets">,
+  regionIds: readonly string[],
+): Promise<Map<string, RegionServer>> {
+  const rows = await home.query<{ id: string; sealed: Buffer; systemIdentifier: string }>(
+    "regions.addresses",
+    `select id, connection_url as sealed, system_identifier as "systemIdentifier" from tenantry.regions
+     where id = any($1::uuid[])`,
+    [regionIds],
   );
-  if (row === undefined) throw notFound("Region");
-  const address = parseServerUrl(secrets.open(row.sealed, regionId), "connectionUrl");
-  return { address, systemIdentifier: row.systemIdentifier };
+  return new Map(
+    rows.map(({ id, sealed, systemIdentifier }) => [
+      id,
+      { address: parseServerUrl(secrets.open(sealed, id), "connectionUrl"), systemIdentifier },
+    ]),
+  );
 }

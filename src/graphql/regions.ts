@@ -1,9 +1,9 @@
-import { listPlacementsIn } from "#directory/placements";
-import { getRegion, listRegions, registerRegion } from "#directory/regions";
+import { listRegions, registerRegion } from "#directory/regions";
 import { retireRegion } from "#operations/retire-region";
 import { updateRegion } from "#operations/update-region";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
+import { missing } from "#graphql/loaders";
 
 const Placements = connectionType("RegionPlacements", "Placement", (placement) => placement.id);
 
@@ -21,8 +21,7 @@ builder.objectType("Region", {
       type: Placements.connection,
       description: "Who has access to it, as far as the caller may see.",
       args: pageArguments,
-      resolve: ({ id }, args, { actor, services }) =>
-        Placements.read(args, (page) => listPlacementsIn(services, actor, id, page)),
+      resolve: ({ id }, args, { loaders }) => Placements.read(args, (page) => loaders.placementsIn.load({ id, page })),
     }),
   }),
 });
@@ -59,7 +58,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: "The region with this key. NOT_FOUND when there is none.",
     args: { key: t.arg.string({ required: true, description: "The region's key." }) },
-    resolve: (_, { key }, { services }) => getRegion(services, key),
+    resolve: async (_, { key }, { loaders }) => (await loaders.regionsByKey.load(key)) ?? missing("Region"),
   }),
   regions: t.field({
     type: ["Region"],

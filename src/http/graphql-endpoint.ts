@@ -1,6 +1,6 @@
 /** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type DocumentNode, type ExecutionResult, GraphQLError, Kind } from "graphql";
+import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError, Kind } from "graphql";
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { originOf } from "#audit/entry";
 import type { Client, Credentials, SignIn } from "#auth/sign-in";
@@ -8,6 +8,7 @@ import { isErrorCode, TenantryError } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
 import { toClientError } from "#graphql/errors";
 import { createLoaders } from "#graphql/loaders";
+import { executePlanned } from "#graphql/plan/execute";
 import { schema } from "#graphql/schema";
 import type { ApiSettings } from "#http/api-options";
 import { Budgets } from "#http/budgets";
@@ -61,6 +62,7 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       limitBatches(limits.maxBatch),
       beginOperations(parts),
       limitDocuments(limits, introspection),
+      planOperations(),
       limitOperations(limits, new Budgets(limits)),
       requestErrors(services),
       endWithSignIn(signIn),
@@ -172,6 +174,17 @@ function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
           metrics.operation(kind, failed ? "error" : "ok", (performance.now() - started) / 1_000);
         },
       };
+    },
+  };
+}
+
+/** Below everything that is put around executing: what is planned is bounded, counted and masked like anything else. */
+function planOperations(): Plugin<GraphQLContext> {
+  return {
+    onExecute({ executeFn, setExecuteFn, context }) {
+      if (context.takesText !== true) return;
+      const ordinary = executeFn as (args: ExecutionArgs) => unknown;
+      setExecuteFn((async (args: ExecutionArgs) => (await executePlanned(args)) ?? ordinary(args)) as never);
     },
   };
 }

@@ -16,6 +16,7 @@ import {
   type GraphQLSchema,
 } from "graphql";
 import { processRegularResult } from "graphql-yoga";
+import { JsonText } from "#graphql/context";
 import { clientOf } from "#http/client";
 import { corsHeadersFor } from "#http/cors";
 import { createContext, type EndpointParts, type GraphQLEndpoint, resultOf } from "#http/graphql-endpoint";
@@ -84,7 +85,12 @@ async function execute(
   const context = await createContext(parts, credentials, client, whenClosed(request.socket));
   const query = persisted.textOf(params) ?? params.query;
   if (query === undefined) return undefined;
-  const pipeline = endpoint.getEnveloped({ ...context, request: REQUEST, params } as never) as unknown as Pipeline;
+  const pipeline = endpoint.getEnveloped({
+    ...context,
+    takesText: true,
+    request: REQUEST,
+    params,
+  } as never) as unknown as Pipeline;
   const document = pipeline.parse(query);
   if (getOperationAST(document, params.operationName)?.operation === "subscription") return undefined;
   const errors = pipeline.validate(pipeline.schema, document);
@@ -105,20 +111,19 @@ function write(
   result: ExecutionResult,
   mediaType: string,
 ): { text: string; status: number; headers: Record<string, string> } {
-  if (result.errors === undefined)
-    return {
-      text: JSON.stringify(result),
-      status: 200,
-      headers: { "content-type": `${mediaType}; charset=utf-8` },
-    };
+  const { errors, data } = result as { errors?: unknown; data?: unknown };
+  if (errors === undefined)
+    return { text: textOf(result), status: 200, headers: { "content-type": `${mediaType}; charset=utf-8` } };
   // Which status errors have is a long story, which Yoga knows.
-  const { body, init } = processRegularResult(
-    result,
-    { Response: Captured } as never,
-    mediaType,
-  ) as unknown as Captured;
+  const whole = data instanceof JsonText ? { ...result, data: JSON.parse(data.text) as object } : result;
+  const { body, init } = processRegularResult(whole, { Response: Captured } as never, mediaType) as unknown as Captured;
   const headers = Object.fromEntries(Object.entries(init.headers).map(([name, value]) => [name.toLowerCase(), value]));
   return { text: body, status: init.status, headers };
+}
+
+function textOf({ data, extensions }: { data?: unknown; extensions?: unknown }): string {
+  const text = data instanceof JsonText ? data.text : JSON.stringify(data);
+  return extensions === undefined ? `{"data":${text}}` : `{"data":${text},"extensions":${JSON.stringify(extensions)}}`;
 }
 
 /** In place of the Fetch API's: keeps what it is made of. */

@@ -39,6 +39,8 @@ export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonl
 
 /** A way to a database: how connections are made, and what is known of where they lead. */
 export type Way = {
+  /** Host and port, at which callers take turns. */
+  readonly server: string;
   readonly createPool: () => pg.Pool;
   /** With it, a server that is known to be away is not asked again and again. */
   readonly breaker?: Breaker | undefined;
@@ -89,6 +91,7 @@ class OpenWay {
 
 export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly kind: Kind;
+  readonly #server: string;
   /** For what a connection has to stay the same for. */
   readonly #direct: OpenWay;
   /** For single statements and transactions: through a connection pooler, where there is one. */
@@ -97,6 +100,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   /** `pooler`: the way for whatever ends with its transaction. */
   constructor(kind: Kind, direct: Way, pooler?: Way) {
     this.kind = kind;
+    this.#server = direct.server;
     this.#direct = new OpenWay(direct);
     this.#shared = pooler === undefined ? this.#direct : new OpenWay(pooler);
   }
@@ -162,7 +166,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   /** When it is the running call's turn, if its statements take turns. */
   #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
     const call = currentCall();
-    return call?.inTurn === undefined ? run() : call.inTurn(run);
+    return call?.inTurn === undefined ? run() : call.inTurn(this.#server, run);
   }
 
   /** Runs `work` on one connection, never through a pooler; the connection is discarded when `work` throws. */

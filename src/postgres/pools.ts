@@ -175,7 +175,7 @@ export class Pools {
       pool.on("connect", (client) => client.on("error", () => undefined));
       return pool;
     };
-    return { createPool, breaker, prepared: this.#prepared };
+    return { server: `${address.host}:${address.port}`, createPool, breaker, prepared: this.#prepared };
   }
 
   /** One per server. Without home nothing works, so everything there waits and tries. */

@@ -5,18 +5,19 @@ import { authorizeInOrganization, roleMay } from "#auth/policy";
 import { seesPerson } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
-import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { type CommentValue, commentText, type Member } from "#workspace/resource-text";
 import {
   databaseIdOf,
   findPlace,
-  type LocatedResource,
   locateResource,
   organizationIdOf,
   type Place,
   readResource,
+  type ResourcePlace,
   refuseKeyAtHome,
   type WorkspaceContext,
 } from "#workspace/resources";
@@ -43,21 +44,47 @@ export type Author = {
 /** Channel of each database on which the ids of new comments are announced: `<resource id> <comment id>`. */
 export const COMMENT_CHANNEL = "tenantry_comment";
 
-/** No id is before it. A condition without exceptions serves every page with one prepared plan. */
-const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
-
 const COLUMNS = `id, resource_id as "resourceId", author_id as "authorId", body, created_at as "createdAt"`;
+
+export type NewComment = { resourceId: string; body: string; authorId: string | null };
 
 /**
  * Adds a comment, and its entry in the audit log. INVALID_INPUT on an empty or overlong body and for an author who may not write there,
  * NOT_FOUND for a resource that the actor may not see, FORBIDDEN for a VIEWER.
  */
-export async function createComment(
+export function createComment(
   context: WorkspaceContext,
   actor: Actor,
-  input: { resourceId: string; body: string; authorId: string | null },
+  input: NewComment,
   act: ContentAct,
 ): Promise<Comment> {
+  return addComment<Comment>(context, actor, input, act, { columns: COLUMNS, from: "added c" });
+}
+
+/** The same, answered as JSON text (workspace/resource-text.ts). Not for the default organization's resources. */
+export async function createCommentText(
+  context: WorkspaceContext,
+  actor: Actor,
+  input: NewComment,
+  act: ContentAct,
+  members: readonly Member<CommentValue>[],
+): Promise<string> {
+  const from = `added c left join tenantry.directory_members m
+    on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id`;
+  const columns = `${commentText(members, "c")} as text`;
+  return (await addComment<{ text: string }>(context, actor, input, act, { columns, from })).text;
+}
+
+/** What a statement gives of the row that it adds, which is `added`. */
+type Answer = { columns: string; from: string };
+
+async function addComment<Row extends object>(
+  context: WorkspaceContext,
+  actor: Actor,
+  input: NewComment,
+  act: ContentAct,
+  answer: Answer,
+): Promise<Row> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
   const place = await findPlace(context, actor, input.resourceId);
@@ -67,7 +94,9 @@ export async function createComment(
     throw error;
   });
   try {
-    return await place.there((database) => insertComment(context, database, place, { authorId, body }, act));
+    return await place.there((database) =>
+      insertComment<Row>(context, database, place, { authorId, body }, act, answer),
+    );
   } catch (error) {
     // The insert is the look: there is no resource with the id, in that organization and database.
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
@@ -75,19 +104,20 @@ export async function createComment(
   }
 }
 
-async function insertComment(
+async function insertComment<Row extends object>(
   context: WorkspaceContext,
   database: Queryable<DatabaseKind>,
-  { id: resourceId, route }: Place,
+  { id: resourceId, route }: ResourcePlace,
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
-): Promise<Comment> {
+  { columns, from }: Answer,
+): Promise<Row> {
   const databaseId = databaseIdOf(route);
   const organizationId = organizationIdOf(route);
   const id = newRoutedId(placementNumberOf(resourceId));
   const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters: 6 } as const;
-  const [comment] = await recordingContent(context, act, written, (entry) =>
-    database.query<Comment>(
+  const [row] = await recordingContent(context, act, written, (entry) =>
+    database.query<Row>(
       "comments.create",
       `with added as (
          insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
@@ -95,12 +125,12 @@ async function insertComment(
        ), announced as (
          select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
        )${entry.text}
-       select ${COLUMNS} from added, announced`,
+       select ${columns} from announced, ${from}`,
       [id, databaseId, organizationId, resourceId, authorId, body, ...entry.values],
     ),
   );
-  if (comment === undefined) throw new Error("the insert returned no row");
-  return comment;
+  if (row === undefined) throw new Error("the insert returned no row");
+  return row;
 }
 
 function chooseAuthor(actor: Actor, authorId: string | null): string {
@@ -137,17 +167,39 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
   );
 }
 
-/** A page of a resource's comments, oldest first. The resource was located for this actor. */
-export async function listComments({ resource, there }: LocatedResource, page: PageRequest): Promise<Page<Comment>> {
-  const rows = await there((database) =>
-    database.query<Comment>(
-      "comments.list",
-      `select ${COLUMNS} from tenantry.comments
-       where resource_id = $1 and id > $2 order by id limit $3`,
-      [resource.id, page.after ?? BEFORE_ALL, page.first + 1],
-    ),
+/**
+ * The same page of the comments of each of several resources of a place, oldest first, by the resource's id: one statement.
+ * A resource that is not there has no page.
+ */
+export async function listComments(
+  { route, there }: Place,
+  resourceIds: readonly string[],
+  page: PageRequest,
+): Promise<Map<string, Page<Comment>>> {
+  // A resource without comments has one row, of nulls.
+  const rows = await there(
+    (database) =>
+      database.query<Comment | (Record<keyof Comment, null> & { resourceId: string })>(
+        "comments.list",
+        `select r.id as "resourceId", c.id, c.author_id as "authorId", c.body, c.created_at as "createdAt"
+         from tenantry.resources r left join lateral (
+           select * from tenantry.comments where resource_id = r.id and id > $4 order by id limit $5) c on true
+         where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id is not distinct from $3
+         order by r.id, c.id`,
+        [databaseIdOf(route), resourceIds, organizationIdOf(route), page.after ?? BEFORE_ALL, page.first + 1],
+      ),
+    resourceIds.length,
   );
-  return toPage(rows, page);
+  const byResource = Map.groupBy(rows, ({ resourceId }) => resourceId);
+  return new Map(
+    [...byResource].map(([id, found]) => [
+      id,
+      toPage(
+        found.filter((row) => row.id !== null),
+        page,
+      ),
+    ]),
+  );
 }
 
 /** One comment, for an actor who may see its resource. NOT_FOUND otherwise. */
@@ -170,29 +222,27 @@ export async function getComment(
 }
 
 /**
- * The authors with these ids, as the resource's database knows them. A region knows its organization's members
+ * The authors with these ids, as the database of the place knows them. A region knows its organization's members
  * only, so who has left it is missing. In the default organization everybody is known by name, and by address to
  * those only who share another organization with them.
  */
-export function findAuthors(
-  actor: Actor,
-  { resource, route, there }: LocatedResource,
-  ids: readonly string[],
-): Promise<Author[]> {
-  return there((database) =>
-    route.kind === "home"
-      ? database.query<Author>(
-          "authors.at_home",
-          `select u.id, u.name, u.created_at as "createdAt",
-                  case when ${seesPerson("u.id", "$2")} then u.email end as email
-           from tenantry.users u where u.id = any($1::uuid[])`,
-          [ids, viewerId(actor)],
-        )
-      : database.query<Author>(
-          "authors.in_region",
-          `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
-           where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
-          [resource.databaseId, resource.organizationId, ids],
-        ),
+export function findAuthors(actor: Actor, { route, there }: Place, ids: readonly string[]): Promise<Author[]> {
+  return there(
+    (database) =>
+      route.kind === "home"
+        ? database.query<Author>(
+            "authors.at_home",
+            `select u.id, u.name, u.created_at as "createdAt",
+                    case when ${seesPerson("u.id", "$2")} then u.email end as email
+             from tenantry.users u where u.id = any($1::uuid[])`,
+            [ids, viewerId(actor)],
+          )
+        : database.query<Author>(
+            "authors.in_region",
+            `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
+             where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
+            [route.databaseId, route.organizationId, ids],
+          ),
+    1,
   );
 }
