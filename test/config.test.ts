@@ -28,6 +28,13 @@ describe("development", () => {
   });
 });
 
+test("a pooler is in front of a server that is named too", () => {
+  const DATABASE_POOL_URL = "postgres://pooler:6432";
+  expect(() => readConfig({ DATABASE_POOL_URL })).toThrow("DATABASE_URL");
+  const given = { DATABASE_URL: "postgres://u@h/d", TENANTRY_SECRET_KEY: "x", DATABASE_POOL_URL };
+  expect(readConfig(given).databasePoolUrl).toBe(DATABASE_POOL_URL);
+});
+
 describe("bearer", () => {
   test("listens anywhere, with keys only unless an issuer is named", () => {
     const { host, signIn } = readConfig({ ...BEARER, HOST: "0.0.0.0" });

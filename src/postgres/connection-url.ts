@@ -74,7 +74,8 @@ export function parsePoolUrl(text: string, field: string): PoolerAddress {
       field,
       "The pooler's URL must not name a user or a password: the API signs in with its own role.",
     );
-  const prepared = url.searchParams.get("prepared_statements") ?? "false";
+  const [prepared = "false", ...more] = url.searchParams.getAll("prepared_statements");
+  if (more.length > 0) throw invalidInput(field, "The pooler's URL gives prepared_statements twice.");
   if (prepared !== "true" && prepared !== "false")
     throw invalidInput(field, "prepared_statements must be true or false.");
   url.searchParams.delete("prepared_statements");
