@@ -16,6 +16,8 @@ import { closeServices, createServices, type Services, signInAsApi } from "#oper
 
 export type AppOptions = {
   databaseUrl: string;
+  /** How regions' subscriptions reach home; left out: as this process does. */
+  databaseReplicationUrl?: string | undefined;
   secretKey: string;
   /** Keys that stored secrets may still be encrypted with, while the key is being changed. */
   previousSecretKeys?: readonly string[] | undefined;
@@ -58,11 +60,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     pretty: options.prettyLogs,
     destination: options.logDestination,
   });
-  const { databaseUrl, secretKey, previousSecretKeys, role, tenantSchema } = options;
+  const { databaseUrl, databaseReplicationUrl, secretKey, previousSecretKeys, role, tenantSchema } = options;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
   const services = await createServices({
     databaseUrl,
+    databaseReplicationUrl,
     secretKey,
     previousSecretKeys,
     logger,

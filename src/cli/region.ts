@@ -3,14 +3,18 @@ import { OPERATOR } from "#auth/actor";
 import { output, type OutputOptions, readInput } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
+import { invalidInput } from "#kernel/errors";
 import { checkRegion, getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
 import { readRegionRoom, type ServerRoom } from "#operations/region-room";
 import { retireRegion } from "#operations/retire-region";
 import { updateRegion } from "#operations/update-region";
 
-type UrlOptions = OutputOptions & { name?: string; url?: string };
+/** `--no-replication-url` makes it false. */
+type UrlOptions = OutputOptions & { name?: string; url?: string; replicationUrl?: string | false };
 
 const URL_HELP = "the connection URL; left out, it is read from standard input, where nobody else sees it";
+const REPLICATION_URL_HELP =
+  "how home's subscriptions reach the server, if another way; also the second line of standard input";
 
 /** `tenantry region`: the servers that organizations can be placed on. */
 export function regionCommand(): Command {
@@ -20,11 +24,11 @@ export function regionCommand(): Command {
     .description("register a PostgreSQL server as a region, after probing it")
     .option("--name <name>", "for people; the key when left out")
     .option("--url <url>", URL_HELP)
+    .option("--replication-url <url>", REPLICATION_URL_HELP)
     .option("--json", "print one JSON object")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
-        const connectionUrl = options.url ?? (await readInput());
-        const input = { key, name: options.name ?? key, connectionUrl };
+        const input = { key, name: options.name ?? key, ...(await readUrls(options)) };
         const added = await recordedCommand(
           services,
           "registerRegion",
@@ -52,15 +56,15 @@ export function regionCommand(): Command {
     .action((key: string, options: OutputOptions) => withServices((services) => check(services, key, options)));
   region
     .command("update <key>")
-    .description("change a region's name, or rotate its server's address or password")
+    .description("change a region's name, or rotate its server's addresses or passwords")
     .option("--name <name>", "a new name")
     .option("--url <url>", URL_HELP)
+    .option("--replication-url <url>", REPLICATION_URL_HELP)
+    .option("--no-replication-url", "home's subscriptions take the connection URL again")
     .option("--json", "print one JSON object")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
-        // With a new name alone the address stays.
-        const connectionUrl = options.url ?? (options.name === undefined ? await readInput() : null);
-        const input = { key, name: options.name ?? null, connectionUrl };
+        const input = { key, name: options.name ?? null, ...(await readNewUrls(options)) };
         const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
           updateRegion(services, OPERATOR, input),
         );
@@ -84,14 +88,35 @@ export function regionCommand(): Command {
   return region;
 }
 
+/** What the options leave out is read from standard input: the connection URL, and on a second line the other one. */
+async function readUrls({ url, replicationUrl }: UrlOptions) {
+  const [first, second, ...rest] = url === undefined ? (await readInput()).split("\n").map((line) => line.trim()) : [];
+  if (rest.length > 0 || (second !== undefined && replicationUrl !== undefined))
+    throw invalidInput("connectionUrl", "Standard input is one line, or two with the replication URL.");
+  return {
+    connectionUrl: url ?? first ?? "",
+    replicationUrl: replicationUrl === false ? null : (replicationUrl ?? second),
+  };
+}
+
+/** The same, where anything that is given leaves the rest as it is. */
+function readNewUrls(options: UrlOptions): ReturnType<typeof readUrls> | { replicationUrl?: string | null } {
+  const { url, name, replicationUrl } = options;
+  if (url !== undefined || (name === undefined && replicationUrl === undefined)) return readUrls(options);
+  return replicationUrl === undefined ? {} : { replicationUrl: replicationUrl === false ? null : replicationUrl };
+}
+
 type Services = Parameters<Parameters<typeof withServices>[0]>[0];
 
 async function check(services: Services, key: string, options: OutputOptions): Promise<void> {
   const region = await getRegion(services, key);
   const { probe, obstacle, advice } = await checkRegion(services, OPERATOR, region);
   const { servers, shortage } = await readRegionRoom(services, OPERATOR, region);
-  output(options, { ...probe, obstacle: obstacle ?? null, advice, servers, shortage: shortage ?? null }, [
+  const addresses = describeAddresses(services, region);
+  output(options, { ...probe, addresses, obstacle: obstacle ?? null, advice, servers, shortage: shortage ?? null }, [
     `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
+    `Region: Tenantry at ${addresses.region}, home's subscriptions at ${addresses.regionReplication}`,
+    `Home: Tenantry at ${addresses.home}, the region's subscriptions at ${addresses.homeReplication}`,
     ...servers.flatMap(describeRoom),
     ...advice,
     obstacle ?? shortage ?? "It will do.",
@@ -114,6 +139,24 @@ function describeRoom({ server, standing, connections }: ServerRoom): string[] {
   ];
 }
 
-function describe({ key, name, host, port, subscriptionMethod }: Region): string {
-  return `${key}  ${name}  ${host}:${port}  ${subscriptionMethod}`;
+/** Where each server is reached by whom, without what signs in there. */
+function describeAddresses({ homeAddress, homeReachedAt }: Services, region: Region) {
+  const at = ({ host, port }: { host: string; port: number }) => `${host}:${port}`;
+  return {
+    region: at(region),
+    regionReplication: replicationOf(region) ?? at(region),
+    home: at(homeAddress),
+    homeReplication: at(homeReachedAt.address),
+  };
+}
+
+function replicationOf({ replicationHost: host, replicationPort: port }: Region): string | undefined {
+  return host === null || port === null ? undefined : `${host}:${port}`;
+}
+
+function describe(region: Region): string {
+  const { key, name, host, port, subscriptionMethod } = region;
+  const replication = replicationOf(region);
+  const also = replication === undefined ? "" : ` (subscriptions ${replication})`;
+  return `${key}  ${name}  ${host}:${port}${also}  ${subscriptionMethod}`;
 }

@@ -61,8 +61,9 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 }
 
 function appOptions(config: Config) {
-  const { role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
+  const { databaseReplicationUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
   return {
+    databaseReplicationUrl,
     exportFolder: exportFolder(config),
     mail,
     role,

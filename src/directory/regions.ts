@@ -1,25 +1,44 @@
 import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
-import { notFound, TenantryError } from "#kernel/errors";
+import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import type { SecretBox } from "#kernel/secret-box";
 import { validName, validRegionKey } from "#kernel/validation";
-import { formatServerUrl, parseServerUrl, type ServerAddress } from "#postgres/connection-url";
-import type { HomeDatabase, Queryable } from "#postgres/database";
+import {
+  findUnreadableFile,
+  formatServerUrl,
+  parseServerUrl,
+  type ReplicationAddress,
+  type ServerAddress,
+} from "#postgres/connection-url";
+import type { HomeDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
-import { isConnectionFailure, SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
+import { SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
+import { explainConnectFailure } from "#directory/connect-failure";
 import { findAdvice, findObstacle } from "#directory/region-requirements";
+import { regionReachedAt, replicationSecretOf, requireSameServerAt } from "#directory/replication-address";
 import { findPasswordObstacle } from "#directory/subscription-passwords";
 
-/** A geo-located PostgreSQL server. The connection URL is not part of it: it never leaves regions.ts. */
+/** A geo-located PostgreSQL server. Its URLs are not part of it: they never leave regions.ts. */
 export type Region = {
   id: string;
   key: string;
   name: string;
   host: string;
   port: number;
+  /** Where home's subscriptions reach it, when that is not host and port; else null. */
+  replicationHost: string | null;
+  replicationPort: number | null;
   subscriptionMethod: SubscriptionMethod;
+};
+
+/** What may be changed of a region, which `key` names. */
+export type RegionChange = {
+  key: string;
+  name?: string | null;
+  connectionUrl?: string | null;
+  replicationUrl?: string | null | undefined;
 };
 
 /** What the server answered. */
@@ -28,12 +47,14 @@ export type RegionProbe = ServerProbe;
 type Context = {
   home: HomeDatabase;
   homeAddress: ServerAddress;
+  homeReachedAt: ReplicationAddress;
   homeDatabaseName: string;
   pools: Pools;
   secrets: SecretBox;
 };
 
-const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod"`;
+const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.replication_host as "replicationHost",
+  r.replication_port as "replicationPort", r.subscription_method as "subscriptionMethod"`;
 
 /** The database for what concerns the server as a whole; every server has it unless somebody dropped it. */
 export const MAINTENANCE_DATABASE = "postgres";
@@ -41,25 +62,29 @@ export const MAINTENANCE_DATABASE = "postgres";
 /**
  * Registers a server as a region, after asking it what it is. INVALID_INPUT on a bad key, name or URL,
  * REGION_UNAVAILABLE when it cannot be reached, CAPABILITY_MISSING with what to do when it lacks something,
- * CONFLICT when the key or the server is registered already. No message repeats the URL's password.
+ * CONFLICT when the key or the server is registered already, or another server answers at `replicationUrl`, which home's
+ * subscriptions reach the server by and which is looked at as far as it leads anywhere from here. No message repeats a
+ * URL's password.
  */
 export async function registerRegion(
   context: Context,
   actor: Actor,
-  input: { key: string; name: string; connectionUrl: string },
+  input: { key: string; name: string; connectionUrl: string; replicationUrl?: string | null | undefined },
 ): Promise<Region> {
   authorizeOperator(actor);
   const key = validRegionKey("key", input.key);
   const name = validName("name", input.name);
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
-  const probe = await requireFit(context, address);
+  const replication = input.replicationUrl == null ? undefined : parseReplicationUrl(input.replicationUrl);
+  const probe = await requireFit(context, address, regionReachedAt(address, replication));
   const id = newId();
   try {
     const [region] = await context.home.query<Region>(
       "regions.create",
       `insert into tenantry.regions as r
-         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning ${COLUMNS}`,
+         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method,
+          replication_url, replication_host, replication_port)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning ${COLUMNS}`,
       [
         id,
         key,
@@ -70,6 +95,7 @@ export async function registerRegion(
         probe.systemIdentifier,
         probe.versionNumber,
         probe.subscriptionMethod,
+        ...replicationColumns(context.secrets, id, replication),
       ],
     );
     if (region === undefined) throw new Error("the insert returned no row");
@@ -80,13 +106,53 @@ export async function registerRegion(
   }
 }
 
-/** Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region. */
-async function requireFit(context: Context, address: ServerAddress): Promise<ServerProbe> {
+function parseReplicationUrl(url: string): ServerAddress {
+  return parseServerUrl(url, "replicationUrl");
+}
+
+/** What is stored of it: encrypted, and host and port for people to read. */
+function replicationColumns(secrets: SecretBox, regionId: string, address: ServerAddress | undefined) {
+  if (address === undefined) return [null, null, null];
+  return [secrets.seal(formatServerUrl(address), replicationSecretOf(regionId)), address.host, address.port];
+}
+
+/**
+ * Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region,
+ * CONFLICT when it is to be a certain one and is not.
+ */
+async function requireFit(
+  context: Context,
+  address: ServerAddress,
+  reachedAt: ReplicationAddress,
+  systemIdentifier?: string,
+): Promise<ServerProbe> {
+  const unreadable = findUnreadableFile(address);
+  if (unreadable !== undefined)
+    throw invalidInput("connectionUrl", `The file that ${unreadable} names cannot be read where Tenantry runs.`);
   const probe = await probeAt(context.pools, address, "connectionUrl");
-  const obstacle =
-    findObstacle(probe) ?? (await findPasswordObstacle(context, { address, database: MAINTENANCE_DATABASE }, probe));
+  const obstacle = findObstacle(probe);
   if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  if (systemIdentifier !== undefined && systemIdentifier !== probe.systemIdentifier)
+    throw new TenantryError(
+      "CONFLICT",
+      "Another server answers there: a region stays on its server. Register the other one as a region of its own.",
+      { field: "connectionUrl" },
+    );
+  await requireReplicationFit(context, reachedAt, probe);
   return probe;
+}
+
+/** The same of how subscriptions are to reach the server that is known by now. */
+async function requireReplicationFit(
+  context: Context,
+  reachedAt: ReplicationAddress,
+  probe: Pick<ServerProbe, "systemIdentifier"> & { subscriptionMethod: SubscriptionMethod | null },
+): Promise<void> {
+  const database = MAINTENANCE_DATABASE;
+  if (reachedAt.setting === "replicationUrl")
+    await requireSameServerAt(context.pools, reachedAt, { database, systemIdentifier: probe.systemIdentifier });
+  const obstacle = await findPasswordObstacle(context, { reachedAt, database }, probe);
+  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: reachedAt.setting });
 }
 
 async function describeConflict(
@@ -124,57 +190,48 @@ export async function probeAt(pools: Pools, address: ServerAddress, field?: stri
         ...details,
         cause,
       });
-    if (isConnectionFailure(cause) || state !== undefined || isTlsFailure(cause))
-      throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} cannot be reached: ${reason(cause)}.`, {
-        ...details,
-        cause,
-      });
-    throw cause;
+    const reason =
+      state === SQL_STATE.undefinedDatabase
+        ? `it has no database named ${MAINTENANCE_DATABASE}`
+        : explainConnectFailure(cause);
+    if (reason === undefined) throw cause;
+    throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} cannot be reached: ${reason}.`, {
+      ...details,
+      cause,
+    });
   }
 }
 
-function isTlsFailure(error: unknown): boolean {
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  return /CERT|SSL|TLS/.test(code) || (error instanceof Error && /SSL|TLS|certificate/i.test(error.message));
-}
-
-/** What went wrong, in words that cannot hold a secret: a code, or the driver's own fixed phrases. */
-function reason(error: unknown): string {
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  const words: Record<string, string> = {
-    ECONNREFUSED: "nothing listens there",
-    ENOTFOUND: "there is no such host",
-    EAI_AGAIN: "the host name could not be looked up",
-    ETIMEDOUT: "it does not answer",
-    "3D000": `it has no database named ${MAINTENANCE_DATABASE}`,
-    "53300": "it has no connection free",
-    "57P03": "it is starting up or shutting down",
-  };
-  if (words[code] !== undefined) return words[code];
-  if (isTlsFailure(error)) return "the TLS connection failed; check sslmode and sslrootcert";
-  if (error instanceof Error && /timeout/i.test(error.message)) return "it does not answer";
-  return code === "" ? "the connection was lost" : `error ${code}`;
-}
-
 /**
- * Changes a region's name, and the address or password of its server after asking the server who it is. INVALID_INPUT and
- * REGION_UNAVAILABLE as when registering, CONFLICT when another server answers there. Returns whether the address changed.
+ * Changes a region's name, and the addresses or passwords of its server after asking the server who it is. Left out or
+ * null means as it was, but a `replicationUrl` of null takes that away. INVALID_INPUT and REGION_UNAVAILABLE as when
+ * registering, CONFLICT when another server answers there. Returns whether an address changed.
  */
 export async function changeRegion(
   context: Context,
   actor: Actor,
-  input: { key: string; name?: string | null; connectionUrl?: string | null },
+  input: RegionChange,
 ): Promise<{ region: Region; addressChanged: boolean }> {
   authorizeOperator(actor);
   const before = await getRegion(context, input.key);
   const name = input.name == null ? before.name : validName("name", input.name);
   const address = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
-  const probe = address === undefined ? undefined : await requireSameServer(context, before.id, address);
+  const replication = input.replicationUrl == null ? undefined : parseReplicationUrl(input.replicationUrl);
+  const addressChanged = address !== undefined || input.replicationUrl !== undefined;
+  const probe = addressChanged
+    ? await requireSameServer(context, before, {
+        address,
+        replication: input.replicationUrl === null ? null : replication,
+      })
+    : undefined;
   const [region] = await context.home.query<Region>(
     "regions.change",
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
        host = coalesce($4, host), port = coalesce($5, port),
-       subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version)
+       subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version),
+       replication_url = case when $8 then $9 else replication_url end,
+       replication_host = case when $8 then $10 else replication_host end,
+       replication_port = case when $8 then $11::int else replication_port end
      where id = $1 returning ${COLUMNS}`,
     [
       before.id,
@@ -185,67 +242,32 @@ export async function changeRegion(
       // Another role may have another way.
       probe?.subscriptionMethod ?? null,
       probe?.versionNumber ?? null,
+      input.replicationUrl !== undefined,
+      ...replicationColumns(context.secrets, before.id, replication),
     ],
   );
   if (region === undefined) throw notFound("Region");
-  return { region, addressChanged: address !== undefined };
-}
-
-async function requireSameServer(context: Context, regionId: string, address: ServerAddress): Promise<ServerProbe> {
-  const probe = await requireFit(context, address);
-  const [known] = await context.home.query<{ identifier: string }>(
-    "regions.identifier",
-    "select system_identifier as identifier from tenantry.regions where id = $1",
-    [regionId],
-  );
-  if (known?.identifier !== probe.systemIdentifier)
-    throw new TenantryError(
-      "CONFLICT",
-      "Another server answers there: a region stays on its server. Register the other one as a region of its own.",
-      { field: "connectionUrl" },
-    );
-  return probe;
+  return { region, addressChanged };
 }
 
 /**
- * Marks a region as retired: it takes no more grants. CONFLICT while placements remain. Run in a transaction: it keeps
- * grants waiting until that ends.
+ * Looks at both addresses as they will be: a password that is rotated in one of them may have to be in the other. What was
+ * probed is returned where the server is to be reached in another way.
  */
-export async function markRetired({ home }: { home: Queryable<"home"> }, regionId: string): Promise<void> {
-  await home.query("regions.lock", "select from tenantry.regions where id = $1 for update", [regionId]);
-  const [row] = await home.query<{ placements: number }>(
-    "regions.placements",
-    "select count(*)::int as placements from tenantry.placements where region_id = $1",
-    [regionId],
-  );
-  const placements = row?.placements ?? 0;
-  if (placements > 0)
-    throw new TenantryError(
-      "CONFLICT",
-      `${placements} ${placements === 1 ? "placement remains" : "placements remain"} in the region: revoke or move them first.`,
-    );
-  await home.query(
-    "regions.retire",
-    "update tenantry.regions set retired_at = coalesce(retired_at, now()) where id = $1",
-    [regionId],
-  );
-}
-
-/** Keeps a region from being retired until the transaction ends; false when it is or is being. */
-export async function holdRegion({ home }: { home: Queryable<"home"> }, regionId: string): Promise<boolean> {
-  const rows = await home.query(
-    "regions.hold",
-    "select from tenantry.regions where id = $1 and retired_at is null for share",
-    [regionId],
-  );
-  return rows.length > 0;
-}
-
-/** Removes the record of a retired region. */
-export async function forgetRegion({ home }: { home: HomeDatabase }, regionId: string): Promise<void> {
-  await home.query("regions.forget", "delete from tenantry.regions where id = $1 and retired_at is not null", [
-    regionId,
-  ]);
+async function requireSameServer(
+  context: Context,
+  { id, subscriptionMethod }: Region,
+  /** Undefined: as it was; null: taken away. */
+  changed: { address: ServerAddress | undefined; replication: ServerAddress | null | undefined },
+): Promise<ServerProbe | undefined> {
+  const known = await regionServer(context, id);
+  const replication = changed.replication === undefined ? known.replication : (changed.replication ?? undefined);
+  const reachedAt = regionReachedAt(changed.address ?? known.address, replication);
+  if (changed.address === undefined) {
+    await requireReplicationFit(context, reachedAt, { ...known, subscriptionMethod });
+    return undefined;
+  }
+  return requireFit(context, changed.address, reachedAt, known.systemIdentifier);
 }
 
 /** All regions that are not being retired, by key. There are few. */
@@ -307,10 +329,10 @@ export async function checkRegion(
   { id }: Region,
 ): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[] }> {
   authorizeOperator(actor);
-  const address = await regionAddress(context, id);
+  const { address, reachedAt } = await regionServer(context, id);
   const probe = await probeAt(context.pools, address);
   const obstacle =
-    findObstacle(probe) ?? (await findPasswordObstacle(context, { address, database: MAINTENANCE_DATABASE }, probe));
+    findObstacle(probe) ?? (await findPasswordObstacle(context, { reachedAt, database: MAINTENANCE_DATABASE }, probe));
   // Resources are received at home.
   const atHome = findAdvice(
     await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
@@ -326,17 +348,34 @@ export async function regionAddress(
   return (await regionServer(context, regionId)).address;
 }
 
-/** The same with which server it is. */
+/** A region's server, and how it is reached. Holds passwords. */
+export type RegionServer = {
+  /** How this program reaches it. */
+  address: ServerAddress;
+  /** The address that is for subscriptions only, where there is one. */
+  replication: ServerAddress | undefined;
+  /** How home's subscriptions reach it. */
+  reachedAt: ReplicationAddress;
+  systemIdentifier: string;
+};
+
+/** The same with which server it is, and how subscriptions reach it. */
 export async function regionServer(
   { home, secrets }: Pick<Context, "home" | "secrets">,
   regionId: string,
-): Promise<{ address: ServerAddress; systemIdentifier: string }> {
-  const [row] = await home.query<{ sealed: Buffer; systemIdentifier: string }>(
+): Promise<RegionServer> {
+  const [row] = await home.query<{ sealed: Buffer; sealedReplication: Buffer | null; systemIdentifier: string }>(
     "regions.address",
-    `select connection_url as sealed, system_identifier as "systemIdentifier" from tenantry.regions where id = $1`,
+    `select connection_url as sealed, replication_url as "sealedReplication", system_identifier as "systemIdentifier"
+     from tenantry.regions where id = $1`,
     [regionId],
   );
   if (row === undefined) throw notFound("Region");
+  const { sealedReplication, systemIdentifier } = row;
   const address = parseServerUrl(secrets.open(row.sealed, regionId), "connectionUrl");
-  return { address, systemIdentifier: row.systemIdentifier };
+  const replication =
+    sealedReplication === null
+      ? undefined
+      : parseReplicationUrl(secrets.open(sealedReplication, replicationSecretOf(regionId)));
+  return { address, replication, reachedAt: regionReachedAt(address, replication), systemIdentifier };
 }

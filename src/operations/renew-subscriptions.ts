@@ -1,4 +1,5 @@
 /** Writes the current addresses and passwords of home and of a region's server into the subscriptions on both sides. */
+import { requireSameServerAt } from "#directory/replication-address";
 import { listCarriedRegions, listReplicatedDatabases } from "#directory/replicated-databases";
 import { OPERATOR } from "#auth/actor";
 import { forEachOf } from "#kernel/turns";
@@ -28,16 +29,27 @@ export async function renewSubscriptions(services: Services, run: OperationRun<"
   );
 }
 
-/** Compares home's address with the one that subscriptions were told, and has them renewed when it is another. */
+/**
+ * Compares the address by which subscriptions reach home with the one that they were told, and has them renewed when it is
+ * another. Throws in one sentence where that leads to another server, as far as it leads anywhere from here.
+ */
 export async function noticeHomeAddress(services: Services): Promise<void> {
-  const { secrets } = services;
-  const address = formatConnectionString(services.homeAddress, services.homeDatabaseName);
+  const {
+    secrets,
+    pools,
+    homeReachedAt,
+    homeDatabaseName: database,
+    homeSystemIdentifier: systemIdentifier,
+  } = services;
+  const address = formatConnectionString(homeReachedAt.address, database);
+  const check = () => requireSameServerAt(pools, homeReachedAt, { database, systemIdentifier });
   await services.home.transaction(async (transaction) => {
     const [row] = await transaction.query<{ sealed: Buffer | null }>(
       "installation.address",
       "select home_address as sealed from tenantry.installation for update",
     );
     if (row?.sealed != null && secrets.open(row.sealed, HOME_ADDRESS) === address) return;
+    if (homeReachedAt.setting === "DATABASE_REPLICATION_URL") await check();
     await transaction.query("installation.set_address", "update tenantry.installation set home_address = $1", [
       secrets.seal(address, HOME_ADDRESS),
     ]);

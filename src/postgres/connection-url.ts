@@ -15,6 +15,12 @@ export type ServerAddress = {
   readonly parameters: ReadonlyMap<string, string>;
 };
 
+/** How the subscriptions of another server reach a server, and the setting that says so, for messages. */
+export type ReplicationAddress = {
+  readonly address: ServerAddress;
+  readonly setting: "connectionUrl" | "replicationUrl" | "DATABASE_URL" | "DATABASE_REPLICATION_URL";
+};
+
 // Only parameters that say how to connect. Anything that changes whom or what we connect to (host, user,
 // dbname, service, passfile) or what the session does (options) is refused.
 const PARAMETERS = new Set([
@@ -91,6 +97,9 @@ function readParameters(url: URL, field: string): Map<string, string> {
   const sslMode = parameters.get("sslmode");
   if (sslMode !== undefined && !SSL_MODES.has(sslMode))
     throw invalidInput(field, `sslmode must be one of ${[...SSL_MODES].join(", ")}.`);
+  // libpq refuses others, and the driver would go without TLS where there is none.
+  if (parameters.get("sslrootcert") === "system" && sslMode !== "verify-full")
+    throw invalidInput(field, "sslrootcert=system needs sslmode=verify-full.");
   return parameters;
 }
 
@@ -124,6 +133,33 @@ export function formatConnectionString(address: ServerAddress, database: string)
     .filter((pair): pair is [string, string] => pair[1] !== undefined)
     .map(([key, value]) => `${key}='${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`)
     .join(" ");
+}
+
+/** Whether both say the same, the password and how TLS is done included. */
+export function isSameAddress(one: ServerAddress, other: ServerAddress): boolean {
+  return (
+    one.host === other.host &&
+    one.port === other.port &&
+    one.user === other.user &&
+    one.password === other.password &&
+    one.parameters.size === other.parameters.size &&
+    [...one.parameters].every(([name, value]) => other.parameters.get(name) === value)
+  );
+}
+
+/** The parameter whose file cannot be read on this machine; undefined when there is none. */
+export function findUnreadableFile({ parameters }: ServerAddress): string | undefined {
+  if ((parameters.get("sslmode") ?? "disable") === "disable") return undefined;
+  return ["sslrootcert", "sslcert", "sslkey"].find((name) => {
+    const file = parameters.get(name);
+    if (file === undefined || file === "system") return false;
+    try {
+      readFileSync(file);
+      return false;
+    } catch {
+      return true;
+    }
+  });
 }
 
 /** TLS options for the driver, with libpq's meaning of `sslmode`: `require` encrypts but trusts any certificate. */

@@ -3,7 +3,7 @@
  * first use, closed when idle, and never more than a bounded number of pools at once.
  */
 import pg from "pg";
-import { type ServerAddress, tlsOptions } from "#postgres/connection-url";
+import { isSameAddress, type ServerAddress, tlsOptions } from "#postgres/connection-url";
 import { Breaker } from "#postgres/breaker";
 import { Database, type DatabaseKind, type Session } from "#postgres/database";
 
@@ -55,7 +55,7 @@ export class Pools {
     const found = this.#entries.get(key);
     if (found !== undefined) {
       this.#entries.delete(key);
-      if (found.address.password === address.password) {
+      if (isSameAddress(found.address, address)) {
         // Back in at the end: the map's order is the order of last use.
         this.#entries.set(key, found);
         return found.database as Database<Kind>;

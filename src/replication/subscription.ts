@@ -2,6 +2,7 @@
 import { formatConnectionString } from "#postgres/connection-url";
 import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 import { TIMELINE_SQL } from "#postgres/server-history";
+import { explainSubscribing } from "#replication/subscribe-failure";
 import type { Link } from "#replication/link";
 import { inItsWay } from "#replication/subscription-method";
 import type { SubscriptionSpec } from "#replication/subscription-way";
@@ -26,21 +27,21 @@ export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<vo
 
 /**
  * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the slot was
- * made.
+ * made. REGION_UNAVAILABLE when the subscriber's server cannot connect to the publisher's.
  */
 export function createSubscription(link: Link): Promise<void> {
   const { database } = link.subscriber;
-  return inItsWay(database, (way) => way.create(database, specOf(link)));
+  return explainSubscribing(link, () => inItsWay(database, (way) => way.create(database, specOf(link))));
 }
 
 /** Writes the publisher's current address and password into the subscription. */
 export function refreshConnection(link: Link): Promise<void> {
   const { database } = link.subscriber;
-  return inItsWay(database, (way) => way.setConnection(database, specOf(link)));
+  return explainSubscribing(link, () => inItsWay(database, (way) => way.setConnection(database, specOf(link))));
 }
 
 function specOf({ name, publisher }: Link): SubscriptionSpec {
-  return { name, connection: formatConnectionString(publisher.address, publisher.name) };
+  return { name, connection: formatConnectionString(publisher.reachedAt.address, publisher.name) };
 }
 
 export function enableSubscription({ name, subscriber: { database } }: Link): Promise<void> {

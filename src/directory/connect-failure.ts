@@ -1,0 +1,43 @@
+/** Why a server cannot be connected to, in words that cannot hold a secret. */
+import { isConnectionFailure, sqlState } from "#postgres/sql-state";
+
+const WORDS: Record<string, string> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: "there is no such host",
+  EAI_AGAIN: "the host name could not be looked up",
+  ETIMEDOUT: "it does not answer",
+  "53300": "it has no connection free",
+  "57P03": "it is starting up or shutting down",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
+};
+
+/** What Node says of a certificate that nobody trusted has signed. */
+const UNTRUSTED = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_(SIGNATURE|UNTRUSTED|REJECTED|CHAIN)|INVALID_CA)/;
+
+/** The reason as the end of a sentence: a code or a fixed phrase. Undefined when the error is no failure to connect. */
+export function explainConnectFailure(error: unknown): string | undefined {
+  const code = codeOf(error);
+  if (WORDS[code] !== undefined) return WORDS[code];
+  if (UNTRUSTED.test(code)) return "its certificate is not signed by an authority that sslrootcert names";
+  if (error instanceof Error && /does not support SSL/.test(error.message)) return "it does not take TLS connections";
+  if (isTlsFailure(error)) return "the TLS connection failed; check sslmode and sslrootcert";
+  if (error instanceof Error && /timeout/i.test(error.message)) return "it does not answer";
+  if (!isConnectionFailure(error) && sqlState(error) === undefined) return undefined;
+  return code === "" ? "the connection was lost" : `error ${code}`;
+}
+
+/** Whether the two sides did not agree on TLS, a certificate that is not trusted included. */
+export function isTlsFailure(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    /CERT|SSL|TLS/.test(code) ||
+    UNTRUSTED.test(code) ||
+    (error instanceof Error && /SSL|TLS|certificate/i.test(error.message))
+  );
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+}
