@@ -1,5 +1,5 @@
 /** Why a server cannot be connected to, in words that cannot hold a secret. */
-import { isConnectionFailure, sqlState } from "#postgres/sql-state";
+import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 
 const WORDS: Record<string, string> = {
   ECONNREFUSED: "nothing listens there",
@@ -20,12 +20,20 @@ const UNTRUSTED = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_(SIGNATURE|UNTRUST
 export function explainConnectFailure(error: unknown): string | undefined {
   const code = codeOf(error);
   if (WORDS[code] !== undefined) return WORDS[code];
+  if (isKeptOut(error)) return "its pg_hba.conf lets nobody in from here in this way; check sslmode";
   if (UNTRUSTED.test(code)) return "its certificate is not signed by an authority that sslrootcert names";
   if (error instanceof Error && /does not support SSL/.test(error.message)) return "it does not take TLS connections";
   if (isTlsFailure(error)) return "the TLS connection failed; check sslmode and sslrootcert";
   if (error instanceof Error && /timeout/i.test(error.message)) return "it does not answer";
   if (!isConnectionFailure(error) && sqlState(error) === undefined) return undefined;
   return code === "" ? "the connection was lost" : `error ${code}`;
+}
+
+/** Whether the server takes nobody who comes from here so, whatever the password; where it speaks English. */
+export function isKeptOut(error: unknown): boolean {
+  return (
+    codeOf(error) === SQL_STATE.invalidAuthorization && error instanceof Error && /pg_hba\.conf/.test(error.message)
+  );
 }
 
 /** Whether the two sides did not agree on TLS, a certificate that is not trusted included. */

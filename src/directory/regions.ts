@@ -15,7 +15,7 @@ import type { HomeDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
 import { SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
-import { explainConnectFailure } from "#directory/connect-failure";
+import { explainConnectFailure, isKeptOut } from "#directory/connect-failure";
 import { findAdvice, findObstacle } from "#directory/region-requirements";
 import { regionReachedAt, replicationSecretOf, requireSameServerAt } from "#directory/replication-address";
 import { findPasswordObstacle } from "#directory/subscription-passwords";
@@ -185,7 +185,8 @@ export async function probeAt(pools: Pools, address: ServerAddress, field?: stri
   } catch (cause) {
     const state = sqlState(cause);
     const where = `${address.host}:${address.port}`;
-    if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization)
+    const isRefused = state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization;
+    if (isRefused && !isKeptOut(cause))
       throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} refused the user name or the password.`, {
         ...details,
         cause,

@@ -24,6 +24,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/no pg_hba\.conf entry/, "its pg_hba.conf lets nobody in from there in this way"],
   [/password authentication failed/, "it refused the user name or the password"],
   [/database ".*" does not exist/, "another server answers there"],
+  [/permission denied for database/, "its role may not connect to the database there"],
   [/could not translate host name/, "there is no such host for the server that subscribes"],
   [/Connection refused/, "nothing listens there"],
   [/timeout expired|timed out/i, "it does not answer"],

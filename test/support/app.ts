@@ -55,6 +55,7 @@ export async function startApp(
     homeServer?: string;
     role?: "all" | "api" | "worker";
     databaseUrl?: string;
+    databaseReplicationUrl?: string | undefined;
     secretKey?: string;
     previousSecretKeys?: readonly string[];
     signIn?: AppOptions["signIn"];
@@ -73,6 +74,7 @@ export async function startApp(
   for (const key of [secretKey, ...(options.previousSecretKeys ?? [])]) recordSecret(inject("runFolder"), key);
   const app = await start({
     databaseUrl,
+    databaseReplicationUrl: options.databaseReplicationUrl,
     secretKey,
     role: options.role ?? "all",
     host: "127.0.0.1",
