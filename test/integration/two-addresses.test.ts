@@ -141,8 +141,9 @@ describe("an address that is wrong is refused, and nothing is changed", () => {
 test("it is changed, kept and taken away, and the subscriptions follow", async () => {
   await using other = await startForwarder(region.url());
   const update = async (input: object) => (await app.ask(UPDATE, { input: { key: "own", ...input } })).updateRegion;
-  const follows = (port: number) =>
-    eventually(async () => (await subscribedPorts(placement)).catalog === port).then((is) => expect(is).toBe(true));
+  const follows = async (port: number) => {
+    await expect.poll(async () => (await subscribedPorts(placement)).catalog, { timeout: 10_000 }).toBe(port);
+  };
   expect(await update({ replicationUrl: viaPort(region.url(), other.port) })).toMatchObject({
     server: { replicationPort: other.port },
   });
@@ -209,8 +210,9 @@ describe("home's other address", () => {
 
   test("is noticed at the start, and the regions' subscriptions are told", async () => {
     await using other = await startForwarder(home.url());
-    const follows = (port: number) =>
-      eventually(async () => (await subscribedPorts(placement)).directory === port).then((is) => expect(is).toBe(true));
+    const follows = async (port: number) => {
+      await expect.poll(async () => (await subscribedPorts(placement)).directory, { timeout: 10_000 }).toBe(port);
+    };
     const restart = async (databaseReplicationUrl: string | undefined) => {
       await app.stop();
       app = await startApp({ databaseUrl, secretKey: app.secretKey, databaseReplicationUrl, replication });
