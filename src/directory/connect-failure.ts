@@ -1,5 +1,5 @@
 /** Why a server cannot be connected to, in words that cannot hold a secret. */
-import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
+import { isConnectionFailure, isTlsFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 
 const WORDS: Record<string, string> = {
   ECONNREFUSED: "nothing listens there",
@@ -33,16 +33,6 @@ export function explainConnectFailure(error: unknown): string | undefined {
 export function isKeptOut(error: unknown): boolean {
   return (
     codeOf(error) === SQL_STATE.invalidAuthorization && error instanceof Error && /pg_hba\.conf/.test(error.message)
-  );
-}
-
-/** Whether the two sides did not agree on TLS, a certificate that is not trusted included. */
-export function isTlsFailure(error: unknown): boolean {
-  const code = codeOf(error);
-  return (
-    /CERT|SSL|TLS/.test(code) ||
-    UNTRUSTED.test(code) ||
-    (error instanceof Error && /SSL|TLS|certificate/i.test(error.message))
   );
 }
 

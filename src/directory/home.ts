@@ -1,5 +1,5 @@
 /** The home database: opened, brought to the latest schema, known by its installation id. */
-import { explainConnectFailure, isKeptOut, isTlsFailure } from "#directory/connect-failure";
+import { explainConnectFailure, isKeptOut } from "#directory/connect-failure";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import {
   findUnreadableFile,
@@ -100,7 +100,7 @@ function explain(cause: unknown, address: ServerAddress, database: string): unkn
       `The server at ${where} refused the user name or password of DATABASE_URL.`,
       { cause },
     );
-  if (!isRefused && !isConnectionFailure(cause) && !isTlsFailure(cause)) return cause;
+  if (!isRefused && !isConnectionFailure(cause)) return cause;
   return new TenantryError(
     "REGION_UNAVAILABLE",
     `The home database at ${where} cannot be reached: ${explainConnectFailure(cause)}.`,

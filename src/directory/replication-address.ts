@@ -2,11 +2,10 @@
  * The other way to a server: how the subscriptions of another one reach it, where that is not how this program does. It may
  * lead through a network that the program is not in, so that it cannot be reached from here proves nothing against it.
  */
-import { isTlsFailure } from "#directory/connect-failure";
 import { TenantryError } from "#kernel/errors";
 import { findUnreadableFile, type ReplicationAddress, type ServerAddress } from "#postgres/connection-url";
 import type { Pools } from "#postgres/pools";
-import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { isTlsFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 
 /** What a region's replication URL is sealed for: not for what its connection URL is, so that one is not taken for the other. */
 export function replicationSecretOf(regionId: string): string {

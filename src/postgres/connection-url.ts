@@ -162,21 +162,40 @@ export function findUnreadableFile({ parameters }: ServerAddress): string | unde
   });
 }
 
-/** TLS options for the driver, with libpq's meaning of `sslmode`: `require` encrypts but trusts any certificate. */
+/**
+ * TLS options for the driver, with libpq's meaning of `sslmode`: `require` encrypts but trusts any certificate. Files are read
+ * for each connection, as libpq does: an authority can be replaced while the program runs.
+ */
 export function tlsOptions(address: ServerAddress): false | Record<string, unknown> {
   const mode = address.parameters.get("sslmode") ?? "disable";
   if (mode === "disable") return false;
   const rootFile = address.parameters.get("sslrootcert");
   const hasRoot = rootFile !== undefined && rootFile !== "system";
-  const verify = mode !== "require" || hasRoot;
-  return {
-    rejectUnauthorized: verify,
-    ...(hasRoot ? { ca: readFileSync(rootFile, "utf8") } : {}),
-    ...(address.parameters.has("sslcert")
-      ? { cert: readFileSync(address.parameters.get("sslcert") ?? "", "utf8") }
-      : {}),
-    ...(address.parameters.has("sslkey") ? { key: readFileSync(address.parameters.get("sslkey") ?? "", "utf8") } : {}),
+  const options = {
+    rejectUnauthorized: mode !== "require" || hasRoot,
     // verify-ca checks the chain only, as libpq does; an undefined result means the name is accepted.
     ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+  };
+  const files = {
+    ca: hasRoot ? rootFile : undefined,
+    cert: address.parameters.get("sslcert"),
+    key: address.parameters.get("sslkey"),
+  };
+  for (const [name, file] of Object.entries(files))
+    if (file !== undefined)
+      Object.defineProperty(options, name, { get: reader(file), enumerable: true, configurable: true });
+  return options;
+}
+
+/** Gives what the file holds now, or held last: the driver asks while it connects, where a failure would end the process. */
+function reader(file: string): () => string {
+  let held = readFileSync(file, "utf8");
+  return () => {
+    try {
+      held = readFileSync(file, "utf8");
+    } catch {
+      // Being replaced, or gone.
+    }
+    return held;
   };
 }
