@@ -12,7 +12,7 @@ test.each([
   withCode("UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
   withCode("EPROTO"),
   new Error("The server does not support SSL connections"),
-  new AggregateError([withCode("ECONNREFUSED")]),
+  new AggregateError([withCode("ECONNREFUSED")], "all of them"),
 ])("%o means that there is no connection", (error) => {
   expect(isConnectionFailure(error)).toBe(true);
 });
