@@ -2,12 +2,12 @@
  * Every mutation leaves an entry in the audit log, whatever comes of it. This table says what the entry is about; a mutation
  * without a row does not let the program start.
  */
-import { defaultFieldResolver, type GraphQLFieldResolver, type GraphQLSchema } from "graphql";
+import { defaultFieldResolver, type GraphQLSchema } from "graphql";
 import type { SubjectKind, What } from "#audit/entry";
 import { NOTHING, recorded, recordRefusal } from "#audit/record";
 import { isUuid } from "#kernel/ids";
 import { isRegionKey } from "#kernel/validation";
-import type { GraphQLContext } from "#graphql/context";
+import type { Resolver } from "#graphql/enforce-policy";
 
 type Rule = {
   subject: SubjectKind;
@@ -59,14 +59,17 @@ export function auditMutations(schema: GraphQLSchema): GraphQLSchema {
   const strange = Object.keys(RULES).filter((name) => !(name in fields));
   if (strange.length > 0) throw new Error(`the audit log has rules for no mutation: ${strange.join(", ")}`);
   for (const [name, field] of Object.entries(fields)) {
-    const rule = RULES[name];
-    if (rule === undefined) throw new Error(`the mutation ${name} has no rule for the audit log`);
-    field.resolve = audited(name, rule, field.resolve ?? defaultFieldResolver);
+    field.resolve = withAuditLog(name, field.resolve ?? defaultFieldResolver);
   }
   return schema;
 }
 
-type Resolver = GraphQLFieldResolver<unknown, GraphQLContext>;
+/** Puts the log around another resolver for a mutation. */
+export function withAuditLog(name: string, resolve: Resolver): Resolver {
+  const rule = RULES[name];
+  if (rule === undefined) throw new Error(`the mutation ${name} has no rule for the audit log`);
+  return audited(name, rule, resolve);
+}
 
 function audited(action: string, rule: Rule, resolve: Resolver): Resolver {
   return async (parent, args, context, info) => {

@@ -6,6 +6,15 @@ import type { Services } from "#operations/services";
 import type { Lag } from "#operations/settle-writes";
 import type { Loaders } from "#graphql/loaders";
 
+/** Data of a result as the text that is sent of it. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 export type GraphQLContext = {
   actor: Actor;
   signedIn: SignedIn;
@@ -15,6 +24,8 @@ export type GraphQLContext = {
   loaders: Loaders;
   /** What has not arrived yet of what this operation reads or wrote; goes into the answer's extensions. */
   lag: Lag[];
+  /** Whether whoever asked takes the data as {@link JsonText}; left out: no. */
+  takesText?: boolean;
   /** Aborted when the caller has hung up; undefined where that is not to be heard. */
   gone: AbortSignal | undefined;
 };

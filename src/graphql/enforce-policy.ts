@@ -6,7 +6,7 @@ import type { GraphQLContext } from "#graphql/context";
 import { createLoaders } from "#graphql/loaders";
 
 type Policy = typeof POLICY;
-type Resolver = GraphQLFieldResolver<unknown, GraphQLContext>;
+export type Resolver = GraphQLFieldResolver<unknown, GraphQLContext>;
 type Check = (source: unknown, context: GraphQLContext) => void | Promise<void>;
 
 /** The fields of the schema's own object types, as `Type.field`. */
@@ -44,6 +44,18 @@ export function enforcePolicy(schema: GraphQLSchema, policy: Policy = POLICY): G
   return schema;
 }
 
+/** Puts the row of a field in front of another resolver for it. */
+export function withPolicy(type: string, field: string, resolve: Resolver): Resolver {
+  const row = POLICY[type]?.[field];
+  if (row === undefined) throw new Error(`${type}.${field} has no row in auth/policy-table.ts`);
+  return wrapped(resolve, type, field, row);
+}
+
+function wrapped(resolve: Resolver, type: string, name: string, row: Row): Resolver {
+  const resolver = guarded(resolve, checkOf(row));
+  return type === "Mutation" ? forgettingSeats(readingAfresh(resolver), name) : resolver;
+}
+
 function wrap(field: GraphQLField<unknown, GraphQLContext>, type: string, row: Row): void {
   const check = checkOf(row);
   if (type === "Subscription") {
@@ -52,8 +64,7 @@ function wrap(field: GraphQLField<unknown, GraphQLContext>, type: string, row: R
     return;
   }
   if (check === undefined && type !== "Mutation") return;
-  const resolve = guarded(required(field.resolve, field.name), check);
-  field.resolve = type === "Mutation" ? readingAfresh(resolve) : resolve;
+  field.resolve = wrapped(required(field.resolve, field.name), type, field.name, row);
 }
 
 function required(resolver: Resolver | undefined, name: string): Resolver {
@@ -79,6 +90,21 @@ function readingAfresh(resolve: Resolver): Resolver {
   return (source, args, context, info) => {
     Object.assign(context, { loaders: createLoaders(context.services, context.actor) });
     return resolve(source, args, context, info);
+  };
+}
+
+/** These change nobody's role. */
+const CONTENT_MUTATIONS = new Set(["createResource", "createComment"]);
+
+/** Other processes hear of it when they do; the caller's next query to this one must see what was changed. */
+function forgettingSeats(resolve: Resolver, name: string): Resolver {
+  if (CONTENT_MUTATIONS.has(name)) return resolve;
+  return async (source, args, context, info) => {
+    try {
+      return await resolve(source, args, context, info);
+    } finally {
+      context.services.seats.forget();
+    }
   };
 }
 

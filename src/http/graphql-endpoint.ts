@@ -1,6 +1,6 @@
 /** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type DocumentNode, GraphQLError, Kind } from "graphql";
+import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError, Kind } from "graphql";
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { originOf } from "#audit/entry";
 import type { Client, Credentials, SignIn } from "#auth/sign-in";
@@ -8,10 +8,12 @@ import { isErrorCode, TenantryError } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
 import { toClientError } from "#graphql/errors";
 import { createLoaders } from "#graphql/loaders";
+import { executePlanned } from "#graphql/plan/execute";
 import { schema } from "#graphql/schema";
 import type { ApiSettings } from "#http/api-options";
 import { Budgets } from "#http/budgets";
 import { clientOf } from "#http/client";
+import { corsFor } from "#http/cors";
 import { limitDocuments } from "#http/document-limits";
 import { endWithSignIn } from "#http/end-with-sign-in";
 import { limitError } from "#http/limit-error";
@@ -60,24 +62,13 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       limitBatches(limits.maxBatch),
       beginOperations(parts),
       limitDocuments(limits, introspection),
+      planOperations(),
       limitOperations(limits, new Budgets(limits)),
       requestErrors(services),
       endWithSignIn(signIn),
       countOperations(metrics),
     ],
   });
-}
-
-// An empty list of origins would mean all of them to Yoga.
-function corsFor(origin: string | null, visitors: Visitors) {
-  if (origin === null || !visitors.mayRead(origin)) return false as const;
-  return {
-    origin,
-    credentials: false,
-    methods: ["GET", "POST", "OPTIONS"],
-    allowedHeaders: ["content-type", "authorization", "x-user-id"],
-    exposedHeaders: ["retry-after"],
-  };
 }
 
 /**
@@ -145,20 +136,28 @@ function challenge(error: GraphQLError): GraphQLError {
 
 /** Errors that GraphQL raises before anything runs (syntax, validation) get their code too. */
 function requestErrors(services: Services): Plugin<GraphQLContext> {
-  const code = (result: object) => {
-    if (!("errors" in result) || !Array.isArray(result.errors)) return result;
-    const errors = (result.errors as GraphQLError[]).map((error) =>
-      isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
-    );
-    return { ...result, errors };
-  };
   return {
     onResultProcess(event) {
       const { result } = event;
-      if (Array.isArray(result)) event.setResult(result.map(code) as typeof result);
-      else event.setResult(code(result) as typeof result);
+      if (Array.isArray(result)) event.setResult(result.map((one) => withCodes(one, services)));
+      else event.setResult(withCodes(result, services));
     },
   };
+}
+
+function withCodes<Result extends object>(result: Result, services: Services): Result {
+  if (!("errors" in result) || !Array.isArray(result.errors)) return result;
+  const errors = (result.errors as GraphQLError[]).map((error) =>
+    isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
+  );
+  return { ...result, errors };
+}
+
+/** What is sent of what was thrown, or of a result with errors, as the plugins do it for requests that go the long way. */
+export function resultOf(failure: unknown, services: Services): ExecutionResult {
+  if (typeof failure === "object" && failure !== null && "errors" in failure && !(failure instanceof Error))
+    return withCodes(failure as ExecutionResult, services);
+  return { errors: [challenge(toClientError(failure, services.logger))] };
 }
 
 function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
@@ -175,6 +174,17 @@ function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
           metrics.operation(kind, failed ? "error" : "ok", (performance.now() - started) / 1_000);
         },
       };
+    },
+  };
+}
+
+/** Below everything that is put around executing: what is planned is bounded, counted and masked like anything else. */
+function planOperations(): Plugin<GraphQLContext> {
+  return {
+    onExecute({ executeFn, setExecuteFn, context }) {
+      if (context.takesText !== true) return;
+      const ordinary = executeFn as (args: ExecutionArgs) => unknown;
+      setExecuteFn((async (args: ExecutionArgs) => (await executePlanned(args)) ?? ordinary(args)) as never);
     },
   };
 }

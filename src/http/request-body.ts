@@ -1,19 +1,17 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 
-/**
- * Bounds a request's body. One that says its length is refused by it; one that comes in chunks is read here, and left for
- * the next to read. "gone": the caller hung up meanwhile.
- */
-export async function boundBody(request: IncomingMessage, maxBytes: number): Promise<"fits" | "too large" | "gone"> {
+/** Reads a request's body. One that says its length is refused by it. "gone": the caller hung up meanwhile. */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | "too large" | "gone"> {
   const { headers } = request;
-  if (headers["transfer-encoding"] === undefined)
-    return Number(headers["content-length"] ?? 0) > maxBytes ? "too large" : "fits";
-  const body = await readWithin(request, maxBytes);
-  if (typeof body === "string") return body;
-  // Where Yoga looks for a body that was read already.
+  if (headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) > maxBytes)
+    return Promise.resolve("too large");
+  return readWithin(request, maxBytes);
+}
+
+/** Leaves a body that was read for Yoga, where it looks for one. */
+export function leaveBody(request: IncomingMessage, body: Buffer): void {
   Object.assign(request, { body: Readable.from([body]) });
-  return "fits";
 }
 
 function readWithin(request: IncomingMessage, maxBytes: number): Promise<Buffer | "too large" | "gone"> {
@@ -22,7 +20,10 @@ function readWithin(request: IncomingMessage, maxBytes: number): Promise<Buffer 
     let bytes = 0;
     const finish = (result: Buffer | "too large" | "gone") => {
       request.off("data", take);
-      request.pause();
+      request.off("end", end);
+      request.off("error", leave);
+      request.off("close", leave);
+      if (result === "too large") request.pause();
       resolve(result);
     };
     const take = (chunk: Buffer) => {
@@ -30,9 +31,11 @@ function readWithin(request: IncomingMessage, maxBytes: number): Promise<Buffer 
       chunks.push(chunk);
       if (bytes > maxBytes) finish("too large");
     };
+    const end = () => finish(Buffer.concat(chunks));
+    const leave = () => finish("gone");
     request.on("data", take);
-    request.once("end", () => finish(Buffer.concat(chunks)));
-    request.once("error", () => finish("gone"));
-    request.once("close", () => finish("gone"));
+    request.once("end", end);
+    request.once("error", leave);
+    request.once("close", leave);
   });
 }

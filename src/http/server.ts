@@ -12,7 +12,8 @@ import { createGraphQLEndpoint, type EndpointParts, type GraphQLEndpoint } from 
 import { checkReady } from "#http/health";
 import { isFromElsewhere, visitorsOf } from "#http/origin";
 import { NO_PERSISTED_OPERATIONS, readPersistedOperations } from "#http/persisted-operations";
-import { boundBody } from "#http/request-body";
+import { answerOperation } from "#http/post-operation";
+import { leaveBody, readBody } from "#http/request-body";
 import { setSecurityHeaders } from "#http/security-headers";
 import { SignInGuard } from "#http/sign-in-guard";
 import { serveWebSockets } from "#http/web-socket";
@@ -100,14 +101,17 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   if (request.method === "POST" && !/^application\/(graphql\+)?json\b/i.test(request.headers["content-type"] ?? ""))
     return refuse(response, 415, "INVALID_INPUT", "POST takes application/json.");
   if (isFromElsewhere(request)) return refuse(response, 403, "FORBIDDEN", "Another site's page may not ask this way.");
+  const isOperation = request.method === "POST" && (path === "/" || path === "/graphql");
   const { maxBodyBytes } = settings.limits;
-  const fit = await boundBody(request, maxBodyBytes);
-  if (fit === "gone") return undefined;
-  if (fit === "too large") {
+  const body = await readBody(request, maxBodyBytes);
+  if (body === "gone") return undefined;
+  if (body === "too large") {
     // The rest of it is not read.
     response.setHeader("connection", "close");
     return refuse(response, 413, "LIMIT_EXCEEDED", `The request is larger than ${maxBodyBytes} bytes.`);
   }
+  if (isOperation && (await answerOperation(parts, request, response, body))) return undefined;
+  if (request.method === "POST") leaveBody(request, body);
   if (path === "/") request.url = `/graphql${(request.url ?? "/").slice(1)}`;
   await parts.endpoint(request, response);
 }

@@ -1,6 +1,7 @@
 /** Everything that operations and the API work with, made once per process by the composition root. */
 import { type ApiRole, ensureApiRole, loadApiRole } from "#directory/api-role";
 import { type HomeContext, openHome } from "#directory/home";
+import { Seats } from "#auth/seats";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
 import { migrate, requireLatest } from "#migrations/runner";
@@ -18,6 +19,8 @@ export type Services = HomeContext & {
   /** What the API signs in with, on home's server and the regions'. */
   apiRole: ApiRole;
   router: Router;
+  /** Who may do what with content, as it was a moment ago. */
+  seats: Seats;
   /** What tenant databases are migrated to, and what each of its versions lets flow. */
   tenantSchema: MigrationSet;
   /** Hears what other processes announce at home. */
@@ -79,6 +82,8 @@ export async function createServices(options: {
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
     const listener = new Listener(homeContext.home, onBroken);
     for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
+    const seats = new Seats(homeContext.home);
+    await seats.listen(listener);
     const nudges = new NudgeDesk(homeContext.home);
     await nudges.listen(listener);
     await listener.start();
@@ -92,6 +97,7 @@ export async function createServices(options: {
       secrets,
       apiRole,
       router,
+      seats,
       tenantSchema,
       listener,
       listeners,

@@ -7,8 +7,9 @@ import type pg from "pg";
 import { currentCall } from "#kernel/call";
 import type { Breaker } from "#postgres/breaker";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
-import { queryInScope, type Scope } from "#postgres/scoped-query";
-import { isConnectionFailure, sqlState } from "#postgres/sql-state";
+import type { PreparedStatements } from "#postgres/prepared-statements";
+import { queryInScope, type Scope, type Statement } from "#postgres/scoped-query";
+import { isConnectionFailure, isStalePlan, sqlState } from "#postgres/sql-state";
 
 export type DatabaseKind = "home" | "tenant" | "server";
 
@@ -40,13 +41,22 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly kind: Kind;
   readonly #createPool: () => pg.Pool;
   readonly #breaker: Breaker | undefined;
+  readonly #prepared: PreparedStatements | undefined;
   #pool: pg.Pool | undefined;
 
-  /** With `breaker`, a server that is known to be away is not asked again and again. */
-  constructor(kind: Kind, createPool: () => pg.Pool, breaker?: Breaker) {
+  /**
+   * With `breaker`, a server that is known to be away is not asked again and again; without `prepared`, no statement is
+   * prepared.
+   */
+  constructor(
+    kind: Kind,
+    createPool: () => pg.Pool,
+    { breaker, prepared }: { breaker?: Breaker | undefined; prepared?: PreparedStatements | undefined } = {},
+  ) {
     this.kind = kind;
     this.#createPool = createPool;
     this.#breaker = breaker;
+    this.#prepared = prepared;
   }
 
   /**
@@ -63,16 +73,12 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     return this.#pool !== undefined && this.#pool.totalCount > this.#pool.idleCount;
   }
 
-  async query<Row extends object = Record<string, never>>(
+  query<Row extends object = Record<string, never>>(
     name: string,
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    if (currentCall() !== undefined)
-      return this.#inTurn(() => this.session((session) => session.query<Row>(name, text, values)));
-    const run = () => this.pool.query<Row>(comment(name, text), [...values]);
-    const result = await (this.#breaker === undefined ? run() : this.#breaker.run(run));
-    return result.rows;
+    return this.#inTurn(() => this.#single(undefined, comment(name, text), values)) as Promise<Row[]>;
   }
 
   /**
@@ -83,16 +89,24 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     return {
       kind: this.kind,
       query: <Row extends object>(name: string, text: string, values: readonly unknown[] = []) =>
-        this.#inTurn(() => this.#queryInScope(scope, comment(name, text), values)) as Promise<Row[]>,
+        this.#inTurn(() => this.#single(scope, comment(name, text), values)) as Promise<Row[]>,
     };
   }
 
-  async #queryInScope(scope: Scope, text: string, values: readonly unknown[]): Promise<object[]> {
+  /** One statement on any free connection. */
+  async #single(scope: Scope | undefined, text: string, values: readonly unknown[]): Promise<object[]> {
     const client = await this.#connect();
+    // Without parameters a text may be several statements, which cannot be prepared.
+    const name = values.length === 0 ? undefined : this.#prepared?.nameOf(text);
     let broken: Error | undefined;
     try {
-      return await cancellable(client, () => queryInScope(client, scope, text, [...values]));
+      return await cancellable(client, () => send(client, scope, { text, values, name }));
     } catch (error) {
+      if (name !== undefined && isStalePlan(error)) {
+        // Nothing was done yet. The connection's other statements may be of the old schema too.
+        broken = error;
+        return await cancellable(client, () => send(client, scope, { text, values, name: undefined }));
+      }
       // What the server refused leaves the connection as it was.
       if (sqlState(error) === undefined || isConnectionFailure(error))
         broken = error instanceof Error ? error : new Error("statement failed", { cause: error });
@@ -161,6 +175,17 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     this.#pool = undefined;
     await pool?.end();
   }
+}
+
+async function send(client: pg.PoolClient, scope: Scope | undefined, statement: Statement): Promise<object[]> {
+  if (scope !== undefined) return queryInScope(client, scope, statement);
+  const { text, values, name } = statement;
+  const { rows } = await client.query<object>({
+    text,
+    values: [...values],
+    ...(name !== undefined && { name }),
+  });
+  return rows;
 }
 
 function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient): Session<Kind> {

@@ -6,6 +6,7 @@ import pg from "pg";
 import { isSameAddress, type ServerAddress, tlsOptions } from "#postgres/connection-url";
 import { Breaker } from "#postgres/breaker";
 import { Database, type DatabaseKind, type Session } from "#postgres/database";
+import { PreparedStatements } from "#postgres/prepared-statements";
 
 export type PoolLimits = {
   /** Connections per database. */
@@ -29,6 +30,7 @@ export class Pools {
   readonly #entries = new Map<string, Entry>();
   /** By host and port. There are as many as regions. */
   readonly #breakers = new Map<string, Breaker>();
+  readonly #prepared = new PreparedStatements();
   readonly #limits: PoolLimits;
   readonly #onError: (error: Error) => void;
   readonly #pools = new Set<pg.Pool>();
@@ -160,7 +162,7 @@ export class Pools {
       pool.on("connect", (client) => client.on("error", () => undefined));
       return pool;
     };
-    return new Database(kind, createPool, breaker);
+    return new Database(kind, createPool, { breaker, prepared: this.#prepared });
   }
 
   /** One per server. Without home nothing works, so everything there waits and tries. */

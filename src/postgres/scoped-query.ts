@@ -7,40 +7,79 @@ import pg from "pg";
 /** A setting and its value, as `current_setting` gives it to row-level security. */
 export type Scope = { readonly setting: string; readonly value: string };
 
+export type Statement = {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /** Under which it is prepared on the connection, and kept there; undefined: it is parsed for this once. */
+  readonly name: string | undefined;
+};
+
 // No row, so that the driver's result is the statement's own.
 const SET = "/* tenantry: scope */ select from (select set_config($1, $2, true) as value) as scope where value is null";
+const SET_NAME = "tenantry_scope";
 
 type Row = object;
 
-class ScopedQuery extends pg.Query {
-  constructor(scope: Scope, text: string, values: unknown[], done: (error: Error | undefined, rows: Row[]) => void) {
+/** Connections on which the statement that sets is prepared. */
+const prepared = new WeakSet<pg.Connection>();
+
+/** With what the driver has but does not say in its types. */
+const DriverQuery = pg.Query as unknown as new (
+  config: object,
+  values: unknown[],
+  callback: (error: Error | null, result: pg.QueryResult<Row> | pg.QueryResult<Row>[] | undefined) => void,
+) => pg.Query & { handleError(error: Error, connection: pg.Connection): void };
+
+class ScopedQuery extends DriverQuery {
+  readonly #name: string | undefined;
+
+  constructor(scope: Scope, { text, values, name }: Statement, done: (error: Error | undefined, rows: Row[]) => void) {
     // Extended even without values: a simple statement would be a transaction of its own.
-    super({ text, queryMode: "extended" } as pg.QueryConfig, values, (error, result) => {
+    super({ text, name, queryMode: "extended" }, [...values], (error, result) => {
       // The setting's result comes first.
-      const results = [result].flat() as (pg.QueryResult<Row> | undefined)[];
-      done(error ?? undefined, results.at(-1)?.rows ?? []);
+      done(error ?? undefined, [result].flat().at(-1)?.rows ?? []);
     });
+    this.#name = name;
     const { submit } = this;
     this.submit = (connection) => {
       const { stream } = connection;
       stream.cork();
       try {
-        connection.parse({ name: "", text: SET, types: [] }, true);
-        connection.bind({ values: [scope.setting, scope.value] }, true);
-        connection.execute({}, true);
+        this.#set(connection, scope);
+        // A failure leaves open whether the server has it (see handleError), and closing what is not there is no error.
+        if (name !== undefined && parsedBy(connection)[name] === undefined) connection.close({ type: "S", name }, true);
         return submit.call(this, connection);
       } finally {
         stream.uncork();
       }
     };
   }
+
+  #set(connection: pg.Connection, { setting, value }: Scope): void {
+    const statement = this.#name === undefined ? "" : SET_NAME;
+    if (statement === "" || !prepared.has(connection))
+      connection.parse({ name: statement, text: SET, types: [] }, true);
+    if (statement !== "") prepared.add(connection);
+    connection.bind({ statement, values: [setting, value] }, true);
+    connection.execute({}, true);
+  }
+
+  /** The driver takes the answer to any of our messages for the statement's own, also when that was refused. */
+  override handleError(error: Error, connection: pg.Connection): void {
+    if (this.#name !== undefined) parsedBy(connection)[this.#name] = undefined;
+    super.handleError(error, connection);
+  }
+}
+
+function parsedBy(connection: pg.Connection): Record<string, string | undefined> {
+  return (connection as unknown as { parsedStatements: Record<string, string | undefined> }).parsedStatements;
 }
 
 /** Runs the statement under the setting on this connection. Rejects with the driver's error. */
-export function queryInScope(client: pg.PoolClient, scope: Scope, text: string, values: unknown[]): Promise<Row[]> {
+export function queryInScope(client: pg.PoolClient, scope: Scope, statement: Statement): Promise<Row[]> {
   return new Promise((resolve, reject) => {
     client.query(
-      new ScopedQuery(scope, text, values, (error, rows) => {
+      new ScopedQuery(scope, statement, (error, rows) => {
         if (error === undefined) resolve(rows);
         else reject(error);
       }),

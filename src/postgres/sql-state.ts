@@ -13,7 +13,22 @@ export function violatedConstraint(error: unknown): string | undefined {
     : undefined;
 }
 
+/**
+ * Whether a prepared statement gives other columns since a migration than when it was prepared. The server says so before it
+ * does anything of the statement.
+ */
+export function isStalePlan(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    sqlState(error) === SQL_STATE.featureNotSupported &&
+    // Other features have this code too, and the words are in the server's language.
+    "routine" in error &&
+    error.routine === "RevalidateCachedQuery"
+  );
+}
+
 export const SQL_STATE = {
+  featureNotSupported: "0A000",
   uniqueViolation: "23505",
   foreignKeyViolation: "23503",
   duplicateObject: "42710",

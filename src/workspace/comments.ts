@@ -9,11 +9,16 @@ import { type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { BEFORE_ALL, type CommentValue, commentText, type Member } from "#workspace/resource-text";
 import {
+  databaseIdOf,
+  findPlace,
   type LocatedResource,
   locateResource,
+  organizationIdOf,
+  type Place,
+  readResource,
   refuseKeyAtHome,
-  type Resource,
   type WorkspaceContext,
 } from "#workspace/resources";
 import type { Route } from "#workspace/routing";
@@ -41,41 +46,78 @@ export const COMMENT_CHANNEL = "tenantry_comment";
 
 const COLUMNS = `id, resource_id as "resourceId", author_id as "authorId", body, created_at as "createdAt"`;
 
+export type NewComment = { resourceId: string; body: string; authorId: string | null };
+
 /**
  * Adds a comment, and its entry in the audit log. INVALID_INPUT on an empty or overlong body and for an author who may not write there,
  * NOT_FOUND for a resource that the actor may not see, FORBIDDEN for a VIEWER.
  */
-export async function createComment(
+export function createComment(
   context: WorkspaceContext,
   actor: Actor,
-  input: { resourceId: string; body: string; authorId: string | null },
+  input: NewComment,
   act: ContentAct,
 ): Promise<Comment> {
+  return addComment<Comment>(context, actor, input, act, { columns: COLUMNS, from: "added c" });
+}
+
+/** The same, answered as JSON text (workspace/resource-text.ts). Not for the default organization's resources. */
+export async function createCommentText(
+  context: WorkspaceContext,
+  actor: Actor,
+  input: NewComment,
+  act: ContentAct,
+  members: readonly Member<CommentValue>[],
+): Promise<string> {
+  const from = `added c left join tenantry.directory_members m
+    on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id`;
+  const columns = `${commentText(members, "c")} as text`;
+  return (await addComment<{ text: string }>(context, actor, input, act, { columns, from })).text;
+}
+
+/** What a statement gives of the row that it adds, which is `added`. */
+type Answer = { columns: string; from: string };
+
+async function addComment<Row extends object>(
+  context: WorkspaceContext,
+  actor: Actor,
+  input: NewComment,
+  act: ContentAct,
+  answer: Answer,
+): Promise<Row> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
-  const { resource, route, there } = await locateResource(context, actor, input.resourceId);
-  await requireAuthor(context, actor, authorId, route);
+  const place = await findPlace(context, actor, input.resourceId);
+  await requireAuthor(context, actor, authorId, place.route).catch(async (error: unknown) => {
+    // Whether there is such a resource is said first.
+    await readResource(place);
+    throw error;
+  });
   try {
-    return await there((database) => insertComment(context, database, resource, { authorId, body }, act));
+    return await place.there((database) =>
+      insertComment<Row>(context, database, place, { authorId, body }, act, answer),
+    );
   } catch (error) {
-    // The resource went away between the look and the insert.
+    // The insert is the look: there is no resource with the id, in that organization and database.
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
     throw error;
   }
 }
 
-async function insertComment(
+async function insertComment<Row extends object>(
   context: WorkspaceContext,
   database: Queryable<DatabaseKind>,
-  resource: Resource,
+  { id: resourceId, route }: Place,
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
-): Promise<Comment> {
-  const { databaseId, organizationId } = resource;
-  const id = newRoutedId(placementNumberOf(resource.id));
+  { columns, from }: Answer,
+): Promise<Row> {
+  const databaseId = databaseIdOf(route);
+  const organizationId = organizationIdOf(route);
+  const id = newRoutedId(placementNumberOf(resourceId));
   const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters: 6 } as const;
-  const [comment] = await recordingContent(context, act, written, (entry) =>
-    database.query<Comment>(
+  const [row] = await recordingContent(context, act, written, (entry) =>
+    database.query<Row>(
       "comments.create",
       `with added as (
          insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
@@ -83,12 +125,12 @@ async function insertComment(
        ), announced as (
          select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
        )${entry.text}
-       select ${COLUMNS} from added, announced`,
-      [id, databaseId, organizationId, resource.id, authorId, body, ...entry.values],
+       select ${columns} from announced, ${from}`,
+      [id, databaseId, organizationId, resourceId, authorId, body, ...entry.values],
     ),
   );
-  if (comment === undefined) throw new Error("the insert returned no row");
-  return comment;
+  if (row === undefined) throw new Error("the insert returned no row");
+  return row;
 }
 
 function chooseAuthor(actor: Actor, authorId: string | null): string {
@@ -112,6 +154,8 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
   }
   // The resource was located for the key, so it is of the key's own organization.
   if (actor.kind === "key") authorizeInOrganization(actor, actor.role, "write-content");
+  if (roleMay(await context.seats.memberRoleOf(route.organizationId, authorId), "write-content")) return;
+  // What is remembered refuses nobody: the role may be a new one.
   const role = await findRole(context.home, route.organizationId, authorId);
   if (roleMay(role, "write-content")) return;
   if (actor.kind === "user") authorizeInOrganization(actor, role, "write-content");
@@ -129,8 +173,8 @@ export async function listComments({ resource, there }: LocatedResource, page: P
     database.query<Comment>(
       "comments.list",
       `select ${COLUMNS} from tenantry.comments
-       where resource_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`,
-      [resource.id, page.after, page.first + 1],
+       where resource_id = $1 and id > $2 order by id limit $3`,
+      [resource.id, page.after ?? BEFORE_ALL, page.first + 1],
     ),
   );
   return toPage(rows, page);

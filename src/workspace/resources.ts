@@ -1,13 +1,15 @@
 import type { AuditContext } from "#audit/record";
 import { type ContentAct, recordingContent } from "#audit/content";
 import { type Actor, userIdOf, viewerId } from "#auth/actor";
-import { findActorRole, requireInOrganization } from "#auth/membership";
+import { requireInOrganization } from "#auth/membership";
+import type { Seats } from "#auth/seats";
 import { seesOrganization } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import { validName } from "#kernel/validation";
 import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
+import type { ResourceInput, TextStatement } from "#workspace/resource-text";
 import { inRegion } from "#workspace/region-failure";
 import { type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
 
@@ -23,7 +25,7 @@ export type Resource = {
   createdAt: Date;
 };
 
-export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router };
+export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router; seats: Seats };
 
 /**
  * Home as row-level security shows it to the actor: the catalog and the default organization's content
@@ -124,36 +126,92 @@ async function insertResource(
   return resource;
 }
 
-/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
-export type LocatedResource = {
-  resource: Resource;
+/** Where a resource is, if there is one: an actor may look there. */
+export type Place = {
+  /** The resource's id. */
+  id: string;
   route: Route;
-  /** Runs statements where it lives, as its actor. REGION_UNAVAILABLE when that cannot be reached. */
+  /** Runs statements there, as the actor. REGION_UNAVAILABLE when that cannot be reached. */
   there: <Result>(work: (database: Queryable<DatabaseKind>) => Promise<Result>) => Promise<Result>;
 };
 
-/** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
-export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
+/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
+export type LocatedResource = Place & { resource: Resource };
+
+/** Finds where a resource would be. NOT_FOUND where the actor may see nothing, CONFLICT while the placement is not active. */
+export async function findPlace(context: WorkspaceContext, actor: Actor, id: string): Promise<Place> {
   const route = await context.router.route(id);
   if (route === undefined) throw notFound("Resource");
-  if (route.kind === "tenant") {
-    // Before anything is asked of the region: strangers learn nothing of it, not even whether it is up.
-    if (actor.kind !== "operator" && (await findActorRole(context.home, route.organizationId, actor)) === null)
-      throw notFound("Resource");
-    requireActive(route);
-  }
-  const there: LocatedResource["there"] = (work) =>
-    route.kind === "home" ? work(homeFor(context, actor)) : inRegion(route, () => work(route.open()));
-  const [resource] = await there((database) =>
+  if (route.kind === "home") return { id, route, there: (work) => work(homeFor(context, actor)) };
+  // Before anything is asked of the region: strangers learn nothing of it, not even whether it is up.
+  if (actor.kind !== "operator" && (await context.seats.roleOf(route.organizationId, actor)) === null)
+    throw notFound("Resource");
+  requireActive(route);
+  return { id, route, there: (work) => inRegion(route, () => work(route.open())) };
+}
+
+/** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
+export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
+  return readResource(await findPlace(context, actor, id));
+}
+
+/** Reads the resource that should be there. NOT_FOUND when it is not. */
+export async function readResource(place: Place): Promise<LocatedResource> {
+  const { id, route } = place;
+  const [resource] = await place.there((database) =>
     database.query<Resource>(
       "resources.get",
       `select ${COLUMNS} from tenantry.resources
        where database_id = $1 and id = $2 and organization_id is not distinct from $3`,
-      route.kind === "home" ? [0, id, null] : [route.databaseId, id, route.organizationId],
+      [databaseIdOf(route), id, organizationIdOf(route)],
     ),
   );
   if (resource === undefined) throw notFound("Resource");
-  return { resource, route, there };
+  return { ...place, resource };
+}
+
+/** A statement for each kind of database; undefined: not to be answered as text there. */
+export type ResourceStatements = {
+  region: TextStatement<ResourceInput>;
+  home: TextStatement<ResourceInput> | undefined;
+};
+
+/**
+ * A resource with what belongs to it as JSON text (workspace/resource-text.ts); undefined where the database cannot give it
+ * all. NOT_FOUND as {@link locateResource}. `regionOf` gives the region of a tenant database.
+ */
+export async function readResourceText(
+  context: WorkspaceContext,
+  actor: Actor,
+  { id, pages }: { id: string; pages: readonly PageRequest[] },
+  statements: ResourceStatements,
+  regionOf: (route: TenantRoute) => string | Promise<string>,
+): Promise<string | undefined> {
+  const { route, there } = await findPlace(context, actor, id);
+  const statement = statements[route.kind === "home" ? "home" : "region"];
+  if (statement === undefined) return undefined;
+  const input = {
+    id,
+    pages,
+    databaseId: databaseIdOf(route),
+    organizationId: organizationIdOf(route),
+    region: route.kind === "home" ? "null" : await regionOf(route),
+  };
+  const [row] = await there((database) =>
+    database.query<{ text: string | null }>("resources.text", statement.text, statement.values(input)),
+  );
+  if (row === undefined) throw notFound("Resource");
+  return row.text ?? undefined;
+}
+
+/** 0 at home. */
+export function databaseIdOf(route: Route): number {
+  return route.kind === "home" ? 0 : route.databaseId;
+}
+
+/** null at home: the default organization. */
+export function organizationIdOf(route: Route): string | null {
+  return route.kind === "home" ? null : route.organizationId;
 }
 
 export type ResourceFilter = { organizationId?: string | null; regionKey?: string | null };

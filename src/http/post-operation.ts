@@ -1,0 +1,185 @@
+/**
+ * The short way for what nearly every program sends: one operation as JSON, answered by one JSON object. It leaves out the
+ * server's adapter to the Fetch API, which costs more than everything else that happens to an operation. What is
+ * executed is the same pipeline with the same plugins; the limits on requests, CSRF and origins are in front of both ways
+ * (server.ts). Anything unusual, and whatever cannot be read, goes the long way, so that there is one place for its errors.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { setMaxListeners } from "node:events";
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  getOperationAST,
+  type GraphQLError,
+  type GraphQLSchema,
+} from "graphql";
+import { processRegularResult } from "graphql-yoga";
+import { JsonText } from "#graphql/context";
+import { clientOf } from "#http/client";
+import { corsHeadersFor } from "#http/cors";
+import { createContext, type EndpointParts, type GraphQLEndpoint, resultOf } from "#http/graphql-endpoint";
+
+type Params = {
+  query?: string;
+  variables?: Record<string, unknown> | null;
+  operationName?: string | null;
+  extensions?: Record<string, unknown> | null;
+  documentId?: unknown;
+};
+const PARAMETERS = new Set(["query", "variables", "operationName", "extensions", "documentId"]);
+
+/** What Yoga gives of its pipeline: the functions with our plugins around them. */
+type Pipeline = {
+  schema: GraphQLSchema;
+  parse: (text: string) => DocumentNode;
+  validate: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[];
+  contextFactory: () => unknown;
+  execute: (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>;
+};
+
+/** All that plugins look at of it. */
+const REQUEST = { method: "POST" };
+
+/** Answers the request and returns true; false: nothing was done, as it has to go the long way. */
+export async function answerOperation(
+  parts: EndpointParts & { endpoint: GraphQLEndpoint },
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+): Promise<boolean> {
+  const mediaType = mediaTypeOf(request.headers.accept);
+  if (mediaType === undefined || request.headers["content-encoding"] !== undefined) return false;
+  const params = readParams(body);
+  if (params === undefined) return false;
+  let result: ExecutionResult;
+  try {
+    const executed = await execute(parts, request, params);
+    if (executed === undefined) return false;
+    result = executed;
+  } catch (error) {
+    result = resultOf(error, parts.services);
+  }
+  const { text, status, headers } = write(result, mediaType);
+  const { origin } = request.headers;
+  response.writeHead(status, {
+    ...headers,
+    ...(origin === undefined ? {} : corsHeadersFor(origin, parts.visitors)),
+    "content-length": Buffer.byteLength(text),
+  });
+  response.end(text);
+  return true;
+}
+
+/** undefined: it is followed, or its text is missing; nothing has been executed. */
+async function execute(
+  parts: EndpointParts & { endpoint: GraphQLEndpoint },
+  request: IncomingMessage,
+  params: Params,
+): Promise<ExecutionResult | undefined> {
+  const { settings, persisted, endpoint } = parts;
+  const { authorization = null, "x-user-id": userId } = request.headers;
+  const credentials = { authorization, userId: typeof userId === "string" ? userId : null };
+  const client = clientOf(request, settings.trustedProxies);
+  const context = await createContext(parts, credentials, client, whenClosed(request.socket));
+  const query = persisted.textOf(params) ?? params.query;
+  if (query === undefined) return undefined;
+  const pipeline = endpoint.getEnveloped({
+    ...context,
+    takesText: true,
+    request: REQUEST,
+    params,
+  } as never) as unknown as Pipeline;
+  const document = pipeline.parse(query);
+  if (getOperationAST(document, params.operationName)?.operation === "subscription") return undefined;
+  const errors = pipeline.validate(pipeline.schema, document);
+  const result =
+    errors.length > 0
+      ? { errors }
+      : await pipeline.execute({
+          schema: pipeline.schema,
+          document,
+          contextValue: await pipeline.contextFactory(),
+          variableValues: params.variables ?? undefined,
+          operationName: params.operationName ?? undefined,
+        });
+  return result.errors === undefined ? result : resultOf(result, parts.services);
+}
+
+function write(
+  result: ExecutionResult,
+  mediaType: string,
+): { text: string; status: number; headers: Record<string, string> } {
+  const { errors, data } = result as { errors?: unknown; data?: unknown };
+  if (errors === undefined)
+    return { text: textOf(result), status: 200, headers: { "content-type": `${mediaType}; charset=utf-8` } };
+  // Which status errors have is a long story, which Yoga knows.
+  const whole = data instanceof JsonText ? { ...result, data: JSON.parse(data.text) as object } : result;
+  const { body, init } = processRegularResult(whole, { Response: Captured } as never, mediaType) as unknown as Captured;
+  const headers = Object.fromEntries(Object.entries(init.headers).map(([name, value]) => [name.toLowerCase(), value]));
+  return { text: body, status: init.status, headers };
+}
+
+function textOf({ data, extensions }: { data?: unknown; extensions?: unknown }): string {
+  const text = data instanceof JsonText ? data.text : JSON.stringify(data);
+  return extensions === undefined ? `{"data":${text}}` : `{"data":${text},"extensions":${JSON.stringify(extensions)}}`;
+}
+
+/** In place of the Fetch API's: keeps what it is made of. */
+class Captured {
+  readonly body: string;
+  readonly init: { status: number; headers: Record<string, string> };
+
+  constructor(body: string, init: { status: number; headers: Record<string, string> }) {
+    this.body = body;
+    this.init = init;
+  }
+}
+
+/** The first type that the client takes of those that are one JSON object, as Yoga chooses it; undefined: none. */
+function mediaTypeOf(accept = "*/*"): string | undefined {
+  if (accept.includes("charset")) return undefined;
+  for (const one of accept.split(",")) {
+    const type = one.split(";", 1)[0]?.trim().toLowerCase();
+    if (type === "application/graphql-response+json") return type;
+    if (type === "application/json" || type === "*/*" || type === "application/*") return "application/json";
+  }
+  return undefined;
+}
+
+function readParams(body: Buffer): Params | undefined {
+  let params: unknown;
+  try {
+    params = JSON.parse(body.toString("utf8"));
+  } catch {
+    return undefined;
+  }
+  if (!isObject(params)) return undefined;
+  for (const name in params) if (!PARAMETERS.has(name)) return undefined;
+  const { query, variables, operationName, extensions } = params;
+  const fits =
+    (query === undefined || typeof query === "string") &&
+    (variables == null || isObject(variables)) &&
+    (operationName == null || typeof operationName === "string") &&
+    (extensions == null || isObject(extensions));
+  return fits ? params : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** One signal per connection: its caller waits for one answer after the other. */
+const closings = new WeakMap<Socket, AbortSignal>();
+
+function whenClosed(socket: Socket): AbortSignal {
+  const found = closings.get(socket);
+  if (found !== undefined) return found;
+  const closed = new AbortController();
+  setMaxListeners(0, closed.signal);
+  socket.once("close", () => closed.abort());
+  if (socket.destroyed) closed.abort();
+  closings.set(socket, closed.signal);
+  return closed.signal;
+}

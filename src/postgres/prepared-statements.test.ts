@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import { PreparedStatements } from "#postgres/prepared-statements";
+
+const usedOften = (statements: PreparedStatements, text: string) =>
+  [1, 2, 3, 4].map(() => statements.nameOf(text)).at(-1);
+
+it("prepares what comes a third time, under one name from then on", () => {
+  const statements = new PreparedStatements();
+  const names = [1, 2, 3, 4].map(() => statements.nameOf("select $1"));
+  expect(names.slice(0, 2)).toEqual([undefined, undefined]);
+  expect(names[2]).toMatch(/^tenantry_\d+$/);
+  expect(names[3]).toBe(names[2]);
+  expect(usedOften(statements, "select $1 + 1")).not.toBe(names[2]);
+});
+
+it("leaves a statement with an optional condition to be planned for its values", () => {
+  const statements = new PreparedStatements();
+  expect(usedOften(statements, "select from t where ($1::uuid is null or id > $1)")).toBeUndefined();
+});
+
+it("prepares so many texts and no more", () => {
+  const statements = new PreparedStatements();
+  const names = Array.from({ length: 300 }, (_, index) => usedOften(statements, `select $1 + ${index}`));
+  expect(names.filter((name) => name !== undefined)).toHaveLength(200);
+  expect(usedOften(statements, "select $1 + 7")).toBe(names[7]);
+});

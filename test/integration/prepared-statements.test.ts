@@ -1,0 +1,84 @@
+/** Statements that are prepared on connections, on a real server: that they are, and what a migration beneath them does. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { parseServerUrl } from "#postgres/connection-url";
+import type { TenantDatabase } from "#postgres/database";
+import { Pools } from "#postgres/pools";
+import { serverUrl, sql } from "../support/app.ts";
+
+const DATABASE = "prepared_statements";
+const SCOPE = { setting: "tenantry.test", value: "mine" };
+const READ = "select id, name, current_setting('tenantry.test', true) as scope from things where id = $1";
+let pools: Pools;
+let database: TenantDatabase;
+const url = () => `${serverUrl("eu")}/${DATABASE}`;
+
+beforeAll(async () => {
+  await sql(`${serverUrl("eu")}/postgres`, `create database ${DATABASE}`);
+});
+beforeEach(async () => {
+  await sql(url(), "drop table if exists things");
+  await sql(url(), "create table things (id int primary key, name text)");
+  await sql(url(), "insert into things values (1, 'one')");
+  pools = new Pools(() => undefined, { maxPerDatabase: 1 });
+  database = pools.open("tenant", parseServerUrl(serverUrl("eu"), "url"), DATABASE);
+  return () => pools.close();
+});
+afterAll(() => sql(`${serverUrl("eu")}/postgres`, `drop database ${DATABASE} with (force)`));
+
+/** What the only connection holds. */
+const prepared = async () =>
+  (
+    await database.query<{ statement: string }>(
+      "test.prepared",
+      "select statement from pg_prepared_statements order by 1",
+    )
+  ).map(({ statement }) => statement);
+
+describe.each([
+  ["plain", () => database],
+  ["in a scope", () => database.scoped(SCOPE)],
+])("%s", (kind, target) => {
+  const read = () => target().query<{ name: string; scope: string | null }>("things.read", READ, [1]);
+  const scope = kind === "plain" ? expect.toSatisfy((value) => value === null || value === "") : "mine";
+
+  test("what comes again is prepared once", async () => {
+    for (let index = 0; index < 5; index += 1) expect(await read()).toEqual([{ id: 1, name: "one", scope }]);
+    const held = await prepared();
+    expect(held.filter((statement) => statement.includes("things.read"))).toHaveLength(1);
+    expect(held).toHaveLength(kind === "plain" ? 1 : 2);
+  });
+
+  test("the setting is gone for whoever comes next", async () => {
+    for (let index = 0; index < 5; index += 1) {
+      await read();
+      const [row] = await database.query<{ value: string | null }>(
+        "test.setting",
+        "select current_setting('tenantry.test', true) as value",
+      );
+      expect(row?.value ?? "").toBe("");
+    }
+  });
+
+  test("a column whose type a migration changed is read, then and afterwards", async () => {
+    for (let index = 0; index < 5; index += 1) await read();
+    await sql(url(), "alter table things alter column id type bigint");
+    for (let index = 0; index < 5; index += 1) expect(await read()).toEqual([{ id: "1", name: "one", scope }]);
+    expect((await prepared()).some((statement) => statement.includes("things.read"))).toBe(true);
+  });
+
+  test("a statement that the server refused to parse works once it can", async () => {
+    await sql(url(), "alter table things rename to others");
+    for (let index = 0; index < 5; index += 1) await expect(read()).rejects.toMatchObject({ code: "42P01" });
+    await sql(url(), "alter table others rename to things");
+    for (let index = 0; index < 5; index += 1) expect(await read()).toHaveLength(1);
+  });
+
+  test("a statement that failed for its values is still prepared", async () => {
+    const divide = (by: number) =>
+      target().query<{ result: number }>("things.divide", "select 6 / $1::int as result", [by]);
+    for (let index = 0; index < 4; index += 1) expect(await divide(2)).toEqual([{ result: 3 }]);
+    await expect(divide(0)).rejects.toMatchObject({ code: "22012" });
+    for (let index = 0; index < 4; index += 1) expect(await divide(3)).toEqual([{ result: 2 }]);
+    expect((await prepared()).filter((statement) => statement.includes("things.divide"))).toHaveLength(1);
+  });
+});
