@@ -7,6 +7,7 @@ import { invalidInput } from "#kernel/errors";
 import { checkRegion, getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
 import { readRegionRoom, type ServerRoom } from "#operations/region-room";
 import { retireRegion } from "#operations/retire-region";
+import { trySubscriptions } from "#operations/try-subscriptions";
 import { updateRegion } from "#operations/update-region";
 
 /** `--no-replication-url` makes it false. */
@@ -110,18 +111,20 @@ type Services = Parameters<Parameters<typeof withServices>[0]>[0];
 
 async function check(services: Services, key: string, options: OutputOptions): Promise<void> {
   const region = await getRegion(services, key);
-  const { probe, obstacle, advice } = await checkRegion(services, OPERATOR, region);
-  const { servers, shortage } = await readRegionRoom(services, OPERATOR, region);
+  const { probe, obstacle = null, advice } = await checkRegion(services, OPERATOR, region);
+  const { servers, shortage = null } = await readRegionRoom(services, OPERATOR, region);
+  const cannotConnect = await trySubscriptions(services, OPERATOR, region);
   const addresses = describeAddresses(services, region);
-  output(options, { ...probe, addresses, obstacle: obstacle ?? null, advice, servers, shortage: shortage ?? null }, [
+  const wrong = [obstacle, ...cannotConnect, shortage].filter((sentence) => sentence !== null);
+  output(options, { ...probe, addresses, obstacle, cannotConnect, advice, servers, shortage }, [
     `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
     `Region: Tenantry at ${addresses.region}, home's subscriptions at ${addresses.regionReplication}`,
     `Home: Tenantry at ${addresses.home}, the region's subscriptions at ${addresses.homeReplication}`,
     ...servers.flatMap(describeRoom),
     ...advice,
-    obstacle ?? shortage ?? "It will do.",
+    ...(wrong.length > 0 ? wrong : ["It will do."]),
   ]);
-  if (obstacle !== undefined || shortage !== undefined) process.exitCode = 1;
+  if (wrong.length > 0) process.exitCode = 1;
 }
 
 function describeRoom({ server, standing, connections }: ServerRoom): string[] {

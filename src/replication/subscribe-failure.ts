@@ -5,7 +5,7 @@
  */
 import { TenantryError } from "#kernel/errors";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import type { Link } from "#replication/link";
+import type { Endpoint, Link } from "#replication/link";
 
 /** In libpq's words, where the server speaks English, and in ours. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
@@ -36,8 +36,14 @@ export function explainLibpq(message: string): string {
   return REASONS.find(([pattern]) => pattern.test(message))?.[1] ?? "the connection failed; the log has more";
 }
 
+/** What connects to what: of a link, or of one that is yet to be. */
+export type Connection = Pick<Link, "name" | "direction"> & {
+  readonly publisher: Pick<Endpoint, "reachedAt" | "name">;
+  readonly subscriber: Pick<Endpoint, "database">;
+};
+
 /** Runs what has the subscriber's server connect to the publisher's. REGION_UNAVAILABLE when it cannot. */
-export async function explainSubscribing(link: Link, work: () => Promise<void>): Promise<void> {
+export async function explainSubscribing(link: Connection, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -47,7 +53,7 @@ export async function explainSubscribing(link: Link, work: () => Promise<void>):
   }
 }
 
-function describe({ direction, publisher: { reachedAt } }: Link, reason: string): string {
+function describe({ direction, publisher: { reachedAt } }: Connection, reason: string): string {
   const [subscriber, publisher] =
     direction === "catalog" ? ["Home's server", "the region's"] : ["The region's server", "home's"];
   return `${subscriber} cannot connect to ${publisher} by ${reachedAt.setting}: ${reason}.`;

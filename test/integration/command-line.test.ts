@@ -32,7 +32,7 @@ test("regions, organizations, access and its end", async () => {
   expect(added.output).not.toContain(password);
   expect((await tenantry(["region", "list"])).output).toMatch(/^eu {2}Europe {2}127/);
   const checked = await tenantry(["region", "check", "eu", "--json"]);
-  expect(checked).toMatchObject({ code: 0, json: { obstacle: null, shortage: null } });
+  expect(checked).toMatchObject({ code: 0, json: { obstacle: null, cannotConnect: [], shortage: null } });
   expect(checked.json.servers.map(({ server }: { server: string }) => server)).toEqual(["home", "region"]);
   expect((await tenantry(["region", "check", "eu"])).output).toMatch(
     /^ {2}max_replication_slots +\d+ +0 +\d+ +\d+ +\d+$/m,

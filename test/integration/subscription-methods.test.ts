@@ -6,8 +6,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OPERATOR } from "../../src/auth/actor.ts";
 import { listReplicatedDatabases } from "../../src/directory/replicated-databases.ts";
+import { getRegion } from "../../src/directory/regions.ts";
 import { repair } from "../../src/operations/repair.ts";
 import { tenantLinks } from "../../src/operations/tenant-links.ts";
+import { trySubscriptions } from "../../src/operations/try-subscriptions.ts";
 import { realignLink } from "../../src/replication/establish.ts";
 import { packageWithAivenExtras } from "../support/aiven-extras.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
@@ -234,7 +236,7 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
   test("readdress: another way for subscriptions on both sides, and back", async () => {
     expect(await eventually(isParked)).toBe(true);
     await using toHome = await startForwarder(home.url());
-    await using toRegion = await startForwarder(region.url());
+    await using toRegion = await startForwarder(region.url(), { open: false });
     const update = (replicationUrl: string | null) =>
       app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
         input: { key: "own", replicationUrl },
@@ -248,6 +250,12 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
           ),
         ]);
     await update(viaPort(regionRole.url("password-second"), toRegion.port));
+    const tried = async () => trySubscriptions(app.services, OPERATOR, await getRegion(app.services, "own"));
+    expect(await tried()).toEqual([
+      "Home's server cannot connect to the region's by replicationUrl: nothing listens there.",
+    ]);
+    await toRegion.open();
+    expect(await tried()).toEqual([]);
     await go(installation.homeUrl, toRegion.port);
     await restart("password-second", viaPort(databaseUrl, toHome.port));
     await go(region.url("postgres"), toHome.port);

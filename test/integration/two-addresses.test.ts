@@ -3,6 +3,9 @@
  * the test's, which counts what comes by it, and where nothing has to listen.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OPERATOR } from "../../src/auth/actor.ts";
+import { getRegion } from "../../src/directory/regions.ts";
+import { trySubscriptions } from "../../src/operations/try-subscriptions.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
 import {
@@ -71,6 +74,9 @@ async function carries(name: string): Promise<void> {
   expect(await eventually(async () => (await findUnrest(installation())).length === 0)).toBe(true);
 }
 
+/** What the servers say to connecting to each other. */
+const tried = async (key: string) => trySubscriptions(app.services, OPERATOR, await getRegion(app.services, key));
+
 /** Everything that a refusal must leave as it was. */
 const stored = async () => [
   await sql(databaseUrl, "select * from tenantry.regions order by id"),
@@ -104,6 +110,15 @@ test("subscriptions go by the other addresses, and nothing else does", async () 
   await app.ask("{ resources { edges { node { name comments { edges { node { body } } } } } } }");
   await app.ask('{ region(key: "own") { server { version } } }');
   expect([toHome.count, toRegion.count]).toEqual(after);
+  // The servers try it when they are asked, by these ways, and keep nothing of it.
+  const subscriptions = async () => [
+    await sql(databaseUrl, "select oid, subname from pg_subscription"),
+    await sql(region.url("postgres"), "select oid, subname from pg_subscription"),
+  ];
+  const kept = await subscriptions();
+  expect(await tried("own")).toEqual([]);
+  expect([toHome.count, toRegion.count]).toEqual(after.map((count) => count + 1));
+  expect(await subscriptions()).toEqual(kept);
 });
 
 describe("an address that is wrong is refused, and nothing is changed", () => {
@@ -248,12 +263,12 @@ test("one that leads nowhere from here is taken, and the server that cannot conn
     replicationUrl: viaPort(own.url(), later.port),
   };
   await app.ask(REGISTER, { input });
+  const failure = "Home's server cannot connect to the region's by replicationUrl: nothing listens there.";
+  // Nobody has to wait for a grant to know.
+  expect(await tried("private")).toEqual([failure]);
   const there = await createOrganization(app, "Behind");
   const granted = await grant(app, there, "private");
-  expect(granted).toMatchObject({
-    state: "FAILED",
-    failure: "Home's server cannot connect to the region's by replicationUrl: nothing listens there.",
-  });
+  expect(granted).toMatchObject({ state: "FAILED", failure });
   const [operation] = await sql<{ last_error: string; state: string }>(
     databaseUrl,
     "select last_error, state from tenantry.operations where placement_id = $1",
@@ -262,6 +277,7 @@ test("one that leads nowhere from here is taken, and the server that cannot conn
   expect(operation).toEqual({ last_error: granted.failure, state: "WAITING" });
   // The way there is opened: nobody has to do anything.
   await later.open();
+  expect(await tried("private")).toEqual([]);
   const state = () => sql(databaseUrl, "select state from tenantry.placements where id = $1", [granted.id]);
   expect(await eventually(async () => (await state())[0]?.["state"] === "ACTIVE")).toBe(true);
 });
