@@ -10,6 +10,7 @@ const WORDS: Record<string, string> = {
   "57P03": "it is starting up or shutting down",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
   CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_REVOKED: "its certificate was revoked",
   CERT_NOT_YET_VALID: "its certificate is not valid yet",
 };
 

@@ -40,6 +40,7 @@ const PARAMETERS = new Set([
   "ssl_min_protocol_version",
   "tcp_user_timeout",
 ]);
+const FILE_PARAMETERS = ["sslrootcert", "sslcert", "sslkey", "sslcrl"] as const;
 const SSL_MODES = new Set(["disable", "require", "verify-ca", "verify-full"]);
 const MAX_URL_LENGTH = 2_000;
 
@@ -100,6 +101,9 @@ function readParameters(url: URL, field: string): Map<string, string> {
   // libpq refuses others, and the driver would go without TLS where there is none.
   if (parameters.get("sslrootcert") === "system" && sslMode !== "verify-full")
     throw invalidInput(field, "sslrootcert=system needs sslmode=verify-full.");
+  const minVersion = parameters.get("ssl_min_protocol_version");
+  if (minVersion !== undefined && !/^TLSv1(\.[123])?$/.test(minVersion))
+    throw invalidInput(field, "ssl_min_protocol_version must be one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.");
   return parameters;
 }
 
@@ -150,7 +154,7 @@ export function isSameAddress(one: ServerAddress, other: ServerAddress): boolean
 /** The parameter whose file cannot be read on this machine; undefined when there is none. */
 export function findUnreadableFile({ parameters }: ServerAddress): string | undefined {
   if ((parameters.get("sslmode") ?? "disable") === "disable") return undefined;
-  return ["sslrootcert", "sslcert", "sslkey"].find((name) => {
+  return FILE_PARAMETERS.find((name) => {
     const file = parameters.get(name);
     if (file === undefined || file === "system") return false;
     try {
@@ -171,7 +175,9 @@ export function tlsOptions(address: ServerAddress): false | Record<string, unkno
   if (mode === "disable") return false;
   const rootFile = address.parameters.get("sslrootcert");
   const hasRoot = rootFile !== undefined && rootFile !== "system";
+  const minVersion = address.parameters.get("ssl_min_protocol_version");
   const options = {
+    ...(minVersion === undefined ? {} : { minVersion }),
     rejectUnauthorized: mode !== "require" || hasRoot,
     // verify-ca checks the chain only, as libpq does; an undefined result means the name is accepted.
     ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
@@ -180,6 +186,7 @@ export function tlsOptions(address: ServerAddress): false | Record<string, unkno
     ca: hasRoot ? rootFile : undefined,
     cert: address.parameters.get("sslcert"),
     key: address.parameters.get("sslkey"),
+    crl: address.parameters.get("sslcrl"),
   };
   for (const [name, file] of Object.entries(files))
     if (file !== undefined)

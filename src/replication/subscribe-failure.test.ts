@@ -6,7 +6,7 @@ const at = 'could not connect to the publisher: connection to server at "10.1.2.
 test.each([
   ['FATAL:  password authentication failed for user "root"', "it refused the user name or the password"],
   ['FATAL:  no pg_hba.conf entry for host "10.1.2.4", user "root", database "x", no encryption', /pg_hba\.conf/],
-  ["SSL error: certificate verify failed", /not signed by an authority/],
+  ["SSL error: certificate verify failed", /does not pass/],
   ['server certificate for "db" does not match host name "10.1.2.3"', "its certificate is for another host name"],
   ['root certificate file "/etc/ca.crt" does not exist\nEither provide the file, or …', /is not there/],
   ["server does not support SSL, but SSL was required", "it does not take TLS connections"],

@@ -5,10 +5,13 @@
 import { spawnSync } from "node:child_process";
 import net from "node:net";
 import tls from "node:tls";
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { OPERATOR } from "../../src/auth/actor.ts";
+import { getRegion } from "../../src/directory/regions.ts";
+import { trySubscriptions } from "../../src/operations/try-subscriptions.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { type Authority, createAuthority, tlsOnly } from "../support/certificates.ts";
 import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
@@ -195,6 +198,37 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
       expect(await grant(app, there, "by-authority")).toMatchObject({ state: "ACTIVE" });
       await app.ask(UPDATE, { input: { key: "by-authority", connectionUrl: own() } });
     });
+  });
+
+  test("a certificate that was revoked does not pass, here nor on the server that subscribes", async () => {
+    const certificate = authority.certify(["IP:127.0.0.1"]);
+    await using revoked = await startServer({ settings: tlsOnly(certificate) });
+    const list = authority.revoke();
+    const connectionUrl = `${verified(revoked.url())}&sslcrl=${list}`;
+    const input = { key: "revoked", name: "Revoked", connectionUrl };
+    await app.ask(REGISTER, { input });
+    const tried = async () => trySubscriptions(app.services, OPERATOR, await getRegion(app.services, "revoked"));
+    expect(await tried()).toEqual([]);
+    copyFileSync(authority.revoke(certificate.certFile), list);
+    expect(await tried()).toEqual([
+      "Home's server cannot connect to the region's by connectionUrl: its certificate does not pass: of another authority, expired or revoked.",
+    ]);
+    expect((await app.refuse(UPDATE, { input: { key: "revoked", connectionUrl } })).message).toMatch(
+      /its certificate was revoked\.$/,
+    );
+  });
+
+  test("a version of TLS that is too old is refused", async () => {
+    const settings = { ...tlsOnly(authority.certify(["IP:127.0.0.1"])), ssl_max_protocol_version: "TLSv1.2" };
+    await using old = await startServer({ settings });
+    const input = (version: string) => ({
+      key: "old",
+      name: "Old",
+      connectionUrl: `${verified(old.url())}&ssl_min_protocol_version=${version}`,
+    });
+    expect(await app.refuse(REGISTER, { input: input("TLSv1.3") })).toMatchObject({ code: "REGION_UNAVAILABLE" });
+    expect(await app.refuse(REGISTER, { input: input("3") })).toMatchObject({ code: "INVALID_INPUT" });
+    await app.ask(REGISTER, { input: input("TLSv1.2") });
   });
 
   test("the server that subscribes checks for itself, with its own files, and says what is wrong", async () => {

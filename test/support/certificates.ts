@@ -8,6 +8,8 @@ import { temporaryFolder } from "./servers.ts";
 export type Authority = {
   /** What `sslrootcert` names. */
   rootFile: string;
+  /** A list of revoked certificates, with these in it. */
+  revoke: (...certFiles: string[]) => string;
   /** A certificate for these names, as openssl writes them: `DNS:localhost`, `IP:127.0.0.1`. */
   certify: (names: readonly string[]) => { certFile: string; keyFile: string };
 };
@@ -25,6 +27,19 @@ export function createAuthority(name: string): Authority {
   let count = 0;
   return {
     rootFile: join(folder, "ca.crt"),
+    revoke: (...certFiles) => {
+      count += 1;
+      const [list, settings] = [`${count}.crl`, `${count}.cnf`];
+      writeFileSync(join(folder, "index.txt"), "");
+      writeFileSync(
+        join(folder, settings),
+        "[ca]\ndefault_ca=this\n[this]\ndatabase=index.txt\ncertificate=ca.crt\nprivate_key=ca.key\ndefault_md=sha256\n",
+      );
+      for (const certFile of certFiles) openssl("ca", "-config", settings, "-revoke", certFile);
+      openssl("ca", "-config", settings, "-gencrl", "-crldays", "2", "-out", list);
+      chmodSync(join(folder, list), 0o644);
+      return join(folder, list);
+    },
     certify: (names) => {
       count += 1;
       const [key, request, cert, extensions] = ["key", "csr", "crt", "ext"].map((end) => `${count}.${end}`);
