@@ -1,11 +1,12 @@
 /** Sign-in with `Authorization: Bearer`: an API key, or a JWT of the OpenID Connect issuer. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type Actor, OPERATOR } from "#auth/actor";
 import { parseApiKey } from "#auth/api-key-format";
 import { findSignedInByKey } from "#auth/api-keys";
 import { findTokenUser } from "#auth/identities";
 import { type OidcOptions, OidcVerifier, type VerifiedToken } from "#auth/oidc";
 import type { RevokedKeys } from "#auth/revoked-keys";
+import type { Seats } from "#auth/seats";
 import { type Client, type Credentials, refuseToken, type SignedIn, type SignIn } from "#auth/sign-in";
 import type { HomeDatabase } from "#postgres/database";
 
@@ -36,18 +37,20 @@ export class BearerSignIn implements SignIn {
   readonly #options: BearerOptions;
   readonly #verifier: OidcVerifier | undefined;
   readonly #revoked: RevokedKeys;
+  readonly #seats: Seats | undefined;
   /** By a hash of the token: a dump of the memory shows no token that is valid. */
   readonly #remembered = new Map<string, Remembered>();
 
-  /** `onError` hears when the provider cannot be reached. */
+  /** `onError` hears when the provider cannot be reached, `seats` what role a key has. */
   constructor(
-    context: { home: HomeDatabase; revokedKeys: RevokedKeys; onError: (error: unknown) => void },
+    context: { home: HomeDatabase; revokedKeys: RevokedKeys; seats?: Seats; onError: (error: unknown) => void },
     options: BearerOptions,
   ) {
     this.#home = context.home;
     this.#options = options;
     this.#verifier = options.oidc === undefined ? undefined : new OidcVerifier(options.oidc, context.onError);
     this.#revoked = context.revokedKeys;
+    this.#seats = context.seats;
     context.revokedKeys.onAny(() => this.#remembered.clear());
   }
 
@@ -72,22 +75,24 @@ export class BearerSignIn implements SignIn {
 
   #remember(token: string, client: Client | undefined): Promise<SignedIn> {
     const now = performance.now();
-    const hash = createHash("sha256").update(token).digest("base64");
-    const found = this.#remembered.get(hash);
+    const digest = hash("sha256", token, "base64");
+    const found = this.#remembered.get(digest);
     if (found !== undefined && found.until > now) return found.signedIn;
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     const signedIn = this.#signIn(token, client);
-    this.#remembered.set(hash, { signedIn, until: now + REMEMBERED_MS });
+    this.#remembered.set(digest, { signedIn, until: now + REMEMBERED_MS });
     // Refusals are not remembered: they would push out who is signed in.
-    signedIn.catch(() => this.#remembered.delete(hash));
+    signedIn.catch(() => this.#remembered.delete(digest));
     return signedIn;
   }
 
   async #signIn(token: string, client: Client | undefined): Promise<SignedIn> {
     const key = parseApiKey(token);
     if (key !== undefined) {
+      const askedAt = performance.now();
       const signedIn = await findSignedInByKey(this.#home, key);
       if (signedIn === undefined) throw refuseToken();
+      this.#seats?.note(signedIn.actor, askedAt);
       return signedIn;
     }
     if (this.#verifier === undefined) throw refuseToken();

@@ -2,6 +2,7 @@
 import { type BearerOptions, BearerSignIn } from "#auth/bearer";
 import { DevelopmentSignIn } from "#auth/development";
 import { RevokedKeys } from "#auth/revoked-keys";
+import type { Seats } from "#auth/seats";
 import type { SignIn } from "#auth/sign-in";
 import type { HomeDatabase } from "#postgres/database";
 import type { Listener } from "#postgres/listener";
@@ -11,15 +12,16 @@ export type SignInOptions = { mode: "development" } | ({ mode: "bearer" } & Bear
 type Context = {
   home: HomeDatabase;
   listener: Listener;
+  seats: Seats;
   logger: { warn: (details: object, message: string) => void };
 };
 
 /** Connects nowhere yet: the identity provider may start later than this. */
 export async function createSignIn(context: Context, options: SignInOptions): Promise<SignIn> {
-  const { home, listener, logger } = context;
+  const { home, listener, seats, logger } = context;
   const revokedKeys = new RevokedKeys();
   await revokedKeys.listen(listener);
   const onError = (error: unknown) => logger.warn({ err: error }, "the identity provider does not answer as it should");
-  const bearer = new BearerSignIn({ home, revokedKeys, onError }, options.mode === "bearer" ? options : {});
+  const bearer = new BearerSignIn({ home, revokedKeys, seats, onError }, options.mode === "bearer" ? options : {});
   return options.mode === "bearer" ? bearer : new DevelopmentSignIn({ home }, bearer);
 }

@@ -2,7 +2,7 @@
  * Who has which role where, remembered for the reading and writing of content: the look at home would be a round trip to
  * another region before every statement. What manages organizations asks home each time (auth/membership.ts).
  */
-import type { KeyActor, UserActor } from "#auth/actor";
+import type { Actor, KeyActor, UserActor } from "#auth/actor";
 import { findActorRole, findRole } from "#auth/membership";
 import type { Role } from "#auth/roles";
 import type { Queryable } from "#postgres/database";
@@ -45,25 +45,34 @@ export class Seats {
       : this.#remember(`${organizationId}/${actor.keyId}`, () => findActorRole(this.#home, organizationId, actor));
   }
 
+  /** What signing in has just found out about a key. `askedAt`: when home was asked, in milliseconds of `performance.now()`. */
+  note(actor: Actor, askedAt: number): void {
+    if (actor.kind !== "key") return;
+    void this.#keep(`${actor.organizationId}/${actor.keyId}`, Promise.resolve(actor.role), askedAt);
+  }
+
   /** The same for somebody who is named; a key's id names no member. */
   memberRoleOf(organizationId: string, userId: string): Promise<Role | null> {
     return this.#remember(`${organizationId}/user/${userId}`, () => findRole(this.#home, organizationId, userId));
   }
 
   #remember(key: string, find: () => Promise<Role | null>): Promise<Role | null> {
-    // From before the question: the answer may be as old as that.
     const now = performance.now();
     const found = this.#remembered.get(key);
-    if (found !== undefined && found.until > now) return found.role;
+    return found !== undefined && found.until > now ? found.role : this.#keep(key, find(), now);
+  }
+
+  /** From before the question, as the answer may be as old as that. */
+  #keep(key: string, role: Promise<Role | null>, askedAt: number): Promise<Role | null> {
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    const remembered = { role: find(), until: now + REMEMBERED_MS };
+    const remembered = { role, until: askedAt + REMEMBERED_MS };
     this.#remembered.set(key, remembered);
     const drop = () => {
       if (this.#remembered.get(key) === remembered) this.#remembered.delete(key);
     };
-    remembered.role.then((role) => {
-      if (role === null) drop();
+    role.then((found) => {
+      if (found === null) drop();
     }, drop);
-    return remembered.role;
+    return role;
   }
 }

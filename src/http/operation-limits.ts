@@ -13,7 +13,7 @@ import {
 } from "graphql";
 import type { Plugin } from "graphql-yoga";
 import type { GraphQLContext } from "#graphql/context";
-import { measureCost } from "#graphql/limits/cost";
+import { costOf } from "#graphql/limits/cost";
 import { type Call, inCall, orAborted } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
 import type { Limits } from "#kernel/limits";
@@ -116,7 +116,7 @@ function charge({ limits, budgets }: Guarded, args: ExecutionArgs): OperationDef
   const { schema, document, operationName, variableValues } = args;
   const operation = getOperationAST(document, operationName);
   if (operation == null) return undefined;
-  const points = measureCost(schema, operation, fragmentsOf(document), variableValues ?? {});
+  const points = costOf(schema, operation, () => fragmentsOf(document), variableValues ?? {});
   if (points > limits.maxCost)
     throw new TenantryError(
       "LIMIT_EXCEEDED",

@@ -2,7 +2,7 @@
  * Bounds how often one address may fail to sign in, which costs a look into the database or a signature each time. Who has
  * signed in before with what they show gets through all the same: others may share their address, or a proxy has it.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Client, Credentials, SignedIn, SignIn } from "#auth/sign-in";
 import { TenantryError } from "#kernel/errors";
 import { networkOf } from "#http/client-network";
@@ -26,11 +26,9 @@ export class SignInGuard {
   async identify(credentials: Credentials & { client: Client }): Promise<SignedIn> {
     const { client, authorization, userId } = credentials;
     const address = networkOf(client.address ?? "unknown");
-    const hash = createHash("sha256")
-      .update(JSON.stringify([authorization, userId]))
-      .digest("base64");
+    const shown = hash("sha256", `${userId ?? ""} ${authorization ?? ""}`, "base64");
     const retryAfterSeconds = this.#failures.secondsUntil(address, 1);
-    if (retryAfterSeconds > 0 && !this.#known.has(hash))
+    if (retryAfterSeconds > 0 && !this.#known.has(shown))
       throw new TenantryError(
         "LIMIT_EXCEEDED",
         `Too many sign-ins from your address have failed: try again in ${retryAfterSeconds} s.`,
@@ -38,20 +36,20 @@ export class SignInGuard {
       );
     try {
       const signedIn = await this.#signIn.identify(credentials);
-      this.#remember(hash);
+      this.#remember(shown);
       return signedIn;
     } catch (error) {
       if (error instanceof TenantryError && error.code === "UNAUTHENTICATED") {
-        this.#known.delete(hash);
+        this.#known.delete(shown);
         this.#failures.take(address, 1);
       }
       throw error;
     }
   }
 
-  #remember(hash: string): void {
-    this.#known.delete(hash);
-    this.#known.add(hash);
-    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.values().next().value ?? hash);
+  #remember(shown: string): void {
+    this.#known.delete(shown);
+    this.#known.add(shown);
+    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.values().next().value ?? shown);
   }
 }

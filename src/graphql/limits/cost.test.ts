@@ -1,6 +1,6 @@
-import { type FragmentDefinitionNode, Kind, parse } from "graphql";
+import { type FragmentDefinitionNode, getOperationAST, Kind, parse } from "graphql";
 import { expect, test } from "vitest";
-import { measureCost, WEIGHTS } from "#graphql/limits/cost";
+import { costOf, measureCost, WEIGHTS } from "#graphql/limits/cost";
 import { schema } from "#graphql/schema";
 
 function cost(text: string, variables: Record<string, unknown> = {}): number {
@@ -67,4 +67,18 @@ test("weights are of fields that there are", () => {
     const found = schema.getType(type);
     expect(found !== undefined && "getFields" in found && field in found.getFields(), coordinate).toBe(true);
   }
+});
+
+test("what is remembered of an operation is told apart by the rows that variables ask for", () => {
+  const document = parse("query ($n: Int = 3) { users(first: $n) { edges { node { id } } } }");
+  const operation = getOperationAST(document);
+  if (operation == null) throw new Error("there is no operation");
+  const ask = (variables: object) => costOf(schema, operation, () => new Map(), variables as Record<string, unknown>);
+  for (const _ of [1, 2])
+    expect([{}, { n: null }, { n: 5 }, { n: "many" }, { n: 0 }, { n: 5, other: 1 }].map(ask)).toEqual([
+      4, 21, 6, 101, 1, 6,
+    ]);
+  // As many as anybody likes to send, and it is still right.
+  for (let n = 0; n <= 100; n += 1) expect(ask({ n })).toBe(n + 1);
+  expect(ask({ n: 7 })).toBe(8);
 });

@@ -44,15 +44,43 @@ type Points = { fixed: number; perRow: number };
 /** The least that any operation costs. */
 const LEAST_POINTS = 1;
 
+/** What operations cost, by the values of the variables that say how many rows are asked for. */
+const costs = new WeakMap<OperationDefinitionNode, { names: readonly string[]; byValues: Map<string, number> }>();
+/** Values that are remembered for one operation. */
+const MAX_REMEMBERED_VALUES = 100;
+
+/** As {@link measureCost}, remembered for as long as the parsed document is. */
+export function costOf(
+  schema: GraphQLSchema,
+  operation: OperationDefinitionNode,
+  fragments: () => ReadonlyMap<string, FragmentDefinitionNode>,
+  variables: Readonly<Record<string, unknown>>,
+): number {
+  const found = costs.get(operation);
+  const keyOf = (names: readonly string[]) =>
+    JSON.stringify(names.map((name) => (Object.hasOwn(variables, name) ? [rowsOf(variables[name])] : 0)));
+  const known = found?.byValues.get(keyOf(found.names));
+  if (known !== undefined) return known;
+  const used = new Set<string>();
+  const points = measureCost(schema, operation, fragments(), variables, used);
+  const entry = found ?? { names: [...used], byValues: new Map<string, number>() };
+  costs.set(operation, entry);
+  if (entry.byValues.size >= MAX_REMEMBERED_VALUES) entry.byValues.clear();
+  entry.byValues.set(keyOf(entry.names), points);
+  return points;
+}
+
 /**
  * The points of a validated operation. Time is linear in the document: each fragment is looked at once. `variables` are
- * those that the client sent.
+ * those that the client sent; into `used` go the names of those that
+ * count.
  */
 export function measureCost(
   schema: GraphQLSchema,
   operation: OperationDefinitionNode,
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
   variables: Readonly<Record<string, unknown>>,
+  used = new Set<string>(),
 ): number {
   const root = schema.getRootType(operation.operation);
   if (root == null) return LEAST_POINTS;
@@ -104,7 +132,7 @@ export function measureCost(
         ? { fixed: 0, perRow: 0 }
         : measure(node.selectionSet, type);
     if (field.args.some((argument) => argument.name === "first"))
-      return { fixed: own + inner.fixed + readFirst(node, variables, defaults) * inner.perRow, perRow: 0 };
+      return { fixed: own + inner.fixed + readFirst(node, variables, defaults, used) * inner.perRow, perRow: 0 };
     if (!isList(field)) return { fixed: own + inner.fixed + DEFAULT_PAGE_SIZE * inner.perRow, perRow: 0 };
     // The rows of a page: how many is said one level further up.
     if (isPage(parent)) return { fixed: 0, perRow: own + inner.fixed };
@@ -151,13 +179,19 @@ function readFirst(
   node: FieldNode,
   variables: Readonly<Record<string, unknown>>,
   defaults: ReadonlyMap<string, number>,
+  used: Set<string>,
 ): number {
   const value = node.arguments?.find((argument) => argument.name.value === "first")?.value;
   if (value === undefined || value.kind === Kind.NULL) return DEFAULT_PAGE_SIZE;
   if (value.kind === Kind.INT) return toRows(Number(value.value));
   if (value.kind !== Kind.VARIABLE) return MAX_PAGE_SIZE;
   const name = value.name.value;
+  used.add(name);
   const given = Object.hasOwn(variables, name) ? variables[name] : defaults.get(name);
+  return rowsOf(given);
+}
+
+function rowsOf(given: unknown): number {
   return given == null ? DEFAULT_PAGE_SIZE : toRows(given);
 }
 
