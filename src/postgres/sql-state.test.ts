@@ -11,6 +11,7 @@ test.each([
   withCode("ERR_TLS_CERT_ALTNAME_INVALID"),
   withCode("UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
   withCode("EPROTO"),
+  withCode("ERR_OSSL_PEM_NO_START_LINE"),
   new Error("The server does not support SSL connections"),
   new AggregateError([withCode("ECONNREFUSED")], "all of them"),
 ])("%o means that there is no connection", (error) => {

@@ -66,7 +66,7 @@ const NETWORK_MESSAGES =
 
 // What Node says of certificates (https://nodejs.org/api/tls.html#x509-certificate-error-codes) and of handshakes.
 const TLS_CODES =
-  /^(CERT_|CRL_|DEPTH_ZERO_|ERR_SSL_|ERR_TLS_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH$|INVALID_(CA|PURPOSE)$|EPROTO$)/;
+  /^(CERT_|CRL_|DEPTH_ZERO_|ERR_OSSL_|ERR_SSL_|ERR_TLS_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH$|INVALID_(CA|PURPOSE)$|EPROTO$)/;
 const TLS_MESSAGES = /does not support SSL connections|error establishing an SSL connection/;
 
 /** Whether there is no connection because TLS was not agreed on, or because a certificate does not pass. */
