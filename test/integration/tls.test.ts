@@ -269,7 +269,8 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
     expect(await eventually(() => write("After").then(Boolean, () => false))).toBe(true);
     // Home's server has read it again too.
     const carried = async () => {
-      await app.sweep();
+      // Of regions whose server the tests before have stopped it says that they are away.
+      await app.sweep().catch(() => undefined);
       return (await findDifferences(installation())).length === 0;
     };
     expect(await eventually(carried, 20_000)).toBe(true);
