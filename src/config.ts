@@ -15,6 +15,7 @@ const schema = z.object({
   HOST: z.string().min(1).default("127.0.0.1"),
   DATABASE_URL: z.string().min(1).optional(),
   DATABASE_REPLICATION_URL: z.string().min(1).optional(),
+  DATABASE_POOL_URL: z.string().min(1).optional(),
   TENANTRY_DATA_DIR: z.string().min(1).optional(),
   TENANTRY_ROLE: z.enum(ROLES).default("all"),
   TENANTRY_EXPORT_DIR: z.string().min(1).optional(),
@@ -61,6 +62,8 @@ export type Config = {
   databaseUrl: string | undefined;
   /** Home as the regions' subscriptions reach it; undefined: as this process does. */
   databaseReplicationUrl: string | undefined;
+  /** The pooler by which the API reaches home; undefined: it reaches home itself. */
+  databasePoolUrl: string | undefined;
   /** Where embedded servers keep their data; undefined: chosen beside the program. */
   dataDir: string | undefined;
   role: (typeof ROLES)[number];
@@ -129,11 +132,14 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
     );
   if (values.DATABASE_REPLICATION_URL !== undefined && values.DATABASE_URL === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_REPLICATION_URL is another way to DATABASE_URL: set that too.");
+  if (values.DATABASE_POOL_URL !== undefined && values.DATABASE_URL === undefined)
+    throw new TenantryError("INVALID_INPUT", "DATABASE_POOL_URL leads to the server of DATABASE_URL: set that too.");
   return {
     port: values.PORT,
     host: values.HOST,
     databaseUrl: values.DATABASE_URL,
     databaseReplicationUrl: values.DATABASE_REPLICATION_URL,
+    databasePoolUrl: values.DATABASE_POOL_URL,
     dataDir: values.TENANTRY_DATA_DIR,
     role: values.TENANTRY_ROLE,
     mail: readMail(values),

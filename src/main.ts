@@ -18,6 +18,8 @@ export type AppOptions = {
   databaseUrl: string;
   /** How regions' subscriptions reach home; left out: as this process does. */
   databaseReplicationUrl?: string | undefined;
+  /** The pooler by which the API reaches home; left out: it reaches home itself. */
+  databasePoolUrl?: string | undefined;
   secretKey: string;
   /** Keys that stored secrets may still be encrypted with, while the key is being changed. */
   previousSecretKeys?: readonly string[] | undefined;
@@ -60,12 +62,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     pretty: options.prettyLogs,
     destination: options.logDestination,
   });
-  const { databaseUrl, databaseReplicationUrl, secretKey, previousSecretKeys, role, tenantSchema } = options;
+  const { databaseUrl, databaseReplicationUrl, databasePoolUrl, secretKey, previousSecretKeys, role, tenantSchema } =
+    options;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
   const services = await createServices({
     databaseUrl,
     databaseReplicationUrl,
+    databasePoolUrl,
     secretKey,
     previousSecretKeys,
     logger,

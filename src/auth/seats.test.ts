@@ -54,10 +54,10 @@ test("what was forgotten is asked anew, also when the question was under way", a
 test("a key's role is as old as its sign-in, and no member has it", async () => {
   const key: KeyActor = { kind: "key", keyId: "k", organizationId: "o", role: "OWNER" };
   seats.note(key, performance.now() - 600);
-  expect(await seats.roleOf("o", key)).toBe("OWNER");
+  expect((await seats.rolesOf(["o"], key)).get("o")).toBe("OWNER");
   expect(asked).toBe(0);
   role = null;
   expect(await seats.memberRoleOf("o", "k")).toBeNull();
   vi.advanceTimersByTime(400);
-  expect(await seats.roleOf("o", key)).toBeNull();
+  expect((await seats.rolesOf(["o"], key)).get("o")).toBeNull();
 });

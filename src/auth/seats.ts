@@ -3,7 +3,7 @@
  * another region before every statement. What manages organizations asks home each time (auth/membership.ts).
  */
 import type { Actor, KeyActor, UserActor } from "#auth/actor";
-import { findActorRole, findRole } from "#auth/membership";
+import { findActorRoles, findRole } from "#auth/membership";
 import type { Role } from "#auth/roles";
 import type { Queryable } from "#postgres/database";
 import type { Listener } from "#postgres/listener";
@@ -38,11 +38,29 @@ export class Seats {
     this.#remembered.clear();
   }
 
-  /** The role that the caller has in an organization, or had a second ago; null: none. That there is none is asked anew. */
-  roleOf(organizationId: string, actor: UserActor | KeyActor): Promise<Role | null> {
-    return actor.kind === "user"
-      ? this.memberRoleOf(organizationId, actor.userId)
-      : this.#remember(`${organizationId}/${actor.keyId}`, () => findActorRole(this.#home, organizationId, actor));
+  /**
+   * The roles that the caller has in organizations, or had a second ago, with one statement for what is not remembered; null:
+   * none. That there is none is asked anew.
+   */
+  async rolesOf(
+    organizationIds: readonly string[],
+    actor: UserActor | KeyActor,
+  ): Promise<ReadonlyMap<string, Role | null>> {
+    const holder = actor.kind === "user" ? `user/${actor.userId}` : actor.keyId;
+    const now = performance.now();
+    const known = organizationIds.map((id) => this.#find(`${id}/${holder}`, now));
+    const unknown = organizationIds.filter((_, index) => known[index] === undefined);
+    const asked =
+      unknown.length === 0
+        ? new Map<string, Role>()
+        : findActorRoles(this.#home, unknown, actor).then(
+            (rows) => new Map(rows.map(({ organizationId, role }) => [organizationId, role])),
+          );
+    const roles = organizationIds.map(
+      (id, index) => known[index] ?? this.#remember(`${id}/${holder}`, now, async () => (await asked).get(id) ?? null),
+    );
+    const found = await Promise.all(roles);
+    return new Map(organizationIds.map((id, index) => [id, found[index] ?? null]));
   }
 
   /** What signing in has just found out about a key. `askedAt`: when home was asked, in milliseconds of `performance.now()`. */
@@ -53,16 +71,21 @@ export class Seats {
 
   /** The same for somebody who is named; a key's id names no member. */
   memberRoleOf(organizationId: string, userId: string): Promise<Role | null> {
-    return this.#remember(`${organizationId}/user/${userId}`, () => findRole(this.#home, organizationId, userId));
+    return this.#remember(`${organizationId}/user/${userId}`, performance.now(), () =>
+      findRole(this.#home, organizationId, userId),
+    );
   }
 
-  #remember(key: string, find: () => Promise<Role | null>): Promise<Role | null> {
-    const now = performance.now();
+  #find(key: string, now: number): Promise<Role | null> | undefined {
     const found = this.#remembered.get(key);
-    return found !== undefined && found.until > now ? found.role : this.#keep(key, find(), now);
+    return found !== undefined && found.until > now ? found.role : undefined;
   }
 
-  /** From before the question, as the answer may be as old as that. */
+  #remember(key: string, now: number, find: () => Promise<Role | null>): Promise<Role | null> {
+    return this.#find(key, now) ?? this.#keep(key, find(), now);
+  }
+
+  /** `askedAt`: from before the question, as the answer may be as old as that. */
   #keep(key: string, role: Promise<Role | null>, askedAt: number): Promise<Role | null> {
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     const remembered = { role, until: askedAt + REMEMBERED_MS };

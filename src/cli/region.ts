@@ -4,18 +4,26 @@ import { output, type OutputOptions, readInput } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#kernel/errors";
-import { checkRegion, getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
+import { checkRegion } from "#directory/probe-regions";
+import { getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
+import type { PoolerCheck } from "#directory/pooler";
 import { readRegionRoom, type ServerRoom } from "#operations/region-room";
 import { retireRegion } from "#operations/retire-region";
 import { trySubscriptions } from "#operations/try-subscriptions";
 import { updateRegion } from "#operations/update-region";
 
-/** `--no-replication-url` makes it false. */
-type UrlOptions = OutputOptions & { name?: string; url?: string; replicationUrl?: string | false };
+/** `--no-replication-url` and `--no-pool-url` make them false. */
+type UrlOptions = OutputOptions & {
+  name?: string;
+  url?: string;
+  replicationUrl?: string | false;
+  poolUrl?: string | false;
+};
 
 const URL_HELP = "the connection URL; left out, it is read from standard input, where nobody else sees it";
 const REPLICATION_URL_HELP =
   "how home's subscriptions reach the server, if another way; also the second line of standard input";
+const POOL_URL_HELP = "a connection pooler in front of the server, for the API: postgres://host:6432";
 
 /** `tenantry region`: the servers that organizations can be placed on. */
 export function regionCommand(): Command {
@@ -26,10 +34,12 @@ export function regionCommand(): Command {
     .option("--name <name>", "for people; the key when left out")
     .option("--url <url>", URL_HELP)
     .option("--replication-url <url>", REPLICATION_URL_HELP)
+    .option("--pool-url <url>", POOL_URL_HELP)
     .option("--json", "print one JSON object")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
-        const input = { key, name: options.name ?? key, ...(await readUrls(options)) };
+        const urls = { ...(await readUrls(options)), poolUrl: nullOf(options.poolUrl) };
+        const input = { key, name: options.name ?? key, ...urls };
         const added = await recordedCommand(
           services,
           "registerRegion",
@@ -55,23 +65,7 @@ export function regionCommand(): Command {
     .description("what a region's server is, may and has room for; exit code 1 when it cannot take a database")
     .option("--json", "print one JSON object")
     .action((key: string, options: OutputOptions) => withServices((services) => check(services, key, options)));
-  region
-    .command("update <key>")
-    .description("change a region's name, or rotate its server's addresses or passwords")
-    .option("--name <name>", "a new name")
-    .option("--url <url>", URL_HELP)
-    .option("--replication-url <url>", REPLICATION_URL_HELP)
-    .option("--no-replication-url", "home's subscriptions take the connection URL again")
-    .option("--json", "print one JSON object")
-    .action((key: string, options: UrlOptions) =>
-      withServices(async (services) => {
-        const input = { key, name: options.name ?? null, ...(await readNewUrls(options)) };
-        const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
-          updateRegion(services, OPERATOR, input),
-        );
-        output(options, updated, [describe(updated)]);
-      }),
-    );
+  addUpdateCommand(region);
   region
     .command("retire <key>")
     .description("take a region without placements out of service")
@@ -94,32 +88,61 @@ async function readUrls({ url, replicationUrl }: UrlOptions) {
   const [first, second, ...rest] = url === undefined ? (await readInput()).split("\n").map((line) => line.trim()) : [];
   if (rest.length > 0 || (second !== undefined && replicationUrl !== undefined))
     throw invalidInput("connectionUrl", "Standard input is one line, or two with the replication URL.");
-  return {
-    connectionUrl: url ?? first ?? "",
-    replicationUrl: replicationUrl === false ? null : (replicationUrl ?? second),
-  };
+  const replication = replicationUrl === undefined ? second : nullOf(replicationUrl);
+  return { connectionUrl: url ?? first ?? "", replicationUrl: replication };
 }
 
 /** The same, where anything that is given leaves the rest as it is. */
-function readNewUrls(options: UrlOptions): ReturnType<typeof readUrls> | { replicationUrl?: string | null } {
-  const { url, name, replicationUrl } = options;
-  if (url !== undefined || (name === undefined && replicationUrl === undefined)) return readUrls(options);
-  return replicationUrl === undefined ? {} : { replicationUrl: replicationUrl === false ? null : replicationUrl };
+async function readNewUrls(options: UrlOptions) {
+  const { url, name, replicationUrl, poolUrl } = options;
+  const isAddress = name === undefined && replicationUrl === undefined && poolUrl === undefined;
+  if (url !== undefined || isAddress) return readUrls(options);
+  return { replicationUrl: nullOf(replicationUrl) };
+}
+
+/** Null: none any more; undefined: as it is. */
+function nullOf(url: string | false | undefined): string | null | undefined {
+  return url === false ? null : url;
+}
+
+/** `tenantry region update`. */
+function addUpdateCommand(region: Command): void {
+  region
+    .command("update <key>")
+    .description("change a region's name or pooler, or rotate its server's addresses or passwords")
+    .option("--name <name>", "a new name")
+    .option("--url <url>", URL_HELP)
+    .option("--replication-url <url>", REPLICATION_URL_HELP)
+    .option("--no-replication-url", "home's subscriptions take the connection URL again")
+    .option("--pool-url <url>", POOL_URL_HELP)
+    .option("--no-pool-url", "the API reaches the server itself again")
+    .option("--json", "print one JSON object")
+    .action((key: string, options: UrlOptions) =>
+      withServices(async (services) => {
+        const urls = { ...(await readNewUrls(options)), poolUrl: nullOf(options.poolUrl) };
+        const input = { key, name: options.name ?? null, ...urls };
+        const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
+          updateRegion(services, OPERATOR, input),
+        );
+        output(options, updated, [describe(updated)]);
+      }),
+    );
 }
 
 type Services = Parameters<Parameters<typeof withServices>[0]>[0];
 
 async function check(services: Services, key: string, options: OutputOptions): Promise<void> {
   const region = await getRegion(services, key);
-  const { probe, obstacle = null, advice } = await checkRegion(services, OPERATOR, region);
+  const { probe, obstacle = null, advice, pooler } = await checkRegion(services, OPERATOR, region);
   const { servers, shortage = null } = await readRegionRoom(services, OPERATOR, region);
   const cannotConnect = await trySubscriptions(services, OPERATOR, region);
   const addresses = describeAddresses(services, region);
   const wrong = [obstacle, ...cannotConnect, shortage].filter((sentence) => sentence !== null);
-  output(options, { ...probe, addresses, obstacle, cannotConnect, advice, servers, shortage }, [
+  output(options, { ...probe, addresses, pooler, obstacle, cannotConnect, advice, servers, shortage }, [
     `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
     `Region: Tenantry at ${addresses.region}, home's subscriptions at ${addresses.regionReplication}`,
     `Home: Tenantry at ${addresses.home}, the region's subscriptions at ${addresses.homeReplication}`,
+    ...(pooler === null ? [] : [describePooler(pooler)]),
     ...servers.flatMap(describeRoom),
     ...advice,
     ...(wrong.length > 0 ? wrong : ["It will do."]),
@@ -155,6 +178,20 @@ function describeAddresses({ homeAddress, homeReachedAt }: Services, region: Reg
 
 function replicationOf({ replicationHost: host, replicationPort: port }: Region): string | undefined {
   return host === null || port === null ? undefined : `${host}:${port}`;
+}
+
+function describePooler({
+  host,
+  port,
+  preparedStatements,
+  carriesPreparedStatements: can,
+  obstacle,
+}: PoolerCheck): string {
+  const prepared = `prepared statements ${preparedStatements ? "on" : "off"}`;
+  if (obstacle !== null) return `Pooler ${host}:${port}, ${prepared}, not to be used`;
+  const more =
+    can === true && !preparedStatements ? ", which it carries: prepared_statements=true in its URL turns them on" : "";
+  return `Pooler ${host}:${port} leads to this server, ${prepared}${more}`;
 }
 
 function describe(region: Region): string {

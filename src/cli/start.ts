@@ -61,9 +61,11 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 }
 
 function appOptions(config: Config) {
-  const { databaseReplicationUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
+  const { databaseReplicationUrl, databasePoolUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } =
+    config;
   return {
     databaseReplicationUrl,
+    databasePoolUrl,
     exportFolder: exportFolder(config),
     mail,
     role,

@@ -4,7 +4,6 @@
  * that no server's administrator learns another's.
  */
 import { createHmac, randomBytes } from "node:crypto";
-import { MAINTENANCE_DATABASE, regionServer } from "#directory/regions";
 import { TenantryError } from "#kernel/errors";
 import type { SecretBox } from "#kernel/secret-box";
 import type { ServerAddress } from "#postgres/connection-url";
@@ -63,18 +62,6 @@ export type AdministeredServer = {
   /** One that the API may try to sign in to. */
   database: string;
 };
-
-/** The same as {@link ensureApiRole} on a region's server. */
-export async function ensureApiRoleIn(
-  context: { home: HomeDatabase; pools: Pools; secrets: SecretBox; apiRole: ApiRole },
-  regionId: string,
-): Promise<void> {
-  const { pools, apiRole } = context;
-  const { address, systemIdentifier } = await regionServer(context, regionId);
-  const database = MAINTENANCE_DATABASE;
-  const server = pools.open("server", address, database);
-  await ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database });
-}
 
 /**
  * Sees to it, once per process and server, that the API can sign in there: makes the role, or gives it its password, when it

@@ -4,7 +4,7 @@ import { requireInOrganization } from "#auth/membership";
 import { ROLES, type Role } from "#auth/policy";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
-import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#kernel/page";
 import { validEmail } from "#kernel/validation";
 import type { HomeDatabase, Queryable } from "#postgres/database";
 
@@ -152,21 +152,25 @@ export async function revokeInvitation(
   });
 }
 
-/** A page of an organization's open invitations, by age. For who may manage members. */
+/**
+ * The same page of each organization's open invitations, by age. The caller has checked that the actor may manage members
+ * there.
+ */
 export async function listInvitations(
   { home }: { home: HomeDatabase },
-  actor: Actor,
-  organizationId: string,
+  organizationIds: readonly string[],
   page: PageRequest,
-): Promise<Page<Invitation>> {
-  await requireInOrganization(home, actor, organizationId, "manage-members");
+): Promise<Map<string, Page<Invitation>>> {
   const rows = await home.query<Invitation>(
     "invitations.list",
-    `select ${COLUMNS} from tenantry.invitations i
-     where i.organization_id = $1 and ${OPEN} and ($2::uuid is null or i.id > $2) order by i.id limit $3`,
-    [organizationId, page.after, page.first + 1],
+    `select i.* from unnest($1::uuid[]) as wanted (organization_id)
+     cross join lateral (
+       select ${COLUMNS} from tenantry.invitations i
+       where i.organization_id = wanted.organization_id and ${OPEN} and i.id > $2 order by i.id limit $3) i
+     order by i.id`,
+    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
   );
-  return toPage(rows, page);
+  return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
 }
 
 function digest(token: string): Buffer {

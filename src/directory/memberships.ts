@@ -3,7 +3,7 @@ import { findRole, requireInOrganization } from "#auth/membership";
 import type { Role } from "#auth/policy";
 import { seesPerson } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
-import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#kernel/page";
 import type { HomeDatabase } from "#postgres/database";
 
 /** A user in an organization. */
@@ -93,19 +93,22 @@ async function remove(transaction: HomeTransaction, member: { organizationId: st
   if (removed.length === 0) throw notFound("Member");
 }
 
-/** A page of an organization's members, by user id. The caller has checked that the actor may read it. */
+/** The same page of each organization's members, by user id. The caller has checked that the actor may read them. */
 export async function listMembers(
   { home }: { home: HomeDatabase },
-  organizationId: string,
+  organizationIds: readonly string[],
   page: PageRequest,
-): Promise<Page<Membership>> {
+): Promise<Map<string, Page<Membership>>> {
   const rows = await home.query<Membership>(
     "memberships.list",
-    `select ${COLUMNS} from tenantry.memberships m
-     where m.organization_id = $1 and ($2::uuid is null or m.user_id > $2) order by m.user_id limit $3`,
-    [organizationId, page.after, page.first + 1],
+    `select m.* from unnest($1::uuid[]) as wanted (organization_id)
+     cross join lateral (
+       select ${COLUMNS} from tenantry.memberships m
+       where m.organization_id = wanted.organization_id and m.user_id > $2 order by m.user_id limit $3) m
+     order by m."userId"`,
+    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
   );
-  return toPage(rows, page);
+  return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
 }
 
 /** One membership. NOT_FOUND when there is none. The caller has checked that the actor may read it. */

@@ -2,7 +2,7 @@ import { type Actor, viewerId } from "#auth/actor";
 import { seesOrganization } from "#auth/visibility";
 import { requireInOrganization } from "#auth/membership";
 import { notFound } from "#kernel/errors";
-import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#kernel/page";
 import type { HomeDatabase, Queryable } from "#postgres/database";
 
 export const ISOLATIONS = ["DEDICATED", "SHARED"] as const;
@@ -35,13 +35,22 @@ const SELECT = `
          d.schema_version as "schemaVersion", d.migrating_to as "migratingTo", p.failure, p.drop_after as "dropAfter"
   from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
 
-/** One placement. NOT_FOUND when there is none that the actor may see. */
-export async function getPlacement({ home }: { home: HomeDatabase }, actor: Actor, id: string): Promise<Placement> {
-  const [placement] = await home.query<Placement>(
+/** The placements with these ids that the actor may see, in no particular order. */
+export function findPlacements(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  ids: readonly string[],
+): Promise<Placement[]> {
+  return home.query<Placement>(
     "placements.get",
-    `${SELECT} where p.id = $1 and ${seesOrganization("p.organization_id", "$2")}`,
-    [id, viewerId(actor)],
+    `${SELECT} where p.id = any($1::uuid[]) and ${seesOrganization("p.organization_id", "$2")}`,
+    [ids, viewerId(actor)],
   );
+}
+
+/** One placement. NOT_FOUND when there is none that the actor may see. */
+export async function getPlacement(context: { home: HomeDatabase }, actor: Actor, id: string): Promise<Placement> {
+  const [placement] = await findPlacements(context, actor, [id]);
   if (placement === undefined) throw notFound("Placement");
   return placement;
 }
@@ -92,19 +101,23 @@ export function listPlacementsOf(
   );
 }
 
-/** A page of a region's placements that the actor may see. */
+/** The same page of each region's placements that the actor may see. */
 export async function listPlacementsIn(
   { home }: { home: HomeDatabase },
   actor: Actor,
-  regionId: string,
+  regionIds: readonly string[],
   page: PageRequest,
-): Promise<Page<Placement>> {
+): Promise<Map<string, Page<Placement>>> {
   const rows = await home.query<Placement>(
-    "placements.in_region",
-    `${SELECT} where p.region_id = $1 and ($2::uuid is null or p.id > $2) and ${seesOrganization("p.organization_id", "$4")} order by p.id limit $3`,
-    [regionId, page.after, page.first + 1, viewerId(actor)],
+    "placements.in_regions",
+    `select p.* from unnest($1::uuid[]) as wanted (region_id)
+     cross join lateral (
+       ${SELECT} where p.region_id = wanted.region_id and p.id > $2 and ${seesOrganization("p.organization_id", "$4")}
+       order by p.id limit $3) p
+     order by p.id`,
+    [regionIds, page.after ?? BEFORE_ALL, page.first + 1, viewerId(actor)],
   );
-  return toPage(rows, page);
+  return toPages(regionIds, rows, ({ regionId }) => regionId, page);
 }
 
 /**

@@ -6,8 +6,11 @@ import type { SecretBox } from "#kernel/secret-box";
 import { validName, validRegionKey } from "#kernel/validation";
 import {
   findUnreadableFile,
+  formatPoolUrl,
   formatServerUrl,
+  parsePoolUrl,
   parseServerUrl,
+  type PoolerAddress,
   type ReplicationAddress,
   type ServerAddress,
 } from "#postgres/connection-url";
@@ -15,9 +18,16 @@ import type { HomeDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
 import { SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
+import type { ApiRole } from "#directory/api-role";
 import { explainConnectFailure, isKeptOut } from "#directory/connect-failure";
-import { findAdvice, findObstacle } from "#directory/region-requirements";
-import { regionReachedAt, replicationSecretOf, requireSameServerAt } from "#directory/replication-address";
+import { requirePooler } from "#directory/pooler";
+import { findObstacle } from "#directory/region-requirements";
+import {
+  regionReachedAt,
+  replicationColumns,
+  replicationSecretOf,
+  requireSameServerAt,
+} from "#directory/replication-address";
 import { findPasswordObstacle } from "#directory/subscription-passwords";
 
 /** A geo-located PostgreSQL server. Its URLs are not part of it: they never leave regions.ts. */
@@ -31,6 +41,8 @@ export type Region = {
   replicationHost: string | null;
   replicationPort: number | null;
   subscriptionMethod: SubscriptionMethod;
+  /** The pooler by which the API reaches the server; null: it reaches the server itself. Holds no secret. */
+  poolUrl: string | null;
 };
 
 /** What may be changed of a region, which `key` names. */
@@ -38,13 +50,13 @@ export type RegionChange = {
   key: string;
   name?: string | null;
   connectionUrl?: string | null;
+  /** Null: home's subscriptions take the connection URL again. */
   replicationUrl?: string | null | undefined;
+  /** Null: the API reaches the server itself again. */
+  poolUrl?: string | null | undefined;
 };
 
-/** What the server answered. */
-export type RegionProbe = ServerProbe;
-
-type Context = {
+export type RegionsContext = {
   home: HomeDatabase;
   homeAddress: ServerAddress;
   homeReachedAt: ReplicationAddress;
@@ -52,39 +64,42 @@ type Context = {
   pools: Pools;
   secrets: SecretBox;
 };
+export type RegionsContextOfApi = RegionsContext & { apiRole: ApiRole };
 
 const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.replication_host as "replicationHost",
-  r.replication_port as "replicationPort", r.subscription_method as "subscriptionMethod"`;
+  r.replication_port as "replicationPort", r.subscription_method as "subscriptionMethod", r.pool_url as "poolUrl"`;
 
 /** The database for what concerns the server as a whole; every server has it unless somebody dropped it. */
 export const MAINTENANCE_DATABASE = "postgres";
 
 /**
- * Registers a server as a region, after asking it what it is. INVALID_INPUT on a bad key, name or URL,
- * REGION_UNAVAILABLE when it cannot be reached, CAPABILITY_MISSING with what to do when it lacks something,
+ * Registers a server as a region, after asking it what it is. INVALID_INPUT on a bad key, name or URL, also on a pooler that
+ * will not do, REGION_UNAVAILABLE when it cannot be reached, CAPABILITY_MISSING with what to do when it lacks something,
  * CONFLICT when the key or the server is registered already, or another server answers at `replicationUrl`, which home's
  * subscriptions reach the server by and which is looked at as far as it leads anywhere from here. No message repeats a
  * URL's password.
  */
 export async function registerRegion(
-  context: Context,
+  context: RegionsContextOfApi,
   actor: Actor,
-  input: { key: string; name: string; connectionUrl: string; replicationUrl?: string | null | undefined },
+  input: { key: string; name: string; connectionUrl: string } & Pick<RegionChange, "replicationUrl" | "poolUrl">,
 ): Promise<Region> {
   authorizeOperator(actor);
   const key = validRegionKey("key", input.key);
   const name = validName("name", input.name);
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
-  const replication = input.replicationUrl == null ? undefined : parseReplicationUrl(input.replicationUrl);
+  const replication = input.replicationUrl == null ? undefined : parseServerUrl(input.replicationUrl, "replicationUrl");
+  const pooler = input.poolUrl == null ? null : parsePoolUrl(input.poolUrl, "poolUrl");
   const probe = await requireFit(context, address, regionReachedAt(address, replication));
+  if (pooler !== null) await requirePoolerOf(context, pooler, address, probe.systemIdentifier);
   const id = newId();
   try {
     const [region] = await context.home.query<Region>(
       "regions.create",
       `insert into tenantry.regions as r
          (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method,
-          replication_url, replication_host, replication_port)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning ${COLUMNS}`,
+          replication_url, replication_host, replication_port, pool_url)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning ${COLUMNS}`,
       [
         id,
         key,
@@ -96,6 +111,7 @@ export async function registerRegion(
         probe.versionNumber,
         probe.subscriptionMethod,
         ...replicationColumns(context.secrets, id, replication),
+        pooler === null ? null : formatPoolUrl(pooler),
       ],
     );
     if (region === undefined) throw new Error("the insert returned no row");
@@ -106,22 +122,12 @@ export async function registerRegion(
   }
 }
 
-function parseReplicationUrl(url: string): ServerAddress {
-  return parseServerUrl(url, "replicationUrl");
-}
-
-/** What is stored of it: encrypted, and host and port for people to read. */
-function replicationColumns(secrets: SecretBox, regionId: string, address: ServerAddress | undefined) {
-  if (address === undefined) return [null, null, null];
-  return [secrets.seal(formatServerUrl(address), replicationSecretOf(regionId)), address.host, address.port];
-}
-
 /**
  * Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region,
  * CONFLICT when it is to be a certain one and is not.
  */
 async function requireFit(
-  context: Context,
+  context: RegionsContext,
   address: ServerAddress,
   reachedAt: ReplicationAddress,
   systemIdentifier?: string,
@@ -144,7 +150,7 @@ async function requireFit(
 
 /** The same of how subscriptions are to reach the server that is known by now. */
 async function requireReplicationFit(
-  context: Context,
+  context: RegionsContext,
   reachedAt: ReplicationAddress,
   probe: Pick<ServerProbe, "systemIdentifier"> & { subscriptionMethod: SubscriptionMethod | null },
 ): Promise<void> {
@@ -153,6 +159,19 @@ async function requireReplicationFit(
     await requireSameServerAt(context.pools, reachedAt, { database, systemIdentifier: probe.systemIdentifier });
   const obstacle = await findPasswordObstacle(context, { reachedAt, database }, probe);
   if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: reachedAt.setting });
+}
+
+/** INVALID_INPUT on `poolUrl` when the API cannot reach the server by the pooler. */
+async function requirePoolerOf(
+  context: RegionsContextOfApi,
+  pooler: PoolerAddress,
+  address: ServerAddress,
+  systemIdentifier: string,
+): Promise<void> {
+  const database = MAINTENANCE_DATABASE;
+  await context.pools.once(address, database, (server) =>
+    requirePooler(context, pooler, { server, address, systemIdentifier, database }, "poolUrl"),
+  );
 }
 
 async function describeConflict(
@@ -204,12 +223,12 @@ export async function probeAt(pools: Pools, address: ServerAddress, field?: stri
 }
 
 /**
- * Changes a region's name, and the addresses or passwords of its server after asking the server who it is. Left out or
- * null means as it was, but a `replicationUrl` of null takes that away. INVALID_INPUT and REGION_UNAVAILABLE as when
- * registering, CONFLICT when another server answers there. Returns whether an address changed.
+ * Changes a region's name, its pooler, and the addresses or passwords of its server after asking the server who it is. Left
+ * out or null means as it was, but a `replicationUrl` or `poolUrl` of null takes that away. INVALID_INPUT and
+ * REGION_UNAVAILABLE as when registering, CONFLICT when another server answers there. Returns whether an address changed.
  */
 export async function changeRegion(
-  context: Context,
+  context: RegionsContextOfApi,
   actor: Actor,
   input: RegionChange,
 ): Promise<{ region: Region; addressChanged: boolean }> {
@@ -217,7 +236,7 @@ export async function changeRegion(
   const before = await getRegion(context, input.key);
   const name = input.name == null ? before.name : validName("name", input.name);
   const address = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
-  const replication = input.replicationUrl == null ? undefined : parseReplicationUrl(input.replicationUrl);
+  const replication = input.replicationUrl == null ? undefined : parseServerUrl(input.replicationUrl, "replicationUrl");
   const addressChanged = address !== undefined || input.replicationUrl !== undefined;
   const probe = addressChanged
     ? await requireSameServer(context, before, {
@@ -225,6 +244,11 @@ export async function changeRegion(
         replication: input.replicationUrl === null ? null : replication,
       })
     : undefined;
+  const pooler = input.poolUrl == null ? input.poolUrl : parsePoolUrl(input.poolUrl, "poolUrl");
+  if (pooler != null) {
+    const known = await regionServer(context, before.id);
+    await requirePoolerOf(context, pooler, address ?? known.address, known.systemIdentifier);
+  }
   const [region] = await context.home.query<Region>(
     "regions.change",
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
@@ -232,7 +256,8 @@ export async function changeRegion(
        subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version),
        replication_url = case when $8 then $9 else replication_url end,
        replication_host = case when $8 then $10 else replication_host end,
-       replication_port = case when $8 then $11::int else replication_port end
+       replication_port = case when $8 then $11::int else replication_port end,
+       pool_url = case when $12 then $13 else pool_url end
      where id = $1 returning ${COLUMNS}`,
     [
       before.id,
@@ -245,6 +270,8 @@ export async function changeRegion(
       probe?.versionNumber ?? null,
       input.replicationUrl !== undefined,
       ...replicationColumns(context.secrets, before.id, replication),
+      pooler !== undefined,
+      pooler == null ? null : formatPoolUrl(pooler),
     ],
   );
   if (region === undefined) throw notFound("Region");
@@ -256,7 +283,7 @@ export async function changeRegion(
  * probed is returned where the server is to be reached in another way.
  */
 async function requireSameServer(
-  context: Context,
+  context: RegionsContext,
   { id, subscriptionMethod }: Region,
   /** Undefined: as it was; null: taken away. */
   changed: { address: ServerAddress | undefined; replication: ServerAddress | null | undefined },
@@ -279,13 +306,18 @@ export function listRegions({ home }: { home: HomeDatabase }): Promise<Region[]>
   );
 }
 
-/** The region with this key. NOT_FOUND when there is none. */
-export async function getRegion({ home }: { home: HomeDatabase }, key: string): Promise<Region> {
-  const [region] = await home.query<Region>(
+/** The regions with these keys that are not being retired, in no particular order. */
+export function findRegionsByKey({ home }: { home: HomeDatabase }, keys: readonly string[]): Promise<Region[]> {
+  return home.query<Region>(
     "regions.get",
-    `select ${COLUMNS} from tenantry.regions r where r.key = $1 and r.retired_at is null`,
-    [key],
+    `select ${COLUMNS} from tenantry.regions r where r.key = any($1::text[]) and r.retired_at is null`,
+    [keys],
   );
+}
+
+/** The region with this key. NOT_FOUND when there is none. */
+export async function getRegion(context: { home: HomeDatabase }, key: string): Promise<Region> {
+  const [region] = await findRegionsByKey(context, [key]);
   if (region === undefined) throw notFound("Region");
   return region;
 }
@@ -309,41 +341,9 @@ export function findRegionsOfDatabases(
   );
 }
 
-/** Asks the region's server for its version, bounded by the connection timeout; null when it cannot be reached. */
-export async function probeRegion(context: Context, regionId: string): Promise<ServerProbe | null> {
-  const address = await regionAddress(context, regionId);
-  try {
-    return await probeAt(context.pools, address);
-  } catch (error) {
-    if (error instanceof TenantryError && error.code === "REGION_UNAVAILABLE") return null;
-    throw error;
-  }
-}
-
-/**
- * Probes a region's server for the operator: what it is and has, and what keeps it from being used, if anything does.
- * REGION_UNAVAILABLE when it cannot be reached.
- */
-export async function checkRegion(
-  context: Context,
-  actor: Actor,
-  { id }: Region,
-): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[] }> {
-  authorizeOperator(actor);
-  const { address, reachedAt } = await regionServer(context, id);
-  const probe = await probeAt(context.pools, address);
-  const obstacle =
-    findObstacle(probe) ?? (await findPasswordObstacle(context, { reachedAt, database: MAINTENANCE_DATABASE }, probe));
-  // Resources are received at home.
-  const atHome = findAdvice(
-    await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
-  ).map((sentence) => `Home: ${sentence}`);
-  return { probe, obstacle, advice: [...findAdvice(probe), ...atHome] };
-}
-
 /** How to reach the region's server. Holds the password: for opening connections and subscriptions only. */
 export async function regionAddress(
-  context: Pick<Context, "home" | "secrets">,
+  context: Pick<RegionsContext, "home" | "secrets">,
   regionId: string,
 ): Promise<ServerAddress> {
   return (await regionServer(context, regionId)).address;
@@ -362,21 +362,39 @@ export type RegionServer = {
 
 /** The same with which server it is, and how subscriptions reach it. */
 export async function regionServer(
-  { home, secrets }: Pick<Context, "home" | "secrets">,
+  context: Pick<RegionsContext, "home" | "secrets">,
   regionId: string,
 ): Promise<RegionServer> {
-  const [row] = await home.query<{ sealed: Buffer; sealedReplication: Buffer | null; systemIdentifier: string }>(
-    "regions.address",
-    `select connection_url as sealed, replication_url as "sealedReplication", system_identifier as "systemIdentifier"
-     from tenantry.regions where id = $1`,
-    [regionId],
+  const server = (await regionServers(context, [regionId])).get(regionId);
+  if (server === undefined) throw notFound("Region");
+  return server;
+}
+
+/** Those that there are. */
+export async function regionServers(
+  { home, secrets }: Pick<RegionsContext, "home" | "secrets">,
+  regionIds: readonly string[],
+): Promise<Map<string, RegionServer>> {
+  const rows = await home.query<{
+    id: string;
+    sealed: Buffer;
+    sealedReplication: Buffer | null;
+    systemIdentifier: string;
+  }>(
+    "regions.addresses",
+    `select id, connection_url as sealed, replication_url as "sealedReplication",
+            system_identifier as "systemIdentifier"
+     from tenantry.regions where id = any($1::uuid[])`,
+    [regionIds],
   );
-  if (row === undefined) throw notFound("Region");
-  const { sealedReplication, systemIdentifier } = row;
-  const address = parseServerUrl(secrets.open(row.sealed, regionId), "connectionUrl");
-  const replication =
-    sealedReplication === null
-      ? undefined
-      : parseReplicationUrl(secrets.open(sealedReplication, replicationSecretOf(regionId)));
-  return { address, replication, reachedAt: regionReachedAt(address, replication), systemIdentifier };
+  return new Map(
+    rows.map(({ id, sealed, sealedReplication, systemIdentifier }) => {
+      const address = parseServerUrl(secrets.open(sealed, id), "connectionUrl");
+      const replication =
+        sealedReplication === null
+          ? undefined
+          : parseServerUrl(secrets.open(sealedReplication, replicationSecretOf(id)), "replicationUrl");
+      return [id, { address, replication, reachedAt: regionReachedAt(address, replication), systemIdentifier }];
+    }),
+  );
 }

@@ -3,13 +3,25 @@
  * lead through a network that the program is not in, so that it cannot be reached from here proves nothing against it.
  */
 import { TenantryError } from "#kernel/errors";
-import { findUnreadableFile, type ReplicationAddress, type ServerAddress } from "#postgres/connection-url";
+import type { SecretBox } from "#kernel/secret-box";
+import {
+  findUnreadableFile,
+  formatServerUrl,
+  type ReplicationAddress,
+  type ServerAddress,
+} from "#postgres/connection-url";
 import type { Pools } from "#postgres/pools";
 import { isTlsFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 
 /** What a region's replication URL is sealed for: not for what its connection URL is, so that one is not taken for the other. */
 export function replicationSecretOf(regionId: string): string {
   return `${regionId} replication-url`;
+}
+
+/** What is stored of it: encrypted, and host and port for people to read. */
+export function replicationColumns(secrets: SecretBox, regionId: string, address: ServerAddress | undefined) {
+  if (address === undefined) return [null, null, null];
+  return [secrets.seal(formatServerUrl(address), replicationSecretOf(regionId)), address.host, address.port];
 }
 
 /** How subscriptions reach a region's server. */

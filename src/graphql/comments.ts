@@ -2,9 +2,9 @@ import { validId } from "#kernel/validation";
 import { createComment } from "#workspace/comments";
 import { followComments } from "#workspace/comment-stream";
 import { builder } from "#graphql/builder";
-import { connectionType } from "#graphql/connections";
+import { distantConnectionType } from "#graphql/connections";
 
-export const Comments = connectionType("Comment", "Comment", (comment) => comment.id);
+export const Comments = distantConnectionType("Comment", "Comment", (comment) => comment.id);
 
 builder.objectType("Comment", {
   description: "A text note on a resource by a user. It never leaves its region.",
@@ -15,15 +15,13 @@ builder.objectType("Comment", {
       type: "User",
       nullable: true,
       description: "Who wrote it; null when they have left the organization: a region knows today's members only.",
-      resolve: async ({ authorId, resourceId }, _, { loaders }) => {
-        if (authorId === null) return null;
-        return loaders.authors(await loaders.located.load(resourceId)).load(authorId);
-      },
+      resolve: ({ authorId, resourceId }, _, { loaders }) =>
+        authorId === null ? null : loaders.content.author(resourceId, authorId),
     }),
     resource: t.field({
       type: "Resource",
       description: "What it is about.",
-      resolve: async ({ resourceId }, _, { loaders }) => (await loaders.located.load(resourceId)).resource,
+      resolve: ({ resourceId }, _, { loaders }) => loaders.content.resource(resourceId),
     }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was written." }),
   }),

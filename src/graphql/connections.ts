@@ -47,10 +47,73 @@ type NodeName =
   | "AuditEntry";
 type NodeRow<Name extends NodeName> = ObjectShapes[Name];
 
+type PageArguments = { first?: number | null | undefined; after?: string | null | undefined };
+
 /** Defines `<name>Connection` and `<name>Edge` over a type. */
 export function connectionType<Name extends NodeName>(name: string, node: Name, keyOf: (row: NodeRow<Name>) => string) {
   type Row = NodeRow<Name>;
-  const edge = builder.objectRef<Edge<Row>>(`${name}Edge`).implement({
+  const connection = builder.objectRef<Connection<Row>>(`${name}Connection`).implement({
+    description: `A page of a list of ${node} rows.`,
+    fields: (t) => ({
+      edges: t.field({ type: [edgeType(name, node)], description: EDGES, resolve: toEdges }),
+      pageInfo: t.field({ type: PageInfo, description: PAGE_INFO, resolve: (page) => page as Connection<unknown> }),
+    }),
+  });
+  /** Reads one page and says how its rows are told apart. */
+  const read = async (
+    args: PageArguments,
+    list: (page: PageRequest) => Promise<Page<Row>>,
+  ): Promise<Connection<Row>> => {
+    const request = readPageRequest(args.first, args.after);
+    return { ...(await list(request)), after: request.after, keyOf };
+  };
+  return { connection, read };
+}
+
+/** A connection that is read when one of its fields is asked for. */
+type DistantConnection<Row> = { load: () => Promise<Connection<Row>> };
+
+/**
+ * The same for rows that are read elsewhere than what they belong to, and may be out of reach. That must not cost the whole
+ * answer, as a failure does where nothing up to the root may be null: the connection is there in any case, and `edges` and
+ * `pageInfo` are null, each with the error.
+ */
+export function distantConnectionType<Name extends NodeName>(
+  name: string,
+  node: Name,
+  keyOf: (row: NodeRow<Name>) => string,
+) {
+  type Row = NodeRow<Name>;
+  const connection = builder.objectRef<DistantConnection<Row>>(`${name}Connection`).implement({
+    description: `A page of a list of ${node} rows, which may be out of reach: then its fields are null, with an error.`,
+    fields: (t) => ({
+      edges: t.field({
+        type: [edgeType(name, node)],
+        nullable: true,
+        description: EDGES,
+        resolve: async ({ load }) => toEdges(await load()),
+      }),
+      pageInfo: t.field({
+        type: PageInfo,
+        nullable: true,
+        description: PAGE_INFO,
+        resolve: async ({ load }) => (await load()) as Connection<unknown>,
+      }),
+    }),
+  });
+  /** Says how to read the page. `list` is called for each field, so it must remember. INVALID_INPUT on bad arguments. */
+  const read = (args: PageArguments, list: (page: PageRequest) => Promise<Page<Row>>): DistantConnection<Row> => {
+    const request = readPageRequest(args.first, args.after);
+    return { load: async () => ({ ...(await list(request)), after: request.after, keyOf }) };
+  };
+  return { connection, read };
+}
+
+const EDGES = "The rows of the page with their cursors.";
+const PAGE_INFO = "Where the page ends.";
+
+function edgeType<Name extends NodeName>(name: string, node: Name) {
+  return builder.objectRef<Edge<NodeRow<Name>>>(`${name}Edge`).implement({
     description: `One ${node} of a list, with its cursor.`,
     fields: (t) => ({
       node: t.field({
@@ -64,30 +127,10 @@ export function connectionType<Name extends NodeName>(name: string, node: Name, 
       }),
     }),
   });
-  const connection = builder.objectRef<Connection<Row>>(`${name}Connection`).implement({
-    description: `A page of a list of ${node} rows.`,
-    fields: (t) => ({
-      edges: t.field({
-        type: [edge],
-        description: "The rows of the page with their cursors.",
-        resolve: (page) => page.rows.map((row) => ({ node: row, cursor: formatCursor(page.keyOf(row)) })),
-      }),
-      pageInfo: t.field({
-        type: PageInfo,
-        description: "Where the page ends.",
-        resolve: (page) => page as Connection<unknown>,
-      }),
-    }),
-  });
-  /** Reads one page and says how its rows are told apart. */
-  const read = async (
-    args: { first?: number | null | undefined; after?: string | null | undefined },
-    list: (page: PageRequest) => Promise<Page<Row>>,
-  ): Promise<Connection<Row>> => {
-    const request = readPageRequest(args.first, args.after);
-    return { ...(await list(request)), after: request.after, keyOf };
-  };
-  return { connection, read };
+}
+
+function toEdges<Row>(page: Connection<Row>): Edge<Row>[] {
+  return page.rows.map((row) => ({ node: row, cursor: formatCursor(page.keyOf(row)) }));
 }
 
 /** The arguments of every connection field. */

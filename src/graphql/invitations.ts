@@ -1,6 +1,5 @@
-import { acceptInvitation, listInvitations, revokeInvitation } from "#directory/invitations";
+import { acceptInvitation, revokeInvitation } from "#directory/invitations";
 import { getMembership } from "#directory/memberships";
-import { notFound } from "#kernel/errors";
 import { validId } from "#kernel/validation";
 import { inviteMember } from "#operations/invite-member";
 import { settleOrganization } from "#operations/settle-writes";
@@ -8,6 +7,7 @@ import { sayLate } from "#graphql/lag";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
 import { Role } from "#graphql/enums";
+import { missing } from "#graphql/loaders";
 
 builder.objectType("Invitation", {
   description: "Somebody who may become a member by showing the token that was sent to them.",
@@ -16,11 +16,8 @@ builder.objectType("Invitation", {
     organization: t.field({
       type: "Organization",
       description: "What they are invited to.",
-      resolve: async ({ organizationId }, _, { loaders }) => {
-        const organization = await loaders.organizations.load(organizationId);
-        if (organization === null) throw notFound("Organization");
-        return organization;
-      },
+      resolve: async ({ organizationId }, _, { loaders }) =>
+        (await loaders.organizations.load(organizationId)) ?? missing("Organization"),
     }),
     email: t.exposeString("email", { description: "Who may accept it: the user with this address." }),
     role: t.expose("role", { type: Role, description: "What they may do there then." }),
@@ -36,8 +33,7 @@ builder.objectField("Organization", "invitations", (t) =>
     type: Invitations.connection,
     description: "Open invitations, oldest first. For who may manage members.",
     args: pageArguments,
-    resolve: ({ id }, args, { actor, services }) =>
-      Invitations.read(args, (page) => listInvitations(services, actor, id, page)),
+    resolve: ({ id }, args, { loaders }) => Invitations.read(args, (page) => loaders.invitationsOf.load({ id, page })),
   }),
 );
 

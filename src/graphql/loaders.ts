@@ -1,84 +1,140 @@
-/** Batches the lookups of one request, so that a list of n rows costs one statement per kind and not n. */
+/** Batches the lookups of one request: a list of n rows costs one statement per kind and not n. */
 import DataLoader from "dataloader";
 import type { Actor } from "#auth/actor";
 import { findActorRoles } from "#auth/membership";
 import type { Role } from "#auth/roles";
+import { type Invitation, listInvitations } from "#directory/invitations";
+import { listMembers, type Membership } from "#directory/memberships";
 import { findOrganizations, type Organization } from "#directory/organizations";
-import { listPlacementsOf, type Placement } from "#directory/placements";
-import { findRegions, findRegionsOfDatabases, probeRegion, type Region, type RegionProbe } from "#directory/regions";
+import { findPlacements, listPlacementsIn, listPlacementsOf, type Placement } from "#directory/placements";
+import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } from "#directory/regions";
+import { probeRegions, type RegionProbe } from "#directory/probe-regions";
 import { findUsers, type User } from "#directory/users";
-import { type Author, findAuthors } from "#workspace/comments";
-import { type LocatedResource, locateResource } from "#workspace/resources";
+import { notFound } from "#kernel/errors";
+import type { Page } from "#kernel/page";
+import { listResourcesOf, type Resource } from "#workspace/resources";
 import { listOperationSteps, type OperationStep } from "#operations/list-operations";
+import { type ReplicationStatus, readReplicationStatus } from "#operations/replication-status";
 import type { Services } from "#operations/services";
+import { type Lag, readLag } from "#operations/settle-writes";
+import { type ContentLoaders, createContentLoaders } from "#graphql/content-loaders";
+import { formOf, inGroups, type PageKey } from "#graphql/loading-in-groups";
+
+/** Pages of lists, by the id of what each belongs to and which page it is. */
+type PageLoader<Row> = DataLoader<PageKey, Page<Row>, string>;
 
 export type Loaders = {
   /** The caller's role in organizations, for what is checked before a resolver; null: none. The operator has none anywhere. */
   roles: DataLoader<string, Role | null>;
   users: DataLoader<string, User | null>;
   organizations: DataLoader<string, Organization | null>;
+  membersOf: PageLoader<Membership>;
+  invitationsOf: PageLoader<Invitation>;
+  /** From the catalog. */
+  resourcesOf: PageLoader<Resource>;
   regions: DataLoader<string, Region | null>;
+  regionsByKey: DataLoader<string, Region | null>;
   regionsOfDatabases: DataLoader<number, Region | null>;
   /** What a region's server answers now; null when it cannot be reached. */
   probes: DataLoader<string, RegionProbe | null>;
+  placements: DataLoader<string, Placement | null>;
   placementsOf: DataLoader<string, Placement[]>;
+  placementsIn: PageLoader<Placement>;
+  /** How replication of placements is doing now. */
+  replicationOf: DataLoader<Placement, ReplicationStatus, string>;
   /** Steps of operations that the request has listed. */
   operationSteps: DataLoader<string, OperationStep[]>;
-  /** Resources with their route, by id; an error per id. */
-  located: DataLoader<string, LocatedResource>;
-  /** Authors as a resource's own database knows them. */
-  authors: (located: LocatedResource) => DataLoader<string, Author | null>;
+  /** What is known not to have arrived in the catalog. */
+  lag: () => Promise<Lag[]>;
+  /** Resources, comments and authors, read where they live. */
+  content: ContentLoaders;
 };
 
 export function createLoaders(services: Services, actor: Actor): Loaders {
-  const authors = new Map<string, DataLoader<string, Author | null>>();
+  let lag: Promise<Lag[]> | undefined;
   return {
     roles: new DataLoader(async (ids) => {
       const rows = actor.kind === "operator" ? [] : await findActorRoles(services.home, ids, actor);
       const found = new Map(rows.map(({ organizationId, role }) => [organizationId, role]));
       return ids.map((id) => found.get(id) ?? null);
     }),
-    users: byId((ids) => findUsers(services, actor, ids)),
-    organizations: byId((ids) => findOrganizations(services, actor, ids)),
-    regions: byId((ids) => findRegions(services, ids)),
-    regionsOfDatabases: new DataLoader(async (ids) => {
-      const rows = await findRegionsOfDatabases(services, ids);
-      const found = new Map(rows.map((row) => [row.databaseId, row]));
-      return ids.map((id) => found.get(id) ?? null);
-    }),
-    probes: new DataLoader((ids) =>
-      Promise.all(ids.map((id) => probeRegion(services, id).catch((error: unknown) => asError(error)))),
+    users: byKey(idOf, (ids) => findUsers(services, actor, ids)),
+    organizations: byKey(idOf, (ids) => findOrganizations(services, actor, ids)),
+    membersOf: byPage((ids, page) => listMembers(services, ids, page)),
+    invitationsOf: byPage((ids, page) => listInvitations(services, ids, page)),
+    resourcesOf: byPage((ids, page) => listResourcesOf(services, actor, ids, page)),
+    regions: byKey(idOf, (ids) => findRegions(services, ids)),
+    regionsByKey: byKey(
+      ({ key }) => key,
+      (keys) => findRegionsByKey(services, keys),
     ),
-    placementsOf: new DataLoader(async (ids) => {
-      const found = Map.groupBy(await listPlacementsOf(services, ids), (placement) => placement.organizationId);
-      return ids.map((id) => found.get(id) ?? []);
-    }),
-    operationSteps: new DataLoader(async (ids) => {
-      const found = Map.groupBy(await listOperationSteps(services, ids), (step) => step.operationId);
-      return ids.map((id) => found.get(id) ?? []);
-    }),
-    located: new DataLoader((ids) =>
-      Promise.all(ids.map((id) => locateResource(services, actor, id).catch((error: unknown) => asError(error)))),
+    regionsOfDatabases: byKey(
+      ({ databaseId }: { databaseId: number }) => databaseId,
+      (ids) => findRegionsOfDatabases(services, ids),
     ),
-    authors: (located) => {
-      // One loader per database and organization: the same person is one row there.
-      const key = `${located.resource.databaseId}/${located.resource.organizationId ?? ""}`;
-      const loader = authors.get(key) ?? byId((ids) => findAuthors(actor, located, ids));
-      authors.set(key, loader);
-      return loader;
-    },
+    probes: new DataLoader((ids) => probeRegions(services, ids)),
+    placements: byKey(idOf, (ids) => findPlacements(services, actor, ids)),
+    placementsOf: listsBy(
+      ({ organizationId }) => organizationId,
+      (ids) => listPlacementsOf(services, ids),
+    ),
+    placementsIn: byPage((ids, page) => listPlacementsIn(services, actor, ids, page)),
+    replicationOf: new DataLoader<Placement, ReplicationStatus, string>(
+      (placements) =>
+        inGroups(
+          placements,
+          ({ regionId }) => regionId,
+          async (group) => {
+            const found = await readReplicationStatus(services, group[0].regionId, group);
+            return ({ id }) => found.get(id) ?? notFound("Placement");
+          },
+        ),
+      { cacheKeyFn: idOf },
+    ),
+    operationSteps: listsBy(
+      ({ operationId }) => operationId,
+      (ids) => listOperationSteps(services, ids),
+    ),
+    lag: () => (lag ??= readLag(services, actor)),
+    content: createContentLoaders(services, actor),
   };
 }
 
-function byId<Row extends { id: string }>(
-  find: (ids: readonly string[]) => Promise<Row[]>,
-): DataLoader<string, Row | null> {
-  return new DataLoader(async (ids) => {
-    const found = new Map((await find(ids)).map((row) => [row.id, row]));
-    return ids.map((id) => found.get(id) ?? null);
+/** Throws NOT_FOUND: for what a loader has not found, where that is not null. */
+export function missing(what: string): never {
+  throw notFound(what);
+}
+
+function idOf({ id }: { id: string }): string {
+  return id;
+}
+
+function byKey<Key, Row>(
+  keyOf: (row: Row) => Key,
+  find: (keys: readonly Key[]) => Promise<Row[]>,
+): DataLoader<Key, Row | null> {
+  return new DataLoader(async (keys) => {
+    const found = new Map((await find(keys)).map((row) => [keyOf(row), row]));
+    return keys.map((key) => found.get(key) ?? null);
   });
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error("lookup failed", { cause: error });
+function listsBy<Row>(
+  keyOf: (row: Row) => string,
+  find: (keys: readonly string[]) => Promise<Row[]>,
+): DataLoader<string, Row[]> {
+  return new DataLoader(async (keys) => {
+    const found = Map.groupBy(await find(keys), keyOf);
+    return keys.map((key) => found.get(key) ?? []);
+  });
+}
+
+function byPage<Row>(
+  list: (ids: readonly string[], page: PageKey["page"]) => Promise<Map<string, Page<Row>>>,
+): PageLoader<Row> {
+  const read = async (group: readonly [PageKey, ...PageKey[]]) => {
+    const found = await list(group.map(idOf), group[0].page);
+    return ({ id }: PageKey) => found.get(id) ?? { rows: [], hasNextPage: false };
+  };
+  return new DataLoader((keys) => inGroups(keys, formOf, read), { cacheKeyFn: (key) => `${key.id} ${formOf(key)}` });
 }

@@ -1,13 +1,12 @@
-import { addMember, leave, listMembers, removeMember } from "#directory/memberships";
+import { addMember, leave, removeMember } from "#directory/memberships";
 import { createOrganization, getOrganization, listOrganizations } from "#directory/organizations";
-import { notFound } from "#kernel/errors";
 import { validId } from "#kernel/validation";
-import { listResources } from "#workspace/resources";
 import { settleOrganization } from "#operations/settle-writes";
 import { readCatalog, sayLate } from "#graphql/lag";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
 import { Role } from "#graphql/enums";
+import { missing } from "#graphql/loaders";
 import { Resources } from "#graphql/resources";
 
 const Members = connectionType("OrganizationMembers", "Membership", (membership) => membership.userId);
@@ -19,22 +18,18 @@ builder.objectType("Membership", {
     user: t.field({
       type: "User",
       description: "Who belongs to it.",
-      resolve: async ({ userId }, _, { loaders }) => (await loaders.users.load(userId)) ?? fail("User"),
+      resolve: async ({ userId }, _, { loaders }) => (await loaders.users.load(userId)) ?? missing("User"),
     }),
     organization: t.field({
       type: "Organization",
       description: "What they belong to.",
       resolve: async ({ organizationId }, _, { loaders }) =>
-        (await loaders.organizations.load(organizationId)) ?? fail("Organization"),
+        (await loaders.organizations.load(organizationId)) ?? missing("Organization"),
     }),
     role: t.expose("role", { type: Role, description: "What they may do there." }),
     joinedAt: t.expose("joinedAt", { type: "DateTime", description: "Since when." }),
   }),
 });
-
-function fail(what: string): never {
-  throw notFound(what);
-}
 
 builder.objectType("Organization", {
   description: "A collection of users, owner of resources.",
@@ -45,7 +40,7 @@ builder.objectType("Organization", {
       type: Members.connection,
       description: "Who belongs to it.",
       args: pageArguments,
-      resolve: ({ id }, args, { services }) => Members.read(args, (page) => listMembers(services, id, page)),
+      resolve: ({ id }, args, { loaders }) => Members.read(args, (page) => loaders.membersOf.load({ id, page })),
     }),
     placements: t.field({
       type: ["Placement"],
@@ -57,9 +52,7 @@ builder.objectType("Organization", {
       description: "Its resources in every region, from the catalog at home.",
       args: pageArguments,
       resolve: ({ id }, args, context) =>
-        readCatalog(context, () =>
-          Resources.read(args, (page) => listResources(context.services, context.actor, { organizationId: id }, page)),
-        ),
+        readCatalog(context, () => Resources.read(args, (page) => context.loaders.resourcesOf.load({ id, page }))),
     }),
   }),
 });
@@ -70,7 +63,8 @@ builder.queryFields((t) => ({
     nullable: true,
     description: "One organization that the caller belongs to. NOT_FOUND otherwise.",
     args: { id: t.arg.id({ required: true, description: "The organization's id." }) },
-    resolve: (_, { id }, { actor, services }) => getOrganization(services, actor, validId("id", id)),
+    resolve: async (_, { id }, { loaders }) =>
+      (await loaders.organizations.load(validId("id", id))) ?? missing("Organization"),
   }),
   organizations: t.field({
     type: Organizations.connection,

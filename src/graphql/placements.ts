@@ -1,15 +1,14 @@
-import { getPlacement, type Placement } from "#directory/placements";
-import { notFound } from "#kernel/errors";
+import type { Placement } from "#directory/placements";
 import { validId } from "#kernel/validation";
 import { grantRegionAccess } from "#operations/grant-region-access";
 import { resumeRegionAccess, revokeRegionAccess } from "#operations/revoke-region-access";
 import { retryPlacement } from "#operations/retry-placement";
 import { followPlacement } from "#operations/follow-placement";
-import { readReplicationStatus } from "#operations/replication-status";
 import { settleOrganization } from "#operations/settle-writes";
 import { builder } from "#graphql/builder";
 import { Isolation, PlacementState } from "#graphql/enums";
 import { sayLate } from "#graphql/lag";
+import { missing } from "#graphql/loaders";
 
 const ReplicationStatus = builder
   .objectRef<{ healthy: boolean; parked: boolean; lagBytes: number | null }>("ReplicationStatus")
@@ -34,20 +33,13 @@ builder.objectType("Placement", {
     organization: t.field({
       type: "Organization",
       description: "Whose it is.",
-      resolve: async ({ organizationId }, _, { loaders }) => {
-        const organization = await loaders.organizations.load(organizationId);
-        if (organization === null) throw notFound("Organization");
-        return organization;
-      },
+      resolve: async ({ organizationId }, _, { loaders }) =>
+        (await loaders.organizations.load(organizationId)) ?? missing("Organization"),
     }),
     region: t.field({
       type: "Region",
       description: "Where it is.",
-      resolve: async ({ regionId }, _, { loaders }) => {
-        const region = await loaders.regions.load(regionId);
-        if (region === null) throw notFound("Region");
-        return region;
-      },
+      resolve: async ({ regionId }, _, { loaders }) => (await loaders.regions.load(regionId)) ?? missing("Region"),
     }),
     isolation: t.expose("isolation", {
       type: Isolation,
@@ -65,7 +57,7 @@ builder.objectType("Placement", {
     replication: t.field({
       type: ReplicationStatus,
       description: "How its replication is doing, read from the servers now.",
-      resolve: (placement, _, { services }) => readReplicationStatus(services, placement),
+      resolve: (placement, _, { loaders }) => loaders.replicationOf.load(placement),
     }),
     failure: t.exposeString("failure", { nullable: true, description: "Why it is FAILED, in one sentence." }),
     dropAfter: t.expose("dropAfter", {
@@ -82,7 +74,8 @@ builder.queryField("placement", (t) =>
     nullable: true,
     description: "One placement of an organization that the caller belongs to. NOT_FOUND otherwise.",
     args: { id: t.arg.id({ required: true, description: "The placement's id." }) },
-    resolve: (_, { id }, { actor, services }) => getPlacement(services, actor, validId("id", id)),
+    resolve: async (_, { id }, { loaders }) =>
+      (await loaders.placements.load(validId("id", id))) ?? missing("Placement"),
   }),
 );
 

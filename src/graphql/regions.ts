@@ -1,9 +1,9 @@
-import { listPlacementsIn } from "#directory/placements";
-import { getRegion, listRegions, registerRegion } from "#directory/regions";
+import { listRegions, registerRegion } from "#directory/regions";
 import { retireRegion } from "#operations/retire-region";
 import { updateRegion } from "#operations/update-region";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
+import { missing } from "#graphql/loaders";
 
 const Placements = connectionType("RegionPlacements", "Placement", (placement) => placement.id);
 
@@ -21,8 +21,7 @@ builder.objectType("Region", {
       type: Placements.connection,
       description: "Who has access to it, as far as the caller may see.",
       args: pageArguments,
-      resolve: ({ id }, args, { actor, services }) =>
-        Placements.read(args, (page) => listPlacementsIn(services, actor, id, page)),
+      resolve: ({ id }, args, { loaders }) => Placements.read(args, (page) => loaders.placementsIn.load({ id, page })),
     }),
   }),
 });
@@ -46,6 +45,10 @@ builder.objectType("RegionServer", {
       description: "Whether the server answers now.",
       resolve: async ({ id }, _, { loaders }) => (await loaders.probes.load(id)) !== null,
     }),
+    poolUrl: t.exposeString("poolUrl", {
+      nullable: true,
+      description: "The connection pooler by which the API reaches the server; null: it reaches the server itself.",
+    }),
     subscriptionMethod: t.exposeString("subscriptionMethod", {
       nullable: true,
       description:
@@ -60,7 +63,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: "The region with this key. NOT_FOUND when there is none.",
     args: { key: t.arg.string({ required: true, description: "The region's key." }) },
-    resolve: (_, { key }, { services }) => getRegion(services, key),
+    resolve: async (_, { key }, { loaders }) => (await loaders.regionsByKey.load(key)) ?? missing("Region"),
   }),
   regions: t.field({
     type: ["Region"],
@@ -86,6 +89,11 @@ const RegisterRegionInput = builder.inputType("RegisterRegionInput", {
       description:
         "How home's subscriptions reach the same server, where that is another way (a private network, a container's name). Form as connectionUrl; files that it names are on home's server. Left out: connectionUrl.",
     }),
+    poolUrl: t.string({
+      required: false,
+      description:
+        "A connection pooler in front of the server, for the API: postgres://host:6432, without user, password and database; sslmode and the like may follow, and prepared_statements=true where it carries prepared statements (PgBouncer 1.21 and newer).",
+    }),
   }),
 });
 
@@ -100,6 +108,10 @@ const UpdateRegionInput = builder.inputType("UpdateRegionInput", {
     replicationUrl: t.string({
       required: false,
       description: "The same for home's subscriptions. null: they take connectionUrl. Left out: as it was.",
+    }),
+    poolUrl: t.string({
+      required: false,
+      description: "Another connection pooler, or null for none. Left out, it stays. Form as in registerRegion.",
     }),
   }),
 });
@@ -118,7 +130,7 @@ builder.mutationFields((t) => ({
   updateRegion: t.field({
     type: "Region",
     description:
-      "Changes a region's name, or rotates its server's address or password, in subscriptions on both sides too. Loses no row. For the operator.",
+      "Changes a region's name or pooler, or rotates its server's address or password, in subscriptions on both sides too. Loses no row. For the operator.",
     args: { input: t.arg({ type: UpdateRegionInput, required: true }) },
     resolve: (_, { input }, { actor, services }) =>
       updateRegion(services, actor, {
@@ -127,6 +139,7 @@ builder.mutationFields((t) => ({
         connectionUrl: input.connectionUrl ?? null,
         // Null means something else than nothing.
         replicationUrl: input.replicationUrl,
+        poolUrl: input.poolUrl,
       }),
   }),
   retireRegion: t.field({

@@ -1,6 +1,5 @@
 import { validId } from "#kernel/validation";
 import { createResource, listResources } from "#workspace/resources";
-import { listComments } from "#workspace/comments";
 import { settleResource } from "#operations/settle-writes";
 import { readCatalog, sayLate } from "#graphql/lag";
 import { builder } from "#graphql/builder";
@@ -37,10 +36,10 @@ builder.objectType("Resource", {
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
     comments: t.field({
       type: Comments.connection,
-      description: "Its comments, oldest first, read where the resource lives.",
+      description:
+        "Its comments, oldest first, read where the resource lives: when that cannot be reached, edges and pageInfo are null, each with an error.",
       args: pageArguments,
-      resolve: ({ id }, args, { loaders }) =>
-        Comments.read(args, async (page) => listComments(await loaders.located.load(id), page)),
+      resolve: ({ id }, args, { loaders }) => Comments.read(args, (page) => loaders.content.comments(id, page)),
     }),
   }),
 });
@@ -51,7 +50,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: "One resource, read where it lives. NOT_FOUND when there is none that the caller may see.",
     args: { id: t.arg.id({ required: true, description: "The resource's id." }) },
-    resolve: async (_, { id }, { loaders }) => (await loaders.located.load(validId("id", id))).resource,
+    resolve: (_, { id }, { loaders }) => loaders.content.resource(validId("id", id)),
   }),
   resources: t.field({
     type: Resources.connection,

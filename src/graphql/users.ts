@@ -5,6 +5,7 @@ import { type Erasure as ErasureResult, eraseUser } from "#operations/erase-user
 import { settleUser } from "#operations/settle-writes";
 import { sayLate } from "#graphql/lag";
 import { builder } from "#graphql/builder";
+import { missing } from "#graphql/loaders";
 import { connectionType, pageArguments } from "#graphql/connections";
 
 builder.objectType("User", {
@@ -39,7 +40,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: "One user: oneself or somebody of one's organizations. NOT_FOUND otherwise.",
     args: { id: t.arg.id({ required: true, description: "The user's id." }) },
-    resolve: (_, { id }, { actor, services }) => getUser(services, actor, validId("id", id)),
+    resolve: async (_, { id }, { loaders }) => (await loaders.users.load(validId("id", id))) ?? missing("User"),
   }),
   users: t.field({
     type: Users.connection,

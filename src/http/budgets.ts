@@ -4,9 +4,10 @@
  * runs the platform must get through when it is busy.
  *
  * An operation of an API key is its organization's from the start. A user may belong to several, so what a user does is
- * the organization's when it reaches the organization's region: each access there takes a point.
+ * the organization's when it reaches the organization's region: each object asked for there takes a point.
  */
 import { type Actor, viewerId } from "#auth/actor";
+import type { Call } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
 import type { Limits } from "#kernel/limits";
 import { Turns } from "#kernel/turns";
@@ -24,7 +25,7 @@ export class Budgets {
   readonly #organizationGate: Gate;
   readonly #statementConcurrency: number;
   /** Of callers that have an operation running, with how many they have. */
-  readonly #statements = new Map<string, { turns: Turns; operations: number }>();
+  readonly #statements = new Map<string, { atServers: Map<string, Turns>; operations: number }>();
   /** Open subscriptions of each actor that has any. */
   readonly #subscriptions = new Map<string, number>();
 
@@ -47,8 +48,8 @@ export class Budgets {
   }
 
   /** What to do when an operation of the actor reaches an organization's region; undefined: nothing. */
-  reachOf(actor: Actor): ((organizationId: string) => void) | undefined {
-    return actor.kind === "user" ? (id) => this.#spendOrganization(id, 1) : undefined;
+  reachOf(actor: Actor): ((organizationId: string, objects: number) => void) | undefined {
+    return actor.kind === "user" ? (id, objects) => this.#spendOrganization(id, objects) : undefined;
   }
 
   /** Waits for the actor's turn, then for its organization's. Returns how to give both back. Throws LIMIT_EXCEEDED. */
@@ -69,15 +70,19 @@ export class Budgets {
     }
   }
 
-  /** The turns that the statements of an operation take, with those of the same caller; and how to leave them. */
-  takeTurns(actor: Actor): { inTurn: Turns["take"]; leave: () => void } | undefined {
+  /** The turns that the statements of an operation take at each server, with those of the same caller; and how to leave them. */
+  takeTurns(actor: Actor): { inTurn: NonNullable<Call["inTurn"]>; leave: () => void } | undefined {
     const id = actor.kind === "key" ? actor.organizationId : viewerId(actor);
     if (id === null || this.#statementConcurrency === 0) return undefined;
-    const found = this.#statements.get(id) ?? { turns: new Turns(this.#statementConcurrency), operations: 0 };
+    const found = this.#statements.get(id) ?? { atServers: new Map<string, Turns>(), operations: 0 };
     found.operations += 1;
     this.#statements.set(id, found);
     return {
-      inTurn: (statement) => found.turns.take(statement),
+      inTurn: (server, statement) => {
+        const turns = found.atServers.get(server) ?? new Turns(this.#statementConcurrency);
+        found.atServers.set(server, turns);
+        return turns.take(statement);
+      },
       leave: () => {
         found.operations -= 1;
         if (found.operations === 0) this.#statements.delete(id);

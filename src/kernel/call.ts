@@ -11,12 +11,13 @@ export type Call = {
   /** A single statement may run this long, counted for itself: for calls that have no end of their own. */
   readonly statementTimeoutMs?: number;
   /**
-   * Runs a single statement when it is the caller's turn. One operation can ask for hundreds at once, and would otherwise
-   * stand in front of everybody else at the connections. Not for transactions: one that waits for another would wait for ever.
+   * Runs a single statement when it is the caller's turn at the server (host and port). One operation can ask for hundreds at
+   * once, and would otherwise stand in front of everybody else at the connections. At each server for itself, so that one that
+   * hangs keeps nobody from the others. Not for transactions: one that waits for another would wait for ever.
    */
-  readonly inTurn?: <Result>(statement: () => Promise<Result>) => Promise<Result>;
-  /** Told which organization's data is worked on; throws when that organization may not have more done now. */
-  readonly onOrganization?: (organizationId: string) => void;
+  readonly inTurn?: <Result>(server: string, statement: () => Promise<Result>) => Promise<Result>;
+  /** Told on how many objects of which organization the work is; throws when that organization may not have more done now. */
+  readonly onOrganization?: (organizationId: string, objects: number) => void;
 };
 
 const storage = new AsyncLocalStorage<Call>();
@@ -31,9 +32,9 @@ export function currentCall(): Call | undefined {
   return storage.getStore();
 }
 
-/** Says that the call works on an organization's data. Throws LIMIT_EXCEEDED when that is too much now. */
-export function noteOrganization(organizationId: string): void {
-  storage.getStore()?.onOrganization?.(organizationId);
+/** Says that the call works on so many objects of an organization. Throws LIMIT_EXCEEDED when that is too much now. */
+export function noteOrganization(organizationId: string, objects: number): void {
+  storage.getStore()?.onOrganization?.(organizationId, objects);
 }
 
 /**

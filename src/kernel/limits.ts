@@ -25,7 +25,7 @@ export type Limits = {
   actorConcurrency: number;
   /** Operations of an organization's keys at once; 0: any number. */
   organizationConcurrency: number;
-  /** Statements at once of a user, or of all of an organization's keys together; 0: any number. */
+  /** Statements at once on one server of a user, or of all of an organization's keys together; 0: any number. */
   statementConcurrency: number;
   /** Subscriptions of a user or key at once; 0: any number. */
   maxSubscriptions: number;

@@ -44,7 +44,21 @@ export function formatCursor(key: string): string {
   return Buffer.from(key, "latin1").toString("base64url");
 }
 
+/** No id is before it. A condition without exceptions serves every page with one prepared plan. */
+export const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
+
 /** Makes a page of rows read with `limit first + 1`: the one too many says that there are more. */
 export function toPage<Row>(rows: Row[], { first }: PageRequest): Page<Row> {
   return { rows: rows.slice(0, first), hasNextPage: rows.length > first };
+}
+
+/** Makes pages of several lists, read with `limit first + 1` each, by the list's key. A list without rows has an empty page. */
+export function toPages<Row>(
+  keys: readonly string[],
+  rows: readonly Row[],
+  keyOf: (row: Row) => string,
+  page: PageRequest,
+): Map<string, Page<Row>> {
+  const found = Map.groupBy(rows, keyOf);
+  return new Map(keys.map((key) => [key, toPage(found.get(key) ?? [], page)]));
 }

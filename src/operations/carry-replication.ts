@@ -3,7 +3,7 @@
  * each, and gives them up when the process ends, however it ends.
  */
 import { randomBytes } from "node:crypto";
-import { ensureApiRoleIn } from "#directory/api-role";
+import { ensureApiRoleIn } from "#directory/api-role-in-region";
 import { listCarriedRegions, listReplicatedDatabases } from "#directory/replicated-databases";
 import { MAINTENANCE_DATABASE, type RegionServer, regionServer } from "#directory/regions";
 import { TenantryError } from "#kernel/errors";

@@ -3,9 +3,10 @@
  * never by the start of a program. What has been done is read from the databases, so running again goes on after a crash
  * of anything.
  */
-import { ensureApiRoleIn } from "#directory/api-role";
+import { ensureApiRoleIn } from "#directory/api-role-in-region";
 import { listTenantDatabases, recordMigrationFailures, type TenantDatabaseRecord } from "#directory/tenant-databases";
-import { MAINTENANCE_DATABASE, probeRegion, regionAddress } from "#directory/regions";
+import { probeRegion } from "#directory/probe-regions";
+import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import {
   type StatementLimits,
   STATEMENT_LIMIT_DEFAULTS,

@@ -2,7 +2,7 @@
  * Provision: makes a placement's tenant database and its two links real. Reads the real state of the servers and
  * does what is missing, so that it can run again after a crash at any point.
  */
-import { ensureApiRoleIn } from "#directory/api-role";
+import { ensureApiRoleIn } from "#directory/api-role-in-region";
 import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
 import { findPlacementById, type Placement, setPlacementState } from "#directory/placements";
 import { whileHoldingDatabase } from "#directory/shared-databases";

@@ -2,9 +2,9 @@
 import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
-import { listRegions, MAINTENANCE_DATABASE, probeRegion, regionAddress, type Region } from "#directory/regions";
-import type { Headroom } from "#postgres/probe";
-import { probeServer } from "#postgres/probe";
+import { probeRegions } from "#directory/probe-regions";
+import { listRegions, MAINTENANCE_DATABASE, regionAddress, type Region } from "#directory/regions";
+import { type Headroom, probeServer, type ServerProbe } from "#postgres/probe";
 import { isConnectionFailure } from "#postgres/sql-state";
 import { type Direction, linkName } from "#replication/names";
 import { findDamage, type LinkSurvey, surveyLinks } from "#replication/survey";
@@ -125,12 +125,16 @@ export async function readServersHealth(services: Services, actor: Actor): Promi
   authorizeOperator(actor);
   const regions = await listRegions(services);
   const home = { name: "home", reachable: true, headroom: (await probeServer(services.home)).headroom };
-  const others = await Promise.all(regions.map((region) => readRegion(services, region)));
+  const probes = await probeRegions(
+    services,
+    regions.map(({ id }) => id),
+  );
+  const others = regions.map((region, index) => describeServer(region, probes[index] ?? null));
   return [{ ...home, problem: shortage(home.headroom) }, ...others];
 }
 
-async function readRegion(services: Services, region: Region): Promise<ServerHealth> {
-  const probe = await probeRegion(services, region.id);
+function describeServer(region: Region, probe: ServerProbe | null | Error): ServerHealth {
+  if (probe instanceof Error) throw probe;
   if (probe === null)
     return { name: region.key, reachable: false, headroom: [], problem: "the server cannot be reached" };
   return { name: region.key, reachable: true, headroom: probe.headroom, problem: shortage(probe.headroom) };

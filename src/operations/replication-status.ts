@@ -1,15 +1,32 @@
 import type { Placement } from "#directory/placements";
-import { surveyDatabases } from "#operations/replication-health";
+import { type FlowHealth, surveyDatabases } from "#operations/replication-health";
 import type { Services } from "#operations/services";
 
 export type ReplicationStatus = { healthy: boolean; parked: boolean; lagBytes: number | null };
 
-/** Both flows of a placement's tenant database as one: healthy when both are, lagging as much as the slower one. */
-export async function readReplicationStatus(services: Services, placement: Placement): Promise<ReplicationStatus> {
-  if (placement.state === "PROVISIONING" || placement.state === "REVOKING")
-    return { healthy: false, parked: true, lagBytes: null };
-  const [health] = await surveyDatabases(services, placement.regionId, [placement]);
-  const flows = health?.flows ?? [];
+/**
+ * Both flows of each placement's tenant database as one: healthy when both are, lagging as much as the slower one. The
+ * placements are of one region; with as many statements as for one of them.
+ */
+export async function readReplicationStatus(
+  services: Services,
+  regionId: string,
+  placements: readonly Placement[],
+): Promise<Map<string, ReplicationStatus>> {
+  const there = placements.filter(({ state }) => state !== "PROVISIONING" && state !== "REVOKING");
+  const databases = [...new Map(there.map((placement) => [placement.databaseId, placement])).values()];
+  const health = databases.length === 0 ? [] : await surveyDatabases(services, regionId, databases);
+  const found = new Map(health.map(({ databaseId, flows }) => [databaseId, flows]));
+  const nothing = { healthy: false, parked: true, lagBytes: null };
+  return new Map(
+    placements.map(({ id, databaseId }) => {
+      const flows = there.some((placement) => placement.id === id) ? found.get(databaseId) : undefined;
+      return [id, flows === undefined ? nothing : summarize(flows)];
+    }),
+  );
+}
+
+function summarize(flows: readonly FlowHealth[]): ReplicationStatus {
   const lags = flows.map(({ lagBytes }) => lagBytes);
   return {
     healthy: flows.every(({ healthy }) => healthy),

@@ -1,12 +1,14 @@
 /** Everything that operations and the API work with, made once per process by the composition root. */
 import { type ApiRole, ensureApiRole, loadApiRole } from "#directory/api-role";
 import { type HomeContext, openHome } from "#directory/home";
+import { requirePooler } from "#directory/pooler";
 import { Seats } from "#auth/seats";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
 import { migrate, requireLatest } from "#migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
+import { parsePoolUrl, type PoolerAddress } from "#postgres/connection-url";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
 import { apiRoleName } from "#replication/names";
@@ -14,6 +16,8 @@ import { NudgeDesk } from "#replication/nudge";
 import { Router } from "#workspace/routing";
 
 export type Services = HomeContext & {
+  /** By which the API reaches home; undefined: it reaches home itself. */
+  homePooler: PoolerAddress | undefined;
   pools: Pools;
   secrets: SecretBox;
   /** What the API signs in with, on home's server and the regions'. */
@@ -50,6 +54,7 @@ export async function createServices(options: {
   databaseUrl: string;
   /** How regions' subscriptions reach home; left out: as this process does. */
   databaseReplicationUrl?: string | undefined;
+  databasePoolUrl?: string | undefined;
   secretKey: string;
   previousSecretKeys?: readonly string[] | undefined;
   logger: Logger;
@@ -64,6 +69,8 @@ export async function createServices(options: {
   tenantSchema?: MigrationSet | undefined;
 }): Promise<Services> {
   const { logger, tenantSchema = TENANT_SCHEMA } = options;
+  const { databasePoolUrl } = options;
+  const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"));
   try {
@@ -93,6 +100,7 @@ export async function createServices(options: {
     const mailer = mail === undefined ? withoutServer : smtpMailer(mail.smtpUrl, mail.from);
     return {
       ...homeContext,
+      homePooler,
       pools,
       secrets,
       apiRole,
@@ -113,15 +121,19 @@ export async function createServices(options: {
 }
 
 /**
- * The same for the API: home is signed in to with the API's own role. Makes the role's password when it has none yet.
- * CAPABILITY_MISSING when that may not be done.
+ * The same for the API: home is signed in to with the API's own role, through the pooler if there is one. Makes the role's password when it has none yet.
+ * CAPABILITY_MISSING when that may not be done, INVALID_INPUT when the pooler will not do.
  */
 export async function signInAsApi(services: Services): Promise<Services> {
   const { pools, apiRole, home: server, homeAddress: address, homeSystemIdentifier: systemIdentifier } = services;
   const database = services.homeDatabaseName;
-  await ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database });
+  const at = { server, address, systemIdentifier, database };
+  await ensureApiRole(pools, apiRole, at);
+  const { homePooler: pooler } = services;
+  if (pooler !== undefined) await requirePooler(services, pooler, at, "DATABASE_POOL_URL");
   const home = pools.open("home", apiRole.on(address, systemIdentifier), database, {
     maxConnections: MAX_API_CONNECTIONS,
+    pooler,
   });
   return { ...services, home };
 }

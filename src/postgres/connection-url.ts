@@ -21,6 +21,12 @@ export type ReplicationAddress = {
   readonly setting: "connectionUrl" | "replicationUrl" | "DATABASE_URL" | "DATABASE_REPLICATION_URL";
 };
 
+/** Where a connection pooler in front of a server is. It is signed in to as the server is. */
+export type PoolerAddress = Pick<ServerAddress, "host" | "port" | "parameters"> & {
+  /** Whether it carries prepared statements from one server connection to another, as PgBouncer does from 1.21 on. */
+  readonly preparedStatements: boolean;
+};
+
 // Only parameters that say how to connect. Anything that changes whom or what we connect to (host, user,
 // dbname, service, passfile) or what the session does (options) is refused.
 const PARAMETERS = new Set([
@@ -61,6 +67,40 @@ export function parseDatabaseUrl(url: string, field: string): { address: ServerA
   if (database === "")
     throw invalidInput(field, "The connection URL must name a database, as in postgres://user@host/tenantry.");
   return { address, database };
+}
+
+/** Reads the address of a connection pooler. Throws INVALID_INPUT on `field`, in one sentence that never repeats the URL. */
+export function parsePoolUrl(text: string, field: string): PoolerAddress {
+  const sentence = "The pooler's URL must look like postgres://host:6432.";
+  if (text.length > MAX_URL_LENGTH || !/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
+    throw invalidInput(field, sentence);
+  const url = new URL(text);
+  // The API signs in there as it does at the server. Another role would not be held to row-level security as that one is.
+  if (url.username !== "" || url.password !== "")
+    throw invalidInput(
+      field,
+      "The pooler's URL must not name a user or a password: the API signs in with its own role.",
+    );
+  const prepared = url.searchParams.get("prepared_statements") ?? "false";
+  if (prepared !== "true" && prepared !== "false")
+    throw invalidInput(field, "prepared_statements must be true or false.");
+  url.searchParams.delete("prepared_statements");
+  url.username = "nobody";
+  const { address, hasPath } = parseUrl(url.href, field);
+  if (hasPath)
+    throw invalidInput(
+      field,
+      "The pooler's URL must not name a database or end with a slash: databases have their own names there.",
+    );
+  const { host, port, parameters } = address;
+  return { host, port, parameters, preparedStatements: prepared === "true" };
+}
+
+/** The pooler's address as it is stored and shown. It holds no secret. */
+export function formatPoolUrl({ preparedStatements, ...address }: PoolerAddress): string {
+  const url = formatServerUrl({ ...address, user: "", password: undefined }).replace("//@", "//");
+  if (!preparedStatements) return url;
+  return `${url}${url.includes("?") ? "&" : "?"}prepared_statements=true`;
 }
 
 function parseUrl(text: string, field: string): { address: ServerAddress; database: string; hasPath: boolean } {

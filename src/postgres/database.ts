@@ -9,7 +9,7 @@ import type { Breaker } from "#postgres/breaker";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
 import type { PreparedStatements } from "#postgres/prepared-statements";
 import { queryInScope, type Scope, type Statement } from "#postgres/scoped-query";
-import { isConnectionFailure, isStalePlan, sqlState } from "#postgres/sql-state";
+import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#postgres/sql-state";
 
 export type DatabaseKind = "home" | "tenant" | "server";
 
@@ -37,40 +37,85 @@ export interface Session<Kind extends DatabaseKind> extends Queryable<Kind> {
 }
 export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonly inTransaction: true };
 
-export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
-  readonly kind: Kind;
-  readonly #createPool: () => pg.Pool;
-  readonly #breaker: Breaker | undefined;
-  readonly #prepared: PreparedStatements | undefined;
+/** A way to a database: how connections are made, and what is known of where they lead. */
+export type Way = {
+  /** Host and port, at which callers take turns. */
+  readonly server: string;
+  readonly createPool: () => pg.Pool;
+  /** With it, a server that is known to be away is not asked again and again. */
+  readonly breaker?: Breaker | undefined;
+  /** Without it, no statement is prepared. */
+  readonly prepared?: PreparedStatements | undefined;
+};
+
+/** A way with its pool, which is opened on first use, and again after it was closed to make room for others. */
+class OpenWay {
+  readonly #way: Way;
+  #prepared: PreparedStatements | undefined;
   #pool: pg.Pool | undefined;
 
-  /**
-   * With `breaker`, a server that is known to be away is not asked again and again; without `prepared`, no statement is
-   * prepared.
-   */
-  constructor(
-    kind: Kind,
-    createPool: () => pg.Pool,
-    { breaker, prepared }: { breaker?: Breaker | undefined; prepared?: PreparedStatements | undefined } = {},
-  ) {
+  constructor(way: Way) {
+    this.#way = way;
+    this.#prepared = way.prepared;
+  }
+
+  get pool(): pg.Pool {
+    this.#pool ??= this.#way.createPool();
+    return this.#pool;
+  }
+
+  get isBusy(): boolean {
+    return this.#pool !== undefined && this.#pool.totalCount > this.#pool.idleCount;
+  }
+
+  get prepared(): PreparedStatements | undefined {
+    return this.#prepared;
+  }
+
+  stopPreparing(): void {
+    this.#prepared = undefined;
+  }
+
+  connect(): Promise<pg.PoolClient> {
+    const { breaker } = this.#way;
+    const connect = () => this.pool.connect();
+    return untilOver(() => (breaker === undefined ? connect() : breaker.run(connect)));
+  }
+
+  async close(): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    await pool?.end();
+  }
+}
+
+export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
+  readonly kind: Kind;
+  readonly #server: string;
+  /** For what a connection has to stay the same for. */
+  readonly #direct: OpenWay;
+  /** For single statements and transactions: through a connection pooler, where there is one. */
+  readonly #shared: OpenWay;
+
+  /** `pooler`: the way for whatever ends with its transaction. */
+  constructor(kind: Kind, direct: Way, pooler?: Way) {
     this.kind = kind;
-    this.#createPool = createPool;
-    this.#breaker = breaker;
-    this.#prepared = prepared;
+    this.#server = direct.server;
+    this.#direct = new OpenWay(direct);
+    this.#shared = pooler === undefined ? this.#direct : new OpenWay(pooler);
   }
 
   /**
-   * The driver's pool, for libraries that want one (the job queue). A handle whose pool was closed to make room for
-   * others opens a new one: whoever holds the handle need not know.
+   * The driver's pool, for who wants a connection that stays his own, such as a listener; never through a pooler. A handle
+   * whose pool was closed to make room for others opens a new one: whoever holds the handle need not know.
    */
   get pool(): pg.Pool {
-    this.#pool ??= this.#createPool();
-    return this.#pool;
+    return this.#direct.pool;
   }
 
   /** Whether a connection is in use now. */
   get isBusy(): boolean {
-    return this.#pool !== undefined && this.#pool.totalCount > this.#pool.idleCount;
+    return this.#direct.isBusy || this.#shared.isBusy;
   }
 
   query<Row extends object = Record<string, never>>(
@@ -95,14 +140,16 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 
   /** One statement on any free connection. */
   async #single(scope: Scope | undefined, text: string, values: readonly unknown[]): Promise<object[]> {
-    const client = await this.#connect();
+    const client = await this.#shared.connect();
     // Without parameters a text may be several statements, which cannot be prepared.
-    const name = values.length === 0 ? undefined : this.#prepared?.nameOf(text);
+    const name = values.length === 0 ? undefined : this.#shared.prepared?.nameOf(text);
     let broken: Error | undefined;
     try {
       return await cancellable(client, () => send(client, scope, { text, values, name }));
     } catch (error) {
-      if (name !== undefined && isStalePlan(error)) {
+      if (name !== undefined && (isStalePlan(error) || isLostStatement(error))) {
+        // It would be the same with the next ones.
+        if (isLostStatement(error)) this.#shared.stopPreparing();
         // Nothing was done yet. The connection's other statements may be of the old schema too.
         broken = error;
         return await cancellable(client, () => send(client, scope, { text, values, name: undefined }));
@@ -119,17 +166,12 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   /** When it is the running call's turn, if its statements take turns. */
   #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
     const call = currentCall();
-    return call?.inTurn === undefined ? run() : call.inTurn(run);
+    return call?.inTurn === undefined ? run() : call.inTurn(this.#server, run);
   }
 
-  #connect(): Promise<pg.PoolClient> {
-    const connect = () => this.pool.connect();
-    return untilOver(() => (this.#breaker === undefined ? connect() : this.#breaker.run(connect)));
-  }
-
-  /** Runs `work` on one connection; the connection is discarded when `work` throws. */
+  /** Runs `work` on one connection, never through a pooler; the connection is discarded when `work` throws. */
   async session<Result>(work: (session: Session<Kind>) => Promise<Result>): Promise<Result> {
-    const client = await this.#connect();
+    const client = await this.#direct.connect();
     let failure: Error | undefined;
     try {
       return await work(onClient(this.kind, client));
@@ -147,7 +189,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     work: (transaction: Transaction<Kind>) => Promise<Result>,
     isolation: "read committed" | "repeatable read" = "read committed",
   ): Promise<Result> {
-    const client = await this.#connect();
+    const client = await this.#shared.connect();
     const session = onClient(this.kind, client);
     let broken: Error | undefined;
     try {
@@ -171,9 +213,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   }
 
   async close(): Promise<void> {
-    const pool = this.#pool;
-    this.#pool = undefined;
-    await pool?.end();
+    await Promise.all([this.#direct.close(), this.#shared.close()]);
   }
 }
 

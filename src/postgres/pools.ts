@@ -3,9 +3,15 @@
  * first use, closed when idle, and never more than a bounded number of pools at once.
  */
 import pg from "pg";
-import { isSameAddress, type ServerAddress, tlsOptions } from "#postgres/connection-url";
+import {
+  formatPoolUrl,
+  isSameAddress,
+  type PoolerAddress,
+  type ServerAddress,
+  tlsOptions,
+} from "#postgres/connection-url";
 import { Breaker } from "#postgres/breaker";
-import { Database, type DatabaseKind, type Session } from "#postgres/database";
+import { Database, type DatabaseKind, type Session, type Way } from "#postgres/database";
 import { PreparedStatements } from "#postgres/prepared-statements";
 
 export type PoolLimits = {
@@ -44,16 +50,18 @@ export class Pools {
 
   /**
    * The database's handle; the same one for the same arguments while it stays open. Does not connect. With `despiteFence`,
-   * statements write also where the database is set to be read only.
+   * statements write also where the database is set to be read only. With `pooler`, single statements and transactions go
+   * there, and sessions to the server itself.
    */
   open<Kind extends DatabaseKind>(
     kind: Kind,
     address: ServerAddress,
     database: string,
-    options: { maxConnections?: number; despiteFence?: boolean } = {},
+    options: { maxConnections?: number; despiteFence?: boolean; pooler?: PoolerAddress | undefined } = {},
   ): Database<Kind> {
-    const { despiteFence = false } = options;
-    const key = `${kind}${despiteFence ? " despite fence" : ""}|${address.user}@${address.host}:${address.port}/${database}`;
+    const { despiteFence = false, pooler } = options;
+    const by = `${despiteFence ? " despite fence" : ""}${pooler === undefined ? "" : ` by ${formatPoolUrl(pooler)}`}`;
+    const key = `${kind}${by}|${address.user}@${address.host}:${address.port}/${database}`;
     const found = this.#entries.get(key);
     if (found !== undefined) {
       this.#entries.delete(key);
@@ -65,22 +73,24 @@ export class Pools {
       void this.#close(found);
     }
     this.#makeRoom();
-    const created = this.#create(kind, address, database, {
-      max: options.maxConnections ?? this.#limits.maxPerDatabase,
-      breaker: this.#breakerOf(kind, address),
-      despiteFence,
-    });
+    const max = options.maxConnections ?? this.#limits.maxPerDatabase;
+    const created = new Database(
+      kind,
+      this.#way(kind, address, database, { max, breaker: this.#breakerOf(kind, address), despiteFence }),
+      pooler && this.#wayThrough(kind, pooler, address, database, max),
+    );
     this.#entries.set(key, { database: created, address });
     return created;
   }
 
-  /** Runs `work` on one connection that is not kept: for addresses nobody has checked yet. */
+  /** Runs `work` on one connection, or as many as it says, that is not kept: for addresses nobody has checked yet. */
   async once<Result>(
     address: ServerAddress,
     database: string,
     work: (database: Database<"server">) => Promise<Result>,
+    { connections: max = 1 }: { connections?: number } = {},
   ): Promise<Result> {
-    const opened = this.#create("server", address, database, { max: 1 });
+    const opened = new Database("server", this.#way("server", address, database, { max }));
     try {
       return await work(opened);
     } finally {
@@ -95,7 +105,8 @@ export class Pools {
     database: string,
     work: (session: Session<Kind>) => Promise<Result>,
   ): Promise<Result> {
-    const opened = this.#create(kind, address, database, { max: 1, breaker: this.#breakerOf(kind, address) });
+    const breaker = this.#breakerOf(kind, address);
+    const opened = new Database(kind, this.#way(kind, address, database, { max: 1, breaker }));
     try {
       return await opened.session(work);
     } finally {
@@ -133,12 +144,20 @@ export class Pools {
     }
   }
 
-  #create<Kind extends DatabaseKind>(
-    kind: Kind,
+  /** Not around the pooler when it is away: what the server is spared by it would all come at once. */
+  #wayThrough(kind: DatabaseKind, pooler: PoolerAddress, address: ServerAddress, database: string, max: number): Way {
+    const { preparedStatements, ...at } = pooler;
+    const way = this.#way(kind, { ...address, ...at }, database, { max, breaker: this.#breakerOf(kind, pooler) });
+    // Where the server's connection changes from one transaction to the next, what was prepared may not be there.
+    return preparedStatements ? way : { ...way, prepared: undefined };
+  }
+
+  #way(
+    kind: DatabaseKind,
     address: ServerAddress,
     database: string,
     { max, breaker, despiteFence = false }: { max: number; breaker?: Breaker | undefined; despiteFence?: boolean },
-  ): Database<Kind> {
+  ): Way {
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
@@ -162,11 +181,11 @@ export class Pools {
       pool.on("connect", (client) => client.on("error", () => undefined));
       return pool;
     };
-    return new Database(kind, createPool, { breaker, prepared: this.#prepared });
+    return { server: `${address.host}:${address.port}`, createPool, breaker, prepared: this.#prepared };
   }
 
   /** One per server. Without home nothing works, so everything there waits and tries. */
-  #breakerOf(kind: DatabaseKind, { host, port }: ServerAddress): Breaker | undefined {
+  #breakerOf(kind: DatabaseKind, { host, port }: Pick<ServerAddress, "host" | "port">): Breaker | undefined {
     if (kind === "home") return undefined;
     const key = `${host}:${port}`;
     const found = this.#breakers.get(key);

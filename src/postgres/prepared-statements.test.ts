@@ -8,9 +8,15 @@ it("prepares what comes a third time, under one name from then on", () => {
   const statements = new PreparedStatements();
   const names = [1, 2, 3, 4].map(() => statements.nameOf("select $1"));
   expect(names.slice(0, 2)).toEqual([undefined, undefined]);
-  expect(names[2]).toMatch(/^tenantry_\d+$/);
+  expect(names[2]).toMatch(/^tenantry_[0-9a-f]{16}$/);
   expect(names[3]).toBe(names[2]);
   expect(usedOften(statements, "select $1 + 1")).not.toBe(names[2]);
+});
+
+it("gives a text the same name in every process, as they may share the server's connections", () => {
+  const [one, other] = [new PreparedStatements(), new PreparedStatements()];
+  usedOften(other, "select $1 + 1");
+  expect(usedOften(one, "select $1")).toBe(usedOften(other, "select $1"));
 });
 
 it("leaves a statement with an optional condition to be planned for its values", () => {

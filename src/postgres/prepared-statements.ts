@@ -3,6 +3,10 @@
  * them a few times. What comes once or twice would be kept on every connection for nothing.
  */
 
+import { createHash } from "node:crypto";
+
+/** Of 64 bits: no two texts of a program have the same name. */
+const NAME_DIGITS = 16;
 /** A text is prepared from this use on. */
 const USES_BEFORE = 3;
 /** Every connection may come to hold so many, each some tens of kilobytes. Further texts are sent as they are. */
@@ -19,7 +23,6 @@ const OPTIONAL_CONDITION = /\$\d+(::\w+)? is null or/;
 export class PreparedStatements {
   readonly #uses = new Map<string, number>();
   readonly #names = new Map<string, string>();
-  #last = 0;
 
   /** The name under which the text is prepared on every connection that it is sent on; undefined: it is not. */
   nameOf(text: string): string | undefined {
@@ -31,11 +34,10 @@ export class PreparedStatements {
       this.#uses.set(text, uses);
       return undefined;
     }
-    // Names are not used again: a connection may still hold the statement of an old one.
-    if (this.#last >= MAX_PREPARED || OPTIONAL_CONDITION.test(text)) return undefined;
-    this.#last += 1;
+    if (this.#names.size >= MAX_PREPARED || OPTIONAL_CONDITION.test(text)) return undefined;
     this.#uses.delete(text);
-    const given = `tenantry_${this.#last}`;
+    // The same for the same text in every process: behind a pooler they share the server's connections.
+    const given = `tenantry_${createHash("sha256").update(text).digest("hex").slice(0, NAME_DIGITS)}`;
     this.#names.set(text, given);
     return given;
   }

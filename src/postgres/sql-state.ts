@@ -27,8 +27,19 @@ export function isStalePlan(error: unknown): error is Error {
   );
 }
 
+/**
+ * Whether a prepared statement is missing where it was prepared, or there where it was not: as behind a pooler that is said
+ * to carry prepared statements and does not. The server says so before it does anything of the statement.
+ */
+export function isLostStatement(error: unknown): error is Error {
+  const state = sqlState(error);
+  return state === SQL_STATE.noSuchStatement || state === SQL_STATE.duplicateStatement;
+}
+
 export const SQL_STATE = {
   featureNotSupported: "0A000",
+  noSuchStatement: "26000",
+  duplicateStatement: "42P05",
   uniqueViolation: "23505",
   foreignKeyViolation: "23503",
   duplicateObject: "42710",

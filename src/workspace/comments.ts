@@ -5,19 +5,19 @@ import { authorizeInOrganization, roleMay } from "#auth/policy";
 import { seesPerson } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
-import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import { BEFORE_ALL, type CommentValue, commentText, type Member } from "#workspace/resource-text";
+import { type CommentValue, commentText, type Member } from "#workspace/resource-text";
 import {
   databaseIdOf,
   findPlace,
-  type LocatedResource,
   locateResource,
   organizationIdOf,
   type Place,
   readResource,
+  type ResourcePlace,
   refuseKeyAtHome,
   type WorkspaceContext,
 } from "#workspace/resources";
@@ -107,7 +107,7 @@ async function addComment<Row extends object>(
 async function insertComment<Row extends object>(
   context: WorkspaceContext,
   database: Queryable<DatabaseKind>,
-  { id: resourceId, route }: Place,
+  { id: resourceId, route }: ResourcePlace,
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
   { columns, from }: Answer,
@@ -167,17 +167,39 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
   );
 }
 
-/** A page of a resource's comments, oldest first. The resource was located for this actor. */
-export async function listComments({ resource, there }: LocatedResource, page: PageRequest): Promise<Page<Comment>> {
-  const rows = await there((database) =>
-    database.query<Comment>(
-      "comments.list",
-      `select ${COLUMNS} from tenantry.comments
-       where resource_id = $1 and id > $2 order by id limit $3`,
-      [resource.id, page.after ?? BEFORE_ALL, page.first + 1],
-    ),
+/**
+ * The same page of the comments of each of several resources of a place, oldest first, by the resource's id: one statement.
+ * A resource that is not there has no page.
+ */
+export async function listComments(
+  { route, there }: Place,
+  resourceIds: readonly string[],
+  page: PageRequest,
+): Promise<Map<string, Page<Comment>>> {
+  // A resource without comments has one row, of nulls.
+  const rows = await there(
+    (database) =>
+      database.query<Comment | (Record<keyof Comment, null> & { resourceId: string })>(
+        "comments.list",
+        `select r.id as "resourceId", c.id, c.author_id as "authorId", c.body, c.created_at as "createdAt"
+         from tenantry.resources r left join lateral (
+           select * from tenantry.comments where resource_id = r.id and id > $4 order by id limit $5) c on true
+         where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id is not distinct from $3
+         order by r.id, c.id`,
+        [databaseIdOf(route), resourceIds, organizationIdOf(route), page.after ?? BEFORE_ALL, page.first + 1],
+      ),
+    resourceIds.length,
   );
-  return toPage(rows, page);
+  const byResource = Map.groupBy(rows, ({ resourceId }) => resourceId);
+  return new Map(
+    [...byResource].map(([id, found]) => [
+      id,
+      toPage(
+        found.filter((row) => row.id !== null),
+        page,
+      ),
+    ]),
+  );
 }
 
 /** One comment, for an actor who may see its resource. NOT_FOUND otherwise. */
@@ -200,29 +222,27 @@ export async function getComment(
 }
 
 /**
- * The authors with these ids, as the resource's database knows them. A region knows its organization's members
+ * The authors with these ids, as the database of the place knows them. A region knows its organization's members
  * only, so who has left it is missing. In the default organization everybody is known by name, and by address to
  * those only who share another organization with them.
  */
-export function findAuthors(
-  actor: Actor,
-  { resource, route, there }: LocatedResource,
-  ids: readonly string[],
-): Promise<Author[]> {
-  return there((database) =>
-    route.kind === "home"
-      ? database.query<Author>(
-          "authors.at_home",
-          `select u.id, u.name, u.created_at as "createdAt",
-                  case when ${seesPerson("u.id", "$2")} then u.email end as email
-           from tenantry.users u where u.id = any($1::uuid[])`,
-          [ids, viewerId(actor)],
-        )
-      : database.query<Author>(
-          "authors.in_region",
-          `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
-           where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
-          [resource.databaseId, resource.organizationId, ids],
-        ),
+export function findAuthors(actor: Actor, { route, there }: Place, ids: readonly string[]): Promise<Author[]> {
+  return there(
+    (database) =>
+      route.kind === "home"
+        ? database.query<Author>(
+            "authors.at_home",
+            `select u.id, u.name, u.created_at as "createdAt",
+                    case when ${seesPerson("u.id", "$2")} then u.email end as email
+             from tenantry.users u where u.id = any($1::uuid[])`,
+            [ids, viewerId(actor)],
+          )
+        : database.query<Author>(
+            "authors.in_region",
+            `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
+             where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
+            [route.databaseId, route.organizationId, ids],
+          ),
+    1,
   );
 }

@@ -8,10 +8,10 @@ const MAX_ANSWER_MS = 10_000;
 
 /**
  * Runs a statement in a tenant database; a lost or refused connection becomes REGION_UNAVAILABLE, and so does silence. A row
- * of a placement that was just taken away is CONFLICT.
+ * of a placement that was just taken away is CONFLICT. `objects`: how many it asks for, which the organization pays.
  */
-export async function inRegion<Result>(route: TenantRoute, work: () => Promise<Result>): Promise<Result> {
-  noteOrganization(route.organizationId);
+export async function inRegion<Result>(route: TenantRoute, work: () => Promise<Result>, objects = 1): Promise<Result> {
+  noteOrganization(route.organizationId, objects);
   try {
     return await withDeadline(work());
   } catch (cause) {

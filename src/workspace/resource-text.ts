@@ -3,7 +3,7 @@
  * pages of its comments is one row with one column, from one database. Joining text is the cheapest way that PostgreSQL has
  * to build JSON, and costs this process nothing at all.
  */
-import type { PageRequest } from "#kernel/page";
+import { BEFORE_ALL, type PageRequest } from "#kernel/page";
 
 /** A member of a JSON object: its name in the answer, and what it is. */
 export type Member<Value> = { readonly name: string; readonly value: Value };
@@ -51,9 +51,6 @@ export type TextStatement<Input> = { readonly text: string; readonly values: (in
 
 /** Text that is in the statement as it is, or an expression of type text. */
 type Piece = { readonly literal: string } | { readonly sql: string };
-
-/** No id is before it. A condition without exceptions serves every page with one prepared plan. */
-export const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
 
 /** In milliseconds and UTC, as the API shows every time. */
 const time = (sql: string): Piece[] => [

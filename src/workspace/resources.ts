@@ -6,12 +6,12 @@ import type { Seats } from "#auth/seats";
 import { seesOrganization } from "#auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
-import { type Page, type PageRequest, toPage } from "#kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#kernel/page";
 import { validName } from "#kernel/validation";
 import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
 import type { ResourceInput, TextStatement } from "#workspace/resource-text";
 import { inRegion } from "#workspace/region-failure";
-import { type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
+import { findObstacle, type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
 
 /** An abstract project that several users work on. */
 export type Resource = {
@@ -126,28 +126,52 @@ async function insertResource(
   return resource;
 }
 
-/** Where a resource is, if there is one: an actor may look there. */
+/** Where resources live, for an actor who may look there. */
 export type Place = {
-  /** The resource's id. */
-  id: string;
   route: Route;
-  /** Runs statements there, as the actor. REGION_UNAVAILABLE when that cannot be reached. */
-  there: <Result>(work: (database: Queryable<DatabaseKind>) => Promise<Result>) => Promise<Result>;
+  /**
+   * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the place cannot be
+   * reached.
+   */
+  there: <Result>(work: (database: Queryable<DatabaseKind>) => Promise<Result>, objects?: number) => Promise<Result>;
 };
 
-/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
-export type LocatedResource = Place & { resource: Resource };
+/** Where a resource is, if there is one. */
+export type ResourcePlace = Place & { id: string };
 
-/** Finds where a resource would be. NOT_FOUND where the actor may see nothing, CONFLICT while the placement is not active. */
-export async function findPlace(context: WorkspaceContext, actor: Actor, id: string): Promise<Place> {
-  const route = await context.router.route(id);
-  if (route === undefined) throw notFound("Resource");
-  if (route.kind === "home") return { id, route, there: (work) => work(homeFor(context, actor)) };
-  // Before anything is asked of the region: strangers learn nothing of it, not even whether it is up.
-  if (actor.kind !== "operator" && (await context.seats.roleOf(route.organizationId, actor)) === null)
-    throw notFound("Resource");
-  requireActive(route);
-  return { id, route, there: (work) => inRegion(route, () => work(route.open())) };
+/** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
+export type LocatedResource = ResourcePlace & { resource: Resource };
+
+/**
+ * Where resources with these ids would be, in their order, with one statement for the routes that are not known and one for
+ * the roles. Where the actor may see nothing it is NOT_FOUND, for a placement that is not active CONFLICT. Asks nothing of a
+ * region: strangers learn nothing of it, not even whether it is up.
+ */
+export async function findPlaces(
+  context: WorkspaceContext,
+  actor: Actor,
+  ids: readonly string[],
+): Promise<(Place | TenantryError)[]> {
+  const routes = await context.router.routes(ids);
+  const organizationIds = [
+    ...new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : []))),
+  ];
+  const roles = actor.kind === "operator" ? undefined : await context.seats.rolesOf(organizationIds, actor);
+  return routes.map((route) => {
+    if (route === undefined) return notFound("Resource");
+    if (route.kind === "home") return { route, there: (work) => work(homeFor(context, actor)) };
+    if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return notFound("Resource");
+    const obstacle = findObstacle(route);
+    if (obstacle !== undefined) return obstacle;
+    return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+  });
+}
+
+/** The same for one resource. */
+export async function findPlace(context: WorkspaceContext, actor: Actor, id: string): Promise<ResourcePlace> {
+  const [place = notFound("Resource")] = await findPlaces(context, actor, [id]);
+  if (place instanceof TenantryError) throw place;
+  return { id, ...place };
 }
 
 /** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
@@ -156,18 +180,24 @@ export async function locateResource(context: WorkspaceContext, actor: Actor, id
 }
 
 /** Reads the resource that should be there. NOT_FOUND when it is not. */
-export async function readResource(place: Place): Promise<LocatedResource> {
-  const { id, route } = place;
-  const [resource] = await place.there((database) =>
-    database.query<Resource>(
-      "resources.get",
-      `select ${COLUMNS} from tenantry.resources
-       where database_id = $1 and id = $2 and organization_id is not distinct from $3`,
-      [databaseIdOf(route), id, organizationIdOf(route)],
-    ),
-  );
+export async function readResource(place: ResourcePlace): Promise<LocatedResource> {
+  const [resource] = await readResources(place, [place.id]);
   if (resource === undefined) throw notFound("Resource");
   return { ...place, resource };
+}
+
+/** The resources with these ids that are in the place, in no particular order. */
+export function readResources({ route, there }: Place, ids: readonly string[]): Promise<Resource[]> {
+  return there(
+    (database) =>
+      database.query<Resource>(
+        "resources.get",
+        `select ${COLUMNS} from tenantry.resources
+         where database_id = $1 and id = any($2::uuid[]) and organization_id is not distinct from $3`,
+        [databaseIdOf(route), ids, organizationIdOf(route)],
+      ),
+    ids.length,
+  );
 }
 
 /** A statement for each kind of database; undefined: not to be answered as text there. */
@@ -239,4 +269,23 @@ export async function listResources(
     [page.after, page.first + 1, filter.organizationId ?? null, filter.regionKey ?? null, viewerId(actor)],
   );
   return toPage(rows, page);
+}
+
+/** The same page of the catalog of each of several organizations. The caller has checked that the actor may read them. */
+export async function listResourcesOf(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  organizationIds: readonly string[],
+  page: PageRequest,
+): Promise<Map<string, Page<Resource>>> {
+  const rows = await homeFor({ home }, actor).query<Resource>(
+    "resources.of_organizations",
+    `select r.* from unnest($1::uuid[]) as wanted (organization_id)
+     cross join lateral (
+       select ${COLUMNS} from tenantry.resources
+       where resources.organization_id = wanted.organization_id and id > $2 order by id limit $3) r
+     order by r.id`,
+    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+  );
+  return toPages(organizationIds, rows, ({ organizationId }) => organizationId ?? "", page);
 }

@@ -5,7 +5,7 @@
 import { TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, placementNumberOf } from "#kernel/ids";
 import type { SecretBox } from "#kernel/secret-box";
-import { parseServerUrl, type ServerAddress } from "#postgres/connection-url";
+import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#postgres/connection-url";
 import type { HomeDatabase, Queryable, TenantDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 
@@ -35,6 +35,7 @@ type RouteRow = {
   regionId: string;
   regionKey: string;
   sealedUrl: Buffer;
+  poolUrl: string | null;
   systemIdentifier: string;
   databaseId: number;
   database: string;
@@ -42,10 +43,11 @@ type RouteRow = {
   schemaVersion: number | null;
 };
 
-const SELECT = `
-  select p.id as "placementId", p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
-         r.connection_url as "sealedUrl", r.system_identifier as "systemIdentifier", p.database_id as "databaseId", d.name as database, p.state,
-         d.schema_version as "schemaVersion"
+const COLUMNS = `
+  p.id as "placementId", p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
+  r.connection_url as "sealedUrl", r.pool_url as "poolUrl", r.system_identifier as "systemIdentifier", p.database_id as "databaseId", d.name as database, p.state,
+  d.schema_version as "schemaVersion"`;
+const FROM = `
   from tenantry.placements p
   join tenantry.tenant_databases d on d.id = p.database_id
   join tenantry.regions r on r.id = p.region_id`;
@@ -86,24 +88,39 @@ export class Router {
 
   /** Where the row with this id is; undefined when no placement has the number in it. */
   async route(id: string): Promise<Route | undefined> {
-    const number = placementNumberOf(id);
-    if (number === HOME_NUMBER) return { kind: "home" };
-    const cached = this.#byNumber.get(number);
-    if (cached !== undefined) return cached;
-    const [row] = await this.#home.query<RouteRow>(
-      "routes.by_number",
-      `${SELECT} where p.number = $1
-         or p.id = (select a.placement_id from tenantry.adopted_numbers a where a.number = $1)`,
-      [number],
-    );
-    return row === undefined ? undefined : this.#remember(row, number);
+    return (await this.routes([id]))[0];
+  }
+
+  /** The same for several rows, in their order, with one statement for all that is not known. */
+  async routes(ids: readonly string[]): Promise<(Route | undefined)[]> {
+    const numbers = ids.map(placementNumberOf);
+    const found = new Map<number, Route>([[HOME_NUMBER, { kind: "home" }]]);
+    for (const number of numbers) {
+      const cached = this.#byNumber.get(number);
+      if (cached !== undefined) found.set(number, cached);
+    }
+    const unknown = [...new Set(numbers)].filter((number) => !found.has(number));
+    if (unknown.length > 0) {
+      const rows = await this.#home.query<RouteRow & { asked: number }>(
+        "routes.by_numbers",
+        `select asked.number as asked, ${COLUMNS} ${FROM}
+         join (
+           select number, id as placement_id from tenantry.placements where number = any($1::int[])
+           union all
+           select number, placement_id from tenantry.adopted_numbers where number = any($1::int[])
+         ) asked on asked.placement_id = p.id`,
+        [unknown],
+      );
+      for (const row of rows) found.set(row.asked, this.#remember(row, row.asked));
+    }
+    return numbers.map((number) => found.get(number));
   }
 
   /** The routes of an organization's placements, read anew, by region key. */
   async routesOf(organizationId: string): Promise<TenantRoute[]> {
     const rows = await this.#home.query<RouteRow>(
       "routes.of_organization",
-      `${SELECT} where p.organization_id = $1 order by r.key`,
+      `select ${COLUMNS} ${FROM} where p.organization_id = $1 order by r.key`,
       [organizationId],
     );
     return rows.map((row) => this.#remember(row));
@@ -120,7 +137,8 @@ export class Router {
     const knowsApiRole = row.schemaVersion === null || row.schemaVersion >= API_ROLE_SINCE;
     const address = knowsApiRole ? this.#signInAsApi(operator, row.systemIdentifier) : operator;
     const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
-    const openWhole = () => this.#pools.open("tenant", address, row.database);
+    const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
+    const openWhole = () => this.#pools.open("tenant", address, row.database, { pooler });
     const route: TenantRoute = {
       kind: "tenant",
       placementId: row.placementId,
@@ -156,9 +174,15 @@ function findVersionObstacle(row: RouteRow, latestVersion: number): string | und
 
 /** Refuses with one sentence unless the placement takes reads and writes now, by a program of this version. */
 export function requireActive(route: TenantRoute): void {
+  const obstacle = findObstacle(route);
+  if (obstacle !== undefined) throw obstacle;
+}
+
+/** CONFLICT with one sentence when the placement takes no reads and writes now; undefined when it does. */
+export function findObstacle(route: TenantRoute): TenantryError | undefined {
   if (route.state === "ACTIVE") {
-    if (route.versionObstacle === undefined) return;
-    throw new TenantryError("CONFLICT", route.versionObstacle);
+    const { versionObstacle } = route;
+    return versionObstacle === undefined ? undefined : new TenantryError("CONFLICT", versionObstacle);
   }
   const sentences: Record<string, string> = {
     PROVISIONING: `The organization's access to region ${route.regionKey} is still being set up.`,
@@ -166,7 +190,7 @@ export function requireActive(route: TenantRoute): void {
     SUSPENDED: `The organization's access to region ${route.regionKey} was revoked; until its data is dropped that can be undone.`,
     REVOKING: `The organization's access to region ${route.regionKey} was revoked.`,
   };
-  throw new TenantryError(
+  return new TenantryError(
     "CONFLICT",
     sentences[route.state] ?? `The organization's access to region ${route.regionKey} is ${route.state.toLowerCase()}.`,
   );

@@ -56,6 +56,7 @@ export async function startApp(
     role?: "all" | "api" | "worker";
     databaseUrl?: string;
     databaseReplicationUrl?: string | undefined;
+    databasePoolUrl?: string;
     secretKey?: string;
     previousSecretKeys?: readonly string[];
     signIn?: AppOptions["signIn"];
@@ -75,6 +76,7 @@ export async function startApp(
   const app = await start({
     databaseUrl,
     databaseReplicationUrl: options.databaseReplicationUrl,
+    databasePoolUrl: options.databasePoolUrl ?? poolUrlOf(databaseUrl),
     secretKey,
     role: options.role ?? "all",
     host: "127.0.0.1",
@@ -131,6 +133,12 @@ export async function startApp(
       await app.close();
     },
   };
+}
+
+/** The pooler in front of a shared server, in a run with BEHIND_POOLER. */
+export function poolUrlOf(url: string): string | undefined {
+  const { host } = new URL(url);
+  return Object.entries(inject("poolUrls")).find(([server]) => new URL(server).host === host)?.[1];
 }
 
 /** What is stored to be shown to people later: failures, inputs and results. Nothing where home is away. */

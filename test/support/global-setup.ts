@@ -31,6 +31,8 @@ declare module "vitest" {
     serverUrls: Record<(typeof SERVERS)[number], string>;
     /** A folder for whatever a test leaves on disk; it goes, with the servers that run in it, when the run ends. */
     runFolder: string;
+    /** The pooler in front of a shared server, by the server's URL; only when BEHIND_POOLER is set. */
+    poolUrls: Record<string, string>;
   }
 }
 
@@ -59,7 +61,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const url = (name: string) => clusters.flatMap(({ servers }) => servers.get(name)?.url() ?? [])[0] ?? "";
   project.provide("serverUrls", { home: url("home"), eu: url("eu"), us: url("us") });
   project.provide("runFolder", runFolder);
+  const poolers = process.env["BEHIND_POOLER"] === undefined ? [] : await startPoolers(runFolder, SERVERS.map(url));
+  project.provide("poolUrls", Object.fromEntries(poolers.map(({ serverUrl, pooler }) => [serverUrl, pooler.url])));
   return async () => {
+    for (const { pooler } of poolers) await pooler.kill();
     for (const cluster of clusters) await cluster.stop();
     const leaks = findLeaks(runFolder);
     await endReaper();
@@ -68,6 +73,22 @@ export default async function setup(project: TestProject): Promise<() => Promise
     process.exitCode = 1;
     throw new Error(`Secrets were said during the run:\n${leaks.slice(0, 20).join("\n")}`);
   };
+}
+
+/** With BEHIND_POOLER=1 the whole suite's API goes through PgBouncer, which signs people in by what the servers know. */
+async function startPoolers(runFolder: string, serverUrls: readonly string[]) {
+  // Without PgBouncer it cannot even be loaded.
+  const { startPgBouncer } = await import("./pgbouncer.ts");
+  return Promise.all(
+    serverUrls.map(async (serverUrl) => {
+      const folder = mkdtempSync(join(runFolder, "pooler-"));
+      chmodSync(folder, 0o711);
+      const asking = { auth_user: "postgres", auth_query: "select usename, passwd from pg_shadow where usename = $1" };
+      const pooler = await startPgBouncer(serverUrl, asking, folder);
+      await pooler.letIn({ postgres: decodeURIComponent(new URL(serverUrl).password) });
+      return { serverUrl, pooler };
+    }),
+  );
 }
 
 /**

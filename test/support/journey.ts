@@ -1,6 +1,6 @@
 /** The steps that most tests begin with. */
 import { waitFor } from "../../src/kernel/wait.ts";
-import type { TestApp } from "./app.ts";
+import { poolUrlOf, type TestApp } from "./app.ts";
 
 let count = 0;
 
@@ -23,9 +23,14 @@ export async function addMember(app: TestApp, organizationId: string, userId: st
   });
 }
 
-export async function registerRegion(app: TestApp, key: string, connectionUrl: string): Promise<void> {
+export async function registerRegion(
+  app: TestApp,
+  key: string,
+  connectionUrl: string,
+  poolUrl = poolUrlOf(connectionUrl),
+): Promise<void> {
   await app.ask("mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }", {
-    input: { key, name: `Region ${key}`, connectionUrl },
+    input: { key, name: `Region ${key}`, connectionUrl, ...(poolUrl !== undefined && { poolUrl }) },
   });
 }
 

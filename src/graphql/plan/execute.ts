@@ -8,6 +8,7 @@ import {
   type GraphQLError,
   locatedError,
 } from "graphql";
+import { isUuid, placementNumberOf } from "#kernel/ids";
 import { type GraphQLContext, JsonText } from "#graphql/context";
 import { type PlannedField, planOf, type Run } from "#graphql/plan/plan";
 
@@ -29,6 +30,8 @@ export async function executePlanned(args: ExecutionArgs): Promise<ExecutionResu
     if (run === undefined) return undefined;
     runs.push(run);
   }
+  // Many resources of one place are one statement, too, in the ordinary way.
+  if (new Set(runs.map(({ id }) => placeOf(id))).size < runs.length) return undefined;
   const context = args.contextValue as GraphQLContext;
   const answers = await Promise.all(runs.map((run, index) => answer(run, plan.fields[index] as PlannedField, context)));
   if (answers.includes(undefined)) return undefined;
@@ -47,13 +50,18 @@ export async function executePlanned(args: ExecutionArgs): Promise<ExecutionResu
   return errors.length === 0 ? { data } : { errors, data };
 }
 
+/** Where the id says that its row is; what is no id is nowhere, each by itself. */
+function placeOf(id: string): number | string {
+  return isUuid(id) ? placementNumberOf(id) : id;
+}
+
 async function answer(
   run: Run,
   { name, nodes }: PlannedField,
   context: GraphQLContext,
 ): Promise<string | GraphQLError | undefined> {
   try {
-    return await run(context);
+    return await run.answer(context);
   } catch (error) {
     return locatedError(error, nodes, [name]);
   }

@@ -31,7 +31,11 @@ import { collect, type Fragments, NotPlanned } from "#graphql/plan/selections";
  * Answers a root field with JSON text. Made for each run; undefined: the values that came with the operation take it the
  * ordinary way. The text is undefined where only the answer shows that.
  */
-export type Run = (context: GraphQLContext) => Promise<string | undefined>;
+export type Run = {
+  /** The id of what it is about, which says where that is. */
+  id: string;
+  answer: (context: GraphQLContext) => Promise<string | undefined>;
+};
 export type PlannedField = {
   /** Its name in the answer. */
   name: string;
@@ -105,7 +109,8 @@ function planResource(
   const resolve = withPolicy("Query", "resource", run);
   return (variables) => {
     const pages = pagesOf.map((read) => pageOf(read(variables)));
-    return pages.includes(undefined) ? undefined : running(resolve, { ...argumentsOf(variables), pages });
+    const args = argumentsOf(variables) as { id: string };
+    return pages.includes(undefined) ? undefined : running(args.id, resolve, { ...args, pages });
   };
 }
 
@@ -129,7 +134,7 @@ function planCreateComment(
     const args = argumentsOf(variables) as { input: NewComment };
     // At home everybody is known by name, and by address to some.
     const isRouted = isTenants(args.input.resourceId);
-    return isRouted ? running(resolve, args) : undefined;
+    return isRouted ? running(args.input.resourceId, resolve, args) : undefined;
   };
 }
 
@@ -137,8 +142,11 @@ function isTenants(id: string): boolean {
   return /^[0-9a-f-]{36}$/i.test(id) && placementNumberOf(id) !== HOME_NUMBER;
 }
 
-function running(resolve: Resolver, args: object): Run {
-  return (context) => resolve(undefined, args, context, undefined as never) as Promise<string | undefined>;
+function running(id: string, resolve: Resolver, args: object): Run {
+  return {
+    id,
+    answer: (context) => resolve(undefined, args, context, undefined as never) as Promise<string | undefined>,
+  };
 }
 
 type ReadArguments = (variables: VariableValues) => Record<string, unknown>;
