@@ -1,7 +1,8 @@
 import type { Actor } from "#auth/actor";
 import { dropApiRole } from "#directory/api-role";
 import { authorizeOperator } from "#auth/policy";
-import { forgetRegion, getRegion, markRetired, type Region, regionServer } from "#directory/regions";
+import { getRegion, type Region, regionServer } from "#directory/regions";
+import { forgetRegion, markRetired } from "#directory/retired-regions";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { onRegion, requestOperation, requesterOf } from "#operations/operation";
 import type { OperationRun } from "#operations/operation-run";
