@@ -28,6 +28,13 @@ describe("development", () => {
   });
 });
 
+test("a pooler is in front of a server that is named too", () => {
+  const DATABASE_POOL_URL = "postgres://pooler:6432";
+  expect(() => readConfig({ DATABASE_POOL_URL })).toThrow("DATABASE_URL");
+  const given = { DATABASE_URL: "postgres://u@h/d", TENANTRY_SECRET_KEY: "x", DATABASE_POOL_URL };
+  expect(readConfig(given).databasePoolUrl).toBe(DATABASE_POOL_URL);
+});
+
 describe("bearer", () => {
   test("listens anywhere, with keys only unless an issuer is named", () => {
     const { host, signIn } = readConfig({ ...BEARER, HOST: "0.0.0.0" });
@@ -113,4 +120,18 @@ describe("limits", () => {
 test("previous keys are a list", () => {
   expect(readConfig({ TENANTRY_SECRET_KEY_PREVIOUS: " a, b," }).previousSecretKeys).toEqual(["a", "b"]);
   expect(readConfig({}).previousSecretKeys).toEqual([]);
+});
+
+describe("home's other address", () => {
+  const home = { DATABASE_URL: "postgres://a@h/tenantry", TENANTRY_SECRET_KEY: "key" };
+
+  test("is none when left out or empty", () => {
+    expect(readConfig({ ...home, DATABASE_REPLICATION_URL: "" }).databaseReplicationUrl).toBeUndefined();
+  });
+
+  test("is read beside DATABASE_URL, and refused without it", () => {
+    const other = { DATABASE_REPLICATION_URL: "postgres://a@private/tenantry" };
+    expect(readConfig({ ...home, ...other }).databaseReplicationUrl).toBe(other.DATABASE_REPLICATION_URL);
+    expect(() => readConfig(other)).toThrow("another way to DATABASE_URL");
+  });
 });

@@ -1,8 +1,12 @@
 /** Home and a region behind PgBouncer in transaction mode, as it comes with Debian: docs/POSTGRES.md, "Behind a pooler". */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPERATOR } from "#auth/actor";
-import { checkRegion, getRegion } from "#directory/regions";
+import { checkRegion } from "#directory/probe-regions";
+import { getRegion } from "#directory/regions";
 import { parsePoolUrl, parseServerUrl } from "#postgres/connection-url";
 import { Pools } from "#postgres/pools";
 import { sql, startApp, type TestApp } from "../support/app.ts";
@@ -71,7 +75,14 @@ const RESOURCE = `query ($id: ID!) { resource(id: $id) {
   name organization { name } comments { edges { node { body author { name } } } } } }`;
 const RESOURCES = "query ($id: ID) { resources(organizationId: $id, first: 50) { edges { node { id name } } } }";
 
-type Content = { organization: string; user: string; resource: string; marker: string; database: string };
+type Content = {
+  organization: string;
+  user: string;
+  resource: string;
+  marker: string;
+  placement: string;
+  database: string;
+};
 
 async function makeContent(marker: string, isolation: "DEDICATED" | "SHARED"): Promise<Content> {
   const user = await createUser(app, marker);
@@ -81,7 +92,7 @@ async function makeContent(marker: string, isolation: "DEDICATED" | "SHARED"): P
   expect(granted).toMatchObject({ state: "ACTIVE", failure: null });
   const resource = await createResource(app, { name: marker, organizationId: organization, regionKey: "eu" }, user);
   await comment(app, resource, user, `${marker} writes`);
-  return { organization, user, resource, marker, database: granted.database };
+  return { organization, user, resource, marker, placement: granted.id, database: granted.database };
 }
 
 /** The API's connections to a server's database, by process id. */
@@ -219,7 +230,7 @@ test("an operation that is over ends its SQL on the server, and no other's", asy
     (
       await sql(
         regionServer.url(database),
-        "select from pg_stat_activity where datname = $1 and state = 'active' and query like '/* tenantry: comments.list */%'",
+        "select from pg_stat_activity where datname = $1 and state = 'active' and query like '/* tenantry: resources.text */%'",
         [database],
       )
     ).length;
@@ -254,6 +265,17 @@ test("links are parked and woken", async () => {
     "Woken",
   ]);
   expect(await eventually(async () => (await enabled()).length === 0)).toBe(true);
+});
+
+test("a database to which the pooler holds connections is dropped when its placement is revoked", async () => {
+  const { placement, marker, database, user, resource } = await makeContent("Gone", "DEDICATED");
+  expect((await apiConnections(regionServer, database)).length).toBeGreaterThan(0);
+  await app.ask("mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }", {
+    input: { placementId: placement, confirm: marker, skipGrace: true },
+  });
+  const left = () => sql(regionServer.url("postgres"), "select from pg_database where datname = $1", [database]);
+  expect(await eventually(async () => (await left()).length === 0, 20_000)).toBe(true);
+  expect((await app.refuse(RESOURCE, { id: resource }, user)).code).toBe("NOT_FOUND");
 });
 
 test("the audit log has what was done, content in the region and the rest at home", async () => {
@@ -366,6 +388,25 @@ test("region check tells of the pooler, and what is wrong with it", async () => 
   });
   await regionPooler.start();
 });
+
+test("the command line gives a region another pooler, none, and says what is there", async () => {
+  const program = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
+  const env = {
+    PATH: process.env["PATH"],
+    DATABASE_URL: app.databaseUrl,
+    DATABASE_POOL_URL: homePooler.url,
+    TENANTRY_SECRET_KEY: app.secretKey,
+  };
+  const tenantry = async (...args: string[]) =>
+    (await promisify(execFile)(process.execPath, [program, "region", ...args], { env })).stdout;
+  await tenantry("update", "eu", "--no-pool-url");
+  expect((await getRegion(app.services, "eu")).poolUrl).toBeNull();
+  expect(await tenantry("check", "eu")).not.toContain("Pooler");
+  await tenantry("update", "eu", "--pool-url", regionPooler.url);
+  expect(await tenantry("check", "eu")).toContain("leads to this server, prepared statements off");
+  const { pooler } = JSON.parse(await tenantry("check", "eu", "--json")) as { pooler: object };
+  expect(pooler).toMatchObject({ host: "127.0.0.1", preparedStatements: false, obstacle: null });
+}, 60_000);
 
 test("prepared statements are used where they are carried, and the pooler can be taken away again", async () => {
   const update = "mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { server { poolUrl } } }";

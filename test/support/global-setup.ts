@@ -83,8 +83,13 @@ async function startPoolers(runFolder: string, serverUrls: readonly string[]) {
     serverUrls.map(async (serverUrl) => {
       const folder = mkdtempSync(join(runFolder, "pooler-"));
       chmodSync(folder, 0o711);
-      const asking = { auth_user: "postgres", auth_query: "select usename, passwd from pg_shadow where usename = $1" };
-      const pooler = await startPgBouncer(serverUrl, asking, folder);
+      const settings = {
+        auth_user: "postgres",
+        auth_query: "select usename, passwd from pg_shadow where usename = $1",
+        // Some tests hold many connections up with locks.
+        default_pool_size: "20",
+      };
+      const pooler = await startPgBouncer(serverUrl, settings, folder);
       await pooler.letIn({ postgres: decodeURIComponent(new URL(serverUrl).password) });
       return { serverUrl, pooler };
     }),
