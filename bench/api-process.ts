@@ -16,6 +16,7 @@ export async function startApiProcess(
     stdio: ["ignore", "ignore", "inherit"],
     env: {
       PATH: process.env["PATH"],
+      NODE_ENV: "production",
       PORT: String(port),
       DATABASE_URL: connection.databaseUrl,
       TENANTRY_SECRET_KEY: connection.secretKey,

@@ -1,7 +1,7 @@
 /** The servers that are measured beside each other: how each is started, asked, and understood. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ended, startApiProcess } from "./api-process.ts";
@@ -42,7 +42,14 @@ export type Contestant = {
   stop: () => Promise<void>;
 };
 
-export const CONTESTANTS = ["bare", "tenantry", "postgraphile", "apollo-dataloader", "apollo-drizzle"] as const;
+export const CONTESTANTS = [
+  "bare",
+  "tenantry",
+  "postgraphile",
+  "apollo-dataloader",
+  "apollo-drizzle",
+  "apollo-prisma",
+] as const;
 export type ContestantKey = (typeof CONTESTANTS)[number];
 
 /** Limits that are on, and out of reach: they are part of the work, refusals are not. */
@@ -68,6 +75,8 @@ export function startContestant(key: ContestantKey, where: Where): Promise<Conte
       return startApollo(key, "Apollo Server 5, DataLoader", where.tenantUrl);
     case "apollo-drizzle":
       return startApollo(key, "Apollo Server 5, Drizzle", where.tenantUrl);
+    case "apollo-prisma":
+      return startApollo(key, "Apollo Server 5, Prisma 7", where.tenantUrl);
     default:
       throw new Error(`there is no contestant ${String(key satisfies never)}`);
   }
@@ -75,12 +84,35 @@ export function startContestant(key: ContestantKey, where: Where): Promise<Conte
 
 const FOLDER = "bench/contestants";
 
-/** Installs what the contestants need beside the product's own dependencies, when it is not there. */
+/** Installs what the contestants need beside the product's own dependencies, when it is not there as the lockfile says. */
 export function installContestants(): void {
-  if (existsSync(join(FOLDER, "node_modules", "postgraphile"))) return;
-  const given = ["pnpm@12", "install", "--dir", FOLDER, "--ignore-workspace", "--ignore-scripts", "--frozen-lockfile"];
-  const { status } = spawnSync("npx", ["--yes", ...given], { stdio: ["ignore", "inherit", "inherit"] });
-  if (status !== 0) throw new Error(`the contestants could not be installed (npx ${given.join(" ")})`);
+  const installed = join(FOLDER, "node_modules", ".pnpm", "lock.yaml");
+  if (!existsSync(installed) || !readFileSync(installed).equals(readFileSync(join(FOLDER, "pnpm-lock.yaml"))))
+    run("npx", [
+      "--yes",
+      "pnpm@12",
+      "install",
+      "--dir",
+      FOLDER,
+      "--ignore-workspace",
+      "--ignore-scripts",
+      "--frozen-lockfile",
+    ]);
+  // Generating uses no engine. With one named, whichever, Prisma does not download its own first.
+  run(process.execPath, ["node_modules/prisma/build/index.js", "generate"], FOLDER, {
+    PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+    CHECKPOINT_DISABLE: "1",
+  });
+}
+
+/** Its output goes to standard error. */
+function run(command: string, given: readonly string[], cwd = ".", variables: Record<string, string> = {}): void {
+  const { status } = spawnSync(command, given, {
+    cwd,
+    stdio: ["ignore", process.stderr, "inherit"],
+    env: { ...process.env, ...variables },
+  });
+  if (status !== 0) throw new Error(`failed: ${command} ${given.join(" ")}`);
 }
 
 /** Runs a server of the folder and reads the line that it prints when it listens. */
@@ -174,7 +206,7 @@ export async function startTenantry(connection: Where["connection"], processes =
 }
 
 async function startApollo(
-  key: "apollo-dataloader" | "apollo-drizzle",
+  key: "apollo-dataloader" | "apollo-drizzle" | "apollo-prisma",
   name: string,
   tenantUrl: string,
 ): Promise<Contestant> {
