@@ -1,7 +1,7 @@
 /** Reads and writes at 32 connections, beside the other contestants, interleaved: rounds in alternating order, medians. */
 import { deepStrictEqual } from "node:assert";
 import type { Bar, Part } from "./bars.ts";
-import { type Contestant, type ContestantKey, startContestant, startTenantry, type Where } from "./contestants.ts";
+import { type Contestant, type ContestantKey, startContestant, type Where } from "./contestants.ts";
 import type { Sent } from "./load.ts";
 import { type Measured, measure, middle } from "./measure.ts";
 import { shuffled } from "./statistics.ts";
@@ -12,7 +12,7 @@ export type Kind = "read" | "write";
 export type Rounds = { rounds: number; seconds: number };
 
 const CONNECTIONS = 32;
-const READ_IDS = 2_000;
+export const READ_IDS = 2_000;
 const COMPARED = 20;
 const WARM_UP_SECONDS = 3;
 
@@ -43,7 +43,7 @@ async function compare(contestants: readonly Contestant[], targets: readonly Tar
 }
 
 /** Medians by kind and contestant. */
-async function interleave(
+export async function interleave(
   contestants: readonly Contestant[],
   targets: readonly Target[],
   { kinds, rounds, seconds }: { kinds: readonly Kind[] } & Rounds,
@@ -150,33 +150,4 @@ function barsOf(kind: Kind, ours: Measured, of: (key: ContestantKey) => Measured
         bars.push({ what: `reads per second, to ${name}`, measured: ours.perSecond / other.perSecond, least });
     }
   return bars;
-}
-
-/** Reads from one process and from two, which share home and nothing else. Whoever asks and PostgreSQL share the machine with them. */
-export async function measureScaleOut(where: Where & { targets: readonly Target[] }, options: Rounds): Promise<Part> {
-  const targets = shuffled(where.targets, 7).slice(0, READ_IDS);
-  const contestants: Contestant[] = [];
-  try {
-    for (const processes of [1, 2])
-      contestants.push({
-        ...(await startTenantry(where.connection, processes)),
-        name: `Tenantry, ${processes} ${processes === 1 ? "process" : "processes"}`,
-      });
-    const medians = await interleave(contestants, targets, { ...options, kinds: ["read"] });
-    const [one, two] = [...(medians.get("read") ?? [])];
-    if (one === undefined || two === undefined) throw new Error("nothing was measured");
-    const head = ["", "per s", "ratio", "p50 ms", "p99 ms", "CPU ms", "MB"];
-    const rows = [one, two].map(([{ name }, measured]) => [
-      name,
-      digits(measured.perSecond),
-      ratio(measured.perSecond, one[1].perSecond),
-      digits(measured.p50),
-      digits(measured.p99),
-      digits(measured.cpuMs),
-      digits(measured.memory / 2 ** 20),
-    ]);
-    return { title: "Scale out", text: table(head, rows), bars: [] };
-  } finally {
-    for (const { stop } of contestants) await stop();
-  }
 }

@@ -1,0 +1,57 @@
+/** One operation that reads from several tenant databases, beside a bare `Promise.all` over as many pools. */
+import type { Part } from "./bars.ts";
+import { startTenantry } from "./contestants.ts";
+import { type Measured, measure, middle } from "./measure.ts";
+import { digits, ratio, table } from "./table.ts";
+import { asksBare, asksTenantry, type Tenants } from "./tenants.ts";
+
+const FANNED_OUT = 8;
+/** Operations at once: one, as a single caller has it, and as many as the bare server has cores and pools for. */
+const CONNECTIONS = [1, 4];
+const WARM_UP_SECONDS = 2;
+const MOST = 1.25;
+
+export async function measureFanOut(
+  { connection, tenants, operatorKey, startBare }: Tenants,
+  { rounds, seconds }: { rounds: number; seconds: number },
+): Promise<Part> {
+  await using stack = new AsyncDisposableStack();
+  const bare = await startBare();
+  stack.defer(bare.stop);
+  const ours = await startTenantry(connection);
+  stack.defer(ours.stop);
+  const eight = tenants.slice(0, FANNED_OUT);
+  const contestants = [
+    { name: "bare `Promise.all`", ports: [bare.port], pids: [bare.pid], requests: [asksBare(eight, false)] },
+    { name: "Tenantry", ports: ours.ports, pids: ours.pids, requests: [asksTenantry(eight, operatorKey)] },
+  ];
+  const part: Part = { title: `Fan-out over ${eight.length} databases`, text: "", bars: [] };
+  const rows: string[][] = [];
+  for (const connections of CONNECTIONS) {
+    const each = contestants.map((contestant) => ({ ...contestant, results: [] as Measured[] }));
+    // The first round warms up.
+    for (let round = -1; round < rounds; round += 1)
+      for (const { name, ports, pids, requests, results } of round % 2 === 0 ? each : each.toReversed()) {
+        const order = { ports, connections, seconds: round < 0 ? WARM_UP_SECONDS : seconds, requests };
+        const measured = await measure(`fan-out, ${name}`, order, pids);
+        if (round >= 0) results.push(measured);
+      }
+    const medians = each.map(({ name, results }) => ({ name, ...middle(results) }));
+    const [base, other] = medians;
+    if (base === undefined || other === undefined) throw new Error("nothing was measured");
+    for (const one of medians)
+      rows.push([
+        `${one.name}, ${connections} at once`,
+        digits(one.perSecond),
+        digits(one.p50),
+        ratio(one.p50, base.p50),
+        digits(one.p99),
+        ratio(one.p99, base.p99),
+        digits(one.cpuMs),
+      ]);
+    const what = `fan-out over ${eight.length} databases, p50, ${connections} at once, to bare`;
+    part.bars.push({ what, measured: other.p50 / base.p50, most: MOST });
+  }
+  part.text = table(["", "per s", "p50 ms", "to bare", "p99 ms", "to bare", "CPU ms"], rows);
+  return part;
+}

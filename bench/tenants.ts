@@ -1,0 +1,145 @@
+/** Many dedicated tenant databases on one region's server, made by grants, with something to read in each. */
+import { OPERATOR } from "../src/auth/actor.ts";
+import { createApiKey } from "../src/auth/api-keys.ts";
+import { registerRegion } from "../src/directory/regions.ts";
+import { newRoutedId } from "../src/kernel/ids.ts";
+import { type App, startApp } from "../src/main.ts";
+import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
+import type { Services } from "../src/operations/services.ts";
+import { ended } from "./api-process.ts";
+import { startServer } from "./contestants.ts";
+import type { Sent } from "./load.ts";
+import { type BenchServers, connected, sql, startServers } from "./servers.ts";
+
+const CONCURRENT_GRANTS = 4;
+const POOL_SIZE = 2;
+
+export type Tenant = { database: string; resourceId: string; key: string };
+/** `bareUrl` is for whoever starts the bare server; `operatorKey` signs in for all tenants. */
+export type Tenants = {
+  servers: BenchServers;
+  connection: { databaseUrl: string; secretKey: string };
+  tenants: Tenant[];
+  operatorKey: string;
+  startBare: () => Promise<{ port: number; pid: number; stop: () => Promise<void> }>;
+  stop: () => Promise<void>;
+};
+
+/** Starts servers and a worker and makes `size` databases. */
+export async function furnishTenants(size: number): Promise<Tenants> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const room = String(size + 100);
+    const servers = await startServers({
+      fsync: false,
+      settings: {
+        max_replication_slots: room,
+        max_active_replication_origins: room,
+        // Too many connections are to be counted, not refused.
+        max_connections: String(size + 200),
+      },
+    });
+    stack.defer(servers.stop);
+    await sql(servers.home.url("postgres"), "create database bench_home");
+    const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
+    const granting = await startWorker(connection);
+    const tenants = await makeTenants(granting.services, servers, size).finally(() => granting.close());
+    // Another one, without the connections that the grants have left.
+    const worker = await startWorker(connection);
+    stack.defer(() => worker.close());
+    const operator = { name: "Bench", organizationId: null, role: null, expiresInDays: 1 };
+    const { secret } = await createApiKey(worker.services, OPERATOR, operator);
+    const startBare = async () => {
+      const { port, pid, child } = await startServer("bare-many.ts", [
+        servers.region.url("postgres"),
+        String(POOL_SIZE),
+      ]);
+      return { port, pid, stop: () => ended(child) };
+    };
+    const all = stack.move();
+    return { servers, connection, tenants, operatorKey: secret, startBare, stop: () => all.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+function startWorker(connection: Tenants["connection"]): Promise<App> {
+  const quiet = { host: "127.0.0.1", port: 0, logLevel: "error", prettyLogs: false } as const;
+  return startApp({ ...connection, ...quiet, role: "worker" });
+}
+
+async function makeTenants(services: Services, servers: BenchServers, size: number): Promise<Tenant[]> {
+  const home = servers.home.url("bench_home");
+  await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl: servers.region.url() });
+  const organizations = await sql<{ id: string }>(
+    home,
+    `with organization as (
+       insert into tenantry.organizations (id, name)
+       select gen_random_uuid(), 'Organization ' || i from generate_series(1, $1) i returning id
+     ), member as (
+       insert into tenantry.users (id, name, email) select id, 'Member', id || '@example.com' from organization returning id
+     ) select id from organization`,
+    [size],
+  );
+  await sql(
+    home,
+    "insert into tenantry.memberships (organization_id, user_id, role) select id, id, 'MEMBER' from tenantry.organizations",
+  );
+  const tenants: Tenant[] = [];
+  const queue = organizations.map(({ id }) => id);
+  const granter = async () => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      tenants.push(await makeTenant(services, servers, next));
+      if (tenants.length % 100 === 0) process.stderr.write(`${tenants.length} tenant databases\n`);
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENT_GRANTS }, granter));
+  return tenants;
+}
+
+/** A database with one resource and 30 comments. */
+async function makeTenant(services: Services, servers: BenchServers, organizationId: string): Promise<Tenant> {
+  const input = { organizationId, regionKey: "bench", isolation: "DEDICATED" } as const;
+  let placement = await grantRegionAccess(services, OPERATOR, input);
+  // It returns after 5 s with the state reached; the same placement when called again.
+  for (let again = 0; placement.state === "PROVISIONING" && again < 12; again += 1)
+    placement = await grantRegionAccess(services, OPERATOR, input);
+  if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}: ${placement.failure}`);
+  const { database, databaseId, number } = placement;
+  const resourceId = newRoutedId(number);
+  await connected(servers.region.url(database), async (client) => {
+    await client.query(
+      `insert into tenantry.resources (database_id, id, organization_id, name) values ($1, $2, $3, 'A resource')`,
+      [databaseId, resourceId, organizationId],
+    );
+    await client.query(
+      `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+       select id, $1, $2, $3, $2, left(repeat('A note about what was seen today. ', 4), 115) from unnest($4::uuid[]) as c (id)`,
+      [databaseId, organizationId, resourceId, Array.from({ length: 30 }, () => newRoutedId(number))],
+    );
+  });
+  const options = { name: "Bench", organizationId, role: "MEMBER", expiresInDays: 1 } as const;
+  const { secret } = await createApiKey(services, OPERATOR, options);
+  return { database, resourceId, key: secret };
+}
+
+const CONTENT = "id name comments(first: 20) { edges { node { id body author { name } } } }";
+const JSON_HEADERS = { "content-type": "application/json" };
+
+/** One operation that reads the resources of these tenants. */
+export function asksTenantry(tenants: readonly Tenant[], key: string): Sent {
+  const fields = tenants.map((_, index) => `r${index}: resource(id: $id${index}) { ${CONTENT} }`);
+  const variables = Object.fromEntries(tenants.map(({ resourceId }, index) => [`id${index}`, resourceId]));
+  const query = `query (${tenants.map((_, index) => `$id${index}: ID!`).join()}) { ${fields.join(" ")} }`;
+  return {
+    path: "/graphql",
+    headers: { ...JSON_HEADERS, authorization: `Bearer ${key}` },
+    body: JSON.stringify({ query, variables }),
+  };
+}
+
+export function asksBare(tenants: readonly Tenant[], cold: boolean): Sent {
+  const asked = tenants.map(({ database, resourceId }) => ({ database, id: resourceId }));
+  return { path: "/", headers: JSON_HEADERS, body: JSON.stringify({ asked, cold }) };
+}
