@@ -186,9 +186,14 @@ async function startBare(tenantUrl: string): Promise<Contestant> {
   };
 }
 
-/** `processes`: how many share the connections. */
-export async function startTenantry(connection: Where["connection"], processes = 1): Promise<Contestant> {
-  const started = await Promise.all(Array.from({ length: processes }, () => startApiProcess(connection, OUT_OF_REACH)));
+/** `processes`: how many share the connections; `variables`: of their environment. */
+export async function startTenantry(
+  connection: Where["connection"],
+  { processes = 1, variables = {} }: { processes?: number; variables?: Record<string, string> } = {},
+): Promise<Contestant> {
+  const started = await Promise.all(
+    Array.from({ length: processes }, () => startApiProcess(connection, { ...OUT_OF_REACH, ...variables })),
+  );
   const authorized = (key: string, body: object) => sent("/graphql", body, { authorization: `Bearer ${key}` });
   return {
     ...alike,

@@ -13,7 +13,7 @@ export async function measureScaleOut(where: Where & { targets: readonly Target[
   try {
     for (const processes of [1, 2])
       contestants.push({
-        ...(await startTenantry(where.connection, processes)),
+        ...(await startTenantry(where.connection, { processes })),
         name: `Tenantry, ${processes} ${processes === 1 ? "process" : "processes"}`,
       });
     const medians = await interleave(contestants, targets, { ...options, kinds: ["read"] });

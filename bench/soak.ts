@@ -1,14 +1,14 @@
 /**
  * Mixed load on one API process for some minutes: reads, writes, lists, bad queries, refused sign-ins, requests that their sender gives
- * up. Samples memory, open files and server connections, and says whether the last third is as the first. `--minutes=10`, `--write` puts
+ * up. Samples memory, the heap after a collection, open files and server connections, and says whether the last third is as the first. `--minutes=10`, `--write` puts
  * the result into RESULTS.md.
  */
 import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { OPERATOR } from "../src/auth/actor.ts";
-import { createApiKey } from "../src/auth/api-keys.ts";
 import { startApp } from "../src/main.ts";
+import { freePort } from "./api-process.ts";
 import { startTenantry } from "./contestants.ts";
+import { inspect } from "./heap.ts";
 import type { Sent } from "./load.ts";
 import { describeMachine } from "./machine.ts";
 import { usage } from "./measure.ts";
@@ -66,9 +66,11 @@ const { targets } = await furnish(worker.services, {
   regionUrl: (name) => servers.region.url(name),
 });
 const chosen = shuffled(targets, 11).slice(0, 2_000);
-const operator = { name: "Soak", organizationId: null, role: null, expiresInDays: 1 };
-const { secret: operatorKey } = await createApiKey(worker.services, OPERATOR, operator);
-const api = await startTenantry(connection);
+const inspectorPort = await freePort();
+const api = await startTenantry(connection, {
+  variables: { NODE_OPTIONS: `--inspect=127.0.0.1:${inspectorPort}` },
+});
+const heap = await inspect(inspectorPort);
 const [port, pid] = [api.ports[0] ?? 0, api.pids[0] ?? 0];
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -91,8 +93,10 @@ async function ask(kind: Kind, number: number): Promise<string> {
   if (target === undefined) throw new Error("there is nothing to ask for");
   const read = api.read(target);
   const as = (query: string): Sent => ({ ...read, body: JSON.stringify({ query }) });
-  const outcome = ({ status, answer }: { status: number; answer: string }) =>
-    `${kind}: ${status}${status === 200 && answer.includes('"errors"') ? " with errors" : ""}`;
+  const outcome = ({ status, answer }: { status: number; answer: string }) => {
+    const code = /"errors".*?"code":"(\w+)"/s.exec(answer)?.[1];
+    return `${kind}: ${status}${code === undefined ? "" : ` ${code}`}`;
+  };
   switch (kind) {
     case "read":
       return outcome(await send(read));
@@ -114,8 +118,6 @@ async function ask(kind: Kind, number: number): Promise<string> {
 }
 
 async function sample(): Promise<Sample> {
-  const headers = { authorization: `Bearer ${operatorKey}` };
-  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).text();
   const counted = await Promise.all(
     [servers.home, servers.region].map((server) =>
       sql<{ n: number }>(
@@ -125,8 +127,9 @@ async function sample(): Promise<Sample> {
     ),
   );
   return {
+    // Before the collection, which gives memory back.
     memory: usage([pid]).memory / 2 ** 20,
-    heap: Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(metrics)?.[1]) / 2 ** 20,
+    heap: (await heap.usedBytes()) / 2 ** 20,
     files: readdirSync(`/proc/${pid}/fd`).length,
     connections: counted.reduce((sum, [row]) => sum + (row?.n ?? 0), 0),
   };
@@ -161,20 +164,22 @@ try {
   const [first, last] = [samples.slice(0, third), samples.slice(-third)];
   const figures: [keyof Sample, string][] = [
     ["memory", "resident memory, MB"],
-    ["heap", "heap in use, MB"],
+    ["heap", "heap after a collection, MB"],
     ["files", "open files and sockets"],
     ["connections", "connections at both servers, the worker's too"],
   ];
+  const growing: string[] = [];
   const rows = figures.map(([figure, name]) => {
     const [before, after] = [median(first.map((one) => one[figure])), median(last.map((one) => one[figure]))];
-    const flat = after <= before * MOST_GROWTH ? "flat" : "**grows**";
+    const isFlat = after <= before * MOST_GROWTH;
+    if (!isFlat) growing.push(name);
     return [
       name,
       digits(before),
       digits(after),
       ratio(after, before),
       digits(Math.max(...samples.map((one) => one[figure]))),
-      flat,
+      isFlat ? "flat" : "**grows**",
     ];
   });
   const outcomes = [...counts].toSorted(([a], [b]) => a.localeCompare(b)).map(([outcome, count]) => [outcome, count]);
@@ -183,11 +188,15 @@ try {
     `${describeMachine("18.4")}; ${(seconds / 60).toFixed(1)} minutes, ${turn} requests of ${CALLERS} callers`,
     table(["median of", "first third", "last third", "ratio", "most", ""], rows),
     table(["outcome", "requests"], outcomes),
-    failures.length === 0 ? "No request failed that should not have." : `Failed: ${failures.join(", ")}.`,
+    `Verdict: ${growing.length === 0 ? "flat" : `**${growing.join(", ")} grow**`}; ${
+      failures.length === 0 ? "no request failed that should not have" : `**failed: ${failures.join(", ")}**`
+    }.`,
   ].join("\n\n");
   process.stdout.write(`${text}\n`);
   if (flags.write) record("soak", text);
+  if (growing.length > 0 || failures.length > 0) process.exitCode = 1;
 } finally {
+  heap.close();
   await api.stop();
   await worker.close();
   await servers.stop();
