@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { waitFor } from "../src/kernel/wait.ts";
+import { atExit } from "./at-exit.ts";
 
 export type ApiProcess = { url: string; port: number; child: ChildProcess; stop: () => Promise<void> };
 
@@ -26,6 +27,7 @@ export async function startApiProcess(
       ...limits,
     },
   });
+  endsWithUs(child);
   const url = `http://127.0.0.1:${port}`;
   const isReady = () =>
     fetch(`${url}/health/ready`)
@@ -33,6 +35,14 @@ export async function startApiProcess(
       .catch(() => undefined);
   if ((await waitFor(isReady, { timeoutMs: 30_000 })) === undefined) throw new Error("the API did not start");
   return { url, port, child, stop: () => ended(child) };
+}
+
+/** Has a process ended when this one ends. */
+export function endsWithUs(child: ChildProcess): void {
+  child.once(
+    "exit",
+    atExit(() => void child.kill()),
+  );
 }
 
 /** Ends a process and waits for it. */

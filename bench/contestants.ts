@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { ended, startApiProcess } from "./api-process.ts";
+import { ended, endsWithUs, startApiProcess } from "./api-process.ts";
 import type { Sent } from "./load.ts";
 import type { Target } from "./workload.ts";
 
@@ -124,6 +124,7 @@ export async function startServer(
     stdio: ["ignore", "pipe", "inherit"],
     env: { PATH: process.env["PATH"], NODE_ENV: "production", GRAPHILE_ENV: "production" },
   });
+  endsWithUs(child);
   if (child.stdout === null || child.pid === undefined) throw new Error(`${file} did not start`);
   const [printed] = (await Promise.race([
     once(createInterface({ input: child.stdout }), "line"),

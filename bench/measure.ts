@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
+import { endsWithUs } from "./api-process.ts";
 import type { LoadOrder, LoadResult } from "./load.ts";
 import { median, percentile } from "./statistics.ts";
 
@@ -22,6 +23,7 @@ export type Measured = {
 /** Sends a load and returns what was measured by it. Throws when an answer failed. */
 export async function sendLoad(what: string, order: LoadOrder): Promise<LoadResult> {
   const load = spawn(process.execPath, ["bench/load.ts"], { stdio: ["pipe", "pipe", "inherit"] });
+  endsWithUs(load);
   load.stdin?.end(JSON.stringify(order));
   if (load.stdout === null) throw new Error("the load has no output");
   const printed = await text(load.stdout);

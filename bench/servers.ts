@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { startCluster } from "../src/embedded/cluster.ts";
+import { atExit } from "./at-exit.ts";
 
 export type BenchServer = {
   postmaster: number;
@@ -46,11 +47,17 @@ export async function startServers({ fsync, settings, binariesPackage }: ServerO
     postmaster: Number(readFileSync(join(dataDir, name, "postmaster.pid"), "utf8").split("\n")[0]),
     url: (database) => cluster.servers.get(name)?.url(database) ?? "",
   });
+  const [home, region] = [server("home"), server("region")];
+  const forget = atExit(() => {
+    for (const { postmaster } of [home, region]) process.kill(postmaster, "SIGQUIT");
+    rmSync(dataDir, { recursive: true, force: true, maxRetries: 10 });
+  });
   return {
-    home: server("home"),
-    region: server("region"),
+    home,
+    region,
     secretKey: cluster.secretKey,
     stop: async () => {
+      forget();
       await cluster.stop();
       rmSync(dataDir, { recursive: true, force: true });
     },

@@ -3,16 +3,21 @@ import { OPERATOR } from "../src/auth/actor.ts";
 import { createApiKey } from "../src/auth/api-keys.ts";
 import { registerRegion } from "../src/directory/regions.ts";
 import { newRoutedId } from "../src/kernel/ids.ts";
+import { waitFor } from "../src/kernel/wait.ts";
 import { type App, startApp } from "../src/main.ts";
-import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
+import type { ReplicationOptions } from "../src/operations/carry-replication.ts";
 import type { Services } from "../src/operations/services.ts";
+import { advanceSlots } from "./advance-slots.ts";
 import { ended } from "./api-process.ts";
 import { startServer } from "./contestants.ts";
+import { NO_SWEEP } from "./fleet.ts";
 import type { Sent } from "./load.ts";
-import { type BenchServers, connected, sql, startServers } from "./servers.ts";
+import { type BenchServer, type BenchServers, connected, sql, startServers } from "./servers.ts";
+import { grantUntilActive } from "./workload.ts";
 
 const CONCURRENT_GRANTS = 4;
 const POOL_SIZE = 2;
+const CARRIED_WITHIN_MS = 60_000;
 
 export type Tenant = { database: string; resourceId: string; key: string };
 /** `bareUrl` is for whoever starts the bare server; `operatorKey` signs in for all tenants. */
@@ -42,8 +47,11 @@ export async function furnishTenants(size: number): Promise<Tenants> {
     stack.defer(servers.stop);
     await sql(servers.home.url("postgres"), "create database bench_home");
     const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
-    const granting = await startWorker(connection);
+    // Each new database writes some MB that the slots of all others must pass: sweeping meanwhile would be quadratic.
+    const granting = await startWorker(connection, NO_SWEEP);
     const tenants = await makeTenants(granting.services, servers, size).finally(() => granting.close());
+    await untilIdle(servers);
+    for (const server of [servers.home, servers.region]) await advanceSlots(server);
     // Another one, without the connections that the grants have left.
     const worker = await startWorker(connection);
     stack.defer(() => worker.close());
@@ -64,9 +72,20 @@ export async function furnishTenants(size: number): Promise<Tenants> {
   }
 }
 
-function startWorker(connection: Tenants["connection"]): Promise<App> {
+function startWorker(connection: Tenants["connection"], replication: Partial<ReplicationOptions> = {}): Promise<App> {
   const quiet = { host: "127.0.0.1", port: 0, logLevel: "error", prettyLogs: false } as const;
-  return startApp({ ...connection, ...quiet, role: "worker" });
+  return startApp({ ...connection, ...quiet, role: "worker", replication });
+}
+
+/** Until nothing replicates. */
+async function untilIdle({ home, region }: BenchServers): Promise<void> {
+  const active = async (server: BenchServer) =>
+    (await sql(server.url("postgres"), "select from pg_replication_slots where active")).length;
+  const done = await waitFor(async () => ((await active(home)) + (await active(region)) === 0 ? true : undefined), {
+    timeoutMs: CARRIED_WITHIN_MS,
+    pauseMs: 100,
+  });
+  if (done === undefined) throw new Error("not everything was parked in time");
 }
 
 async function makeTenants(services: Services, servers: BenchServers, size: number): Promise<Tenant[]> {
@@ -100,13 +119,11 @@ async function makeTenants(services: Services, servers: BenchServers, size: numb
 
 /** A database with one resource and 30 comments. */
 async function makeTenant(services: Services, servers: BenchServers, organizationId: string): Promise<Tenant> {
-  const input = { organizationId, regionKey: "bench", isolation: "DEDICATED" } as const;
-  let placement = await grantRegionAccess(services, OPERATOR, input);
-  // It returns after 5 s with the state reached; the same placement when called again.
-  for (let again = 0; placement.state === "PROVISIONING" && again < 12; again += 1)
-    placement = await grantRegionAccess(services, OPERATOR, input);
-  if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}: ${placement.failure}`);
-  const { database, databaseId, number } = placement;
+  const { database, databaseId, number } = await grantUntilActive(services, {
+    organizationId,
+    regionKey: "bench",
+    isolation: "DEDICATED",
+  });
   const resourceId = newRoutedId(number);
   await connected(servers.region.url(database), async (client) => {
     await client.query(
@@ -119,6 +136,8 @@ async function makeTenant(services: Services, servers: BenchServers, organizatio
       [databaseId, organizationId, resourceId, Array.from({ length: 30 }, () => newRoutedId(number))],
     );
   });
+  const late = await services.nudges.carry([{ databaseId, direction: "catalog" }], CARRIED_WITHIN_MS);
+  if (late.length > 0) throw new Error("a new resource did not reach the catalog in time");
   const options = { name: "Bench", organizationId, role: "MEMBER", expiresInDays: 1 } as const;
   const { secret } = await createApiKey(services, OPERATOR, options);
   return { database, resourceId, key: secret };

@@ -29,12 +29,7 @@ export async function furnish(
   let database = "";
   for (let index = 0; index < WORKLOAD.organizations; index += 1) {
     const { id: organizationId } = await createOrganization(services, OPERATOR, { name: `Organization ${index}` });
-    const placement = await grantRegionAccess(services, OPERATOR, {
-      organizationId,
-      regionKey: "bench",
-      isolation: "SHARED",
-    });
-    if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}: ${placement.failure}`);
+    const placement = await grantUntilActive(services, { organizationId, regionKey: "bench", isolation: "SHARED" });
     database = placement.database;
     const options = { name: "Bench", organizationId, role: "MEMBER", expiresInDays: 1 } as const;
     const { secret } = await createApiKey(services, OPERATOR, options);
@@ -45,6 +40,18 @@ export async function furnish(
   const targets = await addContent(regionUrl(database), places);
   await untilCarried(homeUrl, regionUrl(database));
   return { targets, database };
+}
+
+/** A grant returns after 5 s with the state reached; the same placement when it is called again. */
+export async function grantUntilActive(
+  services: Services,
+  input: Parameters<typeof grantRegionAccess>[2],
+): ReturnType<typeof grantRegionAccess> {
+  let placement = await grantRegionAccess(services, OPERATOR, input);
+  for (let again = 0; placement.state === "PROVISIONING" && again < 12; again += 1)
+    placement = await grantRegionAccess(services, OPERATOR, input);
+  if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}: ${placement.failure}`);
+  return placement;
 }
 
 async function addUsers(homeUrl: string, places: readonly Place[]): Promise<void> {
