@@ -1,4 +1,4 @@
-/** A chart as SVG, readable on light and dark pages. */
+/** A chart as SVG. It paints its own ground: the page around it may be dark where the system is light. */
 import { digits } from "./table.ts";
 
 type Line = { kind: string; name: string; perSecond: number };
@@ -15,10 +15,12 @@ const STYLE = `
     text { font: 13px system-ui, sans-serif; fill: #1f2328 }
     .title { font-weight: 600; font-size: 15px }
     .kind { font-weight: 600 }
+    .ground { fill: #ffffff }
     .bar { fill: #8c959f }
     .own { fill: #0969da }
     @media (prefers-color-scheme: dark) {
       text { fill: #e6edf3 }
+      .ground { fill: #0d1117 }
       .bar { fill: #6e7681 }
       .own { fill: #4493f8 }
     }`;
@@ -46,6 +48,7 @@ export function drawBars(title: string, lines: readonly Line[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escape(title)}">
   <style>${STYLE}
   </style>
+  <rect class="ground" width="${WIDTH}" height="${height}" rx="6"/>
   <text class="title" x="12" y="24">${escape(title)}</text>
   ${parts.join("\n  ")}
 </svg>

@@ -28,26 +28,27 @@ export async function measureFanOut(
   const part: Part = { title: `Fan-out over ${eight.length} databases`, text: "", bars: [] };
   const rows: string[][] = [];
   for (const connections of CONNECTIONS) {
-    const each = contestants.map((contestant) => ({ ...contestant, results: [] as Measured[] }));
+    const each = contestants.map((contestant) => ({ contestant, results: [] as Measured[] }));
     // The first round warms up.
     for (let round = -1; round < rounds; round += 1)
-      for (const { name, ports, pids, requests, results } of round % 2 === 0 ? each : each.toReversed()) {
+      for (const { contestant, results } of round % 2 === 0 ? each : each.toReversed()) {
+        const { name, ports, pids, requests } = contestant;
         const order = { ports, connections, seconds: round < 0 ? WARM_UP_SECONDS : seconds, requests };
         const measured = await measure(`fan-out, ${name}`, order, pids);
         if (round >= 0) results.push(measured);
       }
-    const medians = each.map(({ name, results }) => ({ name, ...middle(results) }));
-    const [base, other] = medians;
+    const medians = each.map(({ contestant, results }) => ({ name: contestant.name, measured: middle(results) }));
+    const [base, other] = medians.map(({ measured }) => measured);
     if (base === undefined || other === undefined) throw new Error("nothing was measured");
-    for (const one of medians)
+    for (const { name, measured } of medians)
       rows.push([
-        `${one.name}, ${connections} at once`,
-        digits(one.perSecond),
-        digits(one.p50),
-        ratio(one.p50, base.p50),
-        digits(one.p99),
-        ratio(one.p99, base.p99),
-        digits(one.cpuMs),
+        `${name}, ${connections} at once`,
+        digits(measured.perSecond),
+        digits(measured.p50),
+        ratio(measured.p50, base.p50),
+        digits(measured.p99),
+        ratio(measured.p99, base.p99),
+        digits(measured.cpuMs),
       ]);
     const what = `fan-out over ${eight.length} databases, p50, ${connections} at once, to bare`;
     part.bars.push({ what, measured: other.p50 / base.p50, most: MOST });

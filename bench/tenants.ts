@@ -49,7 +49,10 @@ export async function furnishTenants(size: number): Promise<Tenants> {
     const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
     // Each new database writes some MB that the slots of all others must pass: sweeping meanwhile would be quadratic.
     const granting = await startWorker(connection, NO_SWEEP);
-    const tenants = await makeTenants(granting.services, servers, size).finally(() => granting.close());
+    const grantingEnds = stack.use(new AsyncDisposableStack());
+    grantingEnds.defer(() => granting.close());
+    const tenants = await makeTenants(granting.services, servers, size);
+    await grantingEnds.disposeAsync();
     await untilIdle(servers);
     for (const server of [servers.home, servers.region]) await advanceSlots(server);
     // Another one, without the connections that the grants have left.
