@@ -1,5 +1,5 @@
 /** Two PostgreSQL servers of a fleet's own, home and one region, with room for every subscription at once. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -23,6 +23,8 @@ const ROOM = {
   max_worker_processes: "280",
 };
 
+const SERVERS = ["home", "region"];
+
 export type ServerOptions = {
   fsync: boolean;
   /** Over those of the bench. */
@@ -35,26 +37,22 @@ export async function startServers({ fsync, settings, binariesPackage }: ServerO
   const dataDir = mkdtempSync(join(tmpdir(), "tenantry-bench-"));
   // As root the servers run as another account, which must get through.
   chmodSync(dataDir, 0o711);
+  const forget = atExit(() => endAtOnce(dataDir));
   const cluster = await startCluster({
     dataDir,
-    servers: ["home", "region"].map((name) => ({ name, preferredPort: undefined })),
+    servers: SERVERS.map((name) => ({ name, preferredPort: undefined })),
     onProgress: () => undefined,
     settings: { ...ROOM, ...settings, ...(fsync ? {} : { fsync: "off" }) },
     durable: fsync,
     ...(binariesPackage === undefined ? {} : { binariesPackage }),
   });
   const server = (name: string): BenchServer => ({
-    postmaster: Number(readFileSync(join(dataDir, name, "postmaster.pid"), "utf8").split("\n")[0]),
+    postmaster: postmasterOf(dataDir, name) ?? 0,
     url: (database) => cluster.servers.get(name)?.url(database) ?? "",
   });
-  const [home, region] = [server("home"), server("region")];
-  const forget = atExit(() => {
-    for (const { postmaster } of [home, region]) process.kill(postmaster, "SIGQUIT");
-    rmSync(dataDir, { recursive: true, force: true, maxRetries: 10 });
-  });
   return {
-    home,
-    region,
+    home: server("home"),
+    region: server("region"),
     secretKey: cluster.secretKey,
     stop: async () => {
       forget();
@@ -62,6 +60,20 @@ export async function startServers({ fsync, settings, binariesPackage }: ServerO
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+function postmasterOf(dataDir: string, name: string): number | undefined {
+  const file = join(dataDir, name, "postmaster.pid");
+  return existsSync(file) ? Number(readFileSync(file, "utf8").split("\n")[0]) : undefined;
+}
+
+/** For a bench that ends before its time: the data is of no use to anybody. */
+function endAtOnce(dataDir: string): void {
+  for (const name of SERVERS) {
+    const postmaster = postmasterOf(dataDir, name);
+    if (postmaster !== undefined) process.kill(postmaster, "SIGQUIT");
+  }
+  rmSync(dataDir, { recursive: true, force: true, maxRetries: 10 });
 }
 
 /** Runs `work` on a connection of its own. */
