@@ -34,7 +34,8 @@ export type Tenants = {
 export async function furnishTenants(size: number): Promise<Tenants> {
   const stack = new AsyncDisposableStack();
   try {
-    const room = String(size + 100);
+    // Grants keep a tenth of the slots free.
+    const room = String(Math.ceil(size * 1.25) + 50);
     const servers = await startServers({
       fsync: false,
       settings: {
