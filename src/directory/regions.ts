@@ -12,7 +12,7 @@ import {
   type PoolerAddress,
   type ServerAddress,
 } from "#postgres/connection-url";
-import type { HomeDatabase, Queryable } from "#postgres/database";
+import type { HomeDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
 import { isConnectionFailure, SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
@@ -253,47 +253,6 @@ async function requireSameServer(context: Context, regionId: string, address: Se
       { field: "connectionUrl" },
     );
   return probe;
-}
-
-/**
- * Marks a region as retired: it takes no more grants. CONFLICT while placements remain. Run in a transaction: it keeps
- * grants waiting until that ends.
- */
-export async function markRetired({ home }: { home: Queryable<"home"> }, regionId: string): Promise<void> {
-  await home.query("regions.lock", "select from tenantry.regions where id = $1 for update", [regionId]);
-  const [row] = await home.query<{ placements: number }>(
-    "regions.placements",
-    "select count(*)::int as placements from tenantry.placements where region_id = $1",
-    [regionId],
-  );
-  const placements = row?.placements ?? 0;
-  if (placements > 0)
-    throw new TenantryError(
-      "CONFLICT",
-      `${placements} ${placements === 1 ? "placement remains" : "placements remain"} in the region: revoke or move them first.`,
-    );
-  await home.query(
-    "regions.retire",
-    "update tenantry.regions set retired_at = coalesce(retired_at, now()) where id = $1",
-    [regionId],
-  );
-}
-
-/** Keeps a region from being retired until the transaction ends; false when it is or is being. */
-export async function holdRegion({ home }: { home: Queryable<"home"> }, regionId: string): Promise<boolean> {
-  const rows = await home.query(
-    "regions.hold",
-    "select from tenantry.regions where id = $1 and retired_at is null for share",
-    [regionId],
-  );
-  return rows.length > 0;
-}
-
-/** Removes the record of a retired region. */
-export async function forgetRegion({ home }: { home: HomeDatabase }, regionId: string): Promise<void> {
-  await home.query("regions.forget", "delete from tenantry.regions where id = $1 and retired_at is not null", [
-    regionId,
-  ]);
 }
 
 /** All regions that are not being retired, by key. There are few. */

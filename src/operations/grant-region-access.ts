@@ -1,7 +1,8 @@
 import type { Actor } from "#auth/actor";
 import { requireInOrganization } from "#auth/membership";
 import { findPlacement, type Isolation, type Placement } from "#directory/placements";
-import { getRegion, holdRegion, type Region } from "#directory/regions";
+import { getRegion, type Region } from "#directory/regions";
+import { holdRegion } from "#directory/retired-regions";
 import { takeSharedDatabase } from "#directory/shared-databases";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";

@@ -1,14 +1,8 @@
 import type { Actor } from "#auth/actor";
 import { dropApiRole } from "#directory/api-role";
 import { authorizeOperator } from "#auth/policy";
-import {
-  forgetRegion,
-  getRegion,
-  MAINTENANCE_DATABASE,
-  markRetired,
-  type Region,
-  regionServer,
-} from "#directory/regions";
+import { getRegion, MAINTENANCE_DATABASE, type Region, regionServer } from "#directory/regions";
+import { forgetRegion, markRetired } from "#directory/retired-regions";
 import { onRegion, requestOperation, requesterOf } from "#operations/operation";
 import type { OperationRun } from "#operations/operation-run";
 import type { Services } from "#operations/services";
