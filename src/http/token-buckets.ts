@@ -3,7 +3,10 @@
 /** Beyond it the key that was used longest ago is forgotten, which fills its bucket again. */
 const MAX_KEYS = 10_000;
 
-type Bucket = { tokens: number; at: number };
+/** A bucket moves to the end of the line once in this long, which is exact enough and spares most uses the move. */
+const MOVE_AFTER_MS = 1_000;
+
+type Bucket = { tokens: number; at: number; movedAt: number };
 
 export class TokenBuckets {
   readonly #perSecond: number;
@@ -20,17 +23,24 @@ export class TokenBuckets {
 
   /** Takes this many; what is more than a bucket holds is taken when it is full. Returns the seconds to wait; 0: taken. */
   take(key: string, count: number): number {
-    const wait = this.secondsUntil(key, count);
-    const bucket = this.#buckets.get(key);
-    if (wait === 0 && bucket !== undefined) bucket.tokens -= count;
-    return wait;
+    if (this.#perSecond === 0) return 0;
+    const bucket = this.#fill(key);
+    const missing = Math.min(count, this.#burst) - bucket.tokens;
+    if (missing > 0) return this.#secondsFor(missing);
+    bucket.tokens -= count;
+    return 0;
   }
 
   /** The whole seconds until this many could be taken; 0: now. */
   secondsUntil(key: string, count: number): number {
-    if (this.#perSecond === 0) return 0;
+    // One that nobody has taken from is full.
+    if (this.#perSecond === 0 || !this.#buckets.has(key)) return 0;
     const missing = Math.min(count, this.#burst) - this.#fill(key).tokens;
-    return missing <= 0 ? 0 : Math.max(1, Math.ceil(missing / this.#perSecond));
+    return missing <= 0 ? 0 : this.#secondsFor(missing);
+  }
+
+  #secondsFor(missing: number): number {
+    return Math.max(1, Math.ceil(missing / this.#perSecond));
   }
 
   get size(): number {
@@ -39,10 +49,12 @@ export class TokenBuckets {
 
   #fill(key: string): Bucket {
     const now = this.#now();
-    const found = this.#buckets.get(key) ?? { tokens: this.#burst, at: now };
+    const found = this.#buckets.get(key) ?? { tokens: this.#burst, at: now, movedAt: Number.NEGATIVE_INFINITY };
     found.tokens = Math.min(this.#burst, found.tokens + ((now - found.at) / 1_000) * this.#perSecond);
     found.at = now;
+    if (now - found.movedAt < MOVE_AFTER_MS) return found;
     // Back in at the end: the map's order is the order of last use.
+    found.movedAt = now;
     this.#buckets.delete(key);
     this.#buckets.set(key, found);
     if (this.#buckets.size > MAX_KEYS) this.#buckets.delete(this.#buckets.keys().next().value ?? key);

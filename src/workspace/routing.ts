@@ -70,6 +70,8 @@ export class Router {
   readonly #latestVersion: number;
   readonly #signInAsApi: SignInAsApi;
   readonly #byNumber = new Map<number, TenantRoute>();
+  /** Counts what was forgotten: what was read before that is not kept. */
+  #generation = 0;
 
   /** `latestVersion`: the tenant schema that this program is written for. */
   constructor(context: {
@@ -101,6 +103,7 @@ export class Router {
     }
     const unknown = [...new Set(numbers)].filter((number) => !found.has(number));
     if (unknown.length > 0) {
+      const generation = this.#generation;
       const rows = await this.#home.query<RouteRow & { asked: number }>(
         "routes.by_numbers",
         `select asked.number as asked, ${COLUMNS} ${FROM}
@@ -111,28 +114,30 @@ export class Router {
          ) asked on asked.placement_id = p.id`,
         [unknown],
       );
-      for (const row of rows) found.set(row.asked, this.#remember(row, row.asked));
+      for (const row of rows) found.set(row.asked, this.#remember(row, generation, row.asked));
     }
     return numbers.map((number) => found.get(number));
   }
 
   /** The routes of an organization's placements, read anew, by region key. */
   async routesOf(organizationId: string): Promise<TenantRoute[]> {
+    const generation = this.#generation;
     const rows = await this.#home.query<RouteRow>(
       "routes.of_organization",
       `select ${COLUMNS} ${FROM} where p.organization_id = $1 order by r.key`,
       [organizationId],
     );
-    return rows.map((row) => this.#remember(row));
+    return rows.map((row) => this.#remember(row, generation));
   }
 
   /** Forgets everything: a placement or a region changed. */
   forget(): void {
+    this.#generation += 1;
     this.#byNumber.clear();
   }
 
   /** `number`: what was asked for, the placement's own or one that it has adopted. */
-  #remember(row: RouteRow, number = row.number): TenantRoute {
+  #remember(row: RouteRow, generation: number, number = row.number): TenantRoute {
     const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
     const knowsApiRole = row.schemaVersion === null || row.schemaVersion >= API_ROLE_SINCE;
     const address = knowsApiRole ? this.#signInAsApi(operator, row.systemIdentifier) : operator;
@@ -151,7 +156,7 @@ export class Router {
       open: () => openWhole().scoped(scope),
       openWhole,
     };
-    if (route.state === "ACTIVE") {
+    if (route.state === "ACTIVE" && generation === this.#generation) {
       if (this.#byNumber.size >= MAX_CACHED_ROUTES) this.#byNumber.clear();
       this.#byNumber.set(number, route);
     }

@@ -363,7 +363,7 @@ describe("at home", () => {
     const roles = await sql<{ database: string; role: string }>(
       superuser("postgres"),
       `select distinct usename as role, datname as database from pg_stat_activity
-       where datname = $1 and application_name = 'tenantry tenant' and query like '%comments.list%'`,
+       where datname = $1 and application_name = 'tenantry tenant' and query like '%tenantry: resources.text %'`,
       [own.granted.database],
     );
     expect(roles).toEqual([{ database: own.granted.database, role: app.services.apiRole.name }]);

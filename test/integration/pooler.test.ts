@@ -229,7 +229,7 @@ test("an operation that is over ends its SQL on the server, and no other's", asy
     (
       await sql(
         regionServer.url(database),
-        "select from pg_stat_activity where datname = $1 and state = 'active' and query like '/* tenantry: comments.list */%'",
+        "select from pg_stat_activity where datname = $1 and state = 'active' and query like '/* tenantry: resources.text */%'",
         [database],
       )
     ).length;
