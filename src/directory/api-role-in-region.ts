@@ -1,6 +1,7 @@
 /** The API's role on a region's server. */
 import { type ApiRole, ensureApiRole } from "#directory/api-role";
-import { MAINTENANCE_DATABASE, regionServer } from "#directory/regions";
+import { regionServer } from "#directory/regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import type { SecretBox } from "#kernel/secret-box";
 import type { HomeDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";

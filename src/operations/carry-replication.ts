@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { ensureApiRoleIn } from "#directory/api-role-in-region";
 import { listCarriedRegions, listReplicatedDatabases } from "#directory/replicated-databases";
-import { MAINTENANCE_DATABASE, regionAddress, regionServer } from "#directory/regions";
+import { regionAddress, regionServer } from "#directory/regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { TenantryError } from "#kernel/errors";
 import { Turns } from "#kernel/turns";
 import { delay } from "#kernel/wait";

@@ -2,7 +2,8 @@
  * What stands on the servers under this installation's name and belongs to nothing at home, and what home wants and nobody
  * works on. Reads only; `repair` and `doctor` share it.
  */
-import { listRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
+import { listRegions, regionAddress } from "#directory/regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { isConnectionFailure } from "#postgres/sql-state";

@@ -5,7 +5,8 @@
  */
 import { ensureApiRoleIn } from "#directory/api-role-in-region";
 import { listTenantDatabases, recordMigrationFailures, type TenantDatabaseRecord } from "#directory/tenant-databases";
-import { MAINTENANCE_DATABASE, probeRegion, regionAddress } from "#directory/regions";
+import { probeRegion, regionAddress } from "#directory/regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import {
   type StatementLimits,
   STATEMENT_LIMIT_DEFAULTS,

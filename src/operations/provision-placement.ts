@@ -3,7 +3,8 @@
  * does what is missing, so that it can run again after a crash at any point.
  */
 import { ensureApiRoleIn } from "#directory/api-role-in-region";
-import { MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
+import { regionAddress } from "#directory/regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { findPlacementById, type Placement, setPlacementState } from "#directory/placements";
 import { whileHoldingDatabase } from "#directory/shared-databases";
 import { TenantryError } from "#kernel/errors";

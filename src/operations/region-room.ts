@@ -1,7 +1,8 @@
 /** What home's server and a region's have room for: what a grant goes by, and what the operator is shown. */
 import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
-import { MAINTENANCE_DATABASE, type Region, regionAddress } from "#directory/regions";
+import { type Region, regionAddress } from "#directory/regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import type { ServerDatabase } from "#postgres/database";
 import { readCapacity, type ServerCapacity } from "#postgres/server-capacity";
 import { findShortage, type Standing, standingOf } from "#replication/capacity";

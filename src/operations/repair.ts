@@ -1,7 +1,7 @@
 /** Repair: removes what is half made and holds nothing, and sets operations going that nobody works on. */
 import { type Actor, OPERATOR } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
-import { MAINTENANCE_DATABASE } from "#directory/regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { redactedMessage } from "#kernel/redaction";
 import { quoteIdentifier } from "#postgres/identifiers";
 import { findOrphans, findStuckPlacements, type Orphan } from "#operations/find-orphans";

@@ -1,8 +1,9 @@
 import type { Actor } from "#auth/actor";
 import { dropApiRole } from "#directory/api-role";
 import { authorizeOperator } from "#auth/policy";
-import { getRegion, MAINTENANCE_DATABASE, type Region, regionServer } from "#directory/regions";
+import { getRegion, type Region, regionServer } from "#directory/regions";
 import { forgetRegion, markRetired } from "#directory/retired-regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { onRegion, requestOperation, requesterOf } from "#operations/operation";
 import type { OperationRun } from "#operations/operation-run";
 import type { Services } from "#operations/services";

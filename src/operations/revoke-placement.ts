@@ -13,7 +13,8 @@ import {
   type Placement,
   unprojectPlacement,
 } from "#directory/placements";
-import { findRegions, MAINTENANCE_DATABASE, regionAddress } from "#directory/regions";
+import { findRegions, regionAddress } from "#directory/regions";
+import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { closeWithLast, whileHoldingDatabase } from "#directory/shared-databases";
 import { TenantryError } from "#kernel/errors";
 import { waitFor } from "#kernel/wait";
