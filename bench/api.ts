@@ -1,180 +1,182 @@
-/**
- * Reads and writes over HTTP at 32 connections, beside a bare `node:http` + driver server that does the same work, interleaved
- * in one run: rounds in alternating order, medians, ratios to the bare server. `--rounds=3`, `--seconds=8` for each phase.
- */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { text } from "node:stream/consumers";
-import { parseArgs } from "node:util";
-import { startApp } from "../src/main.ts";
-import { ended, startApiProcess } from "./api-process.ts";
-import type { LoadOrder, LoadResult, Sent } from "./load.ts";
-import { describeMachine } from "./machine.ts";
-import { sql, startServers } from "./servers.ts";
-import { median, percentile, shuffled } from "./statistics.ts";
+/** Reads and writes at 32 connections, beside the other contestants, interleaved: rounds in alternating order, medians. */
+import { deepStrictEqual } from "node:assert";
+import type { Bar, Part } from "./bars.ts";
+import { type Contestant, type ContestantKey, startContestant, startTenantry, type Where } from "./contestants.ts";
+import type { Sent } from "./load.ts";
+import { type Measured, measure, middle } from "./measure.ts";
+import { shuffled } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
-import { furnish, type Target } from "./workload.ts";
+import type { Target } from "./workload.ts";
 
-const { values: flags } = parseArgs({
-  options: { rounds: { type: "string", default: "3" }, seconds: { type: "string", default: "8" } },
-});
+export type Kind = "read" | "write";
+export type Rounds = { rounds: number; seconds: number };
+
 const CONNECTIONS = 32;
 const READ_IDS = 2_000;
-const READ = `query Read($id: ID!) { resource(id: $id) { id name createdAt organization { id name } region { key }
-  comments(first: 20) { edges { cursor node { id body createdAt author { id name } } } pageInfo { hasNextPage endCursor } } } }`;
-const WRITE =
-  "mutation Write($input: CreateCommentInput!) { createComment(input: $input) { id body createdAt author { id name } } }";
-const BODY =
-  "A note about what was seen today, which is as long as the others are, so that it is comparable with them.";
-const CLOCK_TICKS_PER_SECOND = 100;
+const COMPARED = 20;
+const WARM_UP_SECONDS = 3;
 
-type Contestant = {
-  name: string;
-  port: number;
-  child: ChildProcess;
-  read: (target: Target) => Sent;
-  write: (target: Target) => Sent;
-};
+async function ask(port: number, { path, headers, body }: Sent): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body });
+  const answer = (await response.json()) as { errors?: unknown[] };
+  if (answer.errors !== undefined)
+    throw new Error(`an answer has errors: ${JSON.stringify(answer.errors).slice(0, 500)}`);
+  return answer;
+}
 
-const JSON_HEADERS = { "content-type": "application/json" };
-
-async function startBare(tenantUrl: string): Promise<Contestant> {
-  const child = spawn(process.execPath, ["bench/contestants/bare.ts", tenantUrl, "bench", "4"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  if (child.stdout === null) throw new Error("the bare server has no output");
-  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
-  const sent = (body: object): Sent => ({ path: "/", headers: JSON_HEADERS, body: JSON.stringify(body) });
-  return {
-    name: "bare node:http + pg",
-    port: Number(line),
-    child,
-    read: ({ resourceId }) => sent({ id: resourceId }),
-    write: ({ resourceId, authorId }) => sent({ resourceId, authorId, body: BODY }),
+/** Throws unless all answer the same. */
+async function compare(contestants: readonly Contestant[], targets: readonly Target[], kinds: readonly Kind[]) {
+  const answersOf = async (one: Contestant) => {
+    const port = one.ports[0] ?? 0;
+    const pages = [];
+    for (const target of targets.slice(0, COMPARED)) pages.push(one.page(await ask(port, one.read(target))));
+    const [target] = targets;
+    const written =
+      kinds.includes("write") && target !== undefined ? one.written(await ask(port, one.write(target))) : null;
+    return { pages, written };
   };
+  const [first, ...others] = contestants;
+  if (first === undefined) return;
+  const expected = await answersOf(first);
+  for (const other of others)
+    deepStrictEqual(await answersOf(other), expected, `${other.name} does not answer as ${first.name}`);
 }
 
-async function startOurs(connection: { databaseUrl: string; secretKey: string }): Promise<Contestant> {
-  const { port, child } = await startApiProcess(connection, {
-    // On, and out of reach: the limits are part of the work, refusals are not.
-    TENANTRY_ACTOR_POINTS_PER_SECOND: "100000000",
-    TENANTRY_ORGANIZATION_POINTS_PER_SECOND: "100000000",
-    TENANTRY_ACTOR_CONCURRENCY: "64",
-    TENANTRY_ORGANIZATION_CONCURRENCY: "64",
-  });
-  const sent = (key: string, body: object): Sent => ({
-    path: "/graphql",
-    headers: { ...JSON_HEADERS, authorization: `Bearer ${key}` },
-    body: JSON.stringify(body),
-  });
-  return {
-    name: "Tenantry",
-    port,
-    child,
-    read: ({ resourceId, key }) => sent(key, { query: READ, variables: { id: resourceId } }),
-    write: ({ resourceId, authorId, key }) =>
-      sent(key, { query: WRITE, variables: { input: { resourceId, authorId, body: BODY } } }),
-  };
-}
-
-/** CPU-seconds and resident bytes of a process. */
-function usage({ pid }: ChildProcess): { cpu: number; memory: number } {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  const pages = readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1];
-  return { cpu: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND, memory: Number(pages) * 4_096 };
-}
-
-type Measured = { perSecond: number; p50: number; p99: number; cpuMs: number; memory: number; bytes: number };
-
-async function measure(contestant: Contestant, requests: Sent[], seconds: number): Promise<Measured> {
-  const order: LoadOrder = { port: contestant.port, connections: CONNECTIONS, seconds, requests };
-  const before = usage(contestant.child);
-  const load = spawn(process.execPath, ["bench/load.ts"], { stdio: ["pipe", "pipe", "inherit"] });
-  load.stdin?.end(JSON.stringify(order));
-  if (load.stdout === null) throw new Error("the load has no output");
-  const result = JSON.parse(await text(load.stdout)) as LoadResult;
-  if (result.failed > 0) throw new Error(`${contestant.name}: ${result.failed} of ${result.answered} answers failed`);
-  const after = usage(contestant.child);
-  return {
-    perSecond: result.answered / result.seconds,
-    p50: percentile(result.latencies, 0.5),
-    p99: percentile(result.latencies, 0.99),
-    cpuMs: ((after.cpu - before.cpu) * 1_000) / result.answered,
-    memory: after.memory,
-    bytes: result.bytes / result.answered,
-  };
-}
-
-const servers = await startServers({ fsync: false });
-await sql(servers.home.url("postgres"), "create database bench_home");
-const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
-const worker = await startApp({
-  ...connection,
-  role: "worker",
-  host: "127.0.0.1",
-  port: 0,
-  logLevel: "error",
-  prettyLogs: false,
-});
-const contestants: Contestant[] = [];
-try {
-  const { targets, database } = await furnish(worker.services, {
-    homeUrl: connection.databaseUrl,
-    regionUrl: (name) => servers.region.url(name),
-  });
-  contestants.push(await startBare(servers.region.url(database)), await startOurs(connection));
-  const chosen = shuffled(targets, 7).slice(0, READ_IDS);
-  const seconds = Number(flags.seconds);
-  const results = new Map<string, Measured[]>();
-  for (const kind of ["read", "write"] as const)
-    for (let round = -1; round < Number(flags.rounds); round += 1)
+/** Medians by kind and contestant. */
+async function interleave(
+  contestants: readonly Contestant[],
+  targets: readonly Target[],
+  { kinds, rounds, seconds }: { kinds: readonly Kind[] } & Rounds,
+): Promise<Map<Kind, Map<Contestant, Measured>>> {
+  const medians = new Map<Kind, Map<Contestant, Measured>>();
+  for (const kind of kinds) {
+    const results = new Map(contestants.map((contestant) => [contestant, [] as Measured[]]));
+    // The first round warms up.
+    for (let round = -1; round < rounds; round += 1)
       for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
-        const measured = await measure(contestant, chosen.map(contestant[kind]), round < 0 ? 3 : seconds);
-        // The first round warms up.
-        if (round < 0) continue;
-        const key = `${kind} ${contestant.name}`;
-        results.set(key, [...(results.get(key) ?? []), measured]);
+        const requests = targets.map(contestant[kind]);
+        const order = {
+          ports: contestant.ports,
+          connections: CONNECTIONS,
+          seconds: round < 0 ? WARM_UP_SECONDS : seconds,
+          requests,
+        };
+        const measured = await measure(`${kind} ${contestant.name}`, order, contestant.pids);
+        if (round >= 0) results.get(contestant)?.push(measured);
       }
-  const middle = (key: string, pick: (one: Measured) => number) => median((results.get(key) ?? []).map(pick));
-  const rows = [...results.keys()].map((key) => {
-    const bare = `${key.split(" ")[0]} ${contestants[0]?.name}`;
-    const perSecond = middle(key, (one) => one.perSecond);
-    const p99 = middle(key, (one) => one.p99);
-    const cpu = middle(key, (one) => one.cpuMs);
-    return [
-      key,
-      digits(perSecond),
-      ratio(
-        perSecond,
-        middle(bare, (one) => one.perSecond),
-      ),
-      digits(middle(key, (one) => one.p50)),
-      digits(p99),
-      ratio(
-        p99,
-        middle(bare, (one) => one.p99),
-      ),
-      digits(cpu),
-      ratio(
-        cpu,
-        middle(bare, (one) => one.cpuMs),
-      ),
-      digits(middle(key, (one) => one.memory) / 2 ** 20),
-      digits(middle(key, (one) => one.bytes) / 1_024),
+    medians.set(kind, new Map([...results].map(([contestant, all]) => [contestant, middle(all)])));
+  }
+  return medians;
+}
+
+/** All contestants. `lines` are for the chart: requests per second. */
+export async function measureApi(
+  where: Where & { targets: readonly Target[] },
+  options: { keys: readonly ContestantKey[]; kinds: readonly Kind[] } & Rounds,
+): Promise<Part & { chart: { kind: Kind; name: string; perSecond: number }[] }> {
+  const targets = shuffled(where.targets, 7).slice(0, READ_IDS);
+  const contestants: Contestant[] = [];
+  try {
+    for (const key of options.keys) contestants.push(await startContestant(key, where));
+    await compare(contestants, targets, options.kinds);
+    const medians = await interleave(contestants, targets, options);
+    const rows = [];
+    const bars: Bar[] = [];
+    const chart = [];
+    for (const [kind, byContestant] of medians) {
+      const of = (key: ContestantKey) => [...byContestant].find(([one]) => one.key === key)?.[1];
+      const base = of("bare") ?? [...byContestant.values()][0];
+      if (base === undefined) continue;
+      for (const [{ name }, one] of byContestant) {
+        rows.push(row(`${kind}s, ${name}`, one, base));
+        chart.push({ kind, name, perSecond: one.perSecond });
+      }
+      const ours = of("tenantry");
+      if (ours !== undefined) bars.push(...barsOf(kind, ours, of));
+    }
+    const head = [
+      "",
+      "per s",
+      "to bare",
+      "p50 ms",
+      "p99 ms",
+      "to bare",
+      "CPU ms",
+      "to bare",
+      "MB",
+      "KB each",
+      "load's CPU",
     ];
-  });
-  process.stdout.write(
-    `${describeMachine("18.4")}; ${CONNECTIONS} connections, ${flags.rounds} rounds of ${flags.seconds} s\n\n${table(
-      ["", "per s", "ratio", "p50 ms", "p99 ms", "ratio", "CPU ms", "ratio", "MB", "KB each"],
-      rows,
-    )}\n`,
-  );
-} finally {
-  for (const { child } of contestants) await ended(child);
-  await worker.close();
-  await servers.stop();
+    return { title: "Reads and writes", text: table(head, rows), bars, chart };
+  } finally {
+    for (const { stop } of contestants) await stop();
+  }
+}
+
+function row(name: string, one: Measured, base: Measured): string[] {
+  return [
+    name,
+    digits(one.perSecond),
+    ratio(one.perSecond, base.perSecond),
+    digits(one.p50),
+    digits(one.p99),
+    ratio(one.p99, base.p99),
+    digits(one.cpuMs),
+    ratio(one.cpuMs, base.cpuMs),
+    digits(one.memory / 2 ** 20),
+    digits(one.bytes / 1_024),
+    `${Math.round(one.loadShare * 100)} %`,
+  ];
+}
+
+function barsOf(kind: Kind, ours: Measured, of: (key: ContestantKey) => Measured | undefined): Bar[] {
+  const bars: Bar[] = [];
+  const bare = of("bare");
+  if (bare !== undefined && kind === "read")
+    bars.push(
+      { what: "reads per second, to bare", measured: ours.perSecond / bare.perSecond, least: 0.7 },
+      { what: "reads, p99, to bare", measured: ours.p99 / bare.p99, most: 1.5 },
+      { what: "reads, CPU of Node, to bare", measured: ours.cpuMs / bare.cpuMs, most: 1.8 },
+    );
+  if (bare !== undefined && kind === "write")
+    bars.push({ what: "writes per second, to bare", measured: ours.perSecond / bare.perSecond, least: 0.85 });
+  if (kind === "read")
+    for (const [key, name, least] of [
+      ["postgraphile", "PostGraphile 5", 1.8],
+      ["apollo-dataloader", "Apollo Server with DataLoader", 2.5],
+    ] as const) {
+      const other = of(key);
+      if (other !== undefined)
+        bars.push({ what: `reads per second, to ${name}`, measured: ours.perSecond / other.perSecond, least });
+    }
+  return bars;
+}
+
+/** Reads from one process and from two, which share home and nothing else. Whoever asks and PostgreSQL share the machine with them. */
+export async function measureScaleOut(where: Where & { targets: readonly Target[] }, options: Rounds): Promise<Part> {
+  const targets = shuffled(where.targets, 7).slice(0, READ_IDS);
+  const contestants: Contestant[] = [];
+  try {
+    for (const processes of [1, 2])
+      contestants.push({
+        ...(await startTenantry(where.connection, processes)),
+        name: `Tenantry, ${processes} ${processes === 1 ? "process" : "processes"}`,
+      });
+    const medians = await interleave(contestants, targets, { ...options, kinds: ["read"] });
+    const [one, two] = [...(medians.get("read") ?? [])];
+    if (one === undefined || two === undefined) throw new Error("nothing was measured");
+    const head = ["", "per s", "ratio", "p50 ms", "p99 ms", "CPU ms", "MB"];
+    const rows = [one, two].map(([{ name }, measured]) => [
+      name,
+      digits(measured.perSecond),
+      ratio(measured.perSecond, one[1].perSecond),
+      digits(measured.p50),
+      digits(measured.p99),
+      digits(measured.cpuMs),
+      digits(measured.memory / 2 ** 20),
+    ]);
+    return { title: "Scale out", text: table(head, rows), bars: [] };
+  } finally {
+    for (const { stop } of contestants) await stop();
+  }
 }

@@ -14,6 +14,7 @@ const schema = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
   HOST: z.string().min(1).default("127.0.0.1"),
   DATABASE_URL: z.string().min(1).optional(),
+  DATABASE_REPLICATION_URL: z.string().min(1).optional(),
   DATABASE_POOL_URL: z.string().min(1).optional(),
   TENANTRY_DATA_DIR: z.string().min(1).optional(),
   TENANTRY_ROLE: z.enum(ROLES).default("all"),
@@ -59,6 +60,8 @@ export type Config = {
   host: string;
   /** Home by URL; undefined: embedded servers. */
   databaseUrl: string | undefined;
+  /** Home as the regions' subscriptions reach it; undefined: as this process does. */
+  databaseReplicationUrl: string | undefined;
   /** The pooler by which the API reaches home; undefined: it reaches home itself. */
   databasePoolUrl: string | undefined;
   /** Where embedded servers keep their data; undefined: chosen beside the program. */
@@ -127,12 +130,15 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
       "INVALID_INPUT",
       "With DATABASE_URL, TENANTRY_SECRET_KEY must be set: it encrypts the regions' connection URLs. `openssl rand -base64 32` makes one.",
     );
+  if (values.DATABASE_REPLICATION_URL !== undefined && values.DATABASE_URL === undefined)
+    throw new TenantryError("INVALID_INPUT", "DATABASE_REPLICATION_URL is another way to DATABASE_URL: set that too.");
   if (values.DATABASE_POOL_URL !== undefined && values.DATABASE_URL === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_POOL_URL leads to the server of DATABASE_URL: set that too.");
   return {
     port: values.PORT,
     host: values.HOST,
     databaseUrl: values.DATABASE_URL,
+    databaseReplicationUrl: values.DATABASE_REPLICATION_URL,
     databasePoolUrl: values.DATABASE_POOL_URL,
     dataDir: values.TENANTRY_DATA_DIR,
     role: values.TENANTRY_ROLE,

@@ -16,6 +16,8 @@ import { closeServices, createServices, type Services, signInAsApi } from "#oper
 
 export type AppOptions = {
   databaseUrl: string;
+  /** How regions' subscriptions reach home; left out: as this process does. */
+  databaseReplicationUrl?: string | undefined;
   /** The pooler by which the API reaches home; left out: it reaches home itself. */
   databasePoolUrl?: string | undefined;
   secretKey: string;
@@ -60,11 +62,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     pretty: options.prettyLogs,
     destination: options.logDestination,
   });
-  const { databaseUrl, databasePoolUrl, secretKey, previousSecretKeys, role, tenantSchema } = options;
+  const { databaseUrl, databaseReplicationUrl, databasePoolUrl, secretKey, previousSecretKeys, role, tenantSchema } =
+    options;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
   const services = await createServices({
     databaseUrl,
+    databaseReplicationUrl,
     databasePoolUrl,
     secretKey,
     previousSecretKeys,

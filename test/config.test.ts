@@ -121,3 +121,17 @@ test("previous keys are a list", () => {
   expect(readConfig({ TENANTRY_SECRET_KEY_PREVIOUS: " a, b," }).previousSecretKeys).toEqual(["a", "b"]);
   expect(readConfig({}).previousSecretKeys).toEqual([]);
 });
+
+describe("home's other address", () => {
+  const home = { DATABASE_URL: "postgres://a@h/tenantry", TENANTRY_SECRET_KEY: "key" };
+
+  test("is none when left out or empty", () => {
+    expect(readConfig({ ...home, DATABASE_REPLICATION_URL: "" }).databaseReplicationUrl).toBeUndefined();
+  });
+
+  test("is read beside DATABASE_URL, and refused without it", () => {
+    const other = { DATABASE_REPLICATION_URL: "postgres://a@private/tenantry" };
+    expect(readConfig({ ...home, ...other }).databaseReplicationUrl).toBe(other.DATABASE_REPLICATION_URL);
+    expect(() => readConfig(other)).toThrow("another way to DATABASE_URL");
+  });
+});

@@ -3,16 +3,26 @@ import { OPERATOR } from "#auth/actor";
 import { output, type OutputOptions, readInput } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { checkRegion, getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
+import { invalidInput } from "#kernel/errors";
+import { checkRegion } from "#directory/probe-regions";
+import { getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
 import type { PoolerCheck } from "#directory/pooler";
 import { readRegionRoom, type ServerRoom } from "#operations/region-room";
 import { retireRegion } from "#operations/retire-region";
+import { trySubscriptions } from "#operations/try-subscriptions";
 import { updateRegion } from "#operations/update-region";
 
-/** `--no-pool-url` makes it false. */
-type UrlOptions = OutputOptions & { name?: string; url?: string; poolUrl?: string | false };
+/** `--no-replication-url` and `--no-pool-url` make them false. */
+type UrlOptions = OutputOptions & {
+  name?: string;
+  url?: string;
+  replicationUrl?: string | false;
+  poolUrl?: string | false;
+};
 
 const URL_HELP = "the connection URL; left out, it is read from standard input, where nobody else sees it";
+const REPLICATION_URL_HELP =
+  "how home's subscriptions reach the server, if another way; also the second line of standard input";
 const POOL_URL_HELP = "a connection pooler in front of the server, for the API: postgres://host:6432";
 
 /** `tenantry region`: the servers that organizations can be placed on. */
@@ -23,12 +33,13 @@ export function regionCommand(): Command {
     .description("register a PostgreSQL server as a region, after probing it")
     .option("--name <name>", "for people; the key when left out")
     .option("--url <url>", URL_HELP)
+    .option("--replication-url <url>", REPLICATION_URL_HELP)
     .option("--pool-url <url>", POOL_URL_HELP)
     .option("--json", "print one JSON object")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
-        const connectionUrl = options.url ?? (await readInput());
-        const input = { key, name: options.name ?? key, connectionUrl, poolUrl: poolUrlOf(options) };
+        const urls = { ...(await readUrls(options)), poolUrl: nullOf(options.poolUrl) };
+        const input = { key, name: options.name ?? key, ...urls };
         const added = await recordedCommand(
           services,
           "registerRegion",
@@ -72,27 +83,44 @@ export function regionCommand(): Command {
   return region;
 }
 
+/** What the options leave out is read from standard input: the connection URL, and on a second line the other one. */
+async function readUrls({ url, replicationUrl }: UrlOptions) {
+  const [first, second, ...rest] = url === undefined ? (await readInput()).split("\n").map((line) => line.trim()) : [];
+  if (rest.length > 0 || (second !== undefined && replicationUrl !== undefined))
+    throw invalidInput("connectionUrl", "Standard input is one line, or two with the replication URL.");
+  const replication = replicationUrl === undefined ? second : nullOf(replicationUrl);
+  return { connectionUrl: url ?? first ?? "", replicationUrl: replication };
+}
+
+/** The same, where anything that is given leaves the rest as it is. */
+async function readNewUrls(options: UrlOptions) {
+  const { url, name, replicationUrl, poolUrl } = options;
+  const isAddress = name === undefined && replicationUrl === undefined && poolUrl === undefined;
+  if (url !== undefined || isAddress) return readUrls(options);
+  return { replicationUrl: nullOf(replicationUrl) };
+}
+
 /** Null: none any more; undefined: as it is. */
-function poolUrlOf({ poolUrl }: UrlOptions): string | null | undefined {
-  return poolUrl === false ? null : poolUrl;
+function nullOf(url: string | false | undefined): string | null | undefined {
+  return url === false ? null : url;
 }
 
 /** `tenantry region update`. */
 function addUpdateCommand(region: Command): void {
   region
     .command("update <key>")
-    .description("change a region's name or pooler, or rotate its server's address or password")
+    .description("change a region's name or pooler, or rotate its server's addresses or passwords")
     .option("--name <name>", "a new name")
     .option("--url <url>", URL_HELP)
+    .option("--replication-url <url>", REPLICATION_URL_HELP)
+    .option("--no-replication-url", "home's subscriptions take the connection URL again")
     .option("--pool-url <url>", POOL_URL_HELP)
     .option("--no-pool-url", "the API reaches the server itself again")
     .option("--json", "print one JSON object")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
-        // With a new name or pooler alone the address stays.
-        const isAddress = options.name === undefined && options.poolUrl === undefined;
-        const connectionUrl = options.url ?? (isAddress ? await readInput() : null);
-        const input = { key, name: options.name ?? null, connectionUrl, poolUrl: poolUrlOf(options) };
+        const urls = { ...(await readNewUrls(options)), poolUrl: nullOf(options.poolUrl) };
+        const input = { key, name: options.name ?? null, ...urls };
         const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
           updateRegion(services, OPERATOR, input),
         );
@@ -105,16 +133,21 @@ type Services = Parameters<Parameters<typeof withServices>[0]>[0];
 
 async function check(services: Services, key: string, options: OutputOptions): Promise<void> {
   const region = await getRegion(services, key);
-  const { probe, obstacle, advice, pooler } = await checkRegion(services, OPERATOR, region);
-  const { servers, shortage } = await readRegionRoom(services, OPERATOR, region);
-  output(options, { ...probe, pooler, obstacle: obstacle ?? null, advice, servers, shortage: shortage ?? null }, [
+  const { probe, obstacle = null, advice, pooler } = await checkRegion(services, OPERATOR, region);
+  const { servers, shortage = null } = await readRegionRoom(services, OPERATOR, region);
+  const cannotConnect = await trySubscriptions(services, OPERATOR, region);
+  const addresses = describeAddresses(services, region);
+  const wrong = [obstacle, ...cannotConnect, shortage].filter((sentence) => sentence !== null);
+  output(options, { ...probe, addresses, pooler, obstacle, cannotConnect, advice, servers, shortage }, [
     `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
+    `Region: Tenantry at ${addresses.region}, home's subscriptions at ${addresses.regionReplication}`,
+    `Home: Tenantry at ${addresses.home}, the region's subscriptions at ${addresses.homeReplication}`,
     ...(pooler === null ? [] : [describePooler(pooler)]),
     ...servers.flatMap(describeRoom),
     ...advice,
-    obstacle ?? shortage ?? "It will do.",
+    ...(wrong.length > 0 ? wrong : ["It will do."]),
   ]);
-  if (obstacle !== undefined || shortage !== undefined) process.exitCode = 1;
+  if (wrong.length > 0) process.exitCode = 1;
 }
 
 function describeRoom({ server, standing, connections }: ServerRoom): string[] {
@@ -132,6 +165,21 @@ function describeRoom({ server, standing, connections }: ServerRoom): string[] {
   ];
 }
 
+/** Where each server is reached by whom, without what signs in there. */
+function describeAddresses({ homeAddress, homeReachedAt }: Services, region: Region) {
+  const at = ({ host, port }: { host: string; port: number }) => `${host}:${port}`;
+  return {
+    region: at(region),
+    regionReplication: replicationOf(region) ?? at(region),
+    home: at(homeAddress),
+    homeReplication: at(homeReachedAt.address),
+  };
+}
+
+function replicationOf({ replicationHost: host, replicationPort: port }: Region): string | undefined {
+  return host === null || port === null ? undefined : `${host}:${port}`;
+}
+
 function describePooler({
   host,
   port,
@@ -146,6 +194,9 @@ function describePooler({
   return `Pooler ${host}:${port} leads to this server, ${prepared}${more}`;
 }
 
-function describe({ key, name, host, port, subscriptionMethod }: Region): string {
-  return `${key}  ${name}  ${host}:${port}  ${subscriptionMethod}`;
+function describe(region: Region): string {
+  const { key, name, host, port, subscriptionMethod } = region;
+  const replication = replicationOf(region);
+  const also = replication === undefined ? "" : ` (subscriptions ${replication})`;
+  return `${key}  ${name}  ${host}:${port}${also}  ${subscriptionMethod}`;
 }

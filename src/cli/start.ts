@@ -61,8 +61,10 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 }
 
 function appOptions(config: Config) {
-  const { databasePoolUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
+  const { databaseReplicationUrl, databasePoolUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } =
+    config;
   return {
+    databaseReplicationUrl,
     databasePoolUrl,
     exportFolder: exportFolder(config),
     mail,

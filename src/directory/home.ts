@@ -1,6 +1,12 @@
 /** The home database: opened, brought to the latest schema, known by its installation id. */
-import { TenantryError } from "#kernel/errors";
-import { parseDatabaseUrl, type ServerAddress } from "#postgres/connection-url";
+import { explainConnectFailure, isKeptOut } from "#directory/connect-failure";
+import { invalidInput, TenantryError } from "#kernel/errors";
+import {
+  findUnreadableFile,
+  parseDatabaseUrl,
+  type ReplicationAddress,
+  type ServerAddress,
+} from "#postgres/connection-url";
 import type { HomeDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { probeServer } from "#postgres/probe";
@@ -10,6 +16,8 @@ import { findObstacle } from "#directory/region-requirements";
 export type HomeContext = {
   home: HomeDatabase;
   homeAddress: ServerAddress;
+  /** How the regions' subscriptions reach home's server. */
+  homeReachedAt: ReplicationAddress;
   homeDatabaseName: string;
   /** Which server home is on. */
   homeSystemIdentifier: string;
@@ -22,9 +30,12 @@ const MAX_HOME_CONNECTIONS = 24;
 
 export type HomeMigrator = (home: HomeDatabase) => Promise<unknown>;
 
+/** `DATABASE_URL`, and `DATABASE_REPLICATION_URL` where it is set. */
+export type HomeUrls = { databaseUrl: string; databaseReplicationUrl?: string | undefined };
+
 /** Opens home by DATABASE_URL. Throws one sentence when it cannot be reached or lacks something. */
-export async function openHome(pools: Pools, databaseUrl: string, migrateHome: HomeMigrator): Promise<HomeContext> {
-  const { address, database } = parseDatabaseUrl(databaseUrl, "DATABASE_URL");
+export async function openHome(pools: Pools, urls: HomeUrls, migrateHome: HomeMigrator): Promise<HomeContext> {
+  const { address, database, homeReachedAt } = readUrls(urls);
   const home = pools.open("home", address, database, { maxConnections: MAX_HOME_CONNECTIONS });
   let homeSystemIdentifier: string;
   try {
@@ -39,7 +50,38 @@ export async function openHome(pools: Pools, databaseUrl: string, migrateHome: H
   await migrateHome(home);
   const [row] = await home.query<{ id: string }>("installation.id", "select id from tenantry.installation");
   if (row === undefined) throw new Error("home has no installation id");
-  return { home, homeAddress: address, homeDatabaseName: database, homeSystemIdentifier, installation: row.id };
+  return {
+    home,
+    homeAddress: address,
+    homeReachedAt,
+    homeDatabaseName: database,
+    homeSystemIdentifier,
+    installation: row.id,
+  };
+}
+
+function readUrls({ databaseUrl, databaseReplicationUrl }: HomeUrls) {
+  const { address, database } = readUrl(databaseUrl, "DATABASE_URL");
+  const unreadable = findUnreadableFile(address);
+  if (unreadable !== undefined)
+    throw invalidInput("DATABASE_URL", `DATABASE_URL: the file that ${unreadable} names cannot be read here.`);
+  if (databaseReplicationUrl === undefined)
+    return { address, database, homeReachedAt: { address, setting: "DATABASE_URL" } as const };
+  const setting = "DATABASE_REPLICATION_URL";
+  const other = readUrl(databaseReplicationUrl, setting);
+  if (other.database !== database)
+    throw invalidInput(setting, `${setting} must name the same database as DATABASE_URL.`);
+  return { address, database, homeReachedAt: { address: other.address, setting } as const };
+}
+
+/** The variable is named in the message: nothing else is shown when a program does not start. */
+function readUrl(url: string, variable: string) {
+  try {
+    return parseDatabaseUrl(url, variable);
+  } catch (error) {
+    if (error instanceof TenantryError) throw invalidInput(variable, `${variable}: ${error.message}`);
+    throw error;
+  }
 }
 
 function explain(cause: unknown, address: ServerAddress, database: string): unknown {
@@ -51,15 +93,17 @@ function explain(cause: unknown, address: ServerAddress, database: string): unkn
       `The server at ${where} has no database ${database}: create it first.`,
       { cause },
     );
-  if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization)
+  const isRefused = state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization;
+  if (isRefused && !isKeptOut(cause))
     return new TenantryError(
       "REGION_UNAVAILABLE",
       `The server at ${where} refused the user name or password of DATABASE_URL.`,
       { cause },
     );
-  if (isConnectionFailure(cause))
-    return new TenantryError("REGION_UNAVAILABLE", `The home database at ${where} cannot be reached.`, {
-      cause,
-    });
-  return cause;
+  if (!isRefused && !isConnectionFailure(cause)) return cause;
+  return new TenantryError(
+    "REGION_UNAVAILABLE",
+    `The home database at ${where} cannot be reached: ${explainConnectFailure(cause)}.`,
+    { cause },
+  );
 }

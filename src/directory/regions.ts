@@ -1,79 +1,102 @@
 import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
-import { notFound, TenantryError } from "#kernel/errors";
+import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
 import type { SecretBox } from "#kernel/secret-box";
 import { validName, validRegionKey } from "#kernel/validation";
 import {
+  findUnreadableFile,
   formatPoolUrl,
   formatServerUrl,
   parsePoolUrl,
   parseServerUrl,
   type PoolerAddress,
+  type ReplicationAddress,
   type ServerAddress,
 } from "#postgres/connection-url";
 import type { HomeDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
-import { type ServerProbe, probeServer, type SubscriptionMethod } from "#postgres/probe";
+import type { ServerProbe, SubscriptionMethod } from "#postgres/probe";
 import { SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
 import type { ApiRole } from "#directory/api-role";
+import { requirePooler } from "#directory/pooler";
+import { findObstacle } from "#directory/region-requirements";
+import {
+  regionReachedAt,
+  replicationColumns,
+  replicationSecretOf,
+  requireSameServerAt,
+} from "#directory/replication-address";
 import { MAINTENANCE_DATABASE, probeAt } from "#directory/server-probe";
-import { checkPooler, type PoolerCheck, requirePooler } from "#directory/pooler";
-import { findAdvice, findObstacle } from "#directory/region-requirements";
 import { findPasswordObstacle } from "#directory/subscription-passwords";
 
-/** A geo-located PostgreSQL server. The connection URL is not part of it: it never leaves regions.ts. */
+/** A geo-located PostgreSQL server. Its URLs are not part of it: they never leave regions.ts. */
 export type Region = {
   id: string;
   key: string;
   name: string;
   host: string;
   port: number;
+  /** Where home's subscriptions reach it, when that is not host and port; else null. */
+  replicationHost: string | null;
+  replicationPort: number | null;
   subscriptionMethod: SubscriptionMethod;
   /** The pooler by which the API reaches the server; null: it reaches the server itself. Holds no secret. */
   poolUrl: string | null;
 };
 
-/** What the server answered. */
-export type RegionProbe = ServerProbe;
+/** What may be changed of a region, which `key` names. */
+export type RegionChange = {
+  key: string;
+  name?: string | null;
+  connectionUrl?: string | null;
+  /** Null: home's subscriptions take the connection URL again. */
+  replicationUrl?: string | null | undefined;
+  /** Null: the API reaches the server itself again. */
+  poolUrl?: string | null | undefined;
+};
 
-type Context = {
+export type RegionsContext = {
   home: HomeDatabase;
   homeAddress: ServerAddress;
+  homeReachedAt: ReplicationAddress;
   homeDatabaseName: string;
   pools: Pools;
   secrets: SecretBox;
 };
-type ContextOfApi = Context & { apiRole: ApiRole };
+export type RegionsContextOfApi = RegionsContext & { apiRole: ApiRole };
 
-const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod",
-  r.pool_url as "poolUrl"`;
+const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.replication_host as "replicationHost",
+  r.replication_port as "replicationPort", r.subscription_method as "subscriptionMethod", r.pool_url as "poolUrl"`;
 
 /**
- * Registers a server as a region, after asking it what it is. INVALID_INPUT on a bad key, name or URL,
- * also on a pooler that will not do,
- * REGION_UNAVAILABLE when it cannot be reached, CAPABILITY_MISSING with what to do when it lacks something,
- * CONFLICT when the key or the server is registered already. No message repeats the URL's password.
+ * Registers a server as a region, after asking it what it is. INVALID_INPUT on a bad key, name or URL, also on a pooler that
+ * will not do, REGION_UNAVAILABLE when it cannot be reached, CAPABILITY_MISSING with what to do when it lacks something,
+ * CONFLICT when the key or the server is registered already, or another server answers at `replicationUrl`, which home's
+ * subscriptions reach the server by and which is looked at as far as it leads anywhere from here. No message repeats a
+ * URL's password.
  */
 export async function registerRegion(
-  context: ContextOfApi,
+  context: RegionsContextOfApi,
   actor: Actor,
-  input: { key: string; name: string; connectionUrl: string; poolUrl?: string | null | undefined },
+  input: { key: string; name: string; connectionUrl: string } & Pick<RegionChange, "replicationUrl" | "poolUrl">,
 ): Promise<Region> {
   authorizeOperator(actor);
   const key = validRegionKey("key", input.key);
   const name = validName("name", input.name);
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
+  const replication = input.replicationUrl == null ? undefined : parseServerUrl(input.replicationUrl, "replicationUrl");
   const pooler = input.poolUrl == null ? null : parsePoolUrl(input.poolUrl, "poolUrl");
-  const probe = await requireFit(context, address);
+  const probe = await requireFit(context, address, regionReachedAt(address, replication));
   if (pooler !== null) await requirePoolerOf(context, pooler, address, probe.systemIdentifier);
   const id = newId();
   try {
     const [region] = await context.home.query<Region>(
       "regions.create",
       `insert into tenantry.regions as r
-         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method, pool_url)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning ${COLUMNS}`,
+         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method,
+          replication_url, replication_host, replication_port, pool_url)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning ${COLUMNS}`,
       [
         id,
         key,
@@ -84,6 +107,7 @@ export async function registerRegion(
         probe.systemIdentifier,
         probe.versionNumber,
         probe.subscriptionMethod,
+        ...replicationColumns(context.secrets, id, replication),
         pooler === null ? null : formatPoolUrl(pooler),
       ],
     );
@@ -95,18 +119,48 @@ export async function registerRegion(
   }
 }
 
-/** Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region. */
-async function requireFit(context: Context, address: ServerAddress): Promise<ServerProbe> {
+/**
+ * Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region,
+ * CONFLICT when it is to be a certain one and is not.
+ */
+async function requireFit(
+  context: RegionsContext,
+  address: ServerAddress,
+  reachedAt: ReplicationAddress,
+  systemIdentifier?: string,
+): Promise<ServerProbe> {
+  const unreadable = findUnreadableFile(address);
+  if (unreadable !== undefined)
+    throw invalidInput("connectionUrl", `The file that ${unreadable} names cannot be read where Tenantry runs.`);
   const probe = await probeAt(context.pools, address, "connectionUrl");
-  const obstacle =
-    findObstacle(probe) ?? (await findPasswordObstacle(context, { address, database: MAINTENANCE_DATABASE }, probe));
+  const obstacle = findObstacle(probe);
   if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  if (systemIdentifier !== undefined && systemIdentifier !== probe.systemIdentifier)
+    throw new TenantryError(
+      "CONFLICT",
+      "Another server answers there: a region stays on its server. Register the other one as a region of its own.",
+      { field: "connectionUrl" },
+    );
+  await requireReplicationFit(context, reachedAt, probe);
   return probe;
+}
+
+/** The same of how subscriptions are to reach the server that is known by now. */
+async function requireReplicationFit(
+  context: RegionsContext,
+  reachedAt: ReplicationAddress,
+  probe: Pick<ServerProbe, "systemIdentifier"> & { subscriptionMethod: SubscriptionMethod | null },
+): Promise<void> {
+  const database = MAINTENANCE_DATABASE;
+  if (reachedAt.setting === "replicationUrl")
+    await requireSameServerAt(context.pools, reachedAt, { database, systemIdentifier: probe.systemIdentifier });
+  const obstacle = await findPasswordObstacle(context, { reachedAt, database }, probe);
+  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: reachedAt.setting });
 }
 
 /** INVALID_INPUT on `poolUrl` when the API cannot reach the server by the pooler. */
 async function requirePoolerOf(
-  context: ContextOfApi,
+  context: RegionsContextOfApi,
   pooler: PoolerAddress,
   address: ServerAddress,
   systemIdentifier: string,
@@ -140,12 +194,12 @@ async function describeConflict(
 }
 
 /**
- * Changes a region's name, its pooler (null: none any more), and the address or password of its server after asking the server
- * who it is. What is left out stays. INVALID_INPUT and
- * REGION_UNAVAILABLE as when registering, CONFLICT when another server answers there. Returns whether the address changed.
+ * Changes a region's name, its pooler, and the addresses or passwords of its server after asking the server who it is. Left
+ * out or null means as it was, but a `replicationUrl` or `poolUrl` of null takes that away. INVALID_INPUT and
+ * REGION_UNAVAILABLE as when registering, CONFLICT when another server answers there. Returns whether an address changed.
  */
 export async function changeRegion(
-  context: ContextOfApi,
+  context: RegionsContextOfApi,
   actor: Actor,
   input: RegionChange,
 ): Promise<{ region: Region; addressChanged: boolean }> {
@@ -153,8 +207,15 @@ export async function changeRegion(
   const before = await getRegion(context, input.key);
   const name = input.name == null ? before.name : validName("name", input.name);
   const address = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
+  const replication = input.replicationUrl == null ? undefined : parseServerUrl(input.replicationUrl, "replicationUrl");
+  const addressChanged = address !== undefined || input.replicationUrl !== undefined;
+  const probe = addressChanged
+    ? await requireSameServer(context, before, {
+        address,
+        replication: input.replicationUrl === null ? null : replication,
+      })
+    : undefined;
   const pooler = input.poolUrl == null ? input.poolUrl : parsePoolUrl(input.poolUrl, "poolUrl");
-  const probe = address === undefined ? undefined : await requireSameServer(context, before.id, address);
   if (pooler != null) {
     const known = await regionServer(context, before.id);
     await requirePoolerOf(context, pooler, address ?? known.address, known.systemIdentifier);
@@ -164,7 +225,10 @@ export async function changeRegion(
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
        host = coalesce($4, host), port = coalesce($5, port),
        subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version),
-       pool_url = case when $8 then $9 else pool_url end
+       replication_url = case when $8 then $9 else replication_url end,
+       replication_host = case when $8 then $10 else replication_host end,
+       replication_port = case when $8 then $11::int else replication_port end,
+       pool_url = case when $12 then $13 else pool_url end
      where id = $1 returning ${COLUMNS}`,
     [
       before.id,
@@ -175,37 +239,34 @@ export async function changeRegion(
       // Another role may have another way.
       probe?.subscriptionMethod ?? null,
       probe?.versionNumber ?? null,
+      input.replicationUrl !== undefined,
+      ...replicationColumns(context.secrets, before.id, replication),
       pooler !== undefined,
       pooler == null ? null : formatPoolUrl(pooler),
     ],
   );
   if (region === undefined) throw notFound("Region");
-  return { region, addressChanged: address !== undefined };
+  return { region, addressChanged };
 }
 
-/** What is left out stays as it is. */
-export type RegionChange = {
-  key: string;
-  name?: string | null;
-  connectionUrl?: string | null;
-  /** Null: the API reaches the server itself again. */
-  poolUrl?: string | null | undefined;
-};
-
-async function requireSameServer(context: Context, regionId: string, address: ServerAddress): Promise<ServerProbe> {
-  const probe = await requireFit(context, address);
-  const [known] = await context.home.query<{ identifier: string }>(
-    "regions.identifier",
-    "select system_identifier as identifier from tenantry.regions where id = $1",
-    [regionId],
-  );
-  if (known?.identifier !== probe.systemIdentifier)
-    throw new TenantryError(
-      "CONFLICT",
-      "Another server answers there: a region stays on its server. Register the other one as a region of its own.",
-      { field: "connectionUrl" },
-    );
-  return probe;
+/**
+ * Looks at both addresses as they will be: a password that is rotated in one of them may have to be in the other. What was
+ * probed is returned where the server is to be reached in another way.
+ */
+async function requireSameServer(
+  context: RegionsContext,
+  { id, subscriptionMethod }: Region,
+  /** Undefined: as it was; null: taken away. */
+  changed: { address: ServerAddress | undefined; replication: ServerAddress | null | undefined },
+): Promise<ServerProbe | undefined> {
+  const known = await regionServer(context, id);
+  const replication = changed.replication === undefined ? known.replication : (changed.replication ?? undefined);
+  const reachedAt = regionReachedAt(changed.address ?? known.address, replication);
+  if (changed.address === undefined) {
+    await requireReplicationFit(context, reachedAt, { ...known, subscriptionMethod });
+    return undefined;
+  }
+  return requireFit(context, changed.address, reachedAt, known.systemIdentifier);
 }
 
 /** All regions that are not being retired, by key. There are few. */
@@ -251,69 +312,28 @@ export function findRegionsOfDatabases(
   );
 }
 
-/** Asks the region's server for its version, bounded by the connection timeout; null when it cannot be reached. */
-export async function probeRegion(context: Context, regionId: string): Promise<ServerProbe | null> {
-  const [probe = null] = await probeRegions(context, [regionId]);
-  if (probe instanceof Error) throw probe;
-  return probe;
-}
-
-/** The same for several regions at once, in their order; an error is the region's own. */
-export async function probeRegions(
-  context: Context,
-  regionIds: readonly string[],
-): Promise<(ServerProbe | null | Error)[]> {
-  const servers = await regionServers(context, regionIds);
-  const probe = async (id: string) => {
-    const server = servers.get(id);
-    if (server === undefined) return notFound("Region");
-    return probeAt(context.pools, server.address).catch((error: unknown) => {
-      if (error instanceof TenantryError && error.code === "REGION_UNAVAILABLE") return null;
-      return error instanceof Error ? error : new Error("the probe failed", { cause: error });
-    });
-  };
-  return Promise.all(regionIds.map(probe));
-}
-
-/**
- * Probes a region's server for the operator: what it is and has, and what keeps it from being used, if anything does.
- * REGION_UNAVAILABLE when it cannot be reached.
- */
-export async function checkRegion(
-  context: ContextOfApi,
-  actor: Actor,
-  { id, poolUrl }: Region,
-): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[]; pooler: PoolerCheck | null }> {
-  authorizeOperator(actor);
-  const address = await regionAddress(context, id);
-  const probe = await probeAt(context.pools, address);
-  const obstacle =
-    findObstacle(probe) ?? (await findPasswordObstacle(context, { address, database: MAINTENANCE_DATABASE }, probe));
-  // Resources are received at home.
-  const atHome = findAdvice(
-    await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
-  ).map((sentence) => `Home: ${sentence}`);
-  const advice = [...findAdvice(probe), ...atHome];
-  if (poolUrl === null) return { probe, obstacle, advice, pooler: null };
-  const { systemIdentifier } = probe;
-  const database = MAINTENANCE_DATABASE;
-  const pooler = await context.pools.once(address, database, (server) =>
-    checkPooler(context, parsePoolUrl(poolUrl, "poolUrl"), { server, address, systemIdentifier, database }),
-  );
-  return { probe, obstacle: obstacle ?? pooler.obstacle ?? undefined, advice, pooler };
-}
-
 /** How to reach the region's server. Holds the password: for opening connections and subscriptions only. */
 export async function regionAddress(
-  context: Pick<Context, "home" | "secrets">,
+  context: Pick<RegionsContext, "home" | "secrets">,
   regionId: string,
 ): Promise<ServerAddress> {
   return (await regionServer(context, regionId)).address;
 }
 
-/** The same with which server it is. */
+/** A region's server, and how it is reached. Holds passwords. */
+export type RegionServer = {
+  /** How this program reaches it. */
+  address: ServerAddress;
+  /** The address that is for subscriptions only, where there is one. */
+  replication: ServerAddress | undefined;
+  /** How home's subscriptions reach it. */
+  reachedAt: ReplicationAddress;
+  systemIdentifier: string;
+};
+
+/** The same with which server it is, and how subscriptions reach it. */
 export async function regionServer(
-  context: Pick<Context, "home" | "secrets">,
+  context: Pick<RegionsContext, "home" | "secrets">,
   regionId: string,
 ): Promise<RegionServer> {
   const server = (await regionServers(context, [regionId])).get(regionId);
@@ -321,22 +341,31 @@ export async function regionServer(
   return server;
 }
 
-type RegionServer = { address: ServerAddress; systemIdentifier: string };
-
-async function regionServers(
-  { home, secrets }: Pick<Context, "home" | "secrets">,
+/** Those that there are. */
+export async function regionServers(
+  { home, secrets }: Pick<RegionsContext, "home" | "secrets">,
   regionIds: readonly string[],
 ): Promise<Map<string, RegionServer>> {
-  const rows = await home.query<{ id: string; sealed: Buffer; systemIdentifier: string }>(
+  const rows = await home.query<{
+    id: string;
+    sealed: Buffer;
+    sealedReplication: Buffer | null;
+    systemIdentifier: string;
+  }>(
     "regions.addresses",
-    `select id, connection_url as sealed, system_identifier as "systemIdentifier" from tenantry.regions
-     where id = any($1::uuid[])`,
+    `select id, connection_url as sealed, replication_url as "sealedReplication",
+            system_identifier as "systemIdentifier"
+     from tenantry.regions where id = any($1::uuid[])`,
     [regionIds],
   );
   return new Map(
-    rows.map(({ id, sealed, systemIdentifier }) => [
-      id,
-      { address: parseServerUrl(secrets.open(sealed, id), "connectionUrl"), systemIdentifier },
-    ]),
+    rows.map(({ id, sealed, sealedReplication, systemIdentifier }) => {
+      const address = parseServerUrl(secrets.open(sealed, id), "connectionUrl");
+      const replication =
+        sealedReplication === null
+          ? undefined
+          : parseServerUrl(secrets.open(sealedReplication, replicationSecretOf(id)), "replicationUrl");
+      return [id, { address, replication, reachedAt: regionReachedAt(address, replication), systemIdentifier }];
+    }),
   );
 }

@@ -3,33 +3,36 @@
  * for. Found out before anything is made, as the server would say it in the middle of the first grant.
  */
 import { randomBytes } from "node:crypto";
-import type { ServerAddress } from "#postgres/connection-url";
+import type { ReplicationAddress, ServerAddress } from "#postgres/connection-url";
 import type { Pools } from "#postgres/pools";
 import { readSubscriptionMethod, type ServerProbe } from "#postgres/probe";
 
-type Context = { homeAddress: ServerAddress; homeDatabaseName: string; pools: Pools };
+type Context = {
+  homeAddress: ServerAddress;
+  homeReachedAt: ReplicationAddress;
+  homeDatabaseName: string;
+  pools: Pools;
+};
 
 const BOUND = "PG_CREATE_SUBSCRIPTION";
 
 /** What keeps home and the region from subscribing to each other, in one sentence; undefined when nothing does. */
 export async function findPasswordObstacle(
   context: Context,
-  /** The region's server, with a database that anybody may connect to. */
-  { address, database }: { address: ServerAddress; database: string },
+  /** How home's subscriptions reach the region's server, and a database there that anybody may connect to. */
+  { reachedAt, database }: { reachedAt: ReplicationAddress; database: string },
   { subscriptionMethod }: Pick<ServerProbe, "subscriptionMethod">,
 ): Promise<string | undefined> {
-  const { homeAddress, homeDatabaseName, pools } = context;
+  const { homeAddress, homeReachedAt, homeDatabaseName, pools } = context;
   // As the operator, who subscribes: the caller may be signed in as the API.
   const home = pools.open("home", homeAddress, homeDatabaseName);
   if ((await readSubscriptionMethod(home)) === BOUND) {
-    const missing = await findMissing(pools, address, database);
-    if (missing !== undefined) return sentence("Home", "the region's server", "the connection URL", missing, address);
+    const missing = await findMissing(pools, reachedAt.address, database);
+    if (missing !== undefined) return sentence("Home", "the region's server", missing, reachedAt);
   }
   if (subscriptionMethod !== BOUND) return undefined;
-  const missing = await findMissing(pools, homeAddress, homeDatabaseName);
-  return missing === undefined
-    ? undefined
-    : sentence("The region's server", "home's server", "DATABASE_URL", missing, homeAddress);
+  const missing = await findMissing(pools, homeReachedAt.address, homeDatabaseName);
+  return missing === undefined ? undefined : sentence("The region's server", "home's server", missing, homeReachedAt);
 }
 
 type Missing = "no password" | "not asked for";
@@ -49,10 +52,10 @@ async function findMissing(pools: Pools, address: ServerAddress, database: strin
 function sentence(
   subscriber: string,
   publisher: string,
-  url: string,
   missing: Missing,
-  { user }: ServerAddress,
+  { address: { user }, setting }: ReplicationAddress,
 ): string {
+  const url = setting === "connectionUrl" ? "the connection URL" : setting;
   const without = `${subscriber} subscribes as a role that is no superuser, for which PostgreSQL wants a password: `;
   return missing === "no password"
     ? `${without}${url} has none. Give the role ${user} one and put it into ${url}.`

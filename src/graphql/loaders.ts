@@ -7,14 +7,8 @@ import { type Invitation, listInvitations } from "#directory/invitations";
 import { listMembers, type Membership } from "#directory/memberships";
 import { findOrganizations, type Organization } from "#directory/organizations";
 import { findPlacements, listPlacementsIn, listPlacementsOf, type Placement } from "#directory/placements";
-import {
-  findRegions,
-  findRegionsByKey,
-  findRegionsOfDatabases,
-  probeRegions,
-  type Region,
-  type RegionProbe,
-} from "#directory/regions";
+import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } from "#directory/regions";
+import { probeRegions, type RegionProbe } from "#directory/probe-regions";
 import { findUsers, type User } from "#directory/users";
 import { notFound } from "#kernel/errors";
 import type { Page } from "#kernel/page";

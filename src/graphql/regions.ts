@@ -31,6 +31,11 @@ builder.objectType("RegionServer", {
   fields: (t) => ({
     host: t.exposeString("host", { description: "Host name or address." }),
     port: t.exposeInt("port", { description: "TCP port." }),
+    replicationHost: t.exposeString("replicationHost", {
+      nullable: true,
+      description: "Where home's subscriptions reach it, when replicationUrl says that it is not host and port.",
+    }),
+    replicationPort: t.exposeInt("replicationPort", { nullable: true, description: "The TCP port there." }),
     version: t.string({
       nullable: true,
       description: "PostgreSQL's version, asked of the server now; null when it cannot be reached.",
@@ -79,6 +84,11 @@ const RegisterRegionInput = builder.inputType("RegisterRegionInput", {
       description:
         "postgres://user:password@host:5432, without a database name and without a trailing slash; sslmode and the like may follow. Stored encrypted, never shown again.",
     }),
+    replicationUrl: t.string({
+      required: false,
+      description:
+        "How home's subscriptions reach the same server, where that is another way (a private network, a container's name). Form as connectionUrl; files that it names are on home's server. Left out: connectionUrl.",
+    }),
     poolUrl: t.string({
       required: false,
       description:
@@ -94,6 +104,10 @@ const UpdateRegionInput = builder.inputType("UpdateRegionInput", {
     connectionUrl: t.string({
       required: false,
       description: "A new address, user or password of the same server. Form as in registerRegion.",
+    }),
+    replicationUrl: t.string({
+      required: false,
+      description: "The same for home's subscriptions. null: they take connectionUrl. Left out: as it was.",
     }),
     poolUrl: t.string({
       required: false,
@@ -123,6 +137,8 @@ builder.mutationFields((t) => ({
         key: input.key,
         name: input.name ?? null,
         connectionUrl: input.connectionUrl ?? null,
+        // Null means something else than nothing.
+        replicationUrl: input.replicationUrl,
         poolUrl: input.poolUrl,
       }),
   }),

@@ -5,13 +5,12 @@
 import { randomBytes } from "node:crypto";
 import { ensureApiRoleIn } from "#directory/api-role-in-region";
 import { listCarriedRegions, listReplicatedDatabases } from "#directory/replicated-databases";
-import { regionAddress, regionServer } from "#directory/regions";
+import { type RegionServer, regionServer } from "#directory/regions";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { TenantryError } from "#kernel/errors";
 import { Turns } from "#kernel/turns";
 import { delay } from "#kernel/wait";
 import { redactedMessage } from "#kernel/redaction";
-import type { ServerAddress } from "#postgres/connection-url";
 import type { Session } from "#postgres/database";
 import { probeServer, startsWorkersSlowly } from "#postgres/probe";
 import { readServerHistory } from "#postgres/server-history";
@@ -201,7 +200,8 @@ async function takeRegions(
 }
 
 async function makeCarrier(services: Services, regionId: string, options: ReplicationOptions, beginAnew: () => void) {
-  const { address, systemIdentifier } = await regionServer(services, regionId);
+  const server = await regionServer(services, regionId);
+  const { address, systemIdentifier } = server;
   const region = services.pools.open("server", address, MAINTENANCE_DATABASE);
   const [homeProbe, regionProbe, regions] = await Promise.all([
     probeServer(services.home),
@@ -212,12 +212,12 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
     throw new TenantryError("CONFLICT", "Another server answers at the region's address.");
   await noticeHomeHistory(services.home);
   const [homeHistory, regionHistory] = await Promise.all([readServerHistory(services.home), readServerHistory(region)]);
-  const openAt = async (id: LinkId, at: ServerAddress): Promise<Link | undefined> => {
+  const openAt = async (id: LinkId, at: RegionServer): Promise<Link | undefined> => {
     const [row] = await listReplicatedDatabases(services, { databaseId: id.databaseId });
     return row === undefined ? undefined : linksAt(services, row, at)?.[id.direction];
   };
-  const openLink = (id: LinkId) => openAt(id, address);
-  const reopenLink = async (id: LinkId) => openAt(id, await regionAddress(services, regionId));
+  const openLink = (id: LinkId) => openAt(id, server);
+  const reopenLink = async (id: LinkId) => openAt(id, await regionServer(services, regionId));
   const report = (message: string, error?: unknown) => {
     services.logger.warn(error === undefined ? {} : { err: error }, `replication: ${message}`);
   };

@@ -5,7 +5,8 @@
  */
 import { ensureApiRoleIn } from "#directory/api-role-in-region";
 import { listTenantDatabases, recordMigrationFailures, type TenantDatabaseRecord } from "#directory/tenant-databases";
-import { probeRegion, regionAddress } from "#directory/regions";
+import { probeRegion } from "#directory/probe-regions";
+import { regionAddress } from "#directory/regions";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import {
   type StatementLimits,

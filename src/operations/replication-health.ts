@@ -2,7 +2,8 @@
 import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
-import { listRegions, probeRegions, regionAddress, type Region } from "#directory/regions";
+import { probeRegions } from "#directory/probe-regions";
+import { listRegions, regionAddress, type Region } from "#directory/regions";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { type Headroom, probeServer, type ServerProbe } from "#postgres/probe";
 import { isConnectionFailure } from "#postgres/sql-state";

@@ -1,5 +1,6 @@
 /** Encrypts everything that is stored encrypted with the current TENANTRY_SECRET_KEY. */
 import { API_SECRET } from "#directory/api-role";
+import { replicationSecretOf } from "#directory/replication-address";
 import type { Queryable } from "#postgres/database";
 import type { Services } from "#operations/services";
 import { HOME_ADDRESS } from "#operations/renew-subscriptions";
@@ -23,16 +24,17 @@ export function rotateSecretKey({ home, secrets }: Pick<Services, "home" | "secr
 type Stored = { sealed: Buffer; context: string; write: (sealed: Buffer) => Promise<unknown> };
 
 async function readRegions(home: Queryable<"home">): Promise<Stored[]> {
-  const rows = await home.query<{ id: string; sealed: Buffer }>(
+  const rows = await home.query<{ id: string; sealed: Buffer; replication: Buffer | null }>(
     "regions.sealed",
-    "select id, connection_url as sealed from tenantry.regions order by id for update",
+    "select id, connection_url as sealed, replication_url as replication from tenantry.regions order by id for update",
   );
-  return rows.map(({ id, sealed }) => ({
-    sealed,
-    context: id,
-    write: (changed) =>
-      home.query("regions.seal", "update tenantry.regions set connection_url = $2 where id = $1", [id, changed]),
-  }));
+  const write = (column: "connection_url" | "replication_url", id: string) => (changed: Buffer) =>
+    home.query("regions.seal", `update tenantry.regions set ${column} = $2 where id = $1`, [id, changed]);
+  return rows.flatMap(({ id, sealed, replication }) => {
+    const one = { sealed, context: id, write: write("connection_url", id) };
+    if (replication === null) return [one];
+    return [one, { sealed: replication, context: replicationSecretOf(id), write: write("replication_url", id) }];
+  });
 }
 
 async function readInstallation(home: Queryable<"home">): Promise<Stored[]> {

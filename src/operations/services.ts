@@ -52,6 +52,8 @@ export const PLACEMENT_CHANNEL = "tenantry_placement";
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
 export async function createServices(options: {
   databaseUrl: string;
+  /** How regions' subscriptions reach home; left out: as this process does. */
+  databaseReplicationUrl?: string | undefined;
   databasePoolUrl?: string | undefined;
   secretKey: string;
   previousSecretKeys?: readonly string[] | undefined;
@@ -72,7 +74,7 @@ export async function createServices(options: {
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"));
   try {
-    const homeContext = await openHome(pools, options.databaseUrl, (home) =>
+    const homeContext = await openHome(pools, options, (home) =>
       options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrate(home, HOME_SCHEMA),
     );
     const { home, installation } = homeContext;

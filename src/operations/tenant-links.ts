@@ -1,8 +1,7 @@
-import { regionAddress } from "#directory/regions";
+import { type RegionServer, regionServer } from "#directory/regions";
 import type { ReplicatedDatabase } from "#directory/replicated-databases";
 import { TenantryError } from "#kernel/errors";
 import { flowChangesUpTo, type MigrationSet } from "#migrations/migration-set";
-import type { ServerAddress } from "#postgres/connection-url";
 import { type Flows, flowsAfter, flowsInBoth, type Link, linksOf } from "#replication/link";
 import type { Direction } from "#replication/names";
 import type { Services } from "#operations/services";
@@ -30,7 +29,7 @@ export async function tenantLinks(
   database: ReplicatedDatabase,
   options: { despiteFence?: boolean } = {},
 ): Promise<Record<Direction, Link>> {
-  const links = linksAt(services, database, await regionAddress(services, database.regionId), options);
+  const links = linksAt(services, database, await regionServer(services, database.regionId), options);
   if (links === undefined)
     throw new TenantryError(
       "CONFLICT",
@@ -40,13 +39,13 @@ export async function tenantLinks(
 }
 
 /**
- * The same at an address that is known. Undefined for a database that is newer than this program: it would take columns off
+ * The same on a server that is known. Undefined for a database that is newer than this program: it would take columns off
  * the publications that it does not know of.
  */
 export function linksAt(
   services: Services,
   database: ReplicatedDatabase,
-  address: ServerAddress,
+  { address, reachedAt }: Pick<RegionServer, "address" | "reachedAt">,
   options: { despiteFence?: boolean } = {},
 ): Record<Direction, Link> | undefined {
   const flows = flowsOf(services.tenantSchema, database);
@@ -54,8 +53,12 @@ export function linksAt(
   return linksOf(
     services.installation,
     database.databaseId,
-    { database: services.home, address: services.homeAddress, name: services.homeDatabaseName },
-    { database: services.pools.open("tenant", address, database.database, options), address, name: database.database },
+    { database: services.home, reachedAt: services.homeReachedAt, name: services.homeDatabaseName },
+    {
+      database: services.pools.open("tenant", address, database.database, options),
+      reachedAt,
+      name: database.database,
+    },
     flows,
   );
 }

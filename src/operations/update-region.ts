@@ -4,8 +4,8 @@ import { onRegion, requestOperation, requesterOf } from "#operations/operation";
 import type { Services } from "#operations/services";
 
 /**
- * Changes a region's name or pooler, or rotates its server's address or password. The new one is used at once, and an operation
- * writes it into the subscriptions; what is written meanwhile waits in the slots. For the operator. Errors as
+ * Changes a region's name or pooler, or rotates its server's addresses or passwords. New ones are used at once, and an operation
+ * writes them into the subscriptions; what is written meanwhile waits in the slots. For the operator. Errors as
  * {@link changeRegion}.
  */
 export async function updateRegion(services: Services, actor: Actor, input: RegionChange): Promise<Region> {

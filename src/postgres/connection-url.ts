@@ -15,6 +15,12 @@ export type ServerAddress = {
   readonly parameters: ReadonlyMap<string, string>;
 };
 
+/** How the subscriptions of another server reach a server, and the setting that says so, for messages. */
+export type ReplicationAddress = {
+  readonly address: ServerAddress;
+  readonly setting: "connectionUrl" | "replicationUrl" | "DATABASE_URL" | "DATABASE_REPLICATION_URL";
+};
+
 /** Where a connection pooler in front of a server is. It is signed in to as the server is. */
 export type PoolerAddress = Pick<ServerAddress, "host" | "port" | "parameters"> & {
   /** Whether it carries prepared statements from one server connection to another, as PgBouncer does from 1.21 on. */
@@ -40,6 +46,7 @@ const PARAMETERS = new Set([
   "ssl_min_protocol_version",
   "tcp_user_timeout",
 ]);
+const FILE_PARAMETERS = ["sslrootcert", "sslcert", "sslkey", "sslcrl"] as const;
 const SSL_MODES = new Set(["disable", "require", "verify-ca", "verify-full"]);
 const MAX_URL_LENGTH = 2_000;
 
@@ -132,6 +139,12 @@ function readParameters(url: URL, field: string): Map<string, string> {
   const sslMode = parameters.get("sslmode");
   if (sslMode !== undefined && !SSL_MODES.has(sslMode))
     throw invalidInput(field, `sslmode must be one of ${[...SSL_MODES].join(", ")}.`);
+  // libpq refuses others, and the driver would go without TLS where there is none.
+  if (parameters.get("sslrootcert") === "system" && sslMode !== "verify-full")
+    throw invalidInput(field, "sslrootcert=system needs sslmode=verify-full.");
+  const minVersion = parameters.get("ssl_min_protocol_version");
+  if (minVersion !== undefined && !/^TLSv1(\.[123])?$/.test(minVersion))
+    throw invalidInput(field, "ssl_min_protocol_version must be one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.");
   return parameters;
 }
 
@@ -167,21 +180,70 @@ export function formatConnectionString(address: ServerAddress, database: string)
     .join(" ");
 }
 
-/** TLS options for the driver, with libpq's meaning of `sslmode`: `require` encrypts but trusts any certificate. */
+/** Whether both say the same, the password and how TLS is done included. */
+export function isSameAddress(one: ServerAddress, other: ServerAddress): boolean {
+  return (
+    one.host === other.host &&
+    one.port === other.port &&
+    one.user === other.user &&
+    one.password === other.password &&
+    one.parameters.size === other.parameters.size &&
+    [...one.parameters].every(([name, value]) => other.parameters.get(name) === value)
+  );
+}
+
+/** The parameter whose file cannot be read on this machine; undefined when there is none. */
+export function findUnreadableFile({ parameters }: ServerAddress): string | undefined {
+  if ((parameters.get("sslmode") ?? "disable") === "disable") return undefined;
+  return FILE_PARAMETERS.find((name) => {
+    const file = parameters.get(name);
+    if (file === undefined || file === "system") return false;
+    try {
+      readFileSync(file);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
+
+/**
+ * TLS options for the driver, with libpq's meaning of `sslmode`: `require` encrypts but trusts any certificate. Files are read
+ * for each connection, as libpq does: an authority can be replaced while the program runs.
+ */
 export function tlsOptions(address: ServerAddress): false | Record<string, unknown> {
   const mode = address.parameters.get("sslmode") ?? "disable";
   if (mode === "disable") return false;
   const rootFile = address.parameters.get("sslrootcert");
   const hasRoot = rootFile !== undefined && rootFile !== "system";
-  const verify = mode !== "require" || hasRoot;
-  return {
-    rejectUnauthorized: verify,
-    ...(hasRoot ? { ca: readFileSync(rootFile, "utf8") } : {}),
-    ...(address.parameters.has("sslcert")
-      ? { cert: readFileSync(address.parameters.get("sslcert") ?? "", "utf8") }
-      : {}),
-    ...(address.parameters.has("sslkey") ? { key: readFileSync(address.parameters.get("sslkey") ?? "", "utf8") } : {}),
+  const minVersion = address.parameters.get("ssl_min_protocol_version");
+  const options = {
+    ...(minVersion === undefined ? {} : { minVersion }),
+    rejectUnauthorized: mode !== "require" || hasRoot,
     // verify-ca checks the chain only, as libpq does; an undefined result means the name is accepted.
     ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+  };
+  const files = {
+    ca: hasRoot ? rootFile : undefined,
+    cert: address.parameters.get("sslcert"),
+    key: address.parameters.get("sslkey"),
+    crl: address.parameters.get("sslcrl"),
+  };
+  for (const [name, file] of Object.entries(files))
+    if (file !== undefined)
+      Object.defineProperty(options, name, { get: reader(file), enumerable: true, configurable: true });
+  return options;
+}
+
+/** Gives what the file holds now, or held last: the driver asks while it connects, where a failure would end the process. */
+function reader(file: string): () => string {
+  let held = readFileSync(file, "utf8");
+  return () => {
+    try {
+      held = readFileSync(file, "utf8");
+    } catch {
+      // Being replaced, or gone.
+    }
+    return held;
   };
 }

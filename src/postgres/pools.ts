@@ -3,7 +3,13 @@
  * first use, closed when idle, and never more than a bounded number of pools at once.
  */
 import pg from "pg";
-import { formatPoolUrl, type PoolerAddress, type ServerAddress, tlsOptions } from "#postgres/connection-url";
+import {
+  formatPoolUrl,
+  isSameAddress,
+  type PoolerAddress,
+  type ServerAddress,
+  tlsOptions,
+} from "#postgres/connection-url";
 import { Breaker } from "#postgres/breaker";
 import { Database, type DatabaseKind, type Session, type Way } from "#postgres/database";
 import { PreparedStatements } from "#postgres/prepared-statements";
@@ -59,7 +65,7 @@ export class Pools {
     const found = this.#entries.get(key);
     if (found !== undefined) {
       this.#entries.delete(key);
-      if (found.address.password === address.password) {
+      if (isSameAddress(found.address, address)) {
         // Back in at the end: the map's order is the order of last use.
         this.#entries.set(key, found);
         return found.database as Database<Kind>;

@@ -75,10 +75,23 @@ const NETWORK_CODES = new Set([
 const NETWORK_MESSAGES =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|connection timeout/i;
 
+// What Node says of certificates (https://nodejs.org/api/tls.html#x509-certificate-error-codes) and of handshakes.
+const TLS_CODES =
+  /^(CERT_|CRL_|DEPTH_ZERO_|ERR_OSSL_|ERR_SSL_|ERR_TLS_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH$|INVALID_(CA|PURPOSE)$|EPROTO$)/;
+const TLS_MESSAGES = /does not support SSL connections|error establishing an SSL connection/;
+
+/** Whether there is no connection because TLS was not agreed on, or because a certificate does not pass. */
+export function isTlsFailure(error: unknown): boolean {
+  return (
+    TLS_CODES.test(errorCode(error) ?? "") ||
+    (sqlState(error) === undefined && error instanceof Error && TLS_MESSAGES.test(error.message))
+  );
+}
+
 /** Whether the server could not be reached or the connection was lost: nothing is known about the statement. */
 export function isConnectionFailure(error: unknown): boolean {
   const code = errorCode(error) ?? "";
-  if (NETWORK_CODES.has(code)) return true;
+  if (NETWORK_CODES.has(code) || isTlsFailure(error)) return true;
   // 57P01..03: shutting down, crashed, starting up. Class 08: connection exceptions.
   if (/^(57P0[1-3]|08...)$/.test(code)) return true;
   if (error instanceof AggregateError) return error.errors.some(isConnectionFailure);

@@ -23,6 +23,18 @@ export const aivenExtras: SubscriptionWay = {
     }
   },
 
+  // Not for the attempt alone is the extension made.
+  attempt: async (database, spec) => {
+    if (!(await hasAivenExtras(database))) return false;
+    await database.session(async (session) => {
+      // Where it fails, the connection is closed, which takes everything back too.
+      await session.query("subscription.begin", "begin");
+      await create(session, spec);
+      await session.query("subscription.take_back", "rollback");
+    });
+    return true;
+  },
+
   enable: async (database, name) => {
     await database.query("subscription.enable", "select aiven_extras.pg_alter_subscription_enable($1)", [name]);
   },

@@ -3,9 +3,8 @@
  * has arrived, and parks them again. One process carries a region at a time (replication/SPEC.md, invariant 6).
  */
 import { delay } from "#kernel/wait";
-import { isConnectionFailure } from "#postgres/sql-state";
 import { CARRIER_DEFAULTS, type CarrierContext, type CarrierOptions } from "#replication/carrier-options";
-import { DAMAGE, type Damage } from "#replication/damage";
+import { DAMAGE, type Damage, damageOf } from "#replication/damage";
 import { recordCarried, recordFailure } from "#replication/link-record";
 import { holdsPlace, type LinkEvent, next } from "#replication/link-state";
 import { mend } from "#replication/establish";
@@ -365,7 +364,7 @@ export class Carrier {
     const task = work()
       .catch((error: unknown) => {
         this.#context.report(`${runtime.link.name}: a step failed`, error);
-        this.#fail(runtime, isConnectionFailure(error) ? DAMAGE.unreachable : DAMAGE.stepFailed);
+        this.#fail(runtime, damageOf(error));
       })
       .finally(() => {
         runtime.working -= 1;

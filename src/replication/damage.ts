@@ -1,4 +1,6 @@
 /** What can be wrong with a link: in a few words for people, and what mends it. */
+import { TenantryError } from "#kernel/errors";
+import { isConnectionFailure } from "#postgres/sql-state";
 
 export type Damage = {
   readonly reason: string;
@@ -24,3 +26,9 @@ export const DAMAGE = {
   unreachable: { reason: "a server cannot be reached", reseed: false },
   stepFailed: { reason: "a step failed on a server", reseed: false },
 } as const satisfies Record<string, Damage>;
+
+/** What a step failed with: in its own words where they are made for people. */
+export function damageOf(error: unknown): Damage {
+  if (error instanceof TenantryError) return { reason: error.message, reseed: false };
+  return isConnectionFailure(error) ? DAMAGE.unreachable : DAMAGE.stepFailed;
+}

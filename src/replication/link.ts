@@ -2,14 +2,14 @@
  * A link carries one flow between home and a tenant database: a publication and a slot on one side, a
  * subscription on the other, all with the link's name. The publisher's rows are the truth.
  */
-import type { ServerAddress } from "#postgres/connection-url";
+import type { ReplicationAddress } from "#postgres/connection-url";
 import type { Database, DatabaseKind } from "#postgres/database";
 import { type Direction, linkName } from "#replication/names";
 
-/** A database together with the address at which another server reaches it. */
+/** A database together with the address at which another server reaches it: not always the one that we do. */
 export type Endpoint = {
   readonly database: Database<DatabaseKind>;
-  readonly address: ServerAddress;
+  readonly reachedAt: ReplicationAddress;
   readonly name: string;
 };
 

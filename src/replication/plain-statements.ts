@@ -2,7 +2,7 @@
 import type { DatabaseKind, Session } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import type { SubscriptionWay } from "#replication/subscription-way";
+import type { SubscriptionSpec, SubscriptionWay } from "#replication/subscription-way";
 
 /** CREATE SUBSCRIPTION connects to the publisher from the subscriber's server; beyond this it gives up. */
 export const CONNECT_TIMEOUT_MS = 10_000;
@@ -14,24 +14,28 @@ const SYNCHRONOUS_COMMIT = "synchronous_commit = 'local'";
 export const plainStatements: SubscriptionWay = {
   prepare: () => Promise.resolve(),
 
-  // The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server.
-  create: (database, { name, connection }) =>
+  create: (database, spec) =>
     database.session(async (session) => {
-      const quoted = quoteIdentifier(name);
       await session.query("subscription.timeout", `set statement_timeout = ${CONNECT_TIMEOUT_MS}`);
       await keepOutOfServerLog(session);
       try {
-        await session.query(
-          "subscription.create",
-          `create subscription ${quoted} connection ${quoteLiteral(connection)} publication ${quoted}
-           with (create_slot = false, slot_name = ${quoteLiteral(name)}, copy_data = false, enabled = false,
-                 ${SYNCHRONOUS_COMMIT})`,
-        );
+        await create(session, spec);
       } catch (error) {
         if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
       }
       await session.query("subscription.timeout", "reset statement_timeout");
       await logStatementsAgain(session);
+    }),
+
+  attempt: (database, spec) =>
+    database.session(async (session) => {
+      // Where it fails, the connection is closed, which takes everything back too.
+      await session.query("subscription.begin", "begin");
+      await session.query("subscription.timeout", `set local statement_timeout = ${CONNECT_TIMEOUT_MS}`);
+      await keepOutOfServerLog(session);
+      await create(session, spec);
+      await session.query("subscription.take_back", "rollback");
+      return true;
     }),
 
   enable: async (database, name) => {
@@ -62,6 +66,17 @@ export const plainStatements: SubscriptionWay = {
     await database.query("subscription.drop", `drop subscription if exists ${quoted}`);
   },
 };
+
+// The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server.
+async function create(session: Session<DatabaseKind>, { name, connection }: SubscriptionSpec): Promise<void> {
+  const quoted = quoteIdentifier(name);
+  await session.query(
+    "subscription.create",
+    `create subscription ${quoted} connection ${quoteLiteral(connection)} publication ${quoted}
+     with (create_slot = false, slot_name = ${quoteLiteral(name)}, copy_data = false, enabled = false,
+           ${SYNCHRONOUS_COMMIT})`,
+  );
+}
 
 /** The server logs a failing statement's text, here with a password in it. Only a superuser may turn that off. */
 async function keepOutOfServerLog(session: Session<DatabaseKind>): Promise<void> {

@@ -17,6 +17,8 @@ export type SubscriptionWay = {
    * publisher.
    */
   create: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<void>;
+  /** Makes it and takes it back, with which the server has connected to the publisher. False where it has not tried. */
+  attempt: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<boolean>;
   enable: (database: Database<DatabaseKind>, name: string) => Promise<void>;
   disable: (database: Database<DatabaseKind>, name: string) => Promise<void>;
   /** Changes what it connects with, and leaves it enabled or disabled as it was. */

@@ -2,6 +2,9 @@
 import { formatConnectionString } from "#postgres/connection-url";
 import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 import { TIMELINE_SQL } from "#postgres/server-history";
+import { TenantryError } from "#kernel/errors";
+import { sqlState } from "#postgres/sql-state";
+import { type Connection, explainSubscribing } from "#replication/subscribe-failure";
 import type { Link } from "#replication/link";
 import { inItsWay } from "#replication/subscription-method";
 import type { SubscriptionSpec } from "#replication/subscription-way";
@@ -26,21 +29,38 @@ export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<vo
 
 /**
  * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the slot was
- * made.
+ * made. REGION_UNAVAILABLE when the subscriber's server cannot connect to the publisher's.
  */
 export function createSubscription(link: Link): Promise<void> {
   const { database } = link.subscriber;
-  return inItsWay(database, (way) => way.create(database, specOf(link)));
+  return explainSubscribing(link, () => inItsWay(database, (way) => way.create(database, specOf(link))));
+}
+
+/**
+ * Has the subscriber's server connect to the publisher's now, and leaves nothing behind. Returns why it cannot, in one
+ * sentence; undefined when it can, or when the role may not try in this database.
+ */
+export async function findSubscribingObstacle(link: Connection): Promise<string | undefined> {
+  const { database } = link.subscriber;
+  try {
+    await explainSubscribing(link, () => inItsWay(database, (way) => way.attempt(database, specOf(link))));
+    return undefined;
+  } catch (error) {
+    if (error instanceof TenantryError) return error.code === "REGION_UNAVAILABLE" ? error.message : undefined;
+    // What else a server refuses the probe knows of.
+    if (sqlState(error) !== undefined) return undefined;
+    throw error;
+  }
 }
 
 /** Writes the publisher's current address and password into the subscription. */
 export function refreshConnection(link: Link): Promise<void> {
   const { database } = link.subscriber;
-  return inItsWay(database, (way) => way.setConnection(database, specOf(link)));
+  return explainSubscribing(link, () => inItsWay(database, (way) => way.setConnection(database, specOf(link))));
 }
 
-function specOf({ name, publisher }: Link): SubscriptionSpec {
-  return { name, connection: formatConnectionString(publisher.address, publisher.name) };
+function specOf({ name, publisher }: Connection): SubscriptionSpec {
+  return { name, connection: formatConnectionString(publisher.reachedAt.address, publisher.name) };
 }
 
 export function enableSubscription({ name, subscriber: { database } }: Link): Promise<void> {

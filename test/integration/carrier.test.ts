@@ -32,11 +32,12 @@ beforeAll(async () => {
   await app.stop();
   pools = new Pools(() => undefined);
   const { address, database: home } = parseDatabaseUrl(app.databaseUrl, "home");
+  const reachedAt = { address, setting: "DATABASE_URL" } as const;
   link = linksOf(
     database.split("_")[1] ?? "",
     1,
-    { database: pools.open("home", address, home), address, name: home },
-    { database: pools.open("tenant", address, database), address, name: database },
+    { database: pools.open("home", address, home), reachedAt, name: home },
+    { database: pools.open("tenant", address, database), reachedAt, name: database },
   ).catalog;
 });
 afterAll(async () => {
@@ -51,7 +52,8 @@ function newCarrier(
   startsSlowly: boolean,
   report: (message: string) => void = () => undefined,
 ): Carrier {
-  const { address, name } = link.subscriber;
+  const { name, reachedAt } = link.subscriber;
+  const { address } = reachedAt;
   return new Carrier(
     {
       home: pools.open("home", address, name),

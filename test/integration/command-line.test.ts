@@ -32,7 +32,7 @@ test("regions, organizations, access and its end", async () => {
   expect(added.output).not.toContain(password);
   expect((await tenantry(["region", "list"])).output).toMatch(/^eu {2}Europe {2}127/);
   const checked = await tenantry(["region", "check", "eu", "--json"]);
-  expect(checked).toMatchObject({ code: 0, json: { obstacle: null, shortage: null } });
+  expect(checked).toMatchObject({ code: 0, json: { obstacle: null, cannotConnect: [], shortage: null } });
   expect(checked.json.servers.map(({ server }: { server: string }) => server)).toEqual(["home", "region"]);
   expect((await tenantry(["region", "check", "eu"])).output).toMatch(
     /^ {2}max_replication_slots +\d+ +0 +\d+ +\d+ +\d+$/m,
@@ -50,6 +50,27 @@ test("regions, organizations, access and its end", async () => {
   await tenantry(["revoke", id, "--confirm", "Acme", "--skip-grace"]);
   expect(await eventually(async () => (await tenantry(["region", "retire", "eu"])).code === 0)).toBe(true);
   expect((await tenantry(["region", "list"])).output).toBe("No regions.\n");
+}, 60_000);
+
+test("a region's other address is given beside the first, shown without what signs in, and taken away", async () => {
+  const [url, other] = [serverUrl("us"), serverUrl("us").replace("127.0.0.1", "localhost")];
+  const { host, port, password } = new URL(url);
+  const added = await tenantry(["region", "add", "us"], `${url}\n${other}\n`);
+  expect(added).toMatchObject({ code: 0, output: `us  us  ${host} (subscriptions localhost:${port})  SUPERUSER\n` });
+  const checked = await tenantry(["region", "check", "us", "--json"]);
+  const home = new URL(app.databaseUrl).host;
+  const addresses = { region: host, regionReplication: `localhost:${port}`, home, homeReplication: home };
+  expect(checked.json.addresses).toEqual(addresses);
+  const shown = await tenantry(["region", "check", "us"]);
+  expect(shown.output).toContain(`Region: Tenantry at ${host}, home's subscriptions at localhost:${port}\n`);
+  const removed = await tenantry(["region", "update", "us", "--no-replication-url"]);
+  expect(removed.output).toBe(`us  us  ${host}  SUPERUSER\n`);
+  const again = await tenantry(["region", "update", "us", "--replication-url", other]);
+  expect(again.output).toBe(added.output);
+  expect((await tenantry(["region", "update", "us", "--name", "States"])).output).toContain("(subscriptions localhost");
+  for (const { output } of [added, checked, shown, removed, again]) expect(output).not.toContain(password);
+  const surplus = await tenantry(["region", "add", "more"], `${url}\n${other}\n${other}\n`);
+  expect(surplus).toMatchObject({ code: 1, output: expect.stringContaining("Standard input is one line, or two") });
 }, 60_000);
 
 test("what is wrong is one sentence and exit code 1, and no secret is in it", async () => {

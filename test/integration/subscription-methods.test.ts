@@ -6,8 +6,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OPERATOR } from "../../src/auth/actor.ts";
 import { listReplicatedDatabases } from "../../src/directory/replicated-databases.ts";
+import { getRegion } from "../../src/directory/regions.ts";
 import { repair } from "../../src/operations/repair.ts";
 import { tenantLinks } from "../../src/operations/tenant-links.ts";
+import { trySubscriptions } from "../../src/operations/try-subscriptions.ts";
 import { realignLink } from "../../src/replication/establish.ts";
 import { packageWithAivenExtras } from "../support/aiven-extras.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
@@ -21,6 +23,7 @@ import {
   grant,
   registerRegion,
 } from "../support/journey.ts";
+import { startForwarder, viaPort } from "../support/forwarder.ts";
 import { findDifferences, type Installation } from "../support/replication-truth.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
@@ -143,6 +146,22 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
     expect(isSettled).toBe(true);
   };
 
+  /** What the subscriptions of a server connect with. */
+  const kept = async (url: string) =>
+    (
+      await sql<{ conninfo: string }>(
+        url,
+        "select subconninfo as conninfo from pg_subscription where starts_with(subname, $1)",
+        [`${placement.database}_`],
+      )
+    ).map(({ conninfo }) => conninfo);
+  const restart = async (password: string, databaseReplicationUrl?: string) => {
+    const { secretKey } = app;
+    await app.stop();
+    databaseUrl = homeRole.url(password, new URL(databaseUrl).pathname.slice(1));
+    app = await startApp({ databaseUrl, databaseReplicationUrl, secretKey, replication });
+  };
+
   test("the way is the one that the probe chose", async () => {
     const { region: probed } = await app.ask('{ region(key: "own") { server { subscriptionMethod } } }');
     expect(probed.server.subscriptionMethod).toBe(regionMethod);
@@ -204,24 +223,51 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
     await app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
       input: { key: "own", connectionUrl: regionRole.url("password-second") },
     });
-    const kept = async (url: string) =>
-      (
-        await sql<{ conninfo: string }>(
-          url,
-          "select subconninfo as conninfo from pg_subscription where starts_with(subname, $1)",
-          [`${placement.database}_`],
-        )
-      ).map(({ conninfo }) => conninfo);
     const second = [expect.stringContaining("password='password-second'")];
     await expect.poll(() => kept(installation.homeUrl), { timeout: 10_000 }).toEqual(second);
     await sweepsUp("Rotated-there");
-    const { secretKey } = app;
-    await app.stop();
     await homeRole.rotate();
-    const database = new URL(databaseUrl).pathname.slice(1);
-    app = await startApp({ databaseUrl: homeRole.url("password-second", database), secretKey, replication });
+    await restart("password-second");
     await expect.poll(() => kept(region.url("postgres")), { timeout: 10_000 }).toEqual(second);
     await sweepsUp("Rotated-here");
+    expect(await eventually(isParked)).toBe(true);
+  });
+
+  test("readdress: another way for subscriptions on both sides, and back", async () => {
+    expect(await eventually(isParked)).toBe(true);
+    await using toHome = await startForwarder(home.url());
+    await using toRegion = await startForwarder(region.url(), { open: false });
+    const update = (replicationUrl: string | null) =>
+      app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
+        input: { key: "own", replicationUrl },
+      });
+    const go = async (url: string, port: number | string) =>
+      expect
+        .poll(() => kept(url), { timeout: 10_000 })
+        .toEqual([
+          expect.stringContaining(
+            `port='${port}' user='${url === installation.homeUrl ? regionRole.role : homeRole.role}'`,
+          ),
+        ]);
+    await update(viaPort(regionRole.url("password-second"), toRegion.port));
+    const tried = async () => trySubscriptions(app.services, OPERATOR, await getRegion(app.services, "own"));
+    expect(await tried()).toEqual([
+      "Home's server cannot connect to the region's by replicationUrl: nothing listens there.",
+    ]);
+    await toRegion.open();
+    expect(await tried()).toEqual([]);
+    await go(installation.homeUrl, toRegion.port);
+    await restart("password-second", viaPort(databaseUrl, toHome.port));
+    await go(region.url("postgres"), toHome.port);
+    const counts = [toHome.count, toRegion.count];
+    await sweepsUp("Readdressed");
+    expect(toHome.count).toBeGreaterThan(counts[0] ?? 0);
+    expect(toRegion.count).toBeGreaterThan(counts[1] ?? 0);
+    await restart("password-second");
+    await update(null);
+    await go(installation.homeUrl, new URL(region.url()).port);
+    await go(region.url("postgres"), new URL(home.url()).port);
+    await sweepsUp("Readdressed-back");
     expect(await eventually(isParked)).toBe(true);
   });
 
@@ -291,6 +337,12 @@ test.each(BOUND)("by %s, a password that nobody asks for is found before anythin
       (await app.refuse(register, { input: { ...input, connectionUrl } })).message;
     await expect.poll(() => refused(regionRole.url("")), { timeout: 10_000 }).toContain("has none");
     expect(await refused(regionRole.url("password-first"))).toContain("scram-sha-256");
+    // It is the way of subscriptions that counts.
+    const connectionUrl = regionRole.url("password-first").replace("127.0.0.1", "localhost");
+    const other = { ...input, connectionUrl, replicationUrl: regionRole.url("") };
+    const refusal = await app.refuse(register, { input: other });
+    expect(refusal).toMatchObject({ code: "CAPABILITY_MISSING", field: "replicationUrl" });
+    expect(refusal.message).toContain("replicationUrl has none");
   } finally {
     writeFileSync(file, rules);
     await reload();

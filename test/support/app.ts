@@ -55,6 +55,7 @@ export async function startApp(
     homeServer?: string;
     role?: "all" | "api" | "worker";
     databaseUrl?: string;
+    databaseReplicationUrl?: string | undefined;
     databasePoolUrl?: string;
     secretKey?: string;
     previousSecretKeys?: readonly string[];
@@ -74,6 +75,7 @@ export async function startApp(
   for (const key of [secretKey, ...(options.previousSecretKeys ?? [])]) recordSecret(inject("runFolder"), key);
   const app = await start({
     databaseUrl,
+    databaseReplicationUrl: options.databaseReplicationUrl,
     databasePoolUrl: options.databasePoolUrl ?? poolUrlOf(databaseUrl),
     secretKey,
     role: options.role ?? "all",

@@ -1,0 +1,391 @@
+/**
+ * Every connection between the program and the servers, and between the servers, over TLS with `sslmode=verify-full`: the
+ * servers let nobody in without it. The certificates are of authorities that the test makes.
+ */
+import { spawnSync } from "node:child_process";
+import net from "node:net";
+import tls from "node:tls";
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { OPERATOR } from "../../src/auth/actor.ts";
+import { getRegion } from "../../src/directory/regions.ts";
+import { trySubscriptions } from "../../src/operations/try-subscriptions.ts";
+import { sql, startApp, type TestApp } from "../support/app.ts";
+import { type Authority, createAuthority, tlsOnly } from "../support/certificates.ts";
+import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
+import {
+  addMember,
+  comment,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  type Granted,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+import { findDifferences, findUnrest } from "../support/replication-truth.ts";
+import { type OwnServer, startServer, temporaryFolder } from "../support/servers.ts";
+
+const REGISTER = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
+const UPDATE = "mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }";
+
+let authority: Authority;
+/** Whom no server here has its certificate from. */
+let stranger: Authority;
+let home: OwnServer;
+let region: OwnServer;
+/** Its certificate is for 127.0.0.1, and not for localhost. */
+let byAddressOnly: OwnServer;
+let app: TestApp;
+let databaseUrl: string;
+let organization: string;
+let placement: Granted;
+
+const verified = (url: string, rootFile = authority.rootFile) => `${url}?sslmode=verify-full&sslrootcert=${rootFile}`;
+const byName = (url: string) => url.replace("127.0.0.1", "localhost");
+
+// Without it there is nobody to make certificates.
+const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
+
+describe.skipIf(!hasOpenssl)("with verify-full", () => {
+  beforeAll(async () => {
+    authority = createAuthority("Authority");
+    stranger = createAuthority("Stranger");
+    const settings = (names: readonly string[]) => ({ settings: tlsOnly(authority.certify(names)) });
+    [home, region, byAddressOnly] = await Promise.all([
+      startServer({ databases: ["directory"], ...settings(["DNS:localhost", "IP:127.0.0.1"]) }),
+      startServer(settings(["DNS:localhost", "IP:127.0.0.1"])),
+      startServer(settings(["IP:127.0.0.1"])),
+    ]);
+    databaseUrl = verified(home.url("directory"));
+    app = await startApp({
+      databaseUrl: byName(databaseUrl),
+      databaseReplicationUrl: databaseUrl,
+      replication: { carrier: { idleMs: 50 } },
+    });
+  });
+  afterAll(async () => {
+    await app.stop();
+    await Promise.all([home, region, byAddressOnly].map((one) => one[Symbol.asyncDispose]()));
+  });
+
+  const installation = () => ({
+    homeUrl: databaseUrl,
+    regionUrl: (key: string, name?: string) => verified((key === "own" ? region : byAddressOnly).url(name)),
+  });
+
+  /** Who is connected to a server without TLS, and not from within it. */
+  const unencrypted = (server: OwnServer) =>
+    sql(
+      verified(server.url("postgres")),
+      "select backend_type, application_name from pg_stat_activity join pg_stat_ssl using (pid) where client_port > 0 and not ssl",
+    );
+
+  const walsenders = (server: OwnServer) =>
+    sql<{ ssl: boolean; version: string }>(
+      verified(server.url("postgres")),
+      `select ssl, version from pg_stat_ssl join pg_stat_replication using (pid)`,
+    );
+
+  test("the servers let nobody in without TLS", async () => {
+    await expect(sql(home.url("postgres"), "select")).rejects.toMatchObject({ code: "28000" });
+  });
+
+  test("the whole journey, both ways, parked and awake", async () => {
+    // A name for the program, an address for subscriptions: both are in the certificate.
+    const input = {
+      key: "own",
+      name: "Own",
+      connectionUrl: byName(verified(region.url())),
+      replicationUrl: verified(region.url()),
+    };
+    await app.ask(REGISTER, { input });
+    organization = await createOrganization(app, "Encrypted");
+    placement = await grant(app, organization, "own");
+    expect(placement).toMatchObject({ state: "ACTIVE", failure: null });
+    const atRest = () => eventually(async () => (await findUnrest(installation())).length === 0);
+    const agreed = () => eventually(async () => (await findDifferences(installation())).length === 0);
+    expect(await atRest()).toBe(true);
+    for (const name of ["First", "Second"]) {
+      const member = await createUser(app, name);
+      const resource = await createResource(app, { name, organizationId: organization });
+      await addMember(app, organization, member);
+      await comment(app, resource, member);
+      expect(await agreed()).toBe(true);
+      expect(await atRest()).toBe(true);
+    }
+    expect([await unencrypted(home), await unencrypted(region)]).toEqual([[], []]);
+  });
+
+  test("what carries is encrypted in both directions", async () => {
+    const encrypted = async (server: OwnServer) => (await walsenders(server)).map(({ ssl }) => ssl);
+    const enable = async (url: string, direction: string) => {
+      await sql(url, `alter subscription ${placement.database}_${direction} enable`);
+    };
+    await enable(databaseUrl, "catalog");
+    await enable(verified(region.url(placement.database)), "directory");
+    expect(await eventually(async () => (await encrypted(home)).length + (await encrypted(region)).length === 2)).toBe(
+      true,
+    );
+    expect([await encrypted(home), await encrypted(region)]).toEqual([[true], [true]]);
+    await sql(databaseUrl, `alter subscription ${placement.database}_catalog disable`);
+    await sql(verified(region.url(placement.database)), `alter subscription ${placement.database}_directory disable`);
+  });
+
+  describe("a server that does not prove who it is, is refused, and nothing is changed", () => {
+    const stored = async () => [
+      await sql(databaseUrl, "select * from tenantry.regions order by id"),
+      await sql(databaseUrl, "select id from tenantry.operations order by id"),
+    ];
+    const missing = () => join(temporaryFolder(), "missing.crt");
+    const own = () => verified(byAddressOnly.url());
+    test.each([
+      [
+        "the authority is another one",
+        () => verified(byAddressOnly.url(), stranger.rootFile),
+        /cannot be reached: its certificate is not signed by an authority that sslrootcert names\.$/,
+      ],
+      [
+        "no authority is named",
+        () => `${byAddressOnly.url()}?sslmode=verify-full`,
+        /cannot be reached: its certificate is not signed by an authority that sslrootcert names\.$/,
+      ],
+      [
+        "the name is another one",
+        () => byName(own()),
+        /cannot be reached: its certificate is for another host name\.$/,
+      ],
+      [
+        "the authority's file is missing",
+        () => verified(byAddressOnly.url(), missing()),
+        /^The file that sslrootcert names cannot be read where Tenantry runs\.$/,
+      ],
+      ["TLS is left out", () => byAddressOnly.url(), /lets nobody in from here in this way; check sslmode\.$/],
+    ])("where %s", async (_, url, message) => {
+      const before = await stored();
+      const refusals = [
+        await app.refuse(REGISTER, { input: { key: "unproved", name: "Unproved", connectionUrl: url() } }),
+        await app.refuse(UPDATE, { input: { key: "own", connectionUrl: url() } }),
+      ];
+      for (const refusal of refusals) {
+        expect(refusal).toMatchObject({ field: "connectionUrl" });
+        expect(refusal.message).toMatch(message);
+      }
+      expect(await stored()).toEqual(before);
+    });
+
+    test.each([
+      ["the authority is another one", () => verified(byAddressOnly.url(), stranger.rootFile)],
+      ["the name is another one", () => byName(own())],
+    ])("also by the way of subscriptions, where %s", async (_, url) => {
+      const before = await stored();
+      const input = { key: "unproved", name: "Unproved", connectionUrl: own(), replicationUrl: url() };
+      expect(await app.refuse(REGISTER, { input })).toMatchObject({
+        code: "REGION_UNAVAILABLE",
+        field: "replicationUrl",
+        message: expect.stringContaining("has a certificate that does not pass by replicationUrl"),
+      });
+      expect(await stored()).toEqual(before);
+    });
+
+    test("verify-ca goes by the authority and not by the name", async () => {
+      const url = byName(own()).replace("verify-full", "verify-ca");
+      await registerRegion(app, "by-authority", url);
+      const there = await createOrganization(app, "By authority");
+      expect(await grant(app, there, "by-authority")).toMatchObject({ state: "ACTIVE" });
+      await app.ask(UPDATE, { input: { key: "by-authority", connectionUrl: own() } });
+    });
+  });
+
+  test("a certificate that was revoked does not pass, here nor on the server that subscribes", async () => {
+    const certificate = authority.certify(["IP:127.0.0.1"]);
+    await using revoked = await startServer({ settings: tlsOnly(certificate) });
+    const list = authority.revoke();
+    const connectionUrl = `${verified(revoked.url())}&sslcrl=${list}`;
+    const input = { key: "revoked", name: "Revoked", connectionUrl };
+    await app.ask(REGISTER, { input });
+    const tried = async () => trySubscriptions(app.services, OPERATOR, await getRegion(app.services, "revoked"));
+    expect(await tried()).toEqual([]);
+    copyFileSync(authority.revoke(certificate.certFile), list);
+    expect(await tried()).toEqual([
+      "Home's server cannot connect to the region's by connectionUrl: its certificate does not pass: of another authority, expired or revoked.",
+    ]);
+    expect((await app.refuse(UPDATE, { input: { key: "revoked", connectionUrl } })).message).toMatch(
+      /its certificate was revoked\.$/,
+    );
+  });
+
+  test("a version of TLS that is too old is refused", async () => {
+    const settings = { ...tlsOnly(authority.certify(["IP:127.0.0.1"])), ssl_max_protocol_version: "TLSv1.2" };
+    await using old = await startServer({ settings });
+    const input = (version: string) => ({
+      key: "old",
+      name: "Old",
+      connectionUrl: `${verified(old.url())}&ssl_min_protocol_version=${version}`,
+    });
+    expect(await app.refuse(REGISTER, { input: input("TLSv1.3") })).toMatchObject({ code: "REGION_UNAVAILABLE" });
+    expect(await app.refuse(REGISTER, { input: input("3") })).toMatchObject({ code: "INVALID_INPUT" });
+    await app.ask(REGISTER, { input: input("TLSv1.2") });
+  });
+
+  test("the server that subscribes checks for itself, with its own files, and says what is wrong", async () => {
+    const there = await createOrganization(app, "Checked");
+    const failureWith = async (replicationUrl: string) => {
+      await app.ask(UPDATE, { input: { key: "by-authority", replicationUrl } });
+      const { id, failure } = await grant(app, there, "by-authority");
+      const revoke = "mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }";
+      await app.ask(revoke, { input: { placementId: id, confirm: "Checked", skipGrace: true } });
+      const gone = () => sql(databaseUrl, "select from tenantry.placements where id = $1", [id]);
+      expect(await eventually(async () => (await gone()).length === 0)).toBe(true);
+      return failure;
+    };
+    const who = "Home's server cannot connect to the region's by replicationUrl: ";
+    expect(await failureWith(verified(byAddressOnly.url(), join(temporaryFolder(), "missing.crt")))).toBe(
+      `${who}the file with the CA, sslrootcert, is not there on the server that subscribes.`,
+    );
+  });
+
+  test("the file with the authority is replaced while everything runs", async () => {
+    const file = join(temporaryFolder(), "authority.crt");
+    chmodSync(dirname(file), 0o755);
+    const put = (...authorities: Authority[]) =>
+      writeFileSync(file, authorities.map(({ rootFile }) => readFileSync(rootFile, "utf8")).join(""));
+    put(authority);
+    await app.ask(UPDATE, { input: { key: "own", connectionUrl: verified(region.url(), file), replicationUrl: null } });
+    const write = (name: string) => createResource(app, { name, organizationId: organization });
+    await write("Before");
+    const cut = () =>
+      sql(
+        verified(region.url("postgres")),
+        "select pg_terminate_backend(pid, 1000) from pg_stat_activity where application_name like 'tenantry%'",
+      );
+    put(stranger);
+    await cut();
+    await expect(write("Meanwhile")).rejects.toThrow("REGION_UNAVAILABLE");
+    put(stranger, authority);
+    expect(await eventually(() => write("After").then(Boolean, () => false))).toBe(true);
+    // Home's server has read it again too.
+    const carried = async () => {
+      // Of regions whose server the tests before have stopped it says that they are away.
+      await app.sweep().catch(() => undefined);
+      return (await findDifferences(installation())).length === 0;
+    };
+    expect(await eventually(carried, 20_000)).toBe(true);
+    rmSync(file);
+    await cut();
+    expect(await eventually(() => write("Without").then(Boolean, () => false))).toBe(true);
+  });
+
+  test("a URL that changes nothing but how it is encrypted counts at once", async () => {
+    const { certFile, keyFile } = authority.certify(["IP:127.0.0.1"]);
+    // It takes both.
+    await using either = await startServer({ settings: { ssl: "on", ssl_cert_file: certFile, ssl_key_file: keyFile } });
+    await registerRegion(app, "either", `${either.url()}?sslmode=disable`);
+    const there = await createOrganization(app, "Either");
+    await grant(app, there, "either");
+    const ways = async () => {
+      const rows = await sql<{ ssl: boolean }>(
+        either.url("postgres"),
+        `select distinct ssl from pg_stat_activity join pg_stat_ssl using (pid)
+       where application_name like 'tenantry%' and client_port > 0`,
+      );
+      return rows.map(({ ssl }) => ssl);
+    };
+    expect(await ways()).toEqual([false]);
+    await app.ask(UPDATE, { input: { key: "either", connectionUrl: verified(either.url()) } });
+    await createResource(app, { name: "Encrypted now", organizationId: there });
+    expect(await eventually(async () => (await ways()).join() === "true")).toBe(true);
+    const conninfo = "select subconninfo as said from pg_subscription where subconninfo like $1";
+    const port = `%port='${new URL(either.url()).port}'%`;
+    const isTold = async () =>
+      (await sql(databaseUrl, conninfo, [port]))[0]?.["said"]?.toString().includes("verify-full");
+    expect(await eventually(isTold)).toBe(true);
+  });
+
+  describe("a statement is cancelled", () => {
+    const QUERY = "{ resources { edges { node { id } } } }";
+    /** Another process of the API, whose way to home the test has in its hands, and whose operations have half a second. */
+    let hurried: TestApp;
+    let toHome: Forwarder;
+
+    beforeAll(async () => {
+      toHome = await startForwarder(home.url());
+      hurried = await startApp({
+        databaseUrl: byName(verified(viaPort(home.url("directory"), toHome.port))),
+        secretKey: app.secretKey,
+        role: "api",
+        api: { limits: { timeoutMs: 500 } },
+      });
+    });
+    beforeEach(async () => {
+      // There is a connection to run the next statement on.
+      await hurried.ask(QUERY);
+    });
+    afterAll(async () => {
+      await hurried.stop();
+      await toHome[Symbol.asyncDispose]();
+    });
+
+    /** Holds up what reads resources at home. */
+    async function hold(): Promise<AsyncDisposable> {
+      const client = new pg.Client({ connectionString: databaseUrl });
+      await client.connect();
+      await client.query("begin");
+      await client.query("lock table tenantry.resources in access exclusive mode");
+      return { [Symbol.asyncDispose]: () => client.end() };
+    }
+    const waiting = async () => {
+      const [row] = await sql<{ count: number }>(
+        databaseUrl,
+        `select count(*)::int from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock' and query like '%tenantry: resources%'`,
+      );
+      return row?.count;
+    };
+
+    test("over TLS, and the request for it is encrypted", async () => {
+      await using stack = new AsyncDisposableStack();
+      const sent: Buffer[] = [];
+      const spy = (socket: net.Socket) => {
+        const server = net.connect(Number(new URL(home.url()).port), "127.0.0.1");
+        server.on("error", () => undefined).on("close", () => socket.destroy());
+        socket.on("data", (data) => sent.push(data)).on("close", () => server.destroy());
+        socket.pipe(server).pipe(socket);
+      };
+      stack.use(toHome.intercept(spy));
+      stack.use(await hold());
+      await hurried.refuse(QUERY);
+      expect(await eventually(async () => (await waiting()) === 0)).toBe(true);
+      expect(sent.length).toBeGreaterThan(0);
+      // What a cancel request in the clear begins with.
+      const cancelRequest = Buffer.from([0, 0, 0, 16, 4, 210, 22, 46]);
+      expect(sent.filter((data) => data.includes(cancelRequest))).toEqual([]);
+    });
+
+    test("by nobody who stands in between: the request is not sent to who cannot prove to be the server", async () => {
+      await using stack = new AsyncDisposableStack();
+      const { certFile, keyFile } = stranger.certify(["DNS:localhost", "IP:127.0.0.1"]);
+      const credentials = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+      const overheard: Buffer[] = [];
+      let ended = 0;
+      const impostor = (socket: net.Socket) => {
+        socket.on("close", () => (ended += 1));
+        socket.once("data", () => {
+          // It takes TLS, it says.
+          socket.write("S");
+          const secure = new tls.TLSSocket(socket, { isServer: true, ...credentials });
+          secure.on("error", () => undefined).on("data", (data: Buffer) => overheard.push(data));
+        });
+      };
+      stack.use(toHome.intercept(impostor));
+      stack.use(await hold());
+      await hurried.refuse(QUERY);
+      expect(await eventually(async () => ended > 0)).toBe(true);
+      expect(overheard).toEqual([]);
+      expect(await waiting()).toBe(1);
+    });
+  });
+});
