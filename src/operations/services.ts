@@ -97,9 +97,8 @@ export async function createServices(options: {
     await nudges.listen(listener);
     await listener.start();
     const listeners = new Listeners(onBroken);
-    const { exportFolder, mail } = options;
-    const withoutServer = options.lettersInLog === false ? noMailer() : logMailer(logger);
-    const mailer = mail === undefined ? withoutServer : smtpMailer(mail.smtpUrl, mail.from);
+    const { exportFolder } = options;
+    const mailer = createMailer(options);
     return {
       ...homeContext,
       homePooler,
@@ -120,6 +119,19 @@ export async function createServices(options: {
     await pools.close();
     throw error;
   }
+}
+
+function createMailer({
+  mail,
+  lettersInLog,
+  logger,
+}: {
+  mail?: { smtpUrl: string; from: string } | undefined;
+  lettersInLog?: boolean;
+  logger: Logger;
+}): Mailer {
+  if (mail !== undefined) return smtpMailer(mail.smtpUrl, mail.from);
+  return lettersInLog === false ? noMailer() : logMailer(logger);
 }
 
 /**

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ConnectionBudget, type Pooled, Share } from "#postgres/connection-budget";
-import { setImmediate as turn } from "node:timers/promises";
 
 type Client = { pool: FakePool };
 
@@ -67,6 +66,8 @@ function setUp(servers: string[], { limits = LIMITS, now = () => performance.now
   return { budget, pools, first };
 }
 
+/** Until everything that can go on has gone on. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 const settled = async () => {
   for (let index = 0; index < 5; index += 1) await turn();
 };

@@ -50,24 +50,25 @@ async function start(): Promise<ChildProcess> {
 }
 
 /** On a connection of its own. */
-async function ask(query: string): Promise<any> {
+async function ask<Data>(query: string): Promise<Data> {
   const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
     method: "POST",
     headers: { "content-type": "application/json", "x-user-id": user, connection: "close" },
     body: JSON.stringify({ query }),
   });
-  const { data, errors } = (await response.json()) as { data: unknown; errors?: unknown };
+  const { data, errors } = (await response.json()) as { data: Data; errors?: unknown };
   expect(errors).toBeUndefined();
   return data;
 }
 
 const write = (body: string) =>
-  ask(`mutation { createComment(input: { resourceId: "${resource}", body: "${body}" }) { id } }`);
+  ask<object>(`mutation { createComment(input: { resourceId: "${resource}", body: "${body}" }) { id } }`);
 const readAll = async (): Promise<string[]> => {
-  const { resource: read } = await ask(
+  type Read = { resource: { comments: { edges: { node: { body: string } }[] } } };
+  const { resource: read } = await ask<Read>(
     `{ resource(id: "${resource}") { comments(first: 100) { edges { node { body } } } } }`,
   );
-  return read.comments.edges.map(({ node }: { node: { body: string } }) => node.body);
+  return read.comments.edges.map(({ node }) => node.body);
 };
 
 test("what one writes all read, and when one is killed the others go on", async () => {
