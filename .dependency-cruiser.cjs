@@ -132,7 +132,8 @@ module.exports = {
     },
     {
       name: "no-unresolvable",
-      comment: "An import that leads nowhere would also escape every other rule. The contestants have packages of their own.",
+      comment:
+        "An import that leads nowhere would also escape every other rule. The contestants have packages of their own.",
       severity: "error",
       from: { pathNot: "^bench/contestants/" },
       to: { couldNotResolve: true, pathNot: DRIVER },
