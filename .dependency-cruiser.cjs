@@ -132,9 +132,10 @@ module.exports = {
     },
     {
       name: "no-unresolvable",
-      comment: "An import that leads nowhere would also escape every other rule.",
+      comment:
+        "An import that leads nowhere would also escape every other rule. The contestants have packages of their own.",
       severity: "error",
-      from: {},
+      from: { pathNot: "^bench/contestants/" },
       to: { couldNotResolve: true, pathNot: DRIVER },
     },
   ],

@@ -1,7 +1,7 @@
 /** The only reader of `process.env`: everything is checked here, once, at start. */
 import { z } from "zod";
 import { TenantryError } from "#kernel/errors";
-import { DEFAULT_LIMITS, type Limits } from "#kernel/limits";
+import { API_HOME_CONNECTIONS, DEFAULT_LIMITS, type Limits } from "#kernel/limits";
 import { isLoopback, isSafeUrl } from "#kernel/loopback";
 
 const ROLES = ["all", "api", "worker"] as const;
@@ -9,6 +9,9 @@ const ROLES = ["all", "api", "worker"] as const;
 /** A whole number that bounds something; where 0 makes sense it stands for no bound. */
 const limit = (standard: number, least: number, most: number) =>
   z.coerce.number().int().min(least).max(most).default(standard);
+
+/** Home's own, and one for a tenant database. */
+const LEAST_CONNECTIONS = API_HOME_CONNECTIONS + 1;
 
 const schema = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
@@ -45,6 +48,9 @@ const schema = z.object({
   TENANTRY_ACTOR_CONCURRENCY: limit(DEFAULT_LIMITS.actorConcurrency, 0, 10_000),
   TENANTRY_ORGANIZATION_CONCURRENCY: limit(DEFAULT_LIMITS.organizationConcurrency, 0, 10_000),
   TENANTRY_STATEMENT_CONCURRENCY: limit(DEFAULT_LIMITS.statementConcurrency, 0, 10_000),
+  TENANTRY_MAX_CONNECTIONS: limit(60, LEAST_CONNECTIONS, 10_000),
+  TENANTRY_MAX_CONNECTIONS_PER_SERVER: limit(24, 1, 10_000),
+  TENANTRY_SHARE_PORT: z.enum(["true", "false"]).default("false"),
   TENANTRY_MAX_SUBSCRIPTIONS: limit(DEFAULT_LIMITS.maxSubscriptions, 0, 1_000_000),
   TENANTRY_SIGN_IN_FAILURES_PER_MINUTE: limit(DEFAULT_LIMITS.signInFailuresPerMinute, 0, 1_000_000),
   TENANTRY_INTROSPECTION: z.enum(["true", "false"]).optional(),
@@ -76,6 +82,10 @@ export type Config = {
   previousSecretKeys: readonly string[];
   /** How callers sign in. */
   signIn: SignInConfig;
+  /** Of the API to tenant databases: in total, and to each server. */
+  connections: { max: number; maxPerServer: number };
+  /** Whether other processes may listen on the port too. */
+  sharePort: boolean;
   /** What bounds the API. */
   api: {
     limits: Limits;
@@ -147,6 +157,11 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
     secretKey: values.TENANTRY_SECRET_KEY,
     previousSecretKeys: readList(values.TENANTRY_SECRET_KEY_PREVIOUS ?? ""),
     signIn: checkSignIn(values),
+    connections: {
+      max: values.TENANTRY_MAX_CONNECTIONS - API_HOME_CONNECTIONS,
+      maxPerServer: values.TENANTRY_MAX_CONNECTIONS_PER_SERVER,
+    },
+    sharePort: values.TENANTRY_SHARE_PORT === "true",
     api: readApi(values),
     logLevel: values.TENANTRY_LOG_LEVEL,
   };

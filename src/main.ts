@@ -32,6 +32,10 @@ export type AppOptions = {
   prettyLogs: boolean;
   /** The mail server for invitations; left out: they go to the log. */
   mail?: { smtpUrl: string; from: string } | undefined;
+  /** Of the API to tenant databases; left out: the defaults. */
+  connections?: { max: number; maxPerServer: number } | undefined;
+  /** Whether other processes may listen on the port too. */
+  sharePort?: boolean;
   /** What bounds the API; left out: the defaults. */
   api?: ApiOptions | undefined;
   /** Where log lines go instead of standard output; for tests. */
@@ -76,6 +80,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     tenantSchema,
     exportFolder,
     mail,
+    connections: options.connections,
     // In development whoever reads the log is the operator.
     lettersInLog: (options.signIn?.mode ?? "development") === "development",
   });

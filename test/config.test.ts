@@ -72,6 +72,13 @@ describe("bearer", () => {
   });
 });
 
+test("the API's connections are divided between home and tenant databases", () => {
+  expect(readConfig({}).connections).toEqual({ max: 39, maxPerServer: 24 });
+  const given = { TENANTRY_MAX_CONNECTIONS: "30", TENANTRY_MAX_CONNECTIONS_PER_SERVER: "5" };
+  expect(readConfig(given).connections).toEqual({ max: 9, maxPerServer: 5 });
+  expect(() => readConfig({ TENANTRY_MAX_CONNECTIONS: "21" })).toThrow("TENANTRY_MAX_CONNECTIONS");
+});
+
 describe("limits", () => {
   test("are the defaults, and each has a variable", () => {
     expect(readConfig({}).api).toEqual({

@@ -63,7 +63,10 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 function appOptions(config: Config) {
   const { databaseReplicationUrl, databasePoolUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } =
     config;
+  const { connections, sharePort } = config;
   return {
+    connections,
+    sharePort,
     databaseReplicationUrl,
     databasePoolUrl,
     exportFolder: exportFolder(config),

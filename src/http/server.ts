@@ -30,6 +30,8 @@ export type HttpServer = { url: string; close: () => Promise<void> };
 export type HttpOptions = {
   host: string;
   port: number;
+  /** Whether other processes may listen on the port too, each for its share of the connections. */
+  sharePort?: boolean;
   /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
   regionUrls?: Record<string, string>;
   api?: ApiOptions | undefined;
@@ -160,12 +162,14 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.end(body);
 }
 
-function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
+function listen(server: Server, { host, port, sharePort = false }: HttpOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const reasons: Record<string, string> = {
         EADDRINUSE: `Port ${port} on ${host} is taken: stop what uses it, or set PORT to another one.`,
         EACCES: `Port ${port} on ${host} may not be used by this account: set PORT to one above 1023.`,
+        ENOTSUP:
+          "This system has no ports that processes share: leave TENANTRY_SHARE_PORT out and give each a port of its own.",
         EADDRNOTAVAIL: `${host} is not an address of this machine: set HOST to another one.`,
       };
       reject(
@@ -174,7 +178,7 @@ function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
         }),
       );
     });
-    server.listen(port, host, resolve);
+    server.listen({ port, host, reusePort: sharePort }, resolve);
   });
 }
 

@@ -50,3 +50,6 @@ export const DEFAULT_LIMITS: Limits = {
   maxSubscriptions: 100,
   signInFailuresPerMinute: 60,
 };
+
+/** Connections of a process to home: of the API's role, for looking up routes and roles, and one to hear announcements. */
+export const API_HOME_CONNECTIONS = 16 + 4 + 1;

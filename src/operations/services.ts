@@ -40,7 +40,7 @@ export type Services = HomeContext & {
   logger: Logger;
 };
 
-/** To home, per process, for the API. */
+/** To home, per process, for the API; a part of what kernel/limits.ts counts. */
 const MAX_API_CONNECTIONS = 16;
 
 /** Channel on which home announces the id of a region whose address, name or standing changed. */
@@ -65,6 +65,8 @@ export async function createServices(options: {
   lettersInLog?: boolean;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
   migrateHome?: boolean;
+  /** Of the API to tenant databases; left out: the defaults. */
+  connections?: { max: number; maxPerServer: number } | undefined;
   /** Over the program's own; for tests, which play older and newer programs. */
   tenantSchema?: MigrationSet | undefined;
 }): Promise<Services> {
@@ -72,7 +74,7 @@ export async function createServices(options: {
   const { databasePoolUrl } = options;
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
-  const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"));
+  const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
   try {
     const homeContext = await openHome(pools, options, (home) =>
       options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrate(home, HOME_SCHEMA),
@@ -95,9 +97,8 @@ export async function createServices(options: {
     await nudges.listen(listener);
     await listener.start();
     const listeners = new Listeners(onBroken);
-    const { exportFolder, mail } = options;
-    const withoutServer = options.lettersInLog === false ? noMailer() : logMailer(logger);
-    const mailer = mail === undefined ? withoutServer : smtpMailer(mail.smtpUrl, mail.from);
+    const { exportFolder } = options;
+    const mailer = createMailer(options);
     return {
       ...homeContext,
       homePooler,
@@ -118,6 +119,19 @@ export async function createServices(options: {
     await pools.close();
     throw error;
   }
+}
+
+function createMailer({
+  mail,
+  lettersInLog,
+  logger,
+}: {
+  mail?: { smtpUrl: string; from: string } | undefined;
+  lettersInLog?: boolean;
+  logger: Logger;
+}): Mailer {
+  if (mail !== undefined) return smtpMailer(mail.smtpUrl, mail.from);
+  return lettersInLog === false ? noMailer() : logMailer(logger);
 }
 
 /**

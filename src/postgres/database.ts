@@ -6,6 +6,7 @@
 import type pg from "pg";
 import { currentCall } from "#kernel/call";
 import type { Breaker } from "#postgres/breaker";
+import { type ConnectionBudget, Share } from "#postgres/connection-budget";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
 import type { PreparedStatements } from "#postgres/prepared-statements";
 import { queryInScope, type Scope, type Statement } from "#postgres/scoped-query";
@@ -46,22 +47,46 @@ export type Way = {
   readonly breaker?: Breaker | undefined;
   /** Without it, no statement is prepared. */
   readonly prepared?: PreparedStatements | undefined;
+  /** With it, connections for statements and transactions are a share of it. */
+  readonly budget?: ConnectionBudget<pg.PoolClient> | undefined;
+  /** The most connections. */
+  readonly max: number;
 };
 
 /** A way with its pool, which is opened on first use, and again after it was closed to make room for others. */
 class OpenWay {
   readonly #way: Way;
+  readonly #share: Share<pg.PoolClient> | undefined;
   #prepared: PreparedStatements | undefined;
   #pool: pg.Pool | undefined;
 
   constructor(way: Way) {
     this.#way = way;
     this.#prepared = way.prepared;
+    this.#share = way.budget && new Share(way.server, way.max, this);
   }
 
   get pool(): pg.Pool {
-    this.#pool ??= this.#way.createPool();
+    this.#pool ??= this.#share === undefined ? this.#way.createPool() : this.#createShare(this.#share);
     return this.#pool;
+  }
+
+  get idleCount(): number {
+    return this.#pool?.idleCount ?? 0;
+  }
+
+  #createShare(share: Share<pg.PoolClient>): pg.Pool {
+    const { budget } = this.#way;
+    const pool = this.#way.createPool();
+    pool.on("connect", (client) => {
+      budget?.opened(share);
+      client.once("end", () => budget?.ended(share));
+    });
+    // Told before the connection is idle.
+    pool.on("release", () => {
+      if (budget?.hasWaiting === true) queueMicrotask(() => budget.released());
+    });
+    return pool;
   }
 
   get isBusy(): boolean {
@@ -76,10 +101,24 @@ class OpenWay {
     this.#prepared = undefined;
   }
 
+  /** A connection of the pool. */
   connect(): Promise<pg.PoolClient> {
     const { breaker } = this.#way;
     const connect = () => this.pool.connect();
-    return untilOver(() => (breaker === undefined ? connect() : breaker.run(connect)));
+    return breaker === undefined ? connect() : breaker.run(connect);
+  }
+
+  end(client: pg.PoolClient): void {
+    client.release(true);
+  }
+
+  /** A connection for the running call, when it may have one. */
+  take(): Promise<pg.PoolClient> {
+    const { budget } = this.#way;
+    const share = this.#share;
+    return untilOver(() =>
+      budget === undefined || share === undefined ? this.connect() : budget.take(share, currentCall()?.signal),
+    );
   }
 
   async close(): Promise<void> {
@@ -96,6 +135,8 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly #direct: OpenWay;
   /** For single statements and transactions: through a connection pooler, where there is one. */
   readonly #shared: OpenWay;
+  /** For connections that somebody keeps, which are no share of a budget. */
+  readonly #lasting: OpenWay;
 
   /** `pooler`: the way for whatever ends with its transaction. */
   constructor(kind: Kind, direct: Way, pooler?: Way) {
@@ -103,6 +144,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     this.#server = direct.server;
     this.#direct = new OpenWay(direct);
     this.#shared = pooler === undefined ? this.#direct : new OpenWay(pooler);
+    this.#lasting = direct.budget === undefined ? this.#direct : new OpenWay({ ...direct, budget: undefined });
   }
 
   /**
@@ -110,12 +152,12 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
    * whose pool was closed to make room for others opens a new one: whoever holds the handle need not know.
    */
   get pool(): pg.Pool {
-    return this.#direct.pool;
+    return this.#lasting.pool;
   }
 
   /** Whether a connection is in use now. */
   get isBusy(): boolean {
-    return this.#direct.isBusy || this.#shared.isBusy;
+    return this.#direct.isBusy || this.#shared.isBusy || this.#lasting.isBusy;
   }
 
   query<Row extends object = Record<string, never>>(
@@ -140,7 +182,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 
   /** One statement on any free connection. */
   async #single(scope: Scope | undefined, text: string, values: readonly unknown[]): Promise<object[]> {
-    const client = await this.#shared.connect();
+    const client = await this.#shared.take();
     // Without parameters a text may be several statements, which cannot be prepared.
     const name = values.length === 0 ? undefined : this.#shared.prepared?.nameOf(text);
     let broken: Error | undefined;
@@ -171,7 +213,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 
   /** Runs `work` on one connection, never through a pooler; the connection is discarded when `work` throws. */
   async session<Result>(work: (session: Session<Kind>) => Promise<Result>): Promise<Result> {
-    const client = await this.#direct.connect();
+    const client = await this.#direct.take();
     let failure: Error | undefined;
     try {
       return await work(onClient(this.kind, client));
@@ -189,7 +231,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     work: (transaction: Transaction<Kind>) => Promise<Result>,
     isolation: "read committed" | "repeatable read" = "read committed",
   ): Promise<Result> {
-    const client = await this.#shared.connect();
+    const client = await this.#shared.take();
     const session = onClient(this.kind, client);
     let broken: Error | undefined;
     try {
@@ -213,7 +255,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#direct.close(), this.#shared.close()]);
+    await Promise.all([this.#direct.close(), this.#shared.close(), this.#lasting.close()]);
   }
 }
 

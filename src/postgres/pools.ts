@@ -11,6 +11,7 @@ import {
   tlsOptions,
 } from "#postgres/connection-url";
 import { Breaker } from "#postgres/breaker";
+import { type BudgetLimits, ConnectionBudget } from "#postgres/connection-budget";
 import { Database, type DatabaseKind, type Session, type Way } from "#postgres/database";
 import { PreparedStatements } from "#postgres/prepared-statements";
 
@@ -25,11 +26,16 @@ export type PoolLimits = {
 
 const DEFAULT_LIMITS: PoolLimits = {
   maxPerDatabase: 4,
-  maxDatabases: 64,
+  // A handle without connections costs little; what is open is bounded by the budget.
+  maxDatabases: 2_000,
   connectTimeoutMs: 5_000,
   idleTimeoutMs: 10_000,
 };
 
+/** Of connections that are opened as `budgeted`. */
+const DEFAULT_BUDGET: BudgetLimits = { max: 39, maxPerServer: 24, maxConnecting: 4, maxWaitMs: 5_000 };
+
+type WayOptions = Pick<Way, "max" | "breaker" | "budget"> & { despiteFence?: boolean };
 type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
 
 export class Pools {
@@ -38,29 +44,46 @@ export class Pools {
   readonly #breakers = new Map<string, Breaker>();
   readonly #prepared = new PreparedStatements();
   readonly #limits: PoolLimits;
+  readonly #budget: ConnectionBudget<pg.PoolClient>;
   readonly #onError: (error: Error) => void;
   readonly #pools = new Set<pg.Pool>();
   #closed = false;
 
   /** `onError` hears of idle connections that broke; it must not throw. */
-  constructor(onError: (error: Error) => void, limits: Partial<PoolLimits> = {}) {
+  constructor(
+    onError: (error: Error) => void,
+    limits: Partial<PoolLimits> = {},
+    budget: Partial<BudgetLimits> | undefined = {},
+  ) {
     this.#onError = onError;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#budget = new ConnectionBudget({ ...DEFAULT_BUDGET, ...budget });
+  }
+
+  /** The most connections of the budget that were open at once. */
+  get mostBudgeted(): number {
+    return this.#budget.most;
   }
 
   /**
    * The database's handle; the same one for the same arguments while it stays open. Does not connect. With `despiteFence`,
    * statements write also where the database is set to be read only. With `pooler`, single statements and transactions go
-   * there, and sessions to the server itself.
+   * there, and sessions to the server itself. `budgeted`: what it opens is a share of the budget; for what holds one connection
+   * at a time and not for long.
    */
   open<Kind extends DatabaseKind>(
     kind: Kind,
     address: ServerAddress,
     database: string,
-    options: { maxConnections?: number; despiteFence?: boolean; pooler?: PoolerAddress | undefined } = {},
+    options: {
+      maxConnections?: number;
+      despiteFence?: boolean;
+      pooler?: PoolerAddress | undefined;
+      budgeted?: boolean;
+    } = {},
   ): Database<Kind> {
-    const { despiteFence = false, pooler } = options;
-    const by = `${despiteFence ? " despite fence" : ""}${pooler === undefined ? "" : ` by ${formatPoolUrl(pooler)}`}`;
+    const { despiteFence = false, pooler, budgeted = false } = options;
+    const by = `${despiteFence ? " despite fence" : ""}${budgeted ? " budgeted" : ""}${pooler === undefined ? "" : ` by ${formatPoolUrl(pooler)}`}`;
     const key = `${kind}${by}|${address.user}@${address.host}:${address.port}/${database}`;
     const found = this.#entries.get(key);
     if (found !== undefined) {
@@ -74,10 +97,11 @@ export class Pools {
     }
     this.#makeRoom();
     const max = options.maxConnections ?? this.#limits.maxPerDatabase;
+    const budget = budgeted ? this.#budget : undefined;
     const created = new Database(
       kind,
-      this.#way(kind, address, database, { max, breaker: this.#breakerOf(kind, address), despiteFence }),
-      pooler && this.#wayThrough(kind, pooler, address, database, max),
+      this.#way(kind, address, database, { max, breaker: this.#breakerOf(kind, address), despiteFence, budget }),
+      pooler && this.#wayThrough(kind, pooler, address, database, { max, budget }),
     );
     this.#entries.set(key, { database: created, address });
     return created;
@@ -145,9 +169,16 @@ export class Pools {
   }
 
   /** Not around the pooler when it is away: what the server is spared by it would all come at once. */
-  #wayThrough(kind: DatabaseKind, pooler: PoolerAddress, address: ServerAddress, database: string, max: number): Way {
+  #wayThrough(
+    kind: DatabaseKind,
+    pooler: PoolerAddress,
+    address: ServerAddress,
+    database: string,
+    share: Pick<WayOptions, "max" | "budget">,
+  ): Way {
     const { preparedStatements, ...at } = pooler;
-    const way = this.#way(kind, { ...address, ...at }, database, { max, breaker: this.#breakerOf(kind, pooler) });
+    const breaker = this.#breakerOf(kind, pooler);
+    const way = this.#way(kind, { ...address, ...at }, database, { ...share, breaker });
     // Where the server's connection changes from one transaction to the next, what was prepared may not be there.
     return preparedStatements ? way : { ...way, prepared: undefined };
   }
@@ -156,7 +187,7 @@ export class Pools {
     kind: DatabaseKind,
     address: ServerAddress,
     database: string,
-    { max, breaker, despiteFence = false }: { max: number; breaker?: Breaker | undefined; despiteFence?: boolean },
+    { max, breaker, budget, despiteFence = false }: WayOptions,
   ): Way {
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
@@ -181,7 +212,7 @@ export class Pools {
       pool.on("connect", (client) => client.on("error", () => undefined));
       return pool;
     };
-    return { server: `${address.host}:${address.port}`, createPool, breaker, prepared: this.#prepared };
+    return { server: `${address.host}:${address.port}`, createPool, breaker, budget, max, prepared: this.#prepared };
   }
 
   /** One per server. Without home nothing works, so everything there waits and tries. */

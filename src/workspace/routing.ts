@@ -143,7 +143,7 @@ export class Router {
     const address = knowsApiRole ? this.#signInAsApi(operator, row.systemIdentifier) : operator;
     const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
     const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
-    const openWhole = () => this.#pools.open("tenant", address, row.database, { pooler });
+    const openWhole = () => this.#pools.open("tenant", address, row.database, { pooler, budgeted: true });
     const route: TenantRoute = {
       kind: "tenant",
       placementId: row.placementId,

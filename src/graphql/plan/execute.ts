@@ -34,7 +34,11 @@ export async function executePlanned(args: ExecutionArgs): Promise<ExecutionResu
   if (new Set(runs.map(({ id }) => placeOf(id))).size < runs.length) return undefined;
   const context = args.contextValue as GraphQLContext;
   const answers = await Promise.all(runs.map((run, index) => answer(run, plan.fields[index] as PlannedField, context)));
-  if (answers.includes(undefined)) return undefined;
+  if (answers.includes(undefined)) {
+    // What was written must not be written again.
+    if (operation.operation === "mutation") throw new Error("a planned mutation has no answer");
+    return undefined;
+  }
   const errors = answers.filter((one) => typeof one === "object");
   // A root field that must not be null takes everything with it.
   const type = schema.getRootType(operation.operation)?.getFields() ?? {};
