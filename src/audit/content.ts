@@ -65,10 +65,23 @@ function entryPart(
   const { who, whoId, via, address, userAgent } = origin;
   const common = [newId(), organizationId, who, whoId, via, address, userAgent, action, kind, id];
   // At home the outcome stands in the entry; a region's has none, as there is no entry without the row.
-  const [column, value] = database.kind === "home" ? ["outcome", OK] : ["database_id", databaseId];
-  const values = [...common, value];
-  const places = values.map((_, index) => `$${parameters + 1 + index}`).join(", ");
-  return { text: `, logged as (insert into tenantry.audit_log (${COLUMNS}, ${column}) values (${places}))`, values };
+  const [column, value] =
+    database.kind === "home" ? (["outcome", OK] as const) : (["database_id", databaseId] as const);
+  return { text: textOfPart(parameters, column), values: [...common, value] };
+}
+
+/** The same text for the same statement: what is sent again and again is not put together each time. */
+const texts = new Map<string, string>();
+
+function textOfPart(parameters: number, column: string): string {
+  const key = `${parameters} ${column}`;
+  const found = texts.get(key);
+  if (found !== undefined) return found;
+  const columns = `${COLUMNS}, ${column}`;
+  const places = columns.split(",").map((_, index) => `$${parameters + 1 + index}`);
+  const text = `, logged as (insert into tenantry.audit_log (${columns}) values (${places.join(", ")}))`;
+  texts.set(key, text);
+  return text;
 }
 
 /** The driver says which relation only in words for some errors. */

@@ -50,7 +50,18 @@ export type Loaders = {
   content: ContentLoaders;
 };
 
+/** Made when one of them is first used: what is answered by one statement needs none. */
 export function createLoaders(services: Services, actor: Actor): Loaders {
+  let made: Loaders | undefined;
+  return new Proxy({} as Loaders, {
+    get: (_, name: keyof Loaders) => {
+      made ??= makeLoaders(services, actor);
+      return made[name];
+    },
+  });
+}
+
+function makeLoaders(services: Services, actor: Actor): Loaders {
   let lag: Promise<Lag[]> | undefined;
   return {
     roles: new DataLoader(async (ids) => {

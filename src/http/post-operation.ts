@@ -16,6 +16,7 @@ import {
   type GraphQLSchema,
 } from "graphql";
 import { processRegularResult } from "graphql-yoga";
+import type { Actor } from "#auth/actor";
 import { JsonText } from "#graphql/context";
 import { clientOf } from "#http/client";
 import { corsHeadersFor } from "#http/cors";
@@ -91,9 +92,11 @@ async function execute(
     request: REQUEST,
     params,
   } as never) as unknown as Pipeline;
-  const document = pipeline.parse(query);
-  if (getOperationAST(document, params.operationName)?.operation === "subscription") return undefined;
-  const errors = pipeline.validate(pipeline.schema, document);
+  const { document, errors } = read(pipeline, query, knownTo(endpoint, context.actor));
+  const operation = getOperationAST(document, params.operationName);
+  if (operation?.operation === "subscription") return undefined;
+  // The pipeline has its own words for that.
+  if (operation == null) pipeline.parse(query);
   const result =
     errors.length > 0
       ? { errors }
@@ -105,6 +108,35 @@ async function execute(
           operationName: params.operationName ?? undefined,
         });
   return result.errors === undefined ? result : resultOf(result, parts.services);
+}
+
+type Known = Map<string, DocumentNode>;
+
+/** Documents that have passed, by their text. Who may ask for the schema and who may not have their own. */
+const known = new WeakMap<GraphQLEndpoint, { operator: Known; others: Known }>();
+/** When there are more, they are read anew. */
+const MAX_KNOWN = 500;
+
+function knownTo(endpoint: GraphQLEndpoint, actor: Actor): Known {
+  const found = known.get(endpoint) ?? { operator: new Map(), others: new Map() };
+  known.set(endpoint, found);
+  return actor.kind === "operator" ? found.operator : found.others;
+}
+
+function read(
+  pipeline: Pipeline,
+  query: string,
+  documents: Known,
+): { document: DocumentNode; errors: readonly GraphQLError[] } {
+  const found = documents.get(query);
+  if (found !== undefined) return { document: found, errors: [] };
+  const document = pipeline.parse(query);
+  const errors = pipeline.validate(pipeline.schema, document);
+  if (errors.length === 0) {
+    if (documents.size >= MAX_KNOWN) documents.clear();
+    documents.set(query, document);
+  }
+  return { document, errors };
 }
 
 function write(

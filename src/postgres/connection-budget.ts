@@ -8,7 +8,8 @@
  * - Where none is idle, callers wait: first come, first served within a database. A connection that becomes free goes to
  *   another database when that has fewer and has waited for a moment; so a busy one keeps nobody out, and two busy ones do not
  *   take turns at opening connections.
- * - Whoever waits too long, or whose call is over, leaves the line with a reason.
+ * - Whoever waits too long, or whose call is over, leaves the line with a reason. A server that hangs holds its places, which
+ *   are not more than one server may have.
  * - So many connections to a server are made at once, as many as will not keep it from working, and no more.
  *
  * Only single statements and transactions of the API take part, which hold one connection and wait for no other one, so that
@@ -42,6 +43,9 @@ type Waiter<Client> = {
   resolve: (client: Promise<Client>) => void;
   reject: (error: Error) => void;
 };
+
+/** `movedAt`: when a connection to the server was last made, given back or ended while somebody waited. */
+type AtServer = { places: number; connecting: number; movedAt: number };
 
 /** A database that has been slighted for this long is given another's connection. */
 const PATIENCE_MS = 20;
@@ -82,7 +86,7 @@ export class ConnectionBudget<Client> {
   readonly #shares = new Set<Share<Client>>();
   /** Those with somebody waiting. */
   readonly #waiting = new Set<Share<Client>>();
-  readonly #servers = new Map<string, { places: number; connecting: number }>();
+  readonly #servers = new Map<string, AtServer>();
   #places = 0;
   #most = 0;
   #uses = 0;
@@ -105,7 +109,10 @@ export class ConnectionBudget<Client> {
     return this.#places;
   }
 
-  /** A connection to the share's database. Rejects with LIMIT_EXCEEDED after waiting too long, or with the signal's reason. */
+  /**
+   * A connection to the share's database. Rejects with the signal's reason, or after waiting too long: with LIMIT_EXCEEDED, or as
+   * for a server that cannot be connected to where nothing has moved there meanwhile.
+   */
   take(share: Share<Client>, signal?: AbortSignal): Promise<Client> {
     this.#uses += 1;
     share.usedAt = this.#uses;
@@ -129,14 +136,17 @@ export class ConnectionBudget<Client> {
   ended(share: Share<Client>): void {
     share.open -= 1;
     this.#count(share, -1);
+    this.#serverOf(share).movedAt = this.#now();
     this.#ending = Math.max(0, this.#ending - 1);
     if (share.places === 0 && share.waiting.length === 0) this.#shares.delete(share);
     this.#serve();
   }
 
   /** To be told when a connection is idle again. */
-  released(): void {
-    if (this.#waiting.size > 0) this.#serve();
+  released(share: Share<Client>): void {
+    if (this.#waiting.size === 0) return;
+    this.#serverOf(share).movedAt = this.#now();
+    this.#serve();
   }
 
   get hasWaiting(): boolean {
@@ -149,8 +159,8 @@ export class ConnectionBudget<Client> {
     this.#serverOf(share).places += change;
   }
 
-  #serverOf({ server }: Share<Client>): { places: number; connecting: number } {
-    const found = this.#servers.get(server) ?? { places: 0, connecting: 0 };
+  #serverOf({ server }: Share<Client>): AtServer {
+    const found = this.#servers.get(server) ?? { places: 0, connecting: 0, movedAt: 0 };
     this.#servers.set(server, found);
     return found;
   }
@@ -206,7 +216,7 @@ export class ConnectionBudget<Client> {
       };
       const timer = setTimeout(() => {
         leave();
-        reject(tooLong());
+        reject(this.#serverOf(share).movedAt > waiter.since ? tooLong() : hanging());
       }, this.#limits.maxWaitMs);
       const waiter: Waiter<Client> = {
         since: this.#now(),
@@ -313,6 +323,11 @@ export class ConnectionBudget<Client> {
 function isBefore<Client>(one: Share<Client>, other: Share<Client>): boolean {
   if (one.places !== other.places) return one.places < other.places;
   return (one.waiting[0]?.since ?? 0) < (other.waiting[0]?.since ?? 0);
+}
+
+/** Nothing has moved at the server all the while: a failure to connect to it, as the driver says it. */
+function hanging(): Error {
+  return new Error("timeout exceeded when trying to connect");
 }
 
 function tooLong(): TenantryError {

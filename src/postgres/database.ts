@@ -8,7 +8,7 @@ import { currentCall } from "#kernel/call";
 import type { Breaker } from "#postgres/breaker";
 import { type ConnectionBudget, Share } from "#postgres/connection-budget";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
-import type { PreparedStatements } from "#postgres/prepared-statements";
+import { type PreparedStatements, withName } from "#postgres/prepared-statements";
 import { queryInScope, type Scope, type Statement } from "#postgres/scoped-query";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#postgres/sql-state";
 
@@ -84,7 +84,7 @@ class OpenWay {
     });
     // Told before the connection is idle.
     pool.on("release", () => {
-      if (budget?.hasWaiting === true) queueMicrotask(() => budget.released());
+      if (budget?.hasWaiting === true) queueMicrotask(() => budget.released(share));
     });
     return pool;
   }
@@ -165,7 +165,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    return this.#inTurn(() => this.#single(undefined, comment(name, text), values)) as Promise<Row[]>;
+    return this.#inTurn(() => this.#single(undefined, name, text, values)) as Promise<Row[]>;
   }
 
   /**
@@ -176,15 +176,24 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     return {
       kind: this.kind,
       query: <Row extends object>(name: string, text: string, values: readonly unknown[] = []) =>
-        this.#inTurn(() => this.#single(scope, comment(name, text), values)) as Promise<Row[]>,
+        this.#inTurn(() => this.#single(scope, name, text, values)) as Promise<Row[]>,
     };
   }
 
   /** One statement on any free connection. */
-  async #single(scope: Scope | undefined, text: string, values: readonly unknown[]): Promise<object[]> {
+  async #single(
+    scope: Scope | undefined,
+    statement: string,
+    plain: string,
+    values: readonly unknown[],
+  ): Promise<object[]> {
     const client = await this.#shared.take();
     // Without parameters a text may be several statements, which cannot be prepared.
-    const name = values.length === 0 ? undefined : this.#shared.prepared?.nameOf(text);
+    const { prepared } = this.#shared;
+    const { text, name } =
+      prepared === undefined || values.length === 0
+        ? { text: withName(statement, plain), name: undefined }
+        : prepared.use(statement, plain);
     let broken: Error | undefined;
     try {
       return await cancellable(client, () => send(client, scope, { text, values, name }));
@@ -239,12 +248,12 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       const result = await work({ ...session, inTransaction: true });
       refuseWhenOver();
       // Not cancelled any more: whether it has happened would be unknown.
-      await client.query(comment("commit", "commit"));
+      await client.query(withName("commit", "commit"));
       return result;
     } catch (error) {
       // Closing a spent connection rolls back; a cancel request that is late could hit a statement.
       if (!isSpent(client))
-        broken = await client.query(comment("rollback", "rollback")).then(
+        broken = await client.query(withName("rollback", "rollback")).then(
           () => undefined,
           (reason: unknown) => (reason instanceof Error ? reason : new Error("rollback failed", { cause: reason })),
         );
@@ -274,21 +283,17 @@ function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient):
   return {
     kind,
     async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const result = await cancellable(client, () => client.query<Row>(comment(name, text), [...values]));
+      const result = await cancellable(client, () => client.query<Row>(withName(name, text), [...values]));
       return result.rows;
     },
     async script(name: string, text: string): Promise<object[][]> {
       // The driver's types know one result only.
-      const results = (await cancellable(client, () => client.query<object>(comment(name, text)))) as
+      const results = (await cancellable(client, () => client.query<object>(withName(name, text)))) as
         | pg.QueryResult<object>
         | pg.QueryResult<object>[];
       return (Array.isArray(results) ? results : [results]).map(({ rows }) => rows);
     },
   };
-}
-
-function comment(name: string, text: string): string {
-  return `/* tenantry: ${name} */ ${text}`;
 }
 
 export type HomeDatabase = Database<"home">;

@@ -58,7 +58,18 @@ export function createComment(
   input: NewComment,
   act: ContentAct,
 ): Promise<Comment> {
-  return addComment<Comment>(context, actor, input, act, { columns: COLUMNS, from: "added c" });
+  return addComment<Comment>(context, actor, input, act, AS_ROW);
+}
+
+const AS_ROW = insertion(COLUMNS, "added c");
+
+/** What {@link createCommentText} answers, made once for whatever selects these members. */
+export function commentInsertion(members: readonly Member<CommentValue>[]): Insertion {
+  return insertion(
+    `${commentText(members, "c")} as text`,
+    `added c left join tenantry.directory_members m
+      on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id`,
+  );
 }
 
 /** The same, answered as JSON text (workspace/resource-text.ts). Not for the default organization's resources. */
@@ -67,23 +78,38 @@ export async function createCommentText(
   actor: Actor,
   input: NewComment,
   act: ContentAct,
-  members: readonly Member<CommentValue>[],
+  answer: Insertion,
 ): Promise<string> {
-  const from = `added c left join tenantry.directory_members m
-    on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id`;
-  const columns = `${commentText(members, "c")} as text`;
-  return (await addComment<{ text: string }>(context, actor, input, act, { columns, from })).text;
+  return (await addComment<{ text: string }>(context, actor, input, act, answer)).text;
 }
 
-/** What a statement gives of the row that it adds, which is `added`. */
-type Answer = { columns: string; from: string };
+/** The statement that adds a comment, with the part that writes the entry in the audit log. */
+export type Insertion = (entry: string) => string;
+
+/** `columns` and `from`: what it gives of the row that it adds, which is `added`. */
+function insertion(columns: string, from: string): Insertion {
+  const texts = new Map<string, string>();
+  return (entry) => {
+    const found = texts.get(entry);
+    if (found !== undefined) return found;
+    const text = `with added as (
+         insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+         values ($1, $2, $3, $4, $5, $6) returning *
+       ), announced as (
+         select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
+       )${entry}
+       select ${columns} from announced, ${from}`;
+    texts.set(entry, text);
+    return text;
+  };
+}
 
 async function addComment<Row extends object>(
   context: WorkspaceContext,
   actor: Actor,
   input: NewComment,
   act: ContentAct,
-  answer: Answer,
+  answer: Insertion,
 ): Promise<Row> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
@@ -110,24 +136,22 @@ async function insertComment<Row extends object>(
   { id: resourceId, route }: ResourcePlace,
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
-  { columns, from }: Answer,
+  answer: Insertion,
 ): Promise<Row> {
   const databaseId = databaseIdOf(route);
   const organizationId = organizationIdOf(route);
   const id = newRoutedId(placementNumberOf(resourceId));
   const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters: 6 } as const;
   const [row] = await recordingContent(context, act, written, (entry) =>
-    database.query<Row>(
-      "comments.create",
-      `with added as (
-         insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
-         values ($1, $2, $3, $4, $5, $6) returning *
-       ), announced as (
-         select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
-       )${entry.text}
-       select ${columns} from announced, ${from}`,
-      [id, databaseId, organizationId, resourceId, authorId, body, ...entry.values],
-    ),
+    database.query<Row>("comments.create", answer(entry.text), [
+      id,
+      databaseId,
+      organizationId,
+      resourceId,
+      authorId,
+      body,
+      ...entry.values,
+    ]),
   );
   if (row === undefined) throw new Error("the insert returned no row");
   return row;

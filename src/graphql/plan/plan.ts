@@ -17,7 +17,7 @@ import {
 import { HOME_NUMBER, placementNumberOf } from "#kernel/ids";
 import { type PageRequest, readPageRequest } from "#kernel/page";
 import { validId } from "#kernel/validation";
-import { createCommentText, type NewComment } from "#workspace/comments";
+import { commentInsertion, createCommentText, type NewComment } from "#workspace/comments";
 import { resourceText } from "#workspace/resource-text";
 import { readResourceText } from "#workspace/resources";
 import type { TenantRoute } from "#workspace/routing";
@@ -119,7 +119,7 @@ function planCreateComment(
   nodes: readonly FieldNode[],
   fragments: Fragments,
 ): PlannedField["prepare"] {
-  const members = selectComment(nodes, fragments);
+  const insertion = commentInsertion(selectComment(nodes, fragments));
   const argumentsOf = readArguments(schema, "Mutation", nodes);
   const run: Resolver = (_, { input }: { input: NewComment }, { actor, services, origin }) => {
     const wanted = {
@@ -127,7 +127,7 @@ function planCreateComment(
       body: input.body,
       authorId: input.authorId == null ? null : validId("authorId", input.authorId),
     };
-    return createCommentText(services, actor, wanted, { origin, action: "createComment" }, members);
+    return createCommentText(services, actor, wanted, { origin, action: "createComment" }, insertion);
   };
   const resolve = withAuditLog("createComment", withPolicy("Mutation", "createComment", run));
   return (variables) => {
