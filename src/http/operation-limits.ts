@@ -6,6 +6,7 @@
 import {
   type DocumentNode,
   type ExecutionArgs,
+  type ExecutionResult,
   type FragmentDefinitionNode,
   getOperationAST,
   Kind,
@@ -68,10 +69,13 @@ async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: R
   const over = startCall(limits.timeoutMs, gone);
   const turns = budgets.takeTurns(actor);
   const call: Call = { signal: over.signal, ...reach(budgets, args), ...(turns && { inTurn: turns.inTurn }) };
+  let isWhole = false;
   try {
     const leave = await budgets.enter(actor, over.signal);
     try {
-      return await orAborted(over.signal, start(call, args, run));
+      const result = await orAborted(over.signal, start(call, args, run));
+      isWhole = (result as ExecutionResult | undefined)?.errors === undefined;
+      return result;
     } finally {
       leave();
     }
@@ -79,7 +83,7 @@ async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: R
     turns?.leave();
     over.stopWaiting();
     // What a query still reads, because another field has failed it, is for nobody.
-    if (operation?.operation === "query") over.abort(new Error("the operation has been answered"));
+    if (!isWhole && operation?.operation === "query") over.abort(new Error("the operation has been answered"));
   }
 }
 
