@@ -47,6 +47,9 @@ type Waiter<Client> = {
 /** `movedAt`: when a connection to the server was last made, given back or ended while somebody waited. */
 type AtServer = { places: number; connecting: number; movedAt: number };
 
+/** A database that nobody has asked for this long gives a connection to one that wants one more. */
+const UNUSED_MS = 1_000;
+
 /** A database that has been slighted for this long is given another's connection. */
 const PATIENCE_MS = 20;
 
@@ -63,6 +66,7 @@ export class Share<Client> {
   arrived = 0;
   /** Connections that are open, until they have ended. */
   open = 0;
+  /** When it was last asked for a connection. */
   usedAt = 0;
 
   constructor(server: string, max: number, pool: Pooled<Client>) {
@@ -89,7 +93,6 @@ export class ConnectionBudget<Client> {
   readonly #servers = new Map<string, AtServer>();
   #places = 0;
   #most = 0;
-  #uses = 0;
   /** Connections that are ending to make room. */
   #ending = 0;
   #isServing = false;
@@ -114,8 +117,7 @@ export class ConnectionBudget<Client> {
    * for a server that cannot be connected to where nothing has moved there meanwhile.
    */
   take(share: Share<Client>, signal?: AbortSignal): Promise<Client> {
-    this.#uses += 1;
-    share.usedAt = this.#uses;
+    share.usedAt = this.#now();
     this.#shares.add(share);
     if (this.#waiting.size === 0) {
       if (share.idle > 0) return this.#takeIdle(share);
@@ -273,13 +275,19 @@ export class ConnectionBudget<Client> {
         ending -= 1;
         continue;
       }
-      const rich = this.#find(share, (other) => other.places > share.places);
+      // By more than one: else the two would take it from each other again and again.
+      const least = share.places === 0 ? 1 : share.places + 2;
+      const rich = this.#find(share, (other) => other.places >= least);
       if (rich !== undefined) this.#end(rich);
     }
   }
 
-  /** Ends idle connections of databases in which nobody waits, one for each that is waited for. */
+  /**
+   * Ends idle connections, one for each that is waited for: of any database in which nobody waits for one that has none, and of
+   * those that are not in use for one that wants one more. It can wait for its own, which costs less than to connect anew.
+   */
   #makeRoom(): void {
+    const before = this.#now() - UNUSED_MS;
     let ending = this.#ending;
     for (const share of this.#waiting) {
       if (!this.#isBlocked(share)) continue;
@@ -287,7 +295,10 @@ export class ConnectionBudget<Client> {
         ending -= 1;
         continue;
       }
-      const unused = this.#find(share, (other) => other.waiting.length === 0);
+      const unused = this.#find(
+        share,
+        (other) => other.waiting.length === 0 && (share.places === 0 || other.usedAt < before),
+      );
       if (unused === undefined) continue;
       this.#end(unused);
     }
