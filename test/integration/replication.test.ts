@@ -162,13 +162,19 @@ test("a slot that holds back too much and has nothing to send is moved without b
     );
   expect(await retained(app.databaseUrl, "directory")).toBeGreaterThan(1_000_000);
   expect(await retained(tenant, "catalog")).toBeGreaterThan(1_000_000);
+  // Past what was written so far: other tests write on these servers all the time, so that the end of the WAL says nothing.
+  const isPast = async (url: string, direction: "directory" | "catalog", position: unknown) => {
+    const text = "select confirmed_flush_lsn >= $2::pg_lsn as past from pg_replication_slots where slot_name = $1";
+    return (await sql(url, text, [slot(direction), position]))[0]?.["past"] === true;
+  };
+  const end = async (url: string) => (await sql(url, "select pg_current_wal_lsn()::text as lsn"))[0]?.["lsn"];
+  const [atHome, inRegion] = [await end(app.databaseUrl), await end(tenant)];
   // A link that is being put to rest at that moment is left to the next sweep.
-  const most = async () => Math.max(await retained(app.databaseUrl, "directory"), await retained(tenant, "catalog"));
-  await eventually(async () => {
+  const moved = eventually(async () => {
     await app.sweep();
-    return (await most()) < 1_000_000;
+    return (await isPast(app.databaseUrl, "directory", atHome)) && (await isPast(tenant, "catalog", inRegion));
   });
-  expect(await most()).toBeLessThan(1_000_000);
+  expect(await moved).toBe(true);
   await createResource(app, { name: "Afterwards", organizationId: organization });
   expect(await catalogNames()).toEqual(["Afterwards"]);
 });
