@@ -218,3 +218,10 @@ test("a connection that cannot be made fails its caller and gives the place back
   expect(await next).toMatchObject({ pool: first });
   expect(budget.places).toBe(1);
 });
+
+test("a server is not to blame where another one holds all the places", async () => {
+  const { budget, pools, first } = setUp(["a", "b"], { limits: { ...LIMITS, max: 2, maxWaitMs: 20 } });
+  for (const _ of [1, 2]) await budget.take(first.share);
+  await expect(budget.take((pools[1] as FakePool).share)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  await expect(budget.take(first.share)).rejects.toThrow("timeout exceeded when trying to connect");
+});

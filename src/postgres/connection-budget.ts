@@ -218,7 +218,9 @@ export class ConnectionBudget<Client> {
       };
       const timer = setTimeout(() => {
         leave();
-        reject(this.#serverOf(share).movedAt > waiter.since ? tooLong() : hanging());
+        const { places, movedAt } = this.#serverOf(share);
+        // Where others hold all the places, the server is not to blame.
+        reject(places > 0 && movedAt <= waiter.since ? hanging() : tooLong());
       }, this.#limits.maxWaitMs);
       const waiter: Waiter<Client> = {
         since: this.#now(),
