@@ -2,7 +2,7 @@
 import type { Listener } from "#postgres/listener";
 
 /** Channel on which home announces the id of an API key that was revoked or deleted. */
-const SIGN_IN_CHANNEL = "tenantry_sign_in";
+export const SIGN_IN_CHANNEL = "tenantry_sign_in";
 
 export class RevokedKeys {
   readonly #byKey = new Map<string, Set<() => void>>();

@@ -4,6 +4,7 @@
  */
 import type { Actor, KeyActor, UserActor } from "#auth/actor";
 import { findActorRoles, findRole } from "#auth/membership";
+import { SIGN_IN_CHANNEL } from "#auth/revoked-keys";
 import type { Role } from "#auth/roles";
 import type { Queryable } from "#postgres/database";
 import type { Listener } from "#postgres/listener";
@@ -15,9 +16,8 @@ import type { Listener } from "#postgres/listener";
 const REMEMBERED_MS = 1_000;
 const MAX_REMEMBERED = 50_000;
 
-/** Channels on which home says that somebody lost a role or has another one. */
+/** Channel on which home says that members lost a role or have another one. */
 const SEAT_CHANNEL = "tenantry_seats";
-const SIGN_IN_CHANNEL = "tenantry_sign_in";
 
 type Remembered = { role: Promise<Role | null>; until: number };
 

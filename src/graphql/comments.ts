@@ -1,5 +1,5 @@
 import { validId } from "#kernel/validation";
-import { createComment } from "#workspace/comments";
+import { createComment, type NewComment } from "#workspace/comments";
 import { followComments } from "#workspace/comment-stream";
 import { builder } from "#graphql/builder";
 import { distantConnectionType } from "#graphql/connections";
@@ -42,16 +42,23 @@ builder.mutationField("createComment", (t) =>
     type: "Comment",
     description: "Comments on a resource. The author must belong to the resource's organization.",
     args: { input: t.arg({ type: CreateCommentInput, required: true }) },
-    resolve: (_, { input }, { actor, services, origin }) => {
-      const wanted = {
-        resourceId: validId("resourceId", input.resourceId),
-        body: input.body,
-        authorId: input.authorId == null ? null : validId("authorId", input.authorId),
-      };
-      return createComment(services, actor, wanted, { origin, action: "createComment" });
-    },
+    resolve: (_, { input }, { actor, services, origin }) =>
+      createComment(services, actor, readNewComment(input), { origin, action: "createComment" }),
   }),
 );
+
+/** What `createComment` is given. INVALID_INPUT on what is no id. */
+export function readNewComment(input: {
+  resourceId: string;
+  body: string;
+  authorId?: string | null | undefined;
+}): NewComment {
+  return {
+    resourceId: validId("resourceId", input.resourceId),
+    body: input.body,
+    authorId: input.authorId == null ? null : validId("authorId", input.authorId),
+  };
+}
 
 builder.subscriptionField("commentAdded", (t) =>
   t.field({

@@ -3,17 +3,10 @@
  * many run at once, and how long it may take. When the time is over, or the caller is gone, resolvers are not waited for
  * any more and their SQL is cancelled (postgres/cancellation.ts).
  */
-import {
-  type DocumentNode,
-  type ExecutionArgs,
-  type ExecutionResult,
-  type FragmentDefinitionNode,
-  getOperationAST,
-  Kind,
-  type OperationDefinitionNode,
-} from "graphql";
+import { type ExecutionArgs, type ExecutionResult, getOperationAST, type OperationDefinitionNode } from "graphql";
 import type { Plugin } from "graphql-yoga";
 import type { GraphQLContext } from "#graphql/context";
+import { fragmentsOf } from "#graphql/fragments";
 import { costOf } from "#graphql/limits/cost";
 import { type Call, inCall, orAborted } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
@@ -128,13 +121,6 @@ function charge({ limits, budgets }: Guarded, args: ExecutionArgs): OperationDef
     );
   budgets.spend((args.contextValue as GraphQLContext).actor, points);
   return operation;
-}
-
-function fragmentsOf({ definitions }: DocumentNode): Map<string, FragmentDefinitionNode> {
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const definition of definitions)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
-  return fragments;
 }
 
 function reach(budgets: Budgets, args: ExecutionArgs): Pick<Call, "onOrganization"> {

@@ -5,8 +5,6 @@
  * (server.ts). Anything unusual, and whatever cannot be read, goes the long way, so that there is one place for its errors.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import { setMaxListeners } from "node:events";
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -21,6 +19,7 @@ import { JsonText } from "#graphql/context";
 import { clientOf } from "#http/client";
 import { corsHeadersFor } from "#http/cors";
 import { createContext, type EndpointParts, type GraphQLEndpoint, resultOf } from "#http/graphql-endpoint";
+import { whenClosed } from "#http/when-closed";
 
 type Params = {
   query?: string;
@@ -83,7 +82,7 @@ async function execute(
   const { authorization = null, "x-user-id": userId } = request.headers;
   const credentials = { authorization, userId: typeof userId === "string" ? userId : null };
   const client = clientOf(request, settings.trustedProxies);
-  const context = await createContext(parts, credentials, client, whenClosed(request.socket));
+  const context = await createContext(parts, credentials, client, whenClosed(request.socket, request.socket.destroyed));
   const query = persisted.textOf(params) ?? params.query;
   if (query === undefined) return undefined;
   const pipeline = endpoint.getEnveloped({
@@ -200,18 +199,4 @@ function readParams(body: Buffer): Params | undefined {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** One signal per connection: its caller waits for one answer after the other. */
-const closings = new WeakMap<Socket, AbortSignal>();
-
-function whenClosed(socket: Socket): AbortSignal {
-  const found = closings.get(socket);
-  if (found !== undefined) return found;
-  const closed = new AbortController();
-  setMaxListeners(0, closed.signal);
-  socket.once("close", () => closed.abort());
-  if (socket.destroyed) closed.abort();
-  closings.set(socket, closed.signal);
-  return closed.signal;
 }

@@ -1,5 +1,4 @@
 /** GraphQL subscriptions over web sockets (the graphql-transport-ws protocol), on the same port and path. */
-import { setMaxListeners } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import {
   type ExecutionArgs,
@@ -13,12 +12,13 @@ import {
   type validate,
 } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
-import { type WebSocket, WebSocketServer } from "ws";
+import { WebSocketServer } from "ws";
 import type { Credentials } from "#auth/sign-in";
 import { isErrorCode } from "#kernel/errors";
 import { toClientError } from "#graphql/errors";
 import { clientOf } from "#http/client";
 import { createContext, type EndpointParts, type GraphQLEndpoint } from "#http/graphql-endpoint";
+import { whenClosed } from "#http/when-closed";
 import type { Services } from "#operations/services";
 
 /** Attaches the protocol to the server. The returned function ends all subscriptions. */
@@ -44,7 +44,12 @@ export function serveWebSockets(
           // Anew for each operation: a token that has expired since the socket was opened is refused.
           const shown = credentialsOf(context.connectionParams, request);
           const client = clientOf(request, settings.trustedProxies);
-          const contextValue = await createContext(parts, shown, client, whenClosed(socket));
+          const contextValue = await createContext(
+            parts,
+            shown,
+            client,
+            whenClosed(socket, socket.readyState === socket.CLOSED),
+          );
           // Before anything is parsed, and known to the limits on documents.
           const pipeline = endpoint.getEnveloped({ ...contextValue, params: payload } as never) as Enveloped;
           const document = pipeline.parse(persisted.textOf(payload) ?? payload.query);
@@ -94,21 +99,6 @@ function forSocket(error: GraphQLError): GraphQLError {
   if (http === undefined) return error;
   const { nodes, source, positions, path } = error;
   return new GraphQLError(error.message, { nodes, source, positions, path, extensions });
-}
-
-/** One signal per socket, however many operations run on it. */
-const closings = new WeakMap<WebSocket, AbortSignal>();
-
-function whenClosed(socket: WebSocket): AbortSignal {
-  const found = closings.get(socket);
-  if (found !== undefined) return found;
-  const closed = new AbortController();
-  // As many operations may listen as run on the socket.
-  setMaxListeners(0, closed.signal);
-  socket.once("close", () => closed.abort());
-  if (socket.readyState === socket.CLOSED) closed.abort();
-  closings.set(socket, closed.signal);
-  return closed.signal;
 }
 
 /** What Yoga gives of its pipeline: the functions with our plugins around them. */

@@ -2,7 +2,8 @@
  * The shape of a document: how deep its operations are, how many aliases and root fields they have. Needs no schema, so it
  * is looked at before validation, which itself takes long for a document made to be expensive.
  */
-import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from "graphql";
+import { type DocumentNode, Kind, type SelectionSetNode } from "graphql";
+import { fragmentsOf } from "#graphql/fragments";
 import { TenantryError } from "#kernel/errors";
 import type { Limits } from "#kernel/limits";
 
@@ -14,9 +15,7 @@ const MANY = 1_000_000;
 
 /** Measures in time linear in the document: each fragment is looked at once. A cycle of fragments counts as nothing. */
 export function measureShape(document: DocumentNode): DocumentShape {
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const definition of document.definitions)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  const fragments = fragmentsOf(document);
   const measured = new Map<string, DocumentShape>();
 
   const measureFragment = (name: string): DocumentShape => {

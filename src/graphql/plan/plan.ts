@@ -6,15 +6,13 @@
  */
 import {
   type FieldNode,
-  type FragmentDefinitionNode,
   type DocumentNode,
   getArgumentValues,
   type GraphQLSchema,
-  Kind,
   type OperationDefinitionNode,
   type VariableValues,
 } from "graphql";
-import { HOME_NUMBER, placementNumberOf } from "#kernel/ids";
+import { HOME_NUMBER, isUuid, placementNumberOf } from "#kernel/ids";
 import { type PageRequest, readPageRequest } from "#kernel/page";
 import { validId } from "#kernel/validation";
 import { commentInsertion, createCommentText, type NewComment } from "#workspace/comments";
@@ -22,10 +20,12 @@ import { resourceText } from "#workspace/resource-text";
 import { readResourceText } from "#workspace/resources";
 import type { TenantRoute } from "#workspace/routing";
 import { withAuditLog } from "#graphql/audited-mutations";
+import { readNewComment } from "#graphql/comments";
 import type { GraphQLContext } from "#graphql/context";
 import { type Resolver, withPolicy } from "#graphql/enforce-policy";
+import { type Fragments, fragmentsOf } from "#graphql/fragments";
 import { type ResourceSelection, selectComment, selectResource } from "#graphql/plan/resource-members";
-import { collect, type Fragments, NotPlanned } from "#graphql/plan/selections";
+import { collect, NotPlanned } from "#graphql/plan/selections";
 
 /**
  * Answers a root field with JSON text. Made for each run; undefined: the values that came with the operation take it the
@@ -42,7 +42,7 @@ export type PlannedField = {
   nodes: readonly FieldNode[];
   prepare: (variables: VariableValues) => Run | undefined;
 };
-export type Plan = { operation: OperationDefinitionNode; fields: readonly PlannedField[] };
+export type Plan = { fields: readonly PlannedField[] };
 
 const plans = new WeakMap<OperationDefinitionNode, Plan | null>();
 
@@ -56,11 +56,7 @@ export function planOf(schema: GraphQLSchema, document: DocumentNode, operation:
 }
 
 function makePlan(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): Plan | null {
-  const fragments: Fragments = new Map(
-    document.definitions
-      .filter((one): one is FragmentDefinitionNode => one.kind === Kind.FRAGMENT_DEFINITION)
-      .map((one) => [one.name.value, one]),
-  );
+  const fragments = fragmentsOf(document);
   const type = schema.getRootType(operation.operation)?.name ?? "";
   const fields = new Map<string, FieldNode[]>();
   try {
@@ -69,7 +65,6 @@ function makePlan(schema: GraphQLSchema, document: DocumentNode, operation: Oper
     // One mutation after the other, each to be read afresh: not for two.
     if (type === "Mutation" && fields.size > 1) return null;
     return {
-      operation,
       fields: [...fields].map(([name, nodes]) => {
         const planner = PLANNERS[`${type}.${nodes[0]?.name.value}`];
         if (planner === undefined) throw new NotPlanned();
@@ -122,12 +117,7 @@ function planCreateComment(
   const insertion = commentInsertion(selectComment(nodes, fragments));
   const argumentsOf = readArguments(schema, "Mutation", nodes);
   const run: Resolver = (_, { input }: { input: NewComment }, { actor, services, origin }) => {
-    const wanted = {
-      resourceId: validId("resourceId", input.resourceId),
-      body: input.body,
-      authorId: input.authorId == null ? null : validId("authorId", input.authorId),
-    };
-    return createCommentText(services, actor, wanted, { origin, action: "createComment" }, insertion);
+    return createCommentText(services, actor, readNewComment(input), { origin, action: "createComment" }, insertion);
   };
   const resolve = withAuditLog("createComment", withPolicy("Mutation", "createComment", run));
   return (variables) => {
@@ -139,7 +129,7 @@ function planCreateComment(
 }
 
 function isTenants(id: string): boolean {
-  return /^[0-9a-f-]{36}$/i.test(id) && placementNumberOf(id) !== HOME_NUMBER;
+  return isUuid(id) && placementNumberOf(id) !== HOME_NUMBER;
 }
 
 function running(id: string, resolve: Resolver, args: object): Run {

@@ -9,7 +9,8 @@ import type {
   PageValue,
   ResourceValue,
 } from "#workspace/resource-text";
-import { type Fragments, membersOf, NotPlanned } from "#graphql/plan/selections";
+import type { Fragments } from "#graphql/fragments";
+import { membersOf, NotPlanned } from "#graphql/plan/selections";
 
 type Nodes = readonly FieldNode[];
 

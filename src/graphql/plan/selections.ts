@@ -1,8 +1,7 @@
 /** Reads selections of a validated document as members of a JSON object, in the order in which they are answered. */
-import { type FieldNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from "graphql";
+import { type FieldNode, Kind, type SelectionSetNode } from "graphql";
+import type { Fragments } from "#graphql/fragments";
 import type { Member } from "#workspace/resource-text";
-
-export type Fragments = ReadonlyMap<string, FragmentDefinitionNode>;
 
 /** Thrown for what is not planned; the operation goes the ordinary way. */
 export class NotPlanned extends Error {}
