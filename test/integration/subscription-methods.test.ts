@@ -24,21 +24,31 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 import { startForwarder, viaPort } from "../support/forwarder.ts";
+import { HOME_VERSION, OTHER_VERSION } from "../support/global-setup.ts";
 import { findDifferences, type Installation } from "../support/replication-truth.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
 type Method = "SUPERUSER" | "PG_CREATE_SUBSCRIPTION" | "AIVEN_EXTRAS";
 
-const [{ major } = { major: 0 }] = await sql<{ major: number }>(
-  `${serverUrl("home")}/postgres`,
-  "select current_setting('server_version_num')::int / 10000 as major",
-);
-const METHODS: Method[] =
+async function majorOf(server: "home" | "eu"): Promise<number> {
+  const [row] = await sql<{ major: number }>(
+    `${serverUrl(server)}/postgres`,
+    "select current_setting('server_version_num')::int / 10000 as major",
+  );
+  return row?.major ?? 0;
+}
+
+// They differ in a mixed run.
+const homeMajor = await majorOf("home");
+const regionMajor = await majorOf("eu");
+const methodsOn = (major: number): Method[] =>
   major >= 16 ? ["SUPERUSER", "PG_CREATE_SUBSCRIPTION", "AIVEN_EXTRAS"] : ["SUPERUSER", "AIVEN_EXTRAS"];
-const PAIRS = METHODS.flatMap((home) => METHODS.map((region) => [home, region] as const)).filter(
-  // Of the pairs of superusers every other test is made.
-  (pair) => pair.some((method) => method !== "SUPERUSER"),
-);
+const PAIRS = methodsOn(homeMajor)
+  .flatMap((home) => methodsOn(regionMajor).map((region) => [home, region] as const))
+  .filter(
+    // Of the pairs of superusers every other test is made.
+    (pair) => pair.some((method) => method !== "SUPERUSER"),
+  );
 const RIGHTS: Record<Method, string> = {
   SUPERUSER: "superuser",
   PG_CREATE_SUBSCRIPTION: "createdb createrole replication in role pg_create_subscription",
@@ -49,11 +59,13 @@ let home: OwnServer;
 let region: OwnServer;
 
 beforeAll(async () => {
-  const binariesPackage = await packageWithAivenExtras();
-  const settings = { max_replication_slots: "40", max_wal_senders: "20", max_worker_processes: "40" };
-  const more = major >= 18 ? { max_active_replication_origins: "40" } : {};
-  const options = { binariesPackage, settings: { ...settings, max_logical_replication_workers: "20", ...more } };
-  [home, region] = await Promise.all([startServer(options), startServer(options)]);
+  const start = async (version: typeof HOME_VERSION, major: number) => {
+    const binariesPackage = await packageWithAivenExtras(version);
+    const settings = { max_replication_slots: "40", max_wal_senders: "20", max_worker_processes: "40" };
+    const more = major >= 18 ? { max_active_replication_origins: "40" } : {};
+    return startServer({ binariesPackage, settings: { ...settings, max_logical_replication_workers: "20", ...more } });
+  };
+  [home, region] = await Promise.all([start(HOME_VERSION, homeMajor), start(OTHER_VERSION, regionMajor)]);
 });
 afterAll(() => Promise.all([home[Symbol.asyncDispose](), region[Symbol.asyncDispose]()]));
 
@@ -307,13 +319,13 @@ test("a server without any of the ways is refused with what to grant", async () 
   const register = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
   const refusal = await app.refuse(register, { input });
   expect(refusal).toMatchObject({ code: "CAPABILITY_MISSING", field: "connectionUrl" });
-  expect(refusal.message).toContain(major >= 16 ? `GRANT pg_create_subscription TO ${role};` : "aiven_extras");
+  expect(refusal.message).toContain(regionMajor >= 16 ? `GRANT pg_create_subscription TO ${role};` : "aiven_extras");
   await sql(own.url("postgres"), "create role doadmin");
   expect((await app.refuse(register, { input })).message).toContain("sign in as doadmin");
   await app.stop();
 });
 
-const BOUND = METHODS.filter((method) => method === "PG_CREATE_SUBSCRIPTION");
+const BOUND = methodsOn(regionMajor).filter((method) => method === "PG_CREATE_SUBSCRIPTION");
 test.each(BOUND)("by %s, a password that nobody asks for is found before anything is made", async (method) => {
   await using own = await startServer({ databases: ["at_home"] });
   const homeRole = await roleOn(own, method);

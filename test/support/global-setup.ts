@@ -19,7 +19,7 @@ export const FAST_SETTINGS = { fsync: "off", full_page_writes: "off", shared_buf
  */
 export const OTHER_VERSION = packageFrom("POSTGRES_PACKAGE");
 /** The same for home's server alone, in a mixed run: POSTGRES_HOME_PACKAGE. */
-const HOME_VERSION = packageFrom("POSTGRES_HOME_PACKAGE", OTHER_VERSION);
+export const HOME_VERSION = packageFrom("POSTGRES_HOME_PACKAGE", OTHER_VERSION);
 
 function packageFrom(name: string, otherwise = {}): { binariesPackage?: string } {
   const found = process.env[name];
