@@ -8,7 +8,7 @@ import type { Plugin } from "graphql-yoga";
 import type { GraphQLContext } from "#graphql/context";
 import { fragmentsOf } from "#graphql/fragments";
 import { costOf } from "#graphql/limits/cost";
-import { type Call, inCall, orAborted } from "#kernel/call";
+import { type Call, inCall, onAbort, orAborted } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
 import type { Limits } from "#kernel/limits";
 import { delay } from "#kernel/wait";
@@ -154,9 +154,8 @@ function startCall(timeoutMs: number, gone: AbortSignal | undefined): Over {
   }, timeoutMs);
   const leave = () => controller.abort(new TenantryError("LIMIT_EXCEEDED", "The caller has gone."));
   if (gone?.aborted === true) leave();
-  gone?.addEventListener("abort", leave, { once: true });
+  const forget = gone === undefined ? () => undefined : onAbort(gone, leave);
   const stopTimer = () => clearTimeout(timer);
-  const forget = () => gone?.removeEventListener("abort", leave);
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),

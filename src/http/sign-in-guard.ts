@@ -15,6 +15,8 @@ export class SignInGuard {
   readonly #failures: TokenBuckets;
   /** Hashes of what has signed somebody in, latest last. */
   readonly #known = new Set<string>();
+  /** Who is among them with what they have just shown: sign-in remembers them for a moment, and nothing need be hashed. */
+  readonly #noted = new WeakSet<SignedIn>();
 
   /** `failuresPerMinute` 0: any number. */
   constructor(signIn: SignIn, failuresPerMinute: number) {
@@ -27,9 +29,9 @@ export class SignInGuard {
     const { client, authorization, userId } = credentials;
     // Nearly always nobody has failed of late, and nothing has to be counted.
     const address = () => networkOf(client.address ?? "unknown");
-    const shown = hash("sha256", `${userId ?? ""} ${authorization ?? ""}`, "base64");
+    const shown = () => hash("sha256", `${userId ?? ""} ${authorization ?? ""}`, "base64");
     const retryAfterSeconds = this.#failures.size === 0 ? 0 : this.#failures.secondsUntil(address(), 1);
-    if (retryAfterSeconds > 0 && !this.#known.has(shown))
+    if (retryAfterSeconds > 0 && !this.#known.has(shown()))
       throw new TenantryError(
         "LIMIT_EXCEEDED",
         `Too many sign-ins from your address have failed: try again in ${retryAfterSeconds} s.`,
@@ -37,11 +39,12 @@ export class SignInGuard {
       );
     try {
       const signedIn = await this.#signIn.identify(credentials);
-      this.#remember(shown);
+      if (!this.#noted.has(signedIn)) this.#remember(shown());
+      this.#noted.add(signedIn);
       return signedIn;
     } catch (error) {
       if (error instanceof TenantryError && error.code === "UNAUTHENTICATED") {
-        this.#known.delete(shown);
+        this.#known.delete(shown());
         this.#failures.take(address(), 1);
       }
       throw error;

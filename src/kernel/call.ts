@@ -37,6 +37,29 @@ export function noteOrganization(organizationId: string, objects: number): void 
   storage.getStore()?.onOrganization?.(organizationId, objects);
 }
 
+/** Who is to be told of a signal. One listener of the signal serves all: adding and removing one costs as much as a query's text. */
+const listening = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls back when the signal is aborted, unless it has been; returns how to be told no more. */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  let callbacks = listening.get(signal);
+  if (callbacks === undefined) {
+    const all = new Set<() => void>();
+    signal.addEventListener("abort", () => {
+      for (const one of all) one();
+    });
+    listening.set(signal, all);
+    callbacks = all;
+  }
+  const told = callbacks;
+  // Two may hand over the same function.
+  const own = () => callback();
+  told.add(own);
+  return () => {
+    told.delete(own);
+  };
+}
+
 /**
  * Waits for `work`, or rejects with the signal's reason when that is aborted first. What comes of the work afterwards is
  * given to `late`, to be put away; errors of it are dropped.
@@ -52,16 +75,17 @@ export function orAborted<Result>(
       over = true;
       reject(signal.reason instanceof Error ? signal.reason : new Error("aborted", { cause: signal.reason }));
     };
+    let forget: (() => void) | undefined;
     if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
+    else forget = onAbort(signal, abort);
     work.then(
       (result) => {
-        signal.removeEventListener("abort", abort);
+        forget?.();
         if (over) late(result);
         else resolve(result);
       },
       (error: unknown) => {
-        signal.removeEventListener("abort", abort);
+        forget?.();
         if (!over) reject(error instanceof Error ? error : new Error("the work failed", { cause: error }));
       },
     );

@@ -9,7 +9,7 @@ import type { Breaker } from "#postgres/breaker";
 import { type ConnectionBudget, Share } from "#postgres/connection-budget";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
 import { type PreparedStatements, withName } from "#postgres/prepared-statements";
-import { queryInScope, type Scope, type Statement } from "#postgres/scoped-query";
+import { type Notice, queryInScope, type Scope, type Statement, whenAnswered } from "#postgres/scoped-query";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#postgres/sql-state";
 
 export type DatabaseKind = "home" | "tenant" | "server";
@@ -25,6 +25,17 @@ export interface Queryable<Kind extends DatabaseKind> {
     name: string,
     text: string,
     values?: readonly unknown[],
+  ): Promise<Row[]>;
+}
+
+/** A database as one setting shows it to row-level security. */
+export interface ScopedDatabase<Kind extends DatabaseKind> extends Queryable<Kind> {
+  /** `notice`: announced right after the statement, also where that is refused. */
+  query<Row extends object = Record<string, never>>(
+    name: string,
+    text: string,
+    values?: readonly unknown[],
+    notice?: Notice,
   ): Promise<Row[]>;
 }
 
@@ -165,27 +176,25 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    return this.#inTurn(() => this.#single(undefined, name, text, values)) as Promise<Row[]>;
+    return this.#inTurn(() => this.#single({ name, text, values }, {})) as Promise<Row[]>;
   }
 
   /**
    * The same database, each statement under a setting that row-level security goes by. The setting ends with the statement:
    * the connection's next user has none.
    */
-  scoped(scope: Scope): Queryable<Kind> {
+  scoped(scope: Scope): ScopedDatabase<Kind> {
     return {
       kind: this.kind,
-      query: <Row extends object>(name: string, text: string, values: readonly unknown[] = []) =>
-        this.#inTurn(() => this.#single(scope, name, text, values)) as Promise<Row[]>,
+      query: <Row extends object>(name: string, text: string, values: readonly unknown[] = [], notice?: Notice) =>
+        this.#inTurn(() => this.#single({ name, text, values }, { scope, notice })) as Promise<Row[]>,
     };
   }
 
   /** One statement on any free connection. */
   async #single(
-    scope: Scope | undefined,
-    statement: string,
-    plain: string,
-    values: readonly unknown[],
+    { name: statement, text: plain, values }: { name: string; text: string; values: readonly unknown[] },
+    around: Around,
   ): Promise<object[]> {
     const client = await this.#shared.take();
     // Without parameters a text may be several statements, which cannot be prepared.
@@ -196,21 +205,24 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
         : prepared.use(statement, plain);
     let broken: Error | undefined;
     try {
-      return await cancellable(client, () => send(client, scope, { text, values, name }));
+      return await cancellable(client, () => send(client, around, { text, values, name }));
     } catch (error) {
       if (name !== undefined && (isStalePlan(error) || isLostStatement(error))) {
         // It would be the same with the next ones.
         if (isLostStatement(error)) this.#shared.stopPreparing();
         // Nothing was done yet. The connection's other statements may be of the old schema too.
         broken = error;
-        return await cancellable(client, () => send(client, scope, { text, values, name: undefined }));
+        return await cancellable(client, () => send(client, around, { text, values, name: undefined }));
       }
       // What the server refused leaves the connection as it was.
       if (sqlState(error) === undefined || isConnectionFailure(error))
         broken = error instanceof Error ? error : new Error("statement failed", { cause: error });
       throw error;
     } finally {
-      client.release(broken ?? isSpent(client));
+      const end = broken ?? isSpent(client);
+      const answered = end === false ? whenAnswered(client) : undefined;
+      if (answered === undefined) client.release(end);
+      else void answered.then(() => client.release(isSpent(client)));
     }
   }
 
@@ -268,8 +280,11 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   }
 }
 
-async function send(client: pg.PoolClient, scope: Scope | undefined, statement: Statement): Promise<object[]> {
-  if (scope !== undefined) return queryInScope(client, scope, statement);
+/** What goes with a statement. There is no notice without a scope. */
+type Around = { scope?: Scope; notice?: Notice | undefined };
+
+async function send(client: pg.PoolClient, { scope, notice }: Around, statement: Statement): Promise<object[]> {
+  if (scope !== undefined) return queryInScope(client, scope, statement, notice);
   const { text, values, name } = statement;
   const { rows } = await client.query<object>({
     text,

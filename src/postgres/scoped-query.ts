@@ -3,6 +3,7 @@
  * the extended protocol: no round trip more, and the setting is gone before the connection can be used again.
  */
 import pg from "pg";
+import { quoteIdentifier } from "#postgres/identifiers";
 
 /** A setting and its value, as `current_setting` gives it to row-level security. */
 export type Scope = { readonly setting: string; readonly value: string };
@@ -13,6 +14,9 @@ export type Statement = {
   /** Under which it is prepared on the connection, and kept there; undefined: it is parsed for this once. */
   readonly name: string | undefined;
 };
+
+/** What is announced on a channel. */
+export type Notice = { readonly channel: string; readonly payload: string };
 
 // No row, so that the driver's result is the statement's own.
 const SET = "/* tenantry: scope */ select from (select set_config($1, $2, true) as value) as scope where value is null";
@@ -25,20 +29,34 @@ const prepared = new WeakSet<pg.Connection>();
 
 /** With what the driver has but does not say in its types. */
 const DriverQuery = pg.Query as unknown as new (
-  config: object,
-  values: unknown[],
+  text: string,
+  values: readonly unknown[],
   callback: (error: Error | null, result: pg.QueryResult<Row> | pg.QueryResult<Row>[] | undefined) => void,
-) => pg.Query & { handleError(error: Error, connection: pg.Connection): void };
+) => pg.Query & {
+  name: string | undefined;
+  queryMode: "extended" | undefined;
+  handleError(error: Error, connection: pg.Connection): void;
+};
 
 class ScopedQuery extends DriverQuery {
   readonly #name: string | undefined;
+  /** Whether its messages, and the notice's, have been sent. */
+  isSent = false;
 
-  constructor(scope: Scope, { text, values, name }: Statement, done: (error: Error | undefined, rows: Row[]) => void) {
-    // Extended even without values: a simple statement would be a transaction of its own.
-    super({ text, name, queryMode: "extended" }, [...values], (error, result) => {
+  constructor(
+    scope: Scope,
+    { text, values, name }: Statement,
+    notice: Notice | undefined,
+    done: (error: Error | undefined, rows: Row[]) => void,
+  ) {
+    super(text, values, (error, result) => {
       // The setting's result comes first.
-      done(error ?? undefined, [result].flat().at(-1)?.rows ?? []);
+      done(error ?? undefined, (Array.isArray(result) ? result.at(-1) : result)?.rows ?? []);
     });
+    // Given to the driver as one object, they would be copied with a descriptor for each.
+    this.name = name;
+    // Extended even without values: a simple statement would be a transaction of its own.
+    this.queryMode = "extended";
     this.#name = name;
     const { submit } = this;
     this.submit = (connection) => {
@@ -48,7 +66,10 @@ class ScopedQuery extends DriverQuery {
         this.#set(connection, scope);
         // A failure leaves open whether the server has it (see handleError), and closing what is not there is no error.
         if (name !== undefined && parsedBy(connection)[name] === undefined) connection.close({ type: "S", name }, true);
-        return submit.call(this, connection);
+        const refusal: unknown = submit.call(this, connection);
+        this.isSent = !(refusal instanceof Error);
+        if (notice !== undefined && this.isSent) connection.query(textOf(notice));
+        return refusal as void;
       } finally {
         stream.uncork();
       }
@@ -71,18 +92,82 @@ class ScopedQuery extends DriverQuery {
   }
 }
 
+/** Takes the server's answer to a notice, which went with the statement before it. */
+class SentNotice extends DriverQuery {
+  readonly #done: () => void;
+
+  /** `done` is called also when it was not announced: that changes nothing of what the statement did. */
+  constructor(after: ScopedQuery, done: () => void) {
+    super("", [], done);
+    this.#done = done;
+    this.submit = () => (after.isSent ? null : new Error("the statement was not sent")) as unknown as void;
+  }
+
+  override handleError(error: Error, connection: pg.Connection): void {
+    if (!(error instanceof pg.DatabaseError)) return this.#done();
+    // The server becomes ready after what it refuses, of which the driver tells a query no more.
+    const finish = () => {
+      connection.off("readyForQuery", finish);
+      connection.off("end", finish);
+      this.#done();
+    };
+    connection.on("readyForQuery", finish);
+    connection.on("end", finish);
+  }
+}
+
+function textOf({ channel, payload }: Notice): string {
+  return `/* tenantry: notice */ notify ${quoteIdentifier(channel)}, ${pg.escapeLiteral(payload)}`;
+}
+
 function parsedBy(connection: pg.Connection): Record<string, string | undefined> {
   return (connection as unknown as { parsedStatements: Record<string, string | undefined> }).parsedStatements;
 }
 
-/** Runs the statement under the setting on this connection. Rejects with the driver's error. */
-export function queryInScope(client: pg.PoolClient, scope: Scope, statement: Statement): Promise<Row[]> {
-  return new Promise((resolve, reject) => {
-    client.query(
-      new ScopedQuery(scope, statement, (error, rows) => {
-        if (error === undefined) resolve(rows);
-        else reject(error);
-      }),
-    );
+/** The answers to notices that have been sent and not yet answered. */
+const unanswered = new WeakMap<pg.PoolClient, Promise<void>>();
+
+/** Settled when the connection may be given on; undefined: at once. */
+export function whenAnswered(client: pg.PoolClient): Promise<void> | undefined {
+  return unanswered.get(client);
+}
+
+/**
+ * Runs the statement under the setting on this connection. Rejects with the driver's error.
+ *
+ * `notice` is announced in the same message, as a transaction of its own after the statement's. In one with it, PostgreSQL would
+ * have everything that announces something, in all databases of the server, wait for each other's commits to reach the disk
+ * (https://www.postgresql.org/docs/current/sql-notify.html). It is announced where the statement fails, too: who hears it looks.
+ * It is not waited for; see {@link whenAnswered}.
+ */
+export function queryInScope(
+  client: pg.PoolClient,
+  scope: Scope,
+  statement: Statement,
+  notice?: Notice,
+): Promise<Row[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<Row[]>();
+  const query = new ScopedQuery(scope, statement, notice, (error, rows) => {
+    if (error === undefined) resolve(rows);
+    else reject(error);
   });
+  client.query(query);
+  return notice === undefined ? promise : beforeNotice(client, query, promise);
+}
+
+async function beforeNotice(client: pg.PoolClient, query: ScopedQuery, rows: Promise<Row[]>): Promise<Row[]> {
+  const answer = Promise.withResolvers<void>();
+  unanswered.set(client, answer.promise);
+  const notice = new SentNotice(query, () => {
+    unanswered.delete(client);
+    answer.resolve();
+  });
+  client.query(notice);
+  try {
+    return await rows;
+  } catch (error) {
+    // Who tries again does so on a connection that is ready.
+    await answer.promise;
+    throw error;
+  }
 }

@@ -16,14 +16,14 @@ export async function followComments(
   actor: Actor,
   resourceId: string,
 ): Promise<AsyncIterableIterator<Comment>> {
-  const { route } = await locateResource(context, actor, resourceId);
+  const { route, resource: found } = await locateResource(context, actor, resourceId);
   let stop: () => void = () => undefined;
   const added = new EventStream<string>(() => stop());
   const database = route.kind === "home" ? context.home : route.openWhole();
   const listen = () =>
     context.listeners.on(database, COMMENT_CHANNEL, (payload) => {
       const [resource = "", id = ""] = payload.split(" ");
-      if (resource === resourceId && isUuid(id)) added.push(id);
+      if (resource === found.id && isUuid(id)) added.push(id);
     });
   stop = route.kind === "home" ? await listen() : await inRegion(route, listen);
   return readingFrom(added, readEach(context, actor, resourceId, added));

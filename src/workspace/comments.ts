@@ -7,7 +7,7 @@ import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
-import type { DatabaseKind, Queryable } from "#postgres/database";
+import type { DatabaseKind, ScopedDatabase } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { type CommentValue, commentText, type Member } from "#workspace/resource-text";
 import {
@@ -95,10 +95,8 @@ function insertion(columns: string, from: string): Insertion {
     const text = `with added as (
          insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
          values ($1, $2, $3, $4, $5, $6) returning *
-       ), announced as (
-         select pg_notify('${COMMENT_CHANNEL}', resource_id || ' ' || id) from added
        )${entry}
-       select ${columns} from announced, ${from}`;
+       select ${columns} from ${from}`;
     texts.set(entry, text);
     return text;
   };
@@ -132,7 +130,7 @@ async function addComment<Row extends object>(
 
 async function insertComment<Row extends object>(
   context: WorkspaceContext,
-  database: Queryable<DatabaseKind>,
+  database: ScopedDatabase<DatabaseKind>,
   { id: resourceId, route }: ResourcePlace,
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
@@ -143,15 +141,12 @@ async function insertComment<Row extends object>(
   const id = newRoutedId(placementNumberOf(resourceId));
   const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters: 6 } as const;
   const [row] = await recordingContent(context, act, written, (entry) =>
-    database.query<Row>("comments.create", answer(entry.text), [
-      id,
-      databaseId,
-      organizationId,
-      resourceId,
-      authorId,
-      body,
-      ...entry.values,
-    ]),
+    database.query<Row>(
+      "comments.create",
+      answer(entry.text),
+      [id, databaseId, organizationId, resourceId, authorId, body, ...entry.values],
+      { channel: COMMENT_CHANNEL, payload: `${resourceId.toLowerCase()} ${id}` },
+    ),
   );
   if (row === undefined) throw new Error("the insert returned no row");
   return row;

@@ -35,12 +35,18 @@ export async function inRegion<Result>(route: TenantRoute, work: () => Promise<R
 }
 
 /** The statement goes on; its connection counts against the database's few until it ends. */
-async function withDeadline<Result>(work: Promise<Result>): Promise<Result> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("connection timeout: no answer")), MAX_ANSWER_MS);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+function withDeadline<Result>(work: Promise<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("connection timeout: no answer")), MAX_ANSWER_MS);
+    work.then(
+      (result) => {
+        clearTimeout(timer);
+        resolve(result);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error instanceof Error ? error : new Error("the statement failed", { cause: error }));
+      },
+    );
+  });
 }

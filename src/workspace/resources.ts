@@ -8,7 +8,7 @@ import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#kernel/page";
 import { validName } from "#kernel/validation";
-import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
+import type { DatabaseKind, HomeDatabase, Queryable, ScopedDatabase } from "#postgres/database";
 import type { ResourceInput, TextStatement } from "#workspace/resource-text";
 import { inRegion } from "#workspace/region-failure";
 import { findObstacle, type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
@@ -31,7 +31,7 @@ export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Rout
  * Home as row-level security shows it to the actor: the catalog and the default organization's content
  * (schema/home/0009_isolation.sql).
  */
-export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): Queryable<"home"> {
+export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): ScopedDatabase<"home"> {
   return home.scoped({ setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" });
 }
 
@@ -133,7 +133,10 @@ export type Place = {
    * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the place cannot be
    * reached.
    */
-  there: <Result>(work: (database: Queryable<DatabaseKind>) => Promise<Result>, objects?: number) => Promise<Result>;
+  there: <Result>(
+    work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>,
+    objects?: number,
+  ) => Promise<Result>;
 };
 
 /** Where a resource is, if there is one. */

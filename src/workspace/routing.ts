@@ -6,7 +6,7 @@ import { TenantryError } from "#kernel/errors";
 import { HOME_NUMBER, placementNumberOf } from "#kernel/ids";
 import type { SecretBox } from "#kernel/secret-box";
 import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#postgres/connection-url";
-import type { HomeDatabase, Queryable, TenantDatabase } from "#postgres/database";
+import type { HomeDatabase, ScopedDatabase, TenantDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 
 /** Home itself: the default organization's resources and comments. */
@@ -22,7 +22,7 @@ export type TenantRoute = {
   /** Why a program of this version must leave the database alone, in one sentence; undefined: it need not. */
   readonly versionObstacle: string | undefined;
   /** The database with the organization's rows in it and no others, whatever a statement asks for. */
-  readonly open: () => Queryable<"tenant">;
+  readonly open: () => ScopedDatabase<"tenant">;
   /** The whole database, for listening to what it announces. */
   readonly openWhole: () => TenantDatabase;
 };

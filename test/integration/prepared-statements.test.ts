@@ -1,7 +1,11 @@
-/** Statements that are prepared on connections, on a real server: that they are, and what a migration beneath them does. */
+/**
+ * Statements that are prepared on connections, on a real server: that they are, what a migration beneath them does, and what is
+ * announced after them.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parseServerUrl } from "#postgres/connection-url";
 import type { TenantDatabase } from "#postgres/database";
+import { Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
 import { serverUrl, sql } from "../support/app.ts";
 
@@ -80,5 +84,54 @@ describe.each([
     await expect(divide(0)).rejects.toMatchObject({ code: "22012" });
     for (let index = 0; index < 4; index += 1) expect(await divide(3)).toEqual([{ result: 2 }]);
     expect((await prepared()).filter((statement) => statement.includes("things.divide"))).toHaveLength(1);
+  });
+});
+
+describe("a notice", () => {
+  const CHANNEL = "things";
+  let heard: string[];
+  beforeEach(async () => {
+    heard = [];
+    const own = new Pools(() => undefined, { maxPerDatabase: 1 });
+    const listeners = new Listeners((error) => {
+      throw error;
+    });
+    const listening = own.open("tenant", parseServerUrl(serverUrl("eu"), "url"), DATABASE);
+    await listeners.on(listening, CHANNEL, (payload) => heard.push(payload));
+    return async () => {
+      await listeners.close();
+      await own.close();
+    };
+  });
+  const announce = (text: string, values: readonly unknown[], payload: string) =>
+    database.scoped(SCOPE).query("things.announce", text, values, { channel: CHANNEL, payload });
+  const ADD = "insert into things values ($1, 'added')";
+
+  test("is heard after what was written, with others' statements on the connection at once", async () => {
+    for (let id = 10; id < 20; id += 1) {
+      await announce(ADD, [id], `it's ${id}`);
+      expect(await database.scoped(SCOPE).query("things.read", READ, [id])).toEqual([
+        { id, name: "added", scope: "mine" },
+      ]);
+    }
+    await expect.poll(() => heard).toEqual(Array.from({ length: 10 }, (_, index) => `it's ${10 + index}`));
+  });
+
+  test("is no part of the statement's transaction, and a refused statement leaves the connection as it was", async () => {
+    for (let index = 0; index < 5; index += 1) {
+      await expect(announce(ADD, [1], "refused")).rejects.toMatchObject({ code: "23505" });
+      await announce(ADD, [100 + index], "done");
+    }
+    await expect.poll(() => heard).toEqual(Array.from({ length: 5 }, () => ["refused", "done"]).flat());
+    expect(await sql(url(), "select id from things where id >= 100")).toHaveLength(5);
+  });
+
+  test("that was not announced fails nothing", async () => {
+    // Longer than the server takes.
+    const payload = "x".repeat(8_000);
+    await announce(ADD, [200], payload);
+    await announce(ADD, [201], "after");
+    await expect.poll(() => heard).toEqual(["after"]);
+    expect(await sql(url(), "select id from things where id >= 200")).toHaveLength(2);
   });
 });
