@@ -1,4 +1,5 @@
 /** Lets so many of a key's operations run at once. The others wait for their turn, first come, first served, and not for ever. */
+import { onAbort } from "#kernel/abort";
 import { TenantryError } from "#kernel/errors";
 
 /** For each that runs so many may wait. */
@@ -45,9 +46,10 @@ export class Gate {
 
   #wait(line: Line, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason as Error);
       const end = (settle: () => void) => {
         clearTimeout(timer);
-        signal.removeEventListener("abort", abort);
+        forget();
         const place = line.waiting.indexOf(waiter);
         if (place !== -1) line.waiting.splice(place, 1);
         settle();
@@ -56,8 +58,7 @@ export class Gate {
       const timer = setTimeout(() => end(() => reject(tooMany())), this.#maxWaitMs);
       const waiter = () => end(resolve);
       line.waiting.push(waiter);
-      if (signal.aborted) abort();
-      else signal.addEventListener("abort", abort, { once: true });
+      const forget = onAbort(signal, abort);
     });
   }
 }

@@ -39,8 +39,10 @@ export class SignInGuard {
       );
     try {
       const signedIn = await this.#signIn.identify(credentials);
-      if (!this.#noted.has(signedIn)) this.#remember(shown());
-      this.#noted.add(signedIn);
+      if (!this.#noted.has(signedIn)) {
+        this.#remember(shown());
+        this.#noted.add(signedIn);
+      }
       return signedIn;
     } catch (error) {
       if (error instanceof TenantryError && error.code === "UNAUTHENTICATED") {

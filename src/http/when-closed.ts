@@ -1,5 +1,4 @@
 /** Tells operations that their caller has hung up. */
-import { setMaxListeners } from "node:events";
 
 /** What a caller is connected by: a TCP connection, or a web socket on one. */
 type Connected = { once: (event: "close", listener: () => void) => unknown };
@@ -11,8 +10,6 @@ export function whenClosed(connection: Connected, isClosed: boolean): AbortSigna
   const found = closings.get(connection);
   if (found !== undefined) return found;
   const closed = new AbortController();
-  // As many operations may listen as run on the connection.
-  setMaxListeners(0, closed.signal);
   connection.once("close", () => closed.abort());
   if (isClosed) closed.abort();
   closings.set(connection, closed.signal);

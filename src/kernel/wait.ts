@@ -1,4 +1,5 @@
 /** Waiting for conditions, with bounds. Nothing in Tenantry waits without a deadline. */
+import { onAbort } from "#kernel/abort";
 
 export type WaitOptions = {
   timeoutMs: number;
@@ -37,10 +38,10 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
       reject(signal?.reason instanceof Error ? signal.reason : new Error("aborted"));
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
+      forget?.();
       resolve();
     }, ms);
     if (signal?.aborted) return abort();
-    signal?.addEventListener("abort", abort, { once: true });
+    const forget = signal && onAbort(signal, abort);
   });
 }

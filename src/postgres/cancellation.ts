@@ -7,7 +7,8 @@
  */
 import type tls from "node:tls";
 import pg from "pg";
-import { type Call, currentCall, orAborted } from "#kernel/call";
+import { orAborted } from "#kernel/abort";
+import { type Call, currentCall } from "#kernel/call";
 import { delay } from "#kernel/wait";
 
 /** A cancel request is on its way at most this long, and a cancelled statement may take as long to end. */

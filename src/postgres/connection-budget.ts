@@ -15,6 +15,7 @@
  * Only single statements and transactions of the API take part, which hold one connection and wait for no other one, so that
  * nobody waits for somebody who waits. What holds a connection for long (listeners, operations, replication) has its own.
  */
+import { onAbort } from "#kernel/abort";
 import { TenantryError } from "#kernel/errors";
 
 export type BudgetLimits = {
@@ -205,9 +206,10 @@ export class ConnectionBudget<Client> {
 
   #wait(share: Share<Client>, signal: AbortSignal | undefined): Promise<Client> {
     return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason as Error);
       const leave = () => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
+        forget?.();
         const place = share.waiting.indexOf(waiter);
         if (place !== -1) share.waiting.splice(place, 1);
         if (share.waiting.length === 0) this.#waiting.delete(share);
@@ -230,8 +232,7 @@ export class ConnectionBudget<Client> {
         },
         reject,
       };
-      if (signal?.aborted === true) return abort();
-      signal?.addEventListener("abort", abort, { once: true });
+      const forget = signal && onAbort(signal, abort);
       share.waiting.push(waiter);
       this.#waiting.add(share);
       return this.#serve();

@@ -176,7 +176,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    return this.#inTurn(() => this.#single({ name, text, values }, {})) as Promise<Row[]>;
+    return this.#inTurn(() => this.#single({ name, text, values })) as Promise<Row[]>;
   }
 
   /**
@@ -194,7 +194,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   /** One statement on any free connection. */
   async #single(
     { name: statement, text: plain, values }: { name: string; text: string; values: readonly unknown[] },
-    around: Around,
+    around?: Around,
   ): Promise<object[]> {
     const client = await this.#shared.take();
     // Without parameters a text may be several statements, which cannot be prepared.
@@ -280,11 +280,11 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   }
 }
 
-/** What goes with a statement. There is no notice without a scope. */
-type Around = { scope?: Scope; notice?: Notice | undefined };
+/** What goes with a statement. */
+type Around = { scope: Scope; notice: Notice | undefined };
 
-async function send(client: pg.PoolClient, { scope, notice }: Around, statement: Statement): Promise<object[]> {
-  if (scope !== undefined) return queryInScope(client, scope, statement, notice);
+async function send(client: pg.PoolClient, around: Around | undefined, statement: Statement): Promise<object[]> {
+  if (around !== undefined) return queryInScope(client, around.scope, statement, around.notice);
   const { text, values, name } = statement;
   const { rows } = await client.query<object>({
     text,

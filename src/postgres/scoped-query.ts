@@ -39,7 +39,6 @@ const DriverQuery = pg.Query as unknown as new (
 };
 
 class ScopedQuery extends DriverQuery {
-  readonly #name: string | undefined;
   /** Whether its messages, and the notice's, have been sent. */
   isSent = false;
 
@@ -57,7 +56,6 @@ class ScopedQuery extends DriverQuery {
     this.name = name;
     // Extended even without values: a simple statement would be a transaction of its own.
     this.queryMode = "extended";
-    this.#name = name;
     const { submit } = this;
     this.submit = (connection) => {
       const { stream } = connection;
@@ -77,7 +75,7 @@ class ScopedQuery extends DriverQuery {
   }
 
   #set(connection: pg.Connection, { setting, value }: Scope): void {
-    const statement = this.#name === undefined ? "" : SET_NAME;
+    const statement = this.name === undefined ? "" : SET_NAME;
     if (statement === "" || !prepared.has(connection))
       connection.parse({ name: statement, text: SET, types: [] }, true);
     if (statement !== "") prepared.add(connection);
@@ -87,7 +85,7 @@ class ScopedQuery extends DriverQuery {
 
   /** The driver takes the answer to any of our messages for the statement's own, also when that was refused. */
   override handleError(error: Error, connection: pg.Connection): void {
-    if (this.#name !== undefined) parsedBy(connection)[this.#name] = undefined;
+    if (this.name !== undefined) parsedBy(connection)[this.name] = undefined;
     super.handleError(error, connection);
   }
 }
@@ -152,10 +150,11 @@ export function queryInScope(
     else reject(error);
   });
   client.query(query);
-  return notice === undefined ? promise : beforeNotice(client, query, promise);
+  return notice === undefined ? promise : withNotice(client, query, promise);
 }
 
-async function beforeNotice(client: pg.PoolClient, query: ScopedQuery, rows: Promise<Row[]>): Promise<Row[]> {
+/** Has the driver expect the answer to the query's notice. */
+async function withNotice(client: pg.PoolClient, query: ScopedQuery, rows: Promise<Row[]>): Promise<Row[]> {
   const answer = Promise.withResolvers<void>();
   unanswered.set(client, answer.promise);
   const notice = new SentNotice(query, () => {

@@ -1,6 +1,6 @@
 /** A server dies and its standby takes over, without the last that the server had written. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { sql, startApp, type TestApp } from "../support/app.ts";
+import { majorVersionOf, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
   comment,
@@ -133,11 +133,7 @@ test("home's standby takes over: the regions lose the members it has lost, and i
 });
 
 test("a standby that kept its slots takes over: they are not believed", async ({ skip }) => {
-  const [{ version } = { version: 0 }] = await sql<{ version: number }>(
-    home.url("postgres"),
-    "select current_setting('server_version_num')::int / 10000 as version",
-  );
-  if (version < 17) skip("failover slots came with 17");
+  if ((await majorVersionOf(home.url("postgres"))) < 17) skip("failover slots came with 17");
   await using standby = await startStandby(region);
   await work("Kept");
   // A slot is kept on the standby once that has all the WAL which the slot needs: one that was made since needs little.

@@ -12,7 +12,7 @@ import { tenantLinks } from "../../src/operations/tenant-links.ts";
 import { trySubscriptions } from "../../src/operations/try-subscriptions.ts";
 import { realignLink } from "../../src/replication/establish.ts";
 import { packageWithAivenExtras } from "../support/aiven-extras.ts";
-import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { majorVersionOf, serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
   createOrganization,
@@ -30,17 +30,9 @@ import { type OwnServer, startServer } from "../support/servers.ts";
 
 type Method = "SUPERUSER" | "PG_CREATE_SUBSCRIPTION" | "AIVEN_EXTRAS";
 
-async function majorOf(server: "home" | "eu"): Promise<number> {
-  const [row] = await sql<{ major: number }>(
-    `${serverUrl(server)}/postgres`,
-    "select current_setting('server_version_num')::int / 10000 as major",
-  );
-  return row?.major ?? 0;
-}
-
 // They differ in a mixed run.
-const homeMajor = await majorOf("home");
-const regionMajor = await majorOf("eu");
+const homeMajor = await majorVersionOf(`${serverUrl("home")}/postgres`);
+const regionMajor = await majorVersionOf(`${serverUrl("eu")}/postgres`);
 const methodsOn = (major: number): Method[] =>
   major >= 16 ? ["SUPERUSER", "PG_CREATE_SUBSCRIPTION", "AIVEN_EXTRAS"] : ["SUPERUSER", "AIVEN_EXTRAS"];
 const PAIRS = methodsOn(homeMajor)

@@ -29,6 +29,12 @@ export async function sql<Row extends object = Record<string, unknown>>(
   }
 }
 
+/** PostgreSQL's major version of the server. */
+export async function majorVersionOf(url: string): Promise<number> {
+  const [row] = await sql<{ major: number }>(url, "select current_setting('server_version_num')::int / 10000 as major");
+  return row?.major ?? 0;
+}
+
 export type TestApp = {
   url: string;
   homeUrl: string;

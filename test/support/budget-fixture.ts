@@ -141,7 +141,8 @@ async function addRecords({ databaseUrl, services }: TestApp): Promise<void> {
     `with operation as (
        insert into tenantry.operations (id, kind, subject, requested_by, state, organization_id)
        -- Newer than those that made the fixture: the newest are listed.
-       select overlay(gen_random_uuid()::text placing 'f' from 1)::uuid, 'repair', 'database:' || o.id, 'system', 'DONE', o.id from tenantry.organizations o
+       select overlay(gen_random_uuid()::text placing 'f' from 1)::uuid, 'repair', 'database:' || o.id, 'system', 'DONE', o.id
+       from tenantry.organizations o
        returning id
      )
      insert into tenantry.operation_steps (operation_id, name)
