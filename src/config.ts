@@ -17,7 +17,6 @@ const schema = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(4000),
   HOST: z.string().min(1).default("127.0.0.1"),
   DATABASE_URL: z.string().min(1).optional(),
-  DATABASE_REPLICATION_URL: z.string().min(1).optional(),
   DATABASE_POOL_URL: z.string().min(1).optional(),
   TENANTRY_DATA_DIR: z.string().min(1).optional(),
   TENANTRY_ROLE: z.enum(ROLES).default("all"),
@@ -58,6 +57,14 @@ const schema = z.object({
   TENANTRY_TRUSTED_PROXIES: limit(0, 0, 10),
   TENANTRY_PERSISTED_OPERATIONS: z.string().min(1).optional(),
   TENANTRY_PERSISTED_OPERATIONS_ONLY: z.enum(["true", "false"]).default("false"),
+  TENANTRY_GATEWAY_LISTEN: z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:.]+\]|[^:]+):\d{1,5}$/, "a host and a port are expected, as in 127.0.0.1:4001")
+    .default("127.0.0.1:4001"),
+  TENANTRY_GATEWAY_ADDRESS: z.string().min(1).max(1_000).optional(),
+  TENANTRY_GATEWAY_HOME_ADDRESS: z.string().min(1).max(1_000).optional(),
+  TENANTRY_GATEWAY_CERT: z.string().min(1).optional(),
+  TENANTRY_GATEWAY_KEY: z.string().min(1).optional(),
   TENANTRY_LOG_LEVEL: z.enum(["silent", "fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
 });
 
@@ -66,8 +73,6 @@ export type Config = {
   host: string;
   /** Home by URL; undefined: embedded servers. */
   databaseUrl: string | undefined;
-  /** Home as the regions' subscriptions reach it; undefined: as this process does. */
-  databaseReplicationUrl: string | undefined;
   /** The pooler by which the API reaches home; undefined: it reaches home itself. */
   databasePoolUrl: string | undefined;
   /** Where embedded servers keep their data; undefined: chosen beside the program. */
@@ -94,6 +99,14 @@ export type Config = {
     corsOrigins: readonly string[];
     trustedProxies: number;
     persistedOperations: { file: string; only: boolean } | undefined;
+  };
+  /** Where this process's gateway listens, and how servers reach it; undefined: where it listens. */
+  gateway: {
+    host: string;
+    port: number;
+    address: string | undefined;
+    homeAddress: string | undefined;
+    certificate: { certFile: string; keyFile: string } | undefined;
   };
   logLevel: z.infer<typeof schema>["TENANTRY_LOG_LEVEL"];
   /** Whether a package manager runs us as a script of package.json. */
@@ -140,15 +153,12 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
       "INVALID_INPUT",
       "With DATABASE_URL, TENANTRY_SECRET_KEY must be set: it encrypts the regions' connection URLs. `openssl rand -base64 32` makes one.",
     );
-  if (values.DATABASE_REPLICATION_URL !== undefined && values.DATABASE_URL === undefined)
-    throw new TenantryError("INVALID_INPUT", "DATABASE_REPLICATION_URL is another way to DATABASE_URL: set that too.");
   if (values.DATABASE_POOL_URL !== undefined && values.DATABASE_URL === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_POOL_URL leads to the server of DATABASE_URL: set that too.");
   return {
     port: values.PORT,
     host: values.HOST,
     databaseUrl: values.DATABASE_URL,
-    databaseReplicationUrl: values.DATABASE_REPLICATION_URL,
     databasePoolUrl: values.DATABASE_POOL_URL,
     dataDir: values.TENANTRY_DATA_DIR,
     role: values.TENANTRY_ROLE,
@@ -163,7 +173,32 @@ function check(values: z.infer<typeof schema>): Omit<Config, "startedByScript"> 
     },
     sharePort: values.TENANTRY_SHARE_PORT === "true",
     api: readApi(values),
+    gateway: readGateway(values),
     logLevel: values.TENANTRY_LOG_LEVEL,
+  };
+}
+
+function readGateway(values: z.infer<typeof schema>): Config["gateway"] {
+  const { TENANTRY_GATEWAY_CERT: certFile, TENANTRY_GATEWAY_KEY: keyFile } = values;
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw new TenantryError(
+      "INVALID_INPUT",
+      "TENANTRY_GATEWAY_CERT and TENANTRY_GATEWAY_KEY must both be set, or neither.",
+    );
+  const listen = values.TENANTRY_GATEWAY_LISTEN;
+  const colon = listen.lastIndexOf(":");
+  const port = Number(listen.slice(colon + 1));
+  if (port > 65_535)
+    throw new TenantryError(
+      "INVALID_INPUT",
+      "The environment variable TENANTRY_GATEWAY_LISTEN names no port that there is.",
+    );
+  return {
+    host: listen.slice(0, colon).replace(/^\[|\]$/g, ""),
+    port,
+    address: values.TENANTRY_GATEWAY_ADDRESS,
+    homeAddress: values.TENANTRY_GATEWAY_HOME_ADDRESS,
+    certificate: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
   };
 }
 

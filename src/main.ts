@@ -1,4 +1,5 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
+import type { Gateway } from "#border/gateway";
 import { createSignIn, type SignInOptions } from "#auth/create-sign-in";
 import type { ApiOptions } from "#http/api-options";
 import { type HttpServer, startHttpServer } from "#http/server";
@@ -10,14 +11,12 @@ import {
   startReplication,
 } from "#operations/carry-replication";
 import { noticeHomeHistory } from "#operations/notice-home-history";
-import { noticeHomeAddress } from "#operations/renew-subscriptions";
 import { startOperationRunner } from "#operations/operation-runner";
+import { type GatewaySettings, startGateway } from "#operations/run-gateway";
 import { closeServices, createServices, type Services, signInAsApi } from "#operations/services";
 
 export type AppOptions = {
   databaseUrl: string;
-  /** How regions' subscriptions reach home; left out: as this process does. */
-  databaseReplicationUrl?: string | undefined;
   /** The pooler by which the API reaches home; left out: it reaches home itself. */
   databasePoolUrl?: string | undefined;
   secretKey: string;
@@ -42,6 +41,8 @@ export type AppOptions = {
   logDestination?: { write: (line: string) => void } | undefined;
   /** Where exports before a revocation go; left out: there are none. */
   exportFolder?: string | undefined;
+  /** The gateway of this process, unless its role is `api`; left out: on loopback, at a port that is free. */
+  gateway?: GatewaySettings | undefined;
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions>;
   tenantSchema?: Services["tenantSchema"] | undefined;
@@ -55,6 +56,8 @@ export type App = {
   services: Services;
   /** What carries replication in this process; undefined in the role `api`. */
   replication: ReplicationRunner | undefined;
+  /** The gateway of this process; undefined in the role `api`. */
+  gateway: Gateway | undefined;
   /** Stops taking requests, finishes what runs, closes every connection. */
   close: () => Promise<void>;
 };
@@ -66,13 +69,11 @@ export async function startApp(options: AppOptions): Promise<App> {
     pretty: options.prettyLogs,
     destination: options.logDestination,
   });
-  const { databaseUrl, databaseReplicationUrl, databasePoolUrl, secretKey, previousSecretKeys, role, tenantSchema } =
-    options;
+  const { databaseUrl, databasePoolUrl, secretKey, previousSecretKeys, role, tenantSchema } = options;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
   const services = await createServices({
     databaseUrl,
-    databaseReplicationUrl,
     databasePoolUrl,
     secretKey,
     previousSecretKeys,
@@ -86,9 +87,15 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
   rollback.defer(() => closeServices(services));
   let replication: ReplicationRunner | undefined;
+  let gateway: Gateway | undefined;
   if (role !== "api") {
     await noticeHomeHistory(services.home);
-    await noticeHomeAddress(services);
+    gateway = await startGateway(
+      services,
+      { crossed: () => undefined, refused: () => undefined },
+      options.gateway ?? { host: "127.0.0.1", port: 0 },
+    );
+    rollback.defer(() => gateway?.close());
     const runner = await startOperationRunner(services);
     rollback.defer(() => runner.stop());
     replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
@@ -102,5 +109,5 @@ export async function startApp(options: AppOptions): Promise<App> {
     rollback.defer(http.close);
   }
   const running = rollback.move();
-  return { url: http?.url, services, replication, close: () => running.disposeAsync() };
+  return { url: http?.url, services, replication, gateway, close: () => running.disposeAsync() };
 }

@@ -151,7 +151,7 @@ export const POLICY: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     server: row(operator),
     placements: row(listed("read")),
   },
-  RegionServer: asParent("host port replicationHost replicationPort poolUrl version reachable subscriptionMethod"),
+  RegionServer: asParent("host port poolUrl version reachable subscriptionMethod"),
   Placement: asParent("id organization region isolation state database schemaVersion replication failure dropAfter"),
   ReplicationStatus: asParent("healthy parked lagBytes"),
   Resource: {

@@ -5,24 +5,21 @@ import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#kernel/errors";
 import { checkRegion } from "#directory/probe-regions";
-import { getRegion, listRegions, type Region, registerRegion } from "#directory/regions";
+import { getRegion, listRegions, type Region } from "#directory/regions";
 import type { PoolerCheck } from "#directory/pooler";
 import { readRegionRoom, type ServerRoom } from "#operations/region-room";
+import { registerRegion, updateRegion } from "#operations/register-region";
 import { retireRegion } from "#operations/retire-region";
-import { trySubscriptions } from "#operations/try-subscriptions";
-import { updateRegion } from "#operations/update-region";
+import { tryGateway } from "#operations/try-gateway";
 
-/** `--no-replication-url` and `--no-pool-url` make them false. */
+/** `--no-pool-url` makes it false. */
 type UrlOptions = OutputOptions & {
   name?: string;
   url?: string;
-  replicationUrl?: string | false;
   poolUrl?: string | false;
 };
 
 const URL_HELP = "the connection URL; left out, it is read from standard input, where nobody else sees it";
-const REPLICATION_URL_HELP =
-  "how home's subscriptions reach the server, if another way; also the second line of standard input";
 const POOL_URL_HELP = "a connection pooler in front of the server, for the API: postgres://host:6432";
 
 /** `tenantry region`: the servers that organizations can be placed on. */
@@ -33,13 +30,12 @@ export function regionCommand(): Command {
     .description("register a PostgreSQL server as a region, after probing it")
     .option("--name <name>", "for people; the key when left out")
     .option("--url <url>", URL_HELP)
-    .option("--replication-url <url>", REPLICATION_URL_HELP)
     .option("--pool-url <url>", POOL_URL_HELP)
     .option("--json", "print one JSON object")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
-        const urls = { ...(await readUrls(options)), poolUrl: nullOf(options.poolUrl) };
-        const input = { key, name: options.name ?? key, ...urls };
+        const connectionUrl = options.url ?? (await readUrl());
+        const input = { key, name: options.name ?? key, connectionUrl, poolUrl: nullOf(options.poolUrl) };
         const added = await recordedCommand(
           services,
           "registerRegion",
@@ -83,21 +79,11 @@ export function regionCommand(): Command {
   return region;
 }
 
-/** What the options leave out is read from standard input: the connection URL, and on a second line the other one. */
-async function readUrls({ url, replicationUrl }: UrlOptions) {
-  const [first, second, ...rest] = url === undefined ? (await readInput()).split("\n").map((line) => line.trim()) : [];
-  if (rest.length > 0 || (second !== undefined && replicationUrl !== undefined))
-    throw invalidInput("connectionUrl", "Standard input is one line, or two with the replication URL.");
-  const replication = replicationUrl === undefined ? second : nullOf(replicationUrl);
-  return { connectionUrl: url ?? first ?? "", replicationUrl: replication };
-}
-
-/** The same, where anything that is given leaves the rest as it is. */
-async function readNewUrls(options: UrlOptions) {
-  const { url, name, replicationUrl, poolUrl } = options;
-  const isAddress = name === undefined && replicationUrl === undefined && poolUrl === undefined;
-  if (url !== undefined || isAddress) return readUrls(options);
-  return { replicationUrl: nullOf(replicationUrl) };
+/** A URL on the command line is seen by everybody on the machine. */
+async function readUrl(): Promise<string> {
+  const [first = "", ...rest] = (await readInput()).split("\n").map((line) => line.trim());
+  if (rest.length > 0) throw invalidInput("connectionUrl", "Standard input is one line: the connection URL.");
+  return first;
 }
 
 /** Null: none any more; undefined: as it is. */
@@ -109,18 +95,18 @@ function nullOf(url: string | false | undefined): string | null | undefined {
 function addUpdateCommand(region: Command): void {
   region
     .command("update <key>")
-    .description("change a region's name or pooler, or rotate its server's addresses or passwords")
+    .description("change a region's name or pooler, or its server's address or password")
     .option("--name <name>", "a new name")
     .option("--url <url>", URL_HELP)
-    .option("--replication-url <url>", REPLICATION_URL_HELP)
-    .option("--no-replication-url", "home's subscriptions take the connection URL again")
     .option("--pool-url <url>", POOL_URL_HELP)
     .option("--no-pool-url", "the API reaches the server itself again")
     .option("--json", "print one JSON object")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
-        const urls = { ...(await readNewUrls(options)), poolUrl: nullOf(options.poolUrl) };
-        const input = { key, name: options.name ?? null, ...urls };
+        const { name, poolUrl } = options;
+        // Whatever is given leaves the rest as it is.
+        const connectionUrl = options.url ?? (name === undefined && poolUrl === undefined ? await readUrl() : null);
+        const input = { key, name: name ?? null, connectionUrl, poolUrl: nullOf(poolUrl) };
         const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
           updateRegion(services, OPERATOR, input),
         );
@@ -135,13 +121,13 @@ async function check(services: Services, key: string, options: OutputOptions): P
   const region = await getRegion(services, key);
   const { probe, obstacle = null, advice, pooler } = await checkRegion(services, OPERATOR, region);
   const { servers, shortage = null } = await readRegionRoom(services, OPERATOR, region);
-  const cannotConnect = await trySubscriptions(services, OPERATOR, region);
-  const addresses = describeAddresses(services, region);
+  const cannotConnect = await tryGateway(services, OPERATOR, region);
+  const addresses = await describeAddresses(services, region);
   const wrong = [obstacle, ...cannotConnect, shortage].filter((sentence) => sentence !== null);
   output(options, { ...probe, addresses, pooler, obstacle, cannotConnect, advice, servers, shortage }, [
     `PostgreSQL ${probe.version}, role ${probe.role}, subscriptions by ${probe.subscriptionMethod ?? "nothing"}`,
-    `Region: Tenantry at ${addresses.region}, home's subscriptions at ${addresses.regionReplication}`,
-    `Home: Tenantry at ${addresses.home}, the region's subscriptions at ${addresses.homeReplication}`,
+    `Tenantry connects to the region at ${addresses.region}, to home at ${addresses.home}`,
+    `The region's server connects to the gateway at ${addresses.gateway}, home's server at ${addresses.gatewayOfHome}`,
     ...(pooler === null ? [] : [describePooler(pooler)]),
     ...servers.flatMap(describeRoom),
     ...advice,
@@ -165,19 +151,16 @@ function describeRoom({ server, standing, connections }: ServerRoom): string[] {
   ];
 }
 
-/** Where each server is reached by whom, without what signs in there. */
-function describeAddresses({ homeAddress, homeReachedAt }: Services, region: Region) {
+/** Who connects where, without what signs in there. */
+async function describeAddresses({ homeAddress, border }: Services, region: Region) {
   const at = ({ host, port }: { host: string; port: number }) => `${host}:${port}`;
+  const gateway = await border.addresses();
   return {
     region: at(region),
-    regionReplication: replicationOf(region) ?? at(region),
     home: at(homeAddress),
-    homeReplication: at(homeReachedAt.address),
+    gateway: at(gateway.regions),
+    gatewayOfHome: at(gateway.home),
   };
-}
-
-function replicationOf({ replicationHost: host, replicationPort: port }: Region): string | undefined {
-  return host === null || port === null ? undefined : `${host}:${port}`;
 }
 
 function describePooler({
@@ -194,9 +177,6 @@ function describePooler({
   return `Pooler ${host}:${port} leads to this server, ${prepared}${more}`;
 }
 
-function describe(region: Region): string {
-  const { key, name, host, port, subscriptionMethod } = region;
-  const replication = replicationOf(region);
-  const also = replication === undefined ? "" : ` (subscriptions ${replication})`;
-  return `${key}  ${name}  ${host}:${port}${also}  ${subscriptionMethod}`;
+function describe({ key, name, host, port, subscriptionMethod }: Region): string {
+  return `${key}  ${name}  ${host}:${port}  ${subscriptionMethod}`;
 }

@@ -12,10 +12,9 @@ export async function withServices(work: (services: Services) => Promise<void>):
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
   const logger = createLogger({ level: "error", pretty: process.stderr.isTTY });
-  const { databaseReplicationUrl, databasePoolUrl, previousSecretKeys } = config;
+  const { databasePoolUrl, previousSecretKeys } = config;
   const services = await createServices({
     databaseUrl,
-    databaseReplicationUrl,
     databasePoolUrl,
     secretKey,
     previousSecretKeys,

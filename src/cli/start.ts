@@ -61,13 +61,12 @@ function connection(config: Config, cluster: Cluster | undefined): { databaseUrl
 }
 
 function appOptions(config: Config) {
-  const { databaseReplicationUrl, databasePoolUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } =
-    config;
-  const { connections, sharePort } = config;
+  const { databasePoolUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
+  const { connections, sharePort, gateway } = config;
   return {
+    gateway,
     connections,
     sharePort,
-    databaseReplicationUrl,
     databasePoolUrl,
     exportFolder: exportFolder(config),
     mail,

@@ -1,12 +1,7 @@
 /** The home database: opened, brought to the latest schema, known by its installation id. */
 import { explainConnectFailure, isKeptOut } from "#directory/connect-failure";
 import { invalidInput, TenantryError } from "#kernel/errors";
-import {
-  findUnreadableFile,
-  parseDatabaseUrl,
-  type ReplicationAddress,
-  type ServerAddress,
-} from "#postgres/connection-url";
+import { findUnreadableFile, parseDatabaseUrl, type ServerAddress } from "#postgres/connection-url";
 import type { HomeDatabase } from "#postgres/database";
 import type { Pools } from "#postgres/pools";
 import { probeServer } from "#postgres/probe";
@@ -16,8 +11,6 @@ import { findObstacle } from "#directory/region-requirements";
 export type HomeContext = {
   home: HomeDatabase;
   homeAddress: ServerAddress;
-  /** How the regions' subscriptions reach home's server. */
-  homeReachedAt: ReplicationAddress;
   homeDatabaseName: string;
   /** Which server home is on. */
   homeSystemIdentifier: string;
@@ -30,12 +23,12 @@ const MAX_HOME_CONNECTIONS = 24;
 
 export type HomeMigrator = (home: HomeDatabase) => Promise<unknown>;
 
-/** `DATABASE_URL`, and `DATABASE_REPLICATION_URL` where it is set. */
-export type HomeUrls = { databaseUrl: string; databaseReplicationUrl?: string | undefined };
-
 /** Opens home by DATABASE_URL. Throws one sentence when it cannot be reached or lacks something. */
-export async function openHome(pools: Pools, urls: HomeUrls, migrateHome: HomeMigrator): Promise<HomeContext> {
-  const { address, database, homeReachedAt } = readUrls(urls);
+export async function openHome(pools: Pools, databaseUrl: string, migrateHome: HomeMigrator): Promise<HomeContext> {
+  const { address, database } = readUrl(databaseUrl, "DATABASE_URL");
+  const unreadable = findUnreadableFile(address);
+  if (unreadable !== undefined)
+    throw invalidInput("DATABASE_URL", `DATABASE_URL: the file that ${unreadable} names cannot be read here.`);
   const home = pools.open("home", address, database, { maxConnections: MAX_HOME_CONNECTIONS });
   let homeSystemIdentifier: string;
   try {
@@ -53,25 +46,10 @@ export async function openHome(pools: Pools, urls: HomeUrls, migrateHome: HomeMi
   return {
     home,
     homeAddress: address,
-    homeReachedAt,
     homeDatabaseName: database,
     homeSystemIdentifier,
     installation: row.id,
   };
-}
-
-function readUrls({ databaseUrl, databaseReplicationUrl }: HomeUrls) {
-  const { address, database } = readUrl(databaseUrl, "DATABASE_URL");
-  const unreadable = findUnreadableFile(address);
-  if (unreadable !== undefined)
-    throw invalidInput("DATABASE_URL", `DATABASE_URL: the file that ${unreadable} names cannot be read here.`);
-  if (databaseReplicationUrl === undefined)
-    return { address, database, homeReachedAt: { address, setting: "DATABASE_URL" } as const };
-  const setting = "DATABASE_REPLICATION_URL";
-  const other = readUrl(databaseReplicationUrl, setting);
-  if (other.database !== database)
-    throw invalidInput(setting, `${setting} must name the same database as DATABASE_URL.`);
-  return { address, database, homeReachedAt: { address: other.address, setting } as const };
 }
 
 /** The variable is named in the message: nothing else is shown when a program does not start. */

@@ -14,7 +14,6 @@ import {
   type RegionsContextOfApi,
 } from "#directory/regions";
 import { MAINTENANCE_DATABASE, probeAt } from "#directory/server-probe";
-import { findPasswordObstacle } from "#directory/subscription-passwords";
 
 /** What the server answered. */
 export type RegionProbe = ServerProbe;
@@ -53,10 +52,9 @@ export async function checkRegion(
   { id, poolUrl }: Region,
 ): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[]; pooler: PoolerCheck | null }> {
   authorizeOperator(actor);
-  const { address, reachedAt } = await regionServer(context, id);
+  const { address } = await regionServer(context, id);
   const probe = await probeAt(context.pools, address);
-  const obstacle =
-    findObstacle(probe) ?? (await findPasswordObstacle(context, { reachedAt, database: MAINTENANCE_DATABASE }, probe));
+  const obstacle = findObstacle(probe);
   // Resources are received at home.
   const atHome = findAdvice(
     await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),

@@ -31,6 +31,24 @@ export function listReplicatedDatabases(
   );
 }
 
+/** A tenant database whose links may be carried, being made or made; undefined where there is none of this number. */
+export async function findLinkedDatabase(
+  { home }: { home: HomeDatabase },
+  databaseId: number,
+): Promise<(ReplicatedDatabase & { regionKey: string }) | undefined> {
+  const [row] = await home.query<ReplicatedDatabase & { regionKey: string }>(
+    "replicated_databases.linked",
+    `select d.id as "databaseId", d.region_id as "regionId", r.key as "regionKey", d.name as database,
+            d.schema_version as "schemaVersion", d.migrating_to as "migratingTo"
+     from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
+     where d.id = $1
+       and (exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
+            or (d.isolation = 'SHARED' and d.closing_at is null))`,
+    [databaseId],
+  );
+  return row;
+}
+
 /** The ids of all regions: each has a carrier, also before its first tenant database. */
 export async function listCarriedRegions({ home }: { home: Queryable<"home"> }): Promise<string[]> {
   const rows = await home.query<{ id: string }>(

@@ -1,6 +1,6 @@
-import { listRegions, registerRegion } from "#directory/regions";
+import { listRegions } from "#directory/regions";
+import { registerRegion, updateRegion } from "#operations/register-region";
 import { retireRegion } from "#operations/retire-region";
-import { updateRegion } from "#operations/update-region";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
 import { missing } from "#graphql/loaders";
@@ -31,11 +31,6 @@ builder.objectType("RegionServer", {
   fields: (t) => ({
     host: t.exposeString("host", { description: "Host name or address." }),
     port: t.exposeInt("port", { description: "TCP port." }),
-    replicationHost: t.exposeString("replicationHost", {
-      nullable: true,
-      description: "Where home's subscriptions reach it, when replicationUrl says that it is not host and port.",
-    }),
-    replicationPort: t.exposeInt("replicationPort", { nullable: true, description: "The TCP port there." }),
     version: t.string({
       nullable: true,
       description: "PostgreSQL's version, asked of the server now; null when it cannot be reached.",
@@ -84,11 +79,6 @@ const RegisterRegionInput = builder.inputType("RegisterRegionInput", {
       description:
         "postgres://user:password@host:5432, without a database name and without a trailing slash; sslmode and the like may follow. Stored encrypted, never shown again.",
     }),
-    replicationUrl: t.string({
-      required: false,
-      description:
-        "How home's subscriptions reach the same server, where that is another way (a private network, a container's name). Form as connectionUrl; files that it names are on home's server. Left out: connectionUrl.",
-    }),
     poolUrl: t.string({
       required: false,
       description:
@@ -104,10 +94,6 @@ const UpdateRegionInput = builder.inputType("UpdateRegionInput", {
     connectionUrl: t.string({
       required: false,
       description: "A new address, user or password of the same server. Form as in registerRegion.",
-    }),
-    replicationUrl: t.string({
-      required: false,
-      description: "The same for home's subscriptions. null: they take connectionUrl. Left out: as it was.",
     }),
     poolUrl: t.string({
       required: false,
@@ -130,15 +116,14 @@ builder.mutationFields((t) => ({
   updateRegion: t.field({
     type: "Region",
     description:
-      "Changes a region's name or pooler, or rotates its server's address or password, in subscriptions on both sides too. Loses no row. For the operator.",
+      "Changes a region's name or pooler, or its server's address or password. Loses no row. For the operator.",
     args: { input: t.arg({ type: UpdateRegionInput, required: true }) },
     resolve: (_, { input }, { actor, services }) =>
       updateRegion(services, actor, {
         key: input.key,
         name: input.name ?? null,
         connectionUrl: input.connectionUrl ?? null,
-        // Null means something else than nothing.
-        replicationUrl: input.replicationUrl,
+        // null takes the pooler away; undefined keeps it.
         poolUrl: input.poolUrl,
       }),
   }),
@@ -154,7 +139,8 @@ builder.mutationFields((t) => ({
 builder.mutationField("registerRegion", (t) =>
   t.field({
     type: "Region",
-    description: "Registers a PostgreSQL server as a region, after probing it. For the operator.",
+    description:
+      "Registers a PostgreSQL server as a region, after probing it and having it connect to the gateway. For the operator.",
     args: { input: t.arg({ type: RegisterRegionInput, required: true }) },
     resolve: (_, { input }, { actor, services }) => registerRegion(services, actor, input),
   }),

@@ -6,6 +6,8 @@ import { randomBytes } from "node:crypto";
 import { ensureApiRoleIn } from "#directory/api-role-in-region";
 import { listCarriedRegions, listReplicatedDatabases } from "#directory/replicated-databases";
 import { type RegionServer, regionServer } from "#directory/regions";
+import { breachOf, type Damage } from "#replication/damage";
+import { BREACH_CHANNEL, parseBreach } from "#replication/breach";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { TenantryError } from "#kernel/errors";
 import { Turns } from "#kernel/turns";
@@ -71,6 +73,14 @@ export async function startReplication(services: Services, options: ReplicationO
     );
   });
 
+  const stopHearingBreaches = await services.listener.on(BREACH_CHANNEL, (payload) => {
+    const breach = parseBreach(payload);
+    if (breach === undefined) return;
+    void deliver({ ...breach, ticket: undefined, broken: breachOf(breach.sentence) }).catch((error: unknown) =>
+      services.logger.warn({ err: error }, "a breach could not be delivered; the next wake will meet it"),
+    );
+  });
+
   // Its address, its password or its standing changed: its carrier starts anew with what home says now.
   const stale = new Set<string>();
   const stopHearingRegions = await services.listener.on(REGION_CHANNEL, (regionId) => {
@@ -78,11 +88,14 @@ export async function startReplication(services: Services, options: ReplicationO
     lookNow();
   });
 
-  async function deliver(nudge: LinkId & { ticket: string | undefined }): Promise<void> {
+  async function deliver(nudge: LinkId & { ticket: string | undefined; broken?: Damage }): Promise<void> {
     const region = carried.get((await findRegionOf(nudge.databaseId)) ?? "");
     // Perhaps registered a moment ago, or given up by a process that ended: do not wait for the next look.
     if (region === undefined) lookNow();
-    else await region.carrier.nudge(nudge, { ticket: nudge.ticket });
+    else {
+      const { ticket, broken } = nudge;
+      await region.carrier.nudge(nudge, broken === undefined ? { ticket } : { ticket, broken });
+    }
   }
 
   const drop = async (regionId: string) => {
@@ -118,6 +131,7 @@ export async function startReplication(services: Services, options: ReplicationO
     },
     stop: async () => {
       stopListening();
+      stopHearingBreaches();
       stopHearingRegions();
       stop.abort(new Error("replication stopped"));
       await leading;
@@ -212,9 +226,13 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
     throw new TenantryError("CONFLICT", "Another server answers at the region's address.");
   await noticeHomeHistory(services.home);
   const [homeHistory, regionHistory] = await Promise.all([readServerHistory(services.home), readServerHistory(region)]);
+  const addresses = await services.border.addresses();
   const openAt = async (id: LinkId, at: RegionServer): Promise<Link | undefined> => {
-    const [row] = await listReplicatedDatabases(services, { databaseId: id.databaseId });
-    return row === undefined ? undefined : linksAt(services, row, at)?.[id.direction];
+    const [[row], before] = await Promise.all([
+      listReplicatedDatabases(services, { databaseId: id.databaseId }),
+      services.border.toldBefore(id.databaseId),
+    ]);
+    return row === undefined ? undefined : linksAt(services, row, { server: at, addresses, before })?.[id.direction];
   };
   const openLink = (id: LinkId) => openAt(id, server);
   const reopenLink = async (id: LinkId) => openAt(id, await regionServer(services, regionId));

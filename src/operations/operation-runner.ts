@@ -9,7 +9,6 @@ import { LOCK_CLASS, tryLock, unlock } from "#postgres/session-lock";
 import { type CallerKind, OPERATION_CHANNEL, OPERATIONS, type OperationKind } from "#operations/operation";
 import { type ClaimedOperation, OperationRun } from "#operations/operation-run";
 import { provisionPlacement } from "#operations/provision-placement";
-import { renewSubscriptions } from "#operations/renew-subscriptions";
 import { finishRetirement } from "#operations/retire-region";
 import { revokePlacement } from "#operations/revoke-placement";
 import type { Services } from "#operations/services";
@@ -21,7 +20,6 @@ type Handlers = { [Kind in WorkerKind]: (services: Services, run: OperationRun<K
 const HANDLERS: Handlers = {
   "provision-placement": provisionPlacement,
   "revoke-placement": revokePlacement,
-  "renew-subscriptions": renewSubscriptions,
   "retire-region": finishRetirement,
 };
 

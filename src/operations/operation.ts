@@ -31,8 +31,6 @@ export const OPERATIONS = {
       "forget",
     ],
   },
-  // Writes current addresses and passwords into the subscriptions on both sides.
-  "renew-subscriptions": { runBy: "worker", steps: ["renew"] },
   "retire-region": { runBy: "worker", steps: ["drop-templates", "forget"] },
   "export-placement": { runBy: "caller", steps: ["export"] },
   "import-placement": { runBy: "caller", steps: ["import"] },

@@ -8,6 +8,7 @@ import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migra
 import { migrate, requireLatest } from "#migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
+import { Border } from "#operations/border";
 import { parsePoolUrl, type PoolerAddress } from "#postgres/connection-url";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
@@ -25,6 +26,8 @@ export type Services = HomeContext & {
   router: Router;
   /** Who may do what with content, as it was a moment ago. */
   seats: Seats;
+  /** What subscribers are told of the gateway. */
+  border: Border;
   /** What tenant databases are migrated to, and what each of its versions lets flow. */
   tenantSchema: MigrationSet;
   /** Hears what other processes announce at home. */
@@ -52,8 +55,6 @@ export const PLACEMENT_CHANNEL = "tenantry_placement";
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
 export async function createServices(options: {
   databaseUrl: string;
-  /** How regions' subscriptions reach home; left out: as this process does. */
-  databaseReplicationUrl?: string | undefined;
   databasePoolUrl?: string | undefined;
   secretKey: string;
   previousSecretKeys?: readonly string[] | undefined;
@@ -76,11 +77,12 @@ export async function createServices(options: {
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
   try {
-    const homeContext = await openHome(pools, options, (home) =>
+    const homeContext = await openHome(pools, options.databaseUrl, (home) =>
       options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrate(home, HOME_SCHEMA),
     );
     const { home, installation } = homeContext;
     const apiRole = await loadApiRole(home, secrets, apiRoleName(installation));
+    const border = await Border.open(home, installation, secrets);
     const router = new Router({
       home,
       pools,
@@ -107,6 +109,7 @@ export async function createServices(options: {
       apiRole,
       router,
       seats,
+      border,
       tenantSchema,
       listener,
       listeners,

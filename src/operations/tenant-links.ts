@@ -2,22 +2,35 @@ import { type RegionServer, regionServer } from "#directory/regions";
 import type { ReplicatedDatabase } from "#directory/replicated-databases";
 import { TenantryError } from "#kernel/errors";
 import { flowChangesUpTo, type MigrationSet } from "#migrations/migration-set";
-import { type Flows, flowsAfter, flowsInBoth, type Link, linksOf } from "#replication/link";
+import { type Flows, flowsAfter, flowsInBoth, flowsInEither, type Link, linksOf } from "#replication/link";
 import type { Direction } from "#replication/names";
+import type { GatewayAddresses, ToldBefore } from "#operations/border";
 import type { Services } from "#operations/services";
+
+type Versions = Pick<ReplicatedDatabase, "schemaVersion" | "migratingTo">;
 
 /**
  * What flows for a database of this version: of both its versions, while a migration is changing it. Undefined when one is
  * newer than the program, which then does not know.
  */
-export function flowsOf(
+export function flowsOf(set: MigrationSet, versions: Versions): Flows | undefined {
+  return combineFlows(set, versions, flowsInBoth);
+}
+
+/** What may still arrive: a change is sent with the columns that were published when it was written. */
+export function acceptedFlowsOf(set: MigrationSet, versions: Versions): Flows | undefined {
+  return combineFlows(set, versions, flowsInEither);
+}
+
+function combineFlows(
   set: MigrationSet,
-  { schemaVersion, migratingTo }: Pick<ReplicatedDatabase, "schemaVersion" | "migratingTo">,
+  { schemaVersion, migratingTo }: Versions,
+  combine: (one: Flows, other: Flows) => Flows,
 ): Flows | undefined {
   const version = schemaVersion ?? set.latestVersion;
   if (Math.max(version, migratingTo ?? 0) > set.latestVersion) return undefined;
   const flows = flowsAfter(flowChangesUpTo(set, version));
-  return migratingTo === null ? flows : flowsInBoth(flows, flowsAfter(flowChangesUpTo(set, migratingTo)));
+  return migratingTo === null ? flows : combine(flows, flowsAfter(flowChangesUpTo(set, migratingTo)));
 }
 
 /**
@@ -29,7 +42,12 @@ export async function tenantLinks(
   database: ReplicatedDatabase,
   options: { despiteFence?: boolean } = {},
 ): Promise<Record<Direction, Link>> {
-  const links = linksAt(services, database, await regionServer(services, database.regionId), options);
+  const [server, addresses, before] = await Promise.all([
+    regionServer(services, database.regionId),
+    services.border.addresses(),
+    services.border.toldBefore(database.databaseId),
+  ]);
+  const links = linksAt(services, database, { server, addresses, before }, options);
   if (links === undefined)
     throw new TenantryError(
       "CONFLICT",
@@ -38,27 +56,35 @@ export async function tenantLinks(
   return links;
 }
 
+/** What is known of where a tenant database and the gateway are. */
+export type Surroundings = {
+  server: Pick<RegionServer, "address">;
+  addresses: GatewayAddresses;
+  before: ToldBefore;
+};
+
 /**
- * The same on a server that is known. Undefined for a database that is newer than this program: it would take columns off
+ * The links where everything is known. Undefined for a database that is newer than this program: it would take columns off
  * the publications that it does not know of.
  */
 export function linksAt(
   services: Services,
   database: ReplicatedDatabase,
-  { address, reachedAt }: Pick<RegionServer, "address" | "reachedAt">,
+  { server, addresses, before }: Surroundings,
   options: { despiteFence?: boolean } = {},
 ): Record<Direction, Link> | undefined {
   const flows = flowsOf(services.tenantSchema, database);
   if (flows === undefined) return undefined;
-  return linksOf(
-    services.installation,
-    database.databaseId,
-    { database: services.home, reachedAt: services.homeReachedAt, name: services.homeDatabaseName },
-    {
-      database: services.pools.open("tenant", address, database.database, options),
-      reachedAt,
-      name: database.database,
-    },
+  const { databaseId } = database;
+  const told = (direction: Direction) => ({
+    now: services.border.tell(addresses, databaseId, direction, before.generation),
+    before: before[direction],
+  });
+  return linksOf(services.installation, {
+    databaseId,
+    home: { database: services.home },
+    tenant: { database: services.pools.open("tenant", server.address, database.database, options) },
     flows,
-  );
+    told: { directory: told("directory"), catalog: told("catalog") },
+  });
 }

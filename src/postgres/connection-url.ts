@@ -15,12 +15,6 @@ export type ServerAddress = {
   readonly parameters: ReadonlyMap<string, string>;
 };
 
-/** How the subscriptions of another server reach a server, and the setting that says so, for messages. */
-export type ReplicationAddress = {
-  readonly address: ServerAddress;
-  readonly setting: "connectionUrl" | "replicationUrl" | "DATABASE_URL" | "DATABASE_REPLICATION_URL";
-};
-
 /** Where a connection pooler in front of a server is. It is signed in to as the server is. */
 export type PoolerAddress = Pick<ServerAddress, "host" | "port" | "parameters"> & {
   /** Whether it carries prepared statements from one server connection to another, as PgBouncer does from 1.21 on. */

@@ -1,12 +1,13 @@
 /**
  * Subscriptions by the extension `aiven_extras`, with which Aiven, DigitalOcean and UpCloud let their users make some. Its
  * functions run as the superuser, who then owns the subscription: what they do not offer cannot be done, and that is its
- * connection string, `synchronous_commit` and the rest of its options.
+ * connection string, `synchronous_commit` and the rest of its options. It cannot be given to another owner either: what it may
+ * write at home is bounded by its list of tables and by home's triggers, not by its owner's rights.
  */
 import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 import { CONNECT_TIMEOUT_MS } from "#replication/plain-statements";
-import type { SubscriptionSpec, SubscriptionWay } from "#replication/subscription-way";
+import { requireTables, type SubscriptionSpec, type SubscriptionWay } from "#replication/subscription-way";
 
 export const aivenExtras: SubscriptionWay = {
   prepare: ensureExtension,
@@ -17,6 +18,7 @@ export const aivenExtras: SubscriptionWay = {
       await database.transaction(async (transaction) => {
         await create(transaction, spec);
         await disable(transaction, spec.name);
+        await requireTables(transaction, spec);
       });
     } catch (error) {
       if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
@@ -30,6 +32,7 @@ export const aivenExtras: SubscriptionWay = {
       // Where it fails, the connection is closed, which takes everything back too.
       await session.query("subscription.begin", "begin");
       await create(session, spec);
+      await requireTables(session, spec);
       await session.query("subscription.take_back", "rollback");
     });
     return true;
@@ -55,6 +58,7 @@ export const aivenExtras: SubscriptionWay = {
       );
       if (before !== undefined) await drop(transaction, spec.name);
       await create(transaction, spec);
+      await requireTables(transaction, spec);
       if (before?.enabled !== true) await disable(transaction, spec.name);
     });
   },

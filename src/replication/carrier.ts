@@ -7,7 +7,8 @@ import { CARRIER_DEFAULTS, type CarrierContext, type CarrierOptions } from "#rep
 import { DAMAGE, type Damage, damageOf } from "#replication/damage";
 import { recordCarried, recordFailure } from "#replication/link-record";
 import { holdsPlace, type LinkEvent, next } from "#replication/link-state";
-import { mend } from "#replication/establish";
+import { mend, tellSubscriber } from "#replication/establish";
+import type { Link } from "#replication/link";
 import { addTicket, newRuntime, type Runtime } from "#replication/link-runtime";
 import type { Direction } from "#replication/names";
 import { publicationMatches, publishNoMore } from "#replication/publication";
@@ -265,6 +266,11 @@ export class Carrier {
   }
 
   async #wake(runtime: Runtime): Promise<void> {
+    // The gateway is another one, or passwords are: told now, as nothing was carried since.
+    if (runtime.link.told.mark !== runtime.link.toldBefore) {
+      await tellSubscriber(runtime.link);
+      runtime.link = asTold(runtime.link);
+    }
     // Without its publication the stream would skip changes (18) or end (before). Home's costs nothing to look at;
     // a region's is looked at by the sweep.
     const [errors, published] = await Promise.all([
@@ -353,6 +359,7 @@ export class Carrier {
     runtime.link = fresh;
     // What a new connection string did not mend, a reseed does.
     const done = await mend(fresh, { reseed: runtime.mustReseed || runtime.failures > 1 });
+    runtime.link = asTold(fresh);
     runtime.mustReseed = false;
     this.#context.report(`${runtime.link.name}: ${done}`);
     this.#move(runtime, "mended");
@@ -389,6 +396,11 @@ export class Carrier {
 
 /** A slice grows up to some thousand times: about half an hour. */
 const MAX_SLICE_DOUBLINGS = 10;
+
+/** The link whose subscription knows what it is to be told. */
+function asTold(link: Link): Link {
+  return { ...link, toldBefore: link.told.mark };
+}
 
 function keyOf({ databaseId, direction }: LinkId): string {
   return `${databaseId} ${direction}`;

@@ -1,6 +1,7 @@
 /** What can be wrong with a link: in a few words for people, and what mends it. */
 import { TenantryError } from "#kernel/errors";
 import { isConnectionFailure } from "#postgres/sql-state";
+import { WrongTables } from "#replication/subscription-way";
 
 export type Damage = {
   readonly reason: string;
@@ -23,12 +24,19 @@ export const DAMAGE = {
   confirmsLate: { reason: "the subscription confirms late, as those of older versions did", reseed: false },
   notConnecting: { reason: "the subscription does not connect to its publisher", reseed: false },
   notApplying: { reason: "the subscription cannot apply a change", reseed: false },
+  wrongTables: { reason: "the subscription took other tables than its link lists, and was not enabled", reseed: true },
   unreachable: { reason: "a server cannot be reached", reseed: false },
   stepFailed: { reason: "a step failed on a server", reseed: false },
 } as const satisfies Record<string, Damage>;
 
+/** The gateway saw something that the link may not bring. It stays first in the slot, so only another slot mends it. */
+export function breachOf(sentence: string): Damage {
+  return { reason: sentence, reseed: true };
+}
+
 /** What a step failed with: in its own words where they are made for people. */
 export function damageOf(error: unknown): Damage {
+  if (error instanceof WrongTables) return DAMAGE.wrongTables;
   if (error instanceof TenantryError) return { reason: error.message, reseed: false };
   return isConnectionFailure(error) ? DAMAGE.unreachable : DAMAGE.stepFailed;
 }

@@ -2,7 +2,7 @@
 import { LOCK_CLASS, whileLocked } from "#postgres/session-lock";
 import { readServerHistory } from "#postgres/server-history";
 import type { Link } from "#replication/link";
-import { recordSeeded } from "#replication/link-record";
+import { recordSeeded, recordTold } from "#replication/link-record";
 import { dropPublication, ensurePublication, publicationMatches, publishNoMore } from "#replication/publication";
 import { seed } from "#replication/seed";
 import { createSlot, dropSlot, findSlot } from "#replication/slot";
@@ -28,7 +28,7 @@ export async function establishLink(link: Link): Promise<void> {
 export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise<string> {
   if (!reseed && (await isWhole(link))) {
     await disableSubscription(link);
-    await refreshConnection(link);
+    await tellSubscriber(link);
     return "the connection was renewed";
   }
   // Two carriers can overlap for a moment when the session that holds a region breaks. A subscription of one on a slot
@@ -46,6 +46,12 @@ export async function realignLink(link: Link): Promise<"unchanged" | "narrowed" 
   if (await isWhole(link)) return narrowed ? "narrowed" : "unchanged";
   await mend(link, { reseed: true });
   return "reseeded";
+}
+
+/** Writes what the subscriber is to be told into its subscription, and notes that it was. */
+export async function tellSubscriber(link: Link): Promise<void> {
+  await refreshConnection(link);
+  await recordTold(link);
 }
 
 function whileNobodyMends(link: Link, work: () => Promise<void>): Promise<void> {
@@ -95,4 +101,5 @@ async function rebuild(link: Link): Promise<void> {
   await seed(link);
   await recordSeeded(link, publisher.history, subscriber.history);
   await createSubscription(link);
+  await recordTold(link);
 }

@@ -50,6 +50,18 @@ export async function recordSeeded(link: Link, publisher: string, subscriber: st
   );
 }
 
+/** The subscription was told what the link says now. */
+export async function recordTold({ databaseId, direction, told, publisher, subscriber }: Link): Promise<void> {
+  const home = direction === "directory" ? publisher.database : subscriber.database;
+  await home.query(
+    "links.record_told",
+    `insert into tenantry.links as l (database_id, direction, told)
+     select id, $2, $3 from tenantry.tenant_databases where id = $1
+     on conflict (database_id, direction) do update set told = $3`,
+    [databaseId, direction, told.mark],
+  );
+}
+
 /** How far the region's WAL was known to be flushed; undefined: it was never swept. */
 export async function readSeenPosition(home: HomeDatabase, regionId: string): Promise<Lsn | undefined> {
   const [row] = await home.query<{ position: string | null }>(

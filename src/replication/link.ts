@@ -2,20 +2,25 @@
  * A link carries one flow between home and a tenant database: a publication and a slot on one side, a
  * subscription on the other, all with the link's name. The publisher's rows are the truth.
  */
-import type { ReplicationAddress } from "#postgres/connection-url";
 import type { Database, DatabaseKind } from "#postgres/database";
-import { type Direction, linkName } from "#replication/names";
+import { type Direction, inboxRoleName, linkName } from "#replication/names";
 
-/** A database together with the address at which another server reaches it: not always the one that we do. */
-export type Endpoint = {
-  readonly database: Database<DatabaseKind>;
-  readonly reachedAt: ReplicationAddress;
-  readonly name: string;
+/** One side of a link. */
+export type Endpoint = { readonly database: Database<DatabaseKind> };
+
+/** What a subscriber is told of the gateway: how it is reached, and the link's own credential. */
+export type Told = {
+  /** libpq's connection string. It holds the link's password, which is good for this stream only. */
+  readonly connection: string;
+  /** Says whether the subscription was told the same: an opaque text without a secret. */
+  readonly mark: string;
 };
 
 /** What is published of a table: these columns of the rows of one tenant database. `key` is its primary key. */
 export type PublishedTable = {
   readonly table: string;
+  /** Where the subscriber writes it, with its schema. What comes to home arrives in an inbox. */
+  readonly into: string;
   readonly key: readonly string[];
   readonly columns: readonly string[];
 };
@@ -27,6 +32,11 @@ export type Link = {
   readonly publisher: Endpoint;
   readonly subscriber: Endpoint;
   readonly tables: readonly PublishedTable[];
+  readonly told: Told;
+  /** The mark of what the subscription was told when it was last written, as far as home knows. */
+  readonly toldBefore: string | null;
+  /** The role that owns the subscription, where it is not the one that makes it. */
+  readonly owner: string | undefined;
 };
 
 export type Flows = Readonly<Record<Direction, readonly PublishedTable[]>>;
@@ -39,11 +49,13 @@ export const FIRST_FLOWS: Flows = {
   directory: [
     {
       table: "directory_organizations",
+      into: "tenantry.directory_organizations",
       key: ["database_id", "organization_id"],
       columns: ["database_id", "organization_id", "name", "created_at"],
     },
     {
       table: "directory_members",
+      into: "tenantry.directory_members",
       key: ["database_id", "organization_id", "user_id"],
       columns: ["database_id", "organization_id", "user_id", "role", "joined_at", "name", "email", "user_created_at"],
     },
@@ -51,6 +63,7 @@ export const FIRST_FLOWS: Flows = {
   catalog: [
     {
       table: "resources",
+      into: "tenantry_inbox.resources",
       key: ["database_id", "id"],
       columns: ["database_id", "id", "organization_id", "name", "created_by", "created_at"],
     },
@@ -83,21 +96,40 @@ export function flowsInBoth(one: Flows, other: Flows): Flows {
   return { directory: both("directory"), catalog: both("catalog") };
 }
 
-/** The two links of a tenant database; `flows` is what its schema version publishes. */
-export function linksOf(
-  installation: string,
-  databaseId: number,
-  home: Endpoint,
-  tenant: Endpoint,
-  flows: Flows = FIRST_FLOWS,
-): Record<Direction, Link> {
+/** What flows in either: what may still arrive while a database is on its way from one version to another. */
+export function flowsInEither(one: Flows, other: Flows): Flows {
+  const either = (direction: Direction) =>
+    one[direction].map((published) => {
+      const more = other[direction].find(({ table }) => table === published.table)?.columns ?? [];
+      return { ...published, columns: [...new Set([...published.columns, ...more])] };
+    });
+  return { directory: either("directory"), catalog: either("catalog") };
+}
+
+/** What the two links of a tenant database are made of. */
+export type LinkParts = {
+  databaseId: number;
+  home: Endpoint;
+  tenant: Endpoint;
+  flows: Flows;
+  /** What the subscriber of each is told, and was told before. */
+  told: Record<Direction, { now: Told; before: string | null }>;
+};
+
+/** The two links of a tenant database. */
+export function linksOf(installation: string, parts: LinkParts): Record<Direction, Link> {
   const link = (direction: Direction, publisher: Endpoint, subscriber: Endpoint): Link => ({
-    name: linkName(installation, databaseId, direction),
+    name: linkName(installation, parts.databaseId, direction),
     direction,
-    databaseId,
+    databaseId: parts.databaseId,
     publisher,
     subscriber,
-    tables: flows[direction],
+    tables: parts.flows[direction],
+    told: parts.told[direction].now,
+    toldBefore: parts.told[direction].before,
+    // What a region sends is written at home by a role that may write nothing else.
+    owner: direction === "catalog" ? inboxRoleName(installation) : undefined,
   });
+  const { home, tenant } = parts;
   return { directory: link("directory", home, tenant), catalog: link("catalog", tenant, home) };
 }

@@ -1,10 +1,10 @@
 /** Subscriptions by PostgreSQL's own statements: for superusers, a provider's role, and `pg_create_subscription`. */
-import type { DatabaseKind, Session } from "#postgres/database";
+import type { Database, DatabaseKind, Session } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import type { SubscriptionSpec, SubscriptionWay } from "#replication/subscription-way";
+import { requireTables, type SubscriptionSpec, type SubscriptionWay } from "#replication/subscription-way";
 
-/** CREATE SUBSCRIPTION connects to the publisher from the subscriber's server; beyond this it gives up. */
+/** CREATE SUBSCRIPTION connects to the gateway from the subscriber's server; beyond this it gives up. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 
 // With the default, `off`, what was applied counts as confirmed only when the subscriber's WAL writer has come round,
@@ -14,29 +14,18 @@ const SYNCHRONOUS_COMMIT = "synchronous_commit = 'local'";
 export const plainStatements: SubscriptionWay = {
   prepare: () => Promise.resolve(),
 
-  create: (database, spec) =>
-    database.session(async (session) => {
-      await session.query("subscription.timeout", `set statement_timeout = ${CONNECT_TIMEOUT_MS}`);
-      await keepOutOfServerLog(session);
-      try {
-        await create(session, spec);
-      } catch (error) {
-        if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
-      }
-      await session.query("subscription.timeout", "reset statement_timeout");
-      await logStatementsAgain(session);
-    }),
+  create: async (database, spec) => {
+    try {
+      await make(database, spec, "commit");
+    } catch (error) {
+      if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
+    }
+  },
 
-  attempt: (database, spec) =>
-    database.session(async (session) => {
-      // Where it fails, the connection is closed, which takes everything back too.
-      await session.query("subscription.begin", "begin");
-      await session.query("subscription.timeout", `set local statement_timeout = ${CONNECT_TIMEOUT_MS}`);
-      await keepOutOfServerLog(session);
-      await create(session, spec);
-      await session.query("subscription.take_back", "rollback");
-      return true;
-    }),
+  attempt: async (database, spec) => {
+    await make(database, spec, "rollback");
+    return true;
+  },
 
   enable: async (database, name) => {
     await database.query("subscription.enable", `alter subscription ${quoteIdentifier(name)} enable`);
@@ -67,15 +56,69 @@ export const plainStatements: SubscriptionWay = {
   },
 };
 
-// The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server.
-async function create(session: Session<DatabaseKind>, { name, connection }: SubscriptionSpec): Promise<void> {
+/**
+ * Makes the subscription, looks at which tables it takes, and hands it over, in one transaction: there is no moment at
+ * which one with other tables, or of another owner, could be enabled. Where something fails the session is closed, which
+ * takes everything back.
+ */
+function make(database: Database<DatabaseKind>, spec: SubscriptionSpec, end: "commit" | "rollback"): Promise<void> {
+  return database.session(async (session) => {
+    await keepOutOfServerLog(session);
+    await session.query("subscription.begin", "begin");
+    await session.query("subscription.timeout", `set local statement_timeout = ${CONNECT_TIMEOUT_MS}`);
+    const runsAsOwner = spec.owner !== undefined && (await knowsRunAsOwner(session));
+    await create(session, spec, runsAsOwner);
+    await requireTables(session, spec);
+    if (spec.owner !== undefined) await handOver(session, spec.name, spec.owner, runsAsOwner);
+    await session.query("subscription.end", end);
+    await logStatementsAgain(session);
+  });
+}
+
+// The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server. Nothing is streamed before its
+// transaction is whole: what is carried is small, and what is sent can still be refused as a whole.
+async function create(
+  session: Session<DatabaseKind>,
+  { name, connection }: SubscriptionSpec,
+  runsAsOwner: boolean,
+): Promise<void> {
   const quoted = quoteIdentifier(name);
   await session.query(
     "subscription.create",
     `create subscription ${quoted} connection ${quoteLiteral(connection)} publication ${quoted}
      with (create_slot = false, slot_name = ${quoteLiteral(name)}, copy_data = false, enabled = false,
-           ${SYNCHRONOUS_COMMIT})`,
+           streaming = off, ${runsAsOwner ? "run_as_owner = true, " : ""}${SYNCHRONOUS_COMMIT})`,
   );
+}
+
+/** From 16 on. Before, a subscription always runs as its owner. */
+async function knowsRunAsOwner(session: Session<DatabaseKind>): Promise<boolean> {
+  const [row] = await session.query<{ knows: boolean }>(
+    "subscription.version",
+    "select current_setting('server_version_num')::int >= 160000 as knows",
+  );
+  return row?.knows === true;
+}
+
+/** One at a time on a server: each changes the same role for a moment. */
+const HAND_OVER_LOCK = 5_402_311;
+
+/**
+ * Gives the subscription to a role that may write nothing but its tables. 15 lets superusers own subscriptions only, and
+ * asks that when one is given: there the role is one until the end of the statement after it, in this transaction, which
+ * nobody else sees.
+ */
+async function handOver(session: Session<DatabaseKind>, name: string, owner: string, isPlain: boolean): Promise<void> {
+  const role = quoteIdentifier(owner);
+  const give = `alter subscription ${quoteIdentifier(name)} owner to ${role}`;
+  if (isPlain) {
+    await session.query("subscription.owner", give);
+    return;
+  }
+  await session.query("subscription.owner_lock", `select pg_advisory_xact_lock(${HAND_OVER_LOCK})`);
+  await session.query("subscription.owner_raise", `alter role ${role} superuser`);
+  await session.query("subscription.owner", give);
+  await session.query("subscription.owner_lower", `alter role ${role} nosuperuser`);
 }
 
 /** The server logs a failing statement's text, here with a password in it. Only a superuser may turn that off. */

@@ -1,11 +1,11 @@
 /**
- * A subscription connects from the subscriber's server, which may reach its publisher in another way than we do, or not at
- * all: the failure says which server could not connect, and which setting says how it is to. Host and port are left out:
- * organizations read why their placement failed.
+ * A subscription connects from the subscriber's server, which may not reach the gateway: the failure says which server could
+ * not connect, and which setting says how it is to. Host and port are left out: organizations read why their placement
+ * failed.
  */
 import { TenantryError } from "#kernel/errors";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
-import type { Endpoint, Link } from "#replication/link";
+import type { Link } from "#replication/link";
 
 /** In libpq's words, where the server speaks English, and in ours. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
@@ -20,10 +20,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   ],
   [/certificate verify failed/, "its certificate does not pass: of another authority, expired or revoked"],
   [/does not support SSL/, "it does not take TLS connections"],
-  [/no pg_hba\.conf entry/, "its pg_hba.conf lets nobody in from there in this way"],
-  [/password authentication failed/, "it refused the user name or the password"],
-  [/database ".*" does not exist/, "another server answers there"],
-  [/permission denied for database/, "its role may not connect to the database there"],
+  [/takes TLS connections only/, "it takes TLS connections only, and the address says sslmode=disable"],
+  [/password authentication failed/, "it refused the link's password, so it is the gateway of another installation"],
+  [/no pg_hba\.conf entry|database ".*" does not exist|permission denied/, "another program answers there"],
   [/could not translate host name/, "there is no such host for the server that subscribes"],
   [/Connection refused/, "nothing listens there"],
   [/timeout expired|timed out/i, "it does not answer"],
@@ -36,12 +35,9 @@ export function explainLibpq(message: string): string {
 }
 
 /** What connects to what: of a link, or of one that is yet to be. */
-export type Connection = Pick<Link, "name" | "direction"> & {
-  readonly publisher: Pick<Endpoint, "reachedAt" | "name">;
-  readonly subscriber: Pick<Endpoint, "database">;
-};
+export type Connection = Pick<Link, "name" | "direction" | "told" | "subscriber">;
 
-/** Runs what has the subscriber's server connect to the publisher's. REGION_UNAVAILABLE when it cannot. */
+/** Runs what has the subscriber's server connect to the gateway. REGION_UNAVAILABLE when it cannot. */
 export async function explainSubscribing(link: Connection, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
@@ -52,10 +48,12 @@ export async function explainSubscribing(link: Connection, work: () => Promise<u
   }
 }
 
-function describe({ direction, publisher: { reachedAt } }: Connection, reason: string): string {
-  const [subscriber, publisher] =
-    direction === "catalog" ? ["Home's server", "the region's"] : ["The region's server", "home's"];
-  return `${subscriber} cannot connect to ${publisher} by ${reachedAt.setting}: ${reason}.`;
+function describe({ direction }: Connection, reason: string): string {
+  const [subscriber, setting] =
+    direction === "catalog"
+      ? ["Home's server", "TENANTRY_GATEWAY_HOME_ADDRESS or TENANTRY_GATEWAY_ADDRESS"]
+      : ["The region's server", "TENANTRY_GATEWAY_ADDRESS"];
+  return `${subscriber} cannot connect to Tenantry's gateway by ${setting}: ${reason}.`;
 }
 
 /** Undefined when it is not the connection from server to server that failed. */

@@ -1,5 +1,7 @@
-/** Subscriptions: what pulls a link's changes. The connection string they keep holds a password; it is never read back. */
-import { formatConnectionString } from "#postgres/connection-url";
+/**
+ * Subscriptions: what pulls a link's changes. The connection string they keep holds the link's password for the gateway; it
+ * is never read back.
+ */
 import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 import { TIMELINE_SQL } from "#postgres/server-history";
 import { TenantryError } from "#kernel/errors";
@@ -7,7 +9,7 @@ import { sqlState } from "#postgres/sql-state";
 import { type Connection, explainSubscribing } from "#replication/subscribe-failure";
 import type { Link } from "#replication/link";
 import { inItsWay } from "#replication/subscription-method";
-import type { SubscriptionSpec } from "#replication/subscription-way";
+import { requireTables, type SubscriptionSpec, WrongTables } from "#replication/subscription-way";
 
 export type Subscription = { enabled: boolean; slotName: string | null };
 
@@ -29,43 +31,65 @@ export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<vo
 
 /**
  * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the slot was
- * made. REGION_UNAVAILABLE when the subscriber's server cannot connect to the publisher's.
+ * made. REGION_UNAVAILABLE when the subscriber's server cannot connect to the gateway.
  */
 export function createSubscription(link: Link): Promise<void> {
   const { database } = link.subscriber;
   return explainSubscribing(link, () => inItsWay(database, (way) => way.create(database, specOf(link))));
 }
 
-/**
- * Has the subscriber's server connect to the publisher's now, and leaves nothing behind. Returns why it cannot, in one
- * sentence; undefined when it can, or when the role may not try in this database.
- */
-export async function findSubscribingObstacle(link: Connection): Promise<string | undefined> {
+/** What came of having a subscriber's server connect to the gateway. */
+export type Trial =
+  | { kind: "connects" }
+  /** In one sentence. */
+  | { kind: "obstacle"; sentence: string }
+  /** The role may not make a subscription in this database. */
+  | { kind: "may-not-try" };
+
+/** Has the subscriber's server connect to the gateway now, as it will for a link, and leaves nothing behind. */
+export async function trySubscribing(link: Connection): Promise<Trial> {
   const { database } = link.subscriber;
   try {
-    await explainSubscribing(link, () => inItsWay(database, (way) => way.attempt(database, specOf(link))));
-    return undefined;
+    await explainSubscribing(link, () =>
+      inItsWay(database, (way) => way.attempt(database, { ...specOf({ ...link, tables: [] }), owner: undefined })),
+    );
+    return { kind: "connects" };
   } catch (error) {
-    if (error instanceof TenantryError) return error.code === "REGION_UNAVAILABLE" ? error.message : undefined;
+    if (error instanceof TenantryError)
+      return error.code === "REGION_UNAVAILABLE"
+        ? { kind: "obstacle", sentence: error.message }
+        : { kind: "may-not-try" };
     // What else a server refuses the probe knows of.
-    if (sqlState(error) !== undefined) return undefined;
+    if (sqlState(error) !== undefined) return { kind: "may-not-try" };
     throw error;
   }
 }
 
-/** Writes the publisher's current address and password into the subscription. */
+/** Writes the gateway's address and the link's password into the subscription, as they are now. */
 export function refreshConnection(link: Link): Promise<void> {
   const { database } = link.subscriber;
   return explainSubscribing(link, () => inItsWay(database, (way) => way.setConnection(database, specOf(link))));
 }
 
-function specOf({ name, publisher }: Connection): SubscriptionSpec {
-  return { name, connection: formatConnectionString(publisher.reachedAt.address, publisher.name) };
+function specOf({
+  name,
+  told,
+  tables,
+  owner,
+}: Pick<Link, "name" | "told" | "tables"> & { owner?: string | undefined }): SubscriptionSpec {
+  return { name, connection: told.connection, tables: tables.map(({ into }) => into), owner };
 }
 
-export function enableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
-  return inItsWay(database, (way) => way.enable(database, name));
+/** Throws {@link WrongTables}, and enables nothing, where a catalog's subscription takes other tables than its link lists. */
+export async function enableSubscription(link: Link): Promise<void> {
+  const { name, direction, subscriber } = link;
+  const { database } = subscriber;
+  // A region's own catalogs are the region's to say.
+  if (direction === "catalog") await requireTables(database, specOf(link));
+  await inItsWay(database, (way) => way.enable(database, name));
 }
+
+export { WrongTables };
 
 export function disableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
   return inItsWay(database, (way) => way.disable(database, name));

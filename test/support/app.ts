@@ -61,7 +61,7 @@ export async function startApp(
     homeServer?: string;
     role?: "all" | "api" | "worker";
     databaseUrl?: string;
-    databaseReplicationUrl?: string | undefined;
+    gateway?: AppOptions["gateway"];
     databasePoolUrl?: string;
     secretKey?: string;
     previousSecretKeys?: readonly string[];
@@ -81,7 +81,7 @@ export async function startApp(
   for (const key of [secretKey, ...(options.previousSecretKeys ?? [])]) recordSecret(inject("runFolder"), key);
   const app = await start({
     databaseUrl,
-    databaseReplicationUrl: options.databaseReplicationUrl,
+    gateway: options.gateway,
     databasePoolUrl: options.databasePoolUrl ?? poolUrlOf(databaseUrl),
     secretKey,
     role: options.role ?? "all",

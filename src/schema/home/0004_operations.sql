@@ -71,6 +71,3 @@ begin
 end $$;
 create trigger region_notify after update or delete on tenantry.regions
   for each row execute function tenantry.region_notify();
-
--- A keyed digest of home's own address and password: when it changes, subscriptions in the regions are told.
-alter table tenantry.installation add column address_digest bytea;

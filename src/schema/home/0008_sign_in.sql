@@ -54,8 +54,3 @@ create view tenantry.seats (organization_id, holder_id, role) as
   union all
   select organization_id, id, role from tenantry.api_keys
     where organization_id is not null and revoked_at is null and expires_at > now();
-
--- Home's own address, as the subscriptions in the regions were told it: encrypted, as it holds a password. A keyed digest
--- did before; it could not follow when the key changes. Null: not known, so they are told again once.
-alter table tenantry.installation add column home_address bytea;
-alter table tenantry.installation drop column address_digest;

@@ -1,0 +1,104 @@
+/**
+ * The gateway: all replication between home and the regions passes it, so that no server signs in to another one. A
+ * subscriber signs in with its link's own credential, which is good for one stream: the gateway answers what a subscriber
+ * asks, opens the connection to the publisher itself, and reads the stream on its way.
+ *
+ * Who is on the other side is not trusted. Everything here has a bound and a deadline, nothing that a subscriber writes
+ * reaches a publisher but a position in its WAL, and nothing that a publisher says reaches a subscriber but rows that the
+ * link lists.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import { Turns } from "#kernel/turns";
+import { Certificate } from "#border/certificate";
+import type { GatewayLimits, GatewayOptions } from "#border/options";
+import { Peers } from "#border/peers";
+import { Session } from "#border/session";
+
+const DEFAULT_LIMITS: GatewayLimits = {
+  maxStrangers: 256,
+  maxStrangersPerAddress: 64,
+  maxConnections: 2_000,
+  beginMs: 30_000,
+  stallMs: 60_000,
+};
+
+/** How many links are looked up at home at once: strangers must not take home's connections. */
+const MAX_LOOKUPS = 8;
+
+export class Gateway {
+  readonly #server: Server;
+  readonly #options: GatewayOptions;
+  readonly #limits: GatewayLimits;
+  readonly #sessions = new Set<Session>();
+  readonly #peers: Peers;
+  readonly #lookups = new Turns(MAX_LOOKUPS);
+
+  private constructor(server: Server, options: GatewayOptions) {
+    this.#server = server;
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#peers = new Peers(this.#limits);
+  }
+
+  /** Starts listening. Rejects when the port is taken or the certificate cannot be read. */
+  static async listen(options: GatewayOptions): Promise<Gateway> {
+    const certificate = options.certificate && (await Certificate.load(options.certificate));
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS });
+    const gateway = new Gateway(server, options);
+    server.on("connection", (socket) => gateway.#admit(socket, certificate));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(options.port, options.host, () => {
+        server.off("error", reject);
+        server.on("error", (error) => options.report("the gateway could not take a connection", error));
+        resolve();
+      });
+    });
+    return gateway;
+  }
+
+  /** Where it listens. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : this.#options.port;
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  /** Takes no more, and ends what is open. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of this.#sessions) session.end();
+    await closed;
+  }
+
+  #admit(socket: Socket, certificate: Certificate | undefined): void {
+    const address = plainAddress(socket.remoteAddress);
+    if (this.#sessions.size >= this.#limits.maxConnections || !this.#peers.admit(address)) {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      const sentence = "Too many connections that had not signed in were open.";
+      this.#options.ledger.refused({ address, code: "too-many", sentence });
+      return;
+    }
+    const { findLink, ...options } = this.#options;
+    const session = new Session(socket, address, certificate, {
+      ...options,
+      peers: this.#peers,
+      limits: this.#limits,
+      findLink: (name) => this.#lookups.take(() => findLink(name)),
+    });
+    this.#sessions.add(session);
+    void session.run().finally(() => this.#sessions.delete(session));
+  }
+}
+
+const KEEP_ALIVE_AFTER_MS = 10_000;
+
+/** Without the prefix of an IPv4 address that came in by IPv6. */
+function plainAddress(address: string | undefined): string {
+  return (address ?? "").replace(/^::ffff:/, "");
+}

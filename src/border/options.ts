@@ -1,0 +1,88 @@
+/** What a gateway is given, and what it tells of what passes. */
+import type { ServerAddress } from "#postgres/connection-url";
+import type { PublishedTable } from "#replication/link";
+import type { Direction } from "#replication/names";
+import type { CertificateFiles } from "#border/certificate";
+import type { BreachCode } from "#border/pgoutput";
+
+/** A link as the gateway knows it. */
+export type GatewayLink = {
+  readonly name: string;
+  readonly databaseId: number;
+  readonly direction: Direction;
+  /** Null: of no region yet; such a link is there to be tried. */
+  readonly region: { readonly id: string; readonly key: string } | null;
+  readonly password: string;
+  /** What the subscriber is told that there is. */
+  readonly tables: readonly PublishedTable[];
+  /** What may pass: more than that while a migration changes what flows. */
+  readonly accepted: readonly PublishedTable[];
+  /** Undefined: there is nothing to stream. */
+  readonly publisher: { readonly address: ServerAddress; readonly database: string } | undefined;
+};
+
+export type RefusalCode =
+  | BreachCode
+  | "unknown-user"
+  | "wrong-password"
+  | "not-allowed-command"
+  | "too-many"
+  | "row-refused"
+  | "subscription-changed";
+
+export type Refusal = {
+  address?: string | undefined;
+  databaseId?: number | undefined;
+  direction?: Direction | undefined;
+  user?: string | undefined;
+  code: RefusalCode;
+  /** For the operator; without secrets. */
+  sentence: string;
+};
+
+/** What the gateway tells of what passes it. Called often: nothing here may wait. */
+export type GatewayLedger = {
+  crossed: (
+    flow: {
+      databaseId: number;
+      direction: Direction;
+      regionId: string;
+      regionKey: string;
+      table: string;
+      way: "stream" | "seed";
+    },
+    rows: number,
+    bytes: number,
+  ) => void;
+  refused: (refusal: Refusal) => void;
+};
+
+export type GatewayOptions = {
+  host: string;
+  /** 0: one that is free. */
+  port: number;
+  /** With it every subscriber must use TLS. */
+  certificate?: CertificateFiles | undefined;
+  /** The link of this name; undefined when there is none that takes replication now. */
+  findLink: (name: string) => Promise<GatewayLink | undefined>;
+  ledger: GatewayLedger;
+  /** A stream was ended because of what came in it. */
+  onBreach: (link: GatewayLink, sentence: string) => void;
+  /** Hears what goes wrong, without secrets. */
+  report: (message: string, error?: unknown) => void;
+  limits?: Partial<GatewayLimits>;
+  /** Nothing that streams is refused: for tests of what stands behind the gateway. */
+  lenient?: boolean;
+};
+
+export type GatewayLimits = {
+  /** Connections that have not signed in, in total and from one address. */
+  maxStrangers: number;
+  maxStrangersPerAddress: number;
+  /** Connections in total. */
+  maxConnections: number;
+  /** From connecting to the beginning of the stream. */
+  beginMs: number;
+  /** A subscriber that has not taken a byte for this long is hung up on. */
+  stallMs: number;
+};

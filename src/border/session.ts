@@ -1,0 +1,326 @@
+/** One connection to the gateway, from its first byte to its end. */
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import { delay } from "#kernel/wait";
+import { openWalsender } from "#postgres/walsender";
+import { Client, Closed } from "#border/client";
+import type { Certificate } from "#border/certificate";
+import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#border/commands";
+import type { GatewayLimits, GatewayLink, GatewayOptions, RefusalCode } from "#border/options";
+import type { Peers } from "#border/peers";
+import { StreamReader } from "#border/pgoutput";
+import { ScramExchange } from "#border/scram";
+import { carryStream, type StreamEnd } from "#border/stream";
+import {
+  AUTHENTICATED,
+  charCode,
+  cString,
+  errorResponse,
+  int32,
+  message,
+  parameterStatus,
+  ProtocolError,
+  readParameters,
+  readyForQuery,
+  START_UP,
+} from "#border/wire";
+
+export type SessionOptions = Omit<GatewayOptions, "limits"> & { peers: Peers; limits: GatewayLimits };
+
+/** The connection is refused: `code` and `sentence` for the ledger, `answer` for the one who is refused. */
+class Refused extends Error {
+  readonly code: RefusalCode;
+  readonly sqlState: string;
+  readonly answer: string;
+
+  constructor(code: RefusalCode, sqlState: string, answer: string, sentence = answer) {
+    super(sentence);
+    this.code = code;
+    this.sqlState = sqlState;
+    this.answer = answer;
+  }
+}
+
+/** Something of ours failed, not of theirs: the subscriber tries again. */
+class Unavailable extends Error {}
+
+type StartUp = { user: string; encoding: string };
+
+export class Session {
+  readonly #client: Client;
+  readonly #address: string;
+  readonly #certificate: Certificate | undefined;
+  readonly #options: SessionOptions;
+  #isStranger = true;
+  #user: string | undefined;
+  #link: GatewayLink | undefined;
+  #publisher: Promise<Socket> | undefined;
+
+  constructor(socket: Socket, address: string, certificate: Certificate | undefined, options: SessionOptions) {
+    this.#client = new Client(socket);
+    this.#address = address;
+    this.#certificate = certificate;
+    this.#options = options;
+  }
+
+  /** Never rejects. */
+  async run(): Promise<void> {
+    const deadline = setTimeout(() => this.end(), this.#options.limits.beginMs);
+    try {
+      const { encoding } = await this.#signIn();
+      const stream = await this.#converse(encoding);
+      clearTimeout(deadline);
+      if (stream !== undefined) await this.#stream(stream);
+    } catch (error) {
+      await this.#fail(error);
+    } finally {
+      clearTimeout(deadline);
+      this.#known();
+      this.#client.socket.destroySoon();
+      void this.#publisher?.then(
+        (socket) => socket.destroy(),
+        () => undefined,
+      );
+    }
+  }
+
+  end(): void {
+    this.#client.socket.destroy();
+  }
+
+  /** Counts no longer as somebody who has not signed in. */
+  #known(): void {
+    if (this.#isStranger) this.#options.peers.leave(this.#address);
+    this.#isStranger = false;
+  }
+
+  async #signIn(): Promise<StartUp> {
+    const start = await this.#startUp();
+    this.#user = start.user.slice(0, 100);
+    const link = await this.#findLink(start.user);
+    await this.#authenticate(link);
+    this.#link = link;
+    this.#known();
+    this.#greet(start.encoding);
+    return start;
+  }
+
+  /** Reads the start-up message, and goes on in TLS where it is asked for. */
+  async #startUp(): Promise<StartUp> {
+    let isSecure = false;
+    for (;;) {
+      const { body } = await this.#client.next();
+      const code = body.length >= 4 ? body.readInt32BE(0) : 0;
+      if (code === START_UP.cancelRequest) throw new Closed("nothing here can be cancelled");
+      if (
+        code === START_UP.gssEncRequest ||
+        (code === START_UP.sslRequest && (isSecure || this.#certificate === undefined))
+      ) {
+        this.#client.send(Buffer.from("N"));
+        continue;
+      }
+      if (code === START_UP.sslRequest && this.#certificate !== undefined) {
+        const context = await this.#certificate.context();
+        this.#client.send(Buffer.from("S"));
+        await this.#client.secure(context);
+        isSecure = true;
+        continue;
+      }
+      if (code >>> 16 !== START_UP.protocol3) throw new ProtocolError("another protocol");
+      this.#client.startSession();
+      if (this.#certificate !== undefined && !isSecure)
+        throw new Refused("not-allowed-command", "28000", "Tenantry's gateway takes TLS connections only.");
+      return this.#readStartUp(body.subarray(4), code & 0xffff);
+    }
+  }
+
+  #readStartUp(body: Buffer, minorVersion: number): StartUp {
+    const parameters = readParameters(body);
+    const extensions = [...parameters.keys()].filter((name) => name.startsWith("_pq_."));
+    // A newer protocol, or an extension of it: we go on in 3.0 and without.
+    if (minorVersion > 0 || extensions.length > 0)
+      this.#client.send(message("v", int32(0), int32(extensions.length), ...extensions));
+    if (parameters.get("replication") !== "database")
+      throw new Refused(
+        "not-allowed-command",
+        "28000",
+        "Tenantry's gateway carries logical replication and nothing else.",
+      );
+    const encoding = parameters.get("client_encoding") ?? "UTF8";
+    if (!/^[\w-]{1,20}$/.test(encoding)) throw new ProtocolError("an encoding that cannot be one");
+    return { user: parameters.get("user") ?? "", encoding };
+  }
+
+  async #findLink(user: string): Promise<GatewayLink | undefined> {
+    try {
+      return await this.#options.findLink(user);
+    } catch (error) {
+      throw new Unavailable("a link could not be looked up at home", { cause: error });
+    }
+  }
+
+  /** The exchange is the same for a name that there is not, so that names cannot be told apart by it. */
+  async #authenticate(link: GatewayLink | undefined): Promise<void> {
+    const password = link?.password ?? randomBytes(32).toString("base64url");
+    const exchange = new ScramExchange();
+    this.#client.send(message("R", int32(10), Buffer.concat([cString("SCRAM-SHA-256"), Buffer.from([0])])));
+    const answer = exchange.begin(readInitialResponse(await this.#password()));
+    if (answer === undefined) throw new ProtocolError("a sign-in that cannot be read");
+    this.#client.send(message("R", int32(11), Buffer.from(answer)));
+    const outcome = exchange.finish((await this.#password()).toString("latin1"), password);
+    if (outcome === undefined) throw new ProtocolError("a sign-in that cannot be read");
+    if (link === undefined)
+      throw new Refused("unknown-user", "28P01", AUTHENTICATION_FAILED, "A name that no link has tried to sign in.");
+    if (!outcome.isProved)
+      throw new Refused("wrong-password", "28P01", AUTHENTICATION_FAILED, "A link's name came with a wrong password.");
+    this.#client.send(message("R", int32(12), Buffer.from(outcome.answer)));
+  }
+
+  async #password(): Promise<Buffer> {
+    const { type, body } = await this.#client.next();
+    if (type !== charCode("p")) throw new ProtocolError("something else than a password");
+    return body;
+  }
+
+  #greet(encoding: string): void {
+    const settings = {
+      server_version: REPORTED_VERSION,
+      server_encoding: "UTF8",
+      client_encoding: encoding,
+      DateStyle: "ISO, MDY",
+      IntervalStyle: "postgres",
+      integer_datetimes: "on",
+      standard_conforming_strings: "on",
+    };
+    this.#client.send(
+      Buffer.concat([
+        AUTHENTICATED,
+        ...Object.entries(settings).map(([name, value]) => parameterStatus(name, value)),
+        message("K", int32(0), int32(0)),
+        readyForQuery(),
+      ]),
+    );
+  }
+
+  /** Answers what a subscriber asks until it wants the stream; undefined when it only asked. */
+  async #converse(encoding: string): Promise<{ options: StreamOptions; publisher: Promise<Socket> } | undefined> {
+    const link = this.#link;
+    if (link === undefined) return undefined;
+    for (;;) {
+      const { type, body } = await this.#client.next();
+      if (type === charCode("X")) return undefined;
+      if (type !== charCode("Q")) throw this.#notAllowed("a message that this credential is not good for");
+      const text = body.toString("utf8").replace(/\0$/, "");
+      const command = readCommand(text, link);
+      if (command.kind === "refused") throw this.#notAllowed(command.reason);
+      // What follows is the stream, and a connection takes a while.
+      const isAboutToStream = command.kind === "stream" || text.startsWith("IDENTIFY_SYSTEM");
+      if (isAboutToStream && link.publisher !== undefined) this.#connect(link.publisher, encoding);
+      if (command.kind === "answer") {
+        this.#client.send(Buffer.concat([command.reply, readyForQuery()]));
+        continue;
+      }
+      if (this.#publisher === undefined) throw this.#notAllowed("a stream of a link that has none");
+      return { options: command.options, publisher: this.#publisher };
+    }
+  }
+
+  #connect({ address, database }: NonNullable<GatewayLink["publisher"]>, encoding: string): void {
+    if (this.#publisher !== undefined) return;
+    this.#publisher = openWalsender(address, database, encoding);
+    this.#publisher.catch(() => undefined);
+  }
+
+  #notAllowed(reason: string): Refused {
+    const answer = `Tenantry's gateway refuses ${reason}.`;
+    return new Refused("not-allowed-command", "42501", answer, `The subscriber asked for ${reason}.`);
+  }
+
+  async #stream({ options, publisher }: { options: StreamOptions; publisher: Promise<Socket> }): Promise<void> {
+    const link = this.#link;
+    if (link === undefined) return;
+    const source = await publisher.catch((error: unknown) => {
+      throw new Unavailable("the publisher of a link cannot be reached", { cause: error });
+    });
+    const { ledger, limits, lenient = false } = this.#options;
+    const reader = new StreamReader(link.accepted, { checksText: true, lenient });
+    const passed = () => {
+      if (link.region === null) return;
+      for (const { table, rows, bytes } of reader.takePassed())
+        ledger.crossed(
+          {
+            databaseId: link.databaseId,
+            direction: link.direction,
+            regionId: link.region.id,
+            regionKey: link.region.key,
+            table,
+            way: "stream",
+          },
+          rows,
+          bytes,
+        );
+    };
+    const sides = {
+      subscriber: this.#client.socket,
+      early: this.#client.release(),
+      publisher: source,
+      command: startCommand(link.name, options),
+    };
+    this.#conclude(link, await carryStream(sides, reader, { passed, stallMs: limits.stallMs }));
+  }
+
+  #conclude(link: GatewayLink, end: StreamEnd): void {
+    if (end.kind === "breach") {
+      const { code, message: reason } = end.breach;
+      const sentence = `The gateway ended the stream: ${reason}.`;
+      this.#note(code, sentence);
+      this.#options.onBreach(link, sentence);
+    } else if (end.kind === "not-allowed")
+      this.#note("not-allowed-command", "The subscriber sent something else than its progress into a stream.");
+    else if (end.kind === "publisher-failed")
+      this.#options.report(`${link.name}: the publisher refused the stream (SQLSTATE ${end.sqlState})`);
+  }
+
+  #note(code: RefusalCode, sentence: string): void {
+    const { databaseId, direction } = this.#link ?? {};
+    this.#options.ledger.refused({ address: this.#address, databaseId, direction, user: this.#user, code, sentence });
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    if (error instanceof Closed) return;
+    if (error instanceof Unavailable) {
+      this.#options.report(error.message, error.cause);
+      this.#client.send(errorResponse("57P03", `Tenantry's gateway: ${error.message}.`));
+      return;
+    }
+    if (!(error instanceof Refused) && !(error instanceof ProtocolError)) {
+      this.#options.report("a connection to the gateway failed", error);
+      return;
+    }
+    const pauseMs = this.#options.peers.refused(this.#address);
+    const isRefused = error instanceof Refused;
+    this.#note(
+      isRefused ? error.code : "malformed",
+      isRefused ? error.message : `What was sent is not what a subscriber says: ${error.message}.`,
+    );
+    if (pauseMs === 0) this.#options.report(`the gateway refused a connection from ${this.#address}: ${error.message}`);
+    else await delay(pauseMs);
+    const [state, answer] = isRefused
+      ? [error.sqlState, error.answer]
+      : ["08P01", "Tenantry's gateway: not a subscriber's message."];
+    this.#client.send(errorResponse(state, answer));
+  }
+}
+
+/** In the words of PostgreSQL, by which a subscriber's failure is told to people. */
+const AUTHENTICATION_FAILED = "password authentication failed for this link";
+
+/** The mechanism's name, a length, and the client's first message. */
+function readInitialResponse(body: Buffer): string {
+  const end = body.indexOf(0);
+  if (end === -1 || body.toString("latin1", 0, end) !== "SCRAM-SHA-256" || body.length < end + 5)
+    throw new ProtocolError("another way to sign in");
+  const length = body.readInt32BE(end + 1);
+  if (length !== body.length - end - 5) throw new ProtocolError("a sign-in that cannot be read");
+  return body.toString("latin1", end + 5);
+}

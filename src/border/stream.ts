@@ -1,0 +1,220 @@
+/**
+ * One stream on its way from a publisher to a subscriber. What the publisher sends is read before it is passed on; of what
+ * the subscriber sends only its progress is. Memory is bounded: while one side does not take what it was sent, the other is
+ * not read from.
+ */
+import type { Socket } from "node:net";
+import { onStalled } from "#border/stalled";
+import { Breach, type StreamReader } from "#border/pgoutput";
+import { charCode, errorResponse, message, MessageCutter, ProtocolError, readyForQuery } from "#border/wire";
+
+/** A change of a row with all its values is one message. Beyond it the stream is ended: it could be anything. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** A subscriber says how far it is, in 39 bytes. */
+const MAX_PROGRESS_BYTES = 64;
+const PROGRESS_BYTES = 34;
+/** In front of a change: its kind, two positions and a moment. */
+const WAL_HEADER_BYTES = 25;
+const KEEPALIVE_BYTES = 18;
+/** Somebody who has not taken a byte for this long is hung up on. */
+export const STALL_MS = 60_000;
+
+const COPY_DATA = charCode("d");
+const COPY_DONE = charCode("c");
+const COPY_BOTH = charCode("W");
+const COMPLETE = charCode("C");
+const ERROR = charCode("E");
+const TERMINATE = charCode("X");
+const WAL = charCode("w");
+const KEEPALIVE = charCode("k");
+const PROGRESS = charCode("r");
+/** What may come in between and says nothing to a subscriber: notices, settings, notifications. */
+const PASSED_OVER = new Set(["N", "S", "A", "Z"].map(charCode));
+
+export type StreamEnd =
+  /** One of the two sides has hung up, or the publisher has nothing more to say. */
+  | { kind: "ended" }
+  /** The publisher's server answered with an error of this SQLSTATE. */
+  | { kind: "publisher-failed"; sqlState: string }
+  | { kind: "breach"; breach: Breach }
+  /** The subscriber said something else than how far it is. */
+  | { kind: "not-allowed" };
+
+/**
+ * Sends the command and passes the stream on until it ends; both sockets are closed then. `passed` is called after each
+ * piece with what the reader has counted.
+ */
+export function carryStream(
+  sides: { subscriber: Socket; early: Buffer; publisher: Socket; command: string },
+  reader: StreamReader,
+  { passed, stallMs = STALL_MS }: { passed: () => void; stallMs?: number },
+): Promise<StreamEnd> {
+  return new Promise((resolve) => {
+    new Stream(sides.subscriber, sides.publisher, reader, passed, stallMs, resolve).begin(sides.command, sides.early);
+  });
+}
+
+class Stream {
+  readonly #subscriber: Socket;
+  readonly #publisher: Socket;
+  readonly #reader: StreamReader;
+  readonly #passed: () => void;
+  readonly #stallMs: number;
+  readonly #resolve: (end: StreamEnd) => void;
+  readonly #down = new MessageCutter(MAX_MESSAGE_BYTES);
+  readonly #up = new MessageCutter(MAX_PROGRESS_BYTES);
+  #isOver = false;
+  #hasBegun = false;
+
+  constructor(
+    subscriber: Socket,
+    publisher: Socket,
+    reader: StreamReader,
+    passed: () => void,
+    stallMs: number,
+    resolve: (end: StreamEnd) => void,
+  ) {
+    this.#subscriber = subscriber;
+    this.#publisher = publisher;
+    this.#reader = reader;
+    this.#passed = passed;
+    this.#stallMs = stallMs;
+    this.#resolve = resolve;
+  }
+
+  begin(command: string, early: Buffer): void {
+    const ended = () => this.#end({ kind: "ended" });
+    for (const socket of [this.#subscriber, this.#publisher]) {
+      socket.on("error", ended);
+      socket.on("close", ended);
+      socket.on("end", ended);
+    }
+    if (this.#subscriber.destroyed || this.#publisher.destroyed) return ended();
+    this.#publisher.on("data", (chunk: Buffer) => this.#guarded(() => this.#onPublished(chunk)));
+    this.#subscriber.on("data", (chunk: Buffer) => this.#guarded(() => this.#onProgress(chunk)));
+    this.#publisher.write(message("Q", command));
+    if (early.length > 0) this.#guarded(() => this.#onProgress(early));
+    this.#publisher.resume();
+    this.#subscriber.resume();
+  }
+
+  #guarded(work: () => void): void {
+    if (this.#isOver) return;
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof Breach) this.#end({ kind: "breach", breach: error });
+      else if (error instanceof ProtocolError)
+        this.#end({ kind: "breach", breach: new Breach("malformed", error.message) });
+      else throw error;
+    }
+  }
+
+  #onPublished(chunk: Buffer): void {
+    const { buffer, offsets } = this.#down.push(chunk);
+    // What goes on as it came is one piece: it is neither copied nor sent message by message.
+    let from = offsets[0] ?? 0;
+    let at = from;
+    try {
+      for (let index = 0; index + 1 < offsets.length && !this.#isOver; index += 1) {
+        const end = offsets[index + 1] ?? 0;
+        const replacement = this.#look(buffer, at, end);
+        if (replacement !== undefined) {
+          if (at > from) this.#send(buffer.subarray(from, at));
+          if (replacement.length > 0) this.#send(replacement);
+          from = end;
+        }
+        at = end;
+      }
+    } finally {
+      // Also where the next message is a breach: what stands before it is the subscriber's.
+      if (at > from) this.#send(buffer.subarray(from, at));
+      this.#passed();
+    }
+  }
+
+  /** What goes on in place of a message of the publisher; undefined: the message itself. */
+  #look(buffer: Buffer, start: number, end: number): Buffer | undefined {
+    const type = buffer[start] ?? 0;
+    if (type === COPY_DATA && this.#hasBegun) {
+      const kind = buffer[start + 5];
+      const length = end - start - 5;
+      if (kind === KEEPALIVE && length === KEEPALIVE_BYTES) return undefined;
+      if (kind !== WAL || length <= WAL_HEADER_BYTES)
+        throw new ProtocolError("a piece of the stream that cannot be read");
+      const changed = this.#reader.read(buffer.subarray(start + 5 + WAL_HEADER_BYTES, end));
+      if (changed === undefined) return undefined;
+      return message("d", buffer.subarray(start + 5, start + 5 + WAL_HEADER_BYTES), changed);
+    }
+    if (type === COPY_BOTH && !this.#hasBegun) {
+      this.#hasBegun = true;
+      return message("W", Buffer.from([0, 0, 0]));
+    }
+    if (type === ERROR) {
+      this.#end({ kind: "publisher-failed", sqlState: sqlStateOf(buffer.subarray(start + 5, end)) });
+      return NOTHING;
+    }
+    if (type === COPY_DONE && this.#hasBegun) return undefined;
+    if (type === COMPLETE && this.#hasBegun) return Buffer.concat([message("C", "COPY 0"), readyForQuery()]);
+    if (PASSED_OVER.has(type)) return NOTHING;
+    throw new ProtocolError("a message that no stream has");
+  }
+
+  #onProgress(chunk: Buffer): void {
+    const { buffer, offsets } = this.#up.push(chunk);
+    for (let index = 0; index + 1 < offsets.length; index += 1) {
+      const [start = 0, end = 0] = [offsets[index], offsets[index + 1]];
+      const type = buffer[start];
+      if (type === TERMINATE) return this.#end({ kind: "ended" });
+      const isProgress = type === COPY_DATA && buffer[start + 5] === PROGRESS && end - start - 5 === PROGRESS_BYTES;
+      if (!isProgress && type !== COPY_DONE) return this.#end({ kind: "not-allowed" });
+    }
+    const last = offsets.at(-1) ?? 0;
+    if (last > 0) this.#publisher.write(buffer.subarray(0, last));
+  }
+
+  #send(bytes: Buffer): void {
+    if (this.#subscriber.write(bytes) || this.#publisher.isPaused()) return;
+    this.#publisher.pause();
+    onStalled(this.#subscriber, this.#stallMs, {
+      drained: () => this.#publisher.resume(),
+      stalled: () => this.#end({ kind: "ended" }),
+    });
+  }
+
+  #end(end: StreamEnd): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#publisher.destroy();
+    const text = lastWords(end);
+    if (text === undefined) this.#subscriber.destroySoon();
+    else this.#subscriber.end(text);
+    // One that does not take its last words either is hung up on.
+    setTimeout(() => this.#subscriber.destroy(), LAST_WORDS_MS).unref();
+    this.#resolve(end);
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+const LAST_WORDS_MS = 2_000;
+
+/** What a subscriber's server writes into its log. A publisher's own words are not repeated: they are another server's. */
+function lastWords(end: StreamEnd): Buffer | undefined {
+  if (end.kind === "breach")
+    return errorResponse("42501", `Tenantry's gateway ended the stream: ${end.breach.message}.`);
+  if (end.kind === "not-allowed")
+    return errorResponse("42501", "Tenantry's gateway passes on a stream and nothing else.");
+  if (end.kind === "publisher-failed")
+    return errorResponse(end.sqlState, `The publisher's server refused the stream (SQLSTATE ${end.sqlState}).`);
+  return undefined;
+}
+
+/** The code in an error's fields; one of ours where there is none that can be one. */
+function sqlStateOf(fields: Buffer): string {
+  const found = fields
+    .toString("latin1")
+    .split("\0")
+    .find((field) => field.startsWith("C"))
+    ?.slice(1);
+  return found !== undefined && /^[0-9A-Z]{5}$/.test(found) ? found : "XX000";
+}

@@ -1,0 +1,154 @@
+/** Runs the gateway in this process: what it may let through, and what is done when something else came. */
+import { type GatewayAddress, parseGatewayAddress } from "#border/address";
+import type { CertificateFiles } from "#border/certificate";
+import { Gateway } from "#border/gateway";
+import type { GatewayLedger, GatewayLimits, GatewayLink } from "#border/options";
+import { findLinkedDatabase } from "#directory/replicated-databases";
+import { regionServer } from "#directory/regions";
+import { invalidInput, TenantryError } from "#kernel/errors";
+import { isLoopback } from "#kernel/loopback";
+import type { Direction } from "#replication/names";
+import { BREACH_CHANNEL } from "#replication/breach";
+import { linkName } from "#replication/names";
+import { recordFailure } from "#replication/link-record";
+import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#operations/border";
+import type { Services } from "#operations/services";
+import { acceptedFlowsOf, flowsOf } from "#operations/tenant-links";
+
+export type GatewaySettings = {
+  /** Where it listens; port 0: one that is free. */
+  host: string;
+  port: number;
+  /** How the regions' servers reach it; left out: where it listens. */
+  address?: string | undefined;
+  /** How home's server reaches it, where that is another way. */
+  homeAddress?: string | undefined;
+  certificate?: CertificateFiles | undefined;
+  /** For tests. */
+  limits?: Partial<GatewayLimits> | undefined;
+  lenient?: boolean | undefined;
+};
+
+/**
+ * Starts the gateway and notes at home how servers reach it. INVALID_INPUT, naming the setting, when it cannot listen there
+ * or nobody could reach it.
+ */
+export async function startGateway(
+  services: Services,
+  ledger: GatewayLedger,
+  settings: GatewaySettings,
+): Promise<Gateway> {
+  const gateway = await Gateway.listen({
+    ...settings,
+    limits: settings.limits ?? {},
+    lenient: settings.lenient ?? false,
+    ledger,
+    findLink: (name) => findLink(services, name),
+    onBreach: (link, sentence) => noteBreach(services, link, sentence),
+    report: (message, error) => services.logger.warn(error === undefined ? {} : { err: error }, message),
+  }).catch((cause: unknown) => {
+    throw explainListening(cause, settings);
+  });
+  try {
+    await services.border.setAddresses(addressesOf(settings, gateway.port));
+  } catch (error) {
+    await gateway.close();
+    throw error;
+  }
+  return gateway;
+}
+
+function explainListening(cause: unknown, { host, port, certificate }: GatewaySettings): unknown {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "EADDRINUSE")
+    return new TenantryError(
+      "INVALID_INPUT",
+      `Another program listens at ${host}:${port}: set TENANTRY_GATEWAY_LISTEN to another port for the gateway.`,
+      { field: "TENANTRY_GATEWAY_LISTEN", cause },
+    );
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EACCES")
+    return new TenantryError(
+      "INVALID_INPUT",
+      `The gateway cannot listen at ${host}:${port}, which TENANTRY_GATEWAY_LISTEN names.`,
+      {
+        field: "TENANTRY_GATEWAY_LISTEN",
+        cause,
+      },
+    );
+  if (certificate === undefined) return cause;
+  return new TenantryError(
+    "INVALID_INPUT",
+    "The files of TENANTRY_GATEWAY_CERT and TENANTRY_GATEWAY_KEY cannot be read, or do not belong together.",
+    { field: "TENANTRY_GATEWAY_CERT", cause },
+  );
+}
+
+function addressesOf({ host, address, homeAddress, certificate }: GatewaySettings, port: number): GatewayAddresses {
+  const isEverywhere = host === "0.0.0.0" || host === "::";
+  if (isEverywhere && address === undefined)
+    throw invalidInput(
+      "TENANTRY_GATEWAY_ADDRESS",
+      "TENANTRY_GATEWAY_ADDRESS must say how servers reach the gateway: it listens at every address.",
+    );
+  const own: GatewayAddress = { host, port, parameters: new Map() };
+  const withTls = (one: GatewayAddress): GatewayAddress =>
+    certificate === undefined || one.parameters.has("sslmode")
+      ? one
+      : { ...one, parameters: new Map([...one.parameters, ["sslmode", "require"]]) };
+  const regions = address === undefined ? own : parseGatewayAddress(address, "TENANTRY_GATEWAY_ADDRESS");
+  const home = homeAddress === undefined ? regions : parseGatewayAddress(homeAddress, "TENANTRY_GATEWAY_HOME_ADDRESS");
+  return { regions: withTls(regions), home: withTls(home) };
+}
+
+/** Whether the gateway carries rows in the clear to other machines. */
+export function isInTheClear({ host, certificate }: GatewaySettings): boolean {
+  return certificate === undefined && !isLoopback(host);
+}
+
+/** The link that somebody signs in as, with what home says of it now. */
+async function findLink(services: Services, name: string): Promise<GatewayLink | undefined> {
+  const { installation, border, tenantSchema, home, homeAddress, homeDatabaseName } = services;
+  const match = /^tenantry_[0-9a-f]{8}_(\d{1,10})_(directory|catalog)$/.exec(name);
+  const databaseId = Number(match?.[1]);
+  const direction = match?.[2] as Direction;
+  if (match === null || databaseId > MAX_INT4 || linkName(installation, databaseId, direction) !== name)
+    return undefined;
+  const common = { name, databaseId, direction };
+  if (databaseId === TRIED_DATABASE) {
+    const password = border.passwordOf(TRIED_DATABASE, direction, FIRST_GENERATION);
+    return { ...common, region: null, password, tables: [], accepted: [], publisher: undefined };
+  }
+  const [database, before] = await Promise.all([
+    findLinkedDatabase({ home }, databaseId),
+    border.toldBefore(databaseId),
+  ]);
+  const flows = database && flowsOf(tenantSchema, database);
+  const accepted = database && acceptedFlowsOf(tenantSchema, database);
+  if (database === undefined || flows === undefined || accepted === undefined) return undefined;
+  const { address } = await regionServer(services, database.regionId);
+  return {
+    ...common,
+    region: { id: database.regionId, key: database.regionKey },
+    password: border.passwordOf(databaseId, direction, before.generation),
+    tables: flows[direction],
+    accepted: accepted[direction],
+    publisher:
+      direction === "directory"
+        ? { address: homeAddress, database: homeDatabaseName }
+        : { address, database: database.database },
+  };
+}
+
+const MAX_INT4 = 2_147_483_647;
+
+/** Whoever carries the region hears of it; until then the failure stands in the link's record. */
+function noteBreach({ home, logger }: Services, { databaseId, direction, name }: GatewayLink, sentence: string): void {
+  logger.error(`${name}: ${sentence}`);
+  const note = async () => {
+    await recordFailure(home, { databaseId, direction }, sentence);
+    await home.query("breach.announce", `select pg_notify('${BREACH_CHANNEL}', $1)`, [
+      `${databaseId} ${direction} ${sentence}`,
+    ]);
+  };
+  note().catch((error: unknown) => logger.warn({ err: error }, "a breach could not be recorded at home"));
+}
