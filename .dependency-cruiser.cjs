@@ -27,6 +27,7 @@ const ROWS = [
   { part: "schema", may: [] },
   { part: "migrations", may: ["kernel", "postgres", "schema"] },
   { part: "replication", may: ["kernel", "postgres"] },
+  { part: "border", may: ["kernel", "observability", "postgres", "replication"] },
   { part: "auth", may: ["kernel", "postgres"] },
   { part: "audit", may: ["kernel", "postgres", "auth"] },
   { part: "directory", may: ["kernel", "postgres", "auth"] },
@@ -38,7 +39,7 @@ const ROWS = [
   },
   {
     part: "operations",
-    may: ["kernel", "observability", "postgres", "schema", "migrations", "replication", ...SERVICES],
+    may: ["kernel", "observability", "postgres", "schema", "migrations", "replication", "border", ...SERVICES],
   },
   {
     part: "graphql",

@@ -3,6 +3,7 @@ import { createSignIn, type SignInOptions } from "#auth/create-sign-in";
 import type { ApiOptions } from "#http/api-options";
 import { type HttpServer, startHttpServer } from "#http/server";
 import { createLogger, type LogLevel } from "#observability/logger";
+import { Metrics } from "#observability/metrics";
 import {
   REPLICATION_DEFAULTS,
   type ReplicationOptions,
@@ -70,6 +71,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     options;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
+  const metrics = new Metrics();
   const services = await createServices({
     databaseUrl,
     databaseReplicationUrl,
@@ -77,6 +79,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     secretKey,
     previousSecretKeys,
     logger,
+    metrics,
     tenantSchema,
     exportFolder,
     mail,
@@ -98,7 +101,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   if (role !== "worker") {
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn ?? { mode: "development" });
-    http = await startHttpServer(api, signIn, options);
+    http = await startHttpServer(api, signIn, { ...options, metrics });
     rollback.defer(http.close);
   }
   const running = rollback.move();

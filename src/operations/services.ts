@@ -2,12 +2,14 @@
 import { type ApiRole, ensureApiRole, loadApiRole } from "#directory/api-role";
 import { type HomeContext, openHome } from "#directory/home";
 import { requirePooler } from "#directory/pooler";
+import { BorderLedger } from "#border/ledger";
 import { Seats } from "#auth/seats";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
 import { migrate, requireLatest } from "#migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
+import type { Metrics } from "#observability/metrics";
 import { parsePoolUrl, type PoolerAddress } from "#postgres/connection-url";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
@@ -33,6 +35,8 @@ export type Services = HomeContext & {
   listeners: Listeners;
   /** Tells carriers that something waits, and hears when it has arrived. */
   nudges: NudgeDesk;
+  /** Counts what crosses between home and the regions, and what is refused there. */
+  ledger: BorderLedger;
   /** Sends letters. */
   mailer: Mailer;
   /** Where exports before a revocation go; undefined: nowhere. */
@@ -58,6 +62,8 @@ export async function createServices(options: {
   secretKey: string;
   previousSecretKeys?: readonly string[] | undefined;
   logger: Logger;
+  /** Left out: nobody asks this process for metrics. */
+  metrics?: Metrics | undefined;
   exportFolder?: string | undefined;
   /** Left out: letters go to the log, or are refused. */
   mail?: { smtpUrl: string; from: string } | undefined;
@@ -99,6 +105,7 @@ export async function createServices(options: {
     const listeners = new Listeners(onBroken);
     const { exportFolder } = options;
     const mailer = createMailer(options);
+    const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
     return {
       ...homeContext,
       homePooler,
@@ -111,6 +118,7 @@ export async function createServices(options: {
       listener,
       listeners,
       nudges,
+      ledger,
       mailer,
       exportFolder,
       logger,
@@ -154,6 +162,7 @@ export async function signInAsApi(services: Services): Promise<Services> {
 
 export async function closeServices(services: Services): Promise<void> {
   services.mailer.close();
+  await services.ledger.close();
   await Promise.all([services.listener.close(), services.listeners.close()]);
   await services.pools.close();
 }
