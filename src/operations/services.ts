@@ -95,13 +95,7 @@ export async function createServices(options: {
       signInAsApi: (address, systemIdentifier) => apiRole.on(address, systemIdentifier),
     });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
-    const listener = new Listener(homeContext.home, onBroken);
-    for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
-    const seats = new Seats(homeContext.home);
-    await seats.listen(listener);
-    const nudges = new NudgeDesk(homeContext.home);
-    await nudges.listen(listener);
-    await listener.start();
+    const { listener, seats, nudges } = await startListening(homeContext.home, router, onBroken);
     const listeners = new Listeners(onBroken);
     const { exportFolder } = options;
     const mailer = createMailer(options);
@@ -127,6 +121,18 @@ export async function createServices(options: {
     await pools.close();
     throw error;
   }
+}
+
+/** What this process hears of others through home. */
+async function startListening(home: HomeContext["home"], router: Router, onBroken: (error: unknown) => void) {
+  const listener = new Listener(home, onBroken);
+  for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
+  const seats = new Seats(home);
+  await seats.listen(listener);
+  const nudges = new NudgeDesk(home);
+  await nudges.listen(listener);
+  await listener.start();
+  return { listener, seats, nudges };
 }
 
 function createMailer({
