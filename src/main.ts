@@ -4,6 +4,7 @@ import { createSignIn, type SignInOptions } from "#auth/create-sign-in";
 import type { ApiOptions } from "#http/api-options";
 import { type HttpServer, startHttpServer } from "#http/server";
 import { createLogger, type LogLevel } from "#observability/logger";
+import { Metrics } from "#observability/metrics";
 import {
   REPLICATION_DEFAULTS,
   type ReplicationOptions,
@@ -72,12 +73,14 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { databaseUrl, databasePoolUrl, secretKey, previousSecretKeys, role, tenantSchema } = options;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
+  const metrics = new Metrics();
   const services = await createServices({
     databaseUrl,
     databasePoolUrl,
     secretKey,
     previousSecretKeys,
     logger,
+    metrics,
     tenantSchema,
     exportFolder,
     mail,
@@ -90,11 +93,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   let gateway: Gateway | undefined;
   if (role !== "api") {
     await noticeHomeHistory(services.home);
-    gateway = await startGateway(
-      services,
-      { crossed: () => undefined, refused: () => undefined },
-      options.gateway ?? { host: "127.0.0.1", port: 0 },
-    );
+    gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
     rollback.defer(() => gateway?.close());
     const runner = await startOperationRunner(services);
     rollback.defer(() => runner.stop());
@@ -105,7 +104,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   if (role !== "worker") {
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn ?? { mode: "development" });
-    http = await startHttpServer(api, signIn, options);
+    http = await startHttpServer(api, signIn, { ...options, metrics });
     rollback.defer(http.close);
   }
   const running = rollback.move();

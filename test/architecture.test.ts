@@ -52,7 +52,7 @@ async function cruisePlanted(folder: string, files: Record<string, string>): Pro
 }
 
 const TARGETS = ["kernel", "observability", "postgres", "migrations", "replication", "auth", "audit", "directory"]
-  .concat("workspace", "operations", "graphql", "http", "cli", "embedded")
+  .concat("border", "workspace", "operations", "graphql", "http", "cli", "embedded")
   .map((folder) => `src/${folder}/target.ts`)
   .concat("src/main.ts", "src/config.ts", "src/kernel/target.test.ts", "test/target.ts", "bench/target.ts");
 
@@ -65,6 +65,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/schema/a.ts", 'import "#kernel/target";', "imports-of-schema"],
   ["src/migrations/a.ts", 'import "#directory/target";', "imports-of-migrations"],
   ["src/replication/a.ts", 'import "#directory/target";', "imports-of-replication"],
+  ["src/border/a.ts", 'import "#directory/target";', "imports-of-border"],
   ["src/auth/a.ts", 'import "#directory/target";', "imports-of-auth"],
   ["src/audit/a.ts", 'import "#directory/target";', "imports-of-audit"],
   ["src/directory/a.ts", 'import "#workspace/target";', "imports-of-directory"],
@@ -105,6 +106,7 @@ const ALLOWED: Record<string, string> = {
   "src/observability/ok.ts": 'import "#kernel/target";',
   "src/postgres/ok.ts": 'import pg from "pg"; import "#kernel/target"; import "./target.ts"; export default pg;',
   "src/operations/ok.ts": 'import "#directory/target"; import "#workspace/target"; import "#replication/target";',
+  "src/border/ok.ts": 'import "#replication/target"; import "#observability/target";',
   "src/graphql/ok.ts": 'import "#operations/target"; import "#directory/target";',
   "src/cli/ok.ts": 'import "#operations/target"; import "#main";',
   "src/workspace/ok.test.ts": 'import pg from "pg"; import "#directory/target"; import "../../test/target.ts"; pg;',

@@ -1,4 +1,5 @@
 /** The end of old entries. */
+import { withoutAppendOnly } from "#postgres/append-only";
 import type { Database, Transaction } from "#postgres/database";
 
 /** Entries younger than this cannot be pruned: who did something cannot have it forgotten at once. */
@@ -6,7 +7,6 @@ export const MIN_AGE_DAYS = 30;
 
 /** Rows that go in one transaction; writers of entries wait behind it. */
 const BATCH_ROWS = 5_000;
-const LOCK_TIMEOUT_MS = 2_000;
 
 /**
  * Removes the entries of a database from before a moment, oldest first, and returns how many there were. The log refuses
@@ -33,7 +33,7 @@ export async function forgetEntries(database: Database<"tenant">, organizationId
   let forgotten: number;
   do
     forgotten = await database.transaction((transaction) =>
-      lifted(transaction, ["audit_log"], async () => {
+      withoutAppendOnly(transaction, ["audit_log"], async () => {
         const rows = await transaction.query(
           "audit.forget",
           `delete from tenantry.audit_log where organization_id = $1 and id = any (array(
@@ -47,7 +47,7 @@ export async function forgetEntries(database: Database<"tenant">, organizationId
 }
 
 async function pruneHome(home: Transaction<"home">, before: Date): Promise<number> {
-  return lifted(home, ["audit_log", "audit_outcomes"], async () => {
+  return withoutAppendOnly(home, ["audit_log", "audit_outcomes"], async () => {
     const rows = await home.query<{ id: string }>(
       "audit.prune",
       `delete from tenantry.audit_log
@@ -68,7 +68,7 @@ async function pruneContent(database: Transaction<"tenant">, before: Date): Prom
     "select to_regclass('tenantry.audit_log') is not null as exists",
   );
   if (made?.exists !== true) return 0;
-  return lifted(database, ["audit_log"], async () => {
+  return withoutAppendOnly(database, ["audit_log"], async () => {
     const rows = await database.query(
       "audit.prune",
       `delete from tenantry.audit_log where (organization_id, id) in (
@@ -78,20 +78,4 @@ async function pruneContent(database: Transaction<"tenant">, before: Date): Prom
     );
     return rows.length;
   });
-}
-
-async function lifted<Kind extends "home" | "tenant">(
-  transaction: Transaction<Kind>,
-  tables: readonly string[],
-  work: () => Promise<number>,
-): Promise<number> {
-  const each = async (change: string) => {
-    for (const table of tables)
-      await transaction.query("audit.lift", `alter table tenantry.${table} ${change} trigger append_only`);
-  };
-  await transaction.query("audit.lock_timeout", `set local lock_timeout = ${LOCK_TIMEOUT_MS}`);
-  await each("disable");
-  const pruned = await work();
-  await each("enable always");
-  return pruned;
 }

@@ -83,6 +83,7 @@ export const POLICY: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
     apiKeys: row(organization("manage-keys"), { "of operators": operator }),
     operations: row(listed("read-operations")),
     replication: row(operator),
+    border: row(operator),
     auditLog: row(organization("read-audit-log"), { "of everything": operator }),
   },
   Mutation: {
@@ -169,6 +170,14 @@ export const POLICY: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
   ServerHeadroom: asParent("setting limit used"),
   ReplicationDatabase: asParent("database region flows"),
   ReplicationFlow: asParent("direction healthy parked lagBytes lagSeconds retainedBytes problem"),
+  Border: asParent("mayCross newerDatabases crossed refused"),
+  BorderFlow: asParent("direction from into columns filter changes schemaVersions databases"),
+  BorderCrossing: asParent("day regionKey database direction table way rows bytes firstAt lastAt"),
+  BorderRefusal: asParent("id firstAt lastAt attempts address database direction user code sentence"),
+  BorderCrossingConnection: CONNECTION,
+  BorderCrossingEdge: EDGE,
+  BorderRefusalConnection: CONNECTION,
+  BorderRefusalEdge: EDGE,
   AuditEntry: asParent(
     "id at action outcome who whoId via address userAgent subjectKind subjectId organizationId placementId regionKey",
   ),

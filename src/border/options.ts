@@ -3,7 +3,7 @@ import type { ServerAddress } from "#postgres/connection-url";
 import type { PublishedTable } from "#replication/link";
 import type { Direction } from "#replication/names";
 import type { CertificateFiles } from "#border/certificate";
-import type { BreachCode } from "#border/pgoutput";
+import type { BorderLedger } from "#border/ledger";
 
 /** A link as the gateway knows it. */
 export type GatewayLink = {
@@ -21,41 +21,8 @@ export type GatewayLink = {
   readonly publisher: { readonly address: ServerAddress; readonly database: string } | undefined;
 };
 
-export type RefusalCode =
-  | BreachCode
-  | "unknown-user"
-  | "wrong-password"
-  | "not-allowed-command"
-  | "too-many"
-  | "row-refused"
-  | "subscription-changed";
-
-export type Refusal = {
-  address?: string | undefined;
-  databaseId?: number | undefined;
-  direction?: Direction | undefined;
-  user?: string | undefined;
-  code: RefusalCode;
-  /** For the operator; without secrets. */
-  sentence: string;
-};
-
 /** What the gateway tells of what passes it. Called often: nothing here may wait. */
-export type GatewayLedger = {
-  crossed: (
-    flow: {
-      databaseId: number;
-      direction: Direction;
-      regionId: string;
-      regionKey: string;
-      table: string;
-      way: "stream" | "seed";
-    },
-    rows: number,
-    bytes: number,
-  ) => void;
-  refused: (refusal: Refusal) => void;
-};
+export type GatewayLedger = Pick<BorderLedger, "crossed" | "refused">;
 
 export type GatewayOptions = {
   host: string;

@@ -6,7 +6,8 @@ import { openWalsender } from "#postgres/walsender";
 import { Client, Closed } from "#border/client";
 import type { Certificate } from "#border/certificate";
 import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#border/commands";
-import type { GatewayLimits, GatewayLink, GatewayOptions, RefusalCode } from "#border/options";
+import type { GatewayLimits, GatewayLink, GatewayOptions } from "#border/options";
+import type { RefusalCode } from "#border/refusals";
 import type { Peers } from "#border/peers";
 import { StreamReader } from "#border/pgoutput";
 import { ScramExchange } from "#border/scram";
@@ -303,8 +304,7 @@ export class Session {
       isRefused ? error.code : "malformed",
       isRefused ? error.message : `What was sent is not what a subscriber says: ${error.message}.`,
     );
-    if (pauseMs === 0) this.#options.report(`the gateway refused a connection from ${this.#address}: ${error.message}`);
-    else await delay(pauseMs);
+    if (pauseMs > 0) await delay(pauseMs);
     const [state, answer] = isRefused
       ? [error.sqlState, error.answer]
       : ["08P01", "Tenantry's gateway: not a subscriber's message."];

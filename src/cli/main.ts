@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { redactedMessage } from "#kernel/redaction";
 import { auditCommand } from "#cli/audit";
+import { borderCommand } from "#cli/border";
 import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
 import { exportCommand } from "#cli/export";
@@ -29,6 +30,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .addCommand(doctorCommand())
     .addCommand(opsCommand())
     .addCommand(auditCommand())
+    .addCommand(borderCommand())
     .addCommand(migrateCommand())
     .addCommand(exportCommand())
     .addCommand(importCommand())

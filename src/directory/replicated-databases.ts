@@ -10,6 +10,12 @@ export type ReplicatedDatabase = {
   migratingTo: number | null;
 };
 
+const REPLICATES = `(
+  exists (select from tenantry.placements p
+          where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
+  -- Those that leave a shared one go on telling it so until the last of them takes it along.
+  or (d.isolation = 'SHARED' and d.schema_version is not null and d.closing_at is null))`;
+
 /** All of them, those of a region, or one; `after` and `limit` page by id. */
 export function listReplicatedDatabases(
   { home }: { home: HomeDatabase },
@@ -21,10 +27,7 @@ export function listReplicatedDatabases(
             d.schema_version as "schemaVersion", d.migrating_to as "migratingTo"
      from tenantry.tenant_databases d
      where ($1::uuid is null or d.region_id = $1) and ($2::int is null or d.id = $2)
-       and (exists (select from tenantry.placements p
-                    where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
-            -- Those that leave a shared one go on telling it so until the last of them takes it along.
-            or (d.isolation = 'SHARED' and d.schema_version is not null and d.closing_at is null))
+       and ${REPLICATES}
        and d.id > $3
      order by d.id limit $4`,
     [only.regionId ?? null, only.databaseId ?? null, only.after ?? 0, only.limit ?? null],
@@ -47,6 +50,19 @@ export async function findLinkedDatabase(
     [databaseId],
   );
   return row;
+}
+
+/** How many of them are at which version. */
+export function countReplicatedVersions({
+  home,
+}: {
+  home: Queryable<"home">;
+}): Promise<(Pick<ReplicatedDatabase, "schemaVersion" | "migratingTo"> & { databases: number })[]> {
+  return home.query(
+    "replicated_databases.versions",
+    `select d.schema_version as "schemaVersion", d.migrating_to as "migratingTo", count(*)::int as databases
+     from tenantry.tenant_databases d where ${REPLICATES} group by 1, 2 order by 1, 2`,
+  );
 }
 
 /** The ids of all regions: each has a carrier, also before its first tenant database. */

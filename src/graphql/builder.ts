@@ -9,6 +9,7 @@ import type { Region } from "#directory/regions";
 import type { Comment } from "#workspace/comments";
 import type { Resource } from "#workspace/resources";
 import type { Operation, OperationStep } from "#operations/list-operations";
+import type { NamedCrossing, NamedRefusal } from "#operations/read-border";
 import type { GraphQLContext } from "#graphql/context";
 
 /** A person as a query shows them: from home, or from a region's directory. */
@@ -35,6 +36,8 @@ export type ObjectShapes = {
   OperationStep: OperationStep;
   ApiKey: ApiKey;
   AuditEntry: AuditEntry;
+  BorderCrossing: NamedCrossing;
+  BorderRefusal: NamedRefusal;
 };
 
 export const builder = new SchemaBuilder<{

@@ -44,13 +44,20 @@ type NodeName =
   | "Operation"
   | "Invitation"
   | "ApiKey"
-  | "AuditEntry";
+  | "AuditEntry"
+  | "BorderCrossing"
+  | "BorderRefusal";
 type NodeRow<Name extends NodeName> = ObjectShapes[Name];
 
 type PageArguments = { first?: number | null | undefined; after?: string | null | undefined };
 
-/** Defines `<name>Connection` and `<name>Edge` over a type. */
-export function connectionType<Name extends NodeName>(name: string, node: Name, keyOf: (row: NodeRow<Name>) => string) {
+/** Defines `<name>Connection` and `<name>Edge` over a type. `isKey`: whether a cursor holds such a key; left out: an id. */
+export function connectionType<Name extends NodeName>(
+  name: string,
+  node: Name,
+  keyOf: (row: NodeRow<Name>) => string,
+  isKey?: (text: string) => boolean,
+) {
   type Row = NodeRow<Name>;
   const connection = builder.objectRef<Connection<Row>>(`${name}Connection`).implement({
     description: `A page of a list of ${node} rows.`,
@@ -64,7 +71,7 @@ export function connectionType<Name extends NodeName>(name: string, node: Name, 
     args: PageArguments,
     list: (page: PageRequest) => Promise<Page<Row>>,
   ): Promise<Connection<Row>> => {
-    const request = readPageRequest(args.first, args.after);
+    const request = readPageRequest(args.first, args.after, isKey);
     return { ...(await list(request)), after: request.after, keyOf };
   };
   return { connection, read };

@@ -15,6 +15,7 @@ import "#graphql/replication";
 import "#graphql/resources";
 import "#graphql/comments";
 import "#graphql/audit-log";
+import "#graphql/border";
 
 // The audit log around everything else: what is refused on the way is recorded too.
 export const schema: GraphQLSchema = auditMutations(enforcePolicy(builder.toSchema()));

@@ -9,12 +9,16 @@ export const MAX_PAGE_SIZE = 100;
 export type PageRequest = { first: number; after: string | null };
 export type Page<Row> = { rows: Row[]; hasNextPage: boolean };
 
-/** Reads Relay's `first` and `after`. Cursors are opaque to clients: base64url of the row's id. */
-export function readPageRequest(first: number | null | undefined, after: string | null | undefined): PageRequest {
+/** Reads Relay's `first` and `after`. Cursors are opaque to clients: base64url of the row's key, which is mostly its id. */
+export function readPageRequest(
+  first: number | null | undefined,
+  after: string | null | undefined,
+  isKey: (text: string) => boolean = isUuid,
+): PageRequest {
   const size = readSize(first);
   if (after === null || after === undefined) return { first: size, after: null };
-  const key = Buffer.from(after, "base64url").toString("latin1");
-  if (!isUuid(key)) throw invalidInput("after", "after is not a cursor that this list gave out.");
+  const key = Buffer.from(after, "base64url").toString("utf8");
+  if (!isKey(key)) throw invalidInput("after", "after is not a cursor that this list gave out.");
   return { first: size, after: key };
 }
 
@@ -41,7 +45,7 @@ export function formatNumberCursor(key: number): string {
 
 /** The cursor of a row. */
 export function formatCursor(key: string): string {
-  return Buffer.from(key, "latin1").toString("base64url");
+  return Buffer.from(key, "utf8").toString("base64url");
 }
 
 /** No id is before it. A condition without exceptions serves every page with one prepared plan. */

@@ -17,12 +17,35 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly #borderRows = new Counter({
+    name: "tenantry_border_rows_total",
+    help: "Rows that crossed between home and the regions through this process.",
+    labelNames: ["direction", "way"] as const,
+    registers: [this.#registry],
+  });
+
+  readonly #borderBytes = new Counter({
+    name: "tenantry_border_bytes_total",
+    help: "Bytes that crossed between home and the regions through this process.",
+    labelNames: ["direction", "way"] as const,
+    registers: [this.#registry],
+  });
+
+  readonly #borderRefusals = new Counter({
+    name: "tenantry_border_refusals_total",
+    help: "Attempts that this process refused at the border, by the reason's code.",
+    labelNames: ["code"] as const,
+    registers: [this.#registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
   }
 
   /** By kind and outcome, of which there are six: looking for the labels' series each time costs more than counting. */
   readonly #series = new Map<string, { observe: (seconds: number) => void }>();
+
+  readonly #borderSeries = new Map<string, Record<"rows" | "bytes", { inc: (by: number) => void }>>();
 
   /** Counts one operation. `kind` is query, mutation or subscription. */
   operation(kind: string, outcome: "ok" | "error", seconds: number): void {
@@ -35,6 +58,23 @@ export class Metrics {
   /** Counts a caller who was not signed in. */
   signInRefused(): void {
     this.#refusedSignIns.inc();
+  }
+
+  /** Counts rows that crossed the border. By direction and way, of which there are four, for the reason above. */
+  borderCrossed(direction: string, way: string, rows: number, bytes: number): void {
+    const key = `${direction} ${way}`;
+    const series = this.#borderSeries.get(key) ?? {
+      rows: this.#borderRows.labels({ direction, way }),
+      bytes: this.#borderBytes.labels({ direction, way }),
+    };
+    this.#borderSeries.set(key, series);
+    series.rows.inc(rows);
+    series.bytes.inc(bytes);
+  }
+
+  /** Counts an attempt that was refused at the border. */
+  borderRefused(code: string): void {
+    this.#borderRefusals.inc({ code });
   }
 
   get contentType(): string {

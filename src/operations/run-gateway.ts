@@ -2,7 +2,7 @@
 import { type GatewayAddress, parseGatewayAddress } from "#border/address";
 import type { CertificateFiles } from "#border/certificate";
 import { Gateway } from "#border/gateway";
-import type { GatewayLedger, GatewayLimits, GatewayLink } from "#border/options";
+import type { GatewayLimits, GatewayLink } from "#border/options";
 import { findLinkedDatabase } from "#directory/replicated-databases";
 import { regionServer } from "#directory/regions";
 import { invalidInput, TenantryError } from "#kernel/errors";
@@ -33,16 +33,12 @@ export type GatewaySettings = {
  * Starts the gateway and notes at home how servers reach it. INVALID_INPUT, naming the setting, when it cannot listen there
  * or nobody could reach it.
  */
-export async function startGateway(
-  services: Services,
-  ledger: GatewayLedger,
-  settings: GatewaySettings,
-): Promise<Gateway> {
+export async function startGateway(services: Services, settings: GatewaySettings): Promise<Gateway> {
   const gateway = await Gateway.listen({
     ...settings,
     limits: settings.limits ?? {},
     lenient: settings.lenient ?? false,
-    ledger,
+    ledger: services.ledger,
     findLink: (name) => findLink(services, name),
     onBreach: (link, sentence) => noteBreach(services, link, sentence),
     report: (message, error) => services.logger.warn(error === undefined ? {} : { err: error }, message),

@@ -2,6 +2,7 @@
 import { type ApiRole, ensureApiRole, loadApiRole } from "#directory/api-role";
 import { type HomeContext, openHome } from "#directory/home";
 import { requirePooler } from "#directory/pooler";
+import { BorderLedger } from "#border/ledger";
 import { Seats } from "#auth/seats";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
@@ -9,6 +10,7 @@ import { migrate, requireLatest } from "#migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
 import { Border } from "#operations/border";
+import type { Metrics } from "#observability/metrics";
 import { parsePoolUrl, type PoolerAddress } from "#postgres/connection-url";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
@@ -36,6 +38,8 @@ export type Services = HomeContext & {
   listeners: Listeners;
   /** Tells carriers that something waits, and hears when it has arrived. */
   nudges: NudgeDesk;
+  /** Counts what crosses between home and the regions, and what is refused there. */
+  ledger: BorderLedger;
   /** Sends letters. */
   mailer: Mailer;
   /** Where exports before a revocation go; undefined: nowhere. */
@@ -59,6 +63,8 @@ export async function createServices(options: {
   secretKey: string;
   previousSecretKeys?: readonly string[] | undefined;
   logger: Logger;
+  /** Left out: nobody asks this process for metrics. */
+  metrics?: Metrics | undefined;
   exportFolder?: string | undefined;
   /** Left out: letters go to the log, or are refused. */
   mail?: { smtpUrl: string; from: string } | undefined;
@@ -91,16 +97,11 @@ export async function createServices(options: {
       signInAsApi: (address, systemIdentifier) => apiRole.on(address, systemIdentifier),
     });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
-    const listener = new Listener(homeContext.home, onBroken);
-    for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
-    const seats = new Seats(homeContext.home);
-    await seats.listen(listener);
-    const nudges = new NudgeDesk(homeContext.home);
-    await nudges.listen(listener);
-    await listener.start();
+    const { listener, seats, nudges } = await startListening(homeContext.home, router, onBroken);
     const listeners = new Listeners(onBroken);
     const { exportFolder } = options;
     const mailer = createMailer(options);
+    const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
     return {
       ...homeContext,
       homePooler,
@@ -114,6 +115,7 @@ export async function createServices(options: {
       listener,
       listeners,
       nudges,
+      ledger,
       mailer,
       exportFolder,
       logger,
@@ -122,6 +124,18 @@ export async function createServices(options: {
     await pools.close();
     throw error;
   }
+}
+
+/** What this process hears of others through home. */
+async function startListening(home: HomeContext["home"], router: Router, onBroken: (error: unknown) => void) {
+  const listener = new Listener(home, onBroken);
+  for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
+  const seats = new Seats(home);
+  await seats.listen(listener);
+  const nudges = new NudgeDesk(home);
+  await nudges.listen(listener);
+  await listener.start();
+  return { listener, seats, nudges };
 }
 
 function createMailer({
@@ -157,6 +171,7 @@ export async function signInAsApi(services: Services): Promise<Services> {
 
 export async function closeServices(services: Services): Promise<void> {
   services.mailer.close();
+  await services.ledger.close();
   await Promise.all([services.listener.close(), services.listeners.close()]);
   await services.pools.close();
 }

@@ -1,9 +1,17 @@
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import type { Link } from "#replication/link";
 
+/** What a publication publishes: not TRUNCATE, by which one publisher would empty the subscriber's table for all. */
+export const PUBLISHED_CHANGES = ["insert", "update", "delete"] as const;
+
+/** The rows that a publication lets out, in SQL: those of one tenant database. */
+export function rowFilter(databaseId: number | string): string {
+  return `database_id = ${databaseId}`;
+}
+
 /**
  * Makes the link's publication when it is missing. The filter lets out the rows of one tenant database only, the
- * columns are listed, and TRUNCATE is not published: one publisher's would empty the subscriber's table for all.
+ * columns are listed, and TRUNCATE is not published.
  */
 export async function ensurePublication(link: Link): Promise<void> {
   const { database } = link.publisher;
@@ -14,7 +22,7 @@ export async function ensurePublication(link: Link): Promise<void> {
     "publication.create",
     `do $$ begin
        execute ${quoteLiteral(
-         `create publication ${quoteIdentifier(link.name)} for table ${tableList(link)} with (publish = 'insert, update, delete')`,
+         `create publication ${quoteIdentifier(link.name)} for table ${tableList(link)} with (publish = '${PUBLISHED_CHANGES.join(", ")}')`,
        )};
      exception when duplicate_object or unique_violation then null;
      end $$`,
@@ -25,7 +33,7 @@ function tableList(link: Link): string {
   return link.tables
     .map(
       ({ table, columns }) =>
-        `tenantry.${quoteIdentifier(table)} (${columns.map(quoteIdentifier).join(", ")}) where (database_id = ${link.databaseId})`,
+        `tenantry.${quoteIdentifier(table)} (${columns.map(quoteIdentifier).join(", ")}) where (${rowFilter(link.databaseId)})`,
     )
     .join(", ");
 }
@@ -61,9 +69,7 @@ async function comparePublication(link: Link): Promise<PublicationState> {
   );
   const missing = link.tables.some(({ table, columns }) => {
     const row = rows.find((published) => published.table === table);
-    return (
-      row?.filter !== `(database_id = ${link.databaseId})` || columns.some((column) => !row.columns.includes(column))
-    );
+    return row?.filter !== `(${rowFilter(link.databaseId)})` || columns.some((column) => !row.columns.includes(column));
   });
   if (missing || rows.length !== link.tables.length) return "different";
   const exact = link.tables.every(

@@ -10,6 +10,7 @@ import type { Role } from "../../src/auth/roles.ts";
 import { fieldsOf } from "../../src/graphql/enforce-policy.ts";
 import { schema } from "../../src/graphql/schema.ts";
 import { serverUrl, sql } from "../support/app.ts";
+import { countAtBorder } from "../support/border.ts";
 import { firstAnswer } from "../support/follow.ts";
 import { addMember, comment, createResource } from "../support/journey.ts";
 import {
@@ -51,6 +52,14 @@ const WAYS: Record<string, string> = {
   ReplicationFlow: "{ replication { databases { edges { node { flows { % } } } } } }",
   ReplicationDatabaseConnection: "{ replication { databases { % } } }",
   ReplicationDatabaseEdge: "{ replication { databases { edges { % } } } }",
+  Border: "{ border { % } }",
+  BorderFlow: "{ border { mayCross { % } } }",
+  BorderCrossing: "{ border { crossed { edges { node { % } } } } }",
+  BorderCrossingConnection: "{ border { crossed { % } } }",
+  BorderCrossingEdge: "{ border { crossed { edges { % } } } }",
+  BorderRefusal: "{ border { refused { edges { node { % } } } } }",
+  BorderRefusalConnection: "{ border { refused { % } } }",
+  BorderRefusalEdge: "{ border { refused { edges { % } } } }",
   AuditEntry: "query ($organization: ID!) { auditLog(organizationId: $organization) { edges { node { % } } } }",
   AuditLogConnection: "query ($organization: ID!) { auditLog(organizationId: $organization) { % } }",
   AuditLogEdge: "query ($organization: ID!) { auditLog(organizationId: $organization) { edges { % } } }",
@@ -123,6 +132,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     await addMember(app.setup, own.id, speaker.id, "VIEWER");
     atHome = await createResource(app.setup, { name: "At home" });
     await comment(app.setup, atHome, speaker.id, "Heard by everybody");
+    await countAtBorder(app.setup);
     const people = Object.values(own.people).flatMap(({ id, email }) => [id, email]);
     secrets = [own.marker, own.id, own.placement, own.resource, own.comment, own.invitation, own.database];
     secrets.push(speaker.email, ...people, ...own.operations, ...Object.values(own.keys).map(({ id }) => id));
@@ -333,6 +343,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
       },
       { field: "Query.auditLog", named: "of everything", query: "{ auditLog { edges { node { subjectId } } } }" },
       { field: "Query.replication", query: "{ replication { __typename } }" },
+      { field: "Query.border", query: "{ border { __typename } }" },
       {
         field: "User.email",
         named: "of an author in the default organization",

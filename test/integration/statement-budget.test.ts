@@ -140,6 +140,11 @@ const TABLE: Record<string, Budget> = {
     as: "operator",
     objects: (rows) => 2 * rows,
   },
+  // What may cross is asked for as well: how many databases are newer is a leaf.
+  border: { home: 1, as: "operator", objects: once },
+  "border.mayCross": { home: 1, as: "operator", objects: () => 3 },
+  "border.crossed": { home: 2, as: "operator" },
+  "border.refused": { home: 2, as: "operator" },
   auditLog: { home: 1, as: "operator" },
   "auditLog of an organization": { home: 3, tenant: 1, ...one },
 };

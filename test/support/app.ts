@@ -153,6 +153,7 @@ async function recordStored(databaseUrl: string): Promise<void> {
     databaseUrl,
     `select jsonb_build_array(kind, input, last_error, result)::text as text from tenantry.operations
      union all select a::text from tenantry.audit_log a
+     union all select r::text from tenantry.border_refusals r
      union all select failure from tenantry.links where failure is not null
      union all select failure from tenantry.placements where failure is not null
      union all select migration_failure from tenantry.tenant_databases where migration_failure is not null`,

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { forEachOf } from "../../src/kernel/turns.ts";
 import { serverUrl, sql, startApp, type TestApp } from "./app.ts";
+import { countAtBorder } from "./border.ts";
 import { addMember, createOrganization, createResource, createUser, grant, registerRegion } from "./journey.ts";
 import { invite } from "./organization-fixture.ts";
 import { createApiKey } from "./signed-in.ts";
@@ -52,6 +53,7 @@ export async function startBudgetFixture(): Promise<BudgetFixture> {
   const { databaseUrl, secretKey } = setup;
   await addComments(databaseUrl);
   await addRecords(setup);
+  await countAtBorder(setup, MOST_ROWS);
   // What comes and goes by itself has ended, and is not counted.
   await setup.stop();
   const limits = { maxCost: 1e9, maxAliases: 100, maxRootFields: 100, actorPointsPerSecond: 0 };

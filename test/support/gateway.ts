@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { connectionOf } from "../../src/border/address.ts";
 import { Gateway } from "../../src/border/gateway.ts";
-import type { GatewayLink, GatewayOptions, Refusal } from "../../src/border/options.ts";
+import type { GatewayLink, GatewayOptions } from "../../src/border/options.ts";
+import type { Refusal } from "../../src/border/refusals.ts";
 import { parseServerUrl } from "../../src/postgres/connection-url.ts";
 import { sql } from "./app.ts";
 
