@@ -3,6 +3,7 @@ import { createSignIn, type SignInOptions } from "#auth/create-sign-in";
 import type { ApiOptions } from "#http/api-options";
 import { type HttpServer, startHttpServer } from "#http/server";
 import { createLogger, type LogLevel } from "#observability/logger";
+import { Metrics } from "#observability/metrics";
 import {
   REPLICATION_DEFAULTS,
   type ReplicationOptions,
@@ -53,6 +54,7 @@ export type App = {
   /** Where the API is; undefined in the role `worker`. */
   url: string | undefined;
   services: Services;
+  metrics: Metrics;
   /** What carries replication in this process; undefined in the role `api`. */
   replication: ReplicationRunner | undefined;
   /** Stops taking requests, finishes what runs, closes every connection. */
@@ -94,13 +96,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
     rollback.defer(replication.stop);
   }
+  const metrics = new Metrics();
   let http: HttpServer | undefined;
   if (role !== "worker") {
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn ?? { mode: "development" });
-    http = await startHttpServer(api, signIn, options);
+    http = await startHttpServer(api, signIn, { ...options, metrics });
     rollback.defer(http.close);
   }
   const running = rollback.move();
-  return { url: http?.url, services, replication, close: () => running.disposeAsync() };
+  return { url: http?.url, services, metrics, replication, close: () => running.disposeAsync() };
 }
