@@ -55,6 +55,7 @@ export type App = {
   /** Where the API is; undefined in the role `worker`. */
   url: string | undefined;
   services: Services;
+  metrics: Metrics;
   /** What carries replication in this process; undefined in the role `api`. */
   replication: ReplicationRunner | undefined;
   /** The gateway of this process; undefined in the role `api`. */
@@ -108,5 +109,5 @@ export async function startApp(options: AppOptions): Promise<App> {
     rollback.defer(http.close);
   }
   const running = rollback.move();
-  return { url: http?.url, services, replication, gateway, close: () => running.disposeAsync() };
+  return { url: http?.url, services, metrics, replication, gateway, close: () => running.disposeAsync() };
 }

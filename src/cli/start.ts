@@ -4,6 +4,7 @@ import { readConfig, type Config } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
 import { parentOf } from "#embedded/processes";
 import { startApp } from "#main";
+import { surviveFailures } from "#observability/process-failures";
 import { TenantryError } from "#kernel/errors";
 
 /** How often it is looked whether the package manager that started us is still there. */
@@ -41,6 +42,8 @@ async function start(): Promise<void> {
     ...appOptions(config),
     ...(regionUrls === undefined ? {} : { regionUrls }),
   });
+  // Not before: what fails while things start ends the start, with one sentence.
+  stack.use(surviveFailures({ logger: app.services.logger, metrics: app.metrics }));
   stack.defer(async () => {
     say("Stopping …");
     await app.close();

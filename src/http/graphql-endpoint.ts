@@ -7,6 +7,7 @@ import type { Client, Credentials, SignIn } from "#auth/sign-in";
 import { isErrorCode, TenantryError } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
 import { toClientError } from "#graphql/errors";
+import { executeOperation, followOperation } from "#graphql/execute";
 import { createLoaders } from "#graphql/loaders";
 import { executePlanned } from "#graphql/plan/execute";
 import { schema } from "#graphql/schema";
@@ -62,7 +63,7 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       limitBatches(limits.maxBatch),
       beginOperations(parts),
       limitDocuments(limits, introspection),
-      planOperations(),
+      runOperations(),
       limitOperations(limits, new Budgets(limits)),
       requestErrors(services),
       endWithSignIn(signIn),
@@ -179,12 +180,17 @@ function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
 }
 
 /** Below everything that is put around executing: what is planned is bounded, counted and masked like anything else. */
-function planOperations(): Plugin<GraphQLContext> {
+function runOperations(): Plugin<GraphQLContext> {
   return {
-    onExecute({ executeFn, setExecuteFn, context }) {
-      if (context.takesText !== true) return;
-      const ordinary = executeFn as (args: ExecutionArgs) => unknown;
-      setExecuteFn((async (args: ExecutionArgs) => (await executePlanned(args)) ?? ordinary(args)) as never);
+    onExecute({ setExecuteFn, context }) {
+      const takesText = context.takesText === true;
+      setExecuteFn(
+        (async (args: ExecutionArgs) =>
+          (takesText ? await executePlanned(args) : undefined) ?? (await executeOperation(args))) as never,
+      );
+    },
+    onSubscribe({ setSubscribeFn }) {
+      setSubscribeFn(followOperation as never);
     },
   };
 }

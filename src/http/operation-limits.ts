@@ -131,7 +131,7 @@ function reach(budgets: Budgets, args: ExecutionArgs): Pick<Call, "onOrganizatio
 
 async function start(call: Call, args: ExecutionArgs, run: Run): Promise<unknown> {
   // The executor starts no further resolvers when the signal is aborted.
-  return inCall(call, () => run({ ...args, signal: call.signal } as ExecutionArgs));
+  return inCall(call, () => run({ ...args, abortSignal: call.signal }));
 }
 
 type Over = {

@@ -17,7 +17,7 @@ import { leaveBody, readBody } from "#http/request-body";
 import { setSecurityHeaders } from "#http/security-headers";
 import { SignInGuard } from "#http/sign-in-guard";
 import { serveWebSockets } from "#http/web-socket";
-import { Metrics } from "#observability/metrics";
+import type { Metrics } from "#observability/metrics";
 import type { Services } from "#operations/services";
 
 /** A request must have arrived whole after this long. */
@@ -35,15 +35,14 @@ export type HttpOptions = {
   /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
   regionUrls?: Record<string, string>;
   api?: ApiOptions | undefined;
-  /** What `/metrics` shows; left out: what the server itself counts. */
-  metrics?: Metrics;
+  metrics: Metrics;
 };
 
 /** Starts listening. Throws one sentence when the port is taken. */
 export async function startHttpServer(services: Services, plain: SignIn, options: HttpOptions): Promise<HttpServer> {
   if (plain.mode === "development" && !isLoopback(options.host))
     throw new TenantryError("INVALID_INPUT", "Without sign-in the API listens on loopback only.", { field: "HOST" });
-  const metrics = options.metrics ?? new Metrics();
+  const { metrics } = options;
   const signIn = countRefusals(plain, metrics);
   const settings = settingsOf(options.api ?? {}, signIn.mode);
   const { persistedOperations } = options.api ?? {};

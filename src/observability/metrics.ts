@@ -38,7 +38,15 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly #processFailures = new Counter({
+    name: "tenantry_process_failures_total",
+    help: "Rejections and exceptions that nobody took, by kind; the log has each. Any one is a fault in the program.",
+    labelNames: ["kind"] as const,
+    registers: [this.#registry],
+  });
+
   constructor() {
+    for (const kind of ["rejection", "exception"] as const) this.#processFailures.inc({ kind }, 0);
     collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -75,6 +83,11 @@ export class Metrics {
   /** Counts an attempt that was refused at the border. */
   borderRefused(code: string): void {
     this.#borderRefusals.inc({ code });
+  }
+
+  /** Counts what failed without anybody who hears of it. */
+  processFailure(kind: "rejection" | "exception"): void {
+    this.#processFailures.inc({ kind });
   }
 
   get contentType(): string {

@@ -8,8 +8,9 @@ import { currentCall } from "#kernel/call";
 import type { Breaker } from "#postgres/breaker";
 import { type ConnectionBudget, Share } from "#postgres/connection-budget";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#postgres/cancellation";
+import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#postgres/pinned-settings";
 import { type PreparedStatements, withName } from "#postgres/prepared-statements";
-import { type Notice, queryInScope, type Scope, type Statement, whenAnswered } from "#postgres/scoped-query";
+import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#postgres/scoped-query";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#postgres/sql-state";
 
 export type DatabaseKind = "home" | "tenant" | "server";
@@ -54,6 +55,8 @@ export type Way = {
   /** Host and port, at which callers take turns. */
   readonly server: string;
   readonly createPool: () => pg.Pool;
+  /** Whether a connection pooler is in between: what a session relies on has to be set with each transaction then. */
+  readonly isPooler: boolean;
   /** With it, a server that is known to be away is not asked again and again. */
   readonly breaker?: Breaker | undefined;
   /** Without it, no statement is prepared. */
@@ -102,6 +105,10 @@ class OpenWay {
 
   get isBusy(): boolean {
     return this.#pool !== undefined && this.#pool.totalCount > this.#pool.idleCount;
+  }
+
+  get isPooler(): boolean {
+    return this.#way.isPooler;
   }
 
   get prepared(): PreparedStatements | undefined {
@@ -194,10 +201,12 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   /** One statement on any free connection. */
   async #single(
     { name: statement, text: plain, values }: { name: string; text: string; values: readonly unknown[] },
-    around?: Around,
+    { scope, notice }: { scope?: Scope; notice?: Notice | undefined } = {},
   ): Promise<object[]> {
+    const settings = [...(scope === undefined ? [] : [scope]), ...(this.#shared.isPooler ? [SEARCH_PATH_SETTING] : [])];
+    const around = { settings, notice };
     const client = await this.#shared.take();
-    // Without parameters a text may be several statements, which cannot be prepared.
+    // Without parameters a text may be several statements, which cannot be prepared; nor can they go through a pooler.
     const { prepared } = this.#shared;
     const { text, name } =
       prepared === undefined || values.length === 0
@@ -256,7 +265,8 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     const session = onClient(this.kind, client);
     let broken: Error | undefined;
     try {
-      await session.query("begin", `begin isolation level ${isolation}`);
+      const begin = `begin isolation level ${isolation}`;
+      await session.script("begin", this.#shared.isPooler ? `${begin}; ${PIN_TRANSACTION}` : begin);
       const result = await work({ ...session, inTransaction: true });
       refuseWhenOver();
       // Not cancelled any more: whether it has happened would be unknown.
@@ -281,10 +291,10 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 }
 
 /** What goes with a statement. */
-type Around = { scope: Scope; notice: Notice | undefined };
+type Around = { settings: readonly Scope[]; notice: Notice | undefined };
 
-async function send(client: pg.PoolClient, around: Around | undefined, statement: Statement): Promise<object[]> {
-  if (around !== undefined) return queryInScope(client, around.scope, statement, around.notice);
+async function send(client: pg.PoolClient, { settings, notice }: Around, statement: Statement): Promise<object[]> {
+  if (settings.length > 0) return queryUnderSettings(client, settings, statement, notice);
   const { text, values, name } = statement;
   const { rows } = await client.query<object>({
     text,

@@ -29,7 +29,7 @@ export function probePooler(pools: Pools, address: ServerAddress, database: stri
       if (row === undefined) throw new Error("the server did not say which it is");
       return { ...row, carriesPreparedStatements: await carriesPreparedStatements(pooler) };
     },
-    { connections: 2 },
+    { connections: 2, isPooler: true },
   );
 }
 
@@ -46,9 +46,13 @@ async function carriesPreparedStatements(pooler: Database<"server">): Promise<bo
     connections.push(first);
     const second = await pooler.pool.connect();
     connections.push(second);
-    await first.query({ name, text: "/* tenantry: pooler.first */ select $1::int as value", values: [1] });
-    await second.query({ name, text: "/* tenantry: pooler.second */ select $1::text as value", values: ["one"] });
-    await first.query({ name, text: "/* tenantry: pooler.first */ select $1::int as value", values: [2] });
+    await first.query({ name, text: "/* tenantry: pooler.first */ select $1::pg_catalog.int4 as value", values: [1] });
+    await second.query({
+      name,
+      text: "/* tenantry: pooler.second */ select $1::pg_catalog.text as value",
+      values: ["one"],
+    });
+    await first.query({ name, text: "/* tenantry: pooler.first */ select $1::pg_catalog.int4 as value", values: [2] });
     return true;
   } catch (error) {
     if (isLostStatement(error)) return false;

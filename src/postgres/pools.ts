@@ -13,6 +13,7 @@ import {
 import { Breaker } from "#postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#postgres/connection-budget";
 import { Database, type DatabaseKind, type Session, type Way } from "#postgres/database";
+import { STARTUP_OPTIONS } from "#postgres/pinned-settings";
 import { PreparedStatements } from "#postgres/prepared-statements";
 
 export type PoolLimits = {
@@ -35,7 +36,7 @@ const DEFAULT_LIMITS: PoolLimits = {
 /** Of connections that are opened as `budgeted`. */
 const DEFAULT_BUDGET: BudgetLimits = { max: 39, maxPerServer: 24, maxConnecting: 4, maxWaitMs: 5_000 };
 
-type WayOptions = Pick<Way, "max" | "breaker" | "budget"> & { despiteFence?: boolean };
+type WayOptions = Pick<Way, "max" | "breaker" | "budget"> & { despiteFence?: boolean; isPooler?: boolean };
 type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
 
 export class Pools {
@@ -107,14 +108,17 @@ export class Pools {
     return created;
   }
 
-  /** Runs `work` on one connection, or as many as it says, that is not kept: for addresses nobody has checked yet. */
+  /**
+   * Runs `work` on one connection, or as many as it says, that is not kept: for addresses nobody has checked yet. `isPooler`:
+   * a connection pooler is at the address.
+   */
   async once<Result>(
     address: ServerAddress,
     database: string,
     work: (database: Database<"server">) => Promise<Result>,
-    { connections: max = 1 }: { connections?: number } = {},
+    { connections: max = 1, isPooler = false }: { connections?: number; isPooler?: boolean } = {},
   ): Promise<Result> {
-    const opened = new Database("server", this.#way("server", address, database, { max }));
+    const opened = new Database("server", this.#way("server", address, database, { max, isPooler }));
     try {
       return await work(opened);
     } finally {
@@ -178,7 +182,7 @@ export class Pools {
   ): Way {
     const { preparedStatements, ...at } = pooler;
     const breaker = this.#breakerOf(kind, pooler);
-    const way = this.#way(kind, { ...address, ...at }, database, { ...share, breaker });
+    const way = this.#way(kind, { ...address, ...at }, database, { ...share, breaker, isPooler: true });
     // Where the server's connection changes from one transaction to the next, what was prepared may not be there.
     return preparedStatements ? way : { ...way, prepared: undefined };
   }
@@ -187,8 +191,9 @@ export class Pools {
     kind: DatabaseKind,
     address: ServerAddress,
     database: string,
-    { max, breaker, budget, despiteFence = false }: WayOptions,
+    { max, breaker, budget, despiteFence = false, isPooler = false }: WayOptions,
   ): Way {
+    const options = [STARTUP_OPTIONS, ...(despiteFence ? ["-c default_transaction_read_only=off"] : [])].join(" ");
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
@@ -204,7 +209,7 @@ export class Pools {
         idleTimeoutMillis: this.#limits.idleTimeoutMs,
         application_name: `tenantry ${kind}`,
         keepAlive: true,
-        ...(despiteFence ? { options: "-c default_transaction_read_only=off" } : {}),
+        ...(isPooler ? {} : { options }),
       });
       this.#pools.add(pool);
       pool.on("error", this.#onError);
@@ -212,7 +217,8 @@ export class Pools {
       pool.on("connect", (client) => client.on("error", () => undefined));
       return pool;
     };
-    return { server: `${address.host}:${address.port}`, createPool, breaker, budget, max, prepared: this.#prepared };
+    const server = `${address.host}:${address.port}`;
+    return { server, createPool, isPooler, breaker, budget, max, prepared: this.#prepared };
   }
 
   /** One per server. Without home nothing works, so everything there waits and tries. */

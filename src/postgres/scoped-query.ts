@@ -1,6 +1,6 @@
 /**
- * A statement with a setting that holds for it alone. Both go to the server in one message, as one implicit transaction of
- * the extended protocol: no round trip more, and the setting is gone before the connection can be used again.
+ * A statement with settings that hold for it alone. All go to the server in one message, as one implicit transaction of
+ * the extended protocol: no round trip more, and the settings are gone before the connection can be used again.
  */
 import pg from "pg";
 import { quoteIdentifier } from "#postgres/identifiers";
@@ -18,14 +18,25 @@ export type Statement = {
 /** What is announced on a channel. */
 export type Notice = { readonly channel: string; readonly payload: string };
 
-// No row, so that the driver's result is the statement's own.
-const SET = "/* tenantry: scope */ select from (select set_config($1, $2, true) as value) as scope where value is null";
-const SET_NAME = "tenantry_scope";
+/**
+ * Sets as many settings. No row, so that the driver's result is the statement's own. With the schema of the function, as the
+ * search path may be what it is to set.
+ */
+function setStatement(count: number): { text: string; name: string } {
+  const numbers = Array.from({ length: count }, (_, at) => at + 1);
+  const set = numbers.map((at) => `pg_catalog.set_config($${2 * at - 1}, $${2 * at}, true) as value_${at}`).join(", ");
+  const isMissing = numbers.map((at) => `value_${at} is null`).join(" or ");
+  return {
+    text: `/* tenantry: scope */ select from (select ${set}) as scope where ${isMissing}`,
+    name: `tenantry_scope_${count}`,
+  };
+}
+const SET = [1, 2].map(setStatement);
 
 type Row = object;
 
-/** Connections on which the statement that sets is prepared. */
-const prepared = new WeakSet<pg.Connection>();
+/** By connection, how many settings the statements set that are prepared there. */
+const prepared = new WeakMap<pg.Connection, Set<number>>();
 
 /** With what the driver has but does not say in its types. */
 const DriverQuery = pg.Query as unknown as new (
@@ -43,13 +54,13 @@ class ScopedQuery extends DriverQuery {
   isSent = false;
 
   constructor(
-    scope: Scope,
+    settings: readonly Scope[],
     { text, values, name }: Statement,
     notice: Notice | undefined,
     done: (error: Error | undefined, rows: Row[]) => void,
   ) {
     super(text, values, (error, result) => {
-      // The setting's result comes first.
+      // The settings' result comes first.
       done(error ?? undefined, (Array.isArray(result) ? result.at(-1) : result)?.rows ?? []);
     });
     // Given to the driver as one object, they would be copied with a descriptor for each.
@@ -61,7 +72,7 @@ class ScopedQuery extends DriverQuery {
       const { stream } = connection;
       stream.cork();
       try {
-        this.#set(connection, scope);
+        this.#set(connection, settings);
         // A failure leaves open whether the server has it (see handleError), and closing what is not there is no error.
         if (name !== undefined && parsedBy(connection)[name] === undefined) connection.close({ type: "S", name }, true);
         const refusal: unknown = submit.call(this, connection);
@@ -74,12 +85,14 @@ class ScopedQuery extends DriverQuery {
     };
   }
 
-  #set(connection: pg.Connection, { setting, value }: Scope): void {
-    const statement = this.name === undefined ? "" : SET_NAME;
-    if (statement === "" || !prepared.has(connection))
-      connection.parse({ name: statement, text: SET, types: [] }, true);
-    if (statement !== "") prepared.add(connection);
-    connection.bind({ statement, values: [setting, value] }, true);
+  #set(connection: pg.Connection, settings: readonly Scope[]): void {
+    const set = SET[settings.length - 1];
+    if (set === undefined) throw new Error("a statement has one or two settings");
+    const statement = this.name === undefined ? "" : set.name;
+    const known = prepared.get(connection) ?? new Set();
+    if (statement === "" || !known.has(settings.length)) connection.parse({ ...set, name: statement, types: [] }, true);
+    if (statement !== "") prepared.set(connection, known.add(settings.length));
+    connection.bind({ statement, values: settings.flatMap(({ setting, value }) => [setting, value]) }, true);
     connection.execute({}, true);
   }
 
@@ -131,21 +144,21 @@ export function whenAnswered(client: pg.PoolClient): Promise<void> | undefined {
 }
 
 /**
- * Runs the statement under the setting on this connection. Rejects with the driver's error.
+ * Runs the statement under one or two settings on this connection. Rejects with the driver's error.
  *
  * `notice` is announced in the same message, as a transaction of its own after the statement's. In one with it, PostgreSQL would
  * have everything that announces something, in all databases of the server, wait for each other's commits to reach the disk
  * (https://www.postgresql.org/docs/current/sql-notify.html). It is announced where the statement fails, too: who hears it looks.
  * It is not waited for; see {@link whenAnswered}.
  */
-export function queryInScope(
+export function queryUnderSettings(
   client: pg.PoolClient,
-  scope: Scope,
+  settings: readonly Scope[],
   statement: Statement,
   notice?: Notice,
 ): Promise<Row[]> {
   const { promise, resolve, reject } = Promise.withResolvers<Row[]>();
-  const query = new ScopedQuery(scope, statement, notice, (error, rows) => {
+  const query = new ScopedQuery(settings, statement, notice, (error, rows) => {
     if (error === undefined) resolve(rows);
     else reject(error);
   });

@@ -72,11 +72,17 @@ export async function hasAivenExtras(database: Database<DatabaseKind>): Promise<
   return rows.length > 0;
 }
 
-/** With `cascade`, as it can need another one (dblink). */
+/**
+ * With `cascade`, as it can need another one (dblink). That one goes into the first schema of the search path, which must
+ * not be PostgreSQL's own: no program may make types there.
+ */
 async function ensureExtension(database: Database<DatabaseKind>): Promise<void> {
   if (await hasAivenExtras(database)) return;
   try {
-    await database.query("extension.create", "create extension if not exists aiven_extras cascade");
+    await database.transaction(async (transaction) => {
+      await transaction.query("extension.schema", "set local search_path = public");
+      await transaction.query("extension.create", "create extension if not exists aiven_extras cascade");
+    });
   } catch (error) {
     // Two at once: the one that comes second fails in one of several ways.
     if (!(await hasAivenExtras(database))) throw error;

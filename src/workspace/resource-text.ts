@@ -49,15 +49,27 @@ export type ResourceInput = {
 
 export type TextStatement<Input> = { readonly text: string; readonly values: (input: Input) => unknown[] };
 
-/** Text that is in the statement as it is, or an expression of type text. */
-type Piece = { readonly literal: string } | { readonly sql: string };
+/**
+ * Text that is in the statement as it is, or an expression of type text. That is null unless `holds` does, a condition that
+ * is left out where it cannot be.
+ */
+type Piece = { readonly literal: string } | { readonly sql: string; readonly holds?: string };
+
+/**
+ * Whether a moment can be written as the API writes them; graphql/date-time.ts has the same years. PostgreSQL stores others,
+ * and infinity: then the text is null, and the ordinary way says which field it is.
+ */
+const isShown = (sql: string) => `(${sql} >= '0001-01-01 00:00:00Z' and ${sql} < '10000-01-01 00:00:00Z')`;
 
 /** In milliseconds and UTC, as the API shows every time. */
-const time = (sql: string): Piece[] => [
-  { literal: '"' },
-  { sql: `to_char(${sql} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')` },
-  { literal: '"' },
-];
+const time = (sql: string): Piece[] => {
+  const text = `to_char(${sql} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+  return [
+    { literal: '"' },
+    { sql: `case when ${isShown(sql)} then ${text} end`, holds: isShown(sql) },
+    { literal: '"' },
+  ];
+};
 const uuid = (sql: string): Piece[] => [{ literal: '"' }, { sql: `${sql}::text` }, { literal: '"' }];
 const string = (sql: string): Piece[] => [{ sql: `to_json(${sql})::text` }];
 /** As kernel/page.ts makes it. A UUID's text has no character that the two alphabets write differently. */
@@ -98,6 +110,12 @@ function join(pieces: readonly Piece[]): string {
   return parts.join(" || ");
 }
 
+/** What must hold for the pieces to have a text; undefined: nothing. */
+function conditionOf(pieces: readonly Piece[]): string | undefined {
+  const conditions = pieces.flatMap((piece) => ("holds" in piece && piece.holds !== undefined ? [piece.holds] : []));
+  return conditions.length === 0 ? undefined : `(${conditions.join(" and ")})`;
+}
+
 const orNull = (pieces: readonly Piece[]): Piece[] => [{ sql: `coalesce(${join(pieces)}, 'null')` }];
 
 /** An author from a row of directory_members, or at home of users; null where there is none. */
@@ -108,7 +126,13 @@ function author(members: readonly Member<AuthorValue>[], from: "region" | "home"
     if (value.column === "id") return uuid(columns.id);
     return value.column === "createdAt" ? time(columns.createdAt) : string(columns[value.column]);
   });
-  return [{ sql: `case when ${columns.id} is null then 'null' else ${join(pieces)} end` }];
+  const holds = conditionOf(pieces);
+  return [
+    {
+      sql: `case when ${columns.id} is null then 'null' else ${join(pieces)} end`,
+      ...(holds !== undefined && { holds: `(${columns.id} is null or ${holds})` }),
+    },
+  ];
 }
 const REGION_AUTHOR = { id: "m.user_id", name: "m.name", email: "m.email", createdAt: "m.user_created_at" };
 const HOME_AUTHOR = { id: "m.id", name: "m.name", email: "m.email", createdAt: "m.created_at" };
@@ -235,7 +259,10 @@ function pageText(
       });
       edges += 1;
       const list = add(`edges${edges}`, `string_agg(${join(edge)}, ',' order by c.id)`);
-      return [{ literal: "[" }, { sql: `coalesce(${list}, '')` }, { literal: "]" }];
+      const holds = conditionOf(edge);
+      // Joining rows leaves out those without a text, which must not go missing.
+      const isWhole = holds === undefined ? "true" : `coalesce(${add(`whole${edges}`, `bool_and(${holds})`)}, true)`;
+      return [{ literal: "[" }, { sql: `case when ${isWhole} then coalesce(${list}, '') end` }, { literal: "]" }];
     }
     return object(value.members, info);
   });

@@ -163,7 +163,7 @@ describe("on two server connections for eight of ours", () => {
     pools.open("tenant", parseServerUrl(regionServer.url(), "url"), "pooled", { pooler: parsePoolUrl(url, "url") });
   beforeAll(async () => {
     await sql(regionServer.url("postgres"), "create database pooled");
-    await sql(regionServer.url("pooled"), "create table notes (id int primary key, body text)");
+    await sql(regionServer.url("pooled"), "create table public.notes (id int primary key, body text)");
   });
   afterAll(() => pools.close());
 
@@ -198,14 +198,14 @@ describe("on two server connections for eight of ours", () => {
     const database = open();
     const write = (id: number) =>
       database.transaction(async (transaction) => {
-        await transaction.query("test.write", "insert into notes values ($1, 'written')", [id]);
+        await transaction.query("test.write", "insert into public.notes values ($1, 'written')", [id]);
         const pid = () => transaction.query<Read>("test.pid", "select pg_backend_pid() as pid");
         expect(await pid()).toEqual(await pid());
         if (id % 2 === 1) throw new Error("undone");
       });
     const written = await Promise.allSettled(Array.from({ length: 40 }, (_, id) => write(id)));
     expect(written.filter(({ status }) => status === "fulfilled")).toHaveLength(20);
-    expect(await database.query("test.count", "select count(*)::int from notes")).toEqual([{ count: 20 }]);
+    expect(await database.query("test.count", "select count(*)::int from public.notes")).toEqual([{ count: 20 }]);
   });
 
   test("a session has a connection to the server of its own", async () => {
@@ -374,6 +374,20 @@ describe("a pooler that will not do", () => {
     const start = (databasePoolUrl: string) => startApp({ databaseUrl, databasePoolUrl, secretKey, role: "api" });
     await expect(start(regionPooler.url)).rejects.toMatchObject({ code: "INVALID_INPUT", field: "DATABASE_POOL_URL" });
     await expect(start("postgres://127.0.0.1:1")).rejects.toThrow("nothing listens there");
+  });
+});
+
+test("a pooler in place of a server is refused, with what to give instead", async () => {
+  const input = {
+    key: "pooled",
+    name: "Pooled",
+    connectionUrl: regionServer.url().replace(/@.*/, `@${new URL(regionPooler.url).host}`),
+  };
+  await regionPooler.letIn({ postgres: new URL(regionServer.url()).password });
+  const register = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
+  expect(await app.refuse(register, { input })).toMatchObject({
+    code: "REGION_UNAVAILABLE",
+    message: expect.stringContaining("give the address of the server itself"),
   });
 });
 

@@ -11,7 +11,7 @@ import { serverUrl, sql } from "../support/app.ts";
 
 const DATABASE = "prepared_statements";
 const SCOPE = { setting: "tenantry.test", value: "mine" };
-const READ = "select id, name, current_setting('tenantry.test', true) as scope from things where id = $1";
+const READ = "select id, name, current_setting('tenantry.test', true) as scope from public.things where id = $1";
 let pools: Pools;
 let database: TenantDatabase;
 const url = () => `${serverUrl("eu")}/${DATABASE}`;
@@ -20,9 +20,9 @@ beforeAll(async () => {
   await sql(`${serverUrl("eu")}/postgres`, `create database ${DATABASE}`);
 });
 beforeEach(async () => {
-  await sql(url(), "drop table if exists things");
-  await sql(url(), "create table things (id int primary key, name text)");
-  await sql(url(), "insert into things values (1, 'one')");
+  await sql(url(), "drop table if exists public.things");
+  await sql(url(), "create table public.things (id int primary key, name text)");
+  await sql(url(), "insert into public.things values (1, 'one')");
   pools = new Pools(() => undefined, { maxPerDatabase: 1 });
   database = pools.open("tenant", parseServerUrl(serverUrl("eu"), "url"), DATABASE);
   return () => pools.close();
@@ -65,13 +65,13 @@ describe.each([
 
   test("a column whose type a migration changed is read, then and afterwards", async () => {
     for (let index = 0; index < 5; index += 1) await read();
-    await sql(url(), "alter table things alter column id type bigint");
+    await sql(url(), "alter table public.things alter column id type bigint");
     for (let index = 0; index < 5; index += 1) expect(await read()).toEqual([{ id: "1", name: "one", scope }]);
     expect((await prepared()).some((statement) => statement.includes("things.read"))).toBe(true);
   });
 
   test("a statement that the server refused to parse works once it can", async () => {
-    await sql(url(), "alter table things rename to others");
+    await sql(url(), "alter table public.things rename to others");
     for (let index = 0; index < 5; index += 1) await expect(read()).rejects.toMatchObject({ code: "42P01" });
     await sql(url(), "alter table others rename to things");
     for (let index = 0; index < 5; index += 1) expect(await read()).toHaveLength(1);
@@ -105,7 +105,7 @@ describe("a notice", () => {
   });
   const announce = (text: string, values: readonly unknown[], payload: string) =>
     database.scoped(SCOPE).query("things.announce", text, values, { channel: CHANNEL, payload });
-  const ADD = "insert into things values ($1, 'added')";
+  const ADD = "insert into public.things values ($1, 'added')";
 
   test("is heard after what was written, with others' statements on the connection at once", async () => {
     for (let id = 10; id < 20; id += 1) {
@@ -123,7 +123,7 @@ describe("a notice", () => {
       await announce(ADD, [100 + index], "done");
     }
     await expect.poll(() => heard).toEqual(Array.from({ length: 5 }, () => ["refused", "done"]).flat());
-    expect(await sql(url(), "select id from things where id >= 100")).toHaveLength(5);
+    expect(await sql(url(), "select id from public.things where id >= 100")).toHaveLength(5);
   });
 
   test("that was not announced fails nothing", async () => {
@@ -132,6 +132,6 @@ describe("a notice", () => {
     await announce(ADD, [200], payload);
     await announce(ADD, [201], "after");
     await expect.poll(() => heard).toEqual(["after"]);
-    expect(await sql(url(), "select id from things where id >= 200")).toHaveLength(2);
+    expect(await sql(url(), "select id from public.things where id >= 200")).toHaveLength(2);
   });
 });

@@ -8,6 +8,7 @@ import { TenantryError } from "#kernel/errors";
 import { choosePorts } from "../../src/embedded/ports.ts";
 import { startHttpServer } from "../../src/http/server.ts";
 import { createSignIn } from "../../src/auth/create-sign-in.ts";
+import { Metrics } from "../../src/observability/metrics.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { createOrganization, createResource, createUser, registerRegion } from "../support/journey.ts";
 
@@ -96,7 +97,7 @@ test("what one writes all read, and when one is killed the others go on", async 
 test("without it the port is taken, and the message says so", async () => {
   await start();
   const signIn = await createSignIn(worker.services, { mode: "development" });
-  const alone = startHttpServer(worker.services, signIn, { host: "127.0.0.1", port });
+  const alone = startHttpServer(worker.services, signIn, { host: "127.0.0.1", port, metrics: new Metrics() });
   await expect(alone).rejects.toThrow(TenantryError);
   await expect(alone).rejects.toThrow(`Port ${port}`);
 });

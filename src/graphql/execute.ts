@@ -1,0 +1,37 @@
+/**
+ * Executing with the executor of the reference implementation. The server's own lets go of the promises of a list's earlier
+ * items when a later one throws at once: they then fail with nobody listening, which ends a process. This one takes the
+ * errors of all work that it abandons (its AsyncWorkTracker), also when the signal is aborted.
+ */
+import { execute, type ExecutionArgs, type ExecutionResult, GraphQLError, subscribe } from "graphql";
+
+/** Executes a query or mutation. What is wrong with the operation itself has status 400, as it did not run. */
+export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
+  return withStatus(await execute(args));
+}
+
+/** Begins to follow a subscription. Its events are executed likewise. */
+export async function followOperation(
+  args: ExecutionArgs,
+): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult> {
+  const followed = await subscribe(args);
+  return "next" in followed ? followed : withStatus(followed);
+}
+
+/** Without `data` there was no execution: GraphQL over HTTP has a status for that. */
+function withStatus(result: ExecutionResult): ExecutionResult {
+  const { errors } = result;
+  if (errors === undefined || "data" in result) return result;
+  return { errors: errors.map(asRefused) };
+}
+
+function asRefused(error: GraphQLError): GraphQLError {
+  // An error of a resolver, which was thrown while subscribing.
+  if (error.path !== undefined) return error;
+  const { message, nodes, source, positions, cause } = error;
+  const extensions = {
+    ...error.extensions,
+    http: { status: 400, ...(error.extensions["http"] as object | undefined) },
+  };
+  return new GraphQLError(message, { nodes, source, positions, cause, extensions });
+}
