@@ -64,7 +64,10 @@ function readUrls({ databaseUrl, databaseReplicationUrl }: HomeUrls) {
   const { address, database } = readUrl(databaseUrl, "DATABASE_URL");
   const unreadable = findUnreadableFile(address);
   if (unreadable !== undefined)
-    throw invalidInput("DATABASE_URL", `DATABASE_URL: the file that ${unreadable} names cannot be read here.`);
+    throw invalidInput(
+      "DATABASE_URL",
+      `DATABASE_URL: the file that ${unreadable} names cannot be read here, or is not a regular file of at most 1 MB.`,
+    );
   if (databaseReplicationUrl === undefined)
     return { address, database, homeReachedAt: { address, setting: "DATABASE_URL" } as const };
   const setting = "DATABASE_REPLICATION_URL";
