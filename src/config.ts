@@ -52,6 +52,7 @@ const schema = z.object({
   TENANTRY_SHARE_PORT: z.enum(["true", "false"]).default("false"),
   TENANTRY_MAX_SUBSCRIPTIONS: limit(DEFAULT_LIMITS.maxSubscriptions, 0, 1_000_000),
   TENANTRY_SIGN_IN_FAILURES_PER_MINUTE: limit(DEFAULT_LIMITS.signInFailuresPerMinute, 0, 1_000_000),
+  TENANTRY_MAX_SOCKETS_SIGNING_IN: limit(DEFAULT_LIMITS.maxSocketsSigningIn, 0, 1_000_000),
   TENANTRY_INTROSPECTION: z.enum(["true", "false"]).optional(),
   TENANTRY_CORS_ORIGINS: z.string().max(10_000).default(""),
   TENANTRY_TRUSTED_PROXIES: limit(0, 0, 10),
@@ -243,6 +244,7 @@ function readLimits(values: z.infer<typeof schema>): Limits {
     statementConcurrency: values.TENANTRY_STATEMENT_CONCURRENCY,
     maxSubscriptions: values.TENANTRY_MAX_SUBSCRIPTIONS,
     signInFailuresPerMinute: values.TENANTRY_SIGN_IN_FAILURES_PER_MINUTE,
+    maxSocketsSigningIn: values.TENANTRY_MAX_SOCKETS_SIGNING_IN,
   };
 }
 

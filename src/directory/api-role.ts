@@ -7,16 +7,19 @@ import { createHmac, randomBytes } from "node:crypto";
 import { TenantryError } from "#kernel/errors";
 import type { SecretBox } from "#kernel/secret-box";
 import type { ServerAddress } from "#postgres/connection-url";
-import type { DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
+import type { Database, DatabaseKind, HomeDatabase, Queryable } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import type { Pools } from "#postgres/pools";
 import { scramVerifier } from "#postgres/scram";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { inPrivate } from "#postgres/statement-privacy";
 
 /** What the secret is sealed for. */
 export const API_SECRET = "api-secret";
 
 const SECRET_BYTES = 32;
+/** Waits for another process that makes the role. */
+const ROLE_TIMEOUT_MS = 30_000;
 
 /** The role's name and how its passwords are made. */
 export class ApiRole {
@@ -56,7 +59,7 @@ export async function loadApiRole(home: HomeDatabase, secrets: SecretBox, name: 
 
 /** A server as the operator signs in to it. */
 export type AdministeredServer = {
-  server: Queryable<DatabaseKind>;
+  server: Database<DatabaseKind>;
   address: ServerAddress;
   systemIdentifier: string;
   /** One that the API may try to sign in to. */
@@ -87,16 +90,18 @@ export async function dropApiRole(
 
 async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServer): Promise<void> {
   const name = quoteIdentifier(role.name);
-  // A verifier, not the password: statements are logged.
+  // A verifier, not the password: not every role may keep a statement out of the log.
   const password = quoteLiteral(scramVerifier(api.password ?? ""));
   try {
-    await at.server.query(
-      "api_role.ensure",
-      `do $$ begin
-         create role ${name} login password ${password};
-       exception when duplicate_object or unique_violation then
-         alter role ${name} login password ${password};
-       end $$`,
+    await inPrivate(at.server, ROLE_TIMEOUT_MS, (session) =>
+      session.runSecret(
+        "api_role.ensure",
+        `do $role$ begin
+           create role ${name} login password ${password};
+         exception when duplicate_object or unique_violation then
+           alter role ${name} login password ${password};
+         end $role$`,
+      ),
     );
   } catch (error) {
     if (sqlState(error) !== SQL_STATE.insufficientPrivilege) throw error;

@@ -28,7 +28,10 @@ export async function openHome(pools: Pools, databaseUrl: string, migrateHome: H
   const { address, database } = readUrl(databaseUrl, "DATABASE_URL");
   const unreadable = findUnreadableFile(address);
   if (unreadable !== undefined)
-    throw invalidInput("DATABASE_URL", `DATABASE_URL: the file that ${unreadable} names cannot be read here.`);
+    throw invalidInput(
+      "DATABASE_URL",
+      `DATABASE_URL: the file that ${unreadable} names cannot be read here, or is not a regular file of at most 1 MB.`,
+    );
   const home = pools.open("home", address, database, { maxConnections: MAX_HOME_CONNECTIONS });
   let homeSystemIdentifier: string;
   try {

@@ -1,7 +1,7 @@
 /** Connection poolers in front of home and of regions' servers, by which the API may reach them: docs/POSTGRES.md. */
 import { type AdministeredServer, type ApiRole, ensureApiRole } from "#directory/api-role";
 import { invalidInput } from "#kernel/errors";
-import type { PoolerAddress } from "#postgres/connection-url";
+import { findUnreadableFile, type PoolerAddress } from "#postgres/connection-url";
 import { type PoolerProbe, probePooler } from "#postgres/pooler-probe";
 import type { Pools } from "#postgres/pools";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
@@ -33,6 +33,11 @@ export async function checkPooler(
   const { preparedStatements, ...address } = pooler;
   const { host, port } = address;
   const found = { host, port, preparedStatements, carriesPreparedStatements: null };
+  const unreadable = findUnreadableFile(pooler);
+  if (unreadable !== undefined) {
+    const obstacle = `The file that ${unreadable} of the pooler's URL names cannot be read where Tenantry runs, or is not a regular file of at most 1 MB.`;
+    return { ...found, obstacle };
+  }
   let probe: PoolerProbe;
   try {
     probe = await probePooler(pools, { ...apiRole.on(at.address, at.systemIdentifier), ...address }, at.database);

@@ -116,7 +116,10 @@ async function requireFit(
 ): Promise<ServerProbe> {
   const unreadable = findUnreadableFile(address);
   if (unreadable !== undefined)
-    throw invalidInput("connectionUrl", `The file that ${unreadable} names cannot be read where Tenantry runs.`);
+    throw invalidInput(
+      "connectionUrl",
+      `The file that ${unreadable} names cannot be read where Tenantry runs, or is not a regular file of at most 1 MB.`,
+    );
   const probe = await probeAt(context.pools, address, "connectionUrl");
   const obstacle = findObstacle(probe);
   if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });

@@ -25,7 +25,8 @@ export function endWithSignIn(signIn: SignIn): Plugin<GraphQLContext> {
 
 type End = { over: Promise<void>; forget: () => void };
 
-function whenOver(signIn: SignIn, { expiresAt, keyId }: SignedIn): End {
+/** When what somebody signed in with has expired or was revoked. `forget` when nobody waits for it any more. */
+export function whenOver(signIn: SignIn, { expiresAt, keyId }: SignedIn): End {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   let timer: NodeJS.Timeout | undefined;
   const wait = () => {

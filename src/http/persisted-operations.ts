@@ -4,10 +4,12 @@
  * is registered by clients: a hash that the file lacks is unknown.
  */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { type DocumentNode, parse, validate } from "graphql";
 import { schema } from "#graphql/schema";
 import { invalidInput, TenantryError } from "#kernel/errors";
+import { readRegularFile } from "#kernel/regular-file";
+
+const MAX_FILE_BYTES = 64_000_000;
 
 /** What a client sends of an operation, over HTTP or a web socket. Nothing of it was checked. */
 export type OperationParams = {
@@ -30,9 +32,9 @@ export function readPersistedOperations({ file, only }: { file: string; only: bo
     new TenantryError("INVALID_INPUT", `TENANTRY_PERSISTED_OPERATIONS: ${what}.`, { cause });
   let content: unknown;
   try {
-    content = JSON.parse(readFileSync(file, "utf8"));
+    content = JSON.parse(readRegularFile(file, MAX_FILE_BYTES));
   } catch (error) {
-    throw refuse("the file cannot be read, or is no JSON", error);
+    throw refuse("the file cannot be read, is not a regular file of at most 64 MB, or is not JSON", error);
   }
   if (typeof content !== "object" || content === null || Array.isArray(content))
     throw refuse("the file must be one JSON object, with a SHA-256 for each operation");

@@ -18,6 +18,7 @@ import { isErrorCode } from "#kernel/errors";
 import { toClientError } from "#graphql/errors";
 import { clientOf } from "#http/client";
 import { createContext, type EndpointParts, type GraphQLEndpoint } from "#http/graphql-endpoint";
+import { SOCKET_INIT_TIMEOUT_MS, SocketSignIn } from "#http/socket-sign-in";
 import { whenClosed } from "#http/when-closed";
 import type { Services } from "#operations/services";
 
@@ -27,17 +28,26 @@ export function serveWebSockets(
   parts: EndpointParts & { endpoint: GraphQLEndpoint },
 ): () => Promise<void> {
   const { endpoint, services, visitors, settings, persisted } = parts;
+  const signIn = new SocketSignIn(parts);
   const sockets = new WebSocketServer({
     server,
     path: "/graphql",
     maxPayload: settings.limits.maxBodyBytes,
-    // Browsers do not apply CORS to web sockets: check the origin ourselves.
-    verifyClient: ({ req }: { req: IncomingMessage }) => visitors.isWelcome(req),
+    verifyClient: ({ req }: { req: IncomingMessage }, answer: (welcome: boolean, status?: number) => void) => {
+      // Browsers do not apply CORS to web sockets: check the origin ourselves.
+      if (!visitors.isWelcome(req)) answer(false, 401);
+      else if (signIn.hasRoomFor(req)) answer(true);
+      else answer(false, 429);
+    },
   });
+  sockets.on("connection", (socket, request) => signIn.opened(socket, request));
   const disposable = useServer(
     {
       execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
       subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
+      connectionInitWaitTimeout: SOCKET_INIT_TIMEOUT_MS,
+      onConnect: ({ connectionParams, extra: { socket, request } }) =>
+        signIn.signIn(socket, request, credentialsOf(connectionParams, request)),
       onSubscribe: async (context, _id, payload) => {
         try {
           const { request, socket } = context.extra;

@@ -31,6 +31,8 @@ export type Limits = {
   maxSubscriptions: number;
   /** Failed sign-ins of one address per minute; 0: any number. */
   signInFailuresPerMinute: number;
+  /** Web sockets of one address that have not signed in yet; 0: any number. */
+  maxSocketsSigningIn: number;
 };
 
 export const DEFAULT_LIMITS: Limits = {
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: Limits = {
   statementConcurrency: 6,
   maxSubscriptions: 100,
   signInFailuresPerMinute: 60,
+  maxSocketsSigningIn: 50,
 };
 
 /** Connections of a process to home: of the API's role, for looking up routes and roles, and one to hear announcements. */

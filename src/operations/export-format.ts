@@ -2,11 +2,12 @@
  * What an export is: a folder with one file of JSON lines per table and a manifest, which is written last. A folder without
  * a manifest is an export that did not finish.
  */
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { z } from "zod";
 import { invalidInput } from "#kernel/errors";
 import { MAX_PLACEMENT_NUMBER } from "#kernel/ids";
+import { readRegularFile } from "#kernel/regular-file";
 
 /**
  * The tables of an export, in an order in which they can be written back. Left out are columns that say no more than the
@@ -22,6 +23,7 @@ export type ExportedTable = (typeof EXPORTED_TABLES)[number];
 export type TableName = ExportedTable["table"];
 
 const MANIFEST_FILE = "manifest.json";
+const MAX_MANIFEST_BYTES = 1_000_000;
 /** Says whose export is being written here. Goes when the manifest has come. */
 const MARKER_FILE = "unfinished.json";
 const FORMAT = "tenantry-export";
@@ -97,7 +99,7 @@ export async function prepareFolder(folder: string, placementId: string): Promis
 const markerSchema = z.object({ format: z.literal(FORMAT), placement: z.object({ id: z.string() }) });
 
 async function markedPlacement(folder: string): Promise<string | undefined> {
-  const marker = markerSchema.safeParse(parseJson(await readIfThere(join(folder, MARKER_FILE))));
+  const marker = markerSchema.safeParse(parseJson(readIfThere(join(folder, MARKER_FILE))));
   return marker.data?.placement.id;
 }
 
@@ -114,7 +116,7 @@ export async function writeManifest(
 
 /** The folder's manifest; undefined when there is none. INVALID_INPUT when it is not one that this version knows. */
 export async function findManifest(folder: string): Promise<Manifest | undefined> {
-  const text = await readIfThere(join(folder, MANIFEST_FILE));
+  const text = readIfThere(join(folder, MANIFEST_FILE));
   if (text === undefined) return undefined;
   const parsed = manifestSchema.safeParse(parseJson(text));
   if (!parsed.success)
@@ -130,12 +132,14 @@ export async function readManifest(folder: string): Promise<Manifest> {
   return manifest;
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+function readIfThere(path: string): string | undefined {
   try {
-    return await readFile(path, "utf8");
+    return readRegularFile(path, MAX_MANIFEST_BYTES);
   } catch (error) {
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
       return undefined;
+    if (error instanceof Error && !("code" in error))
+      throw invalidInput("folder", `${basename(path)} cannot be read: ${error.message}.`);
     throw error;
   }
 }

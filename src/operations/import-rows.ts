@@ -5,7 +5,7 @@ import { invalidInput, TenantryError } from "#kernel/errors";
 import { redactedMessage } from "#kernel/redaction";
 import type { TenantDatabase } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
-import { sqlState } from "#postgres/sql-state";
+import { sqlState, violatedConstraint } from "#postgres/sql-state";
 import type { ExportedFile } from "#operations/export-format";
 import { type LinesPiece, readPieces } from "#operations/json-lines";
 import type { TransferOptions } from "#operations/transfer-failure";
@@ -66,6 +66,8 @@ async function writePiece(target: ImportTarget, exported: ExportedFile, piece: L
   } catch (error) {
     // Data exceptions and integrity violations are the rows' doing.
     if (!/^2[23]/.test(sqlState(error) ?? "")) throw error;
+    if (violatedConstraint(error) === `${exported.table}_created_at_check`)
+      throw invalidInput("folder", `${exported.file} has a row whose created_at is not in the years 2000 to 2099.`);
     throw invalidInput("folder", `${exported.file} has rows that cannot be written: ${redactedMessage(error)}.`);
   }
 }

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { invalidInput } from "#kernel/errors";
+import { openRegularFile } from "#kernel/regular-file";
 
 /** What a file holds. */
 export type FileContent = { rows: number; bytes: number; sha256: string };
@@ -99,6 +100,8 @@ export async function* readPieces(
       if (bytesRead === 0) break;
       hash.update(buffer.subarray(filled, filled + bytesRead));
       found.bytes += bytesRead;
+      // A file that was made longer is not read to its end.
+      if (found.bytes > expected.bytes) break;
       const end = buffer.subarray(0, filled + bytesRead).lastIndexOf(LINE_FEED);
       filled += bytesRead;
       if (end < 1) {
@@ -143,7 +146,7 @@ function grown(buffer: Buffer, name: string): Buffer<ArrayBuffer> {
 
 async function openToRead(path: string, name: string): Promise<FileHandle> {
   try {
-    return await open(path, "r");
+    return await openRegularFile(path);
   } catch (cause) {
     throw invalidInput("folder", `${name} cannot be read: ${cause instanceof Error ? cause.message : "unknown"}`);
   }

@@ -1,5 +1,13 @@
 import { expect, it } from "vitest";
-import { formatPoolUrl, parsePoolUrl } from "#postgres/connection-url";
+import {
+  findUnreadableFile,
+  formatPoolUrl,
+  formatServerUrl,
+  parseDatabaseUrl,
+  parsePoolUrl,
+  parseServerUrl,
+  tlsOptions,
+} from "#postgres/connection-url";
 
 it.each([
   "postgres://pooler.example.com:6432",
@@ -33,4 +41,69 @@ it.each([
   expect(read).toThrow(expect.objectContaining({ code: "INVALID_INPUT", field: "poolUrl" }));
   expect(read).toThrow(words);
   expect(read).not.toThrow("hunter2");
+});
+
+const ADDRESS = "postgres://user:secret@host:5432";
+
+it.each([
+  ["postgres://user:secret@db-1.eu_west.example.com.:5432", "db-1.eu_west.example.com."],
+  ["postgres://user:secret@_db.example.com", "_db.example.com"],
+  ["postgres://user:secret@10.0.0.1", "10.0.0.1"],
+  ["postgres://user:secret@[2001:db8::1]:6000", "2001:db8::1"],
+  ["postgres://user:secret@%3A%3A1", "::1"],
+  ["postgres://us%20er:p%40ss%20w%F0%9F%94%91rd@host", "host"],
+])("%s is read", (url, host) => {
+  const address = parseServerUrl(url, "url");
+  expect(address.host).toBe(host);
+  expect(parseServerUrl(formatServerUrl(address), "url")).toEqual(address);
+});
+
+it.each([
+  ["postgres://user:secret@%2Ftmp:5432", "Unix socket"],
+  ["postgres://user:secret@%2fvar%2frun%2fpostgresql", "Unix socket"],
+  ["postgres://user:secret@%40abstract", "Unix socket"],
+  ["postgres://user:secret@one%2Ctwo", "one host"],
+  ["postgres://user:secret@one,two", "one host"],
+  ["postgres://user:secret@127.0.0.1%0a", "must be an IP address"],
+  ["postgres://user:secret@host%00", "must be an IP address"],
+  ["postgres://user:secret@ho%20st", "must be an IP address"],
+  ["postgres://user:secret@b%C3%BCcher.example", "must be an IP address"],
+  ["postgres://user:secret@host%27", "must be an IP address"],
+  ["postgres://user:secret@-host", "must be an IP address"],
+  ["postgres://user:secret@..", "must be an IP address"],
+  [`postgres://user:secret@${"a".repeat(254)}`, "must be an IP address"],
+  ["postgres://user:secret@ho\nst", "must look like"],
+  ["postgres://user:secret@host\t", "must look like"],
+  ["postgres://user:secret@host:0", "must not be 0"],
+  ["postgres://us%0Aer:secret@host", "user name must not have control"],
+  ["postgres://us%E2%80%AEer:secret@host", "user name must not have control"],
+  ["postgres://user:secret%00@host", "password must not have control"],
+  ["postgres://user:secret%0A@host", "password must not have control"],
+  [`${ADDRESS}?sslrootcert=%2Fca%0A.crt`, "sslrootcert must not have control"],
+  [`${ADDRESS}?connect_timeout=5%00`, "connect_timeout must not have control"],
+  [`${ADDRESS}?hostaddr=10.0.0.1`, "is not supported"],
+  [`${ADDRESS}?passfile=%2Fetc%2Fshadow`, "is not supported"],
+  [`${ADDRESS}?host=%2Ftmp`, "is not supported"],
+  [`${ADDRESS}?a%0Ab=1`, "has a parameter that is not supported"],
+])("%s is refused for a server, home and a pooler, and nothing of it is repeated", (url, words) => {
+  const home = url.includes("?") ? url.replace("?", "/app?") : `${url}/app`;
+  const reads: (() => unknown)[] = [() => parseServerUrl(url, "url"), () => parseDatabaseUrl(home, "url")];
+  if (!/user name|password/.test(words)) reads.push(() => parsePoolUrl(url.replace("user:secret@", ""), "url"));
+  for (const read of reads) {
+    expect(read).toThrow(expect.objectContaining({ code: "INVALID_INPUT", field: "url" }));
+    expect(read).toThrow(words);
+    expect(read).not.toThrow(/secret|tmp|127\.0\.0\.1|[\p{Cc}\u202e]/u);
+  }
+});
+
+it("a database name with a line break is refused", () => {
+  expect(() => parseDatabaseUrl(`${ADDRESS}/app%0A`, "DATABASE_URL")).toThrow("database name must not have control");
+});
+
+it("a device, a pipe or an endless file that a URL names is a file that cannot be read, and is not waited for", () => {
+  for (const name of ["sslrootcert", "sslcert", "sslkey", "sslcrl"]) {
+    const address = parseServerUrl(`${ADDRESS}?sslmode=verify-full&${name}=%2Fdev%2Fzero`, "url");
+    expect(findUnreadableFile(address)).toBe(name);
+    expect(() => tlsOptions(address)).toThrow("not a regular file");
+  }
 });

@@ -2,8 +2,9 @@
  * Connection URLs, read once and carried as {@link ServerAddress}: what the driver, libpq (inside a
  * subscription) and messages each need is made from it, so that the password stays out of every other place.
  */
-import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { invalidInput } from "#kernel/errors";
+import { readRegularFile } from "#kernel/regular-file";
 
 /** Where a PostgreSQL server is and how to sign in. Holds a password: never log it. */
 export type ServerAddress = {
@@ -43,6 +44,14 @@ const PARAMETERS = new Set([
 const FILE_PARAMETERS = ["sslrootcert", "sslcert", "sslkey", "sslcrl"] as const;
 const SSL_MODES = new Set(["disable", "require", "verify-ca", "verify-full"]);
 const MAX_URL_LENGTH = 2_000;
+/** What a certificate, a key or a list of revoked certificates may have. */
+const MAX_FILE_BYTES = 1_000_000;
+/** A host name. Libpq takes more for a host: a folder with a socket in it (`/…`, `@…`), and a list with commas. */
+const HOST_NAME = /^[a-z0-9_]([a-z0-9._-]*[a-z0-9._])?$/i;
+const MAX_HOST_LENGTH = 253;
+// Names are repeated in messages and logs: nothing in them may break a line, hide, or turn the direction of writing.
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
+const CONTROL = /\p{Cc}/u;
 
 /**
  * Reads a region's connection URL. Throws INVALID_INPUT on `field`, in one sentence that never repeats the URL.
@@ -66,8 +75,7 @@ export function parseDatabaseUrl(url: string, field: string): { address: ServerA
 /** Reads the address of a connection pooler. Throws INVALID_INPUT on `field`, in one sentence that never repeats the URL. */
 export function parsePoolUrl(text: string, field: string): PoolerAddress {
   const sentence = "The pooler's URL must look like postgres://host:6432.";
-  if (text.length > MAX_URL_LENGTH || !/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
-    throw invalidInput(field, sentence);
+  if (text.length > MAX_URL_LENGTH || !isUrl(text)) throw invalidInput(field, sentence);
   const url = new URL(text);
   // The API signs in there as it does at the server. Another role would not be held to row-level security as that one is.
   if (url.username !== "" || url.password !== "")
@@ -101,22 +109,50 @@ export function formatPoolUrl({ preparedStatements, ...address }: PoolerAddress)
 function parseUrl(text: string, field: string): { address: ServerAddress; database: string; hasPath: boolean } {
   if (text.length > MAX_URL_LENGTH)
     throw invalidInput(field, `The connection URL is longer than ${MAX_URL_LENGTH} characters.`);
-  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
-    throw invalidInput(field, "The connection URL must look like postgres://user:password@host:5432.");
+  if (!isUrl(text)) throw invalidInput(field, "The connection URL must look like postgres://user:password@host:5432.");
   const url = new URL(text);
   if (url.hash !== "" || text.includes("#"))
     throw invalidInput(field, "The connection URL must not have a fragment (#…); write # in a password as %23.");
-  if (url.hostname === "" || url.hostname.includes(","))
-    throw invalidInput(field, "The connection URL must name one host.");
+  if (url.hostname === "") throw invalidInput(field, "The connection URL must name one host.");
   if (url.username === "") throw invalidInput(field, "The connection URL must name a user.");
   const address: ServerAddress = {
-    host: decode(url.hostname.replace(/^\[|\]$/g, ""), field),
-    port: url.port === "" ? 5432 : Number(url.port),
-    user: decode(url.username, field),
-    password: url.password === "" ? undefined : decode(url.password, field),
+    host: readHost(url, field),
+    port: readPort(url, field),
+    user: readText(url.username, "user name", UNPRINTABLE, field),
+    password: url.password === "" ? undefined : readText(url.password, "password", CONTROL, field),
     parameters: readParameters(url, field),
   };
-  return { address, database: decode(url.pathname.slice(1), field), hasPath: url.pathname !== "" };
+  const database = readText(url.pathname.slice(1), "database name", UNPRINTABLE, field);
+  return { address, database, hasPath: url.pathname !== "" };
+}
+
+/** Whether it is one for PostgreSQL. `URL` drops line breaks and tabs, so they are looked for first. */
+function isUrl(text: string): boolean {
+  return /^postgres(ql)?:\/\//.test(text) && !CONTROL.test(text) && URL.canParse(text);
+}
+
+function readHost(url: URL, field: string): string {
+  const host = decode(url.hostname.replace(/^\[|\]$/g, ""), field);
+  if (/^[/@]/.test(host)) throw invalidInput(field, "The connection URL's host must not be a Unix socket.");
+  if (host.includes(",")) throw invalidInput(field, "The connection URL must name one host.");
+  if (host.length > MAX_HOST_LENGTH || !(HOST_NAME.test(host) || isIP(host) !== 0))
+    throw invalidInput(
+      field,
+      "The connection URL's host must be an IP address, or a host name of letters, digits, hyphens, dots and underscores.",
+    );
+  return host;
+}
+
+function readPort(url: URL, field: string): number {
+  if (url.port === "0") throw invalidInput(field, "The connection URL's port must not be 0.");
+  return url.port === "" ? 5432 : Number(url.port);
+}
+
+function readText(part: string, what: string, refused: RegExp, field: string): string {
+  const text = decode(part, field);
+  if (refused.test(text))
+    throw invalidInput(field, `The connection URL's ${what} must not have control characters, such as line breaks.`);
+  return text;
 }
 
 function readParameters(url: URL, field: string): Map<string, string> {
@@ -125,9 +161,13 @@ function readParameters(url: URL, field: string): Map<string, string> {
     if (!PARAMETERS.has(name))
       throw invalidInput(
         field,
-        `The connection URL's parameter ${JSON.stringify(name.slice(0, 40))} is not supported.`,
+        /^\w{1,40}$/.test(name)
+          ? `The connection URL's parameter ${JSON.stringify(name)} is not supported.`
+          : "The connection URL has a parameter that is not supported.",
       );
     if (parameters.has(name)) throw invalidInput(field, `The connection URL gives ${name} twice.`);
+    if (UNPRINTABLE.test(value))
+      throw invalidInput(field, `The connection URL's ${name} must not have control characters, such as line breaks.`);
     parameters.set(name, value);
   }
   const sslMode = parameters.get("sslmode");
@@ -186,14 +226,14 @@ export function isSameAddress(one: ServerAddress, other: ServerAddress): boolean
   );
 }
 
-/** The parameter whose file cannot be read on this machine; undefined when there is none. */
-export function findUnreadableFile({ parameters }: ServerAddress): string | undefined {
+/** The parameter whose file is no regular file of at most 1 MB that this machine can read; undefined when there is none. */
+export function findUnreadableFile({ parameters }: Pick<ServerAddress, "parameters">): string | undefined {
   if ((parameters.get("sslmode") ?? "disable") === "disable") return undefined;
   return FILE_PARAMETERS.find((name) => {
     const file = parameters.get(name);
     if (file === undefined || file === "system") return false;
     try {
-      readFileSync(file);
+      readTlsFile(file);
       return false;
     } catch {
       return true;
@@ -229,12 +269,16 @@ export function tlsOptions(address: ServerAddress): false | Record<string, unkno
   return options;
 }
 
+function readTlsFile(file: string): string {
+  return readRegularFile(file, MAX_FILE_BYTES);
+}
+
 /** Gives what the file holds now, or held last: the driver asks while it connects, where a failure would end the process. */
 function reader(file: string): () => string {
-  let held = readFileSync(file, "utf8");
+  let held = readTlsFile(file);
   return () => {
     try {
-      held = readFileSync(file, "utf8");
+      held = readTlsFile(file);
     } catch {
       // Being replaced, or gone.
     }

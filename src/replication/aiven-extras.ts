@@ -6,6 +6,7 @@
  */
 import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { inPrivate } from "#postgres/statement-privacy";
 import { CONNECT_TIMEOUT_MS } from "#replication/plain-statements";
 import { requireTables, type SubscriptionSpec, type SubscriptionWay } from "#replication/subscription-way";
 
@@ -15,10 +16,10 @@ export const aivenExtras: SubscriptionWay = {
   create: async (database, spec) => {
     await ensureExtension(database);
     try {
-      await database.transaction(async (transaction) => {
-        await create(transaction, spec);
-        await disable(transaction, spec.name);
-        await requireTables(transaction, spec);
+      await inPrivateTransaction(database, async (session) => {
+        await create(session, spec);
+        await disable(session, spec.name);
+        await requireTables(session, spec);
       });
     } catch (error) {
       if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
@@ -28,7 +29,7 @@ export const aivenExtras: SubscriptionWay = {
   // Not for the attempt alone is the extension made.
   attempt: async (database, spec) => {
     if (!(await hasAivenExtras(database))) return false;
-    await database.session(async (session) => {
+    await inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
       // Where it fails, the connection is closed, which takes everything back too.
       await session.query("subscription.begin", "begin");
       await create(session, spec);
@@ -49,17 +50,17 @@ export const aivenExtras: SubscriptionWay = {
    * the old one was, so what had not been confirmed yet is applied once more, which changes nothing in the end.
    */
   setConnection: async (database, spec) => {
-    await database.transaction(async (transaction) => {
-      const [before] = await transaction.query<{ enabled: boolean }>(
+    await inPrivateTransaction(database, async (session) => {
+      const [before] = await session.query<{ enabled: boolean }>(
         "subscription.state",
         `select subenabled as enabled from pg_subscription
          where subname = $1 and subdbid = (select oid from pg_database where datname = current_database())`,
         [spec.name],
       );
-      if (before !== undefined) await drop(transaction, spec.name);
-      await create(transaction, spec);
-      await requireTables(transaction, spec);
-      if (before?.enabled !== true) await disable(transaction, spec.name);
+      if (before !== undefined) await drop(session, spec.name);
+      await create(session, spec);
+      await requireTables(session, spec);
+      if (before?.enabled !== true) await disable(session, spec.name);
     });
   },
 
@@ -91,12 +92,24 @@ async function ensureExtension(database: Database<DatabaseKind>): Promise<void> 
 
 // Without `slot_create`: inside of a transaction that writes that would wait for itself, and leave the slot behind.
 async function create(transaction: Queryable<DatabaseKind>, { name, connection }: SubscriptionSpec): Promise<void> {
-  await transaction.query("subscription.timeout", `set local statement_timeout = ${CONNECT_TIMEOUT_MS}`);
   await transaction.query(
     "subscription.create",
     "select aiven_extras.pg_create_subscription($1, $2, $1, $1, false, false)",
     [name, connection],
   );
+}
+
+/** The connection string is a parameter, which a server that logs statements logs too. */
+function inPrivateTransaction(
+  database: Database<DatabaseKind>,
+  work: (session: Queryable<DatabaseKind>) => Promise<void>,
+): Promise<void> {
+  return inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
+    // Where something fails, the connection is closed, which rolls back.
+    await session.query("subscription.begin", "begin");
+    await work(session);
+    await session.query("subscription.commit", "commit");
+  });
 }
 
 async function disable(database: Queryable<DatabaseKind>, name: string): Promise<void> {

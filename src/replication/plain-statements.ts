@@ -1,7 +1,8 @@
 /** Subscriptions by PostgreSQL's own statements: for superusers, a provider's role, and `pg_create_subscription`. */
-import type { Database, DatabaseKind, Session } from "#postgres/database";
+import type { Database, DatabaseKind } from "#postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { inPrivate, type PrivateSession } from "#postgres/statement-privacy";
 import { requireTables, type SubscriptionSpec, type SubscriptionWay } from "#replication/subscription-way";
 
 /** CREATE SUBSCRIPTION connects to the gateway from the subscriber's server; beyond this it gives up. */
@@ -36,15 +37,13 @@ export const plainStatements: SubscriptionWay = {
   },
 
   setConnection: (database, { name, connection }) =>
-    database.session(async (session) => {
+    inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
       const quoted = quoteIdentifier(name);
-      await keepOutOfServerLog(session);
-      await session.query(
+      await session.runSecret(
         "subscription.connection",
         `alter subscription ${quoted} connection ${quoteLiteral(connection)}`,
       );
       await session.query("subscription.options", `alter subscription ${quoted} set (${SYNCHRONOUS_COMMIT})`);
-      await logStatementsAgain(session);
     }),
 
   // Taking the slot off first keeps DROP from connecting to the publisher.
@@ -62,28 +61,25 @@ export const plainStatements: SubscriptionWay = {
  * takes everything back.
  */
 function make(database: Database<DatabaseKind>, spec: SubscriptionSpec, end: "commit" | "rollback"): Promise<void> {
-  return database.session(async (session) => {
-    await keepOutOfServerLog(session);
+  return inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
     await session.query("subscription.begin", "begin");
-    await session.query("subscription.timeout", `set local statement_timeout = ${CONNECT_TIMEOUT_MS}`);
     const runsAsOwner = spec.owner !== undefined && (await knowsRunAsOwner(session));
     await create(session, spec, runsAsOwner);
     await requireTables(session, spec);
     if (spec.owner !== undefined) await handOver(session, spec.name, spec.owner, runsAsOwner);
     await session.query("subscription.end", end);
-    await logStatementsAgain(session);
   });
 }
 
 // The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server. Nothing is streamed before its
 // transaction is whole: what is carried is small, and what is sent can still be refused as a whole.
 async function create(
-  session: Session<DatabaseKind>,
+  session: PrivateSession<DatabaseKind>,
   { name, connection }: SubscriptionSpec,
   runsAsOwner: boolean,
 ): Promise<void> {
   const quoted = quoteIdentifier(name);
-  await session.query(
+  await session.runSecret(
     "subscription.create",
     `create subscription ${quoted} connection ${quoteLiteral(connection)} publication ${quoted}
      with (create_slot = false, slot_name = ${quoteLiteral(name)}, copy_data = false, enabled = false,
@@ -92,7 +88,7 @@ async function create(
 }
 
 /** From 16 on. Before, a subscription always runs as its owner. */
-async function knowsRunAsOwner(session: Session<DatabaseKind>): Promise<boolean> {
+async function knowsRunAsOwner(session: PrivateSession<DatabaseKind>): Promise<boolean> {
   const [row] = await session.query<{ knows: boolean }>(
     "subscription.version",
     "select current_setting('server_version_num')::int >= 160000 as knows",
@@ -108,7 +104,12 @@ const HAND_OVER_LOCK = 5_402_311;
  * asks that when one is given: there the role is one until the end of the statement after it, in this transaction, which
  * nobody else sees.
  */
-async function handOver(session: Session<DatabaseKind>, name: string, owner: string, isPlain: boolean): Promise<void> {
+async function handOver(
+  session: PrivateSession<DatabaseKind>,
+  name: string,
+  owner: string,
+  isPlain: boolean,
+): Promise<void> {
   const role = quoteIdentifier(owner);
   const give = `alter subscription ${quoteIdentifier(name)} owner to ${role}`;
   if (isPlain) {
@@ -119,23 +120,4 @@ async function handOver(session: Session<DatabaseKind>, name: string, owner: str
   await session.query("subscription.owner_raise", `alter role ${role} superuser`);
   await session.query("subscription.owner", give);
   await session.query("subscription.owner_lower", `alter role ${role} nosuperuser`);
-}
-
-/** The server logs a failing statement's text, here with a password in it. Only a superuser may turn that off. */
-async function keepOutOfServerLog(session: Session<DatabaseKind>): Promise<void> {
-  await session.query(
-    "subscription.log",
-    `select set_config('log_min_error_statement', 'panic', false)
-     from pg_roles where rolname = current_user and rolsuper`,
-  );
-}
-
-// Not a plain reset, which a role that may not set it may not do either.
-async function logStatementsAgain(session: Session<DatabaseKind>): Promise<void> {
-  await session.query(
-    "subscription.log",
-    `select set_config(s.name, s.reset_val, false)
-     from pg_settings s, pg_roles r
-     where s.name = 'log_min_error_statement' and r.rolname = current_user and r.rolsuper`,
-  );
 }

@@ -336,6 +336,45 @@ test("rows of a newer schema, and rows that break the rules, are refused", async
   });
 });
 
+test.each(["1999-12-31T23:59:59.999Z", "2100-01-01T00:00:00+00:00", "294276-12-31T00:00:00Z", "-infinity", "infinity"])(
+  "a row of the moment %s is refused by an import",
+  async (moment) => {
+    await exported();
+    await clear();
+    // First the comments, whose resources are imported before them.
+    for (const file of ["comments.ndjson", "resources.ndjson"]) {
+      forge(file, (text) => text.replace(/"created_at":"[^"]*"/, `"created_at":"${moment}"`));
+      await expect(imported()).rejects.toMatchObject({
+        code: "INVALID_INPUT",
+        message: `${file} has a row whose created_at is not in the years 2000 to 2099.`,
+      });
+    }
+  },
+);
+
+test.each([
+  ["resources", ["created_at"]],
+  ["comments", ["created_at"]],
+  ["directory_organizations", ["created_at"]],
+  ["directory_members", ["joined_at", "user_created_at"]],
+  ["users", ["created_at"]],
+  ["organizations", ["created_at"]],
+  ["memberships", ["joined_at"]],
+])("moments of %s have the same bounds at home and in a tenant database", async (table, moments) => {
+  const isAtHomeOnly = ["users", "organizations", "memberships"].includes(table);
+  for (const url of isAtHomeOnly ? [app.databaseUrl] : [app.databaseUrl, tenant()])
+    for (const column of moments) {
+      const [constraint] = await sql<{ text: string }>(
+        url,
+        "select pg_get_constraintdef(oid) as text from pg_constraint where conrelid = $1::regclass and conname = $2",
+        [`tenantry.${table}`, `${table}_${column}_check`],
+      );
+      const [, from, to] =
+        /CHECK \(\(\((.*) >= .*946684800.* AND \((.*) < .*4102444800.*/.exec(constraint?.text ?? "") ?? [];
+      expect([url, from, to]).toEqual([url, column, column]);
+    }
+});
+
 test("an export that did not finish is no export, and is started over by the same placement only", async () => {
   const stopped = new Error("stopped");
   const controller = new AbortController();

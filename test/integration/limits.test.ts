@@ -328,7 +328,7 @@ describe("operations that are known", () => {
 
   test.each([
     ["is not there", () => "/nowhere/operations.json", "cannot be read"],
-    ["is no JSON", () => file("{"), "cannot be read"],
+    ["is no JSON", () => file("{"), "is not JSON"],
     ["is a list", () => file("[]"), "must be one JSON object"],
     ["has another hash", () => file(JSON.stringify({ [hash("a")]: KNOWN })), "is not the SHA-256"],
     ["has no text", () => file(JSON.stringify({ [hash(KNOWN)]: 1 })), "must have an operation's text"],

@@ -30,12 +30,21 @@ export async function firstErrorOver(
   return first((JSON.parse(json) as { errors?: Errors }).errors);
 }
 
+/** With which a socket is closed that did not sign in. */
+const SIGN_IN_CODES: Record<number, string> = {
+  4401: "UNAUTHENTICATED",
+  4403: "UNAUTHENTICATED",
+  4429: "LIMIT_EXCEEDED",
+};
+
 async function overSocket(url: string, { query, variables = {}, headers }: Ask): Promise<FirstError> {
   const client = socketClient(url, headers);
   try {
     const { value } = await client.iterate({ query, variables }).next();
     return first((value as { errors?: Errors } | undefined)?.errors);
   } catch (error) {
+    const code = SIGN_IN_CODES[(error as CloseEvent).code];
+    if (code !== undefined) return { code, message: (error as CloseEvent).reason };
     if (!Array.isArray(error)) throw error;
     return first(error as Errors);
   } finally {

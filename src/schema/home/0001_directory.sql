@@ -1,4 +1,8 @@
 -- The home database: directory, catalog, the default organization's resources and comments.
+--
+-- Moments that are shown to people or sent to a region lie in the years 2000 to 2099 (UTC): programs cannot write all others
+-- as a date. The bounds are seconds since 1970, as the text of a moment would depend on the session's time zone. Tenant
+-- databases have the same bounds.
 
 -- One row. The id is the prefix of every name Tenantry gives on a server (databases, slots, publications,
 -- subscriptions), so that two installations can share one.
@@ -14,6 +18,7 @@ create table tenantry.users (
   name text not null check (char_length(name) between 1 and 200),
   email text not null check (char_length(email) between 3 and 320),
   created_at timestamptz not null default now()
+    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800))
 );
 create unique index users_email_key on tenantry.users (lower(email));
 
@@ -22,13 +27,15 @@ create table tenantry.organizations (
   name text not null check (char_length(name) between 1 and 200),
   created_by uuid references tenantry.users on delete set null,
   created_at timestamptz not null default now()
+    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800))
 );
 
 create table tenantry.memberships (
   organization_id uuid not null references tenantry.organizations on delete cascade,
   user_id uuid not null references tenantry.users on delete cascade,
   role text not null check (role in ('OWNER', 'ADMIN', 'MEMBER', 'VIEWER')),
-  joined_at timestamptz not null default now(),
+  joined_at timestamptz not null default now()
+    check (joined_at >= to_timestamp(946684800) and joined_at < to_timestamp(4102444800)),
   primary key (organization_id, user_id)
 );
 create index memberships_user_id on tenantry.memberships (user_id);
@@ -93,9 +100,10 @@ create table tenantry.resources (
   database_id int not null default 0,
   id uuid not null,
   organization_id uuid,
-  name text not null,
+  name text not null check (char_length(name) between 1 and 200),
   created_by uuid,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default now()
+    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
   primary key (database_id, id),
   check ((database_id = 0) = (organization_id is null))
 );
@@ -110,7 +118,8 @@ create table tenantry.comments (
   resource_id uuid not null,
   author_id uuid references tenantry.users on delete set null,
   body text not null check (char_length(body) between 1 and 10000),
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default now()
+    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
   foreign key (database_id, resource_id) references tenantry.resources (database_id, id) on delete cascade
 );
 create index comments_resource_id on tenantry.comments (resource_id, id);

@@ -5,19 +5,22 @@
 create table tenantry.directory_organizations (
   database_id int not null references tenantry.tenant_databases on delete cascade,
   organization_id uuid not null,
-  name text not null,
-  created_at timestamptz not null,
+  name text not null check (char_length(name) between 1 and 200),
+  created_at timestamptz not null
+    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
   primary key (database_id, organization_id)
 );
 create table tenantry.directory_members (
   database_id int not null references tenantry.tenant_databases on delete cascade,
   organization_id uuid not null,
   user_id uuid not null,
-  role text not null,
-  joined_at timestamptz not null,
-  name text not null,
-  email text not null,
-  user_created_at timestamptz not null,
+  role text not null check (char_length(role) between 1 and 20),
+  joined_at timestamptz not null
+    check (joined_at >= to_timestamp(946684800) and joined_at < to_timestamp(4102444800)),
+  name text not null check (char_length(name) between 1 and 200),
+  email text not null check (char_length(email) between 3 and 320),
+  user_created_at timestamptz not null
+    check (user_created_at >= to_timestamp(946684800) and user_created_at < to_timestamp(4102444800)),
   primary key (database_id, organization_id, user_id)
 );
 create index directory_members_user_id on tenantry.directory_members (user_id);

@@ -1,5 +1,9 @@
 -- A tenant database: resources and comments of the placements in it, and the directory that home sends.
 
+-- Moments lie in the years 2000 to 2099 (UTC): programs cannot write all others as a date. The bounds are seconds since 1970,
+-- as the text of a moment would depend on the session's time zone. Home's tables have the same bounds: what home sends is
+-- never refused here, which would halt the subscription.
+
 -- One row, written when the database is made from the template: which tenant database this is.
 create table tenantry.identity (
   installation_id text not null,
@@ -13,7 +17,8 @@ create table tenantry.resources (
   organization_id uuid not null,
   name text not null check (char_length(name) between 1 and 200),
   created_by uuid,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default now()
+    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
   primary key (database_id, id)
 );
 create index resources_organization_id on tenantry.resources (organization_id, id);
@@ -37,7 +42,8 @@ create table tenantry.comments (
   resource_id uuid not null,
   author_id uuid not null,
   body text not null check (char_length(body) between 1 and 10000),
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default now()
+    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
   foreign key (database_id, resource_id) references tenantry.resources (database_id, id) on delete cascade
 );
 create index comments_resource_id on tenantry.comments (resource_id, id);
@@ -45,19 +51,22 @@ create index comments_resource_id on tenantry.comments (resource_id, id);
 create table tenantry.directory_organizations (
   database_id int not null,
   organization_id uuid not null,
-  name text not null,
-  created_at timestamptz not null,
+  name text not null check (char_length(name) between 1 and 200),
+  created_at timestamptz not null
+    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
   primary key (database_id, organization_id)
 );
 create table tenantry.directory_members (
   database_id int not null,
   organization_id uuid not null,
   user_id uuid not null,
-  role text not null,
-  joined_at timestamptz not null,
-  name text not null,
-  email text not null,
-  user_created_at timestamptz not null,
+  role text not null check (char_length(role) between 1 and 20),
+  joined_at timestamptz not null
+    check (joined_at >= to_timestamp(946684800) and joined_at < to_timestamp(4102444800)),
+  name text not null check (char_length(name) between 1 and 200),
+  email text not null check (char_length(email) between 3 and 320),
+  user_created_at timestamptz not null
+    check (user_created_at >= to_timestamp(946684800) and user_created_at < to_timestamp(4102444800)),
   primary key (database_id, organization_id, user_id)
 );
 
