@@ -247,6 +247,26 @@ describe("letters are bounded", () => {
     expect(old).toEqual([]);
   });
 
+  test("also at the same moment, in organizations that know nothing of each other", async () => {
+    const senders = await Promise.all(Array.from({ length: 4 }, (_, index) => createUser(app, `Sender${index}`)));
+    const own = await Promise.all(senders.map((sender, index) => createOrganization(app, `Own ${index}`, sender)));
+    const [sender = ""] = senders;
+    const others = await Promise.all(own.map((_, index) => createOrganization(app, `More ${index}`, sender)));
+    const count = async (calls: Promise<unknown>[]) =>
+      (await Promise.allSettled(calls)).filter(({ status }) => status === "fulfilled").length;
+    const { email } = await guest();
+    await sent(LETTERS_A_DAY.address - 1, { email });
+    expect(await count(own.map((id, index) => app.ask(INVITE, input(email, id), senders[index])))).toBe(1);
+    const [spent] = await sql<{ letters: number }>(
+      app.databaseUrl,
+      "select count(*)::int as letters from tenantry.letters where sender = $1",
+      [sender],
+    );
+    await sent(LETTERS_A_DAY.sender - 1 - (spent?.letters ?? 0), { sender });
+    const addresses = await Promise.all(others.map(async () => (await guest()).email));
+    expect(await count(others.map((id, index) => app.ask(INVITE, input(addresses[index] ?? "", id), sender)))).toBe(1);
+  });
+
   test("of one organization", async () => {
     const own = await createOrganization(app, "Large", owner);
     await sent(LETTERS_A_DAY.organization, { organizationId: own });
