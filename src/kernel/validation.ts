@@ -11,14 +11,14 @@ const emailFormat = z.email();
 const ASCII = /^[ -~]*$/;
 
 /**
- * What a name may not have, as ranges of a regular expression: control characters, line breaks, marks that turn the direction
+ * What a name may not have, of a regular expression: control characters, line breaks, marks that turn the direction
  * of text, and characters that nobody sees. A name stands in lists, logs and letters beside what others wrote. The joiners
- * U+200C and U+200D stay: scripts need them. The function tenantry.is_name at home has the same list.
+ * U+200C and U+200D stay: scripts need them. PostgreSQL reads it likewise; the function tenantry.is_name at home has the same list.
  */
-const NOT_IN_NAMES =
-  "\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb";
-const HAS_NOT_IN_NAMES = new RegExp(`[${NOT_IN_NAMES}]`);
-const RUNS_NOT_IN_NAMES = new RegExp(`[${NOT_IN_NAMES}\\s]+`, "g");
+export const NOT_IN_NAMES =
+  "[\\u0001-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]";
+const HAS_NOT_IN_NAMES = new RegExp(NOT_IN_NAMES);
+const RUNS_NOT_IN_NAMES = new RegExp(`(?:${NOT_IN_NAMES}|[\\0\\s])+`, "g");
 /** Of these alone nothing can be seen. */
 const ONLY_JOINERS = /^[\u200c\u200d\s]*$/;
 

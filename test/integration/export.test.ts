@@ -62,7 +62,7 @@ beforeEach(async () => {
   organization = await createOrganization(app, "Exported");
   await addMember(app, organization, author);
   placement = await grant(organization);
-  resource = await createResource(app, { name: 'A "name" \u2028 \\', organizationId: organization }, author);
+  resource = await createResource(app, { name: 'A "name" \u3000 \\', organizationId: organization }, author);
   await comment(app, resource, author, AWKWARD);
   await comment(app, resource, author, LONG);
 });
@@ -334,6 +334,14 @@ test("rows of a newer schema, and rows that break the rules, are refused", async
     code: "INVALID_INPUT",
     message: expect.stringContaining("resources.ndjson has rows that cannot be written"),
   });
+  for (const name of ["Plans\\r\\nand more", "\u202esnalP"]) {
+    forge("resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, `"name":"${name}","created_by"`));
+    await expect(imported()).rejects.toMatchObject({
+      code: "INVALID_INPUT",
+      message: expect.stringContaining("resources.ndjson has names with a line break"),
+    });
+    expect(await content()).toEqual([]);
+  }
 });
 
 test("an export that did not finish is no export, and is started over by the same placement only", async () => {
