@@ -77,7 +77,7 @@ function required(resolver: Resolver | undefined, name: string): Resolver {
 /** The form of what is asked comes before what there is, so that its refusal says nothing of that. */
 function withStorableArguments(resolve: Resolver): Resolver {
   return (source, args, context, info) => {
-    requireStorableArguments(args);
+    requireStorableArguments(args as Record<string, unknown>);
     return resolve(source, args, context, info);
   };
 }

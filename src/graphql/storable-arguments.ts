@@ -5,12 +5,12 @@
 import { requireStorable } from "#kernel/validation";
 
 /** INVALID_INPUT, with the name that the text has in the arguments, when there is any inside. */
-export function requireStorableArguments(args: object): void {
-  for (const name in args) requireStorableValue(name, (args as Record<string, unknown>)[name]);
+export function requireStorableArguments(args: Readonly<Record<string, unknown>>): void {
+  for (const name in args) requireStorableValue(name, args[name]);
 }
 
 function requireStorableValue(name: string, value: unknown): void {
   if (typeof value === "string") requireStorable(name, value);
   else if (Array.isArray(value)) for (const one of value) requireStorableValue(name, one);
-  else if (typeof value === "object" && value !== null) requireStorableArguments(value);
+  else if (typeof value === "object" && value !== null) requireStorableArguments(value as Record<string, unknown>);
 }

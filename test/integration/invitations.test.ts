@@ -148,7 +148,7 @@ test("an invitation that a lost one was to replace stays open", async () => {
   const { token } = await invite(email);
   isTaking = false;
   // More often than an address is written to: nothing has reached it.
-  for (let count = 0; count < LETTERS_A_DAY.senderToAddress; count += 1)
+  for (let attempt = 0; attempt < LETTERS_A_DAY.senderToAddress; attempt += 1)
     expect(await app.refuse(INVITE, { input: { organizationId: organization, email } }, owner)).toMatchObject({
       code: "CAPABILITY_MISSING",
     });
@@ -179,13 +179,13 @@ describe("letters are bounded", () => {
   const input = (email: string, organizationId = organization) => ({ input: { organizationId, email } });
   const lettersTo = (email: string) => letters.filter((letter) => letter.includes(`To: ${email}`)).length;
   /** Letters that somebody has sent before. */
-  const sent = (count: number, values: { sender?: string; organizationId?: string; email?: string; ago?: string }) =>
+  const sent = (howMany: number, values: { sender?: string; organizationId?: string; email?: string; ago?: string }) =>
     sql(
       app.databaseUrl,
       `insert into tenantry.letters (id, sent_at, sender, organization_id, address)
        select gen_random_uuid(), now() - $2::interval, $3, $4, sha256(convert_to($5, 'UTF8')) from generate_series(1, $1)`,
       [
-        count,
+        howMany,
         values.ago ?? "1 hour",
         values.sender ?? randomUUID(),
         values.organizationId ?? randomUUID(),
@@ -252,11 +252,11 @@ describe("letters are bounded", () => {
     const own = await Promise.all(senders.map((sender, index) => createOrganization(app, `Own ${index}`, sender)));
     const [sender = ""] = senders;
     const others = await Promise.all(own.map((_, index) => createOrganization(app, `More ${index}`, sender)));
-    const count = async (calls: Promise<unknown>[]) =>
+    const sentOf = async (calls: Promise<unknown>[]) =>
       (await Promise.allSettled(calls)).filter(({ status }) => status === "fulfilled").length;
     const { email } = await guest();
     await sent(LETTERS_A_DAY.address - 1, { email });
-    expect(await count(own.map((id, index) => app.ask(INVITE, input(email, id), senders[index])))).toBe(1);
+    expect(await sentOf(own.map((id, index) => app.ask(INVITE, input(email, id), senders[index])))).toBe(1);
     const [spent] = await sql<{ letters: number }>(
       app.databaseUrl,
       "select count(*)::int as letters from tenantry.letters where sender = $1",
@@ -264,7 +264,7 @@ describe("letters are bounded", () => {
     );
     await sent(LETTERS_A_DAY.sender - 1 - (spent?.letters ?? 0), { sender });
     const addresses = await Promise.all(others.map(async () => (await guest()).email));
-    expect(await count(others.map((id, index) => app.ask(INVITE, input(addresses[index] ?? "", id), sender)))).toBe(1);
+    expect(await sentOf(others.map((id, index) => app.ask(INVITE, input(addresses[index] ?? "", id), sender)))).toBe(1);
   });
 
   test("of one organization", async () => {

@@ -44,7 +44,7 @@ function textsIn(input: Input): string[][] {
   if (!isInputObjectType(type)) return [];
   return Object.values(type.getFields())
     .flatMap(textsIn)
-    .map((path) => [input.name, ...path]);
+    .map((path) => [input.name].concat(path));
 }
 
 /** A value of the type, good as far as its form goes, with `bad` where the path leads. */
