@@ -59,7 +59,8 @@ export class BearerSignIn implements SignIn {
     const token = readBearerToken(authorization);
     if (token === undefined) throw refuseToken();
     const signedIn = await this.#remember(token, client);
-    if (signedIn.expiresAt !== null && signedIn.expiresAt.getTime() <= Date.now() - this.#toleranceMs(signedIn))
+    // In this order an end that is no moment is over.
+    if (signedIn.expiresAt !== null && !(signedIn.expiresAt.getTime() > Date.now() - this.#toleranceMs(signedIn)))
       throw refuseToken();
     return signedIn;
   }

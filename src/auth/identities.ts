@@ -1,49 +1,97 @@
 /** Which user a token's issuer and subject are. */
-import { type Client, refuseToken } from "#auth/sign-in";
+import type { Client } from "#auth/sign-in";
 import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
 import type { VerifiedToken } from "#auth/oidc";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import { newId } from "#kernel/ids";
-import { validEmail, validName } from "#kernel/validation";
+import { isEmail, nameFrom } from "#kernel/validation";
 import type { HomeDatabase, Queryable } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 
 const MAX_ISSUER_LENGTH = 500;
 const MAX_SUBJECT_LENGTH = 255;
 
+/** What a user is called whose token says no name. Not the address: a name is shown to people who may not see that. */
+const NO_NAME = "New user";
+
 /**
- * The user of a valid token, by issuer and subject. One seen for the first time is linked to the user with the token's
- * verified address, if nobody has signed in as that user yet; else, with `createUsers`, a user is made of the token's
- * name and address. Either is an entry in the audit log. UNAUTHENTICATED when there is nobody.
+ * The user of a valid token, by issuer and subject. One seen for the first time is linked to the user with the token's proved
+ * address, if nobody has signed in as that user yet; else, with `createUsers`, a user is made of the token's name and proved
+ * address. Each is an entry in the audit log. UNAUTHENTICATED when there is nobody.
+ *
+ * An address that is not proved is as good as none: it leads to no user, keeps nobody from using it, and accepts no invitation.
+ * So a user who is made of such a token has an address of nobody's, until a later token proves one.
  */
 export async function findTokenUser(
   { home }: { home: HomeDatabase },
   token: VerifiedToken,
   { createUsers, client }: { createUsers: boolean; client: Client | undefined },
 ): Promise<string> {
+  const address = provedAddressOf(token);
   const known = await findIdentity(home, token);
-  if (known !== undefined) return known;
-  const { email, email_verified: verified, name } = token.claims;
-  if (typeof email !== "string") throw nobody();
-  if (verified === true) {
-    const linked = await linkByAddress(home, token, email, client);
+  if (known !== undefined) {
+    if (known.hasNoAddress && address !== undefined) await takeAddress(home, known.userId, address, client);
+    return known.userId;
+  }
+  if (address !== undefined) {
+    const linked = await linkByAddress(home, token, address, client);
     if (linked !== undefined) return linked;
   }
-  if (!createUsers) throw nobody();
-  return createTokenUser(home, token, { email, name: typeof name === "string" ? name : email }, client);
+  const { email, name } = token.claims;
+  if (!createUsers || typeof email !== "string") throw nobody();
+  return createTokenUser(home, token, { name: nameFrom(name) ?? NO_NAME, email: address }, client);
+}
+
+/**
+ * The token's address, when the provider says that it is the subject's and it has the form that addresses have here: one in
+ * other characters than ASCII could be taken for another person's.
+ */
+function provedAddressOf({ claims: { email, email_verified: isVerified } }: VerifiedToken): string | undefined {
+  return isVerified === true && typeof email === "string" && isEmail(email) ? email : undefined;
+}
+
+/** The address of a user without one. No mail server and nobody's input has such a domain (RFC 2606). */
+function noAddress(userId: string): string {
+  return `no-address-${userId}@invalid`;
 }
 
 async function findIdentity(
   home: Queryable<"home">,
   { issuer, subject }: Pick<VerifiedToken, "issuer" | "subject">,
-): Promise<string | undefined> {
-  const [row] = await home.query<{ userId: string }>(
+): Promise<{ userId: string; hasNoAddress: boolean } | undefined> {
+  const [row] = await home.query<{ userId: string; email: string }>(
     "identities.find",
-    `select user_id as "userId" from tenantry.identities where issuer = $1 and subject = $2`,
+    `select u.id as "userId", u.email from tenantry.identities i join tenantry.users u on u.id = i.user_id
+     where i.issuer = $1 and i.subject = $2`,
     [issuer, subject],
   );
-  return row?.userId;
+  return row && { userId: row.userId, hasNoAddress: row.email === noAddress(row.userId) };
+}
+
+/** Gives a user without an address the one that the token proves, unless it is another user's. */
+async function takeAddress(
+  home: HomeDatabase,
+  userId: string,
+  address: string,
+  client: Client | undefined,
+): Promise<void> {
+  try {
+    await home.query(
+      "identities.take_address",
+      `with signed_in as (
+         update tenantry.users u set email = $2
+         where u.id = $1 and u.email = $3 and u.erased_at is null and not exists (
+           select from tenantry.users o where tenantry.address_key(o.email) = tenantry.address_key($2))
+         returning u.id as user_id
+       ), ${entryPart(4)}
+       select from signed_in`,
+      [userId, address, noAddress(userId), ...entryValues("updateUser", client)],
+    );
+  } catch (error) {
+    // Somebody else has got it at this moment. Who signs in is known all the same.
+    if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
+  }
 }
 
 /** The part of a statement that writes the entry of what its part `signed_in` adds; parameters from `$first` on. */
@@ -78,7 +126,7 @@ async function linkByAddress(
     `with signed_in as (
        insert into tenantry.identities (issuer, subject, user_id)
        select $1, $2, u.id from tenantry.users u
-       where lower(u.email) = lower($3) and u.erased_at is null
+       where tenantry.address_key(u.email) = tenantry.address_key($3) and u.erased_at is null
          and not exists (select from tenantry.identities i where i.user_id = u.id)
        on conflict do nothing
        returning user_id
@@ -86,15 +134,16 @@ async function linkByAddress(
      select user_id as "userId" from signed_in`,
     [issuer, subject, email, ...entryValues("linkIdentity", client)],
   );
-  return row?.userId ?? findIdentity(home, { issuer, subject });
+  return row?.userId ?? (await findIdentity(home, { issuer, subject }))?.userId;
 }
 
 async function createTokenUser(
   home: HomeDatabase,
   token: VerifiedToken,
-  person: { name: string; email: string },
+  person: { name: string; email: string | undefined },
   client: Client | undefined,
 ): Promise<string> {
+  const id = newId();
   try {
     const [row] = await home.query<{ userId: string }>(
       "identities.create_user",
@@ -107,21 +156,19 @@ async function createTokenUser(
       [
         token.issuer,
         token.subject,
-        newId(),
-        validName("name", person.name),
-        validEmail("email", person.email),
+        id,
+        person.name,
+        person.email ?? noAddress(id),
         ...entryValues("createUser", client),
       ],
     );
     if (row === undefined) throw new Error("the insert returned no row");
     return row.userId;
   } catch (error) {
-    // A name or an address that no user may have.
-    if (error instanceof TenantryError) throw refuseToken(error);
     if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
     // Made by another request a moment ago; or the address is another user's, which is not the caller's to be told.
     const known = await findIdentity(home, token);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.userId;
     throw nobody();
   }
 }

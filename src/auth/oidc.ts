@@ -3,6 +3,7 @@ import { createRemoteJWKSet, customFetch, type JWTPayload, jwtVerify, type Remot
 import { refuseToken } from "#auth/sign-in";
 import { TenantryError } from "#kernel/errors";
 import { isSafeUrl } from "#kernel/loopback";
+import { isStorable } from "#kernel/validation";
 
 export type OidcOptions = {
   issuer: string;
@@ -58,9 +59,10 @@ export class OidcVerifier {
       const type = protectedHeader.typ;
       // Optional by RFC 7519, and some providers leave it out.
       if (type !== undefined && !TYPES.has(type.toLowerCase())) throw new Error(`a token of the type ${type}`);
-      if (typeof subject !== "string" || subject === "" || subject.length > MAX_SUBJECT_LENGTH || exp === undefined)
-        throw new Error("a token without a subject of usual length");
-      return { issuer, subject, expiresAt: new Date(exp * 1_000), claims: payload };
+      if (typeof subject !== "string" || subject === "" || subject.length > MAX_SUBJECT_LENGTH || !isStorable(subject))
+        throw new Error("a token without a subject of usual length and characters");
+      for (const claim of [payload.nbf, payload.iat]) if (claim !== undefined) momentOf(claim);
+      return { issuer, subject, expiresAt: momentOf(exp), claims: payload };
     } catch (error) {
       if (error instanceof ProviderAway)
         throw new TenantryError("UNAUTHENTICATED", "The identity provider does not answer: try again in a moment.", {
@@ -131,6 +133,13 @@ export class OidcVerifier {
     this.#awaySince = performance.now();
     this.#onError(error);
   }
+}
+
+/** A moment that a token names in seconds. Throws when there is none: JSON has numbers such as 1e300. */
+function momentOf(seconds: unknown): Date {
+  const moment = new Date(typeof seconds === "number" ? seconds * 1_000 : Number.NaN);
+  if (Number.isNaN(moment.getTime())) throw new Error("a token that names no moment where one is expected");
+  return moment;
 }
 
 /** Where the keys are. Undefined when the document is another issuer's, or leads to an address that is not safe. */

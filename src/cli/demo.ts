@@ -32,12 +32,10 @@ async function demo(given: GivenOptions): Promise<void> {
     { input: { name: `Acme ${suffix}` } },
     id(ada),
   );
-  await play(
-    "Add Bob to it",
-    ADD_MEMBER,
-    { input: { organizationId: id(acme), userId: id(bob), role: "MEMBER" } },
-    id(ada),
-  );
+  // Ada would have to invite him: she shares no organization with him yet.
+  await play("Add Bob to it, as the operator", ADD_MEMBER, {
+    input: { organizationId: id(acme), userId: id(bob), role: "MEMBER" },
+  });
   const regionKey = await ensureRegion(play, options);
   await play(`Grant it access to region ${regionKey}: a database, replication both ways`, GRANT, {
     input: { organizationId: id(acme), regionKey },

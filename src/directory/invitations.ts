@@ -7,6 +7,7 @@ import { newId } from "#kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#kernel/page";
 import { validEmail } from "#kernel/validation";
 import type { HomeDatabase, Queryable } from "#postgres/database";
+import { countLetter, uncountLetterToAddress } from "#directory/letters";
 
 /** Somebody who may become a member. The token is not part of it: only its digest is kept. */
 export type Invitation = {
@@ -19,7 +20,15 @@ export type Invitation = {
 };
 
 /** What is to be delivered: the token is known here and nowhere else. */
-export type NewInvitation = { invitation: Invitation; token: string; organizationName: string };
+export type NewInvitation = {
+  invitation: Invitation;
+  token: string;
+  organizationName: string;
+  /** The letter that brings it, as it was counted. */
+  letterId: string;
+  /** The open invitation that it took the place of. */
+  replacedId: string | null;
+};
 
 const COLUMNS = `i.id, i.organization_id as "organizationId", i.email, i.role, i.created_at as "createdAt",
   i.expires_at as "expiresAt"`;
@@ -32,54 +41,80 @@ const MAX_OPEN = 200;
 
 /**
  * Invites an address; an open invitation of the same address is replaced, its token with it. INVALID_INPUT on a bad address or
- * time, LIMIT_EXCEEDED with too many open ones; NOT_FOUND and FORBIDDEN as for adding a member of that role. Says nothing of
- * whether the address belongs to a user.
+ * time, LIMIT_EXCEEDED with too many open ones or too many letters; NOT_FOUND and FORBIDDEN as for adding a member of that role,
+ * and whatever `requireMail` throws to a caller that passes these. Says nothing of whether the address belongs to a user.
  */
 export async function createInvitation(
-  { home }: { home: HomeDatabase },
+  { home, requireMail = () => undefined }: { home: HomeDatabase; requireMail?: () => void },
   actor: Actor,
   input: { organizationId: string; email: string; role: Role; expiresInDays: number },
 ): Promise<NewInvitation> {
+  const { organizationId } = input;
   const email = validEmail("email", input.email);
   if (input.expiresInDays < 1 || input.expiresInDays > MAX_DAYS)
     throw invalidInput("expiresInDays", `expiresInDays must be between 1 and ${MAX_DAYS}.`);
   const token = randomBytes(TOKEN_BYTES).toString("base64url");
   return home.transaction(async (transaction) => {
-    await requireInOrganization(transaction, actor, input.organizationId, manageAction(input.role));
-    const [organization] = await transaction.query<{ name: string; open: number }>(
-      "invitations.organization",
-      `select o.name, (select count(*)::int from tenantry.invitations i where i.organization_id = o.id and ${OPEN}) as open
-       from tenantry.organizations o where o.id = $1 for update of o`,
-      [input.organizationId],
-    );
-    if (organization === undefined) throw notFound("Organization");
-    if (organization.open >= MAX_OPEN)
-      throw new TenantryError(
-        "LIMIT_EXCEEDED",
-        `The organization has ${MAX_OPEN} open invitations: revoke some first.`,
-      );
-    await transaction.query(
+    await requireInOrganization(transaction, actor, organizationId, manageAction(input.role));
+    requireMail();
+    const organizationName = await lockWithRoom(transaction, organizationId);
+    const letterId = await countLetter(transaction, actor, { organizationId, email });
+    const [replaced] = await transaction.query<{ id: string }>(
       "invitations.replace",
       `update tenantry.invitations set revoked_at = now()
-       where organization_id = $1 and lower(email) = lower($2) and accepted_at is null and revoked_at is null`,
-      [input.organizationId, email],
+       where organization_id = $1 and tenantry.address_key(email) = tenantry.address_key($2)
+         and accepted_at is null and revoked_at is null
+       returning id`,
+      [organizationId, email],
     );
     const [invitation] = await transaction.query<Invitation>(
       "invitations.create",
       `insert into tenantry.invitations as i (id, organization_id, email, role, token_hash, invited_by, expires_at)
        values ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 day') returning ${COLUMNS}`,
-      [
-        newId(),
-        input.organizationId,
-        email,
-        input.role,
-        digest(token),
-        viewerId(actor) ?? "operator",
-        input.expiresInDays,
-      ],
+      [newId(), organizationId, email, input.role, digest(token), viewerId(actor) ?? "operator", input.expiresInDays],
     );
     if (invitation === undefined) throw new Error("the insert returned no row");
-    return { invitation, token, organizationName: organization.name };
+    return { invitation, token, organizationName, letterId, replacedId: replaced?.id ?? null };
+  });
+}
+
+/** Locks the organization and returns its name. LIMIT_EXCEEDED when it has too many open invitations. */
+async function lockWithRoom(transaction: Queryable<"home">, organizationId: string): Promise<string> {
+  const [organization] = await transaction.query<{ name: string; open: number }>(
+    "invitations.organization",
+    `select o.name, (select count(*)::int from tenantry.invitations i where i.organization_id = o.id and ${OPEN}) as open
+     from tenantry.organizations o where o.id = $1 for update of o`,
+    [organizationId],
+  );
+  if (organization === undefined) throw notFound("Organization");
+  if (organization.open >= MAX_OPEN)
+    throw new TenantryError("LIMIT_EXCEEDED", `The organization has ${MAX_OPEN} open invitations: revoke some first.`);
+  return organization.name;
+}
+
+/**
+ * Takes back an invitation whose letter could not be sent, as nobody could accept it. The one that it replaced, whose letter has
+ * arrived, is open again, unless there is yet another by now.
+ */
+export async function undoInvitation(
+  { home }: { home: HomeDatabase },
+  { invitation, replacedId, letterId }: NewInvitation,
+): Promise<void> {
+  await home.transaction(async (transaction) => {
+    await transaction.query("invitations.lock", "select from tenantry.organizations where id = $1 for update", [
+      invitation.organizationId,
+    ]);
+    const undone = await transaction.query(
+      "invitations.undo",
+      `update tenantry.invitations set revoked_at = now()
+       where id = $1 and accepted_at is null and revoked_at is null returning 1`,
+      [invitation.id],
+    );
+    if (undone.length > 0 && replacedId !== null)
+      await transaction.query("invitations.reopen", "update tenantry.invitations set revoked_at = null where id = $1", [
+        replacedId,
+      ]);
+    await uncountLetterToAddress(transaction, letterId);
   });
 }
 
@@ -104,7 +139,8 @@ export async function acceptInvitation(
       "invitations.accept",
       `update tenantry.invitations i set accepted_at = now(), accepted_by = u.id
        from tenantry.users u
-       where i.token_hash = $1 and ${OPEN} and u.id = $2 and lower(u.email) = lower(i.email)
+       where i.token_hash = $1 and ${OPEN} and u.id = $2
+         and tenantry.address_key(u.email) = tenantry.address_key(i.email)
        returning i.id, i.organization_id as "organizationId", i.role`,
       [digest(token), actor.userId],
     );

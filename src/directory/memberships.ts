@@ -12,10 +12,11 @@ export type Membership = { organizationId: string; userId: string; role: Role; j
 const COLUMNS = `m.organization_id as "organizationId", m.user_id as "userId", m.role, m.joined_at as "joinedAt"`;
 
 /**
- * Adds a user to an organization, or changes the role of one who belongs to it already. Who is no operator adds those whom
- * they share an organization with, or who belong to none yet: everybody else's people come by invitation, as adding somebody
- * shows their name and address. INVALID_INPUT when there is no such user, CONFLICT when it would leave the organization
- * without an owner, FORBIDDEN for who makes or unmakes an owner and is none.
+ * Adds a user to an organization, or changes the role of one who belongs to it already. Callers other than the operator add
+ * people whom they share an organization with; a key has no other organization than its own. An id is no secret, and a
+ * membership shows a name and an address, so everybody else has to accept an invitation. INVALID_INPUT for them, and in the
+ * same words for an id of nobody; CONFLICT when it would leave the organization without an owner, FORBIDDEN for a caller that
+ * makes or unmakes an owner and is none.
  */
 export function addMember(
   { home }: { home: HomeDatabase },
@@ -30,7 +31,7 @@ export function addMember(
     const action = isAboutOwner ? "manage-owners" : "manage-members";
     await requireInOrganization(transaction, actor, input.organizationId, action);
     if (!(await mayBeAdded(transaction, actor, input.userId)))
-      throw invalidInput("userId", "There is no user with this id.");
+      throw invalidInput("userId", actor.kind === "operator" ? NO_SUCH_USER : NOBODY_KNOWN);
     if (input.role !== "OWNER") await keepAnOwner(transaction, input);
     const [membership] = await transaction.query<Membership>(
       "memberships.add",
@@ -44,11 +45,14 @@ export function addMember(
   });
 }
 
+const NO_SUCH_USER = "There is no user with this id.";
+const NOBODY_KNOWN =
+  "You share no organization with a user of this id. Invite people with inviteMember, by their e-mail address.";
+
 async function mayBeAdded(transaction: HomeTransaction, actor: Actor, userId: string): Promise<boolean> {
   const found = await transaction.query(
     "memberships.may_be_added",
-    `select from tenantry.users u where u.id = $1 and u.erased_at is null
-       and (${seesPerson("u.id", "$2")} or not exists (select from tenantry.memberships m where m.user_id = u.id))`,
+    `select from tenantry.users u where u.id = $1 and u.erased_at is null and ${seesPerson("u.id", "$2")}`,
     [userId, viewerId(actor)],
   );
   return found.length > 0;

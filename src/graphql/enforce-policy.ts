@@ -4,6 +4,7 @@ import { authorizeCaller, authorizeInOrganization } from "#auth/policy";
 import { POLICY, type Row, type Rule } from "#auth/policy-table";
 import type { GraphQLContext } from "#graphql/context";
 import { createLoaders } from "#graphql/loaders";
+import { requireStorableArguments } from "#graphql/storable-arguments";
 
 type Policy = typeof POLICY;
 export type Resolver = GraphQLFieldResolver<unknown, GraphQLContext>;
@@ -23,7 +24,8 @@ export function fieldsOf(
 
 /**
  * Wraps the resolvers of the schema with what their rows demand, as far as that is known before they run. Throws when a field
- * has no row, or a row no field. Fields that are visible with their object keep their resolver as it is: a list has hundreds.
+ * has no row, or a row no field. Fields that are visible with their object and take no arguments keep their resolver as it is: a
+ * list has hundreds.
  */
 export function enforcePolicy(schema: GraphQLSchema, policy: Policy = POLICY): GraphQLSchema {
   const fields = fieldsOf(schema);
@@ -52,24 +54,32 @@ export function withPolicy(type: string, field: string, resolve: Resolver): Reso
 }
 
 function wrapped(resolve: Resolver, type: string, name: string, row: Row): Resolver {
-  const resolver = guarded(resolve, checkOf(row));
+  const resolver = withStorableArguments(guarded(resolve, checkOf(row)));
   return type === "Mutation" ? forgettingSeats(readingAfresh(resolver), name) : resolver;
 }
 
 function wrap(field: GraphQLField<unknown, GraphQLContext>, type: string, row: Row): void {
   const check = checkOf(row);
   if (type === "Subscription") {
-    field.subscribe = guarded(required(field.subscribe, field.name), check);
+    field.subscribe = withStorableArguments(guarded(required(field.subscribe, field.name), check));
     field.resolve = readingAfresh(required(field.resolve, field.name));
     return;
   }
-  if (check === undefined && type !== "Mutation") return;
+  if (check === undefined && type !== "Mutation" && field.args.length === 0) return;
   field.resolve = wrapped(required(field.resolve, field.name), type, field.name, row);
 }
 
 function required(resolver: Resolver | undefined, name: string): Resolver {
   if (resolver === undefined) throw new Error(`${name} has no resolver to put its policy in front of`);
   return resolver;
+}
+
+/** The form of what is asked comes before what there is, so that its refusal says nothing of that. */
+function withStorableArguments(resolve: Resolver): Resolver {
+  return (source, args, context, info) => {
+    requireStorableArguments(args as Record<string, unknown>);
+    return resolve(source, args, context, info);
+  };
 }
 
 function guarded(resolve: Resolver, check: Check | undefined): Resolver {

@@ -104,7 +104,7 @@ builder.mutationFields((t) => ({
   addOrganizationMember: t.field({
     type: "Membership",
     description:
-      "Adds a user to an organization, or changes the role of one who belongs to it. Who is no operator adds people of their organizations and those without any; others are invited. Owners are made and unmade by owners.",
+      "Adds a user to an organization, or changes the role of one who belongs to it. Callers other than the operator add people whom they share an organization with, and invite others. Owners are made and unmade by owners.",
     args: { input: t.arg({ type: AddOrganizationMemberInput, required: true }) },
     resolve: async (_, { input }, context) => {
       const membership = await addMember(context.services, context.actor, {

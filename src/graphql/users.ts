@@ -15,7 +15,7 @@ builder.objectType("User", {
     name: t.exposeString("name", { description: "At most 200 characters." }),
     email: t.string({
       description:
-        "Unique, whatever its case. FORBIDDEN for who shares the default organization with them and nothing else.",
+        "Unique, whatever its case. FORBIDDEN for who shares the default organization with them and nothing else. Ends in @invalid for a user whose identity provider has verified none.",
       resolve: ({ email }) => {
         if (email === null)
           throw new TenantryError("FORBIDDEN", "Only people of one's organizations show their address.");

@@ -31,7 +31,7 @@ export function whenOver(signIn: SignIn, { expiresAt, keyId }: SignedIn): End {
   let timer: NodeJS.Timeout | undefined;
   const wait = () => {
     const left = (expiresAt?.getTime() ?? Infinity) - Date.now();
-    if (left <= 0) resolve();
+    if (!(left > 0)) resolve();
     else timer = setTimeout(wait, Math.min(left, MAX_TIMER_MS)).unref();
   };
   wait();

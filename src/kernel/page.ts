@@ -17,8 +17,10 @@ export function readPageRequest(
 ): PageRequest {
   const size = readSize(first);
   if (after === null || after === undefined) return { first: size, after: null };
-  const key = Buffer.from(after, "base64url").toString("utf8");
-  if (!isKey(key)) throw invalidInput("after", "after is not a cursor that this list gave out.");
+  const key = Buffer.from(after, "base64url").toString("latin1");
+  // Decoding passes over what is no base64: one row, one cursor.
+  if (!isKey(key) || formatCursor(key) !== after)
+    throw invalidInput("after", "after is not a cursor that this list gave out.");
   return { first: size, after: key };
 }
 
@@ -34,7 +36,8 @@ export function readNumberCursor(
   after: string | null | undefined,
 ): { first: number; after: number } {
   const key = after == null ? "0" : Buffer.from(after, "base64url").toString("latin1");
-  if (!/^\d{1,9}$/.test(key)) throw invalidInput("after", "after is not a cursor that this list gave out.");
+  if (!/^\d{1,9}$/.test(key) || (after != null && formatNumberCursor(Number(key)) !== after))
+    throw invalidInput("after", "after is not a cursor that this list gave out.");
   return { first: readSize(first), after: Number(key) };
 }
 

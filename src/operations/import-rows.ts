@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Placement } from "#directory/placements";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import { redactedMessage } from "#kernel/redaction";
+import { NOT_IN_NAMES } from "#kernel/validation";
 import type { TenantDatabase } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
 import { sqlState, violatedConstraint } from "#postgres/sql-state";
@@ -56,7 +57,12 @@ export async function importRows(
 
 async function writePiece(target: ImportTarget, exported: ExportedFile, piece: LinesPiece): Promise<number> {
   try {
-    const { read, added } = await insert(target, exported, piece);
+    const { read, added, badNames } = await insert(target, exported, piece);
+    if (badNames > 0)
+      throw invalidInput(
+        "folder",
+        `${exported.file} has names with a line break, a control or an invisible character.`,
+      );
     if (added < read && (await countOwn(target, exported, piece)) < read)
       throw new TenantryError(
         "CONFLICT",
@@ -77,24 +83,30 @@ async function insert(
   { database, placement }: ImportTarget,
   { table, columns }: ExportedFile,
   { json }: LinesPiece,
-): Promise<{ read: number; added: number }> {
+): Promise<{ read: number; added: number; badNames: number }> {
   const name = `tenantry.${quoteIdentifier(table)}`;
   const list = columns.map(quoteIdentifier).join(", ");
   // Databases can be shared: that the resource is there is not enough.
   const ownResource = `where exists (
     select from tenantry.resources r
     where r.database_id = $1 and r.id = lines.resource_id and r.organization_id = $2)`;
-  const [row] = await database.query<{ read: number; added: number }>(
+  // As validName has it: the same for what is typed and what is brought along.
+  const badName = table === "resources" ? 'name collate "C" ~ $4' : "$4::text is null";
+  const [row] = await database.query<{ read: number; added: number; badNames: number }>(
     "import.write",
     `with lines as materialized (
        select ${list} from json_populate_recordset(null::${name}, $3::json)
+     ), bad as materialized (
+       select count(*)::int as names from lines where ${badName}
      ), added as (
        insert into ${name} (database_id, organization_id, ${list})
-       select $1, $2, ${list} from lines ${table === "comments" ? ownResource : ""}
+       select $1, $2, ${list} from (select lines.* from lines, bad where bad.names = 0) lines
+       ${table === "comments" ? ownResource : ""}
        on conflict do nothing returning 1
      )
-     select (select count(*) from lines)::int as read, (select count(*) from added)::int as added`,
-    [placement.databaseId, placement.organizationId, json],
+     select (select count(*) from lines)::int as read, (select count(*) from added)::int as added,
+       (select names from bad) as "badNames"`,
+    [placement.databaseId, placement.organizationId, json, NOT_IN_NAMES],
   );
   if (row === undefined) throw new Error("the insert returned no row");
   return row;

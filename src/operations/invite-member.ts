@@ -1,25 +1,28 @@
-import { type Actor, OPERATOR } from "#auth/actor";
+import type { Actor } from "#auth/actor";
 import type { Role } from "#auth/policy";
-import { createInvitation, type Invitation, type NewInvitation, revokeInvitation } from "#directory/invitations";
+import { createInvitation, type Invitation, type NewInvitation, undoInvitation } from "#directory/invitations";
 import { TenantryError } from "#kernel/errors";
+import { nameFrom } from "#kernel/validation";
 import type { Letter } from "#operations/mail";
 import type { Services } from "#operations/services";
 
 /**
  * Invites an address to an organization and sends it the token. When the letter cannot be handed over the invitation is taken
- * back, so that nothing is open that nobody can accept. Errors as createInvitation.
+ * back, so that nothing is open that nobody can accept. CAPABILITY_MISSING then, and where there is no mail server; other errors
+ * as createInvitation.
  */
 export async function inviteMember(
   services: Services,
   actor: Actor,
   input: { organizationId: string; email: string; role: Role; expiresInDays: number },
 ): Promise<Invitation> {
-  const made = await createInvitation(services, actor, input);
+  const { home, mailer, logger } = services;
+  const made = await createInvitation({ home, requireMail: mailer.requireUsable }, actor, input);
   try {
-    await services.mailer.send(letterOf(made));
+    await mailer.send(letterOf(made));
   } catch (error) {
-    await revokeInvitation(services, OPERATOR, made.invitation.id);
-    services.logger.warn({ err: error }, "an invitation could not be sent");
+    await undoInvitation(services, made);
+    logger.warn({ err: error }, "an invitation could not be sent");
     throw new TenantryError(
       "CAPABILITY_MISSING",
       "The invitation could not be sent: the mail server did not take it. Try again later.",
@@ -31,12 +34,26 @@ export async function inviteMember(
   return made.invitation;
 }
 
-function letterOf({ invitation, token, organizationName }: NewInvitation): Letter {
+/** Characters of a name that a letter shows. */
+const MAX_SHOWN = 80;
+
+/**
+ * The letter. Whoever invites has chosen the organization's name: it stands on a line of its own, in quotation marks that it
+ * cannot close, and is cut, so that nobody writes the platform's letter with it.
+ */
+export function letterOf({
+  invitation,
+  token,
+  organizationName,
+}: Pick<NewInvitation, "invitation" | "token" | "organizationName">): Letter {
+  const name = quoted(organizationName);
   return {
     to: invitation.email,
-    subject: `Invitation to ${organizationName.replaceAll(/[\r\n]+/g, " ")}`,
+    subject: `Invitation to ${name}`,
     text: [
-      `You are invited to ${organizationName} as ${invitation.role}.`,
+      `You are invited to an organization as ${invitation.role}. Its members call it:`,
+      "",
+      `  ${name}`,
       "",
       "Sign in and accept with this token:",
       "",
@@ -48,3 +65,12 @@ function letterOf({ invitation, token, organizationName }: NewInvitation): Lette
     ].join("\n"),
   };
 }
+
+/** A name as it is quoted: on one line, whatever is stored. */
+function quoted(name: string): string {
+  const characters = [...(nameFrom(name) ?? "")].map((one) => (QUOTATION_MARKS.has(one) ? "'" : one));
+  const shown = characters.length > MAX_SHOWN ? [...characters.slice(0, MAX_SHOWN), "…"] : characters;
+  return `"${shown.join("")}"`;
+}
+
+const QUOTATION_MARKS = new Set(['"', "“", "”", "„", "‟", "«", "»", "″", "＂"]);

@@ -1,11 +1,13 @@
 /** Letters that Tenantry sends: a port, with one implementation for a mail server and one that writes to the log. */
 import { createTransport, type TransportOptions } from "nodemailer";
-import { invalidInput } from "#kernel/errors";
+import { invalidInput, TenantryError } from "#kernel/errors";
 import type { Logger } from "#observability/logger";
 
 export type Letter = { to: string; subject: string; text: string };
 
 export type Mailer = {
+  /** Throws CAPABILITY_MISSING where no letter can be sent, whatever it is. */
+  requireUsable: () => void;
   /** Hands a letter over. Throws when that fails: nothing is kept to be sent later. */
   send: (letter: Letter) => Promise<void>;
   close: () => void;
@@ -33,6 +35,7 @@ export function smtpMailer(url: string, from: string): Mailer {
     disableUrlAccess: true,
   } as TransportOptions);
   return {
+    requireUsable: () => undefined,
     send: async (letter) => {
       await transport.sendMail(letter);
     },
@@ -42,10 +45,15 @@ export function smtpMailer(url: string, from: string): Mailer {
 
 /** Where there is no mail server and the log is not for the eyes of whoever is invited: every letter is refused. */
 export function noMailer(): Mailer {
+  const requireUsable = () => {
+    throw new TenantryError(
+      "CAPABILITY_MISSING",
+      "Nobody can be invited here: no mail server is set up. The operator can set TENANTRY_SMTP_URL.",
+    );
+  };
   return {
-    send: async () => {
-      throw new Error("there is no mail server: TENANTRY_SMTP_URL is not set");
-    },
+    requireUsable,
+    send: async () => requireUsable(),
     close: () => undefined,
   };
 }
@@ -53,6 +61,7 @@ export function noMailer(): Mailer {
 /** For development, where whoever reads the log is who runs everything: the letter with all that is in it. */
 export function logMailer(logger: Logger): Mailer {
   return {
+    requireUsable: () => undefined,
     send: async (letter) => {
       logger.info({ letter }, "a letter would be sent: set TENANTRY_SMTP_URL to have it sent");
     },

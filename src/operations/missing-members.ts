@@ -1,5 +1,6 @@
 /** Who was a member of an exported organization and is none of the placement's here. */
 import { join } from "node:path";
+import { nameFrom } from "#kernel/validation";
 import type { HomeDatabase } from "#postgres/database";
 import type { ExportedFile } from "#operations/export-format";
 import { readPieces } from "#operations/json-lines";
@@ -9,7 +10,7 @@ const MAX_NAMED = 20;
 
 export type MissingMember = {
   userId: string;
-  /** As exported. */
+  /** As exported, as far as it is a name. */
   name: string;
   /** Whether there is a user with this id, who needs only to be added to the organization. */
   isUser: boolean;
@@ -34,7 +35,9 @@ export async function listMissingMembers(
       [json, organizationId],
     );
     missing.count += rows.length;
-    missing.first.push(...rows.slice(0, MAX_NAMED - missing.first.length));
+    // The file is whoever's: what it calls people is shown as a name, without what could write on a terminal.
+    for (const row of rows.slice(0, MAX_NAMED - missing.first.length))
+      missing.first.push({ ...row, name: nameFrom(row.name) ?? "" });
   }
   return missing;
 }

@@ -15,6 +15,8 @@ export const LOCK_CLASS = {
   mend: 7_365_006,
   /** At home: who makes or takes apart a database that placements share, by its id. */
   sharedDatabase: 7_365_007,
+  /** At home, for a transaction: who sends letters, and to which address. */
+  letters: 7_365_008,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];

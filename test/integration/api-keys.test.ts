@@ -192,6 +192,7 @@ describe("a key of an organization", () => {
     const { secret: owns } = await keyOf("OWNER");
     const add = "mutation ($input: AddOrganizationMemberInput!) { addOrganizationMember(input: $input) { role } }";
     const newcomer = await createUser(app, "Newcomer");
+    await addMember(app, acme, newcomer);
     const resource = { input: { name: "By a key", organizationId: acme } };
     const adding = (role: string) => ({ input: { organizationId: acme, userId: newcomer, role } });
     expect(await codeOf(reads, RESOURCE, resource)).toBe("FORBIDDEN");

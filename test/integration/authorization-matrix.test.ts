@@ -400,13 +400,18 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
       {
         field: "Mutation.addOrganizationMember",
         query: input("AddOrganizationMemberInput", "addOrganizationMember", "role"),
-        variables: async () => ({ input: { organizationId: own.id, userId: await newcomer(), role: "ADMIN" } }),
+        // Somebody whom all who may do it share an organization with: the others have to be invited (leaving.test.ts).
+        variables: async () => ({
+          input: { organizationId: own.id, userId: await newMember("VIEWER"), role: "ADMIN" },
+        }),
       },
       {
         field: "Mutation.addOrganizationMember",
         named: "an OWNER, before or after",
         query: input("AddOrganizationMemberInput", "addOrganizationMember", "role"),
-        variables: async () => ({ input: { organizationId: own.id, userId: await newcomer(), role: "OWNER" } }),
+        variables: async () => ({
+          input: { organizationId: own.id, userId: await newMember("VIEWER"), role: "OWNER" },
+        }),
       },
       {
         field: "Mutation.addOrganizationMember",

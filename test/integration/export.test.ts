@@ -62,7 +62,7 @@ beforeEach(async () => {
   organization = await createOrganization(app, "Exported");
   await addMember(app, organization, author);
   placement = await grant(organization);
-  resource = await createResource(app, { name: 'A "name" \u2028 \\', organizationId: organization }, author);
+  resource = await createResource(app, { name: 'A "name" \u3000 \\', organizationId: organization }, author);
   await comment(app, resource, author, AWKWARD);
   await comment(app, resource, author, LONG);
 });
@@ -334,6 +334,14 @@ test("rows of a newer schema, and rows that break the rules, are refused", async
     code: "INVALID_INPUT",
     message: expect.stringContaining("resources.ndjson has rows that cannot be written"),
   });
+  for (const name of ["Plans\\r\\nand more", "\u202esnalP"]) {
+    forge("resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, `"name":"${name}","created_by"`));
+    await expect(imported()).rejects.toMatchObject({
+      code: "INVALID_INPUT",
+      message: expect.stringContaining("resources.ndjson has names with a line break"),
+    });
+    expect(await content()).toEqual([]);
+  }
 });
 
 test.each(["1999-12-31T23:59:59.999Z", "2100-01-01T00:00:00+00:00", "294276-12-31T00:00:00Z", "-infinity", "infinity"])(

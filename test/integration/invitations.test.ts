@@ -1,14 +1,19 @@
 /** Invitations by e-mail: sent by a real mail server's protocol, accepted once, by whom they were sent to. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { randomUUID } from "node:crypto";
 import { SMTPServer } from "smtp-server";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createApiKey } from "../../src/auth/api-keys.ts";
+import { LETTERS_A_DAY } from "../../src/directory/letters.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { addMember, createOrganization, createUser } from "../support/journey.ts";
+import { postAs } from "../support/signed-in.ts";
 
 let app: TestApp;
 let server: SMTPServer;
 const letters: string[] = [];
 /** Whether the mail server takes letters. */
 let isTaking = true;
+let mail: { smtpUrl: string; from: string };
 let organization: string;
 let owner: string;
 
@@ -29,7 +34,8 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => listening.on("listening", () => resolve()));
   const address = listening.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  app = await startApp({ mail: { smtpUrl: `smtp://127.0.0.1:${port}`, from: "tenantry@example.com" } });
+  mail = { smtpUrl: `smtp://127.0.0.1:${port}`, from: "tenantry@example.com" };
+  app = await startApp({ mail });
   owner = await createUser(app, "Owner");
   organization = await createOrganization(app, "Inviting", owner);
 });
@@ -57,8 +63,11 @@ async function guest(): Promise<{ id: string; email: string }> {
 
 async function invite(email: string, role = "MEMBER", as = owner): Promise<{ id: string; token: string }> {
   const { inviteMember } = await app.ask(INVITE, { input: { organizationId: organization, email, role } }, as);
-  const token = /^ {2}(\S{43})\s*$/m.exec(letters.at(-1) ?? "")?.[1] ?? "";
-  return { id: inviteMember.id, token };
+  return { id: inviteMember.id, token: tokenOf(letters.at(-1) ?? "") };
+}
+
+function tokenOf(letter: string): string {
+  return /^ {2}(\S{43})\s*$/m.exec(letter)?.[1] ?? "";
 }
 
 const openAddresses = async () =>
@@ -69,7 +78,7 @@ const openAddresses = async () =>
 test("who is invited becomes a member with the token of the letter, once", async () => {
   const { id, email } = await guest();
   const { token } = await invite(email.toUpperCase(), "ADMIN");
-  expect(letters.at(-1)).toContain("Invitation to Inviting");
+  expect(letters.at(-1)).toContain("Invitation_to_=22Inviting=22");
   expect(await openAddresses()).toContain(email.toUpperCase());
   expect((await app.ask(ACCEPT, { token }, id)).acceptInvitation).toEqual({
     role: "ADMIN",
@@ -132,4 +141,136 @@ test("bad input, and a mail server that takes nothing, leave nothing open", asyn
   expect(await app.refuse(INVITE, { input: lost }, owner)).toMatchObject({ code: "CAPABILITY_MISSING" });
   isTaking = true;
   expect(await openAddresses()).not.toContain("lost@example.com");
+});
+
+test("an invitation that a lost one was to replace stays open", async () => {
+  const { email, id } = await guest();
+  const { token } = await invite(email);
+  isTaking = false;
+  // More often than an address is written to: nothing has reached it.
+  for (let attempt = 0; attempt < LETTERS_A_DAY.senderToAddress; attempt += 1)
+    expect(await app.refuse(INVITE, { input: { organizationId: organization, email } }, owner)).toMatchObject({
+      code: "CAPABILITY_MISSING",
+    });
+  isTaking = true;
+  expect(await openAddresses()).toContain(email);
+  expect((await app.ask(ACCEPT, { token }, id)).acceptInvitation.role).toBe("MEMBER");
+});
+
+test("where callers sign in and there is no mail server, inviting says so and changes nothing", async () => {
+  const { databaseUrl, secretKey } = app;
+  const other = await startApp({ databaseUrl, secretKey, role: "api", signIn: { mode: "bearer" } });
+  const input = { name: "Key", organizationId: organization, role: "ADMIN", expiresInDays: 1 } as const;
+  const { secret } = await createApiKey(app.services, { kind: "user", userId: owner }, input);
+  const { email } = await guest();
+  const of = async (role: string) =>
+    (await postAs(other, secret, INVITE, { input: { organizationId: organization, email, role } })).errors?.[0];
+  expect(await of("MEMBER")).toMatchObject({
+    message: "Nobody can be invited here: no mail server is set up. The operator can set TENANTRY_SMTP_URL.",
+    extensions: { code: "CAPABILITY_MISSING" },
+  });
+  // Who may not invite hears nothing of that.
+  expect(await of("OWNER")).toMatchObject({ extensions: { code: "FORBIDDEN" } });
+  expect(await openAddresses()).not.toContain(email);
+  await other.stop();
+});
+
+describe("letters are bounded", () => {
+  const input = (email: string, organizationId = organization) => ({ input: { organizationId, email } });
+  const lettersTo = (email: string) => letters.filter((letter) => letter.includes(`To: ${email}`)).length;
+  /** Letters that somebody has sent before. */
+  const sent = (howMany: number, values: { sender?: string; organizationId?: string; email?: string; ago?: string }) =>
+    sql(
+      app.databaseUrl,
+      `insert into tenantry.letters (id, sent_at, sender, organization_id, address)
+       select gen_random_uuid(), now() - $2::interval, $3, $4, sha256(convert_to($5, 'UTF8')) from generate_series(1, $1)`,
+      [
+        howMany,
+        values.ago ?? "1 hour",
+        values.sender ?? randomUUID(),
+        values.organizationId ?? randomUUID(),
+        values.email ?? randomUUID(),
+      ],
+    );
+  const refused = { code: "LIMIT_EXCEEDED", retryAfterSeconds: expect.any(Number) };
+
+  test("of one sender to one address, by all processes together, and the open invitation stays as it is", async () => {
+    const { databaseUrl, secretKey } = app;
+    const other = await startApp({ databaseUrl, secretKey, role: "api", mail });
+    const { email, id } = await guest();
+    const answers = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, index) => (index % 2 === 0 ? app : other).ask(INVITE, input(email), owner)),
+    );
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(LETTERS_A_DAY.senderToAddress);
+    expect(lettersTo(email)).toBe(LETTERS_A_DAY.senderToAddress);
+    // Also from another organization, in another spelling, and by a key that the sender has made.
+    const second = await createOrganization(app, "Second", owner);
+    const upper = email.toUpperCase();
+    const refusal = await other.refuse(INVITE, input(upper, second), owner);
+    expect(refusal).toMatchObject(refused);
+    expect((refusal as { retryAfterSeconds?: number }).retryAfterSeconds).toBeGreaterThan(86_000);
+    const key = { name: "Key", organizationId: second, role: "ADMIN", expiresInDays: 1 } as const;
+    const { secret } = await createApiKey(app.services, { kind: "user", userId: owner }, key);
+    expect((await postAs(app, secret, INVITE, input(email, second))).errors?.[0]?.extensions).toMatchObject(refused);
+    await other.stop();
+    expect(await openAddresses()).toContain(email);
+    const tokens = letters.filter((letter) => letter.includes(`To: ${email}`)).map(tokenOf);
+    const accepted = await Promise.allSettled(tokens.map((token) => app.ask(ACCEPT, { token }, id)));
+    expect(accepted.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  });
+
+  test("of all senders to one address, and the operator's too", async () => {
+    const { email } = await guest();
+    await sent(LETTERS_A_DAY.address - 1, { email });
+    await app.ask(INVITE, input(email));
+    expect(await app.refuse(INVITE, input(email))).toMatchObject(refused);
+    expect(await app.refuse(INVITE, input(email.toUpperCase()), owner)).toMatchObject(refused);
+    expect(lettersTo(email)).toBe(1);
+  });
+
+  test("of one sender, until the oldest is a day old", async () => {
+    const sender = await createUser(app, "Sender");
+    const own = await createOrganization(app, "Own", sender);
+    await sent(LETTERS_A_DAY.sender - 1, { sender });
+    await sent(5, { sender, ago: "25 hours" });
+    await app.ask(INVITE, input((await guest()).email, own), sender);
+    expect(await app.refuse(INVITE, input((await guest()).email, own), sender)).toMatchObject(refused);
+    // The operator answers for themselves.
+    await app.ask(INVITE, input((await guest()).email, own));
+    await sql(
+      app.databaseUrl,
+      "update tenantry.letters set sent_at = sent_at - interval '23 hours' where sender = $1 and sent_at < now() - interval '59 minutes'",
+      [sender],
+    );
+    await app.ask(INVITE, input((await guest()).email, own), sender);
+    const old = await sql(app.databaseUrl, "select from tenantry.letters where sent_at < now() - interval '1 day'");
+    expect(old).toEqual([]);
+  });
+
+  test("also at the same moment, in organizations that know nothing of each other", async () => {
+    const senders = await Promise.all(Array.from({ length: 4 }, (_, index) => createUser(app, `Sender${index}`)));
+    const own = await Promise.all(senders.map((sender, index) => createOrganization(app, `Own ${index}`, sender)));
+    const [sender = ""] = senders;
+    const others = await Promise.all(own.map((_, index) => createOrganization(app, `More ${index}`, sender)));
+    const sentOf = async (calls: Promise<unknown>[]) =>
+      (await Promise.allSettled(calls)).filter(({ status }) => status === "fulfilled").length;
+    const { email } = await guest();
+    await sent(LETTERS_A_DAY.address - 1, { email });
+    expect(await sentOf(own.map((id, index) => app.ask(INVITE, input(email, id), senders[index])))).toBe(1);
+    const [spent] = await sql<{ letters: number }>(
+      app.databaseUrl,
+      "select count(*)::int as letters from tenantry.letters where sender = $1",
+      [sender],
+    );
+    await sent(LETTERS_A_DAY.sender - 1 - (spent?.letters ?? 0), { sender });
+    const addresses = await Promise.all(others.map(async () => (await guest()).email));
+    expect(await sentOf(others.map((id, index) => app.ask(INVITE, input(addresses[index] ?? "", id), sender)))).toBe(1);
+  });
+
+  test("of one organization", async () => {
+    const own = await createOrganization(app, "Large", owner);
+    await sent(LETTERS_A_DAY.organization, { organizationId: own });
+    expect(await app.refuse(INVITE, input((await guest()).email, own), owner)).toMatchObject(refused);
+    expect(await app.refuse(INVITE, input((await guest()).email, own))).toMatchObject(refused);
+  });
 });

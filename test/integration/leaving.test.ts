@@ -1,7 +1,9 @@
 /** Changing roles and leaving: who makes and unmakes owners, whom one may add, and the last owner. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createApiKey } from "../../src/auth/api-keys.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { addMember, createOrganization, createUser } from "../support/journey.ts";
+import { postAs } from "../support/signed-in.ts";
 
 let app: TestApp;
 let owner: string;
@@ -66,21 +68,44 @@ describe("a role", () => {
 });
 
 describe("somebody is added by id", () => {
-  test("who belongs to no organization, or to one that both are in", async () => {
-    const newcomer = await createUser(app, "Newcomer");
-    await app.ask(ADD, add(newcomer, "MEMBER"), admin);
+  test("who is in an organization that both are in", async () => {
     const second = await createOrganization(app, "Second", admin);
     const input = { organizationId: second, userId: member, role: "MEMBER" };
     expect((await app.ask(ADD, { input }, admin)).addOrganizationMember.role).toBe("MEMBER");
   });
 
-  test("but nobody of another organization: whose name and address that would show", async () => {
+  test("but nobody else, whose name and address that would show: not of another organization, of none, or of none any more", async () => {
     const stranger = await createUser(app, "Stranger");
     await createOrganization(app, "Elsewhere", stranger);
-    const refused = await app.refuse(ADD, add(stranger, "MEMBER"), owner);
+    // Their ids are shown to everybody in the default organization.
+    const loner = await createUser(app, "Loner");
+    const gone = await createUser(app, "Gone");
+    await addMember(app, organization, gone);
+    await app.ask(LEAVE, { id: organization }, gone);
+    const erased = await createUser(app, "Erased");
+    await app.ask("mutation ($id: ID!) { eraseUser(id: $id) { complete } }", { id: erased });
+    const before = await roles();
+    const refused = await app.refuse(ADD, add(organization, "MEMBER"), owner);
     expect(refused).toMatchObject({ code: "INVALID_INPUT", field: "userId" });
-    expect(await app.refuse(ADD, add(organization, "MEMBER"), owner)).toEqual(refused);
-    expect((await app.ask(ADD, add(stranger, "MEMBER"))).addOrganizationMember.role).toBe("MEMBER");
+    expect(refused.message).toContain("inviteMember");
+    for (const userId of [stranger, loner, gone, erased])
+      expect(await app.refuse(ADD, add(userId, "MEMBER"), owner)).toEqual(refused);
+    expect(await roles()).toEqual(before);
+    for (const userId of [stranger, loner, gone])
+      expect((await app.ask(ADD, add(userId, "MEMBER"))).addOrganizationMember.role).toBe("MEMBER");
+    expect(await app.refuse(ADD, add(erased, "MEMBER"))).toMatchObject({ code: "INVALID_INPUT", field: "userId" });
+  });
+
+  test("by a key of an organization nobody new, also where who made it knows them", async () => {
+    const second = await createOrganization(app, "Second", owner);
+    const maker = { kind: "user", userId: owner } as const;
+    const input = { name: "Key", organizationId: second, role: "OWNER", expiresInDays: 1 } as const;
+    const { secret } = await createApiKey(app.services, maker, input);
+    const answer = async (userId: string, role: string) =>
+      (await postAs(app, secret, ADD, { input: { organizationId: second, userId, role } })).errors?.[0]?.extensions;
+    expect(await answer(member, "MEMBER")).toMatchObject({ code: "INVALID_INPUT", field: "userId" });
+    await app.ask(ADD, { input: { organizationId: second, userId: member } }, owner);
+    expect(await answer(member, "ADMIN")).toBeUndefined();
   });
 });
 

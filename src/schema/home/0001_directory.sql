@@ -13,18 +13,33 @@ create table tenantry.installation (
 );
 insert into tenantry.installation (id) values (substr(md5(gen_random_uuid()::text), 1, 8));
 
+-- E-mail addresses are equal when these are: the one rule, whatever locale the database has. A locale's own rule would fold
+-- the Kelvin sign to k, and a Turkish one would keep I and i apart.
+create function tenantry.address_key(address text) returns text language sql immutable strict parallel safe
+  return lower(address collate "C");
+
+-- What validName of kernel/validation.ts takes: a name has no control characters, no line breaks, and nothing invisible that
+-- turns or hides what stands beside it. It is false for null.
+create function tenantry.is_name(name text) returns boolean language sql immutable parallel safe
+  return coalesce(
+    char_length(name) between 1 and 200 and name collate "C" ~ '[^[:space:]]'
+    and name collate "C" !~
+      '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]',
+    false);
+
 create table tenantry.users (
   id uuid primary key,
-  name text not null check (char_length(name) between 1 and 200),
-  email text not null check (char_length(email) between 3 and 320),
+  name text not null check (tenantry.is_name(name)),
+  -- ASCII only, as it says who somebody is: letters of other scripts can look like these.
+  email text not null check (char_length(email) between 3 and 320 and email collate "C" ~ '^[!-~]+$'),
   created_at timestamptz not null default now()
     check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800))
 );
-create unique index users_email_key on tenantry.users (lower(email));
+create unique index users_email_key on tenantry.users (tenantry.address_key(email));
 
 create table tenantry.organizations (
   id uuid primary key,
-  name text not null check (char_length(name) between 1 and 200),
+  name text not null check (tenantry.is_name(name)),
   created_by uuid references tenantry.users on delete set null,
   created_at timestamptz not null default now()
     check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800))
@@ -43,7 +58,7 @@ create index memberships_user_id on tenantry.memberships (user_id);
 create table tenantry.regions (
   id uuid primary key,
   key text not null constraint regions_key_key unique check (key ~ '^[a-z][a-z0-9-]{0,39}$'),
-  name text not null check (char_length(name) between 1 and 200),
+  name text not null check (tenantry.is_name(name)),
   -- Encrypted by the program: it holds a password. Host and port stand beside it for people to read.
   connection_url bytea not null,
   host text not null,

@@ -21,7 +21,7 @@ create trigger erase_identities after update of erased_at on tenantry.users
 
 create table tenantry.api_keys (
   id uuid primary key,
-  name text not null check (char_length(name) between 1 and 200),
+  name text not null check (tenantry.is_name(name)),
   -- SHA-256 of 256 random bits: nothing that could be guessed, so nothing that has to be slow.
   secret_hash bytea not null check (octet_length(secret_hash) = 32),
   -- Null: an operator's key.
