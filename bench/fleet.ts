@@ -4,7 +4,7 @@
  */
 import pg from "pg";
 import { OPERATOR } from "../src/auth/actor.ts";
-import { registerRegion } from "../src/directory/regions.ts";
+import { registerRegion } from "../src/operations/register-region.ts";
 import { waitFor } from "../src/kernel/wait.ts";
 import { createLogger } from "../src/observability/logger.ts";
 import type { ReplicationOptions } from "../src/operations/carry-replication.ts";

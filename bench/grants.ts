@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { OPERATOR } from "../src/auth/actor.ts";
 import { createOrganization } from "../src/directory/organizations.ts";
-import { registerRegion } from "../src/directory/regions.ts";
+import { registerRegion } from "../src/operations/register-region.ts";
 import { startApp } from "../src/main.ts";
 import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
 import { settleOrganization } from "../src/operations/settle-writes.ts";

@@ -10,7 +10,7 @@ import { OPERATOR } from "../src/auth/actor.ts";
 import { createApiKey } from "../src/auth/api-keys.ts";
 import { addMember } from "../src/directory/memberships.ts";
 import { createOrganization } from "../src/directory/organizations.ts";
-import { registerRegion } from "../src/directory/regions.ts";
+import { registerRegion } from "../src/operations/register-region.ts";
 import { createUser } from "../src/directory/users.ts";
 import { startApp } from "../src/main.ts";
 import { grantRegionAccess } from "../src/operations/grant-region-access.ts";

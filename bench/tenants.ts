@@ -1,7 +1,7 @@
 /** Many dedicated tenant databases on one region's server, made by grants, with something to read in each. */
 import { OPERATOR } from "../src/auth/actor.ts";
 import { createApiKey } from "../src/auth/api-keys.ts";
-import { registerRegion } from "../src/directory/regions.ts";
+import { registerRegion } from "../src/operations/register-region.ts";
 import { newRoutedId } from "../src/kernel/ids.ts";
 import { waitFor } from "../src/kernel/wait.ts";
 import { type App, startApp } from "../src/main.ts";

@@ -5,7 +5,7 @@
 import { OPERATOR } from "../src/auth/actor.ts";
 import { createApiKey } from "../src/auth/api-keys.ts";
 import { createOrganization } from "../src/directory/organizations.ts";
-import { registerRegion } from "../src/directory/regions.ts";
+import { registerRegion } from "../src/operations/register-region.ts";
 import { newId, newRoutedId } from "../src/kernel/ids.ts";
 import { waitFor } from "../src/kernel/wait.ts";
 import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
