@@ -21,6 +21,7 @@ import { limitError } from "#http/limit-error";
 import { limitOperations } from "#http/operation-limits";
 import type { Visitors } from "#http/origin";
 import type { PersistedOperations } from "#http/persisted-operations";
+import { replyOver } from "#http/reply";
 import type { SignInGuard } from "#http/sign-in-guard";
 import type { Metrics } from "#observability/metrics";
 import type { Services } from "#operations/services";
@@ -82,7 +83,8 @@ function beginOperations(parts: EndpointParts): Plugin<GraphQLContext, NodeConte
       const { headers } = request;
       const credentials = { authorization: headers.get("authorization"), userId: headers.get("x-user-id") };
       const client = clientOf(context.req, parts.settings.trustedProxies);
-      Object.assign(context, await createContext(parts, credentials, client, request.signal));
+      const reply = replyOver(context.res, parts.settings.limits.maxAnswerBytes);
+      Object.assign(context, await createContext(parts, credentials, client, request.signal), { reply });
       const query = parts.persisted.textOf({ ...params, documentId: documentIdOf(request, params) });
       if (query !== undefined) setParams({ ...params, query });
     },
