@@ -4,9 +4,9 @@ import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLErr
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { originOf } from "#audit/entry";
 import type { Client, Credentials, SignIn } from "#auth/sign-in";
-import { isErrorCode, TenantryError } from "#kernel/errors";
+import { TenantryError } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
-import { toClientError } from "#graphql/errors";
+import { toClientError, toClientErrors } from "#graphql/errors";
 import { executeOperation, followOperation } from "#graphql/execute";
 import { createLoaders } from "#graphql/loaders";
 import { executePlanned } from "#graphql/plan/execute";
@@ -150,10 +150,7 @@ function requestErrors(services: Services): Plugin<GraphQLContext> {
 
 function withCodes<Result extends object>(result: Result, services: Services): Result {
   if (!("errors" in result) || !Array.isArray(result.errors)) return result;
-  const errors = (result.errors as GraphQLError[]).map((error) =>
-    isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
-  );
-  return { ...result, errors };
+  return { ...result, errors: toClientErrors(result.errors as GraphQLError[], services.logger) };
 }
 
 /** What is sent of what was thrown, or of a result with errors, as the plugins do it for requests that go the long way. */

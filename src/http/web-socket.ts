@@ -15,8 +15,7 @@ import {
 import { useServer } from "graphql-ws/use/ws";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Credentials } from "#auth/sign-in";
-import { isErrorCode } from "#kernel/errors";
-import { toClientError } from "#graphql/errors";
+import { toClientError, toClientErrors } from "#graphql/errors";
 import { clientOf } from "#http/client";
 import { createContext, type EndpointParts, type GraphQLEndpoint } from "#http/graphql-endpoint";
 import { SOCKET_INIT_TIMEOUT_MS, SocketSignIn } from "#http/socket-sign-in";
@@ -77,7 +76,7 @@ export function serveWebSockets(
           const pipeline = endpoint.getEnveloped({ ...contextValue, params: payload } as never) as Enveloped;
           const document = pipeline.parse(persisted.textOf(payload) ?? payload.query);
           const errors = pipeline.validate(pipeline.schema, document);
-          if (errors.length > 0) return errors.map(coded(services));
+          if (errors.length > 0) return coded(errors, services);
           return {
             schema: pipeline.schema,
             document,
@@ -92,9 +91,9 @@ export function serveWebSockets(
       },
       onNext: (_context, _id, _payload, _args, result) => {
         if (result.errors === undefined) return undefined;
-        return { ...result, errors: result.errors.map(coded(services)) } as FormattedExecutionResult;
+        return { ...result, errors: coded(result.errors, services) } as FormattedExecutionResult;
       },
-      onError: (_context, _id, _payload, errors) => errors.map(coded(services)) as GraphQLFormattedError[],
+      onError: (_context, _id, _payload, errors) => coded(errors, services) as GraphQLFormattedError[],
     },
     sockets,
     // Its own ends who reads slowly: an answer to a ping stands behind all that was sent before.
@@ -132,8 +131,8 @@ function credentialsOf(params: Record<string, unknown> | undefined, { headers }:
   return { authorization: read("authorization"), userId: read("x-user-id") };
 }
 
-function coded(services: Services): (error: GraphQLError) => GraphQLError {
-  return (error) => forSocket(isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger));
+function coded(errors: readonly GraphQLError[], services: Services): GraphQLError[] {
+  return toClientErrors(errors, services.logger).map(forSocket);
 }
 
 /** Without the status, of which there is none here. */
