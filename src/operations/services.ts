@@ -5,10 +5,12 @@ import { requirePooler } from "#directory/pooler";
 import { Seats } from "#auth/seats";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
+import { protectHome } from "#migrations/protect-home";
 import { migrate, requireLatest } from "#migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
 import { parsePoolUrl, type PoolerAddress } from "#postgres/connection-url";
+import type { HomeDatabase } from "#postgres/database";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
 import { apiRoleName } from "#replication/names";
@@ -77,7 +79,7 @@ export async function createServices(options: {
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
   try {
     const homeContext = await openHome(pools, options, (home) =>
-      options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrate(home, HOME_SCHEMA),
+      options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrateHome(home),
     );
     const { home, installation } = homeContext;
     const apiRole = await loadApiRole(home, secrets, apiRoleName(installation));
@@ -119,6 +121,11 @@ export async function createServices(options: {
     await pools.close();
     throw error;
   }
+}
+
+async function migrateHome(home: HomeDatabase): Promise<void> {
+  await migrate(home, HOME_SCHEMA);
+  await protectHome(home);
 }
 
 function createMailer({

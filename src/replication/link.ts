@@ -13,9 +13,13 @@ export type Endpoint = {
   readonly name: string;
 };
 
-/** What is published of a table: these columns of the rows of one tenant database. `key` is its primary key. */
+/**
+ * What is published of a table of schema `tenantry`: these columns of the rows of one tenant database. `key` is its primary
+ * key. `into` is the table that takes it in, with its schema: a catalog's goes into the inbox, where home's guard looks at it.
+ */
 export type PublishedTable = {
   readonly table: string;
+  readonly into: string;
   readonly key: readonly string[];
   readonly columns: readonly string[];
 };
@@ -39,11 +43,13 @@ export const FIRST_FLOWS: Flows = {
   directory: [
     {
       table: "directory_organizations",
+      into: "tenantry.directory_organizations",
       key: ["database_id", "organization_id"],
       columns: ["database_id", "organization_id", "name", "created_at"],
     },
     {
       table: "directory_members",
+      into: "tenantry.directory_members",
       key: ["database_id", "organization_id", "user_id"],
       columns: ["database_id", "organization_id", "user_id", "role", "joined_at", "name", "email", "user_created_at"],
     },
@@ -51,6 +57,7 @@ export const FIRST_FLOWS: Flows = {
   catalog: [
     {
       table: "resources",
+      into: "tenantry_inbox.resources",
       key: ["database_id", "id"],
       columns: ["database_id", "id", "organization_id", "name", "created_by", "created_at"],
     },

@@ -27,6 +27,11 @@ export function apiRoleName(installation: string): string {
   return `${namePrefix(installation)}api`;
 }
 
+/** The role that owns home's catalog subscriptions. It may write into home's inbox and nothing else. */
+export function inboxRoleName(installation: string): string {
+  return `${namePrefix(installation)}inbox`;
+}
+
 /** The database that new tenant databases are copied from, one per schema version. */
 export function templateName(installation: string, schemaVersion: number): string {
   return `${templatePrefix(installation)}${schemaVersion}`;
