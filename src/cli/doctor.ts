@@ -13,6 +13,7 @@ import {
 } from "#operations/replication-health";
 import { type Drift, findDrift } from "#operations/find-drift";
 import { findOrphans, findStuckPlacements, type Orphan, type StuckPlacement } from "#operations/find-orphans";
+import { findStrangeCredentials, type StrangeCredential } from "#operations/find-strange-credentials";
 import { repair, type Repair } from "#operations/repair";
 import type { Services } from "#operations/services";
 
@@ -43,18 +44,24 @@ async function doctor(services: Services, options: Options): Promise<void> {
   const orphans = (await findOrphans(services)).map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));
   const placements = await findStuckPlacements(services);
   const drift = await findDrift(services);
+  const credentials = await findStrangeCredentials(services);
   const wrong =
     servers.filter(({ problem }) => problem !== null).length +
     databases.filter(({ flows }) => flows.some(({ healthy }) => !healthy)).length +
     orphans.length +
     placements.length +
-    drift.length;
-  if (json) print(JSON.stringify({ healthy: wrong === 0, servers, databases, orphans, placements, drift, repairs }));
+    drift.length +
+    credentials.length;
+  if (json)
+    print(
+      JSON.stringify({ healthy: wrong === 0, servers, databases, orphans, placements, drift, credentials, repairs }),
+    );
   else {
     reportRepairs(repairs);
     report(servers, databases);
     reportRest(orphans, placements);
     reportDrift(drift);
+    reportCredentials(credentials);
     const things = `${servers.length} servers, ${databases.length} tenant databases`;
     print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
   }
@@ -101,6 +108,11 @@ function reportDrift(drift: readonly Drift[]): void {
     print(`  ${mark("drift")} ${database}, version ${version}`);
     for (const difference of differences) print(`      ${difference}`);
   }
+}
+
+function reportCredentials(credentials: readonly StrangeCredential[]): void {
+  if (credentials.length > 0) print(styleText("bold", "Credentials that do not belong there"));
+  for (const { server, sentence } of credentials) print(`  ${mark("credential")} ${server}: ${sentence}`);
 }
 
 function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[]): void {

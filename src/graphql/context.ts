@@ -2,6 +2,7 @@
 import type { Origin } from "#audit/entry";
 import type { Actor } from "#auth/actor";
 import type { SignedIn } from "#auth/sign-in";
+import type { AnswerBytes } from "#kernel/answer-size";
 import type { Services } from "#operations/services";
 import type { Lag } from "#operations/settle-writes";
 import type { Loaders } from "#graphql/loaders";
@@ -14,6 +15,16 @@ export class JsonText {
     this.text = text;
   }
 }
+
+/** How an operation's answer goes out. */
+export type Reply = {
+  /** What the answers of one request may have together. */
+  readonly bytes: AnswerBytes;
+  /** The operation has its permit. */
+  begin: () => void;
+  /** The operation's answer is made; `release` is called when it has been sent, or never will be. */
+  end: (release: () => void) => void;
+};
 
 export type GraphQLContext = {
   actor: Actor;
@@ -28,4 +39,6 @@ export type GraphQLContext = {
   takesText?: boolean;
   /** Aborted when the caller has hung up; undefined where that is not to be heard. */
   gone: AbortSignal | undefined;
+  /** Left out: nobody says when the answer has been sent. */
+  reply?: Reply;
 };

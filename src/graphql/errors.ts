@@ -1,9 +1,23 @@
 /** What clients see of an error: our own errors as they are, the rest masked as INTERNAL. */
-import { GraphQLError } from "graphql";
+import { GraphQLError, type GraphQLErrorExtensions } from "graphql";
 import { isErrorCode, TenantryError } from "#kernel/errors";
 import type { Logger } from "#observability/logger";
 
 const MASKED_MESSAGE = "Something went wrong on our side.";
+/** What an error repeats of what was sent may be as long as that. The reason stands at its end. */
+const MAX_MESSAGE_LENGTH = 1_000;
+/** More errors of one answer are counted only. */
+const MAX_ERRORS = 100;
+
+/** Makes the errors of one answer as they are sent: each has its code, and neither they nor their number are unbounded. */
+export function toClientErrors(errors: readonly GraphQLError[], logger: Logger): GraphQLError[] {
+  const shown = errors
+    .slice(0, MAX_ERRORS)
+    .map((error) => (isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, logger)));
+  if (errors.length === shown.length) return shown;
+  const message = `The answer has ${errors.length} errors, of which the first ${MAX_ERRORS} are shown.`;
+  return [...shown, new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } })];
+}
 
 /** Makes the error that is sent; logs what is hidden. */
 export function toClientError(error: unknown, logger: Logger): GraphQLError {
@@ -14,14 +28,13 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
       : { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path };
   if (original instanceof TenantryError && original.code !== "INTERNAL") {
     const { code, field, retryAfterSeconds } = original;
-    const http = located?.extensions["http"];
-    return new GraphQLError(original.message, {
+    return new GraphQLError(shorten(original.message), {
       ...options,
       extensions: {
         code,
         ...(field === undefined ? {} : { field }),
         ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-        ...(http === undefined ? {} : { http }),
+        ...httpOf(located),
       },
     });
   }
@@ -29,12 +42,27 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
   if (original === undefined && located !== undefined && isErrorCode(located.extensions["code"])) return located;
   // Raised by GraphQL itself about the request: a syntax error, an unknown field, a variable of the wrong type.
   if (original === undefined && located !== undefined)
-    return new GraphQLError(located.message, {
+    return new GraphQLError(shorten(located.message), {
       ...options,
-      extensions: { ...located.extensions, code: "INVALID_INPUT" },
+      // Others are of the libraries in between, such as what the parser of JSON has said.
+      extensions: { ...httpOf(located), code: "INVALID_INPUT" },
     });
   logger.error({ err: original ?? error }, "an unexpected error was masked");
   return new GraphQLError(MASKED_MESSAGE, { ...options, extensions: { code: "INTERNAL" } });
+}
+
+/** Which status the answer has, and more headers. The server takes it out before the error is sent. */
+function httpOf(located: GraphQLError | undefined): Pick<GraphQLErrorExtensions, "http"> {
+  const http = located?.extensions.http;
+  if (http === undefined) return {};
+  // What has an error of another kind behind it, as a body that is not JSON, has its status in every media type.
+  return { http: located?.extensions["originalError"] === undefined ? http : { ...http, spec: false } };
+}
+
+function shorten(message: string): string {
+  if (message.length <= MAX_MESSAGE_LENGTH) return message;
+  const half = MAX_MESSAGE_LENGTH / 2;
+  return `${message.slice(0, half)} … ${message.slice(-half)}`.toWellFormed();
 }
 
 /** Finds what a resolver threw inside the layers that GraphQL and the server put around it. */

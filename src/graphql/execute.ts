@@ -31,7 +31,7 @@ function asRefused(error: GraphQLError): GraphQLError {
   const { message, nodes, source, positions, cause } = error;
   const extensions = {
     ...error.extensions,
-    http: { status: 400, ...(error.extensions["http"] as object | undefined) },
+    http: { status: 400, ...error.extensions["http"] },
   };
   return new GraphQLError(message, { nodes, source, positions, cause, extensions });
 }

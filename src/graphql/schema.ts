@@ -3,6 +3,7 @@ import type { GraphQLSchema } from "graphql";
 import { auditMutations } from "#graphql/audited-mutations";
 import { builder } from "#graphql/builder";
 import { enforcePolicy } from "#graphql/enforce-policy";
+import { countAnswers } from "#graphql/limits/count-answers";
 import "#graphql/date-time";
 import "#graphql/users";
 import "#graphql/organizations";
@@ -18,4 +19,4 @@ import "#graphql/audit-log";
 import "#graphql/border";
 
 // The audit log around everything else: what is refused on the way is recorded too.
-export const schema: GraphQLSchema = auditMutations(enforcePolicy(builder.toSchema()));
+export const schema: GraphQLSchema = auditMutations(enforcePolicy(countAnswers(builder.toSchema())));

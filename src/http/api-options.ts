@@ -11,6 +11,8 @@ export type ApiOptions = {
   corsOrigins?: readonly string[] | undefined;
   /** Proxies in front of the API that add to `X-Forwarded-For` and set `X-Forwarded-Proto`. */
   trustedProxies?: number | undefined;
+  /** How long a connection may take nothing of what waits for it, in milliseconds; left out: 30 s. For tests. */
+  stalledMs?: number | undefined;
   /** A file of operations that are known; with `only`, nothing else runs. */
   persistedOperations?: { file: string; only: boolean } | undefined;
 };
@@ -21,7 +23,10 @@ export type ApiSettings = {
   introspection: boolean;
   corsOrigins: readonly string[];
   trustedProxies: number;
+  stalledMs: number;
 };
+
+const STALLED_MS = 30_000;
 
 export function settingsOf(options: ApiOptions, mode: SignIn["mode"]): ApiSettings {
   return {
@@ -29,5 +34,6 @@ export function settingsOf(options: ApiOptions, mode: SignIn["mode"]): ApiSettin
     introspection: options.introspection ?? mode === "development",
     corsOrigins: options.corsOrigins ?? [],
     trustedProxies: options.trustedProxies ?? 0,
+    stalledMs: options.stalledMs ?? STALLED_MS,
   };
 }

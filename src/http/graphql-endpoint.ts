@@ -4,9 +4,9 @@ import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLErr
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { originOf } from "#audit/entry";
 import type { Client, Credentials, SignIn } from "#auth/sign-in";
-import { isErrorCode, TenantryError } from "#kernel/errors";
+import { TenantryError } from "#kernel/errors";
 import type { GraphQLContext } from "#graphql/context";
-import { toClientError } from "#graphql/errors";
+import { toClientError, toClientErrors } from "#graphql/errors";
 import { executeOperation, followOperation } from "#graphql/execute";
 import { createLoaders } from "#graphql/loaders";
 import { executePlanned } from "#graphql/plan/execute";
@@ -21,6 +21,7 @@ import { limitError } from "#http/limit-error";
 import { limitOperations } from "#http/operation-limits";
 import type { Visitors } from "#http/origin";
 import type { PersistedOperations } from "#http/persisted-operations";
+import { replyOver } from "#http/reply";
 import type { SignInGuard } from "#http/sign-in-guard";
 import type { Metrics } from "#observability/metrics";
 import type { Services } from "#operations/services";
@@ -82,7 +83,8 @@ function beginOperations(parts: EndpointParts): Plugin<GraphQLContext, NodeConte
       const { headers } = request;
       const credentials = { authorization: headers.get("authorization"), userId: headers.get("x-user-id") };
       const client = clientOf(context.req, parts.settings.trustedProxies);
-      Object.assign(context, await createContext(parts, credentials, client, request.signal));
+      const reply = replyOver(context.res, parts.settings.limits.maxAnswerBytes);
+      Object.assign(context, await createContext(parts, credentials, client, request.signal), { reply });
       const query = parts.persisted.textOf({ ...params, documentId: documentIdOf(request, params) });
       if (query !== undefined) setParams({ ...params, query });
     },
@@ -148,10 +150,7 @@ function requestErrors(services: Services): Plugin<GraphQLContext> {
 
 function withCodes<Result extends object>(result: Result, services: Services): Result {
   if (!("errors" in result) || !Array.isArray(result.errors)) return result;
-  const errors = (result.errors as GraphQLError[]).map((error) =>
-    isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger),
-  );
-  return { ...result, errors };
+  return { ...result, errors: toClientErrors(result.errors as GraphQLError[], services.logger) };
 }
 
 /** What is sent of what was thrown, or of a result with errors, as the plugins do it for requests that go the long way. */

@@ -9,6 +9,7 @@ import type { GraphQLContext } from "#graphql/context";
 import { fragmentsOf } from "#graphql/fragments";
 import { costOf } from "#graphql/limits/cost";
 import { onAbort, orAborted } from "#kernel/abort";
+import { AnswerBytes, type AnswerSize } from "#kernel/answer-size";
 import { type Call, inCall } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
 import type { Limits } from "#kernel/limits";
@@ -58,20 +59,28 @@ async function refusing<Result>(
 }
 
 async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: Run): Promise<unknown> {
-  const { actor, gone } = args.contextValue as GraphQLContext;
+  const { actor, gone, reply } = args.contextValue as GraphQLContext;
   const operation = charge({ limits, budgets }, args);
   const over = startCall(limits.timeoutMs, gone);
   const turns = budgets.takeTurns(actor);
-  const call: Call = { signal: over.signal, ...reach(budgets, args), ...(turns && { inTurn: turns.inTurn }) };
+  const bytes = reply?.bytes ?? new AnswerBytes(limits.maxAnswerBytes);
+  const call: Call = {
+    signal: over.signal,
+    answer: bytes.of(operation?.operation ?? "query", over.abort),
+    ...reach(budgets, args),
+    ...(turns && { inTurn: turns.inTurn }),
+  };
   let isWhole = false;
   try {
     const leave = await budgets.enter(actor, over.signal);
+    reply?.begin();
     try {
       const result = await orAborted(over.signal, start(call, args, run));
       isWhole = (result as ExecutionResult | undefined)?.errors === undefined;
       return result;
     } finally {
-      leave();
+      if (reply === undefined) leave();
+      else reply.end(leave);
     }
   } finally {
     turns?.leave();
@@ -87,7 +96,13 @@ async function follow({ limits, budgets }: Guarded, args: ExecutionArgs, run: Ru
   charge({ limits, budgets }, args);
   const close = budgets.openSubscription(actor);
   const over = startCall(limits.timeoutMs, gone);
-  const call: Call = { signal: over.signal, statementTimeoutMs: limits.timeoutMs, ...reach(budgets, args) };
+  const event = new EventBytes(limits.maxAnswerBytes, over.abort);
+  const call: Call = {
+    signal: over.signal,
+    statementTimeoutMs: limits.timeoutMs,
+    answer: event.size,
+    ...reach(budgets, args),
+  };
   const end = () => {
     close();
     over.forget();
@@ -100,12 +115,32 @@ async function follow({ limits, budgets }: Guarded, args: ExecutionArgs, run: Ru
       return followed;
     }
     over.signal.addEventListener("abort", close, { once: true });
-    return within(call, followed, end);
+    return within(call, followed, event, end);
   } catch (error) {
     end();
     throw error;
   } finally {
     over.stopTimer();
+  }
+}
+
+/** Counts the bytes of each event of a subscription. One that is too large is the last, as an error. */
+class EventBytes {
+  readonly size: AnswerSize;
+  readonly #bytes: AnswerBytes;
+  /** Why it has ended; undefined: it goes on. */
+  excess: TenantryError | undefined;
+
+  constructor(max: number, abort: (reason: TenantryError) => void) {
+    this.#bytes = new AnswerBytes(max);
+    this.size = this.#bytes.of("subscription", (error) => {
+      this.excess = error;
+      abort(error);
+    });
+  }
+
+  begin(): void {
+    this.#bytes.restart();
   }
 }
 
@@ -175,16 +210,36 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
 
 /** Ends what began only after nobody waited for it any more. */
 function endFollowing(followed: unknown): void {
-  if (isAsyncIterable(followed)) void followed[Symbol.asyncIterator]().return?.();
+  if (isAsyncIterable(followed))
+    void followed[Symbol.asyncIterator]()
+      .return?.()
+      .catch(() => undefined);
 }
 
 /** Each event is resolved as part of the call. `onEnd` runs once or more, however the following ends. */
-function within(call: Call, followed: AsyncIterable<unknown>, onEnd: () => void): AsyncIterableIterator<unknown> {
+function within(
+  call: Call,
+  followed: AsyncIterable<unknown>,
+  event: EventBytes,
+  onEnd: () => void,
+): AsyncIterableIterator<unknown> {
   const source = followed[Symbol.asyncIterator]();
+  const next = async (): Promise<IteratorResult<unknown>> => {
+    if (event.excess !== undefined) return { value: undefined, done: true };
+    event.begin();
+    const result = await inCall(call, () => source.next()).catch((error: unknown) => {
+      if (event.excess === undefined) throw error;
+      return { value: undefined, done: false };
+    });
+    if (event.excess === undefined) return result;
+    onEnd();
+    endFollowing(followed);
+    return { value: { errors: [limitError(event.excess)] }, done: false };
+  };
   return {
     async next() {
       try {
-        const result = await inCall(call, () => source.next());
+        const result = await next();
         if (result.done === true) onEnd();
         return result;
       } catch (error) {

@@ -15,10 +15,13 @@ import {
 } from "graphql";
 import { processRegularResult } from "graphql-yoga";
 import type { Actor } from "#auth/actor";
-import { JsonText } from "#graphql/context";
+import { JsonText, type Reply } from "#graphql/context";
+import { answerTooLarge } from "#kernel/answer-size";
 import { clientOf } from "#http/client";
 import { corsHeadersFor } from "#http/cors";
 import { createContext, type EndpointParts, type GraphQLEndpoint, resultOf } from "#http/graphql-endpoint";
+import { limitError } from "#http/limit-error";
+import { replyOver } from "#http/reply";
 import { whenClosed } from "#http/when-closed";
 
 type Params = {
@@ -53,20 +56,21 @@ export async function answerOperation(
   if (mediaType === undefined || request.headers["content-encoding"] !== undefined) return false;
   const params = readParams(body);
   if (params === undefined) return false;
+  const { maxAnswerBytes } = parts.settings.limits;
   let result: ExecutionResult;
   try {
-    const executed = await execute(parts, request, params);
+    const executed = await execute(parts, request, params, replyOver(response, maxAnswerBytes));
     if (executed === undefined) return false;
     result = executed;
   } catch (error) {
     result = resultOf(error, parts.services);
   }
-  const { text, status, headers } = write(result, mediaType);
+  const { text, bytes, status, headers } = writeWithin(maxAnswerBytes, result, mediaType, parts);
   const { origin } = request.headers;
   response.writeHead(status, {
     ...headers,
     ...(origin === undefined ? {} : corsHeadersFor(origin, parts.visitors)),
-    "content-length": Buffer.byteLength(text),
+    "content-length": bytes,
   });
   response.end(text);
   return true;
@@ -77,6 +81,7 @@ async function execute(
   parts: EndpointParts & { endpoint: GraphQLEndpoint },
   request: IncomingMessage,
   params: Params,
+  reply: Reply,
 ): Promise<ExecutionResult | undefined> {
   const { settings, persisted, endpoint } = parts;
   const { authorization = null, "x-user-id": userId } = request.headers;
@@ -87,6 +92,7 @@ async function execute(
   if (query === undefined) return undefined;
   const pipeline = endpoint.getEnveloped({
     ...context,
+    reply,
     takesText: true,
     request: REQUEST,
     params,
@@ -138,10 +144,23 @@ function read(
   return { document, errors };
 }
 
-function write(
+type Written = { text: string; status: number; headers: Record<string, string> };
+
+/** While an answer is made its bytes are counted roughly; here it is as it will be sent. */
+function writeWithin(
+  maxBytes: number,
   result: ExecutionResult,
   mediaType: string,
-): { text: string; status: number; headers: Record<string, string> } {
+  { services }: Pick<EndpointParts, "services">,
+): Written & { bytes: number } {
+  const written = write(result, mediaType);
+  const bytes = Buffer.byteLength(written.text);
+  if (bytes <= maxBytes) return { ...written, bytes };
+  const refused = write(resultOf({ errors: [limitError(answerTooLarge(maxBytes))] }, services), mediaType);
+  return { ...refused, bytes: Buffer.byteLength(refused.text) };
+}
+
+function write(result: ExecutionResult, mediaType: string): Written {
   const { errors, data } = result as { errors?: unknown; data?: unknown };
   if (errors === undefined)
     return { text: textOf(result), status: 200, headers: { "content-type": `${mediaType}; charset=utf-8` } };

@@ -16,6 +16,7 @@ import { answerOperation } from "#http/post-operation";
 import { leaveBody, readBody } from "#http/request-body";
 import { setSecurityHeaders } from "#http/security-headers";
 import { SignInGuard } from "#http/sign-in-guard";
+import { endStalled } from "#http/stalled-sockets";
 import { serveWebSockets } from "#http/web-socket";
 import type { Metrics } from "#observability/metrics";
 import type { Services } from "#operations/services";
@@ -70,6 +71,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
       else response.destroy();
     });
   });
+  const stopLooking = endStalled(server, settings.stalledMs);
   const closeWebSockets = serveWebSockets(server, { ...shared, endpoint });
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
@@ -79,6 +81,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     close: async () => {
       await closeWebSockets();
       await drain(server);
+      stopLooking();
     },
   };
 }

@@ -1,5 +1,6 @@
 /** GraphQL subscriptions over web sockets (the graphql-transport-ws protocol), on the same port and path. */
 import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
 import {
   type ExecutionArgs,
   type execute,
@@ -12,15 +13,20 @@ import {
   type validate,
 } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
-import { WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import type { Credentials } from "#auth/sign-in";
-import { isErrorCode } from "#kernel/errors";
-import { toClientError } from "#graphql/errors";
+import { toClientError, toClientErrors } from "#graphql/errors";
 import { clientOf } from "#http/client";
 import { createContext, type EndpointParts, type GraphQLEndpoint } from "#http/graphql-endpoint";
 import { SOCKET_INIT_TIMEOUT_MS, SocketSignIn } from "#http/socket-sign-in";
+import { replyOn, watchSocket } from "#http/reply";
+import { flowOf } from "#http/stalled-sockets";
 import { whenClosed } from "#http/when-closed";
 import type { Services } from "#operations/services";
+
+const PING_MS = 12_000;
+/** What may wait on a web socket for a caller that does not read: so many of the largest answers. */
+const MOST_ANSWERS_HELD = 2;
 
 /** Attaches the protocol to the server. The returned function ends all subscriptions. */
 export function serveWebSockets(
@@ -29,6 +35,7 @@ export function serveWebSockets(
 ): () => Promise<void> {
   const { endpoint, services, visitors, settings, persisted } = parts;
   const signIn = new SocketSignIn(parts);
+  const { maxAnswerBytes } = settings.limits;
   const sockets = new WebSocketServer({
     server,
     path: "/graphql",
@@ -40,7 +47,11 @@ export function serveWebSockets(
       else answer(false, 429);
     },
   });
-  sockets.on("connection", (socket, request) => signIn.opened(socket, request));
+  sockets.on("connection", (socket, request) => {
+    signIn.opened(socket, request);
+    watchSocket(socket, MOST_ANSWERS_HELD * maxAnswerBytes);
+    keepAlive(socket, request.socket);
+  });
   const disposable = useServer(
     {
       execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
@@ -60,11 +71,12 @@ export function serveWebSockets(
             client,
             whenClosed(socket, socket.readyState === socket.CLOSED),
           );
+          contextValue.reply = replyOn(socket, maxAnswerBytes);
           // Before anything is parsed, and known to the limits on documents.
           const pipeline = endpoint.getEnveloped({ ...contextValue, params: payload } as never) as Enveloped;
           const document = pipeline.parse(persisted.textOf(payload) ?? payload.query);
           const errors = pipeline.validate(pipeline.schema, document);
-          if (errors.length > 0) return errors.map(coded(services));
+          if (errors.length > 0) return coded(errors, services);
           return {
             schema: pipeline.schema,
             document,
@@ -79,15 +91,35 @@ export function serveWebSockets(
       },
       onNext: (_context, _id, _payload, _args, result) => {
         if (result.errors === undefined) return undefined;
-        return { ...result, errors: result.errors.map(coded(services)) } as FormattedExecutionResult;
+        return { ...result, errors: coded(result.errors, services) } as FormattedExecutionResult;
       },
-      onError: (_context, _id, _payload, errors) => errors.map(coded(services)) as GraphQLFormattedError[],
+      onError: (_context, _id, _payload, errors) => coded(errors, services) as GraphQLFormattedError[],
     },
     sockets,
+    // Its own ends who reads slowly: an answer to a ping stands behind all that was sent before.
+    0,
   );
   return async () => {
     await disposable.dispose();
   };
+}
+
+/** Ends a connection of whose other side nothing is heard, and which takes nothing, from one ping to the next. */
+function keepAlive(socket: WebSocket, connection: Socket): void {
+  let isHeard = true;
+  let { taken } = flowOf(connection);
+  const hear = () => {
+    isHeard = true;
+  };
+  socket.on("pong", hear);
+  const timer = setInterval(() => {
+    if (!isHeard && flowOf(connection).taken === taken) return socket.terminate();
+    isHeard = false;
+    socket.ping();
+    // With the ping, which the system takes in any case where nothing is in front of it.
+    ({ taken } = flowOf(connection));
+  }, PING_MS);
+  socket.once("close", () => clearInterval(timer));
 }
 
 /** Browsers cannot set headers on a web socket, so credentials are in `connectionParams`; other clients may use headers. */
@@ -99,8 +131,8 @@ function credentialsOf(params: Record<string, unknown> | undefined, { headers }:
   return { authorization: read("authorization"), userId: read("x-user-id") };
 }
 
-function coded(services: Services): (error: GraphQLError) => GraphQLError {
-  return (error) => forSocket(isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, services.logger));
+function coded(errors: readonly GraphQLError[], services: Services): GraphQLError[] {
+  return toClientErrors(errors, services.logger).map(forSocket);
 }
 
 /** Without the status, of which there is none here. */

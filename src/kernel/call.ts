@@ -4,6 +4,7 @@
  * that is over. Work that a worker does later, in another process or turn, belongs to no call and goes on.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { AnswerSize } from "#kernel/answer-size";
 
 export type Call = {
   /** Aborted with the reason, a TenantryError, when the call is over before its work is done. */
@@ -16,6 +17,8 @@ export type Call = {
    * hangs keeps nobody from the others. Not for transactions: one that waits for another would wait for ever.
    */
   readonly inTurn?: <Result>(server: string, statement: () => Promise<Result>) => Promise<Result>;
+  /** Counts the bytes of what the call answers; undefined: it answers nobody outside. */
+  readonly answer?: AnswerSize;
   /** Told on how many objects of which organization the work is; throws when that organization may not have more done now. */
   readonly onOrganization?: (organizationId: string, objects: number) => void;
 };

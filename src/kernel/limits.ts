@@ -15,6 +15,8 @@ export type Limits = {
   maxBatch: number;
   /** Bytes of a request's body or of one web socket message. */
   maxBodyBytes: number;
+  /** Bytes of the answers to one HTTP request, of one answer on a web socket, and of one event of a subscription. */
+  maxAnswerBytes: number;
   /** Milliseconds that an operation may take, waiting for its turn included. */
   timeoutMs: number;
   /** Points that a user or key may spend per second; 0: any number. */
@@ -43,6 +45,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxCost: 5_000,
   maxBatch: 10,
   maxBodyBytes: 1_000_000,
+  maxAnswerBytes: 8_000_000,
   timeoutMs: 30_000,
   actorPointsPerSecond: 2_000,
   organizationPointsPerSecond: 5_000,

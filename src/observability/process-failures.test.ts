@@ -34,5 +34,5 @@ test("what nobody took is logged without secrets and counted, and the process li
 });
 
 test("once it is ended, a failure ends the process as Node has it", async () => {
-  await expect(run("and then")).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("afterwards") });
+  await expect(run("and then")).rejects.toThrow(/afterwards/);
 });

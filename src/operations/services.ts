@@ -6,12 +6,14 @@ import { BorderLedger } from "#border/ledger";
 import { Seats } from "#auth/seats";
 import { SecretBox } from "#kernel/secret-box";
 import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#migrations/migration-set";
+import { protectHome } from "#migrations/protect-home";
 import { migrate, requireLatest } from "#migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#operations/mail";
 import type { Logger } from "#observability/logger";
 import { Border } from "#operations/border";
 import type { Metrics } from "#observability/metrics";
 import { parsePoolUrl, type PoolerAddress } from "#postgres/connection-url";
+import type { HomeDatabase } from "#postgres/database";
 import { Listener, Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
 import { apiRoleName } from "#replication/names";
@@ -84,7 +86,7 @@ export async function createServices(options: {
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
   try {
     const homeContext = await openHome(pools, options.databaseUrl, (home) =>
-      options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrate(home, HOME_SCHEMA),
+      options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrateHome(home),
     );
     const { home, installation } = homeContext;
     const apiRole = await loadApiRole(home, secrets, apiRoleName(installation));
@@ -136,6 +138,11 @@ async function startListening(home: HomeContext["home"], router: Router, onBroke
   await nudges.listen(listener);
   await listener.start();
   return { listener, seats, nudges };
+}
+
+async function migrateHome(home: HomeDatabase): Promise<void> {
+  await migrate(home, HOME_SCHEMA);
+  await protectHome(home);
 }
 
 function createMailer({

@@ -16,10 +16,12 @@ export type Told = {
   readonly mark: string;
 };
 
-/** What is published of a table: these columns of the rows of one tenant database. `key` is its primary key. */
+/**
+ * What is published of a table of schema `tenantry`: these columns of the rows of one tenant database. `key` is its primary
+ * key. `into` is the table that takes it in, with its schema: a catalog's goes into the inbox, where home's guard looks at it.
+ */
 export type PublishedTable = {
   readonly table: string;
-  /** Where the subscriber writes it, with its schema. What comes to home arrives in an inbox. */
   readonly into: string;
   readonly key: readonly string[];
   readonly columns: readonly string[];

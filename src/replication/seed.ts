@@ -2,79 +2,184 @@
  * Makes a subscriber's copy equal to the publisher's rows: missing rows are added, changed ones updated, extra
  * ones removed. Done between making the slot and making the subscription, so that the stream replays everything
  * since before the snapshot; replaying what the copy already has changes nothing in the end.
+ *
+ * What comes from a region goes the way that the stream's rows go: into home's inbox, where the guard looks at each row. Only
+ * rows that differ are written, as each passes the guard.
  */
+import { TenantryError } from "#kernel/errors";
 import { quoteIdentifier } from "#postgres/identifiers";
-import type { Queryable, DatabaseKind } from "#postgres/database";
+import type { DatabaseKind, Queryable, Transaction } from "#postgres/database";
 import type { Link, PublishedTable } from "#replication/link";
+import { readBatches, SEED_BOUNDS, type SeedBounds, type SeedCount, type TextRow } from "#replication/seed-rows";
 
-const BATCH_ROWS = 1_000;
+/** Transaction-local, at home: the tenant database that the inbox's rows are of (schema/home/0002_replication.sql). */
+export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
 
-/** Seeds every table of the link. Blocks no writer of the publisher; the copy changes in one transaction. */
-export async function seed(link: Link): Promise<void> {
-  await link.publisher.database.transaction(async (source) => {
-    await link.subscriber.database.transaction(async (target) => {
-      for (const table of link.tables) await seedTable(link, table, source, target);
-    });
+// Values travel as text, so both sides must read and write them in the same way; and functions are PostgreSQL's own.
+const PIN_SETTINGS = `set local search_path = pg_catalog, pg_temp; set local datestyle = 'ISO'; set local timezone = 'UTC';
+  set local intervalstyle = 'postgres'; set local extra_float_digits = 1; set local bytea_output = 'hex'`;
+
+/**
+ * Seeds every table of the link. Blocks no writer of the publisher; the copy changes in one transaction. Throws
+ * LIMIT_EXCEEDED for more than `bounds` allow, and REGION_UNAVAILABLE for answers that are no rows or take too long.
+ */
+export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promise<void> {
+  const failed = Promise.withResolvers<never>();
+  const seeded = link.publisher.database.transaction(async (source) => {
+    await source.query("seed.settings", PIN_SETTINGS);
+    // Inside of the other, so that it ends first: while home's transaction is open, no slot can be made there.
+    await link.subscriber.database
+      .transaction(async (target) => {
+        await target.query("seed.settings", PIN_SETTINGS);
+        const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
+        for (const table of link.tables) await seedTable(new Stage(link, table, target), source, count, bounds);
+      })
+      .catch((error: unknown) => {
+        failed.reject(error);
+        throw error;
+      });
   }, "repeatable read");
+  // A publisher that has stopped answering does not answer the rollback either.
+  await Promise.race([seeded, failed.promise]);
 }
 
 async function seedTable(
-  link: Link,
-  table: PublishedTable,
+  stage: Stage,
   source: Queryable<DatabaseKind>,
-  target: Queryable<DatabaseKind>,
+  count: SeedCount,
+  bounds: SeedBounds,
 ): Promise<void> {
-  const name = `tenantry.${quoteIdentifier(table.table)}`;
-  const columns = table.columns.map(quoteIdentifier).join(", ");
-  const key = table.key.map(quoteIdentifier).join(", ");
-  const seen = `seed_${table.table}`;
-  await target.query("seed.start", `create temp table ${quoteIdentifier(seen)} (like ${name}) on commit drop`);
-  let after: unknown[] | undefined;
-  for (;;) {
-    // Rows travel as JSON text: one parameter per batch, whatever the columns' types are.
-    const [batch] = await source.query<{ rows: string; last: unknown[] | null; count: number }>(
-      "seed.read",
-      `with batch as (
-         select ${columns} from ${name}
-         where database_id = $1 ${after === undefined ? "" : `and (${key}) > (${table.key.map((_, i) => `$${i + 2}`).join(", ")})`}
-         order by ${key} limit ${BATCH_ROWS}
-       )
-       select coalesce(json_agg(batch order by ${key}), '[]')::text as rows, count(*)::int as count,
-              (select json_build_array(${key}) from batch order by ${table.key.map((column) => `${quoteIdentifier(column)} desc`).join(", ")} limit 1) as last
-       from batch`,
-      [link.databaseId, ...(after ?? [])],
-    );
-    if (batch === undefined || batch.count === 0) break;
-    await target.query(
-      "seed.stage",
-      `insert into ${quoteIdentifier(seen)} (${columns}) select ${columns} from json_populate_recordset(null::${name}, $1::json)`,
-      [batch.rows],
-    );
-    if (batch.count < BATCH_ROWS || batch.last === null) break;
-    after = batch.last;
+  await stage.create();
+  for await (const rows of readBatches(source, stage.table, stage.databaseId, count, bounds)) {
+    const added = await stage.add(rows);
+    // Else a publisher that sends the same rows again and again would keep it from ending.
+    if (added === 0)
+      throw new TenantryError("REGION_UNAVAILABLE", "the publisher's server sent no row that it had not sent before");
   }
-  await converge(link, table, name, seen, target);
+  await stage.analyze();
+  await (stage.isCatalog ? stage.convergeCatalog() : stage.converge());
 }
 
-async function converge(
-  link: Link,
-  table: PublishedTable,
-  name: string,
-  seen: string,
-  target: Queryable<DatabaseKind>,
-): Promise<void> {
-  const columns = table.columns.map(quoteIdentifier).join(", ");
-  const key = table.key.map(quoteIdentifier).join(", ");
-  const others = table.columns.filter((column) => !table.key.includes(column)).map(quoteIdentifier);
-  await target.query(
-    "seed.remove",
-    `delete from ${name} where database_id = $1 and (${key}) not in (select ${key} from ${quoteIdentifier(seen)})`,
-    [link.databaseId],
-  );
-  await target.query(
-    "seed.write",
-    `insert into ${name} as t (${columns}) select ${columns} from ${quoteIdentifier(seen)}
-     on conflict (${key}) do update set ${others.map((column) => `${column} = excluded.${column}`).join(", ")}
-     where (${others.map((column) => `t.${column}`).join(", ")}) is distinct from (${others.map((column) => `excluded.${column}`).join(", ")})`,
-  );
+/** The publisher's rows in a temporary table of the subscriber's session, and how the copy becomes equal to them. */
+class Stage {
+  readonly table: PublishedTable;
+  readonly databaseId: number;
+  readonly isCatalog: boolean;
+  readonly #target: Transaction<DatabaseKind>;
+  /** With its schema: other temporary tables and the subscriber's own are others. */
+  readonly #name: string;
+  readonly #into: string;
+  readonly #columns: readonly string[];
+  readonly #key: readonly string[];
+
+  constructor(link: Link, table: PublishedTable, target: Transaction<DatabaseKind>) {
+    this.table = table;
+    this.databaseId = link.databaseId;
+    this.isCatalog = link.direction === "catalog";
+    this.#target = target;
+    this.#name = `pg_temp.${quoteIdentifier(`seed_${table.table}`)}`;
+    this.#into = table.into.split(".").map(quoteIdentifier).join(".");
+    this.#columns = table.columns.map(quoteIdentifier);
+    this.#key = table.key.map(quoteIdentifier);
+  }
+
+  async create(): Promise<void> {
+    await this.#target.query(
+      "seed.start",
+      `create temp table ${this.#name} (like ${this.#into}, primary key (${this.#key.join(", ")})) on commit drop`,
+    );
+  }
+
+  /** Adds rows, as rows of this link's database whatever they say, and returns how many were new. */
+  async add(rows: readonly TextRow[]): Promise<number> {
+    const objects = rows.map((row) =>
+      Object.fromEntries(
+        this.table.columns.map((column, at) => [
+          column,
+          column === "database_id" ? this.databaseId : (row[at] ?? null),
+        ]),
+      ),
+    );
+    const [row] = await this.#target.query<{ added: number }>(
+      "seed.stage",
+      `with added as (
+         insert into ${this.#name} (${this.#columns.join(", ")}) ${this.isCatalog ? this.#fromText() : this.#fromTrusted()}
+         on conflict do nothing returning 1
+       )
+       select count(*)::int as added from added`,
+      [JSON.stringify(objects)],
+    );
+    return row?.added ?? 0;
+  }
+
+  /** A value that cannot be read is null, for the guard to refuse; without its key a row is none. */
+  #fromText(): string {
+    const read = this.#columns.map(
+      (column) => `tenantry.read_as(sent.${column}, (null::${this.#into}).${column}) as ${column}`,
+    );
+    return `select * from (
+        select ${read.join(", ")}
+        from json_to_recordset($1::json) as sent (${this.#columns.map((column) => `${column} text`).join(", ")})
+      ) as line where num_nulls(${this.#key.join(", ")}) = 0`;
+  }
+
+  #fromTrusted(): string {
+    return `select ${this.#columns.join(", ")} from json_populate_recordset(null::${this.#into}, $1::json)`;
+  }
+
+  /** Nothing is known of a temporary table, and the joins that follow are to be linear. */
+  async analyze(): Promise<void> {
+    await this.#target.query("seed.analyze", `analyze ${this.#name}`);
+  }
+
+  async converge(): Promise<void> {
+    await this.#remove(this.#into);
+    const others = this.#others();
+    await this.#target.query(
+      "seed.write",
+      `insert into ${this.#into} as t (${this.#columns.join(", ")}) select ${this.#columns.join(", ")} from ${this.#name}
+       on conflict (${this.#key.join(", ")}) do update set ${others.map((column) => `${column} = excluded.${column}`).join(", ")}
+       where (${of("t", others)}) is distinct from (${of("excluded", others)})`,
+    );
+  }
+
+  /** By way of the inbox, whose guard writes the catalog. Its rows that were never sent are removed from the catalog itself. */
+  async convergeCatalog(): Promise<void> {
+    const catalog = `tenantry.${quoteIdentifier(this.table.table)}`;
+    await this.#target.query("seed.sender", "select set_config($1, $2, true)", [
+      CATALOG_SENDER_SETTING,
+      String(this.databaseId),
+    ]);
+    await this.#remove(this.#into);
+    await this.#remove(catalog);
+    const others = this.#others();
+    const isKey = (alias: string) => this.#key.map((column) => `${alias}.${column} = s.${column}`).join(" and ");
+    await this.#target.query(
+      "seed.write",
+      `insert into ${this.#into} (${this.#columns.join(", ")})
+       select ${of("s", this.#columns)} from ${this.#name} s
+       left join ${this.#into} i on ${isKey("i")}
+       left join ${catalog} c on ${isKey("c")}
+       where i.database_id is null or i.fault is not null or c.database_id is null
+          or (${of("i", others)}) is distinct from (${of("s", others)})
+          or (${of("c", others)}) is distinct from (${of("s", others)})`,
+    );
+  }
+
+  async #remove(from: string): Promise<void> {
+    await this.#target.query(
+      "seed.remove",
+      `delete from ${from} t where t.database_id = $1 and not exists (
+         select from ${this.#name} s where ${this.#key.map((column) => `s.${column} = t.${column}`).join(" and ")})`,
+      [this.databaseId],
+    );
+  }
+
+  #others(): string[] {
+    return this.table.columns.filter((column) => !this.table.key.includes(column)).map(quoteIdentifier);
+  }
+}
+
+function of(alias: string, columns: readonly string[]): string {
+  return columns.map((column) => `${alias}.${column}`).join(", ");
 }

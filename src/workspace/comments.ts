@@ -9,6 +9,7 @@ import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
 import type { DatabaseKind, ScopedDatabase } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { boundedText, type TextRow } from "#workspace/region-text";
 import { type CommentValue, commentText, type Member } from "#workspace/resource-text";
 import {
   databaseIdOf,
@@ -19,6 +20,7 @@ import {
   readResource,
   type ResourcePlace,
   refuseKeyAtHome,
+  regionKeyOf,
   type WorkspaceContext,
 } from "#workspace/resources";
 import type { Route } from "#workspace/routing";
@@ -52,42 +54,56 @@ export type NewComment = { resourceId: string; body: string; authorId: string | 
  * Adds a comment, and its entry in the audit log. INVALID_INPUT on an empty or overlong body and for an author who may not write there,
  * NOT_FOUND for a resource that the actor may not see, FORBIDDEN for a VIEWER.
  */
-export function createComment(
+export async function createComment(
   context: WorkspaceContext,
   actor: Actor,
   input: NewComment,
   act: ContentAct,
 ): Promise<Comment> {
-  return addComment<Comment>(context, actor, input, act, AS_ROW);
+  const { row } = await addComment(context, actor, input, act, { statement: AS_ROW, values: [] });
+  return row as Comment;
 }
 
-const AS_ROW = insertion(COLUMNS, "added c");
+const AS_ROW = insertion(`select ${COLUMNS} from added c`);
 
 /** What {@link createCommentText} answers, made once for whatever selects these members. */
 export function commentInsertion(members: readonly Member<CommentValue>[]): Insertion {
   return insertion(
-    `${commentText(members, "c")} as text`,
-    `added c left join tenantry.directory_members m
-      on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id`,
+    boundedText(
+      commentText(members, "c"),
+      `from added c left join tenantry.directory_members m
+        on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id`,
+      `$${COMMENT_PARAMETERS + 1}::int`,
+    ),
   );
 }
 
-/** The same, answered as JSON text (workspace/resource-text.ts). Not for the default organization's resources. */
+/**
+ * The same, answered as JSON text (workspace/resource-text.ts), to be proven. Not for the default organization's resources.
+ */
 export async function createCommentText(
   context: WorkspaceContext,
   actor: Actor,
-  input: NewComment,
+  input: NewComment & { maxBytes: number },
   act: ContentAct,
-  answer: Insertion,
-): Promise<string> {
-  return (await addComment<{ text: string }>(context, actor, input, act, answer)).text;
+  statement: Insertion,
+): Promise<TextRow> {
+  const answer = { statement, values: [input.maxBytes] };
+  const { row, route } = await addComment(context, actor, input, act, answer);
+  return { ...(row as Omit<TextRow, "regionKey">), regionKey: regionKeyOf(route) };
 }
 
 /** The statement that adds a comment, with the part that writes the entry in the audit log. */
 export type Insertion = (entry: string) => string;
 
-/** `columns` and `from`: what it gives of the row that it adds, which is `added`. */
-function insertion(columns: string, from: string): Insertion {
+/** What a statement gives of the comment, and the values of its parameters beyond the comment's own. */
+type Answer = { statement: Insertion; values: readonly unknown[] };
+
+/** Of the comment itself. */
+const COMMENT_PARAMETERS = 6;
+
+/** `answer` reads the row that is added from `added`. */
+function insertion(answer: string): Insertion {
   const texts = new Map<string, string>();
   return (entry) => {
     const found = texts.get(entry);
@@ -96,19 +112,19 @@ function insertion(columns: string, from: string): Insertion {
          insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
          values ($1, $2, $3, $4, $5, $6) returning *
        )${entry}
-       select ${columns} from ${from}`;
+       ${answer}`;
     texts.set(entry, text);
     return text;
   };
 }
 
-async function addComment<Row extends object>(
+async function addComment(
   context: WorkspaceContext,
   actor: Actor,
   input: NewComment,
   act: ContentAct,
-  answer: Insertion,
-): Promise<Row> {
+  answer: Answer,
+): Promise<{ row: object; route: Route }> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
   const place = await findPlace(context, actor, input.resourceId);
@@ -118,9 +134,10 @@ async function addComment<Row extends object>(
     throw error;
   });
   try {
-    return await place.there((database) =>
-      insertComment<Row>(context, database, place, { authorId, body }, act, answer),
+    const row = await place.there((database) =>
+      insertComment(context, database, place, { authorId, body }, act, answer),
     );
+    return { row, route: place.route };
   } catch (error) {
     // The insert is the look: there is no resource with the id, in that organization and database.
     if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw notFound("Resource");
@@ -128,23 +145,24 @@ async function addComment<Row extends object>(
   }
 }
 
-async function insertComment<Row extends object>(
+async function insertComment(
   context: WorkspaceContext,
   database: ScopedDatabase<DatabaseKind>,
   { id: resourceId, route }: ResourcePlace,
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
-  answer: Insertion,
-): Promise<Row> {
+  answer: Answer,
+): Promise<object> {
   const databaseId = databaseIdOf(route);
   const organizationId = organizationIdOf(route);
   const id = newRoutedId(placementNumberOf(resourceId));
-  const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters: 6 } as const;
+  const parameters = COMMENT_PARAMETERS + answer.values.length;
+  const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters } as const;
   const [row] = await recordingContent(context, act, written, (entry) =>
-    database.query<Row>(
+    database.query<object>(
       "comments.create",
-      answer(entry.text),
-      [id, databaseId, organizationId, resourceId, authorId, body, ...entry.values],
+      answer.statement(entry.text),
+      [id, databaseId, organizationId, resourceId, authorId, body, ...answer.values, ...entry.values],
       { channel: COMMENT_CHANNEL, payload: `${resourceId.toLowerCase()} ${id}` },
     ),
   );

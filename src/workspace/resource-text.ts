@@ -4,6 +4,7 @@
  * to build JSON, and costs this process nothing at all.
  */
 import { BEFORE_ALL, type PageRequest } from "#kernel/page";
+import { boundedText } from "#workspace/region-text";
 
 /** A member of a JSON object: its name in the answer, and what it is. */
 export type Member<Value> = { readonly name: string; readonly value: Value };
@@ -45,6 +46,8 @@ export type ResourceInput = {
   /** JSON. */
   region: string;
   pages: readonly PageRequest[];
+  /** The longest text that is wanted. */
+  maxBytes: number;
 };
 
 export type TextStatement<Input> = { readonly text: string; readonly values: (input: Input) => unknown[] };
@@ -168,7 +171,7 @@ class Parameters<Input> {
   }
 }
 
-/** One row with the column `text`, which is null where the region has not heard of the organization yet; or no row. */
+/** One row as {@link boundedText} gives it, without text where the region has not heard of the organization yet; or no row. */
 export function resourceText(
   members: readonly Member<ResourceValue>[],
   from: "region" | "home",
@@ -207,11 +210,10 @@ export function resourceText(
   };
   const pieces = object(members, part);
   const where = from === "home" ? "r.organization_id is null" : `r.organization_id = ${organization()}`;
-  return {
-    text: `select ${join(pieces)} as text from tenantry.resources r ${joins.join(" ")}
-      where r.database_id = ${database} and r.id = ${id} and ${where}`,
-    values: parameters.values(),
-  };
+  const rows = `from tenantry.resources r ${joins.join(" ")}
+      where r.database_id = ${database} and r.id = ${id} and ${where}`;
+  const maxBytes = `${parameters.of("bytes", (input) => input.maxBytes)}::int`;
+  return { text: boundedText(join(pieces), rows, maxBytes), values: parameters.values() };
 }
 
 /** A page of comments, from a row of its own: `lateral` joins it, `pieces` are made of it. */

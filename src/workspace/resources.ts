@@ -9,6 +9,7 @@ import { HOME_NUMBER, newRoutedId } from "#kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#kernel/page";
 import { validName } from "#kernel/validation";
 import type { DatabaseKind, HomeDatabase, Queryable, ScopedDatabase } from "#postgres/database";
+import type { TextRow } from "#workspace/region-text";
 import type { ResourceInput, TextStatement } from "#workspace/resource-text";
 import { inRegion } from "#workspace/region-failure";
 import { findObstacle, type Route, type Router, requireActive, type TenantRoute } from "#workspace/routing";
@@ -210,31 +211,37 @@ export type ResourceStatements = {
 };
 
 /**
- * A resource with what belongs to it as JSON text (workspace/resource-text.ts); undefined where the database cannot give it
- * all. NOT_FOUND as {@link locateResource}. `regionOf` gives the region of a tenant database.
+ * A resource with what belongs to it as JSON text (workspace/resource-text.ts), to be proven; undefined where the database
+ * cannot give it all. NOT_FOUND as {@link locateResource}. `regionOf` gives the region of a tenant database.
  */
 export async function readResourceText(
   context: WorkspaceContext,
   actor: Actor,
-  { id, pages }: { id: string; pages: readonly PageRequest[] },
+  { id, pages, maxBytes }: Pick<ResourceInput, "id" | "pages" | "maxBytes">,
   statements: ResourceStatements,
   regionOf: (route: TenantRoute) => string | Promise<string>,
-): Promise<string | undefined> {
+): Promise<TextRow | undefined> {
   const { route, there } = await findPlace(context, actor, id);
   const statement = statements[route.kind === "home" ? "home" : "region"];
   if (statement === undefined) return undefined;
   const input = {
     id,
     pages,
+    maxBytes,
     databaseId: databaseIdOf(route),
     organizationId: organizationIdOf(route),
     region: route.kind === "home" ? "null" : await regionOf(route),
   };
   const [row] = await there((database) =>
-    database.query<{ text: string | null }>("resources.text", statement.text, statement.values(input)),
+    database.query<Omit<TextRow, "regionKey">>("resources.text", statement.text, statement.values(input)),
   );
   if (row === undefined) throw notFound("Resource");
-  return row.text ?? undefined;
+  return { ...row, regionKey: regionKeyOf(route) };
+}
+
+/** undefined at home. */
+export function regionKeyOf(route: Route): string | undefined {
+  return route.kind === "home" ? undefined : route.regionKey;
 }
 
 /** 0 at home. */

@@ -8,7 +8,9 @@ import {
   type GraphQLError,
   locatedError,
 } from "graphql";
+import { currentCall } from "#kernel/call";
 import { isUuid, placementNumberOf } from "#kernel/ids";
+import { provenText } from "#workspace/region-text";
 import { type GraphQLContext, JsonText } from "#graphql/context";
 import { type PlannedField, planOf, type Run } from "#graphql/plan/plan";
 
@@ -65,7 +67,11 @@ async function answer(
   context: GraphQLContext,
 ): Promise<string | GraphQLError | undefined> {
   try {
-    return await run.answer(context);
+    const row = await run.answer(context);
+    if (row === undefined) return undefined;
+    // Also of a text that was left out because of it.
+    currentCall()?.answer?.add(row.bytes ?? 0, () => name);
+    return provenText(row, context.services.logger);
   } catch (error) {
     return locatedError(error, nodes, [name]);
   }

@@ -12,10 +12,13 @@ import {
   type OperationDefinitionNode,
   type VariableValues,
 } from "graphql";
+import { DEFAULT_LIMITS } from "#kernel/limits";
 import { HOME_NUMBER, isUuid, placementNumberOf } from "#kernel/ids";
 import { type PageRequest, readPageRequest } from "#kernel/page";
 import { validId } from "#kernel/validation";
+import { currentCall } from "#kernel/call";
 import { commentInsertion, createCommentText, type NewComment } from "#workspace/comments";
+import type { TextRow } from "#workspace/region-text";
 import { resourceText } from "#workspace/resource-text";
 import { readResourceText } from "#workspace/resources";
 import type { TenantRoute } from "#workspace/routing";
@@ -34,7 +37,7 @@ import { collect, NotPlanned } from "#graphql/plan/selections";
 export type Run = {
   /** The id of what it is about, which says where that is. */
   id: string;
-  answer: (context: GraphQLContext) => Promise<string | undefined>;
+  answer: (context: GraphQLContext) => Promise<TextRow | undefined>;
 };
 export type PlannedField = {
   /** Its name in the answer. */
@@ -98,8 +101,12 @@ function planResource(
   const argumentsOf = readArguments(schema, "Query", nodes);
   const pagesOf = selection.pages.map((page) => readArguments(schema, "Resource", [page]));
   const run: Resolver = (_, { id, pages }: { id: string; pages: PageRequest[] }, context) =>
-    readResourceText(context.services, context.actor, { id: validId("id", id), pages }, statements, (route) =>
-      regionText(selection.region ?? [], route, context),
+    readResourceText(
+      context.services,
+      context.actor,
+      { id: validId("id", id), pages, maxBytes: maxBytes() },
+      statements,
+      (route) => regionText(selection.region ?? [], route, context),
     );
   const resolve = withPolicy("Query", "resource", run);
   return (variables) => {
@@ -117,7 +124,8 @@ function planCreateComment(
   const insertion = commentInsertion(selectComment(nodes, fragments));
   const argumentsOf = readArguments(schema, "Mutation", nodes);
   const run: Resolver = (_, { input }: { input: NewComment }, { actor, services, origin }) => {
-    return createCommentText(services, actor, readNewComment(input), { origin, action: "createComment" }, insertion);
+    const wanted = { ...readNewComment(input), maxBytes: maxBytes() };
+    return createCommentText(services, actor, wanted, { origin, action: "createComment" }, insertion);
   };
   const resolve = withAuditLog("createComment", withPolicy("Mutation", "createComment", run));
   return (variables) => {
@@ -135,8 +143,12 @@ function isTenants(id: string): boolean {
 function running(id: string, resolve: Resolver, args: object): Run {
   return {
     id,
-    answer: (context) => resolve(undefined, args, context, undefined as never) as Promise<string | undefined>,
+    answer: (context) => resolve(undefined, args, context, undefined as never) as Promise<TextRow | undefined>,
   };
+}
+
+function maxBytes(): number {
+  return currentCall()?.answer?.max ?? DEFAULT_LIMITS.maxAnswerBytes;
 }
 
 type ReadArguments = (variables: VariableValues) => Record<string, unknown>;

@@ -27,6 +27,19 @@ create function tenantry.is_name(name text) returns boolean language sql immutab
       '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]',
     false);
 
+-- What a moment may be, and what an id says: the same in the tenant databases. Written without constants of type timestamptz,
+-- which would be shown otherwise in each time zone.
+create function tenantry.is_moment(moment timestamptz) returns boolean language sql immutable parallel safe
+  -- From the year 2000 to the end of 2099, in UTC. False for null and infinity.
+  return coalesce(moment >= to_timestamp(946684800) and moment < to_timestamp(4102444800), false);
+
+-- The number of the placement that a resource's or a comment's id leads to; null for an id of another form. The layout is
+-- described in kernel/ids.ts.
+create function tenantry.placement_number_of(id uuid) returns int language sql immutable strict parallel safe
+  return case when get_byte(uuid_send(id), 6) >> 4 = 7 and get_byte(uuid_send(id), 8) >> 6 = 2 then
+    ((get_byte(uuid_send(id), 8) & 63) << 18) | (get_byte(uuid_send(id), 9) << 10)
+    | (get_byte(uuid_send(id), 10) << 2) | (get_byte(uuid_send(id), 11) >> 6) end;
+
 create table tenantry.users (
   id uuid primary key,
   name text not null check (tenantry.is_name(name)),
@@ -109,16 +122,15 @@ end $$;
 create trigger placement_notify after insert or update or delete on tenantry.placements
   for each row execute function tenantry.placement_notify();
 
--- The catalog: every tenant database's resources, written by replication, and the default organization's own
--- (database 0). The database's id is part of the key, so that no tenant database can reach another's row.
+-- The catalog: every tenant database's resources, written by the guard of what replication brings, and the default
+-- organization's own (database 0). The database's id is part of the key, so that no tenant database can reach another's row.
 create table tenantry.resources (
   database_id int not null default 0,
   id uuid not null,
   organization_id uuid,
   name text not null check (char_length(name) between 1 and 200),
   created_by uuid,
-  created_at timestamptz not null default now()
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
+  created_at timestamptz not null default now() check (tenantry.is_moment(created_at)),
   primary key (database_id, id),
   check ((database_id = 0) = (organization_id is null))
 );
@@ -133,8 +145,7 @@ create table tenantry.comments (
   resource_id uuid not null,
   author_id uuid references tenantry.users on delete set null,
   body text not null check (char_length(body) between 1 and 10000),
-  created_at timestamptz not null default now()
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
+  created_at timestamptz not null default now() check (tenantry.is_moment(created_at)),
   foreign key (database_id, resource_id) references tenantry.resources (database_id, id) on delete cascade
 );
 create index comments_resource_id on tenantry.comments (resource_id, id);

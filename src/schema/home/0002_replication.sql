@@ -99,36 +99,183 @@ create trigger project_organization after update of name on tenantry.organizatio
   for each row when (old.name is distinct from new.name)
   execute function tenantry.project_organization();
 
--- What a tenant database sends is believed only for its own rows and for organizations placed in it: a region's
--- administrator can change what is published there. The worker that applies is known by its process; its
--- subscription's name ends in _<database id>_catalog. Returning null leaves the row out and lets the stream go on.
-create function tenantry.guard_catalog() returns trigger language plpgsql as $$
-declare
-  sender int := (
-    select (regexp_match(s.subname, '_(\d+)_catalog$'))[1]::int
-    from pg_stat_subscription s where s.pid = pg_backend_pid());
-  claimed int := case tg_op when 'DELETE' then old.database_id else new.database_id end;
+-- The inbox: what tenant databases send to the catalog arrives here. Whoever administers a region's server can send anything,
+-- so all of it is input. Replication writes it as a role that may write here and nowhere else, the seed writes it as the
+-- operator; the guard below takes each row into the catalog or refuses it. Without row-level security: PostgreSQL does not
+-- apply as a role that is subject to it.
+create schema tenantry_inbox;
+
+-- A mirror of what was sent. A refused row stays with its key alone, so that a later change of it finds it.
+create table tenantry_inbox.resources (
+  database_id int not null,
+  id uuid not null,
+  organization_id uuid,
+  name text,
+  created_by uuid,
+  created_at timestamptz,
+  -- Why the row is not in the catalog, in one sentence. Null: it is there.
+  fault text,
+  primary key (database_id, id)
+);
+create index resources_faults on tenantry_inbox.resources (database_id, id) where fault is not null;
+
+-- Whether the text can be worked with. Replication stores a text as it was sent, also one that is no UTF-8, and PostgreSQL's
+-- functions fail at that.
+create function tenantry.is_text(value text) returns boolean language plpgsql immutable parallel safe as $$
 begin
-  if sender is null or sender <> claimed then
-    raise warning 'tenantry: catalog row of database % sent by database % was left out', claimed, sender;
+  return convert_from(textsend(value), 'UTF8') is not null;
+exception when data_exception then
+  return false;
+end $$;
+
+-- Which tenant database sends, and null for whoever sends for none. A process that applies is known by its subscription;
+-- only one that applies nothing, as the seed does, can name the database in a setting.
+create function tenantry.catalog_sender() returns int language plpgsql stable
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  -- Not by the view, which reads every subscription of the server for each row.
+  subscription oid := (select w.subid from pg_stat_get_subscription(null) w where w.pid = pg_backend_pid());
+begin
+  if subscription is null then
+    return nullif(current_setting('tenantry.catalog_sender', true), '')::int;
+  end if;
+  return (select (regexp_match(s.subname, '_([0-9]{1,9})_catalog$'))[1]::int from pg_subscription s where s.oid = subscription);
+end $$;
+
+-- Why a row that this tenant database sent may not be in the catalog, in one sentence; null: it may. `created_by` is not
+-- looked at: names are shown only of people whom the reader may see.
+create function tenantry.fault_in(sent tenantry_inbox.resources) returns text language plpgsql stable as $$
+declare
+  leads_to int := tenantry.placement_number_of(sent.id);
+  leads_there boolean := (
+    select bool_or(leads_to is not null and (p.number = leads_to or exists (
+      select from tenantry.adopted_numbers a where a.number = leads_to and a.placement_id = p.id)))
+    from tenantry.directory_organizations d
+    join tenantry.placements p on p.database_id = d.database_id and p.organization_id = d.organization_id
+    where d.database_id = sent.database_id and d.organization_id = sent.organization_id);
+begin
+  if leads_there is null then
+    return 'Its organization has no placement in this database.';
+  end if;
+  if not leads_there then
+    return 'Its id does not lead to a placement of its organization in this database.';
+  end if;
+  -- The bound in bytes comes first: what is longer is not worth reading.
+  if not (octet_length(sent.name) <= 800 and tenantry.is_text(sent.name)) or not tenantry.is_name(sent.name) then
+    return 'Its name is not a text of 1 to 200 characters without control characters and invisible ones.';
+  end if;
+  if not tenantry.is_moment(sent.created_at) then
+    return 'It was not created between the years 2000 and 2100.';
+  end if;
+  return null;
+end $$;
+
+-- The one way into the catalog of tenant databases, for what is streamed and what is seeded. No content of a row makes it
+-- fail, as that would halt the stream: a row that may not be in the catalog is kept with its fault. Returning null leaves out
+-- a row of another database, and the stream goes on.
+create function tenantry.guard_catalog() returns trigger language plpgsql security definer
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  sender int := tenantry.catalog_sender();
+  removed uuid := case when tg_op <> 'INSERT' then old.id end;
+begin
+  if sender is null then
+    raise exception 'only replication writes into the inbox' using errcode = 'insufficient_privilege';
+  end if;
+  if (tg_op <> 'INSERT' and old.database_id <> sender)
+     or (tg_op <> 'DELETE' and (new.database_id is distinct from sender or new.id is null)) then
+    raise warning 'tenantry: a catalog row without the number of database %, which sent it, was left out', sender;
     return null;
+  end if;
+  if tg_op = 'DELETE' then
+    delete from tenantry.resources where database_id = sender and id = removed;
+    return old;
+  end if;
+  if removed is distinct from new.id then
+    -- A copy or a replay sends rows that are already here, and a key can change to one that is: the newer one replaces.
+    delete from tenantry_inbox.resources where database_id = sender and id = new.id;
+    if removed is not null then
+      delete from tenantry.resources where database_id = sender and id = removed;
+    end if;
+  end if;
+  new.fault := tenantry.fault_in(new);
+  if new.fault is null then
+    insert into tenantry.resources as r (database_id, id, organization_id, name, created_by, created_at)
+      values (new.database_id, new.id, new.organization_id, new.name, new.created_by, new.created_at)
+      on conflict (database_id, id) do update
+        set organization_id = excluded.organization_id, name = excluded.name,
+            created_by = excluded.created_by, created_at = excluded.created_at
+        where (r.organization_id, r.name, r.created_by, r.created_at) is distinct from
+              (excluded.organization_id, excluded.name, excluded.created_by, excluded.created_at);
+  else
+    delete from tenantry.resources where database_id = sender and id = new.id;
+    new.organization_id := null;
+    new.name := null;
+    new.created_by := null;
+    new.created_at := null;
+  end if;
+  return new;
+end $$;
+-- Not for the guard's own statements, of which the depth is 1.
+create trigger guard_catalog before insert or update or delete on tenantry_inbox.resources
+  for each row when (pg_trigger_depth() = 0) execute function tenantry.guard_catalog();
+alter table tenantry_inbox.resources enable always trigger guard_catalog;
+
+-- A value of a row that was read as text, as the type of `kind`; null where it is none of that type.
+create function tenantry.read_as(value text, kind anyelement) returns anyelement language plpgsql stable parallel safe as $$
+declare
+  read kind%type;
+begin
+  read := value;
+  return read;
+exception when data_exception then
+  return null;
+end $$;
+
+-- Everything at home is held by two triggers against what a subscription could bring, also one that is a superuser's or that
+-- somebody widened. A TRUNCATE that a publisher sends would empty a table for all.
+create function tenantry.refuse_truncate() returns trigger language plpgsql as $$
+begin
+  raise exception '%.% cannot be truncated: use delete', tg_table_schema, tg_table_name
+    using errcode = 'feature_not_supported';
+end $$;
+
+-- Rows that replication brings belong into the inbox and nowhere else.
+create function tenantry.refuse_replicated_row() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (select from pg_stat_get_subscription(null) w where w.pid = pg_backend_pid()) then
+    raise exception 'replication may not write into %.%', tg_table_schema, tg_table_name
+      using errcode = 'insufficient_privilege';
   end if;
   if tg_op = 'DELETE' then
     return old;
   end if;
-  if not exists (
-    select from tenantry.directory_organizations d
-    where d.database_id = new.database_id and d.organization_id = new.organization_id
-  ) or char_length(new.name) not between 1 and 200 then
-    raise warning 'tenantry: catalog row of database % with an organization or a name it may not have was left out', claimed;
-    return null;
-  end if;
-  -- A copy or a replay sends rows that are already here: the newer one replaces.
-  if tg_op = 'INSERT' then
-    delete from tenantry.resources where database_id = new.database_id and id = new.id;
-  end if;
   return new;
 end $$;
-create trigger guard_catalog before insert or update or delete on tenantry.resources
-  for each row execute function tenantry.guard_catalog();
-alter table tenantry.resources enable replica trigger guard_catalog;
+
+-- Gives a table the triggers that it lacks.
+create function tenantry.protect(one regclass) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_trigger where tgrelid = one and tgname = 'refuse_truncate' and tgenabled = 'A') then
+    execute format('create or replace trigger refuse_truncate before truncate on %s
+      for each statement execute function tenantry.refuse_truncate()', one);
+    execute format('alter table %s enable always trigger refuse_truncate', one);
+  end if;
+  if (select relnamespace <> 'tenantry_inbox'::regnamespace from pg_class where oid = one)
+     and not exists (select from pg_trigger where tgrelid = one and tgname = 'refuse_replicated_row' and tgenabled = 'R') then
+    -- Not for what the guard writes into the catalog, where the depth is 1.
+    execute format('create or replace trigger refuse_replicated_row before insert or update or delete on %s
+      for each row when (pg_trigger_depth() = 0) execute function tenantry.refuse_replicated_row()', one);
+    execute format('alter table %s enable replica trigger refuse_replicated_row', one);
+  end if;
+end $$;
+
+-- Protects every table of home. The program calls it at each start: a table that a later migration makes is held too, and a
+-- trigger that somebody has switched off is on again.
+create function tenantry.protect_tables() returns void language sql as $$
+  select tenantry.protect(c.oid) from pg_catalog.pg_class c
+  where c.relkind in ('r', 'p')
+    and c.relnamespace in ('tenantry'::pg_catalog.regnamespace, 'tenantry_inbox'::pg_catalog.regnamespace);
+$$;

@@ -43,3 +43,44 @@ begin
   -- What it has no business with: the installation's secrets, what was migrated, what replication and triggers write.
   execute format('revoke all on tenantry.installation, tenantry.migrations from %I', api);
 end $$;
+
+-- The role that owns home's catalog subscriptions, and so the one that applies what regions send: it may write into the inbox,
+-- and has no other right and no password. PostgreSQL 15 and 16 start no process for a role without LOGIN. The program calls
+-- this at each start: a home that was restored on another server lacks the role there.
+create function tenantry.ensure_inbox_role() returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  inbox text := 'tenantry_' || (select id from tenantry.installation) || '_inbox';
+begin
+  if not exists (select from pg_roles where rolname = inbox) then
+    begin
+      execute format('create role %I login', inbox);
+    exception when duplicate_object or unique_violation then null;
+    end;
+  end if;
+  -- In its own name: what everybody may can be taken from everybody.
+  if not exists (
+    select from pg_database d, aclexplode(d.datacl) a
+    where d.datname = current_database() and a.grantee = inbox::regrole and a.privilege_type = 'CONNECT'
+  ) then
+    execute format('grant connect on database %I to %I', current_database(), inbox);
+  end if;
+  if not has_schema_privilege(inbox, 'tenantry_inbox', 'usage') then
+    execute format('grant usage on schema tenantry_inbox to %I', inbox);
+  end if;
+  if exists (
+    select from pg_class c, unnest('{select,insert,update,delete}'::text[]) as wanted (privilege)
+    where c.relnamespace = 'tenantry_inbox'::regnamespace and c.relkind in ('r', 'p')
+      and not has_table_privilege(inbox, c.oid, wanted.privilege)
+  ) then
+    execute format('grant select, insert, update, delete on all tables in schema tenantry_inbox to %I', inbox);
+  end if;
+  -- A role that is no superuser hands a subscription over only to a role that it can be, and changes it only with that role's
+  -- rights. Before 16 a membership has no options.
+  if not pg_has_role(current_user, inbox, 'usage') or
+     (current_setting('server_version_num')::int >= 160000 and not pg_has_role(current_user, inbox, 'set')) then
+    execute format('grant %I to %I%s', inbox, current_user,
+      case when current_setting('server_version_num')::int >= 160000 then ' with inherit true, set true' end);
+  end if;
+end $$;
+select tenantry.ensure_inbox_role();

@@ -11,14 +11,33 @@ create table tenantry.identity (
   one_row boolean primary key default true check (one_row)
 );
 
+-- What a moment, a name and an id are: the same as at home, which refuses a row that breaks these rules.
+create function tenantry.is_moment(moment timestamptz) returns boolean language sql immutable parallel safe
+  -- From the year 2000 to the end of 2099, in UTC. False for null and infinity.
+  return coalesce(moment >= to_timestamp(946684800) and moment < to_timestamp(4102444800), false);
+
+-- The number of the placement that a resource's or a comment's id leads to; null for an id of another form. The layout is
+-- described in kernel/ids.ts.
+create function tenantry.placement_number_of(id uuid) returns int language sql immutable strict parallel safe
+  return case when get_byte(uuid_send(id), 6) >> 4 = 7 and get_byte(uuid_send(id), 8) >> 6 = 2 then
+    ((get_byte(uuid_send(id), 8) & 63) << 18) | (get_byte(uuid_send(id), 9) << 10)
+    | (get_byte(uuid_send(id), 10) << 2) | (get_byte(uuid_send(id), 11) >> 6) end;
+
+-- What validName of kernel/validation.ts takes. It is false for null.
+create function tenantry.is_name(name text) returns boolean language sql immutable parallel safe
+  return coalesce(
+    char_length(name) between 1 and 200 and name collate "C" ~ '[^[:space:]]'
+    and name collate "C" !~
+      '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]',
+    false);
+
 create table tenantry.resources (
   database_id int not null,
   id uuid not null,
   organization_id uuid not null,
-  name text not null check (char_length(name) between 1 and 200),
+  name text not null check (tenantry.is_name(name)),
   created_by uuid,
-  created_at timestamptz not null default now()
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
+  created_at timestamptz not null default now() check (tenantry.is_moment(created_at)),
   primary key (database_id, id)
 );
 create index resources_organization_id on tenantry.resources (organization_id, id);
@@ -42,8 +61,7 @@ create table tenantry.comments (
   resource_id uuid not null,
   author_id uuid not null,
   body text not null check (char_length(body) between 1 and 10000),
-  created_at timestamptz not null default now()
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
+  created_at timestamptz not null default now() check (tenantry.is_moment(created_at)),
   foreign key (database_id, resource_id) references tenantry.resources (database_id, id) on delete cascade
 );
 create index comments_resource_id on tenantry.comments (resource_id, id);
