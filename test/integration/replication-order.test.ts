@@ -12,6 +12,7 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
+import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
 /** Home and region are databases of one server, where nobody waits for a standby unless a test says so. */
@@ -19,6 +20,8 @@ let server: OwnServer;
 let app: TestApp;
 let organization: string;
 let tenant: string;
+/** Of the organization's placement. */
+let number: number;
 let installation: Installation;
 
 beforeAll(async () => {
@@ -33,7 +36,9 @@ beforeAll(async () => {
   });
   await registerRegion(app, "own", server.url());
   organization = await createOrganization(app, "Disorderly");
-  tenant = server.url((await grant(app, organization, "own")).database);
+  const { database } = await grant(app, organization, "own");
+  tenant = server.url(database);
+  number = await placementNumber(app.databaseUrl, organization, database);
   installation = { homeUrl: app.databaseUrl, regionUrl: (_, database) => server.url(database) };
 });
 afterAll(async () => {
@@ -50,7 +55,7 @@ async function session(url: string): Promise<pg.Client & AsyncDisposable> {
 
 const insertResource = (name: string) =>
   `insert into tenantry.resources (database_id, id, organization_id, name)
-   select database_id, gen_random_uuid(), '${organization}', '${name}' from tenantry.identity`;
+   select database_id, ${routedIdSql(number)}, '${organization}', '${name}' from tenantry.identity`;
 
 /** Sweeps as if nobody had looked for long, and waits until whatever that found was carried. */
 async function sweepAll(): Promise<void> {
