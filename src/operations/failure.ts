@@ -62,5 +62,14 @@ export function classifyFailure(error: unknown): Failure {
   if (error instanceof TenantryError) return { sentence: error.message, retry: RETRY[error.code] };
   if (isConnectionFailure(error)) return { sentence: "The region's server cannot be reached.", retry: true };
   const known = SENTENCES[sqlState(error) ?? ""];
-  return known ?? { sentence: `PostgreSQL refused: ${redactedMessage(error)}`, retry: true };
+  return known ?? { sentence: `PostgreSQL refused: ${wordsOf(error)}`, retry: true };
+}
+
+const MAX_WORDS = 300;
+
+/** A region's server can say anything: its words are shown as one line of so many characters. */
+function wordsOf(error: unknown): string {
+  return redactedMessage(error)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
+    .slice(0, MAX_WORDS);
 }
