@@ -55,7 +55,7 @@ function newLink(changes: Partial<Crossing> = {}): Crossing {
   };
 }
 
-const home = (text: string, values: unknown[] = []) => sql<any>(app.databaseUrl, text, values);
+const home = (text: string, values: unknown[] = []) => sql<Record<string, unknown>>(app.databaseUrl, text, values);
 const sumsOf = ({ databaseId }: Crossing) =>
   home(
     `select direction, table_name, way, region_key, rows::int, bytes::int from tenantry.border_days
