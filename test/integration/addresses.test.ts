@@ -91,6 +91,18 @@ describe("two spellings are one address", () => {
     expect(await signIn(closed, claims)).toMatchObject({ id });
   });
 
+  test("of two subjects at the same moment: one of them is the prepared user", async () => {
+    const name = fresh();
+    const id = await userWith(`INFO.${name}@EXAMPLE.TEST`);
+    const claims = { email: `info.${name}@example.test`, email_verified: true };
+    const results = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => signIn(closed, { ...claims, sub: `${index % 4} of ${name}` })),
+    );
+    // Each subject has come twice.
+    expect(results.filter((me) => typeof me !== "string" && me.id === id)).toHaveLength(2);
+    expect(results.filter((me) => me === "UNAUTHENTICATED")).toHaveLength(6);
+  });
+
   test("of an invitation, which a second one replaces", async () => {
     const organization = await createOrganization(app);
     const name = fresh();
