@@ -20,8 +20,8 @@ const NO_NAME = "New user";
  * address, if nobody has signed in as that user yet; else, with `createUsers`, a user is made of the token's name and proved
  * address. Each is an entry in the audit log. UNAUTHENTICATED when there is nobody.
  *
- * An address that is not proved is as good as none: it leads to no user, keeps nobody from using it, and accepts no invitation.
- * So a user who is made of such a token has an address of nobody's, until a later token proves one.
+ * An address that is not proved counts as none: it leads to no user, it keeps no other person from the address, and it accepts
+ * no invitation. So a user made of such a token gets an address that is nobody's, until a later token proves one.
  */
 export async function findTokenUser(
   { home }: { home: HomeDatabase },

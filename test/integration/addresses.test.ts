@@ -1,5 +1,5 @@
 /**
- * Who has an address: one rule of equality in whatever locale home's database has, and only what is proved counts. Home is
+ * Addresses of users: one rule of equality in whatever locale home's database has, and only a proved address counts. Home is
  * Turkish here, where i and I are two letters.
  */
 import { randomBytes } from "node:crypto";
