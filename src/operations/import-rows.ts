@@ -13,7 +13,8 @@ import type { TransferOptions } from "#operations/transfer-failure";
 /** Statements under way at the same time, each with a connection and a piece of its own. */
 const MAX_STATEMENTS = 2;
 
-export type ImportTarget = { database: TenantDatabase; placement: Placement };
+/** `numbers`: those that lead to the placement. */
+export type ImportTarget = { database: TenantDatabase; placement: Placement; numbers: readonly number[] };
 export type ImportCount = { rows: number; added: number; bytes: number };
 
 /**
@@ -56,7 +57,12 @@ export async function importRows(
 
 async function writePiece(target: ImportTarget, exported: ExportedFile, piece: LinesPiece): Promise<number> {
   try {
-    const { read, added } = await insert(target, exported, piece);
+    const { read, added, strange } = await insert(target, exported, piece);
+    if (strange > 0)
+      throw invalidInput(
+        "folder",
+        `${exported.file} has ${strange === 1 ? "an id that does" : `${strange} ids that do`} not lead to the exported placement.`,
+      );
     if (added < read && (await countOwn(target, exported, piece)) < read)
       throw new TenantryError(
         "CONFLICT",
@@ -70,29 +76,37 @@ async function writePiece(target: ImportTarget, exported: ExportedFile, piece: L
   }
 }
 
-/** The lines are one parameter, whatever the columns' types are, and go to the server as they are in the file. */
+/**
+ * The lines are one parameter, whatever the columns' types are, and go to the server as they are in the file. Names and moments
+ * are the table's to check. Ids are checked here: home would refuse a row whose id leads elsewhere. With one that is `strange`
+ * nothing of the piece is written.
+ */
 async function insert(
-  { database, placement }: ImportTarget,
+  { database, placement, numbers }: ImportTarget,
   { table, columns }: ExportedFile,
   { json }: LinesPiece,
-): Promise<{ read: number; added: number }> {
+): Promise<{ read: number; added: number; strange: number }> {
   const name = `tenantry.${quoteIdentifier(table)}`;
   const list = columns.map(quoteIdentifier).join(", ");
   // Databases can be shared: that the resource is there is not enough.
-  const ownResource = `where exists (
+  const ownResource = `and exists (
     select from tenantry.resources r
     where r.database_id = $1 and r.id = lines.resource_id and r.organization_id = $2)`;
-  const [row] = await database.query<{ read: number; added: number }>(
+  const [row] = await database.query<{ read: number; added: number; strange: number }>(
     "import.write",
     `with lines as materialized (
        select ${list} from json_populate_recordset(null::${name}, $3::json)
+     ), strange as materialized (
+       select count(*)::int as ids from lines
+       where tenantry.placement_number_of(id) = any($4::int[]) is not true
      ), added as (
        insert into ${name} (database_id, organization_id, ${list})
-       select $1, $2, ${list} from lines ${table === "comments" ? ownResource : ""}
+       select $1, $2, ${list} from lines where (select ids from strange) = 0 ${table === "comments" ? ownResource : ""}
        on conflict do nothing returning 1
      )
-     select (select count(*) from lines)::int as read, (select count(*) from added)::int as added`,
-    [placement.databaseId, placement.organizationId, json],
+     select (select count(*) from lines)::int as read, (select count(*) from added)::int as added,
+            (select ids from strange) as strange`,
+    [placement.databaseId, placement.organizationId, json, numbers],
   );
   if (row === undefined) throw new Error("the insert returned no row");
   return row;

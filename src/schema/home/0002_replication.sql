@@ -110,7 +110,7 @@ create table tenantry_inbox.resources (
   name text,
   created_by uuid,
   created_at timestamptz,
-  -- Why the row is not in the catalog, in one sentence. Null: it is there.
+  -- Why the row is not in the catalog, in words that follow "because". Null: it is there.
   fault text,
   primary key (database_id, id)
 );
@@ -148,7 +148,7 @@ begin
   return (select (regexp_match(s.subname, '_([0-9]{1,9})_catalog$'))[1]::int from pg_subscription s where s.oid = subscription);
 end $$;
 
--- Why a row that this tenant database sent may not be in the catalog, in one sentence; null: it may. `created_by` is not
+-- Why a row that a tenant database sent may not be in the catalog; null: it may. `created_by` is not
 -- looked at: names are shown only of people whom the reader may see.
 create function tenantry.fault_in(sent tenantry_inbox.resources) returns text language plpgsql stable as $$
 declare
@@ -161,17 +161,17 @@ declare
     where d.database_id = sent.database_id and d.organization_id = sent.organization_id);
 begin
   if leads_there is null then
-    return 'Its organization has no placement in this database.';
+    return 'its organization has no placement in this database';
   end if;
   if not leads_there then
-    return 'Its id does not lead to a placement of its organization in this database.';
+    return 'its id does not lead to a placement of its organization in this database';
   end if;
   -- The bound in bytes comes first: what is longer is not worth reading.
   if not (octet_length(sent.name) <= 800 and tenantry.is_text(sent.name)) or not tenantry.is_name(sent.name) then
-    return 'Its name is not a text of 1 to 200 characters without control characters and invisible ones.';
+    return 'its name is empty, longer than 200 characters, or has control characters or invisible ones';
   end if;
   if not tenantry.is_moment(sent.created_at) then
-    return 'It was not created between the years 2000 and 2100.';
+    return 'it was not created between the years 2000 and 2100';
   end if;
   return null;
 end $$;
@@ -226,6 +226,12 @@ end $$;
 create trigger guard_catalog before insert or update or delete on tenantry_inbox.resources
   for each row when (pg_trigger_depth() = 0) execute function tenantry.guard_catalog();
 alter table tenantry_inbox.resources enable always trigger guard_catalog;
+
+-- How many rows of a tenant database are refused now, up to 1,000, and why the first of them is.
+create function tenantry.refused_rows(of_database int, out refused int, out fault text) language sql stable
+  return (select row(count(*)::int, (array_agg(i.fault order by i.id))[1]) from (
+    select id, fault from tenantry_inbox.resources
+    where database_id = of_database and fault is not null order by id limit 1000) i);
 
 -- A value of a row that was read as text, as the type of `kind`; null where it is none of that type.
 create function tenantry.read_as(value text, kind anyelement) returns anyelement language plpgsql stable parallel safe as $$
