@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { OPERATOR } from "../../src/auth/actor.ts";
-import { newRoutedId } from "../../src/kernel/ids.ts";
+import { newRoutedId, placementNumberOf } from "../../src/kernel/ids.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { runExport } from "../../src/operations/export-placement.ts";
 import { runImport } from "../../src/operations/import-placement.ts";
@@ -335,6 +335,57 @@ test("rows of a newer schema, and rows that break the rules, are refused", async
     code: "INVALID_INPUT",
     message: expect.stringContaining("resources.ndjson has rows that cannot be written"),
   });
+});
+
+test.each([
+  ["a mark of direction in a name", "resources", /"name":"[^]*?","created_by"/, '"name":"Good\\u202eBad","created_by"'],
+  ["a moment of the year 2100", "resources", /"created_at":"[^"]*"/, '"created_at":"2100-01-01T00:00:00+00:00"'],
+  ["the end of time", "resources", /"created_at":"[^"]*"/, '"created_at":"infinity"'],
+  ["a moment that no Date can be", "comments", /"created_at":"[^"]*"/, '"created_at":"294276-12-31T00:00:00+00:00"'],
+])("a row that home would refuse for %s is not imported", async (_, file, pattern, replacement) => {
+  await exported();
+  await clear();
+  forge(`${file}.ndjson`, (text) => text.replace(pattern, replacement));
+  await expect(imported()).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+    message: expect.stringContaining(`${file}.ndjson has rows that cannot be written`),
+  });
+  expect(await sql(tenant(), `select from tenantry.${file}`)).toEqual([]);
+});
+
+test("an id that leads to no placement of the export is refused, and nothing of its piece is written", async () => {
+  await exported();
+  await clear();
+  const elsewhere = newRoutedId((await numberOf(placement.id)) + 1_000);
+  forge("resources.ndjson", (text) => text + text.replaceAll(resource, elsewhere));
+  const { files } = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
+  changeManifest({ files: files.map((one: any) => (one.table === "resources" ? { ...one, rows: 2 } : one)) });
+  await expect(imported()).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+    message: "resources.ndjson has an id that does not lead to the exported placement.",
+  });
+  expect(await content()).toEqual([]);
+});
+
+test("rows that went on from placement to placement keep their ids, and each id leads to the last", async () => {
+  await exported();
+  await forget(placement);
+  const second = await grant(organization);
+  await imported({}, second.id);
+  const later = `${folder}-later`;
+  const manifest = await runExport(services, OPERATOR, second.id, later);
+  expect(manifest.placement).toEqual({
+    id: second.id,
+    number: await numberOf(second.id),
+    adopted: [placementNumberOf(resource)],
+  });
+  await forget(second);
+  const third = await grant(organization);
+  expect(await runImport(services, OPERATOR, third.id, later)).toMatchObject({
+    tables: { resources: { rows: 1, added: 1 }, comments: { rows: 2, added: 2 } },
+    inCatalog: true,
+  });
+  expect((await app.ask(READ, { id: resource })).resource).toMatchObject({ createdBy: { id: author } });
 });
 
 test("an export that did not finish is no export, and is started over by the same placement only", async () => {
