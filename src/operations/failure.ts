@@ -22,8 +22,10 @@ export function readableFailure(actor: Actor, sentence: string | null): string |
   return end === -1 ? sentence : sentence.slice(0, end);
 }
 
+/** A region's server can say anything: its words are shown as one line of so many characters. */
 function withDetail(sentence: string, detail: string): string {
-  return `${sentence}${FOR_OPERATOR}${detail.slice(0, MAX_DETAIL_LENGTH).toWellFormed()}`;
+  const line = detail.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
+  return `${sentence}${FOR_OPERATOR}${line.slice(0, MAX_DETAIL_LENGTH).toWellFormed()}`;
 }
 
 /** Whether trying again can help where we ourselves refused. A code without a row does not compile. */
