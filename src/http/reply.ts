@@ -56,7 +56,8 @@ export function watchSocket(socket: WebSocket, maxHeldBytes: number): void {
     send(data, (error) => {
       outbox.pending -= 1;
       letGoOf(outbox);
-      done(error);
+      // A caller that has gone is no fault: nobody is to be told of it.
+      done(socket.readyState === socket.OPEN ? error : undefined);
     });
     if (socket.bufferedAmount > maxHeldBytes) socket.terminate();
   }) as typeof socket.send;
