@@ -6,9 +6,9 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 
 /** What the driver has of a connection but does not say in its types. */
-type Wire = { readonly stream: Socket; on: (event: "readyForQuery", listener: () => void) => void };
+type Wire = { readonly stream: Socket; on: (event: "readyForQuery" | "notification", listener: () => void) => void };
 
-/** Ends the connection when more than `maxBytes` come before the server is ready for the next message. */
+/** Ends the connection when more than `maxBytes` come before the server is ready for the next message, or in one notification. */
 export function boundResults(client: pg.PoolClient, maxBytes: number): void {
   const wire = (client as unknown as { readonly connection: Wire }).connection;
   let bytes = 0;
@@ -17,9 +17,12 @@ export function boundResults(client: pg.PoolClient, maxBytes: number): void {
     bytes += chunk.length;
     if (bytes > maxBytes) wire.stream.destroy(tooMuch(maxBytes));
   });
-  wire.on("readyForQuery", () => {
+  const restart = () => {
     bytes = 0;
-  });
+  };
+  wire.on("readyForQuery", restart);
+  // Whoever listens hears of many things in one wait.
+  wire.on("notification", restart);
 }
 
 /** As a failure of the connection, which it is from then on. */

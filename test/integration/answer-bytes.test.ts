@@ -141,6 +141,32 @@ describe.each(["a region", "home"])("in %s", (where) => {
   });
 });
 
+describe("comments of many resources", () => {
+  const ask = (fields: string) =>
+    app.ask(
+      `query ($id: ID) { resources(organizationId: $id) { edges { node { comments { edges { node { ${fields} } } } } } } }`,
+      { id: organization },
+      user,
+    );
+  beforeAll(async () => {
+    for (let count = 0; count < 6; count += 1) {
+      const id = await createResource(app, { name: "Big", organizationId: organization }, user);
+      for (let index = 0; index < 5; index += 1) await comment(app, id, user, BODY);
+    }
+  });
+
+  test("are refused where their bodies are asked for, before they leave the database", async () => {
+    await expect(ask("...on Comment { text: body }")).rejects.toThrow(
+      /^unexpected errors: \[\{"message":"The answer is larger than 200,000 bytes: ask for fewer rows or fields, or in parts."[^{]*\{"code":"LIMIT_EXCEEDED"\}\}\]$/,
+    );
+  });
+
+  test("and answered where they are not", async () => {
+    const { resources: found } = await ask("id author { name }");
+    expect(found.edges.flatMap(({ node }: any) => node.comments.edges).length).toBeGreaterThanOrEqual(30);
+  });
+});
+
 test("what was done is in the audit log as done", async () => {
   const entries = await entriesOf(app, organization);
   expect(entries.filter(({ action }) => action === "createComment")).not.toHaveLength(0);

@@ -1,11 +1,12 @@
 /** A server that sends more than it may, on a real one. */
 import { afterAll, expect, test } from "vitest";
 import { parseServerUrl } from "#postgres/connection-url";
+import { Listeners } from "#postgres/listener";
 import { Pools } from "#postgres/pools";
 import { isConnectionFailure } from "#postgres/sql-state";
-import { serverUrl } from "../support/app.ts";
+import { serverUrl, sql } from "../support/app.ts";
 
-const pools = new Pools(() => undefined, { maxPerDatabase: 1, maxResultBytes: 1_000_000 });
+const pools = new Pools(() => undefined, { maxPerDatabase: 2, maxResultBytes: 1_000_000 });
 const address = parseServerUrl(serverUrl("eu"), "url");
 const database = pools.open("tenant", address, "postgres");
 afterAll(() => pools.close());
@@ -27,6 +28,19 @@ test("each answer is counted for itself", async () => {
   const before = await database.query("test.pid", "select pg_backend_pid() as pid");
   for (let index = 0; index < 5; index += 1) expect((await repeat(900_000))[0]?.text).toHaveLength(900_000);
   expect(await database.query("test.pid", "select pg_backend_pid() as pid")).toEqual(before);
+});
+
+test("who listens hears on and on", async () => {
+  const listeners = new Listeners(() => undefined);
+  let heard = 0;
+  const payload = "x".repeat(7_000);
+  await listeners.on(database, "test_result_bytes", (text) => {
+    heard += text === payload ? 1 : 0;
+  });
+  for (let index = 0; index < 200; index += 1)
+    await sql(`${serverUrl("eu")}/postgres`, "select pg_notify('test_result_bytes', $1)", [payload]);
+  await expect.poll(() => heard).toBe(200);
+  await listeners.close();
 });
 
 test("home is trusted", async () => {
