@@ -20,7 +20,7 @@ const PROGRAM = `
 `;
 const run = (...args: string[]) =>
   promisify(execFile)(process.execPath, ["--input-type=module", "--eval", PROGRAM, ...args], {
-    cwd: new URL("../..", import.meta.url),
+    cwd: new URL("..", import.meta.url),
   });
 
 test("what nobody took is logged without secrets and counted, and the process lives", async () => {
