@@ -21,7 +21,7 @@ export type Mode = "parked" | "attached";
 export type TenantDatabase = {
   id: number;
   name: string;
-  /** The placement's. */
+  /** Of the organization's placement. */
   number: number;
   organizationId: string;
   /** A member of this organization only. */
@@ -252,8 +252,8 @@ export class Fleet {
     const [resource] = await sql<{ id: string }>(
       this.servers.region.url(database.name),
       `insert into tenantry.resources (database_id, id, organization_id, name)
-       values ($1, $2, $3, 'For comments') returning id`,
-      [id, newRoutedId(number), organizationId],
+       values ($1, $3, $2, 'For comments') returning id`,
+      [database.id, organizationId, newRoutedId(number)],
     );
     const late = await this.services.nudges.carry([{ databaseId: database.id, direction: "catalog" }], 60_000);
     if (late.length > 0) throw new Error("a new resource did not reach the catalog in time");

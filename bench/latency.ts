@@ -42,8 +42,8 @@ function measureOne(fleet: Fleet, direction: Direction, database: TenantDatabase
         : () =>
             tenant.query(
               `insert into tenantry.resources (database_id, id, organization_id, name)
-               values ($1, $2, $3, $4)`,
-              [database.id, newRoutedId(database.number), database.organizationId, name],
+               values ($1, $4, $2, $3)`,
+              [database.id, database.organizationId, name, newRoutedId(database.number)],
             );
     const reader = direction === "directory" ? tenant : fleet.home;
     const table = direction === "directory" ? "tenantry.directory_members" : "tenantry.resources";

@@ -50,17 +50,14 @@ async function openServices(servers: BenchServers, tenantSchema: MigrationSet): 
   return createServices({ databaseUrl, secretKey: servers.secretKey, logger, tenantSchema });
 }
 
+/** Nothing streams here, so no server needs a gateway. */
+const noGateway = () => Promise.resolve();
+
 /** Active placements with databases copied from the template, without links: nothing carries here. */
 async function fill(servers: BenchServers): Promise<string[]> {
   const services = await openServices(servers, TENANT_SCHEMA);
   const connectionUrl = servers.region.url();
-  const region = await registerRegion(
-    services,
-    OPERATOR,
-    { key: "bench", name: "Bench", connectionUrl },
-    // Nothing is carried here, so there is no gateway to reach.
-    () => Promise.resolve(),
-  );
+  const region = await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl }, noGateway);
   const address = await regionAddress(services, region.id);
   const template = await ensureTemplate(services, services.pools.open("server", address, "postgres"), address);
   await closeServices(services);

@@ -131,16 +131,52 @@ test("previous keys are a list", () => {
   expect(readConfig({}).previousSecretKeys).toEqual([]);
 });
 
-describe("home's other address", () => {
-  const home = { DATABASE_URL: "postgres://a@h/tenantry", TENANTRY_SECRET_KEY: "key" };
-
-  test("is none when left out or empty", () => {
-    expect(readConfig({ ...home, DATABASE_REPLICATION_URL: "" }).databaseReplicationUrl).toBeUndefined();
+describe("the gateway", () => {
+  test("listens on loopback, and servers reach it where it listens", () => {
+    expect(readConfig({}).gateway).toEqual({
+      host: "127.0.0.1",
+      port: 4001,
+      address: undefined,
+      homeAddress: undefined,
+      certificate: undefined,
+    });
+    // As shells and compose files leave what is not set.
+    expect(readConfig({ TENANTRY_GATEWAY_LISTEN: "", TENANTRY_GATEWAY_ADDRESS: "" }).gateway).toEqual(
+      readConfig({}).gateway,
+    );
   });
 
-  test("is read beside DATABASE_URL, and refused without it", () => {
-    const other = { DATABASE_REPLICATION_URL: "postgres://a@private/tenantry" };
-    expect(readConfig({ ...home, ...other }).databaseReplicationUrl).toBe(other.DATABASE_REPLICATION_URL);
-    expect(() => readConfig(other)).toThrow("another way to DATABASE_URL");
+  test.each([
+    ["0.0.0.0:4001", "0.0.0.0", 4001],
+    ["[::1]:0", "::1", 0],
+    ["[::]:65535", "::", 65_535],
+    ["gateway.internal:5432", "gateway.internal", 5432],
+  ])("listens at %s", (TENANTRY_GATEWAY_LISTEN, host, port) => {
+    expect(readConfig({ TENANTRY_GATEWAY_LISTEN }).gateway).toMatchObject({ host, port });
+  });
+
+  test("is reached by the addresses that are given, and shows the certificate that is given", () => {
+    const environment = {
+      TENANTRY_GATEWAY_ADDRESS: "postgres://gateway.example.com:4001?sslmode=verify-full",
+      TENANTRY_GATEWAY_HOME_ADDRESS: "10.0.0.7:4001",
+      TENANTRY_GATEWAY_CERT: "/etc/tenantry/gateway.crt",
+      TENANTRY_GATEWAY_KEY: "/etc/tenantry/gateway.key",
+    };
+    expect(readConfig(environment).gateway).toMatchObject({
+      address: environment.TENANTRY_GATEWAY_ADDRESS,
+      homeAddress: environment.TENANTRY_GATEWAY_HOME_ADDRESS,
+      certificate: { certFile: "/etc/tenantry/gateway.crt", keyFile: "/etc/tenantry/gateway.key" },
+    });
+  });
+
+  test.each([
+    ["no port", { TENANTRY_GATEWAY_LISTEN: "127.0.0.1" }],
+    ["a port that there is not", { TENANTRY_GATEWAY_LISTEN: "127.0.0.1:65536" }],
+    ["an IPv6 address without brackets", { TENANTRY_GATEWAY_LISTEN: "::1:4001" }],
+    ["a URL to listen at", { TENANTRY_GATEWAY_LISTEN: "postgres://127.0.0.1:4001" }],
+    ["a key without a certificate", { TENANTRY_GATEWAY_KEY: "/gateway.key" }],
+    ["a certificate without a key", { TENANTRY_GATEWAY_CERT: "/gateway.crt" }],
+  ])("is refused with %s", (_, environment) => {
+    expect(() => readConfig(environment)).toThrow(Object.keys(environment)[0]);
   });
 });

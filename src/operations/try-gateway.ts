@@ -12,7 +12,7 @@ import type { ServerAddress } from "#postgres/connection-url";
 import { quoteIdentifier } from "#postgres/identifiers";
 import type { Database, DatabaseKind } from "#postgres/database";
 import { type Direction, linkName, namePrefix } from "#replication/names";
-import { type Trial, trySubscribing } from "#replication/subscription";
+import { prepareToSubscribe, type Trial, trySubscribing } from "#replication/subscription";
 import { FIRST_GENERATION, TRIED_DATABASE } from "#operations/border";
 import type { Services } from "#operations/services";
 
@@ -42,7 +42,8 @@ async function tryFromRegion(services: Services, address: ServerAddress): Promis
   const inMaintenance = await services.pools.once(address, MAINTENANCE_DATABASE, (server) =>
     tryFrom(services, "directory", server),
   );
-  // There a role that is no superuser may have no right to make one; in a database of its own it does.
+  // There a role that is no superuser may have no right to make one, or no extension for it; in a database of its own it
+  // has both.
   return inMaintenance.kind === "may-not-try" ? tryInScratch(services, address) : inMaintenance;
 }
 
@@ -64,7 +65,10 @@ async function tryInScratch(services: Services, address: ServerAddress): Promise
   return pools.once(address, MAINTENANCE_DATABASE, async (server) => {
     await server.query("gateway.try_create", `create database ${quoteIdentifier(name)} template template0`);
     try {
-      return await pools.once(address, name, (database) => tryFrom(services, "directory", database));
+      return await pools.once(address, name, async (database) => {
+        await prepareToSubscribe(database);
+        return tryFrom(services, "directory", database);
+      });
     } finally {
       await server.query("gateway.try_drop", `drop database if exists ${quoteIdentifier(name)} with (force)`);
     }

@@ -250,10 +250,13 @@ export class Carrier {
    * from that moment on. Enabling what is enabled changes nothing and wakes it.
    */
   #askAgain(runtime: Runtime, now: number): void {
-    if (now < runtime.nextAsk) return;
+    // Two at once would change the same row of the catalog, and one of them would fail.
+    if (now < runtime.nextAsk || runtime.asking !== undefined) return;
     runtime.nextAsk = now + this.#options.askAgainMs;
     this.#task(runtime, () => {
-      runtime.asking = enableSubscription(runtime.link);
+      runtime.asking = enableSubscription(runtime.link).finally(() => {
+        runtime.asking = undefined;
+      });
       return runtime.asking;
     });
   }

@@ -45,17 +45,19 @@ export type Trial =
   | { kind: "connects" }
   /** In one sentence. */
   | { kind: "obstacle"; sentence: string }
-  /** The role may not make a subscription in this database. */
+  /** The role may not make a subscription in this database, or what it makes them with is not there. */
   | { kind: "may-not-try" };
 
 /** Has the subscriber's server connect to the gateway now, as it will for a link, and leaves nothing behind. */
 export async function trySubscribing(link: Connection): Promise<Trial> {
   const { database } = link.subscriber;
   try {
-    await explainSubscribing(link, () =>
-      inItsWay(database, (way) => way.attempt(database, { ...specOf({ ...link, tables: [] }), owner: undefined })),
-    );
-    return { kind: "connects" };
+    let hasTried = false;
+    await explainSubscribing(link, async () => {
+      const spec = { ...specOf({ ...link, tables: [] }), owner: undefined };
+      hasTried = await inItsWay(database, (way) => way.attempt(database, spec));
+    });
+    return { kind: hasTried ? "connects" : "may-not-try" };
   } catch (error) {
     if (error instanceof TenantryError)
       return error.code === "REGION_UNAVAILABLE"

@@ -174,14 +174,6 @@ const SCENARIOS: Record<WorkerKind, Scenario> = {
         (await sql(api.databaseUrl, "select from tenantry.placements where id = $1", [placement])).length === 0,
     };
   },
-  "renew-subscriptions": async () => {
-    await placed();
-    const input = { key: "own", connectionUrl: region.url() };
-    return {
-      ask: () => api.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", { input }),
-      isDone: async () => true,
-    };
-  },
   "retire-region": async () => {
     // Whatever the others have left is revoked first.
     const rows = await sql<{ id: string; name: string; state: string }>(

@@ -8,8 +8,8 @@ import { z } from "zod";
 import { newRoutedId } from "../../src/kernel/ids.ts";
 import type { Random } from "../support/random.ts";
 
-/** `number` is the placement's. */
-export type Tenant = { organization: string; region: string; database: string; number: number; url: string };
+/** `number` is that of the placement. */
+export type Tenant = { organization: string; number: number; region: string; database: string; url: string };
 
 export type World = {
   homeUrl: string;

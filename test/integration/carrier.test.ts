@@ -2,65 +2,82 @@
 import { readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { findLinkedDatabase } from "../../src/directory/replicated-databases.ts";
+import { regionServer } from "../../src/directory/regions.ts";
 import { waitFor } from "../../src/kernel/wait.ts";
-import { parseDatabaseUrl } from "../../src/postgres/connection-url.ts";
-import { Pools } from "../../src/postgres/pools.ts";
+import { createLogger } from "../../src/observability/logger.ts";
+import { startGateway } from "../../src/operations/run-gateway.ts";
+import { closeServices, createServices, type Services } from "../../src/operations/services.ts";
+import { tenantLinks } from "../../src/operations/tenant-links.ts";
 import { DAMAGE } from "../../src/replication/damage.ts";
 import { Carrier } from "../../src/replication/carrier.ts";
-import { type Link, linksOf } from "../../src/replication/link.ts";
-import { sql, startApp, type TestApp } from "../support/app.ts";
-import { routedIdSql } from "../support/routed-id.ts";
+import { tellSubscriber } from "../../src/replication/establish.ts";
+import type { Link } from "../../src/replication/link.ts";
+import type { LinkId } from "../../src/replication/nudge.ts";
+import { sql, startApp } from "../support/app.ts";
+import { connectionsOf } from "../support/connections.ts";
 import { createOrganization, eventually, grant, registerRegion } from "../support/journey.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
+import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
+import { recordStatements } from "../support/statements.ts";
 
 let server: OwnServer;
-let app: TestApp;
-let pools: Pools;
-let link: Link;
-let organization: string;
+let services: Services;
+let gateway: Awaited<ReturnType<typeof startGateway>>;
+let tenant: string;
+/** Writes a resource in the tenant database. */
+let insert: string;
 let installation: Installation;
+
+const LOCAL = { host: "127.0.0.1", port: 0 };
 
 beforeAll(async () => {
   server = await startServer();
-  app = await startApp({ homeServer: server.url() });
+  const app = await startApp({ homeServer: server.url() });
   await registerRegion(app, "own", server.url());
-  organization = await createOrganization(app, "Carried");
+  const organization = await createOrganization(app, "Carried");
   const { database } = await grant(app, organization, "own");
   installation = { homeUrl: app.databaseUrl, regionUrl: (_, name) => server.url(name) };
+  tenant = server.url(database);
+  const fresh = routedIdSql(await placementNumber(app.databaseUrl, organization, database));
+  insert = `insert into tenantry.resources (database_id, id, organization_id, name)
+    values (1, ${fresh}, '${organization}', 'Late')`;
   await eventually(async () => (await findUnrest(installation)).length === 0);
+  const { databaseUrl, secretKey } = app;
   // From here on nobody carries but the test.
   await app.stop();
-  pools = new Pools(() => undefined);
-  const { address, database: home } = parseDatabaseUrl(app.databaseUrl, "home");
-  const reachedAt = { address, setting: "DATABASE_URL" } as const;
-  link = linksOf(
-    database.split("_")[1] ?? "",
-    1,
-    { database: pools.open("home", address, home), reachedAt, name: home },
-    { database: pools.open("tenant", address, database), reachedAt, name: database },
-  ).catalog;
+  services = await createServices({ databaseUrl, secretKey, logger: createLogger({ level: "silent", pretty: false }) });
+  gateway = await startGateway(services, LOCAL);
+  await tellSubscriber(await openLink(id));
 });
 afterAll(async () => {
-  await pools.close();
+  await gateway.close();
+  await closeServices(services);
   await server[Symbol.asyncDispose]();
 });
 
 const id = { databaseId: 1, direction: "catalog" } as const;
 
-function newCarrier(
+async function openLink({ databaseId, direction }: LinkId): Promise<Link> {
+  const database = await findLinkedDatabase(services, databaseId);
+  if (database === undefined) throw new Error("there is no such tenant database");
+  return (await tenantLinks(services, database))[direction];
+}
+
+async function newCarrier(
   options: ConstructorParameters<typeof Carrier>[1],
   startsSlowly: boolean,
   report: (message: string) => void = () => undefined,
-): Carrier {
-  const { name, reachedAt } = link.subscriber;
-  const { address } = reachedAt;
+): Promise<Carrier> {
+  const database = await findLinkedDatabase(services, id.databaseId);
+  const { address } = await regionServer(services, database?.regionId ?? "");
   return new Carrier(
     {
-      home: pools.open("home", address, name),
-      region: pools.open("server", address, "postgres"),
-      openLink: async () => link,
-      reopenLink: async () => link,
+      home: services.home,
+      region: services.pools.open("server", address, "postgres"),
+      openLink,
+      reopenLink: openLink,
       capacity: { directory: 1, catalog: 1 },
       startsSlowly: { directory: startsSlowly, catalog: startsSlowly },
       timelines: { home: "00000001", region: "00000001" },
@@ -71,19 +88,66 @@ function newCarrier(
   );
 }
 
+/** Has the server log changes of subscriptions; returns how often it has logged a statement of ours. */
+async function logStatements(value: "ddl" | "none"): Promise<(name: string) => number> {
+  await sql(server.url("postgres"), `alter system set log_statement = ${value}`);
+  await sql(server.url("postgres"), "select pg_reload_conf()");
+  await eventually(
+    async () =>
+      (await sql<{ v: string }>(server.url("postgres"), "select current_setting('log_statement') as v"))[0]?.v ===
+      value,
+  );
+  return (name) => readFileSync(`${server.dataFolder}.log`, "utf8").split(`tenantry: ${name} `).length - 1;
+}
+
+test("a subscription is told of another gateway before it is woken, once, and of another password", async () => {
+  using recorded = recordStatements();
+  const told = () => recorded.sent.filter(({ name }) => name === "subscription.options").length;
+  const reports: string[] = [];
+  const { name } = await openLink(id);
+  const carrier = await newCarrier({ idleMs: 50, stallMs: 60_000 }, false, (message) => reports.push(message));
+  carrier.start();
+  const carry = async () => {
+    await sql(tenant, insert);
+    await carrier.nudge(id);
+    expect(await eventually(async () => !carrier.isBusy(id))).toBe(true);
+    expect(await findDifferences(installation)).toEqual([]);
+  };
+  const kept = async () => (await connectionsOf(installation.homeUrl, name.replace(/_catalog$/, ""))).join();
+  await carry();
+  expect(told()).toBe(0);
+
+  await gateway.close();
+  gateway = await startGateway(services, LOCAL);
+  expect(await kept()).not.toContain(`port='${gateway.port}'`);
+  await carry();
+  expect(await kept()).toContain(`port='${gateway.port}' user='${name}'`);
+  await carry();
+  expect(told()).toBe(1);
+
+  const before = await kept();
+  await sql(installation.homeUrl, "update tenantry.tenant_databases set credential_generation = 2");
+  await carry();
+  await carry();
+  expect(told()).toBe(2);
+  expect(await kept()).not.toBe(before);
+  // It was told in time: nothing had to fail for it.
+  expect(reports).toEqual([]);
+  await carrier.stop();
+});
+
 test("a link that breaks again while it is mended is not mended twice at the same time", async () => {
   const reports: string[] = [];
-  const carrier = newCarrier({ idleMs: 50, retryMs: 20 }, false, (message) => reports.push(message));
+  const carrier = await newCarrier({ idleMs: 50, retryMs: 20 }, false, (message) => reports.push(message));
   carrier.start();
   // Whoever makes a slot waits for every transaction that has written.
-  const writer = new pg.Client({ connectionString: server.url(link.publisher.name) });
+  const writer = new pg.Client({ connectionString: tenant });
   writer.on("error", () => undefined);
   await writer.connect();
   await writer.query("begin");
-  await writer.query(
-    `insert into tenantry.resources (database_id, id, organization_id, name) values (1, ${routedIdSql(1)}, '${organization}', 'Late')`,
-  );
-  await sql(server.url("postgres"), "select pg_drop_replication_slot($1)", [link.name]);
+  await writer.query(insert);
+  const { name } = await openLink(id);
+  await sql(server.url("postgres"), "select pg_drop_replication_slot($1)", [name]);
   await carrier.nudge(id, { broken: DAMAGE.slotGone });
   const making = () =>
     sql<{ pid: number }>(
@@ -106,41 +170,30 @@ test("a link that breaks again while it is mended is not mended twice at the sam
 });
 
 test("where workers start slowly, the launcher is asked again until there is one, and the link is kept awake", async () => {
-  const subscriber = server.url(link.subscriber.name);
-  const enables = () => readFileSync(`${server.dataFolder}.log`, "utf8").split("subscription.enable").length - 1;
-  const configure = async (value: string) => {
-    await sql(subscriber, `alter system set log_statement = ${value}`);
-    await sql(subscriber, "select pg_reload_conf()");
-    await eventually(
-      async () =>
-        (await sql<{ v: string }>(subscriber, "select current_setting('log_statement') as v"))[0]?.v === value,
-    );
-  };
-  await configure("ddl");
-  const [{ connection } = { connection: "" }] = await sql<{ connection: string }>(
-    subscriber,
-    "select subconninfo as connection from pg_subscription where subname = $1",
-    [link.name],
-  );
+  const logged = await logStatements("ddl");
+  const enables = () => logged("subscription.enable");
+  const { name } = await openLink(id);
+  const [connection = ""] = await connectionsOf(installation.homeUrl, name.replace(/_catalog$/, ""));
   const connect = (to: string) =>
-    sql(subscriber, `alter subscription ${link.name} connection '${to.replaceAll("'", "''")}'`);
+    sql(installation.homeUrl, `alter subscription ${name} connection '${to.replaceAll("'", "''")}'`);
+  const before = enables();
   // Nobody listens there, so that there is no worker, as while the launcher waits.
   await connect(connection.replace(/port='\d+'/, "port='1'"));
-  const carrier = newCarrier({ idleMs: 50, stallMs: 60_000, askAgainMs: 20, slowIdleMs: 60_000 }, true);
+  const carrier = await newCarrier({ idleMs: 50, stallMs: 60_000, askAgainMs: 20, slowIdleMs: 60_000 }, true);
   carrier.start();
   await carrier.nudge(id);
-  await eventually(async () => enables() > 3);
-  expect(enables()).toBeGreaterThan(3);
+  await eventually(async () => enables() > before + 3);
+  expect(enables()).toBeGreaterThan(before + 3);
   await connect(connection);
   const atEnd = () =>
     sql(
       server.url("postgres"),
       "select from pg_replication_slots where slot_name = $1 and active and confirmed_flush_lsn >= pg_current_wal_flush_lsn()",
-      [link.name],
+      [name],
     );
   expect(await eventually(async () => (await atEnd()).length === 1)).toBe(true);
   expect(await waitFor(async () => (carrier.isBusy(id) ? undefined : true), { timeoutMs: 500 })).toBeUndefined();
   await carrier.stop();
-  await configure("none");
+  await logStatements("none");
   await expect.poll(() => findUnrest(installation)).toEqual([]);
 });

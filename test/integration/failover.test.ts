@@ -12,6 +12,7 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
+import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 import { type Standby, startStandby } from "../support/standby.ts";
 
@@ -171,7 +172,8 @@ test("a standby that kept its slots takes over: they are not believed", async ({
   // What is written now lies before the position up to which home has confirmed: its slot would never send it.
   const number = await placementNumberIn(app.databaseUrl, database);
   const insert = `insert into tenantry.resources (database_id, id, organization_id, name)
-    select database_id, ${routedIdSql(number)}, $1, 'Written below' from tenantry.identity`;
+    select database_id, ${routedIdSql(await placementNumber(app.databaseUrl, organization, database))}, $1, 'Written below'
+    from tenantry.identity`;
   await sql(standby.url(database), insert, [organization]);
   await writeBeyond(standby.url("postgres"), end);
   await sql(app.databaseUrl, "update tenantry.links set origin_lsn = null");

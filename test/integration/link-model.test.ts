@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import { addMember, createOrganization, createUser, eventually, grant, registerRegion } from "../support/journey.ts";
+import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 
 /** What the sources hold: names of resources in the region, names of members at home. */
 type Model = {
@@ -20,7 +21,7 @@ type Model = {
   /** A region's publication that somebody drops is missed by the next check, not by the next write. */
   mayMissWrites: boolean;
 };
-type Real = { organization: string; database: string; tenant: string; number: number; users: string[] };
+type Real = { organization: string; database: string; number: number; tenant: string; users: string[] };
 
 const OPTIONS = {
   sweepIntervalMs: 300,
@@ -73,7 +74,7 @@ async function dropSubscription(url: string, name: string): Promise<void> {
   await sql(url, `drop subscription ${name}`);
 }
 
-const insertBy = (number: number) => `insert into tenantry.resources (database_id, id, organization_id, name)
+const insertInto = ({ number }: Real) => `insert into tenantry.resources (database_id, id, organization_id, name)
   select database_id, ${routedIdSql(number)}, $1, $2 from tenantry.identity`;
 
 /** Makes a resource through the API; whether the answer said that something has not arrived. */
@@ -128,20 +129,20 @@ const COMMANDS: [string, Run][] = [
   ],
   [
     "resource by hand",
-    async (model, { organization, tenant, number }) => {
+    async (model, real) => {
       const name = randomUUID();
-      await sql(tenant, insertBy(number), [organization, name]);
+      await sql(real.tenant, insertInto(real), [real.organization, name]);
       model.resources.add(name);
     },
   ],
   [
     "resource by hand, not committed yet",
-    async (model, { organization, tenant, number }) => {
+    async (model, real) => {
       const name = randomUUID();
-      const client = new pg.Client({ connectionString: tenant });
+      const client = new pg.Client({ connectionString: real.tenant });
       await client.connect();
       await client.query("begin");
-      await client.query(insertBy(number), [organization, name]);
+      await client.query(insertInto(real), [real.organization, name]);
       model.open.push({ name, client });
     },
   ],
@@ -255,8 +256,8 @@ test("random commands end in agreement and rest", async () => {
       const { database } = await grant(app, organization, "eu");
       const users = [await createUser(app, "Member"), await createUser(app, "Member")];
       const model: Model = { resources: new Set(), members: new Map(), open: [], mayMissWrites: false };
-      const number = await placementNumberIn(app.databaseUrl, database);
-      const real: Real = { organization, database, tenant: `${serverUrl("eu")}/${database}`, number, users };
+      const number = await placementNumber(app.databaseUrl, organization, database);
+      const real: Real = { organization, database, number, tenant: `${serverUrl("eu")}/${database}`, users };
       try {
         await fc.asyncModelRun(() => ({ model, real }), commands);
       } finally {

@@ -13,6 +13,7 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
+import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
 /** Home and region are databases of one server, where nobody waits for a standby unless a test says so. */
@@ -20,6 +21,7 @@ let server: OwnServer;
 let app: TestApp;
 let organization: string;
 let tenant: string;
+/** Of the organization's placement. */
 let number: number;
 let installation: Installation;
 
@@ -37,8 +39,8 @@ beforeAll(async () => {
   organization = await createOrganization(app, "Disorderly");
   const { database } = await grant(app, organization, "own");
   tenant = server.url(database);
-  number = await placementNumberIn(app.databaseUrl, database);
-  installation = { homeUrl: app.databaseUrl, regionUrl: (_, name) => server.url(name) };
+  number = await placementNumber(app.databaseUrl, organization, database);
+  installation = { homeUrl: app.databaseUrl, regionUrl: (_, database) => server.url(database) };
 });
 afterAll(async () => {
   await app.stop();

@@ -12,6 +12,7 @@ import {
   grant,
   registerRegion,
 } from "../support/journey.ts";
+import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 
 let app: TestApp;
 let organization: string;
@@ -84,11 +85,14 @@ async function databaseId(): Promise<number> {
   return row?.id ?? 0;
 }
 
+/** SQL for an id that leads into the tenant database. */
+const freshId = async () => routedIdSql(await placementNumber(app.databaseUrl, organization, placement.database));
+
 async function insertByHand(name: string): Promise<void> {
   await sql(
     tenant,
     `insert into tenantry.resources (database_id, id, organization_id, name)
-     select database_id, ${routedIdSql(number)}, $1, $2 from tenantry.identity`,
+     select database_id, ${await freshId()}, $1, $2 from tenantry.identity`,
     [organization, name],
   );
 }
@@ -274,7 +278,7 @@ test("a tenant database cannot write another's rows in the catalog, nor its own 
   // An honest row behind them shows that they have arrived and were left out.
   await sql(
     tenant,
-    `insert into tenantry.resources (database_id, id, organization_id, name) values ($1, ${routedIdSql(number)}, $2, 'Honest')`,
+    `insert into tenantry.resources (database_id, id, organization_id, name) values ($1, ${await freshId()}, $2, 'Honest')`,
     [await databaseId(), organization],
   );
   await sql(app.databaseUrl, "select pg_notify('tenantry_nudge', $1)", [`${await databaseId()} catalog`]);

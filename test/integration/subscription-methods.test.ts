@@ -3,16 +3,19 @@
  * The roles are superusers only where that is the way.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OPERATOR } from "../../src/auth/actor.ts";
 import { listReplicatedDatabases } from "../../src/directory/replicated-databases.ts";
 import { getRegion } from "../../src/directory/regions.ts";
 import { repair } from "../../src/operations/repair.ts";
 import { tenantLinks } from "../../src/operations/tenant-links.ts";
-import { trySubscriptions } from "../../src/operations/try-subscriptions.ts";
+import { tryGateway } from "../../src/operations/try-gateway.ts";
 import { realignLink } from "../../src/replication/establish.ts";
+import { inboxRoleName } from "../../src/replication/names.ts";
 import { packageWithAivenExtras } from "../support/aiven-extras.ts";
 import { majorVersionOf, serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { connectionsOf } from "../support/connections.ts";
 import {
   addMember,
   createOrganization,
@@ -23,9 +26,10 @@ import {
   grant,
   registerRegion,
 } from "../support/journey.ts";
-import { startForwarder, viaPort } from "../support/forwarder.ts";
+import { startForwarder } from "../support/forwarder.ts";
 import { HOME_VERSION, OTHER_VERSION } from "../support/global-setup.ts";
 import { findDifferences, type Installation } from "../support/replication-truth.ts";
+import { ScramClient } from "../support/scram-client.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
 type Method = "SUPERUSER" | "PG_CREATE_SUBSCRIPTION" | "AIVEN_EXTRAS";
@@ -115,13 +119,10 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
     if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}: ${placement.failure}`);
   });
 
+  /** Home's first. */
   const subscriptions = async () => [
-    ...(await sql<{ oid: number; enabled: boolean; superuser: boolean }>(installation.homeUrl, SUBSCRIPTIONS, [
-      placement.database,
-    ])),
-    ...(await sql<{ oid: number; enabled: boolean; superuser: boolean }>(region.url("postgres"), SUBSCRIPTIONS, [
-      placement.database,
-    ])),
+    ...(await sql<Subscription>(installation.homeUrl, SUBSCRIPTIONS, [placement.database])),
+    ...(await sql<Subscription>(region.url("postgres"), SUBSCRIPTIONS, [placement.database])),
   ];
   const isParked = async () => (await subscriptions()).every(({ enabled }) => !enabled);
   const links = async () => {
@@ -150,29 +151,37 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
     expect(isSettled).toBe(true);
   };
 
-  /** What the subscriptions of a server connect with. */
-  const kept = async (url: string) =>
-    (
-      await sql<{ conninfo: string }>(
-        url,
-        "select subconninfo as conninfo from pg_subscription where starts_with(subname, $1)",
-        [`${placement.database}_`],
-      )
-    ).map(({ conninfo }) => conninfo);
-  const restart = async (password: string, databaseReplicationUrl?: string) => {
+  const inRegion = () => region.url(placement.database);
+  /** What the subscriptions connect with, home's first. */
+  const kept = async () => [
+    ...(await connectionsOf(installation.homeUrl, placement.database)),
+    ...(await connectionsOf(inRegion(), placement.database)),
+  ];
+  /** That each names a port as its link, and has no server's password. */
+  const name = (port: number | undefined) =>
+    ["catalog", "directory"].map((direction) =>
+      expect.stringMatching(
+        new RegExp(`^(?!.*password-(first|second)).*port='${port}' user='${placement.database}_${direction}' `),
+      ),
+    );
+  const restart = async (password: string, gateway: { port: number; address?: string }) => {
     const { secretKey } = app;
     await app.stop();
     databaseUrl = homeRole.url(password, new URL(databaseUrl).pathname.slice(1));
-    app = await startApp({ databaseUrl, databaseReplicationUrl, secretKey, replication });
+    app = await startApp({ databaseUrl, gateway: { host: "127.0.0.1", ...gateway }, secretKey, replication });
   };
 
   test("the way is the one that the probe chose", async () => {
     const { region: probed } = await app.ask('{ region(key: "own") { server { subscriptionMethod } } }');
     expect(probed.server.subscriptionMethod).toBe(regionMethod);
-    // Home's subscription first. The extension's belong to the superuser.
-    expect((await subscriptions()).map(({ superuser }) => superuser)).toEqual(
-      [homeMethod, regionMethod].map((method) => method !== "PG_CREATE_SUBSCRIPTION"),
-    );
+    const inbox = { owner: inboxRoleName(app.services.installation), superuser: false };
+    const provider = { owner: new URL(home.url()).username, superuser: true };
+    // The extension's belong to the superuser. What another way makes at home belongs to the role of the inbox.
+    expect(await subscriptions()).toMatchObject([
+      homeMethod === "AIVEN_EXTRAS" ? provider : { ...inbox, runsAsOwner: homeMajor >= 16 ? "true" : null },
+      regionMethod === "AIVEN_EXTRAS" ? provider : { owner: regionRole.role, superuser: regionMethod === "SUPERUSER" },
+    ]);
+    expect(await kept()).toEqual(name(app.gatewayPort));
     const roles = await sql<{ rolsuper: boolean }>(
       region.url("postgres"),
       "select rolsuper from pg_roles where rolname = $1",
@@ -221,65 +230,99 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
     await carries("Reseeded");
   });
 
-  test("rotate: new passwords on both sides, with a write in between", async () => {
+  test("rotate: new passwords of both servers, of which no subscription has to be told", async () => {
     expect(await eventually(isParked)).toBe(true);
+    const before = await kept();
     await regionRole.rotate();
     await app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
       input: { key: "own", connectionUrl: regionRole.url("password-second") },
     });
-    const second = [expect.stringContaining("password='password-second'")];
-    await expect.poll(() => kept(installation.homeUrl), { timeout: 10_000 }).toEqual(second);
     await sweepsUp("Rotated-there");
     await homeRole.rotate();
-    await restart("password-second");
-    await expect.poll(() => kept(region.url("postgres")), { timeout: 10_000 }).toEqual(second);
+    await restart("password-second", { port: app.gatewayPort ?? 0 });
     await sweepsUp("Rotated-here");
+    expect(await eventually(isParked)).toBe(true);
+    expect(await kept()).toEqual(before);
+  });
+
+  test("readdress: the gateway is reached at another port, and in another way", async () => {
+    expect(await eventually(isParked)).toBe(true);
+    const first = app.gatewayPort;
+    await restart("password-second", { port: 0 });
+    expect(app.gatewayPort).not.toBe(first);
+    await sweepsUp("Readdressed");
+    expect(await kept()).toEqual(name(app.gatewayPort));
+
+    const port = app.gatewayPort ?? 0;
+    await using forwarder = await startForwarder(`postgres://127.0.0.1:${port}`, { open: false });
+    await restart("password-second", { port, address: `127.0.0.1:${forwarder.port}` });
+    const tried = async () => tryGateway(app.services, OPERATOR, await getRegion(app.services, "own"));
+    const obstacle = (server: string, settings: string) =>
+      `${server} cannot connect to Tenantry's gateway by ${settings}: nothing listens there.`;
+    expect(await tried()).toEqual([
+      obstacle("Home's server", "TENANTRY_GATEWAY_HOME_ADDRESS or TENANTRY_GATEWAY_ADDRESS"),
+      obstacle("The region's server", "TENANTRY_GATEWAY_ADDRESS"),
+    ]);
+    await forwarder.open();
+    expect(await tried()).toEqual([]);
+    await sweepsUp("Forwarded");
+    expect(await kept()).toEqual(name(forwarder.port));
+    expect(await eventually(isParked)).toBe(true);
+
+    await restart("password-second", { port });
+    await sweepsUp("Readdressed-back");
+    expect(await kept()).toEqual(name(port));
     expect(await eventually(isParked)).toBe(true);
   });
 
-  test("readdress: another way for subscriptions on both sides, and back", async () => {
+  /** What becomes of signing in to the gateway by hand as a link, with its password of this generation. */
+  const signIn = async (direction: "catalog" | "directory", generation: number) => {
+    const [database] = await listReplicatedDatabases(app.services, {});
+    const password = app.services.border.passwordOf(database?.databaseId ?? 0, direction, generation);
+    const socket = net.connect(app.gatewayPort ?? 0, "127.0.0.1");
+    try {
+      const client = new ScramClient(socket, `${placement.database}_${direction}`, password);
+      return await client.signIn({ replication: "database" });
+    } finally {
+      socket.destroy();
+    }
+  };
+
+  test("renew: the links' own passwords, of which the old ones are refused", async () => {
     expect(await eventually(isParked)).toBe(true);
-    await using toHome = await startForwarder(home.url());
-    await using toRegion = await startForwarder(region.url(), { open: false });
-    const update = (replicationUrl: string | null) =>
-      app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
-        input: { key: "own", replicationUrl },
-      });
-    const go = async (url: string, port: number | string) =>
-      expect
-        .poll(() => kept(url), { timeout: 10_000 })
-        .toEqual([
-          expect.stringContaining(
-            `port='${port}' user='${url === installation.homeUrl ? regionRole.role : homeRole.role}'`,
-          ),
-        ]);
-    await update(viaPort(regionRole.url("password-second"), toRegion.port));
-    const tried = async () => trySubscriptions(app.services, OPERATOR, await getRegion(app.services, "own"));
-    expect(await tried()).toEqual([
-      "Home's server cannot connect to the region's by replicationUrl: nothing listens there.",
-    ]);
-    await toRegion.open();
-    expect(await tried()).toEqual([]);
-    await go(installation.homeUrl, toRegion.port);
-    await restart("password-second", viaPort(databaseUrl, toHome.port));
-    await go(region.url("postgres"), toHome.port);
-    const counts = [toHome.count, toRegion.count];
-    await sweepsUp("Readdressed");
-    expect(toHome.count).toBeGreaterThan(counts[0] ?? 0);
-    expect(toRegion.count).toBeGreaterThan(counts[1] ?? 0);
-    await restart("password-second");
-    await update(null);
-    await go(installation.homeUrl, new URL(region.url()).port);
-    await go(region.url("postgres"), new URL(home.url()).port);
-    await sweepsUp("Readdressed-back");
+    const before = await kept();
+    const answers = (generation: number) =>
+      Promise.all([signIn("catalog", generation), signIn("directory", generation)]);
+    const [letIn, refused] = [/server_version/, /password authentication failed/].map((pattern) =>
+      expect.stringMatching(pattern),
+    );
+    expect(await answers(1)).toEqual([letIn, letIn]);
+    await sql(
+      installation.homeUrl,
+      "update tenantry.tenant_databases set credential_generation = credential_generation + 1",
+    );
+    await carries("Renewed");
+    const after = await kept();
+    expect(after).toEqual(name(app.gatewayPort));
+    expect(after.filter((connection) => before.includes(connection))).toEqual([]);
+    expect(await answers(1)).toEqual([refused, refused]);
+    expect(await answers(2)).toEqual([letIn, letIn]);
     expect(await eventually(isParked)).toBe(true);
   });
 
   test("repair: a subscription that belongs to nothing is dropped, and its slot", async () => {
     expect(await eventually(isParked)).toBe(true);
-    const orphan = (await links()).directory;
-    const other = { ...orphan, name: orphan.name.replace(/\d+_directory$/, "999_directory") };
+    // Of a tenant database that home forgets again.
+    await sql(
+      installation.homeUrl,
+      `insert into tenantry.tenant_databases (id, region_id, isolation, name, schema_version) overriding system value
+       select 999, region_id, 'SHARED', 'forgotten', schema_version from tenantry.tenant_databases`,
+    );
+    const [database] = await listReplicatedDatabases(app.services, {});
+    if (database === undefined) throw new Error("there is no tenant database");
+    const { directory: other } = await tenantLinks(app.services, { ...database, databaseId: 999 });
     await realignLink(other);
+    await sql(installation.homeUrl, "delete from tenantry.tenant_databases where id = 999");
     const repairs = await repair(app.services, OPERATOR, []);
     expect(repairs.map(({ what, done }) => ({ what, done }))).toEqual(
       ["subscription", "slot", "publication"].map((kind) => ({ what: `${kind} ${other.name}`, done: true })),
@@ -318,48 +361,46 @@ test("a server without any of the ways is refused with what to grant", async () 
 });
 
 const BOUND = methodsOn(regionMajor).filter((method) => method === "PG_CREATE_SUBSCRIPTION");
-test.each(BOUND)("by %s, a password that nobody asks for is found before anything is made", async (method) => {
-  await using own = await startServer({ databases: ["at_home"] });
-  const homeRole = await roleOn(own, method);
-  await sql(own.url("postgres"), `alter database at_home owner to ${homeRole.role}`);
-  const app = await startApp({ databaseUrl: homeRole.url("password-first", "at_home") });
-  const regionRole = await roleOn(region, "SUPERUSER");
-  const register = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
-  const input = { key: "own", name: "Own", connectionUrl: regionRole.url("") };
-  const [{ file } = { file: "" }] = await sql<{ file: string }>(
-    region.url("postgres"),
-    "select current_setting('hba_file') as file",
-  );
-  const rules = readFileSync(file, "utf8");
-  const reload = async () => {
-    await sql(region.url("postgres"), "select pg_reload_conf()");
-  };
-  try {
-    writeFileSync(file, `host all ${regionRole.role} 127.0.0.1/32 trust\n${rules}`);
-    await reload();
-    const refused = async (connectionUrl: string) =>
-      (await app.refuse(register, { input: { ...input, connectionUrl } })).message;
-    await expect.poll(() => refused(regionRole.url("")), { timeout: 10_000 }).toContain("has none");
-    expect(await refused(regionRole.url("password-first"))).toContain("scram-sha-256");
-    // It is the way of subscriptions that counts.
-    const connectionUrl = regionRole.url("password-first").replace("127.0.0.1", "localhost");
-    const other = { ...input, connectionUrl, replicationUrl: regionRole.url("") };
-    const refusal = await app.refuse(register, { input: other });
-    expect(refusal).toMatchObject({ code: "CAPABILITY_MISSING", field: "replicationUrl" });
-    expect(refusal.message).toContain("replicationUrl has none");
-  } finally {
-    writeFileSync(file, rules);
-    await reload();
-  }
-  await eventually(() =>
-    app.ask(register, { input: { ...input, connectionUrl: regionRole.url("password-first") } }).then(
-      () => true,
-      () => false,
-    ),
-  );
-  expect((await app.ask("{ regions { key } }")).regions).toEqual([{ key: "own" }]);
-  await app.stop();
-});
+test.each(BOUND)(
+  "by %s, a server that asks for no password will do: the gateway asks for the link's",
+  async (method) => {
+    await using own = await startServer({ databases: ["at_home"] });
+    const homeRole = await roleOn(own, method);
+    await sql(own.url("postgres"), `alter database at_home owner to ${homeRole.role}`);
+    const app = await startApp({ databaseUrl: homeRole.url("password-first", "at_home") });
+    const regionRole = await roleOn(region, method);
+    const [{ file } = { file: "" }] = await sql<{ file: string }>(
+      region.url("postgres"),
+      "select current_setting('hba_file') as file",
+    );
+    const rules = readFileSync(file, "utf8");
+    const reload = async () => {
+      await sql(region.url("postgres"), "select pg_reload_conf()");
+    };
+    try {
+      writeFileSync(file, `host all ${regionRole.role} 127.0.0.1/32 trust\n${rules}`);
+      await reload();
+      const isTrusted = () =>
+        sql(regionRole.url("", "/postgres"), "select").then(
+          () => true,
+          () => false,
+        );
+      expect(await eventually(isTrusted)).toBe(true);
+      await registerRegion(app, "own", regionRole.url(""));
+      const organization = await createOrganization(app, "Trusting");
+      expect(await grant(app, organization, "own")).toMatchObject({ state: "ACTIVE", failure: null });
+      await createResource(app, { name: "Carried", organizationId: organization });
+      await addMember(app, organization, await createUser(app, "Carried"));
+      expect(await findDifferences({ homeUrl: own.url("at_home"), regionUrl: (_, name) => region.url(name) })).toEqual(
+        [],
+      );
+    } finally {
+      await app.stop();
+      writeFileSync(file, rules);
+      await reload();
+    }
+  },
+);
 
 test.each(BOUND)("subscriptions of the extension are carried on by a role that has got %s since", async () => {
   const role = await roleOn(region, "AIVEN_EXTRAS");
@@ -384,8 +425,18 @@ test.each(BOUND)("subscriptions of the extension are carried on by a role that h
   await app.stop();
 });
 
+type Subscription = {
+  oid: number;
+  enabled: boolean;
+  owner: string;
+  superuser: boolean;
+  /** Null before 16. */
+  runsAsOwner: string | null;
+};
+
 const SUBSCRIPTIONS = `
-  select s.oid, s.subenabled as enabled, r.rolsuper as superuser
+  select s.oid, s.subenabled as enabled, r.rolname as owner, r.rolsuper as superuser,
+         to_jsonb(s) ->> 'subrunasowner' as "runsAsOwner"
   from pg_subscription s join pg_roles r on r.oid = s.subowner where starts_with(s.subname, $1 || '_')`;
 
 const TRACES = `

@@ -40,6 +40,8 @@ export type TestApp = {
   homeUrl: string;
   databaseUrl: string;
   secretKey: string;
+  /** Where the gateway of this process listens; undefined in the role `api`. */
+  gatewayPort: number | undefined;
   /** What runs in this process; for tests that reach behind the API. */
   services: Services;
   /** Sends an operation; throws unless there is data without errors. `as` acts as that user. */
@@ -118,6 +120,7 @@ export async function startApp(
     homeUrl: server,
     databaseUrl,
     secretKey,
+    gatewayPort: app.gateway?.port,
     services: app.services,
     ask: async (query, variables, as) => {
       const { data, errors } = await send(query, variables, as);

@@ -24,7 +24,7 @@ const SUBSET = integration(
   "fleet-migration",
   "schema-manifest",
   "subscription-methods",
-  "two-addresses",
+  "gateway",
   "tls",
 );
 /** Servers that a test starts for itself are all of one version, so of those that would be run twice. */

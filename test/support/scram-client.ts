@@ -18,7 +18,8 @@ export class ScramClient {
     socket.on("error", () => undefined);
   }
 
-  async signIn(parameters: Record<string, string>): Promise<void> {
+  /** Returns what was said to the proof of the password, type letters in front. */
+  async signIn(parameters: Record<string, string>): Promise<string> {
     const pairs = Object.entries({ user: this.#user, database: "tenantry", ...parameters }).flat();
     const body = Buffer.concat([int32(196_608), ...pairs.map(cString), Buffer.from([0])]);
     this.#socket.write(Buffer.concat([int32(body.length + 4), body]));
@@ -36,7 +37,7 @@ export class ScramClient {
     const signature = sign(createHash("sha256").update(clientKey).digest(), `${first},${challenge},${final}`);
     const proof = Buffer.from(clientKey.map((byte, index) => byte ^ (signature[index] ?? 0))).toString("base64");
     this.#socket.write(message("p", Buffer.from(`${final},p=${proof}`)));
-    await this.#until("Z");
+    return this.#until("Z");
   }
 
   /** Sends a simple query; the answer as it came, type letters in front, up to where the server waits or has hung up. */
