@@ -4,7 +4,7 @@
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import pg from "pg";
+import type pg from "pg";
 import { connectionOf } from "../src/border/address.ts";
 import { Gateway } from "../src/border/gateway.ts";
 import type { GatewayLink } from "../src/border/options.ts";
@@ -94,7 +94,7 @@ async function link(servers: BenchServers, gateway: Gateway, number: number, way
 
 async function untilSlot(region: pg.Client, name: string, active: boolean): Promise<void> {
   for (;;) {
-    const { rows } = await region.query("select active from pg_replication_slots where slot_name = $1", [name]);
+    const { rows } = await region.query<{ active: boolean }>("select active from pg_replication_slots where slot_name = $1", [name]);
     if (rows[0]?.active === active) return;
     await delay(2);
   }

@@ -44,7 +44,7 @@ test.each([
   ["too many values", answer([[...ROW, "more"]])],
   ["a number in place of a text", answer([[1, ...ROW.slice(1)]])],
   ["an object in place of a text", answer([[{}, ...ROW.slice(1)]])],
-  ["more rows than were asked for", answer(Array(BATCH_ROWS + 1).fill(ROW))],
+  ["more rows than were asked for", answer(Array.from({ length: BATCH_ROWS + 1 }, () => ROW))],
   ["a text that is too long", answer([[...ROW.slice(1), "x".repeat(6 * 1024 * 1024)]])],
 ])("an answer with %s is refused in a sentence that does not repeat it", async (_, bad) => {
   await expect(readAll([bad])).rejects.toMatchObject({
@@ -59,7 +59,7 @@ test("what PostgreSQL cannot store goes as null", async () => {
 });
 
 test("a server that always has more is not listened to for ever", async () => {
-  const endless = answer(Array(BATCH_ROWS).fill(ROW), true);
+  const endless = answer(Array.from({ length: BATCH_ROWS }, () => ROW), true);
   await expect(readAll([endless], { rows: 5_000 })).rejects.toMatchObject({
     code: "LIMIT_EXCEEDED",
     message: "a copy may have 5,000 rows and 1,024 MB, and there are more",

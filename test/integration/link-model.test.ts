@@ -8,7 +8,6 @@ import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
-import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import { addMember, createOrganization, createUser, eventually, grant, registerRegion } from "../support/journey.ts";
 import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 

@@ -50,7 +50,6 @@ test("a rotated password loses no row, in either direction", async () => {
     server.url("postgres"),
     "select pg_terminate_backend(pid, 1000) from pg_stat_activity where usename = 'rotated'",
   );
-  const number = await placementNumberIn(app.databaseUrl, database);
   // Written while home cannot sign in there, and while the region cannot be reached from home's side.
   await sql(
     server.url(database),

@@ -2,7 +2,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sql, startApp, type TestApp } from "../support/app.ts";
-import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import {
   addMember,
   createOrganization,

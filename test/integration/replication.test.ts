@@ -1,7 +1,6 @@
 /** Replication on demand: parked at rest, carried when something changes, found when nobody said so, mended. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
-import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import {
   addMember,
   createOrganization,
@@ -18,7 +17,6 @@ let app: TestApp;
 let organization: string;
 let placement: Granted;
 let tenant: string;
-let number: number;
 
 beforeAll(async () => {
   // Sweeps come when a test asks for one.
@@ -37,7 +35,6 @@ beforeEach(async () => {
   organization = await createOrganization(app, "Replicated");
   placement = await grant(app, organization, "eu");
   tenant = `${serverUrl("eu")}/${placement.database}`;
-  number = await placementNumberIn(app.databaseUrl, placement.database);
   await eventually(() => isParked());
 });
 
