@@ -16,6 +16,7 @@ import { recordStatements } from "../support/statements.ts";
 
 let app: TestApp;
 let user: string;
+let tenant: string;
 const said: string[] = [];
 const started: BorderLedger[] = [];
 
@@ -23,7 +24,7 @@ beforeAll(async () => {
   app = await startApp();
   user = await createUser(app);
   await registerRegion(app, "eu", serverUrl("eu"));
-  await grant(app, await createOrganization(app), "eu");
+  tenant = (await grant(app, await createOrganization(app), "eu")).database;
 });
 afterEach(async () => {
   for (const ledger of started.splice(0)) await ledger.close();
@@ -391,6 +392,28 @@ describe("the operator reads", () => {
     } finally {
       await home("update tenantry.tenant_databases set schema_version = $1", [latest]);
     }
+  });
+
+  test("what may cross is what the publications on the servers let out", async () => {
+    const published = async (url: string, link: string) =>
+      sql(
+        url,
+        `select schemaname || '.' || tablename as "from", attnames::text[] as columns, rowfilter as filter
+         from pg_publication_tables where pubname = $1`,
+        [link],
+      );
+    const found = [
+      ...(await published(app.databaseUrl, `${tenant}_directory`)),
+      ...(await published(`${serverUrl("eu")}/${tenant}`, `${tenant}_catalog`)),
+    ];
+    const { border } = await app.ask("{ border { mayCross { from columns filter } } }");
+    const number = /\d+$/.exec(tenant)?.[0] ?? "";
+    const sorted = ({ columns, ...rest }: any) => ({ ...rest, columns: (columns as string[]).toSorted() });
+    const expected = border.mayCross.map(({ filter, ...flow }: any) =>
+      sorted({ ...flow, filter: `(${filter.replace("<the tenant database's number>", number)})` }),
+    );
+    expect(found.map(sorted)).toEqual(expect.arrayContaining(expected));
+    expect(found).toHaveLength(expected.length);
   });
 
   test("and nobody else does", async () => {
