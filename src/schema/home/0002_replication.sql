@@ -227,8 +227,10 @@ create trigger guard_catalog before insert or update or delete on tenantry_inbox
   for each row when (pg_trigger_depth() = 0) execute function tenantry.guard_catalog();
 alter table tenantry_inbox.resources enable always trigger guard_catalog;
 
--- How many rows of a tenant database are refused now, up to 1,000, and why the first of them is.
-create function tenantry.refused_rows(of_database int, out refused int, out fault text) language sql stable
+-- How many rows of a tenant database are refused now, up to 1,000, and why the first of them is. With its owner's rights: the
+-- API shows it to the operator, and its role reads nothing of the inbox itself.
+create function tenantry.refused_rows(of_database int, out refused int, out fault text) language sql stable security definer
+  set search_path = pg_catalog, pg_temp
   return (select row(count(*)::int, (array_agg(i.fault order by i.id))[1]) from (
     select id, fault from tenantry_inbox.resources
     where database_id = of_database and fault is not null order by id limit 1000) i);
