@@ -94,7 +94,10 @@ async function link(servers: BenchServers, gateway: Gateway, number: number, way
 
 async function untilSlot(region: pg.Client, name: string, active: boolean): Promise<void> {
   for (;;) {
-    const { rows } = await region.query<{ active: boolean }>("select active from pg_replication_slots where slot_name = $1", [name]);
+    const { rows } = await region.query<{ active: boolean }>(
+      "select active from pg_replication_slots where slot_name = $1",
+      [name],
+    );
     if (rows[0]?.active === active) return;
     await delay(2);
   }

@@ -1,10 +1,9 @@
 import { expect, test } from "vitest";
 import type { Queryable } from "#postgres/database";
-import { FIRST_FLOWS } from "#replication/link";
+import { FIRST_FLOWS, type PublishedTable } from "#replication/link";
 import { BATCH_ROWS, readBatches, SEED_BOUNDS, type SeedBounds, type TextRow } from "#replication/seed-rows";
 
-const [table] = FIRST_FLOWS.catalog;
-if (table === undefined) throw new Error("nothing flows to the catalog");
+const [TABLE] = FIRST_FLOWS.catalog.slice(0, 1) as [PublishedTable];
 
 /** A server that gives these answers, and its last one for ever. */
 async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {
@@ -19,7 +18,7 @@ async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {
   };
   const count = { rows: 0, bytes: 0, startedAt: performance.now() };
   const rows: TextRow[] = [];
-  for await (const batch of readBatches(source, table!, 1, count, { ...SEED_BOUNDS, ...bounds })) rows.push(...batch);
+  for await (const batch of readBatches(source, TABLE, 1, count, { ...SEED_BOUNDS, ...bounds })) rows.push(...batch);
   return { rows, asked, count };
 }
 
@@ -59,7 +58,10 @@ test("what PostgreSQL cannot store goes as null", async () => {
 });
 
 test("a server that always has more is not listened to for ever", async () => {
-  const endless = answer(Array.from({ length: BATCH_ROWS }, () => ROW), true);
+  const endless = answer(
+    Array.from({ length: BATCH_ROWS }, () => ROW),
+    true,
+  );
   await expect(readAll([endless], { rows: 5_000 })).rejects.toMatchObject({
     code: "LIMIT_EXCEEDED",
     message: "a copy may have 5,000 rows and 1,024 MB, and there are more",

@@ -527,6 +527,7 @@ test("what is written during an export is in it as a whole or not at all", async
 });
 
 test("the rows of another organization in the same database are neither read nor reached", async () => {
+  // As it is in a database that placements share, but with this placement's number: ids alone say nothing here.
   const [stranger, foreign] = [await createOrganization(app, "Neighbour"), newRoutedId(await numberOf(placement.id))];
   await sql(
     tenant(),
