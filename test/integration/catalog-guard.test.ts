@@ -270,7 +270,10 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
       "select srrelid::regclass::text as name from pg_subscription_rel r join pg_subscription s on s.oid = r.srsubid where s.subname = $1",
       [link],
     );
-    expect(tables.map(({ name }) => name).toSorted()).toEqual(["tenantry.api_keys", "tenantry_inbox.resources"]);
+    expect(tables.map(({ name }) => String(name)).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+      "tenantry.api_keys",
+      "tenantry_inbox.resources",
+    ]);
     await settle();
     await publisher.run(
       `insert into tenantry.api_keys values ($1, 'Forged', sha256('forged'), 'operator', now(), now() + interval '1 day')`,

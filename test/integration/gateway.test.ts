@@ -2,7 +2,7 @@
 import net from "node:net";
 import { expect, test } from "vitest";
 import { message, cString, int32 } from "../../src/border/wire.ts";
-import { serverUrl, sql } from "../support/app.ts";
+import { serverUrl } from "../support/app.ts";
 import { eventually } from "../support/journey.ts";
 import { startLoneLink } from "../support/gateway.ts";
 
@@ -29,10 +29,9 @@ test("rows pass under the subscriber's name of their table, and are counted", as
 
 test("a large transaction passes, also where it is sent before its end", async () => {
   await using link = await start();
-  await sql(`${serverUrl("eu")}/postgres`, "select 1");
   await link.subscribe(undefined, ", streaming = on");
   await link.publisher(
-    `alter database ${(await link.publisher("select current_database() as d"))[0]?.["d"]} set logical_decoding_work_mem = '64kB'`,
+    `do $$ begin execute format('alter database %I set logical_decoding_work_mem = ''64kB''', current_database()); end $$`,
   );
   await link.publisher("insert into tenantry.things select 1, n, repeat('x', 500) from generate_series(1, 20000) n");
   await eventually(async () => (await names(link)).length === 20_000, 20_000);
@@ -89,7 +88,7 @@ test("a subscription of a role that is no superuser signs in with its password, 
   if (Number(version) < 160_000) return;
   const role = `role_${link.name}`;
   await link.subscriber(`create role ${role} login; grant pg_create_subscription to ${role};
-    grant create on database ${(await link.subscriber("select current_database() as d"))[0]?.["d"]} to ${role};
+    do $$ begin execute format('grant create on database %I to ${role}', current_database()); end $$;
     alter table tenantry_inbox.things owner to ${role}; grant usage on schema tenantry_inbox to ${role}`);
   await link.subscriber(
     `set role ${role}; create subscription ${link.name} connection '${link.connection().replaceAll("'", "''")}' publication ${link.name}
