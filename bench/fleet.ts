@@ -5,6 +5,7 @@
 import pg from "pg";
 import { OPERATOR } from "../src/auth/actor.ts";
 import { registerRegion } from "../src/operations/register-region.ts";
+import { newRoutedId } from "../src/kernel/ids.ts";
 import { waitFor } from "../src/kernel/wait.ts";
 import { createLogger } from "../src/observability/logger.ts";
 import type { ReplicationOptions } from "../src/operations/carry-replication.ts";
@@ -20,6 +21,8 @@ export type Mode = "parked" | "attached";
 export type TenantDatabase = {
   id: number;
   name: string;
+  /** The placement's. */
+  number: number;
   organizationId: string;
   /** A member of this organization only. */
   userId: string;
@@ -244,12 +247,13 @@ export class Fleet {
     for (let again = 0; placement.state === "PROVISIONING" && again < 12; again += 1)
       placement = await grantRegionAccess(this.services, OPERATOR, input);
     if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}: ${placement.failure}`);
-    const database = { id: placement.databaseId, name: placement.database, organizationId, userId: organizationId };
+    const { databaseId: id, database: name, number } = placement;
+    const database = { id, name, number, organizationId, userId: organizationId };
     const [resource] = await sql<{ id: string }>(
       this.servers.region.url(database.name),
       `insert into tenantry.resources (database_id, id, organization_id, name)
-       values ($1, gen_random_uuid(), $2, 'For comments') returning id`,
-      [database.id, organizationId],
+       values ($1, $2, $3, 'For comments') returning id`,
+      [id, newRoutedId(number), organizationId],
     );
     const late = await this.services.nudges.carry([{ databaseId: database.id, direction: "catalog" }], 60_000);
     if (late.length > 0) throw new Error("a new resource did not reach the catalog in time");

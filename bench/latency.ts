@@ -1,4 +1,5 @@
 /** How long one change takes to the other side, each from rest and in a random tenant database. */
+import { newRoutedId } from "../src/kernel/ids.ts";
 import { delay } from "../src/kernel/wait.ts";
 import type { Direction } from "../src/replication/names.ts";
 import type { Fleet, TenantDatabase } from "./fleet.ts";
@@ -41,8 +42,8 @@ function measureOne(fleet: Fleet, direction: Direction, database: TenantDatabase
         : () =>
             tenant.query(
               `insert into tenantry.resources (database_id, id, organization_id, name)
-               values ($1, gen_random_uuid(), $2, $3)`,
-              [database.id, database.organizationId, name],
+               values ($1, $2, $3, $4)`,
+              [database.id, newRoutedId(database.number), database.organizationId, name],
             );
     const reader = direction === "directory" ? tenant : fleet.home;
     const table = direction === "directory" ? "tenantry.directory_members" : "tenantry.resources";

@@ -280,6 +280,7 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   const stop = new AbortController();
   let wake: () => void = () => undefined;
   const checkedAt = new Map<number, string>();
+  const refusedAt = new Map<number, string>();
   const sweepOnce = async () => {
     const databases = await listReplicatedDatabases(services, { regionId });
     const links = databases.flatMap(({ databaseId }): LinkId[] => [
@@ -298,6 +299,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
       carrier,
       checkedAt,
       newScoutName,
+      refusedAt,
+      onRefused: (_: number, sentence: string) => report(sentence),
     };
     await sweepTurns.take(() => sweep(context, options.limits));
   };

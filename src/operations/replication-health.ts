@@ -8,7 +8,7 @@ import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { type Headroom, probeServer, type ServerProbe } from "#postgres/probe";
 import { isConnectionFailure } from "#postgres/sql-state";
 import { type Direction, linkName } from "#replication/names";
-import { findDamage, type LinkSurvey, surveyLinks } from "#replication/survey";
+import { describeRefusal, findDamage, type LinkSurvey, surveyLinks } from "#replication/survey";
 import type { Services } from "#operations/services";
 
 /** One flow of a tenant database. */
@@ -82,7 +82,8 @@ async function survey(
 function toFlow(link: LinkSurvey): FlowHealth {
   const late =
     (link.waitingSeconds ?? 0) > MAX_WAIT_SECONDS ? "something has been waiting for over a minute" : undefined;
-  const problem = findDamage(link)?.reason ?? link.failure ?? late ?? null;
+  const refused = link.refusal === null ? undefined : describeRefusal(link.id.databaseId, link.refusal);
+  const problem = findDamage(link)?.reason ?? link.failure ?? late ?? refused ?? null;
   return {
     direction: link.id.direction,
     healthy: problem === null,

@@ -5,9 +5,11 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { z } from "zod";
+import { newRoutedId } from "../../src/kernel/ids.ts";
 import type { Random } from "../support/random.ts";
 
-export type Tenant = { organization: string; region: string; database: string; url: string };
+/** `number` is the placement's. */
+export type Tenant = { organization: string; region: string; database: string; number: number; url: string };
 
 export type World = {
   homeUrl: string;
@@ -207,7 +209,7 @@ const createComment: Write = async (random, world, ledger) => {
 const resourceByHand: Write = async (random, world, ledger) => {
   const known = ledger.handmade.length > 0 && random.below(2) === 0 ? random.pick(ledger.handmade) : undefined;
   const tenant = known?.tenant ?? random.pick(world.tenants);
-  const [id, name] = [known?.id ?? randomUUID(), `By hand ${randomUUID()}`];
+  const [id, name] = [known?.id ?? newRoutedId(tenant.number), `By hand ${randomUUID()}`];
   const remove = known !== undefined && random.below(2) === 0;
   const statement = remove
     ? `delete from tenantry.resources where id = '${id}'`

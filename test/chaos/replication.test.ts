@@ -53,7 +53,7 @@ async function furnish(random: Random, stage: Stage): Promise<Tenant[]> {
   }
   const rows = await sql<Tenant & { region: "eu" | "us" }>(
     world.homeUrl,
-    `select p.organization_id as organization, r.key as region, d.name as database
+    `select p.organization_id as organization, r.key as region, d.name as database, p.number
      from tenantry.placements p join tenantry.regions r on r.id = p.region_id
      join tenantry.tenant_databases d on d.id = p.database_id where p.state = 'ACTIVE' order by p.number`,
   );

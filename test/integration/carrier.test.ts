@@ -9,6 +9,7 @@ import { DAMAGE } from "../../src/replication/damage.ts";
 import { Carrier } from "../../src/replication/carrier.ts";
 import { type Link, linksOf } from "../../src/replication/link.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
+import { routedIdSql } from "../support/routed-id.ts";
 import { createOrganization, eventually, grant, registerRegion } from "../support/journey.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
@@ -80,7 +81,7 @@ test("a link that breaks again while it is mended is not mended twice at the sam
   await writer.connect();
   await writer.query("begin");
   await writer.query(
-    `insert into tenantry.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), '${organization}', 'Late')`,
+    `insert into tenantry.resources (database_id, id, organization_id, name) values (1, ${routedIdSql(1)}, '${organization}', 'Late')`,
   );
   await sql(server.url("postgres"), "select pg_drop_replication_slot($1)", [link.name]);
   await carrier.nudge(id, { broken: DAMAGE.slotGone });

@@ -108,14 +108,14 @@ test("a number that the placement has adopted leads there too, and another's doe
   await settle();
   expect(await readCatalog(home.url)).toEqual({
     names: ["Imported", "Marker"],
-    faults: ["Its id does not lead to a placement of its organization in this database."],
+    faults: ["its id does not lead to a placement of its organization in this database"],
   });
 });
 
-const NO_PLACEMENT = "Its organization has no placement in this database.";
-const WRONG_ID = "Its id does not lead to a placement of its organization in this database.";
-const BAD_NAME = "Its name is not a text of 1 to 200 characters without control characters and invisible ones.";
-const BAD_MOMENT = "It was not created between the years 2000 and 2100.";
+const NO_PLACEMENT = "its organization has no placement in this database";
+const WRONG_ID = "its id does not lead to a placement of its organization in this database";
+const BAD_NAME = "its name is empty, longer than 200 characters, or has control characters or invisible ones";
+const BAD_MOMENT = "it was not created between the years 2000 and 2100";
 
 test.each<[string, (placed: { first: Placed; second: Placed; other: Placed }) => Row, string]>([
   ["an organization that is placed elsewhere", ({ other }) => ({ organization: other.organization }), NO_PLACEMENT],

@@ -1,5 +1,6 @@
 /** `tenantry doctor --repair` and `tenantry ops`, as an operator runs them. */
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -99,6 +100,32 @@ test("a schema that somebody changed by hand is told in sentences", async () => 
   await sql(url, "create index comments_resource_id on tenantry.comments (resource_id, id)");
   await sql(url, "alter table tenantry.resources drop column color");
   expect((await tenantry("doctor", "--json")).json.drift).toEqual([]);
+}, 60_000);
+
+test("rows that home refused are told, with the reason, until they are gone", async () => {
+  const [{ id } = { id: 0 }] = await sql<{ id: number }>(
+    app.databaseUrl,
+    "select id from tenantry.tenant_databases where name = $1",
+    [placement.database],
+  );
+  const asSent = (statement: string) =>
+    sql(app.databaseUrl, `begin; set local tenantry.catalog_sender = '${id}'; ${statement}; commit`);
+  const rows = [randomUUID(), randomUUID()].map((row) => `(${id}, '${row}')`).join(", ");
+  await asSent(`insert into tenantry_inbox.resources (database_id, id) values ${rows}`);
+  const problem = `2 rows of tenant database ${id} were refused, the first because its organization has no placement in this database`;
+  const ill = await tenantry("doctor", "--json");
+  expect(ill.code).toBe(1);
+  const flows = ill.json.databases.find(({ database }: any) => database === placement.database).flows;
+  expect(flows).toMatchObject([
+    { direction: "directory", problem: null },
+    { direction: "catalog", healthy: false, problem },
+  ]);
+  const { replication } = await app.ask(
+    "{ replication { databases(first: 10) { edges { node { database flows { problem } } } } } }",
+  );
+  expect(JSON.stringify(replication)).toContain(problem);
+  await asSent(`delete from tenantry_inbox.resources where database_id = ${id} and fault is not null`);
+  expect((await tenantry("doctor", "--json")).code).toBe(0);
 }, 60_000);
 
 test("a placement that nobody works on is set going again", async () => {

@@ -1,6 +1,7 @@
 /** A server dies and its standby takes over, without the last that the server had written. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { majorVersionOf, sql, startApp, type TestApp } from "../support/app.ts";
+import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import {
   addMember,
   comment,
@@ -168,8 +169,9 @@ test("a standby that kept its slots takes over: they are not believed", async ({
   const end = await endOf(region.url("postgres"));
   await standby.takeOver();
   // What is written now lies before the position up to which home has confirmed: its slot would never send it.
+  const number = await placementNumberIn(app.databaseUrl, database);
   const insert = `insert into tenantry.resources (database_id, id, organization_id, name)
-    select database_id, gen_random_uuid(), $1, 'Written below' from tenantry.identity`;
+    select database_id, ${routedIdSql(number)}, $1, 'Written below' from tenantry.identity`;
   await sql(standby.url(database), insert, [organization]);
   await writeBeyond(standby.url("postgres"), end);
   await sql(app.databaseUrl, "update tenantry.links set origin_lsn = null");

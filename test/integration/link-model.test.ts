@@ -8,6 +8,7 @@ import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import { addMember, createOrganization, createUser, eventually, grant, registerRegion } from "../support/journey.ts";
 
 /** What the sources hold: names of resources in the region, names of members at home. */
@@ -19,7 +20,7 @@ type Model = {
   /** A region's publication that somebody drops is missed by the next check, not by the next write. */
   mayMissWrites: boolean;
 };
-type Real = { organization: string; database: string; tenant: string; users: string[] };
+type Real = { organization: string; database: string; tenant: string; number: number; users: string[] };
 
 const OPTIONS = {
   sweepIntervalMs: 300,
@@ -72,8 +73,8 @@ async function dropSubscription(url: string, name: string): Promise<void> {
   await sql(url, `drop subscription ${name}`);
 }
 
-const INSERT = `insert into tenantry.resources (database_id, id, organization_id, name)
-  select database_id, gen_random_uuid(), $1, $2 from tenantry.identity`;
+const insertBy = (number: number) => `insert into tenantry.resources (database_id, id, organization_id, name)
+  select database_id, ${routedIdSql(number)}, $1, $2 from tenantry.identity`;
 
 /** Makes a resource through the API; whether the answer said that something has not arrived. */
 async function createAndHearOfLag(organizationId: string, name: string): Promise<boolean> {
@@ -127,20 +128,20 @@ const COMMANDS: [string, Run][] = [
   ],
   [
     "resource by hand",
-    async (model, { organization, tenant }) => {
+    async (model, { organization, tenant, number }) => {
       const name = randomUUID();
-      await sql(tenant, INSERT, [organization, name]);
+      await sql(tenant, insertBy(number), [organization, name]);
       model.resources.add(name);
     },
   ],
   [
     "resource by hand, not committed yet",
-    async (model, { organization, tenant }) => {
+    async (model, { organization, tenant, number }) => {
       const name = randomUUID();
       const client = new pg.Client({ connectionString: tenant });
       await client.connect();
       await client.query("begin");
-      await client.query(INSERT, [organization, name]);
+      await client.query(insertBy(number), [organization, name]);
       model.open.push({ name, client });
     },
   ],
@@ -254,7 +255,8 @@ test("random commands end in agreement and rest", async () => {
       const { database } = await grant(app, organization, "eu");
       const users = [await createUser(app, "Member"), await createUser(app, "Member")];
       const model: Model = { resources: new Set(), members: new Map(), open: [], mayMissWrites: false };
-      const real: Real = { organization, database, tenant: `${serverUrl("eu")}/${database}`, users };
+      const number = await placementNumberIn(app.databaseUrl, database);
+      const real: Real = { organization, database, tenant: `${serverUrl("eu")}/${database}`, number, users };
       try {
         await fc.asyncModelRun(() => ({ model, real }), commands);
       } finally {

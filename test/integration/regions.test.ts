@@ -1,6 +1,7 @@
 /** Regions change their address, go away and come back, and are taken out of service. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import {
   comment,
   createOrganization,
@@ -48,11 +49,12 @@ test("a rotated password loses no row, in either direction", async () => {
     server.url("postgres"),
     "select pg_terminate_backend(pid, 1000) from pg_stat_activity where usename = 'rotated'",
   );
+  const number = await placementNumberIn(app.databaseUrl, database);
   // Written while home cannot sign in there, and while the region cannot be reached from home's side.
   await sql(
     server.url(database),
     `insert into tenantry.resources (database_id, id, organization_id, name)
-     select database_id, gen_random_uuid(), $1, 'Meanwhile' from tenantry.identity`,
+     select database_id, ${routedIdSql(number)}, $1, 'Meanwhile' from tenantry.identity`,
     [organization],
   );
   const user = await createUser(app, "Meanwhile");

@@ -2,6 +2,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sql, startApp, type TestApp } from "../support/app.ts";
+import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import {
   addMember,
   createOrganization,
@@ -19,6 +20,7 @@ let server: OwnServer;
 let app: TestApp;
 let organization: string;
 let tenant: string;
+let number: number;
 let installation: Installation;
 
 beforeAll(async () => {
@@ -33,8 +35,10 @@ beforeAll(async () => {
   });
   await registerRegion(app, "own", server.url());
   organization = await createOrganization(app, "Disorderly");
-  tenant = server.url((await grant(app, organization, "own")).database);
-  installation = { homeUrl: app.databaseUrl, regionUrl: (_, database) => server.url(database) };
+  const { database } = await grant(app, organization, "own");
+  tenant = server.url(database);
+  number = await placementNumberIn(app.databaseUrl, database);
+  installation = { homeUrl: app.databaseUrl, regionUrl: (_, name) => server.url(name) };
 });
 afterAll(async () => {
   await app.stop();
@@ -50,7 +54,7 @@ async function session(url: string): Promise<pg.Client & AsyncDisposable> {
 
 const insertResource = (name: string) =>
   `insert into tenantry.resources (database_id, id, organization_id, name)
-   select database_id, gen_random_uuid(), '${organization}', '${name}' from tenantry.identity`;
+   select database_id, ${routedIdSql(number)}, '${organization}', '${name}' from tenantry.identity`;
 
 /** Sweeps as if nobody had looked for long, and waits until whatever that found was carried. */
 async function sweepAll(): Promise<void> {

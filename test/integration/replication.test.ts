@@ -1,6 +1,7 @@
 /** Replication on demand: parked at rest, carried when something changes, found when nobody said so, mended. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { placementNumberIn, routedIdSql } from "../support/routed-id.ts";
 import {
   addMember,
   createOrganization,
@@ -16,6 +17,7 @@ let app: TestApp;
 let organization: string;
 let placement: Granted;
 let tenant: string;
+let number: number;
 
 beforeAll(async () => {
   // Sweeps come when a test asks for one.
@@ -34,6 +36,7 @@ beforeEach(async () => {
   organization = await createOrganization(app, "Replicated");
   placement = await grant(app, organization, "eu");
   tenant = `${serverUrl("eu")}/${placement.database}`;
+  number = await placementNumberIn(app.databaseUrl, placement.database);
   await eventually(() => isParked());
 });
 
@@ -85,7 +88,7 @@ async function insertByHand(name: string): Promise<void> {
   await sql(
     tenant,
     `insert into tenantry.resources (database_id, id, organization_id, name)
-     select database_id, gen_random_uuid(), $1, $2 from tenantry.identity`,
+     select database_id, ${routedIdSql(number)}, $1, $2 from tenantry.identity`,
     [organization, name],
   );
 }
@@ -271,7 +274,7 @@ test("a tenant database cannot write another's rows in the catalog, nor its own 
   // An honest row behind them shows that they have arrived and were left out.
   await sql(
     tenant,
-    "insert into tenantry.resources (database_id, id, organization_id, name) values ($1, gen_random_uuid(), $2, 'Honest')",
+    `insert into tenantry.resources (database_id, id, organization_id, name) values ($1, ${routedIdSql(number)}, $2, 'Honest')`,
     [await databaseId(), organization],
   );
   await sql(app.databaseUrl, "select pg_notify('tenantry_nudge', $1)", [`${await databaseId()} catalog`]);

@@ -7,7 +7,7 @@ create table tenantry.directory_organizations (
   organization_id uuid not null,
   name text not null check (char_length(name) between 1 and 200),
   created_at timestamptz not null
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(created_at)),
   primary key (database_id, organization_id)
 );
 create table tenantry.directory_members (
@@ -16,11 +16,11 @@ create table tenantry.directory_members (
   user_id uuid not null,
   role text not null check (char_length(role) between 1 and 20),
   joined_at timestamptz not null
-    check (joined_at >= to_timestamp(946684800) and joined_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(joined_at)),
   name text not null check (char_length(name) between 1 and 200),
   email text not null check (char_length(email) between 3 and 320),
   user_created_at timestamptz not null
-    check (user_created_at >= to_timestamp(946684800) and user_created_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(user_created_at)),
   primary key (database_id, organization_id, user_id)
 );
 create index directory_members_user_id on tenantry.directory_members (user_id);
@@ -113,7 +113,7 @@ create table tenantry_inbox.resources (
   name text,
   created_by uuid,
   created_at timestamptz,
-  -- Why the row is not in the catalog, in one sentence. Null: it is there.
+  -- Why the row is not in the catalog, in words that follow "because". Null: it is there.
   fault text,
   primary key (database_id, id)
 );
@@ -142,7 +142,7 @@ begin
   return (select (regexp_match(s.subname, '_([0-9]{1,9})_catalog$'))[1]::int from pg_subscription s where s.oid = subscription);
 end $$;
 
--- Why a row that this tenant database sent may not be in the catalog, in one sentence; null: it may. `created_by` is not
+-- Why a row that a tenant database sent may not be in the catalog; null: it may. `created_by` is not
 -- looked at: names are shown only of people whom the reader may see.
 create function tenantry.fault_in(sent tenantry_inbox.resources) returns text language plpgsql stable as $$
 declare
@@ -155,17 +155,17 @@ declare
     where d.database_id = sent.database_id and d.organization_id = sent.organization_id);
 begin
   if leads_there is null then
-    return 'Its organization has no placement in this database.';
+    return 'its organization has no placement in this database';
   end if;
   if not leads_there then
-    return 'Its id does not lead to a placement of its organization in this database.';
+    return 'its id does not lead to a placement of its organization in this database';
   end if;
   -- The bound in bytes comes first: what is longer is not worth reading.
   if not (octet_length(sent.name) <= 800 and tenantry.is_text(sent.name)) or not tenantry.is_name(sent.name) then
-    return 'Its name is not a text of 1 to 200 characters without control characters and invisible ones.';
+    return 'its name is empty, longer than 200 characters, or has control characters or invisible ones';
   end if;
   if not tenantry.is_moment(sent.created_at) then
-    return 'It was not created between the years 2000 and 2100.';
+    return 'it was not created between the years 2000 and 2100';
   end if;
   return null;
 end $$;
@@ -220,6 +220,12 @@ end $$;
 create trigger guard_catalog before insert or update or delete on tenantry_inbox.resources
   for each row when (pg_trigger_depth() = 0) execute function tenantry.guard_catalog();
 alter table tenantry_inbox.resources enable always trigger guard_catalog;
+
+-- How many rows of a tenant database are refused now, up to 1,000, and why the first of them is.
+create function tenantry.refused_rows(of_database int, out refused int, out fault text) language sql stable
+  return (select row(count(*)::int, (array_agg(i.fault order by i.id))[1]) from (
+    select id, fault from tenantry_inbox.resources
+    where database_id = of_database and fault is not null order by id limit 1000) i);
 
 -- A value of a row that was read as text, as the type of `kind`; null where it is none of that type.
 create function tenantry.read_as(value text, kind anyelement) returns anyelement language plpgsql stable parallel safe as $$
