@@ -3,6 +3,7 @@ import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
 import { probeRegions } from "#directory/probe-regions";
+import { findAdvice } from "#directory/region-requirements";
 import { listRegions, regionAddress, type Region } from "#directory/regions";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { type Headroom, probeServer, type ServerProbe } from "#postgres/probe";
@@ -35,6 +36,8 @@ export type ServerHealth = {
   reachable: boolean;
   headroom: Headroom[];
   problem: string | null;
+  /** What would do better than it does; nothing that is wrong. */
+  advice: string[];
 };
 
 /** Something that waits longer than this is a problem; a nudge takes milliseconds. */
@@ -126,20 +129,25 @@ export async function readDatabasesHealth(
 export async function readServersHealth(services: Services, actor: Actor): Promise<ServerHealth[]> {
   authorizeOperator(actor);
   const regions = await listRegions(services);
-  const home = { name: "home", reachable: true, headroom: (await probeServer(services.home)).headroom };
+  const home = await probeServer(services.home);
   const probes = await probeRegions(
     services,
     regions.map(({ id }) => id),
   );
   const others = regions.map((region, index) => describeServer(region, probes[index] ?? null));
-  return [{ ...home, problem: shortage(home.headroom) }, ...others];
+  return [describeProbed("home", home), ...others];
 }
 
 function describeServer(region: Region, probe: ServerProbe | null | Error): ServerHealth {
   if (probe instanceof Error) throw probe;
   if (probe === null)
-    return { name: region.key, reachable: false, headroom: [], problem: "the server cannot be reached" };
-  return { name: region.key, reachable: true, headroom: probe.headroom, problem: shortage(probe.headroom) };
+    return { name: region.key, reachable: false, headroom: [], problem: "the server cannot be reached", advice: [] };
+  return describeProbed(region.key, probe);
+}
+
+function describeProbed(name: string, probe: ServerProbe): ServerHealth {
+  const { headroom } = probe;
+  return { name, reachable: true, headroom, problem: shortage(headroom), advice: findAdvice(probe) };
 }
 
 function shortage(headroom: readonly Headroom[]): string | null {

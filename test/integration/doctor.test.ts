@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { startServer } from "../support/servers.ts";
 import {
   createOrganization,
   createResource,
@@ -42,6 +43,23 @@ async function tenantry(...args: string[]): Promise<{ code: number; json: any; o
   );
   return { ...result, json: args.includes("--json") ? JSON.parse(result.output) : undefined };
 }
+
+test("a server whose slots may keep any amount of WAL is no problem, and is advised to bound it", async () => {
+  await using server = await startServer({ settings: { max_slot_wal_keep_size: "-1" } });
+  await registerRegion(app, "unbounded", server.url());
+  const advised = "max_slot_wal_keep_size = '10GB'";
+  const { servers } = (await tenantry("doctor", "--json")).json as { servers: { name: string; advice: string[] }[] };
+  expect(servers.filter(({ advice }) => advice.join().includes(advised)).map(({ name }) => name)).toEqual([
+    "unbounded",
+  ]);
+  const checked = await tenantry("region", "check", "unbounded");
+  expect(checked).toMatchObject({ code: 0, output: expect.stringContaining(advised) });
+  expect((await tenantry("doctor")).output).toContain(advised);
+  await tenantry("region", "retire", "unbounded");
+  expect(await eventually(async () => (await tenantry("region", "list", "--json")).json.regions.length === 1)).toBe(
+    true,
+  );
+});
 
 test("what nobody knows is named, and removed when it holds nothing or is named", async () => {
   await eventually(async () => (await tenantry("doctor", "--json")).code === 0);

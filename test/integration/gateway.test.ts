@@ -39,6 +39,26 @@ test("a large transaction passes, also where it is sent before its end", async (
   expect(link.breaches).toEqual([]);
 });
 
+test("a gateway that ends in the middle of a stream loses nothing and doubles nothing: the next one goes on", async () => {
+  await using link = await start();
+  await link.subscribe();
+  const count = 30_000;
+  const written = link.publisher(
+    `do $$ begin for n in 1..30 loop
+       insert into tenantry.things select 1, n * 1000 + m, 'a row' from generate_series(1, 1000) m;
+       commit;
+     end loop; end $$`,
+  );
+  for (const part of [2_000, 8_000]) {
+    await eventually(async () => (await names(link)).length >= part);
+    await link.replaceGateway();
+  }
+  await written;
+  await eventually(async () => (await names(link)).length >= count, 20_000);
+  expect((await names(link)).length).toBe(count);
+  expect(link.refusals).toEqual([]);
+});
+
 test.each([
   [
     "a second table",
