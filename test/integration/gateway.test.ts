@@ -239,6 +239,30 @@ test("wrong passwords without end do not keep the right one out, and their answe
   await link.subscribe();
 });
 
+test("one credential takes few connections and fewer of the publisher's walsenders, and gives them back", async () => {
+  await using link = await start({ limits: { maxConnectionsPerLink: 4, maxPublishersPerLink: 2 } });
+  const password = /password='([^']*)'/.exec(link.connection())?.[1] ?? "";
+  const { ScramClient } = await import("../support/scram-client.ts");
+  const sockets = Array.from({ length: 6 }, () => net.connect(link.gateway.port, "127.0.0.1"));
+  const said = await Promise.all(
+    sockets.map(async (socket) => {
+      const client = new ScramClient(socket, link.name, password);
+      await client.signIn({ replication: "database" });
+      return client.query("IDENTIFY_SYSTEM");
+    }),
+  );
+  expect(said.filter((text) => text.includes("systemid"))).toHaveLength(2);
+  expect(link.refusals.map(({ code }) => code)).toEqual(Array(4).fill("too-many"));
+  const walsenders = () =>
+    link.publisher("select from pg_stat_activity where backend_type = 'walsender' and datname = current_database()");
+  expect((await walsenders()).length).toBeLessThanOrEqual(2);
+  for (const socket of sockets) socket.destroy();
+  expect(await eventually(async () => (await walsenders()).length === 0)).toBe(true);
+  await link.subscribe();
+  await link.publisher("insert into tenantry.things values (1, 1, 'one')");
+  expect(await eventually(async () => (await names(link)).length === 1)).toBe(true);
+});
+
 test("a subscriber that takes nothing is hung up on, and holds no more than a bounded part in memory", async () => {
   await using link = await start({ limits: { stallMs: 500 } });
   const { ScramClient } = await import("../support/scram-client.ts");
