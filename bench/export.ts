@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { newRoutedId } from "../src/kernel/ids.ts";
 import { describeMachine } from "./machine.ts";
 import { Fleet, type TenantDatabase } from "./fleet.ts";
 import { sql } from "./servers.ts";
@@ -81,16 +82,26 @@ async function fill(fleet: Fleet, database: TenantDatabase, megabytes: number): 
   await sql(
     url,
     `insert into tenantry.resources (database_id, id, organization_id, name)
-     select $1, uuidv7(), $2, 'Resource ' || i from generate_series(1, $3) i`,
-    [database.id, database.organizationId, RESOURCES],
+     select $1, id, $2, 'Resource ' || i from unnest($3::uuid[]) with ordinality as r (id, i)`,
+    [database.id, database.organizationId, Array.from({ length: RESOURCES }, () => newRoutedId(database.number))],
   );
   await sql(
     url,
     `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
-     select uuidv7(), $1, $2, r.ids[1 + i % $4], $3,
+     -- Ids that lead to the placement, as the API makes them.
+     select (substr(id, 1, 16) || lpad(to_hex((2::bigint << 30) | ($6::bigint << 6) | (i & 63)), 8, '0') || substr(id, 25))::uuid,
+       $1, $2, r.ids[1 + i % $4], $3,
        left(repeat(md5(i::text) || E' "said"\\n', 45), 200 + (i::bigint * 7919 % 1600)::int)
-     from generate_series(1, $5) i, (select array_agg(id) as ids from tenantry.resources) r`,
-    [database.id, database.organizationId, database.userId, RESOURCES, Math.round((megabytes * MB) / LINE_BYTES)],
+     from generate_series(1, $5) i, replace(uuidv7()::text, '-', '') as id,
+       (select array_agg(id) as ids from tenantry.resources) r`,
+    [
+      database.id,
+      database.organizationId,
+      database.userId,
+      RESOURCES,
+      Math.round((megabytes * MB) / LINE_BYTES),
+      database.number,
+    ],
   );
 }
 

@@ -71,9 +71,17 @@ test("the API's environment is one that it starts with", () => {
   const config = readConfig(environment);
   expect(config.host).toBe("127.0.0.1");
   expect(() => new SecretBox(config.secretKey ?? "")).not.toThrow();
+  // Where the servers reach it: all are on the host's network.
+  expect(config.gateway).toMatchObject({ host: "127.0.0.1", address: undefined, homeAddress: undefined });
   const { address, database } = parseDatabaseUrl(config.databaseUrl ?? "", "DATABASE_URL");
   expect(compose.services["home"]?.command).toContain(`-cport=${address.port}`);
   expect(compose.services["home"]?.environment["POSTGRES_DB"]).toBe(database);
+});
+
+test("the image names the ports that the API and the gateway have by default, and compose.yaml tells them", () => {
+  const { port, gateway } = readConfig({});
+  expect(readFileSync("Dockerfile", "utf8")).toMatch(new RegExp(`^EXPOSE ${port} ${gateway.port}$`, "m"));
+  expect(text).toContain(`127.0.0.1:${gateway.port}`);
 });
 
 test("what the Dockerfile copies is there and is not ignored", () => {

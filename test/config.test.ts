@@ -97,9 +97,11 @@ describe("limits", () => {
         String(wanted[name]),
       ]),
     );
-    expect(readConfig({ ...environment, TENANTRY_MAX_BODY_BYTES: "5000" }).api.limits).toEqual({
+    const bytes = { TENANTRY_MAX_BODY_BYTES: "5000", TENANTRY_MAX_ANSWER_BYTES: "20000" };
+    expect(readConfig({ ...environment, ...bytes }).api.limits).toEqual({
       ...wanted,
       maxBodyBytes: 5_000,
+      maxAnswerBytes: 20_000,
     });
   });
 

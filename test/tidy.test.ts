@@ -255,6 +255,16 @@ describe("tidy", () => {
     for (const [path, text] of good) expect(check({ path, text })).toEqual([]);
   });
 
+  test("a package whose inside is used has one exact version", () => {
+    const page = files.find(({ path }) => path === "docs/DEPENDENCIES.md")?.text ?? "";
+    const [, section = ""] = /### Pinned to one exact version\n(.*?)\n## /s.exec(page) ?? [];
+    const pinned = [...section.matchAll(/^\| ([a-z][a-z@/-]*) \|/gm)].map(([, name = ""]) => name);
+    expect(pinned).toEqual(expect.arrayContaining(["pg", "graphql-yoga", "graphql"]));
+    const versions = dependencyVersions();
+    const loose = pinned.filter((name) => name !== "package" && !/^\d+\.\d+\.\d+$/.test(versions.get(name) ?? ""));
+    expect(loose).toEqual([]);
+  });
+
   test("what may be long is still there and still long", () => {
     const long = new Set<string>();
     for (const { path, text } of files.filter((file) => isSource(file.path))) {
@@ -278,12 +288,16 @@ function repositoryFiles(): File[] {
 }
 
 function dependencyNames(): string[] {
+  return [...dependencyVersions().keys()];
+}
+
+function dependencyVersions(): Map<string, string> {
   const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Record<
     string,
     Record<string, string>
   >;
   const kinds = ["dependencies", "optionalDependencies", "devDependencies", "peerDependencies"];
-  return kinds.flatMap((kind) => Object.keys(manifest[kind] ?? {}));
+  return new Map(kinds.flatMap((kind) => Object.entries(manifest[kind] ?? {})));
 }
 
 type Node = { type?: string; span?: { start: number; end: number }; [key: string]: unknown };

@@ -20,8 +20,8 @@ const NO_NAME = "New user";
  * address, if nobody has signed in as that user yet; else, with `createUsers`, a user is made of the token's name and proved
  * address. Each is an entry in the audit log. UNAUTHENTICATED when there is nobody.
  *
- * An address that is not proved is as good as none: it leads to no user, keeps nobody from using it, and accepts no invitation.
- * So a user who is made of such a token has an address of nobody's, until a later token proves one.
+ * An address that is not proved counts as none: it leads to no user, it keeps no other person from the address, and it accepts
+ * no invitation. So a user made of such a token gets an address that is nobody's, until a later token proves one.
  */
 export async function findTokenUser(
   { home }: { home: HomeDatabase },
@@ -112,8 +112,8 @@ const entryValues = (action: string, client: Client | undefined) => [
 ];
 
 /**
- * Users change their own address without proof, so an address alone proves nothing about a user whom somebody has
- * signed in as: only one made by an operator and not used yet is taken over.
+ * An address changes hands, so even a proved one says nothing about a user whom somebody has signed in as: only one whom an
+ * operator has made and nobody uses yet is taken over.
  */
 async function linkByAddress(
   home: HomeDatabase,
@@ -121,19 +121,30 @@ async function linkByAddress(
   email: string,
   client: Client | undefined,
 ): Promise<string | undefined> {
-  const [row] = await home.query<{ userId: string }>(
-    "identities.link_by_address",
-    `with signed_in as (
-       insert into tenantry.identities (issuer, subject, user_id)
-       select $1, $2, u.id from tenantry.users u
-       where tenantry.address_key(u.email) = tenantry.address_key($3) and u.erased_at is null
-         and not exists (select from tenantry.identities i where i.user_id = u.id)
-       on conflict do nothing
-       returning user_id
-     ), ${entryPart(4)}
-     select user_id as "userId" from signed_in`,
-    [issuer, subject, email, ...entryValues("linkIdentity", client)],
-  );
+  const row = await home.transaction(async (transaction) => {
+    // Two subjects who show one address at the same moment: the second one finds that the user is somebody's.
+    const prepared = await transaction.query(
+      "identities.lock_by_address",
+      `select from tenantry.users u where tenantry.address_key(u.email) = tenantry.address_key($1)
+         and not exists (select from tenantry.identities i where i.user_id = u.id) for no key update`,
+      [email],
+    );
+    if (prepared.length === 0) return undefined;
+    const [linked] = await transaction.query<{ userId: string }>(
+      "identities.link_by_address",
+      `with signed_in as (
+         insert into tenantry.identities (issuer, subject, user_id)
+         select $1, $2, u.id from tenantry.users u
+         where tenantry.address_key(u.email) = tenantry.address_key($3) and u.erased_at is null
+           and not exists (select from tenantry.identities i where i.user_id = u.id)
+         on conflict do nothing
+         returning user_id
+       ), ${entryPart(4)}
+       select user_id as "userId" from signed_in`,
+      [issuer, subject, email, ...entryValues("linkIdentity", client)],
+    );
+    return linked;
+  });
   return row?.userId ?? (await findIdentity(home, { issuer, subject }))?.userId;
 }
 

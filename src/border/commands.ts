@@ -1,5 +1,5 @@
 /**
- * What a subscriber says, recognised to the letter: everything else is refused. The forms go by the version that the
+ * What a subscriber says, recognised word for word: everything else is refused. The forms go by the version that the
  * publisher reports, and the gateway reports {@link REPORTED_VERSION} to each: from 15 to 18 they are then the same.
  */
 import type { PublishedTable } from "#replication/link";
@@ -28,14 +28,16 @@ export type Spoken = { readonly name: string; readonly tables: readonly Publishe
 export function readCommand(text: string, link: Spoken): Command {
   // Versions differ in their white space. It is taken out to recognise a text, of which nothing is passed on.
   const said = text.replace(/\s+/g, " ").replace(/\( /g, "(").replace(/ \)/g, ")").trim().replace(/;$/, "");
-  if (said === "SELECT pg_catalog.set_config('search_path', '', false)")
+  // In lower case, as statements are written here.
+  const asked = said.toLowerCase();
+  if (asked === "select pg_catalog.set_config('search_path', '', false)")
     return { kind: "answer", reply: rowsOf(["set_config"], [[""]]) };
-  if (said === "IDENTIFY_SYSTEM") return { kind: "answer", reply: identity() };
-  if (said === `SELECT t.pubname FROM pg_catalog.pg_publication t WHERE t.pubname IN ('${link.name}')`)
+  if (asked === "identify_system") return { kind: "answer", reply: identity() };
+  if (asked === `select t.pubname from pg_catalog.pg_publication t where t.pubname in ('${link.name}')`)
     return { kind: "answer", reply: rowsOf(["pubname"], [[link.name]]) };
   if (
-    said ===
-    `SELECT DISTINCT t.schemaname, t.tablename , t.attnames FROM pg_catalog.pg_publication_tables t WHERE t.pubname IN ('${link.name}')`
+    asked ===
+    `select distinct t.schemaname, t.tablename , t.attnames from pg_catalog.pg_publication_tables t where t.pubname in ('${link.name}')`
   )
     return { kind: "answer", reply: tablesOf(link) };
   return readStart(said, link.name) ?? { kind: "refused", reason: "a command that this credential is not good for" };

@@ -1,4 +1,6 @@
 /** Sums of what crossed and home does not know yet. In memory only: counting must cost a stream nothing. */
+import { isUuid } from "#kernel/ids";
+import { isRegionKey } from "#kernel/validation";
 import type { Direction } from "#replication/names";
 
 /** How it crossed: in the stream of changes, or when a copy was made of what was there before. */
@@ -89,5 +91,6 @@ function requireStorable({ databaseId, direction, regionId, regionKey, table, wa
     throw new RangeError(`database ${databaseId}: not a tenant database's number`);
   if (table === "" || table.length > MAX_TABLE_NAME_LENGTH || table.includes("\0"))
     throw new RangeError("not a table's name");
+  if (!isUuid(regionId) || !isRegionKey(regionKey)) throw new RangeError("not a region");
   return { databaseId, direction, regionId, regionKey, table, way };
 }

@@ -12,12 +12,15 @@ import { Turns } from "#kernel/turns";
 import { Certificate } from "#border/certificate";
 import type { GatewayLimits, GatewayOptions } from "#border/options";
 import { Peers } from "#border/peers";
+import { PerLink } from "#border/per-link";
 import { Session } from "#border/session";
 
 const DEFAULT_LIMITS: GatewayLimits = {
   maxStrangers: 256,
   maxStrangersPerAddress: 64,
   maxConnections: 2_000,
+  maxConnectionsPerLink: 16,
+  maxPublishersPerLink: 2,
   beginMs: 30_000,
   stallMs: 60_000,
 };
@@ -31,6 +34,7 @@ export class Gateway {
   readonly #limits: GatewayLimits;
   readonly #sessions = new Set<Session>();
   readonly #peers: Peers;
+  readonly #perLink: { connections: PerLink; publishers: PerLink };
   readonly #lookups = new Turns(MAX_LOOKUPS);
 
   private constructor(server: Server, options: GatewayOptions) {
@@ -38,6 +42,8 @@ export class Gateway {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#peers = new Peers(this.#limits);
+    const { maxConnectionsPerLink, maxPublishersPerLink } = this.#limits;
+    this.#perLink = { connections: new PerLink(maxConnectionsPerLink), publishers: new PerLink(maxPublishersPerLink) };
   }
 
   /** Starts listening. Rejects when the port is taken or the certificate cannot be read. */
@@ -88,6 +94,7 @@ export class Gateway {
     const session = new Session(socket, address, certificate, {
       ...options,
       peers: this.#peers,
+      perLink: this.#perLink,
       limits: this.#limits,
       findLink: (name) => this.#lookups.take(() => findLink(name)),
     });

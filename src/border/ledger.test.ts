@@ -79,6 +79,8 @@ test.each([
   ["no table", { ...link, table: "" }, 1, 1],
   ["a table's name that is too long", { ...link, table: "t".repeat(64) }, 1, 1],
   ["a table's name with NUL", { ...link, table: "t\0" }, 1, 1],
+  ["no region's id", { ...link, regionId: "eu" }, 1, 1],
+  ["no region's key", { ...link, regionKey: "" }, 1, 1],
 ])("what no ledger can hold is refused and leaves nothing behind: %s", (_, crossing, rows, bytes) => {
   const sums = new CrossingSums();
   expect(() => sums.add(crossing, rows, bytes, NOON)).toThrow(RangeError);
@@ -152,6 +154,14 @@ test("what home does not take is held within the bound, and every attempt of it 
   const rest = book.take(NOON, true);
   expect(rest.length).toBeLessThanOrEqual(MAX_REFUSALS_A_MINUTE);
   expect(attempts(rest)).toBe(5 * 600);
+});
+
+test("a clock that is set back keeps no attempt from being listed", () => {
+  const book = new RefusalBook();
+  const anHourBack = NOON - 60 * MINUTE_MS;
+  for (let n = 0; n < 1_000; n += 1) book.add(stranger(n), NOON);
+  expect(attempts(book.take(anHourBack, false))).toBe(1_000);
+  expect(book.add(stranger(1_000), anHourBack)).toMatchObject({ address: stranger(1_000).address });
 });
 
 test("whatever an attempt is made with becomes what home stores", () => {

@@ -48,6 +48,10 @@ export type GatewayLimits = {
   maxStrangersPerAddress: number;
   /** Connections in total. */
   maxConnections: number;
+  /** Connections that have signed in as one link. */
+  maxConnectionsPerLink: number;
+  /** Connections to the publisher of one link: each takes one of a server's few walsenders. */
+  maxPublishersPerLink: number;
   /** From connecting to the beginning of the stream. */
   beginMs: number;
   /** A subscriber that has not taken a byte for this long is hung up on. */

@@ -95,8 +95,11 @@ export class StreamReader {
 
   /** What has passed since the last call. */
   takePassed(): Passed[] {
-    const passed = [...this.#passed.values()].filter(({ rows }) => rows > 0).map((one) => ({ ...one }));
+    const passed: Passed[] = [];
     for (const one of this.#passed.values()) {
+      const { table, rows, bytes } = one;
+      if (rows === 0) continue;
+      passed.push({ table, rows, bytes });
       one.rows = 0;
       one.bytes = 0;
     }

@@ -114,14 +114,19 @@ export class RefusalBook {
   }
 
   #beginMinute(now: number): void {
-    if (now < this.#minuteEndsAt) return;
+    if (!this.#isMinuteOver(now)) return;
     this.#othersArePast();
     this.#minuteEndsAt = now + MINUTE_MS;
     this.#left = { ...MAX_ENTRIES };
   }
 
   #endMinute(now: number): void {
-    if (now >= this.#minuteEndsAt) this.#othersArePast();
+    if (this.#isMinuteOver(now)) this.#othersArePast();
+  }
+
+  /** Also where the clock was set back. */
+  #isMinuteOver(now: number): boolean {
+    return now >= this.#minuteEndsAt || now < this.#minuteEndsAt - MINUTE_MS;
   }
 
   #othersArePast(): void {

@@ -9,6 +9,7 @@ import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from 
 import type { GatewayLimits, GatewayLink, GatewayOptions } from "#border/options";
 import type { RefusalCode } from "#border/refusals";
 import type { Peers } from "#border/peers";
+import type { PerLink } from "#border/per-link";
 import { StreamReader } from "#border/pgoutput";
 import { ScramExchange } from "#border/scram";
 import { carryStream, type StreamEnd } from "#border/stream";
@@ -26,7 +27,11 @@ import {
   START_UP,
 } from "#border/wire";
 
-export type SessionOptions = Omit<GatewayOptions, "limits"> & { peers: Peers; limits: GatewayLimits };
+export type SessionOptions = Omit<GatewayOptions, "limits"> & {
+  peers: Peers;
+  perLink: Record<"connections" | "publishers", PerLink>;
+  limits: GatewayLimits;
+};
 
 /** The connection is refused: `code` and `sentence` for the ledger, `answer` for the one who is refused. */
 class Refused extends Error {
@@ -78,10 +83,7 @@ export class Session {
       clearTimeout(deadline);
       this.#known();
       this.#client.socket.destroySoon();
-      void this.#publisher?.then(
-        (socket) => socket.destroy(),
-        () => undefined,
-      );
+      this.#leaveLink();
     }
   }
 
@@ -95,13 +97,28 @@ export class Session {
     this.#isStranger = false;
   }
 
+  /** A publisher that is slow to connect counts until it has. */
+  #leaveLink(): void {
+    const { connections, publishers } = this.#options.perLink;
+    const { name } = this.#link ?? {};
+    if (name === undefined) return;
+    connections.leave(name);
+    void this.#publisher
+      ?.then(
+        (socket) => socket.destroy(),
+        () => undefined,
+      )
+      .then(() => publishers.leave(name));
+  }
+
   async #signIn(): Promise<StartUp> {
     const start = await this.#startUp();
     this.#user = start.user.slice(0, 100);
     const link = await this.#findLink(start.user);
     await this.#authenticate(link);
-    this.#link = link;
     this.#known();
+    if (link !== undefined && !this.#options.perLink.connections.enter(link.name)) throw tooMany();
+    this.#link = link;
     this.#greet(start.encoding);
     return start;
   }
@@ -227,7 +244,8 @@ export class Session {
   }
 
   #connect({ address, database }: NonNullable<GatewayLink["publisher"]>, encoding: string): void {
-    if (this.#publisher !== undefined) return;
+    if (this.#publisher !== undefined || this.#link === undefined) return;
+    if (!this.#options.perLink.publishers.enter(this.#link.name)) throw tooMany();
     this.#publisher = openWalsender(address, database, encoding);
     this.#publisher.catch(() => undefined);
   }
@@ -310,6 +328,16 @@ export class Session {
       : ["08P01", "Tenantry's gateway: not a subscriber's message."];
     this.#client.send(errorResponse(state, answer));
   }
+}
+
+/** PostgreSQL's own code for it: a subscriber tries again. */
+function tooMany(): Refused {
+  return new Refused(
+    "too-many",
+    "53300",
+    "Tenantry's gateway has too many connections of this link.",
+    "A link's credential was used for more connections than one stream needs.",
+  );
 }
 
 /** In the words of PostgreSQL, by which a subscriber's failure is told to people. */

@@ -117,8 +117,9 @@ function reportCredentials(credentials: readonly StrangeCredential[]): void {
 
 function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[]): void {
   print(styleText("bold", "Servers"));
-  for (const { name, problem, headroom } of servers) {
+  for (const { name, problem, headroom, advice } of servers) {
     print(`  ${mark(problem)} ${name}${problem === null ? "" : `: ${problem}`}`);
+    for (const sentence of advice) print(`      ${sentence}`);
     for (const { setting, limit, used } of headroom) print(styleText("dim", `      ${setting} ${used} of ${limit}`));
   }
   print(styleText("bold", "Tenant databases"));

@@ -1,7 +1,7 @@
 /**
- * How many letters leave. Whoever may invite has the platform's mail server write to any address, so letters are bounded by who
- * sends, for which organization, and to which address. They are counted at home: the bound is one for all processes, and a
- * restart does not lift it.
+ * How many letters leave. A caller that may invite has the platform's mail server write to any address, so letters are bounded
+ * by sender, by organization and by address. They are counted at home: all processes share one bound, and a restart does not
+ * lift it.
  */
 import { createHash } from "node:crypto";
 import type { Actor } from "#auth/actor";
@@ -11,9 +11,10 @@ import type { Queryable } from "#postgres/database";
 import { LOCK_CLASS } from "#postgres/session-lock";
 
 /**
- * Letters in 24 hours. One sender reaches one address three times: a letter that was lost is sent again, and nobody is pestered.
- * All senders together reach it ten times; that is more than one sender's, who could otherwise keep others from inviting the
- * address. Fifty invite a department by hand, two hundred are as many as an organization may have open.
+ * Letters in 24 hours. One sender reaches one address three times: a lost letter can be sent again, and nobody is pestered.
+ * All senders together reach it ten times. That is more than one sender may, so that one sender cannot keep the others from
+ * inviting the address. A sender's fifty are a department, invited by hand. An organization's two hundred are as many
+ * invitations as it may have open.
  */
 export const LETTERS_A_DAY = {
   senderToAddress: 3,
@@ -30,13 +31,13 @@ const SENTENCES: Record<Bound, string> = {
   organization: "The organization has sent enough invitations for a day",
 };
 
-/** Rows that are too old to count and go with one letter. More than one, so that they do not gather. */
+/** Rows too old to count that one letter takes along. More than one, so that they do not pile up. */
 const PRUNED_AT_ONCE = 100;
 
 /**
  * Counts a letter that is about to be sent, and returns its id. LIMIT_EXCEEDED, saying when there is room, when it is one too
- * many. The caller has locked the organization in this transaction, which must not wait for anything else afterwards: other
- * letters of the sender and to the address wait for its end.
+ * many. The caller has locked the organization in this transaction, and waits for nothing else afterwards: other letters of the
+ * sender and to the address wait until the transaction ends.
  */
 export async function countLetter(
   transaction: Queryable<"home">,
@@ -77,8 +78,8 @@ export async function uncountLetterToAddress(home: Queryable<"home">, id: string
 }
 
 /**
- * Who answers for a letter: a user, also for the keys that they made, as each could make many; a key of the operator's making
- * for itself. Null for the operator.
+ * The sender of a letter. A user also answers for the keys that they made, as they could make many. A key that the operator made
+ * answers for itself. Null for the operator.
  */
 async function senderOf(home: Queryable<"home">, actor: Actor): Promise<string | null> {
   if (actor.kind !== "key") return actor.kind === "user" ? actor.userId : null;

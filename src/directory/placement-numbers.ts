@@ -39,3 +39,14 @@ export function adoptNumber(
     return owner?.id;
   });
 }
+
+/** The numbers that lead to the placement: its own first, then those that it has adopted. */
+export async function numbersOf({ home }: { home: HomeDatabase }, placementId: string): Promise<number[]> {
+  const rows = await home.query<{ number: number }>(
+    "placement_numbers.of",
+    `select number, 0 as place from tenantry.placements where id = $1
+     union all select number, 1 from tenantry.adopted_numbers where placement_id = $1 order by place, number`,
+    [placementId],
+  );
+  return rows.map(({ number }) => number);
+}

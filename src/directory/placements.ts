@@ -213,11 +213,7 @@ export async function forgetPlacement(
   { withDatabase }: { withDatabase: boolean },
 ): Promise<void> {
   await home.transaction(async (transaction) => {
-    await transaction.query(
-      "placements.forget_catalog",
-      "delete from tenantry.resources where database_id = $1 and organization_id = $2",
-      [databaseId, organizationId],
-    );
+    await forgetCatalog(transaction, { databaseId, organizationId: withDatabase ? null : organizationId });
     await transaction.query("placements.forget", "delete from tenantry.placements where id = $1", [id]);
     if (!withDatabase) return;
     await transaction.query("placements.forget_database", "delete from tenantry.tenant_databases where id = $1", [
@@ -229,6 +225,26 @@ export async function forgetPlacement(
       [databaseId],
     );
   });
+}
+
+/**
+ * Takes what an organization sent out of the catalog and the inbox, or what the whole database sent. A row that was refused
+ * does not say whose it was: where the database stays, it goes when the region deletes it or with the next seed.
+ */
+async function forgetCatalog(
+  transaction: Queryable<"home">,
+  { databaseId, organizationId }: { databaseId: number; organizationId: string | null },
+): Promise<void> {
+  // The inbox takes nothing from anybody who does not say for which database (schema/home/0002_replication.sql).
+  await transaction.query("placements.catalog_sender", "select set_config('tenantry.catalog_sender', $1, true)", [
+    String(databaseId),
+  ]);
+  for (const table of ["tenantry_inbox.resources", "tenantry.resources"])
+    await transaction.query(
+      "placements.forget_catalog",
+      `delete from ${table} where database_id = $1 and ($2::uuid is null or organization_id = $2)`,
+      [databaseId, organizationId],
+    );
 }
 
 /** The placements in these tenant databases. */

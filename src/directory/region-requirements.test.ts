@@ -16,6 +16,7 @@ function probe(changes: Partial<ServerProbe>): ServerProbe {
     subscriptionMethod: null,
     provider: null,
     workerStartIntervalMs: 5_000,
+    slotWalLimitMb: 10_240,
     headroom: [],
     ...changes,
   };
@@ -46,4 +47,11 @@ test("only 15 with its slow default is advised to start workers faster", () => {
   expect(findAdvice(probe({ versionNumber: 150_018 })).join()).toContain("wal_retrieve_retry_interval = '200ms'");
   expect(findAdvice(probe({ versionNumber: 150_018, workerStartIntervalMs: 200 }))).toEqual([]);
   expect(findAdvice(probe({}))).toEqual([]);
+});
+
+test("a server whose slots may keep any amount of WAL is taken, and advised to bound it", () => {
+  const unbounded = probe({ slotWalLimitMb: null, subscriptionMethod: "SUPERUSER" });
+  expect(findObstacle(unbounded)).toBeUndefined();
+  expect(findAdvice(unbounded)).toEqual([expect.stringContaining("SET max_slot_wal_keep_size = '10GB'")]);
+  expect(findAdvice(probe({ slotWalLimitMb: 0 }))).toEqual([]);
 });

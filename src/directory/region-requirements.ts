@@ -43,8 +43,15 @@ function subscriptionObstacle(probe: ServerProbe, major: number): string | undef
 
 /** What would do better than it does, in one sentence each: nothing that keeps the server from being used. */
 export function findAdvice(probe: ServerProbe): string[] {
-  if (!startsWorkersSlowly(probe)) return [];
+  const advice: string[] = [];
+  if (probe.slotWalLimitMb === null)
+    advice.push(
+      "The server sets no bound on the WAL that a replication slot keeps (max_slot_wal_keep_size = -1): when the other side is away for long, it fills the disk. " +
+        "As a superuser run: ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; or what the disk can spare, and reload the server's configuration, without a restart (on a managed server, set it in its configuration). A slot that needs more is lost, and its link is seeded anew.",
+    );
+  if (!startsWorkersSlowly(probe)) return advice;
   return [
+    ...advice,
     `PostgreSQL 15 starts replication workers at most every wal_retrieve_retry_interval, here ${probe.workerStartIntervalMs} ms, and a write after a rest waits for one. ` +
       "As a superuser run: ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'; and reload the server's configuration, without a restart (on a managed server, set it in its configuration).",
   ];

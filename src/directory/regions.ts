@@ -268,7 +268,7 @@ export async function regionAddress(
 }
 
 /** A region's server, and how it is reached. Holds the password. */
-export type RegionServer = { address: ServerAddress; systemIdentifier: string };
+export type RegionServer = { key: string; address: ServerAddress; systemIdentifier: string };
 
 /** The same with which server it is. */
 export async function regionServer(
@@ -287,18 +287,19 @@ export async function regionServers(
 ): Promise<Map<string, RegionServer>> {
   const rows = await home.query<{
     id: string;
+    key: string;
     sealed: Buffer;
     systemIdentifier: string;
   }>(
     "regions.addresses",
-    `select id, connection_url as sealed, system_identifier as "systemIdentifier"
+    `select id, key, connection_url as sealed, system_identifier as "systemIdentifier"
      from tenantry.regions where id = any($1::uuid[])`,
     [regionIds],
   );
   return new Map(
-    rows.map(({ id, sealed, systemIdentifier }) => [
+    rows.map(({ id, key, sealed, systemIdentifier }) => [
       id,
-      { address: parseServerUrl(secrets.open(sealed, id), "connectionUrl"), systemIdentifier },
+      { key, address: parseServerUrl(secrets.open(sealed, id), "connectionUrl"), systemIdentifier },
     ]),
   );
 }

@@ -14,7 +14,8 @@ import { formOf, inGroups, type PageKey } from "#graphql/loading-in-groups";
 /** NOT_FOUND for resources that the actor may not see, CONFLICT and REGION_UNAVAILABLE where they cannot be read now. */
 export type ContentLoaders = {
   resource: (id: string) => Promise<Resource>;
-  comments: (resourceId: string, page: PageRequest) => Promise<Page<Comment>>;
+  /** Without bodies where nobody asks for them: they can be long. */
+  comments: (resourceId: string, page: PageRequest, withBodies: boolean) => Promise<Page<Comment>>;
   /** Null when the resource's database does not know the author any more. */
   author: (resourceId: string, authorId: string) => Promise<Author | null>;
 };
@@ -22,6 +23,7 @@ export type ContentLoaders = {
 type LoadersOfPlace = {
   resources: DataLoader<string, Resource>;
   comments: DataLoader<PageKey, Page<Comment>, string>;
+  commentsWithoutBodies: DataLoader<PageKey, Page<Comment>, string>;
   authors: DataLoader<string, Author | null>;
 };
 
@@ -37,7 +39,10 @@ export function createContentLoaders(context: WorkspaceContext, actor: Actor): C
   };
   return {
     resource: async (id) => (await at(id)).resources.load(id),
-    comments: async (id, page) => (await at(id)).comments.load({ id, page }),
+    comments: async (id, page, withBodies) => {
+      const { comments, commentsWithoutBodies } = await at(id);
+      return (withBodies ? comments : commentsWithoutBodies).load({ id, page });
+    },
     author: async (resourceId, id) => (await at(resourceId)).authors.load(id),
   };
 }
@@ -48,18 +53,23 @@ function createLoadersOfPlace(actor: Actor, place: Place): LoadersOfPlace {
       const found = new Map((await readResources(place, ids)).map((row) => [row.id, row]));
       return ids.map((id) => found.get(id) ?? notFound("Resource"));
     }),
-    comments: new DataLoader<PageKey, Page<Comment>, string>(
-      (keys) =>
-        inGroups(keys, formOf, async (group) => {
-          const ids = group.map(({ id }) => id);
-          const found = await listComments(place, ids, group[0].page);
-          return ({ id }) => found.get(id) ?? notFound("Resource");
-        }),
-      { cacheKeyFn: (key) => `${key.id} ${formOf(key)}` },
-    ),
+    comments: commentsOf(place, true),
+    commentsWithoutBodies: commentsOf(place, false),
     authors: new DataLoader(async (ids) => {
       const found = new Map((await findAuthors(actor, place, ids)).map((row) => [row.id, row]));
       return ids.map((id) => found.get(id) ?? null);
     }),
   };
+}
+
+function commentsOf(place: Place, withBodies: boolean): DataLoader<PageKey, Page<Comment>, string> {
+  return new DataLoader<PageKey, Page<Comment>, string>(
+    (keys) =>
+      inGroups(keys, formOf, async (group) => {
+        const ids = group.map(({ id }) => id);
+        const found = await listComments(place, ids, group[0].page, withBodies);
+        return ({ id }) => found.get(id) ?? notFound("Resource");
+      }),
+    { cacheKeyFn: (key) => `${key.id} ${formOf(key)}` },
+  );
 }

@@ -50,7 +50,7 @@ builder.mutationFields((t) => ({
   inviteMember: t.field({
     type: "Invitation",
     description:
-      "Sends a token to an e-mail address, with which its user becomes a member. Inviting an address again replaces the invitation before.",
+      "Sends a token to an e-mail address, with which its user becomes a member. Inviting an address again replaces the invitation before. LIMIT_EXCEEDED, with extensions.retryAfterSeconds, when too many letters were sent.",
     args: { input: t.arg({ type: InviteMemberInput, required: true }) },
     resolve: (_, { input }, { actor, services }) =>
       inviteMember(services, actor, {

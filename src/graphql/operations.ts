@@ -1,5 +1,6 @@
 import { validId } from "#kernel/validation";
 import { listOperations } from "#operations/list-operations";
+import { readableFailure } from "#operations/failure";
 import { OPERATION_STATES } from "#operations/operation";
 import { builder } from "#graphql/builder";
 import { connectionType, pageArguments } from "#graphql/connections";
@@ -35,7 +36,11 @@ builder.objectType("Operation", {
     state: t.expose("state", { type: OperationState, description: "How it stands." }),
     step: t.exposeString("step", { nullable: true, description: "The step it is at, or failed at." }),
     attempts: t.exposeInt("attempts", { description: "How often it was begun." }),
-    lastError: t.exposeString("lastError", { nullable: true, description: "Why it failed last, in one sentence." }),
+    lastError: t.string({
+      nullable: true,
+      description: "Why it failed last. What a server said of it, the operator alone is shown.",
+      resolve: ({ lastError }, _, { actor }) => readableFailure(actor, lastError),
+    }),
     dueAt: t.expose("dueAt", { type: "DateTime", description: "While it waits: when it runs (again)." }),
     startedAt: t.expose("startedAt", { type: "DateTime", nullable: true, description: "When it was first begun." }),
     finishedAt: t.expose("finishedAt", { type: "DateTime", nullable: true, description: "When it was over." }),

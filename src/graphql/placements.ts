@@ -1,5 +1,6 @@
 import type { Placement } from "#directory/placements";
 import { validId } from "#kernel/validation";
+import { readableFailure } from "#operations/failure";
 import { grantRegionAccess } from "#operations/grant-region-access";
 import { resumeRegionAccess, revokeRegionAccess } from "#operations/revoke-region-access";
 import { retryPlacement } from "#operations/retry-placement";
@@ -59,7 +60,11 @@ builder.objectType("Placement", {
       description: "How its replication is doing, read from the servers now.",
       resolve: (placement, _, { loaders }) => loaders.replicationOf.load(placement),
     }),
-    failure: t.exposeString("failure", { nullable: true, description: "Why it is FAILED, in one sentence." }),
+    failure: t.string({
+      nullable: true,
+      description: "Why it is FAILED. What a server said of it, the operator alone is shown.",
+      resolve: ({ failure }, _, { actor }) => readableFailure(actor, failure),
+    }),
     dropAfter: t.expose("dropAfter", {
       type: "DateTime",
       nullable: true,

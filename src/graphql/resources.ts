@@ -4,6 +4,7 @@ import { settleResource } from "#operations/settle-writes";
 import { readCatalog, sayLate } from "#graphql/lag";
 import { builder } from "#graphql/builder";
 import { Comments } from "#graphql/comments";
+import { mentions } from "#graphql/fragments";
 import { connectionType, pageArguments } from "#graphql/connections";
 
 export const Resources = connectionType("Resource", "Resource", (resource) => resource.id);
@@ -39,7 +40,8 @@ builder.objectType("Resource", {
       description:
         "Its comments, oldest first, read where the resource lives: when that cannot be reached, edges and pageInfo are null, each with an error.",
       args: pageArguments,
-      resolve: ({ id }, args, { loaders }) => Comments.read(args, (page) => loaders.content.comments(id, page)),
+      resolve: ({ id }, args, { loaders }, info) =>
+        Comments.read(args, (page) => loaders.content.comments(id, page, mentions(info, "body"))),
     }),
   }),
 });

@@ -35,4 +35,5 @@ test("the user agent is cut, and nothing when it is empty", () => {
   const agentOf = (agent: string) => clientOf(request("10.0.0.1", { "user-agent": agent }), 0).userAgent;
   expect(agentOf("x".repeat(1_000))).toBe("x".repeat(200));
   expect(agentOf("")).toBeNull();
+  expect(agentOf("curl\u009b31m/8 \u00e9")).toBe("curl?31m/8 \u00e9");
 });

@@ -7,6 +7,9 @@ import type { Client } from "#auth/sign-in";
 /** More of the header is not looked at. */
 const MAX_FORWARDED_LENGTH = 2_000;
 
+/** Node's parser lets no others through. The audit log is read on terminals, which take these for commands. */
+const CONTROL = /[\u0080-\u009f]/g;
+
 /**
  * The client's address and program. `trustedProxies`: how many proxies in front of us add the address they see to
  * `X-Forwarded-For`; what stands further left was written by somebody else, and anybody can write anything there.
@@ -18,7 +21,7 @@ export function clientOf({ headers, socket }: IncomingMessage, trustedProxies: n
     .filter((part) => part !== "");
   // With fewer hops than proxies somebody came past one of them: the one furthest away is all that is known.
   const shown = hops[Math.max(0, hops.length - 1 - trustedProxies)];
-  const agent = headers["user-agent"]?.slice(0, MAX_USER_AGENT_LENGTH);
+  const agent = headers["user-agent"]?.slice(0, MAX_USER_AGENT_LENGTH).replaceAll(CONTROL, "?");
   return {
     address: shown === undefined ? null : readAddress(shown),
     userAgent: agent === undefined || agent === "" ? null : agent,

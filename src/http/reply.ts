@@ -50,13 +50,15 @@ const outboxes = new WeakMap<WebSocket, Outbox>();
 export function watchSocket(socket: WebSocket, maxHeldBytes: number): void {
   const outbox: Outbox = { pending: 0, held: new Set() };
   outboxes.set(socket, outbox);
-  const send = socket.send.bind(socket) as (data: string, done: (error?: Error) => void) => void;
-  socket.send = ((data: string, done: (error?: Error) => void) => {
+  const send = socket.send.bind(socket) as (data: string, done: (error?: Error | null) => void) => void;
+  socket.send = ((data: string, done: () => void) => {
     outbox.pending += 1;
-    send(data, (error) => {
+    send(data, (error?: Error | null) => {
       outbox.pending -= 1;
       letGoOf(outbox);
-      done(error);
+      // The connection is gone, which is no fault of ours: nobody is to be told.
+      if (error != null) socket.terminate();
+      done();
     });
     if (socket.bufferedAmount > maxHeldBytes) socket.terminate();
   }) as typeof socket.send;

@@ -33,25 +33,10 @@ export function serveWebSockets(
   server: Server,
   parts: EndpointParts & { endpoint: GraphQLEndpoint },
 ): () => Promise<void> {
-  const { endpoint, services, visitors, settings, persisted } = parts;
+  const { endpoint, services, settings, persisted } = parts;
   const signIn = new SocketSignIn(parts);
   const { maxAnswerBytes } = settings.limits;
-  const sockets = new WebSocketServer({
-    server,
-    path: "/graphql",
-    maxPayload: settings.limits.maxBodyBytes,
-    verifyClient: ({ req }: { req: IncomingMessage }, answer: (welcome: boolean, status?: number) => void) => {
-      // Browsers do not apply CORS to web sockets: check the origin ourselves.
-      if (!visitors.isWelcome(req)) answer(false, 401);
-      else if (signIn.hasRoomFor(req)) answer(true);
-      else answer(false, 429);
-    },
-  });
-  sockets.on("connection", (socket, request) => {
-    signIn.opened(socket, request);
-    watchSocket(socket, MOST_ANSWERS_HELD * maxAnswerBytes);
-    keepAlive(socket, request.socket);
-  });
+  const sockets = openSockets(server, parts, signIn);
   const disposable = useServer(
     {
       execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
@@ -102,6 +87,28 @@ export function serveWebSockets(
   return async () => {
     await disposable.dispose();
   };
+}
+
+/** Takes those that may come in, and watches each for as long as it is open. */
+function openSockets(server: Server, { visitors, settings }: EndpointParts, signIn: SocketSignIn): WebSocketServer {
+  const { maxAnswerBytes, maxBodyBytes } = settings.limits;
+  const sockets = new WebSocketServer({
+    server,
+    path: "/graphql",
+    maxPayload: maxBodyBytes,
+    verifyClient: ({ req }: { req: IncomingMessage }, answer: (welcome: boolean, status?: number) => void) => {
+      // Browsers do not apply CORS to web sockets: check the origin ourselves.
+      if (!visitors.isWelcome(req)) answer(false, 401);
+      else if (signIn.hasRoomFor(req)) answer(true);
+      else answer(false, 429);
+    },
+  });
+  sockets.on("connection", (socket, request) => {
+    signIn.opened(socket, request);
+    watchSocket(socket, MOST_ANSWERS_HELD * maxAnswerBytes);
+    keepAlive(socket, request.socket);
+  });
+  return sockets;
 }
 
 /** Ends a connection of whose other side nothing is heard, and which takes nothing, from one ping to the next. */

@@ -5,8 +5,11 @@ import { TenantryError } from "#kernel/errors";
 export type AnswerSize = {
   /** The most bytes that the answer may have. */
   readonly max: number;
-  /** Counts bytes of the field at the root with this name. Throws LIMIT_EXCEEDED when they are too many, and every time from then on. */
-  readonly add: (bytes: number, rootField: () => string) => void;
+  /**
+   * Counts bytes, of the field at the root with this name where that is known. Throws LIMIT_EXCEEDED when they are too many,
+   * and every time from then on.
+   */
+  readonly add: (bytes: number, rootField?: () => string) => void;
 };
 
 /** The bytes of a request, which may be several operations. */
@@ -27,7 +30,7 @@ export class AnswerBytes {
         this.#used += bytes;
         if (this.#used <= this.#max) return;
         if (failure === undefined) {
-          failure = answerTooLarge(this.#max, kind === "mutation" ? rootField() : undefined);
+          failure = answerTooLarge(this.#max, kind, rootField?.());
           onExceeded(failure);
         }
         throw failure;
@@ -41,14 +44,18 @@ export class AnswerBytes {
   }
 }
 
-/** `done`: the field at the root of a mutation whose answer it is. */
-export function answerTooLarge(max: number, done?: string): TenantryError {
-  const outcome =
-    done === undefined
-      ? "ask for fewer rows or fields, or in parts. What a mutation had done stays"
-      : `${done} was carried out, and so were the fields before it; those after it were not. Ask for less of the answer`;
+/** `kind` of the operation, where it is known, and the field at its root whose answer is too large. */
+export function answerTooLarge(max: number, kind?: string, rootField?: string): TenantryError {
   return new TenantryError(
     "LIMIT_EXCEEDED",
-    `The answer is larger than ${max.toLocaleString("en")} bytes: ${outcome}.`,
+    `The answer is larger than ${max.toLocaleString("en")} bytes: ${adviceFor(kind, rootField)}.`,
   );
+}
+
+function adviceFor(kind: string | undefined, rootField: string | undefined): string {
+  const advice = "ask for fewer rows or fields, or in parts";
+  if (kind === "query" || kind === "subscription") return advice;
+  if (kind === "mutation" && rootField !== undefined)
+    return `${rootField} was carried out, and so were the fields before it; those after it were not. Ask for less of the answer`;
+  return `${advice}. What a mutation had done stays`;
 }

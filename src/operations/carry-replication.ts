@@ -63,22 +63,11 @@ export async function startReplication(services: Services, options: ReplicationO
   const first = Promise.withResolvers<void>();
   let lookNow: () => void = () => undefined;
 
-  const stopListening = await services.listener.on(NUDGE_CHANNEL, (payload) => {
-    // The listening connection was away: whatever was missed meanwhile is found by a sweep.
-    if (payload === "") for (const { sweepNow } of carried.values()) sweepNow();
-    const nudge = parseNudge(payload);
-    if (nudge === undefined) return;
-    void deliver(nudge).catch((error: unknown) =>
-      services.logger.warn({ err: error }, "a nudge could not be delivered; the sweep will find it"),
-    );
-  });
-
-  const stopHearingBreaches = await services.listener.on(BREACH_CHANNEL, (payload) => {
-    const breach = parseBreach(payload);
-    if (breach === undefined) return;
-    void deliver({ ...breach, ticket: undefined, broken: breachOf(breach.sentence) }).catch((error: unknown) =>
-      services.logger.warn({ err: error }, "a breach could not be delivered; the next wake will meet it"),
-    );
+  const stopListening = await hearOfLinks(services, {
+    deliver,
+    sweepAll: () => {
+      for (const { sweepNow } of carried.values()) sweepNow();
+    },
   });
 
   // Its address, its password or its standing changed: its carrier starts anew with what home says now.
@@ -88,14 +77,11 @@ export async function startReplication(services: Services, options: ReplicationO
     lookNow();
   });
 
-  async function deliver(nudge: LinkId & { ticket: string | undefined; broken?: Damage }): Promise<void> {
-    const region = carried.get((await findRegionOf(nudge.databaseId)) ?? "");
+  async function deliver(id: LinkId, details: Told): Promise<void> {
+    const region = carried.get((await findRegionOf(id.databaseId)) ?? "");
     // Perhaps registered a moment ago, or given up by a process that ended: do not wait for the next look.
     if (region === undefined) lookNow();
-    else {
-      const { ticket, broken } = nudge;
-      await region.carrier.nudge(nudge, broken === undefined ? { ticket } : { ticket, broken });
-    }
+    else await region.carrier.nudge(id, details);
   }
 
   const drop = async (regionId: string) => {
@@ -131,11 +117,39 @@ export async function startReplication(services: Services, options: ReplicationO
     },
     stop: async () => {
       stopListening();
-      stopHearingBreaches();
       stopHearingRegions();
       stop.abort(new Error("replication stopped"));
       await leading;
     },
+  };
+}
+
+/** What is told of a link: that it may have something to carry, or what it has brought that it may not. */
+type Told = { ticket?: string | undefined; broken?: Damage };
+
+/** Hears of links through home, from every process. Returns how to stop. */
+async function hearOfLinks(
+  { listener, logger }: Services,
+  heard: { deliver: (id: LinkId, details: Told) => Promise<void>; sweepAll: () => void },
+): Promise<() => void> {
+  const deliver = (id: LinkId, details: Told, otherwise: string) => {
+    heard.deliver(id, details).catch((error: unknown) => logger.warn({ err: error }, otherwise));
+  };
+  const stopNudges = await listener.on(NUDGE_CHANNEL, (payload) => {
+    // The listening connection was away: whatever was missed meanwhile is found by a sweep.
+    if (payload === "") heard.sweepAll();
+    const nudge = parseNudge(payload);
+    if (nudge !== undefined)
+      deliver(nudge, { ticket: nudge.ticket }, "a nudge could not be delivered; the sweep will find it");
+  });
+  const stopBreaches = await listener.on(BREACH_CHANNEL, (payload) => {
+    const breach = parseBreach(payload);
+    if (breach !== undefined)
+      deliver(breach, { broken: breachOf(breach.sentence) }, "a breach was not delivered; the next wake will meet it");
+  });
+  return () => {
+    stopNudges();
+    stopBreaches();
   };
 }
 
@@ -266,6 +280,7 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   const stop = new AbortController();
   let wake: () => void = () => undefined;
   const checkedAt = new Map<number, string>();
+  const refusedAt = new Map<number, string>();
   const sweepOnce = async () => {
     const databases = await listReplicatedDatabases(services, { regionId });
     const links = databases.flatMap(({ databaseId }): LinkId[] => [
@@ -284,6 +299,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
       carrier,
       checkedAt,
       newScoutName,
+      refusedAt,
+      onRefused: (_: number, sentence: string) => report(sentence),
     };
     await sweepTurns.take(() => sweep(context, options.limits));
   };

@@ -28,6 +28,8 @@ const MAX_MANIFEST_BYTES = 1_000_000;
 const MARKER_FILE = "unfinished.json";
 const FORMAT = "tenantry-export";
 const FORMAT_VERSION = 1;
+/** Each was a placement whose rows went on to the next. */
+const MAX_ADOPTED = 1_000;
 
 const fileSchema = z.object({
   file: z.string(),
@@ -49,6 +51,8 @@ const manifestSchema = z.object({
     id: z.uuid(),
     /** Stands in the ids of the rows. */
     number: z.int().min(1).max(MAX_PLACEMENT_NUMBER),
+    /** Numbers that lead there besides: of placements whose rows were imported into this one. */
+    adopted: z.array(z.int().min(1).max(MAX_PLACEMENT_NUMBER)).max(MAX_ADOPTED).default([]),
   }),
   organization: z.object({ id: z.uuid(), name: z.string() }),
   region: z.object({ key: z.string() }),

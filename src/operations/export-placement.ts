@@ -4,6 +4,7 @@ import { type Actor, OPERATOR } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
 import { getOrganization } from "#directory/organizations";
 import { getPlacement, type Placement } from "#directory/placements";
+import { numbersOf } from "#directory/placement-numbers";
 import { findRegions, regionAddress } from "#directory/regions";
 import { TenantryError } from "#kernel/errors";
 import type { Transaction } from "#postgres/database";
@@ -70,10 +71,16 @@ export async function exportPlacement(
       await prepareFolder(folder, placement.id);
       return { ...snapshot, files: await exportTables(source, placement, folder, options) };
     }, "repeatable read");
+    // After the rows: what was adopted while they were read is named too.
+    const numbers = await numbersOf(services, placement.id);
     return writeManifest(folder, {
       ...content,
       installation: services.installation,
-      placement: { id: placement.id, number: placement.number },
+      placement: {
+        id: placement.id,
+        number: placement.number,
+        adopted: numbers.filter((number) => number !== placement.number),
+      },
       organization: { id: organization.id, name: organization.name },
       region: { key: regionKey },
       database: placement.database,

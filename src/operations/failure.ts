@@ -1,14 +1,32 @@
 /** What a failure means for an operation: one sentence for people, and whether trying again by itself can help. */
+import type { Actor } from "#auth/actor";
 import { type ErrorCode, TenantryError } from "#kernel/errors";
 import { redactedMessage } from "#kernel/redaction";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 
 export type Failure = {
-  /** For `failure` and `lastError`; holds no secret. */
+  /** For `failure` and `lastError`; holds no secret. What follows {@link FOR_OPERATOR} in it is for nobody else. */
   sentence: string;
   /** False: a person has to change something first and then ask for a retry. */
   retry: boolean;
 };
+
+// Behind it may be hosts, ports, roles and paths, and whatever words a region's server chooses.
+const FOR_OPERATOR = " For the operator: ";
+const MAX_DETAIL_LENGTH = 500;
+
+/** What this caller may read of a failure that was recorded. */
+export function readableFailure(actor: Actor, sentence: string | null): string | null {
+  if (actor.kind === "operator" || sentence === null) return sentence;
+  const end = sentence.indexOf(FOR_OPERATOR);
+  return end === -1 ? sentence : sentence.slice(0, end);
+}
+
+/** A region's server can say anything: its words are shown as one line of so many characters. */
+function withDetail(sentence: string, detail: string): string {
+  const line = detail.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
+  return `${sentence}${FOR_OPERATOR}${line.slice(0, MAX_DETAIL_LENGTH).toWellFormed()}`;
+}
 
 /** Whether trying again can help where we ourselves refused. A code without a row does not compile. */
 const RETRY: Record<ErrorCode, boolean> = {
@@ -59,8 +77,14 @@ const SENTENCES: Record<string, Failure> = {
 
 /** Classifies whatever was thrown. Unknown failures are tried again: most are passing, and the pauses grow. */
 export function classifyFailure(error: unknown): Failure {
-  if (error instanceof TenantryError) return { sentence: error.message, retry: RETRY[error.code] };
+  if (error instanceof TenantryError) {
+    const { code, message } = error;
+    // It says what to grant to which role, or which setting to change.
+    const sentence =
+      code === "CAPABILITY_MISSING" ? withDetail("Something that Tenantry needs is missing.", message) : message;
+    return { sentence, retry: RETRY[code] };
+  }
   if (isConnectionFailure(error)) return { sentence: "The region's server cannot be reached.", retry: true };
   const known = SENTENCES[sqlState(error) ?? ""];
-  return known ?? { sentence: `PostgreSQL refused: ${redactedMessage(error)}`, retry: true };
+  return known ?? { sentence: withDetail("PostgreSQL refused it.", redactedMessage(error)), retry: true };
 }

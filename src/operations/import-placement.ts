@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
-import { adoptNumber } from "#directory/placement-numbers";
+import { adoptNumber, numbersOf } from "#directory/placement-numbers";
 import { getPlacement, type Placement } from "#directory/placements";
 import { findRegions, regionAddress } from "#directory/regions";
 import { invalidInput, TenantryError } from "#kernel/errors";
@@ -87,8 +87,10 @@ export async function importPlacement(
     const database = services.pools.open("tenant", address, placement.database);
     await refuseNewer(database, manifest);
     await verifyFiles(folder, manifest, options);
-    await takeNumber(services, placement, manifest);
-    return importTables(services, { database, placement }, folder, manifest, options);
+    const { number, adopted } = manifest.placement;
+    for (const one of [number, ...adopted]) await takeNumber(services, placement, one);
+    const numbers = await numbersOf(services, placement.id);
+    return importTables(services, { database, placement, numbers }, folder, manifest, options);
   });
 }
 
@@ -174,9 +176,8 @@ async function verifyFiles(
     }
 }
 
-/** The exported ids lead to the placement with their number: this one has it, or takes it over from one that is gone. */
-async function takeNumber(services: Services, placement: Placement, manifest: Manifest): Promise<void> {
-  const { number } = manifest.placement;
+/** Exported ids lead to the placement with their number: this one has it, or takes it over from one that is gone. */
+async function takeNumber(services: Services, placement: Placement, number: number): Promise<void> {
   if (number === placement.number) return;
   const owner = await adoptNumber(services, placement.id, number);
   if (owner === placement.id) return;

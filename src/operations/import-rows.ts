@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { Placement } from "#directory/placements";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import { redactedMessage } from "#kernel/redaction";
-import { NOT_IN_NAMES } from "#kernel/validation";
 import type { TenantDatabase } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
 import { sqlState, violatedConstraint } from "#postgres/sql-state";
@@ -14,7 +13,8 @@ import type { TransferOptions } from "#operations/transfer-failure";
 /** Statements under way at the same time, each with a connection and a piece of its own. */
 const MAX_STATEMENTS = 2;
 
-export type ImportTarget = { database: TenantDatabase; placement: Placement };
+/** `numbers`: those that lead to the placement. */
+export type ImportTarget = { database: TenantDatabase; placement: Placement; numbers: readonly number[] };
 export type ImportCount = { rows: number; added: number; bytes: number };
 
 /**
@@ -57,11 +57,11 @@ export async function importRows(
 
 async function writePiece(target: ImportTarget, exported: ExportedFile, piece: LinesPiece): Promise<number> {
   try {
-    const { read, added, badNames } = await insert(target, exported, piece);
-    if (badNames > 0)
+    const { read, added, strange } = await insert(target, exported, piece);
+    if (strange > 0)
       throw invalidInput(
         "folder",
-        `${exported.file} has names with a line break, a control or an invisible character.`,
+        `${exported.file} has ${strange === 1 ? "an id that does" : `${strange} ids that do`} not lead to the exported placement.`,
       );
     if (added < read && (await countOwn(target, exported, piece)) < read)
       throw new TenantryError(
@@ -72,41 +72,50 @@ async function writePiece(target: ImportTarget, exported: ExportedFile, piece: L
   } catch (error) {
     // Data exceptions and integrity violations are the rows' doing.
     if (!/^2[23]/.test(sqlState(error) ?? "")) throw error;
-    if (violatedConstraint(error) === `${exported.table}_created_at_check`)
-      throw invalidInput("folder", `${exported.file} has a row whose created_at is not in the years 2000 to 2099.`);
-    throw invalidInput("folder", `${exported.file} has rows that cannot be written: ${redactedMessage(error)}.`);
+    throw invalidInput("folder", `${exported.file} has ${describeFault(error, exported)}.`);
   }
 }
 
-/** The lines are one parameter, whatever the columns' types are, and go to the server as they are in the file. */
+/** What the table's own rules refused. */
+function describeFault(error: unknown, { table }: ExportedFile): string {
+  const constraint = violatedConstraint(error);
+  if (constraint === `${table}_created_at_check`) return "a row whose created_at is not in the years 2000 to 2099";
+  if (constraint === `${table}_name_check`)
+    return "names with a line break, a control or an invisible character, or of more than 200 characters";
+  return `rows that cannot be written: ${redactedMessage(error)}`;
+}
+
+/**
+ * The lines are one parameter, whatever the columns' types are, and go to the server as they are in the file. Names and moments
+ * are the table's to check. Ids are checked here: home would refuse a row whose id leads elsewhere. With one that is `strange`
+ * nothing of the piece is written.
+ */
 async function insert(
-  { database, placement }: ImportTarget,
+  { database, placement, numbers }: ImportTarget,
   { table, columns }: ExportedFile,
   { json }: LinesPiece,
-): Promise<{ read: number; added: number; badNames: number }> {
+): Promise<{ read: number; added: number; strange: number }> {
   const name = `tenantry.${quoteIdentifier(table)}`;
   const list = columns.map(quoteIdentifier).join(", ");
   // Databases can be shared: that the resource is there is not enough.
-  const ownResource = `where exists (
+  const ownResource = `and exists (
     select from tenantry.resources r
     where r.database_id = $1 and r.id = lines.resource_id and r.organization_id = $2)`;
-  // As validName has it: the same for what is typed and what is brought along.
-  const badName = table === "resources" ? 'name collate "C" ~ $4' : "$4::text is null";
-  const [row] = await database.query<{ read: number; added: number; badNames: number }>(
+  const [row] = await database.query<{ read: number; added: number; strange: number }>(
     "import.write",
     `with lines as materialized (
        select ${list} from json_populate_recordset(null::${name}, $3::json)
-     ), bad as materialized (
-       select count(*)::int as names from lines where ${badName}
+     ), strange as materialized (
+       select count(*)::int as ids from lines
+       where tenantry.placement_number_of(id) = any($4::int[]) is not true
      ), added as (
        insert into ${name} (database_id, organization_id, ${list})
-       select $1, $2, ${list} from (select lines.* from lines, bad where bad.names = 0) lines
-       ${table === "comments" ? ownResource : ""}
+       select $1, $2, ${list} from lines where (select ids from strange) = 0 ${table === "comments" ? ownResource : ""}
        on conflict do nothing returning 1
      )
      select (select count(*) from lines)::int as read, (select count(*) from added)::int as added,
-       (select names from bad) as "badNames"`,
-    [placement.databaseId, placement.organizationId, json, NOT_IN_NAMES],
+            (select ids from strange) as strange`,
+    [placement.databaseId, placement.organizationId, json, numbers],
   );
   if (row === undefined) throw new Error("the insert returned no row");
   return row;

@@ -38,8 +38,8 @@ export async function inviteMember(
 const MAX_SHOWN = 80;
 
 /**
- * The letter. Whoever invites has chosen the organization's name: it stands on a line of its own, in quotation marks that it
- * cannot close, and is cut, so that nobody writes the platform's letter with it.
+ * The letter. The organization's name is a text of the sender's. It stands on a line of its own, in quotation marks that it
+ * cannot close, and is cut, so that the sender does not write the platform's letter with it.
  */
 export function letterOf({
   invitation,

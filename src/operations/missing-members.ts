@@ -35,7 +35,7 @@ export async function listMissingMembers(
       [json, organizationId],
     );
     missing.count += rows.length;
-    // The file is whoever's: what it calls people is shown as a name, without what could write on a terminal.
+    // Anybody may have written the file: its names are shown without characters that a terminal takes for commands.
     for (const row of rows.slice(0, MAX_NAMED - missing.first.length))
       missing.first.push({ ...row, name: nameFrom(row.name) ?? "" });
   }

@@ -3,12 +3,13 @@ import type { Actor } from "#auth/actor";
 import { authorizeOperator } from "#auth/policy";
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#directory/replicated-databases";
 import { probeRegions } from "#directory/probe-regions";
+import { findAdvice } from "#directory/region-requirements";
 import { listRegions, regionAddress, type Region } from "#directory/regions";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { type Headroom, probeServer, type ServerProbe } from "#postgres/probe";
 import { isConnectionFailure } from "#postgres/sql-state";
 import { type Direction, linkName } from "#replication/names";
-import { findDamage, type LinkSurvey, surveyLinks } from "#replication/survey";
+import { describeRefusal, findDamage, type LinkSurvey, surveyLinks } from "#replication/survey";
 import type { Services } from "#operations/services";
 
 /** One flow of a tenant database. */
@@ -35,6 +36,8 @@ export type ServerHealth = {
   reachable: boolean;
   headroom: Headroom[];
   problem: string | null;
+  /** What would do better than it does; nothing that is wrong. */
+  advice: string[];
 };
 
 /** Something that waits longer than this is a problem; a nudge takes milliseconds. */
@@ -82,7 +85,8 @@ async function survey(
 function toFlow(link: LinkSurvey): FlowHealth {
   const late =
     (link.waitingSeconds ?? 0) > MAX_WAIT_SECONDS ? "something has been waiting for over a minute" : undefined;
-  const problem = findDamage(link)?.reason ?? link.failure ?? late ?? null;
+  const refused = link.refusal === null ? undefined : describeRefusal(link.id.databaseId, link.refusal);
+  const problem = findDamage(link)?.reason ?? link.failure ?? late ?? refused ?? null;
   return {
     direction: link.id.direction,
     healthy: problem === null,
@@ -125,20 +129,25 @@ export async function readDatabasesHealth(
 export async function readServersHealth(services: Services, actor: Actor): Promise<ServerHealth[]> {
   authorizeOperator(actor);
   const regions = await listRegions(services);
-  const home = { name: "home", reachable: true, headroom: (await probeServer(services.home)).headroom };
+  const home = await probeServer(services.home);
   const probes = await probeRegions(
     services,
     regions.map(({ id }) => id),
   );
   const others = regions.map((region, index) => describeServer(region, probes[index] ?? null));
-  return [{ ...home, problem: shortage(home.headroom) }, ...others];
+  return [describeProbed("home", home), ...others];
 }
 
 function describeServer(region: Region, probe: ServerProbe | null | Error): ServerHealth {
   if (probe instanceof Error) throw probe;
   if (probe === null)
-    return { name: region.key, reachable: false, headroom: [], problem: "the server cannot be reached" };
-  return { name: region.key, reachable: true, headroom: probe.headroom, problem: shortage(probe.headroom) };
+    return { name: region.key, reachable: false, headroom: [], problem: "the server cannot be reached", advice: [] };
+  return describeProbed(region.key, probe);
+}
+
+function describeProbed(name: string, probe: ServerProbe): ServerHealth {
+  const { headroom } = probe;
+  return { name, reachable: true, headroom, problem: shortage(headroom), advice: findAdvice(probe) };
 }
 
 function shortage(headroom: readonly Headroom[]): string | null {

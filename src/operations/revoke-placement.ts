@@ -33,10 +33,10 @@ import { closeToPlacement, deleteContent, knowsOrganization } from "#operations/
 import { databaseExists } from "#operations/template-database";
 import { tenantLinks } from "#operations/tenant-links";
 
-/** What was removed; the operation's result. */
+/** What was removed; the operation's result. The organization's owners read it: hosts and roles are the operator's. */
 export type Receipt = {
   organization: { id: string; name: string };
-  region: { key: string; host: string };
+  region: { key: string };
   database: string;
   /** Rows that the tenant database held when writing had stopped. `checksum` does not depend on their order. */
   tables: { table: string; rows: number; checksum: string }[];
@@ -180,7 +180,7 @@ async function count({ services, run, placement, database }: Context): Promise<v
   ]);
   await run.save({
     organization: { id: placement.organizationId, name: organization.name },
-    region: { key: region?.key ?? "", host: region?.host ?? "" },
+    region: { key: region?.key ?? "" },
     database: placement.database,
     tables,
     exportedTo: null,

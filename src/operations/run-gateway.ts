@@ -45,6 +45,10 @@ export async function startGateway(services: Services, settings: GatewaySettings
   }).catch((cause: unknown) => {
     throw explainListening(cause, settings);
   });
+  if (isInTheClear(settings))
+    services.logger.warn(
+      "the gateway listens beyond this machine without TLS: set TENANTRY_GATEWAY_CERT and TENANTRY_GATEWAY_KEY, or see to it that the network is private",
+    );
   try {
     await services.border.setAddresses(addressesOf(settings, gateway.port));
   } catch (error) {
@@ -97,7 +101,7 @@ function addressesOf({ host, address, homeAddress, certificate }: GatewaySetting
 }
 
 /** Whether the gateway carries rows in the clear to other machines. */
-export function isInTheClear({ host, certificate }: GatewaySettings): boolean {
+function isInTheClear({ host, certificate }: GatewaySettings): boolean {
   return certificate === undefined && !isLoopback(host);
 }
 

@@ -58,7 +58,7 @@ export async function tenantLinks(
 
 /** What is known of where a tenant database and the gateway are. */
 export type Surroundings = {
-  server: Pick<RegionServer, "address">;
+  server: Pick<RegionServer, "key" | "address">;
   addresses: GatewayAddresses;
   before: ToldBefore;
 };
@@ -75,7 +75,7 @@ export function linksAt(
 ): Record<Direction, Link> | undefined {
   const flows = flowsOf(services.tenantSchema, database);
   if (flows === undefined) return undefined;
-  const { databaseId } = database;
+  const { databaseId, regionId } = database;
   const told = (direction: Direction) => ({
     now: services.border.tell(addresses, databaseId, direction, before.generation),
     before: before[direction],
@@ -86,5 +86,20 @@ export function linksAt(
     tenant: { database: services.pools.open("tenant", server.address, database.database, options) },
     flows,
     told: { directory: told("directory"), catalog: told("catalog") },
+    ledgerOf: (direction) => ({
+      seeded: (table, rows, bytes) =>
+        services.ledger.crossed(
+          { databaseId, direction, regionId, regionKey: server.key, table, way: "seed" },
+          rows,
+          bytes,
+        ),
+      wrongTables: () =>
+        services.ledger.refused({
+          databaseId,
+          direction,
+          code: "subscription-changed",
+          sentence: "The subscription took other tables than its link lists, and was not enabled.",
+        }),
+    }),
   });
 }

@@ -14,6 +14,7 @@ import { Breaker } from "#postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#postgres/connection-budget";
 import { Database, type DatabaseKind, type Session, type Way } from "#postgres/database";
 import { STARTUP_OPTIONS } from "#postgres/pinned-settings";
+import { boundResults } from "#postgres/result-bytes";
 import { PreparedStatements } from "#postgres/prepared-statements";
 
 export type PoolLimits = {
@@ -23,6 +24,8 @@ export type PoolLimits = {
   maxDatabases: number;
   connectTimeoutMs: number;
   idleTimeoutMs: number;
+  /** What a region's server may send in answer to one statement. */
+  maxResultBytes: number;
 };
 
 const DEFAULT_LIMITS: PoolLimits = {
@@ -31,6 +34,8 @@ const DEFAULT_LIMITS: PoolLimits = {
   maxDatabases: 2_000,
   connectTimeoutMs: 5_000,
   idleTimeoutMs: 10_000,
+  // Several of the largest answers, and of the pages of an export.
+  maxResultBytes: 64_000_000,
 };
 
 /** Of connections that are opened as `budgeted`. */
@@ -214,7 +219,10 @@ export class Pools {
       this.#pools.add(pool);
       pool.on("error", this.#onError);
       // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
-      pool.on("connect", (client) => client.on("error", () => undefined));
+      pool.on("connect", (client) => {
+        client.on("error", () => undefined);
+        if (kind !== "home") boundResults(client, this.#limits.maxResultBytes);
+      });
       return pool;
     };
     const server = `${address.host}:${address.port}`;

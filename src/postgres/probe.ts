@@ -25,6 +25,8 @@ export type ServerProbe = {
   provider: Provider | null;
   /** The least time between two starts of workers: on 15 of any two on the server. */
   workerStartIntervalMs: number;
+  /** How much WAL one slot may keep from being removed; null: any amount, until the disk is full. */
+  slotWalLimitMb: number | null;
   headroom: Headroom[];
 };
 
@@ -42,6 +44,7 @@ type ProbeRow = {
   method: SubscriptionMethod | null;
   provider: Provider | null;
   worker_start_interval: number;
+  slot_wal_limit: number;
   can_create_databases: boolean;
   can_replicate: boolean;
   can_create_roles: boolean;
@@ -85,6 +88,7 @@ export async function probeServer(connection: Queryable<DatabaseKind>): Promise<
     subscriptionMethod: row.method,
     provider: row.provider,
     workerStartIntervalMs: row.worker_start_interval,
+    slotWalLimitMb: row.slot_wal_limit === -1 ? null : row.slot_wal_limit,
     headroom: [
       { setting: "max_replication_slots", limit: row.slots, used: row.slots_used },
       { setting: "max_wal_senders", limit: row.walsenders, used: row.walsenders_used },
@@ -124,7 +128,7 @@ const PROBE = `
     select name, setting from pg_settings
     where name in ('max_replication_slots', 'max_wal_senders', 'max_active_replication_origins',
                    'max_logical_replication_workers', 'max_worker_processes', 'wal_level',
-                   'wal_retrieve_retry_interval')
+                   'wal_retrieve_retry_interval', 'max_slot_wal_keep_size')
   ), me as (select * from pg_roles where rolname = current_user)
   select
     current_setting('server_version_num')::int as version_number,
@@ -141,6 +145,7 @@ const PROBE = `
             and pg_has_role(me.oid, r.oid, 'usage')) as provider_role,
     ${METHOD} as method,
     (select setting::int from s where name = 'wal_retrieve_retry_interval') as worker_start_interval,
+    (select setting::int from s where name = 'max_slot_wal_keep_size') as slot_wal_limit,
     (select case min(rolname::text collate "C")
        when 'azure_pg_admin' then 'AZURE' when 'avnadmin' then 'AIVEN' when 'cloudsqlsuperuser' then 'GOOGLE'
        when 'doadmin' then 'DIGITALOCEAN' when 'rds_superuser' then 'AMAZON' when 'upadmin' then 'UPCLOUD' end

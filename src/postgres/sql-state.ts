@@ -62,6 +62,7 @@ export const SQL_STATE = {
 } as const;
 
 const NETWORK_CODES = new Set([
+  "ECONNABORTED",
   "ECONNREFUSED",
   "ECONNRESET",
   "ENOTFOUND",

@@ -8,8 +8,7 @@ import { DAMAGE, type Damage, damageOf } from "#replication/damage";
 import { recordCarried, recordFailure } from "#replication/link-record";
 import { holdsPlace, type LinkEvent, next } from "#replication/link-state";
 import { mend, tellSubscriber } from "#replication/establish";
-import type { Link } from "#replication/link";
-import { addTicket, newRuntime, type Runtime } from "#replication/link-runtime";
+import { addTicket, asTold, keyOf, namesOf, newRuntime, type Runtime } from "#replication/link-runtime";
 import type { Direction } from "#replication/names";
 import { publicationMatches, publishNoMore } from "#replication/publication";
 import { answerTickets, type LinkId } from "#replication/nudge";
@@ -399,16 +398,3 @@ export class Carrier {
 
 /** A slice grows up to some thousand times: about half an hour. */
 const MAX_SLICE_DOUBLINGS = 10;
-
-/** The link whose subscription knows what it is to be told. */
-function asTold(link: Link): Link {
-  return { ...link, toldBefore: link.told.mark };
-}
-
-function keyOf({ databaseId, direction }: LinkId): string {
-  return `${databaseId} ${direction}`;
-}
-
-function namesOf(runtimes: readonly Runtime[]): string[] {
-  return runtimes.map(({ link }) => link.name);
-}

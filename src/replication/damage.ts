@@ -24,7 +24,6 @@ export const DAMAGE = {
   confirmsLate: { reason: "the subscription confirms late, as those of older versions did", reseed: false },
   notConnecting: { reason: "the subscription does not connect to its publisher", reseed: false },
   notApplying: { reason: "the subscription cannot apply a change", reseed: false },
-  wrongTables: { reason: "the subscription took other tables than its link lists, and was not enabled", reseed: true },
   unreachable: { reason: "a server cannot be reached", reseed: false },
   stepFailed: { reason: "a step failed on a server", reseed: false },
 } as const satisfies Record<string, Damage>;
@@ -36,7 +35,7 @@ export function breachOf(sentence: string): Damage {
 
 /** What a step failed with: in its own words where they are made for people. */
 export function damageOf(error: unknown): Damage {
-  if (error instanceof WrongTables) return DAMAGE.wrongTables;
+  if (error instanceof WrongTables) return { reason: error.message, reseed: true };
   if (error instanceof TenantryError) return { reason: error.message, reseed: false };
   return isConnectionFailure(error) ? DAMAGE.unreachable : DAMAGE.stepFailed;
 }

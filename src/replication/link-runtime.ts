@@ -73,3 +73,16 @@ export function addTicket(tickets: string[], ticket: string): void {
   tickets.push(ticket);
   if (tickets.length > MAX_TICKETS) tickets.shift();
 }
+
+/** The link whose subscription knows what it is to be told. */
+export function asTold(link: Link): Link {
+  return { ...link, toldBefore: link.told.mark };
+}
+
+export function keyOf({ databaseId, direction }: LinkId): string {
+  return `${databaseId} ${direction}`;
+}
+
+export function namesOf(runtimes: readonly Runtime[]): string[] {
+  return runtimes.map(({ link }) => link.name);
+}

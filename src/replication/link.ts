@@ -39,6 +39,15 @@ export type Link = {
   readonly toldBefore: string | null;
   /** The role that owns the subscription, where it is not the one that makes it. */
   readonly owner: string | undefined;
+  readonly ledger: LinkLedger;
+};
+
+/** What a link tells of what it does. Nothing here waits. */
+export type LinkLedger = {
+  /** These rows of a table were read for a copy. */
+  seeded: (table: string, rows: number, bytes: number) => void;
+  /** The subscription took other tables than the link lists, and was not enabled. */
+  wrongTables: () => void;
 };
 
 export type Flows = Readonly<Record<Direction, readonly PublishedTable[]>>;
@@ -116,6 +125,7 @@ export type LinkParts = {
   flows: Flows;
   /** What the subscriber of each is told, and was told before. */
   told: Record<Direction, { now: Told; before: string | null }>;
+  ledgerOf: (direction: Direction) => LinkLedger;
 };
 
 /** The two links of a tenant database. */
@@ -131,6 +141,7 @@ export function linksOf(installation: string, parts: LinkParts): Record<Directio
     toldBefore: parts.told[direction].before,
     // What a region sends is written at home by a role that may write nothing else.
     owner: direction === "catalog" ? inboxRoleName(installation) : undefined,
+    ledger: parts.ledgerOf(direction),
   });
   const { home, tenant } = parts;
   return { directory: link("directory", home, tenant), catalog: link("catalog", tenant, home) };

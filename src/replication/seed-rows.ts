@@ -73,6 +73,7 @@ async function readBatch(
   bounds: SeedBounds,
 ): Promise<{ rows: TextRow[]; more: boolean }> {
   const left = count.startedAt + bounds.totalMs - performance.now();
+  if (left <= 0) throw tooLate();
   const [answer] = await inTime(
     source.query<{ rows: unknown; more: unknown }>("seed.read", selectOf(table, after.length), [databaseId, ...after]),
     Math.min(bounds.answerMs, left),
@@ -142,11 +143,14 @@ function notRows(): TenantryError {
   return new TenantryError("REGION_UNAVAILABLE", "the publisher's server answered with something else than rows");
 }
 
+function tooLate(): TenantryError {
+  return new TenantryError("REGION_UNAVAILABLE", "the publisher's server took too long to send its rows");
+}
+
 async function inTime<Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const error = new TenantryError("REGION_UNAVAILABLE", "the publisher's server took too long to send its rows");
-    timer = setTimeout(() => reject(error), Math.max(0, timeoutMs));
+    timer = setTimeout(() => reject(tooLate()), timeoutMs);
   });
   // When it is late, what becomes of it is nobody's concern.
   work.catch(() => undefined);

@@ -32,7 +32,11 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
       .transaction(async (target) => {
         await target.query("seed.settings", PIN_SETTINGS);
         const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
-        for (const table of link.tables) await seedTable(new Stage(link, table, target), source, count, bounds);
+        for (const table of link.tables) {
+          const before = { ...count };
+          await seedTable(new Stage(link, table, target), source, count, bounds);
+          link.ledger.seeded(table.table, count.rows - before.rows, count.bytes - before.bytes);
+        }
       })
       .catch((error: unknown) => {
         failed.reject(error);

@@ -1,4 +1,5 @@
 /** What a way to make subscriptions has to offer; `subscription-method.ts` chooses one. */
+import { TenantryError } from "#kernel/errors";
 import type { Database, DatabaseKind, Queryable } from "#postgres/database";
 
 /** What a subscription is made of. It bears the name of its publication and of its slot, which are there. */
@@ -35,7 +36,11 @@ export type SubscriptionWay = {
  * The subscription would take other tables than its link lists. A subscriber asks the other side which there are, so this
  * is looked at where it counts: in the subscriber's own catalog.
  */
-export class WrongTables extends Error {}
+export class WrongTables extends TenantryError {
+  constructor() {
+    super("CONFLICT", "The subscription took other tables than its link lists, and was not enabled.");
+  }
+}
 
 /** Compares what the subscription of this name takes with what it should. Throws {@link WrongTables}. */
 export async function requireTables(
@@ -45,7 +50,7 @@ export async function requireTables(
   const rows = await database.query<{ table: string }>("subscription.tables", TABLES_OF, [name]);
   const wanted = new Set(tables);
   if (rows.length === wanted.size && rows.every(({ table }) => wanted.has(table))) return;
-  throw new WrongTables("the subscription takes other tables than its link lists");
+  throw new WrongTables();
 }
 
 /** The tables of a subscription, `$1`, in the database that is asked. */

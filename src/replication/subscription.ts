@@ -35,7 +35,9 @@ export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<vo
  */
 export function createSubscription(link: Link): Promise<void> {
   const { database } = link.subscriber;
-  return explainSubscribing(link, () => inItsWay(database, (way) => way.create(database, specOf(link))));
+  return noteWrongTables(link, () =>
+    explainSubscribing(link, () => inItsWay(database, (way) => way.create(database, specOf(link)))),
+  );
 }
 
 /** What came of having a subscriber's server connect to the gateway. */
@@ -70,7 +72,19 @@ export async function trySubscribing(link: Connection): Promise<Trial> {
 /** Writes the gateway's address and the link's password into the subscription, as they are now. */
 export function refreshConnection(link: Link): Promise<void> {
   const { database } = link.subscriber;
-  return explainSubscribing(link, () => inItsWay(database, (way) => way.setConnection(database, specOf(link))));
+  return noteWrongTables(link, () =>
+    explainSubscribing(link, () => inItsWay(database, (way) => way.setConnection(database, specOf(link)))),
+  );
+}
+
+/** It is an attempt: only another side that answers for itself has a subscription take other tables. */
+async function noteWrongTables({ ledger }: Link, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof WrongTables) ledger.wrongTables();
+    throw error;
+  }
 }
 
 function specOf({
@@ -87,11 +101,9 @@ export async function enableSubscription(link: Link): Promise<void> {
   const { name, direction, subscriber } = link;
   const { database } = subscriber;
   // A region's own catalogs are the region's to say.
-  if (direction === "catalog") await requireTables(database, specOf(link));
+  if (direction === "catalog") await noteWrongTables(link, () => requireTables(database, specOf(link)));
   await inItsWay(database, (way) => way.enable(database, name));
 }
-
-export { WrongTables };
 
 export function disableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
   return inItsWay(database, (way) => way.disable(database, name));

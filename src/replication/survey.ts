@@ -43,7 +43,15 @@ export type LinkSurvey = {
   checkedSeconds: number | null;
   /** What went wrong last and is not over. */
   failure: string | null;
+  /** Of catalogs: rows that home's guard refuses now. Null: none. */
+  refusal: Refusal | null;
 };
+
+/** `rows` counts up to {@link MOST_REFUSED}; `fault` says why the first of them is refused. */
+export type Refusal = { rows: number; fault: string };
+
+/** What tenantry.refused_rows counts to. */
+const MOST_REFUSED = 1_000;
 
 export type SurveyContext = {
   home: HomeDatabase;
@@ -86,6 +94,7 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
       waitingSeconds: record?.waiting_seconds ?? null,
       checkedSeconds: record?.checked_seconds ?? null,
       failure: record?.failure ?? null,
+      refusal: record?.fault ? { rows: record.refused, fault: record.fault } : null,
     };
   });
 }
@@ -101,6 +110,13 @@ export function findDamage(link: LinkSurvey): Damage | undefined {
   if (link.homeForked) return DAMAGE.homeForked;
   if (link.regionForked) return DAMAGE.regionForked;
   return link.confirmsLate ? DAMAGE.confirmsLate : undefined;
+}
+
+/** What was refused of a tenant database, in one sentence for the operator. */
+export function describeRefusal(databaseId: number, { rows, fault }: Refusal): string {
+  if (rows === 1) return `1 row of tenant database ${databaseId} was refused, because ${fault}`;
+  const count = rows < MOST_REFUSED ? String(rows) : `${MOST_REFUSED} or more`;
+  return `${count} rows of tenant database ${databaseId} were refused, the first because ${fault}`;
 }
 
 type SlotRow = { name: string; lost: boolean; retained: string | null; behind: string | null; current: string };
@@ -182,19 +198,22 @@ type RecordRow = {
   waiting_seconds: number | null;
   checked_seconds: number | null;
   failure: string | null;
+  refused: number;
+  fault: string | null;
 };
 
 async function readRecords(home: HomeDatabase, links: readonly LinkId[]): Promise<Map<string, RecordRow>> {
   const rows = await home.query<RecordRow>(
     "survey.records",
     `select given.database_id, given.direction, l.failure, l.subscription_oid, l.origin_lsn::text as origin,
-            l.home_history, l.region_history,
+            l.home_history, l.region_history, r.refused, r.fault,
             l.waiting_since is not null or (given.direction = 'directory' and exists (
               select from tenantry.directory_changes c where c.database_id = given.database_id)) as waiting,
             extract(epoch from now() - l.waiting_since)::float8 as waiting_seconds,
             extract(epoch from now() - l.checked_at)::float8 as checked_seconds
      from unnest($1::int[], $2::text[]) as given (database_id, direction)
-     left join tenantry.links l using (database_id, direction)`,
+     left join tenantry.links l using (database_id, direction)
+     cross join lateral tenantry.refused_rows(case given.direction when 'catalog' then given.database_id end) r`,
     [links.map(({ databaseId }) => databaseId), links.map(({ direction }) => direction)],
   );
   return new Map(rows.map((row) => [`${row.database_id} ${row.direction}`, row]));

@@ -14,7 +14,7 @@ import type { Direction } from "#replication/names";
 import type { LinkId } from "#replication/nudge";
 import { publicationMatches } from "#replication/publication";
 import { dropScout, makeScout, moveToScout } from "#replication/slot";
-import { findDamage, surveyLinks } from "#replication/survey";
+import { describeRefusal, findDamage, type LinkSurvey, surveyLinks } from "#replication/survey";
 
 export type SweepLimits = {
   /** A parked slot that holds back more WAL than this is moved or woken. */
@@ -38,6 +38,10 @@ export type SweepContext = {
   checkedAt: Map<number, string>;
   /** A name for a slot that no other sweep of these servers has. */
   newScoutName: () => string;
+  /** What home's guard refused when each tenant database was last looked at. Kept between sweeps. */
+  refusedAt: Map<number, string>;
+  /** Hears once of what was refused, in one sentence, and again when that is something else. */
+  onRefused: (databaseId: number, sentence: string) => void;
 };
 
 /** A slot that holds back less is not moved because of its age: WAL is kept in files of 16 MB. */
@@ -55,6 +59,7 @@ export async function sweep(context: SweepContext, limits: SweepLimits): Promise
   const writes = await readWriteCounts(context);
   for (const link of await surveyLinks(context, context.links)) {
     const { id } = link;
+    noticeRefusal(context, link);
     if (context.carrier.isBusy(id)) continue;
     const broken = findDamage(link);
     const age = link.checkedSeconds === null ? Number.POSITIVE_INFINITY : link.checkedSeconds * 1_000;
@@ -69,6 +74,15 @@ export async function sweep(context: SweepContext, limits: SweepLimits): Promise
   if (untouched.length > 0) await recordChecked(context.home, untouched);
   const of = (direction: Direction) => due.filter((id) => id.direction === direction);
   await Promise.all([checkDirectories(context, of("directory")), checkCatalogs(context, of("catalog"), writes)]);
+}
+
+/** A row that is refused is a region's fault or an attempt, and nobody in the region hears of it. */
+function noticeRefusal({ refusedAt, onRefused }: SweepContext, { id, refusal }: LinkSurvey): void {
+  if (id.direction !== "catalog") return;
+  const sentence = refusal === null ? "" : describeRefusal(id.databaseId, refusal);
+  if ((refusedAt.get(id.databaseId) ?? "") === sentence) return;
+  refusedAt.set(id.databaseId, sentence);
+  if (sentence !== "") onRefused(id.databaseId, sentence);
 }
 
 /**

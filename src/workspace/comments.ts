@@ -3,8 +3,11 @@ import { type Actor, viewerId } from "#auth/actor";
 import { findRole } from "#auth/membership";
 import { authorizeInOrganization, roleMay } from "#auth/policy";
 import { seesPerson } from "#auth/visibility";
+import { answerTooLarge } from "#kernel/answer-size";
+import { currentCall } from "#kernel/call";
 import { invalidInput, notFound, TenantryError } from "#kernel/errors";
 import { newRoutedId, placementNumberOf } from "#kernel/ids";
+import { DEFAULT_LIMITS } from "#kernel/limits";
 import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#kernel/page";
 import { validBody } from "#kernel/validation";
 import type { DatabaseKind, ScopedDatabase } from "#postgres/database";
@@ -206,38 +209,56 @@ async function requireAuthor(context: WorkspaceContext, actor: Actor, authorId: 
 
 /**
  * The same page of the comments of each of several resources of a place, oldest first, by the resource's id: one statement.
- * A resource that is not there has no page.
+ * A resource that is not there has no page. Where nobody asks for bodies they are empty. LIMIT_EXCEEDED when they are
+ * more than an answer may have: they do not leave the database then.
  */
 export async function listComments(
   { route, there }: Place,
   resourceIds: readonly string[],
   page: PageRequest,
+  withBodies: boolean,
 ): Promise<Map<string, Page<Comment>>> {
+  const body = withBodies ? "c.body" : "''";
+  const maxBytes = currentCall()?.answer?.max ?? DEFAULT_LIMITS.maxAnswerBytes;
   // A resource without comments has one row, of nulls.
   const rows = await there(
     (database) =>
-      database.query<Comment | (Record<keyof Comment, null> & { resourceId: string })>(
+      database.query<CommentRow | NoComment>(
         "comments.list",
-        `select r.id as "resourceId", c.id, c.author_id as "authorId", c.body, c.created_at as "createdAt"
-         from tenantry.resources r left join lateral (
-           select * from tenantry.comments where resource_id = r.id and id > $4 order by id limit $5) c on true
-         where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id is not distinct from $3
-         order by r.id, c.id`,
-        [databaseIdOf(route), resourceIds, organizationIdOf(route), page.after ?? BEFORE_ALL, page.first + 1],
+        `select l.*, bytes > $6 as "isTooLarge"
+         from (
+           select r.id as "resourceId", c.id, c.author_id as "authorId", ${body} as body, c.created_at as "createdAt",
+                  sum(octet_length(${body})) over (order by r.id, c.id rows unbounded preceding) as bytes
+           from tenantry.resources r left join lateral (
+             select * from tenantry.comments where resource_id = r.id and id > $4 order by id limit $5) c on true
+           where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id is not distinct from $3) l
+         where coalesce(bytes - octet_length(body) <= $6, true)
+         order by "resourceId", id`,
+        [databaseIdOf(route), resourceIds, organizationIdOf(route), page.after ?? BEFORE_ALL, page.first + 1, maxBytes],
       ),
     resourceIds.length,
   );
+  if (rows.some(({ isTooLarge }) => isTooLarge ?? false)) {
+    // Ends the call, if there is one.
+    currentCall()?.answer?.add(maxBytes + 1);
+    throw answerTooLarge(maxBytes);
+  }
   const byResource = Map.groupBy(rows, ({ resourceId }) => resourceId);
   return new Map(
     [...byResource].map(([id, found]) => [
       id,
       toPage(
-        found.filter((row) => row.id !== null),
+        found.filter((row): row is CommentRow => row.id !== null),
         page,
       ),
     ]),
   );
 }
+
+/** With whether it is the one with which the bodies are too large together. */
+type CommentRow = Comment & { isTooLarge: boolean };
+/** Of a resource that has none. */
+type NoComment = Record<keyof Comment, null> & { resourceId: string; isTooLarge: null };
 
 /** One comment, for an actor who may see its resource. NOT_FOUND otherwise. */
 export async function getComment(

@@ -1,10 +1,12 @@
 /**
- * Who has an address: one rule of equality in whatever locale home's database has, and only what is proved counts. Home is
+ * Addresses of users: one rule of equality in whatever locale home's database has, and only a proved address counts. Home is
  * Turkish here, where i and I are two letters.
  */
 import { randomBytes } from "node:crypto";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isEmail, validName } from "../../src/kernel/validation.ts";
+import { waitFor } from "../../src/kernel/wait.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { AUDIENCE, type IdentityProvider, startIdentityProvider } from "../support/identity-provider.ts";
 import { addMember, comment, createOrganization, createResource, createUser } from "../support/journey.ts";
@@ -89,6 +91,27 @@ describe("two spellings are one address", () => {
     const id = await userWith(`INFO.${name}@EXAMPLE.TEST`);
     const claims = { sub: name, email: `info.${name}@example.test`, email_verified: true };
     expect(await signIn(closed, claims)).toMatchObject({ id });
+  });
+
+  test("of two subjects at the same moment: one of them is the prepared user", async () => {
+    const name = fresh();
+    const id = await userWith(`INFO.${name}@EXAMPLE.TEST`);
+    const claims = { email: `info.${name}@example.test`, email_verified: true };
+    const client = new pg.Client({ connectionString: app.databaseUrl });
+    await client.connect();
+    await client.query("begin");
+    await client.query("select from tenantry.users where id = $1 for update", [id]);
+    const both = Promise.all(["one", "two"].map((sub) => signIn(closed, { ...claims, sub: `${sub} of ${name}` })));
+    const waiting =
+      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%identities%'";
+    await waitFor(async () => ((await sql(app.databaseUrl, waiting)).length === 2 ? true : undefined), {
+      timeoutMs: 10_000,
+    });
+    await client.query("commit");
+    await client.end();
+    const results = await both;
+    expect(results.filter((me) => typeof me !== "string" && me.id === id)).toHaveLength(1);
+    expect(results.filter((me) => me === "UNAUTHENTICATED")).toHaveLength(1);
   });
 
   test("of an invitation, which a second one replaces", async () => {

@@ -1,9 +1,11 @@
 /** `tenantry doctor --repair` and `tenantry ops`, as an operator runs them. */
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { startServer } from "../support/servers.ts";
 import {
   createOrganization,
   createResource,
@@ -41,6 +43,23 @@ async function tenantry(...args: string[]): Promise<{ code: number; json: any; o
   );
   return { ...result, json: args.includes("--json") ? JSON.parse(result.output) : undefined };
 }
+
+test("a server whose slots may keep any amount of WAL is no problem, and is advised to bound it", async () => {
+  await using server = await startServer({ settings: { max_slot_wal_keep_size: "-1" } });
+  await registerRegion(app, "unbounded", server.url());
+  const advised = "max_slot_wal_keep_size = '10GB'";
+  const { servers } = (await tenantry("doctor", "--json")).json as { servers: { name: string; advice: string[] }[] };
+  expect(servers.filter(({ advice }) => advice.join().includes(advised)).map(({ name }) => name)).toEqual([
+    "unbounded",
+  ]);
+  const checked = await tenantry("region", "check", "unbounded");
+  expect(checked).toMatchObject({ code: 0, output: expect.stringContaining(advised) });
+  expect((await tenantry("doctor")).output).toContain(advised);
+  await tenantry("region", "retire", "unbounded");
+  expect(await eventually(async () => (await tenantry("region", "list", "--json")).json.regions.length === 1)).toBe(
+    true,
+  );
+});
 
 test("what nobody knows is named, and removed when it holds nothing or is named", async () => {
   await eventually(async () => (await tenantry("doctor", "--json")).code === 0);
@@ -99,6 +118,32 @@ test("a schema that somebody changed by hand is told in sentences", async () => 
   await sql(url, "create index comments_resource_id on tenantry.comments (resource_id, id)");
   await sql(url, "alter table tenantry.resources drop column color");
   expect((await tenantry("doctor", "--json")).json.drift).toEqual([]);
+}, 60_000);
+
+test("rows that home refused are told, with the reason, until they are gone", async () => {
+  const [{ id } = { id: 0 }] = await sql<{ id: number }>(
+    app.databaseUrl,
+    "select id from tenantry.tenant_databases where name = $1",
+    [placement.database],
+  );
+  const asSent = (statement: string) =>
+    sql(app.databaseUrl, `begin; set local tenantry.catalog_sender = '${id}'; ${statement}; commit`);
+  const rows = [randomUUID(), randomUUID()].map((row) => `(${id}, '${row}')`).join(", ");
+  await asSent(`insert into tenantry_inbox.resources (database_id, id) values ${rows}`);
+  const problem = `2 rows of tenant database ${id} were refused, the first because its organization has no placement in this database`;
+  const ill = await tenantry("doctor", "--json");
+  expect(ill.code).toBe(1);
+  const flows = ill.json.databases.find(({ database }: any) => database === placement.database).flows;
+  expect(flows).toMatchObject([
+    { direction: "directory", problem: null },
+    { direction: "catalog", healthy: false, problem },
+  ]);
+  const { replication } = await app.ask(
+    "{ replication { databases(first: 10) { edges { node { database flows { problem } } } } } }",
+  );
+  expect(JSON.stringify(replication)).toContain(problem);
+  await asSent(`delete from tenantry_inbox.resources where database_id = ${id} and fault is not null`);
+  expect((await tenantry("doctor", "--json")).code).toBe(0);
 }, 60_000);
 
 test("a placement that nobody works on is set going again", async () => {

@@ -2,7 +2,7 @@
 import net from "node:net";
 import { expect, test } from "vitest";
 import { message, cString, int32 } from "../../src/border/wire.ts";
-import { serverUrl, sql } from "../support/app.ts";
+import { serverUrl } from "../support/app.ts";
 import { eventually } from "../support/journey.ts";
 import { startLoneLink } from "../support/gateway.ts";
 
@@ -29,15 +29,34 @@ test("rows pass under the subscriber's name of their table, and are counted", as
 
 test("a large transaction passes, also where it is sent before its end", async () => {
   await using link = await start();
-  await sql(`${serverUrl("eu")}/postgres`, "select 1");
   await link.subscribe(undefined, ", streaming = on");
   await link.publisher(
-    `alter database ${(await link.publisher("select current_database() as d"))[0]?.["d"]} set logical_decoding_work_mem = '64kB'`,
+    `do $$ begin execute format('alter database %I set logical_decoding_work_mem = ''64kB''', current_database()); end $$`,
   );
   await link.publisher("insert into tenantry.things select 1, n, repeat('x', 500) from generate_series(1, 20000) n");
   await eventually(async () => (await names(link)).length === 20_000, 20_000);
   expect((await names(link)).length).toBe(20_000);
   expect(link.breaches).toEqual([]);
+});
+
+test("a gateway that ends in the middle of a stream loses nothing and doubles nothing: the next one goes on", async () => {
+  await using link = await start();
+  await link.subscribe();
+  const count = 30_000;
+  const written = link.publisher(
+    `do $$ begin for n in 1..30 loop
+       insert into tenantry.things select 1, n * 1000 + m, 'a row' from generate_series(1, 1000) m;
+       commit;
+     end loop; end $$`,
+  );
+  for (const part of [2_000, 8_000]) {
+    await eventually(async () => (await names(link)).length >= part);
+    await link.replaceGateway();
+  }
+  await written;
+  await eventually(async () => (await names(link)).length >= count, 20_000);
+  expect((await names(link)).length).toBe(count);
+  expect(link.refusals).toEqual([]);
 });
 
 test.each([
@@ -89,7 +108,7 @@ test("a subscription of a role that is no superuser signs in with its password, 
   if (Number(version) < 160_000) return;
   const role = `role_${link.name}`;
   await link.subscriber(`create role ${role} login; grant pg_create_subscription to ${role};
-    grant create on database ${(await link.subscriber("select current_database() as d"))[0]?.["d"]} to ${role};
+    do $$ begin execute format('grant create on database %I to ${role}', current_database()); end $$;
     alter table tenantry_inbox.things owner to ${role}; grant usage on schema tenantry_inbox to ${role}`);
   await link.subscriber(
     `set role ${role}; create subscription ${link.name} connection '${link.connection().replaceAll("'", "''")}' publication ${link.name}
@@ -218,6 +237,30 @@ test("wrong passwords without end do not keep the right one out, and their answe
   const outcomes = await Promise.all(Array.from({ length: 25 }, attempt));
   expect(new Set(outcomes)).toEqual(new Set(["refused"]));
   await link.subscribe();
+});
+
+test("one credential takes few connections and fewer of the publisher's walsenders, and gives them back", async () => {
+  await using link = await start({ limits: { maxConnectionsPerLink: 4, maxPublishersPerLink: 2 } });
+  const password = /password='([^']*)'/.exec(link.connection())?.[1] ?? "";
+  const { ScramClient } = await import("../support/scram-client.ts");
+  const sockets = Array.from({ length: 6 }, () => net.connect(link.gateway.port, "127.0.0.1"));
+  const said = await Promise.all(
+    sockets.map(async (socket) => {
+      const client = new ScramClient(socket, link.name, password);
+      await client.signIn({ replication: "database" });
+      return client.query("IDENTIFY_SYSTEM");
+    }),
+  );
+  expect(said.filter((text) => text.includes("systemid"))).toHaveLength(2);
+  expect(link.refusals.map(({ code }) => code)).toEqual(Array(4).fill("too-many"));
+  const walsenders = () =>
+    link.publisher("select from pg_stat_activity where backend_type = 'walsender' and datname = current_database()");
+  expect((await walsenders()).length).toBeLessThanOrEqual(2);
+  for (const socket of sockets) socket.destroy();
+  expect(await eventually(async () => (await walsenders()).length === 0)).toBe(true);
+  await link.subscribe();
+  await link.publisher("insert into tenantry.things values (1, 1, 'one')");
+  expect(await eventually(async () => (await names(link)).length === 1)).toBe(true);
 });
 
 test("a subscriber that takes nothing is hung up on, and holds no more than a bounded part in memory", async () => {

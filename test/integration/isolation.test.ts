@@ -54,6 +54,16 @@ const TABLES = ["resources", "comments", "directory_organizations", "directory_m
 /** The API adds to it in the same statement as content. */
 const AUDIT = "audit_log";
 
+/** What any role may do in a database that nobody has taken it from. */
+const OUTSIDE_ROW_SECURITY = [
+  "select lo_create(0)",
+  "select lo_creat(-1)",
+  "select lo_from_bytea(0, 'kept')",
+  "create temporary table kept (text text)",
+  "create table public.kept (text text)",
+  "create schema kept",
+];
+
 describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
   let own: Tenant;
   let other: Tenant;
@@ -113,6 +123,10 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
         [own.organization, other.resource, own.user],
       ),
     ).rejects.toThrow("foreign key");
+  });
+
+  test.each(OUTSIDE_ROW_SECURITY)("nothing can be kept beside the rows, by %s", async (statement) => {
+    await expect((await routeOf(own)).open().query("test.outside", statement)).rejects.toThrow("permission denied");
   });
 
   test("the setting ends with its statement, with a failed one too", async () => {
@@ -354,6 +368,10 @@ describe("at home", () => {
     await expect(api.query("test", "alter table tenantry.resources disable row level security")).rejects.toThrow(
       "owner",
     );
+  });
+
+  test.each(OUTSIDE_ROW_SECURITY)("nothing can be kept beside the rows, by %s", async (statement) => {
+    await expect(as("operator").query("test.outside", statement)).rejects.toThrow("permission denied");
   });
 
   test("every connection of the API is its own role's", async () => {

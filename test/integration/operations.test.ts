@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/auth/actor.ts";
 import { armFailpoint } from "../../src/kernel/failpoints.ts";
+import { TenantryError } from "../../src/kernel/errors.ts";
+import { classifyFailure } from "../../src/operations/failure.ts";
 import { runImport } from "../../src/operations/import-placement.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { openServices } from "../support/fleet.ts";
@@ -161,6 +163,8 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
     [organization],
   );
   expect(rows).toEqual([]);
+  // An owner reads it: where the server is and who signs in there is the operator's.
+  expect(done?.result).not.toMatch(/127\.0\.0\.1|localhost|postgres:|"(host|port|user)"/);
   const receipt = JSON.parse(done?.result ?? "{}");
   expect(receipt.tables).toMatchObject([
     { table: "resources", rows: 1 },
@@ -178,6 +182,35 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
   const again = await grant(app, organization, "eu");
   expect(again).toMatchObject({ state: "ACTIVE" });
   expect(again.database).not.toBe(placement.database);
+});
+
+test.each([
+  [
+    "a server's words",
+    Object.assign(new Error('role "admin" of 10.0.0.5:5432'), { code: "XX000" }),
+    "PostgreSQL refused it.",
+  ],
+  [
+    "what to grant to a role",
+    new TenantryError("CAPABILITY_MISSING", "As a superuser of 10.0.0.5:5432 run: ALTER ROLE admin CREATEROLE;"),
+    "Something that Tenantry needs is missing.",
+  ],
+])("of a failure with %s an owner reads no more than that it is there", async (_, error, sentence) => {
+  const { placement, user } = await filled("Failing");
+  const recorded = classifyFailure(error).sentence;
+  await sql(app.databaseUrl, "update tenantry.placements set failure = $2 where id = $1", [placement.id, recorded]);
+  await sql(app.databaseUrl, "update tenantry.operations set last_error = $2 where placement_id = $1", [
+    placement.id,
+    recorded,
+  ]);
+  const read = async (as?: string) => {
+    const query = "query ($id: ID!) { placement(id: $id) { failure } }";
+    const { failure } = (await app.ask(query, { id: placement.id }, as)).placement;
+    return [failure, (await operationsOn(placement.id, as))[0]?.lastError];
+  };
+  expect(await read(user)).toEqual([sentence, sentence]);
+  expect(await read()).toEqual([recorded, recorded]);
+  expect(recorded).toContain("10.0.0.5");
 });
 
 test("a revocation can export first, and a new placement takes the export in under the old ids", async () => {

@@ -1,6 +1,8 @@
 /** Bad input is refused with a code and the field's name, and changes nothing. */
 import { randomUUID } from "node:crypto";
+import { getNamedType, isInputObjectType } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { schema as apiSchema } from "../../src/graphql/schema.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -256,6 +258,48 @@ test("the last owner stays", async () => {
   const query = "mutation ($input: RemoveOrganizationMemberInput!) { removeOrganizationMember(input: $input) { id } }";
   expect(await app.refuse(query, { input: { organizationId: own, userId: owner } }, owner)).toMatchObject({
     code: "CONFLICT",
+  });
+});
+
+describe("a name that could write on what it stands in is refused wherever a name is given", () => {
+  /** By mutation: what else it needs. */
+  const inputs: Record<string, () => object> = {
+    createUser: () => ({ email: `named.${randomUUID()}@example.com` }),
+    updateUser: () => ({ id: user }),
+    createOrganization: () => ({}),
+    createApiKey: () => ({ organizationId: organization, role: "VIEWER" }),
+    registerRegion: () => ({ key: "named", connectionUrl: serverUrl("home") }),
+    updateRegion: () => ({ key: "us" }),
+    createResource: () => ({ organizationId: organization }),
+  };
+  const names = [
+    "Your bank.\r\nURGENT: open https://evil.example/ now",
+    "Acme \u202egnp.exe",
+    "A\u001b[2J",
+    "A\u2028B",
+    "A\u200bB",
+  ];
+
+  test("and these are all the places", () => {
+    const takingNames = Object.values(apiSchema.getMutationType()?.getFields() ?? {}).filter(({ args }) =>
+      args.some(({ type }) => {
+        const named = getNamedType(type);
+        return isInputObjectType(named) && "name" in named.getFields();
+      }),
+    );
+    expect(takingNames.map(({ name }) => name).toSorted()).toEqual(Object.keys(inputs).toSorted());
+  });
+
+  test.each(Object.keys(inputs))("%s", async (mutation) => {
+    const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input`;
+    const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { __typename } }`;
+    const before = await snapshot();
+    for (const name of names)
+      expect(await app.refuse(query, { input: { ...inputs[mutation]?.(), name } }), name).toMatchObject({
+        code: "INVALID_INPUT",
+        field: "name",
+      });
+    expect(await snapshot()).toEqual(before);
   });
 });
 

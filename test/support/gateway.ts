@@ -10,6 +10,8 @@ import { sql } from "./app.ts";
 export type LoneLink = AsyncDisposable & {
   name: string;
   gateway: Gateway;
+  /** Ends the gateway at once, as a process that is killed does, and starts another at the same port. */
+  replaceGateway: () => Promise<void>;
   publisher: (text: string) => Promise<Record<string, unknown>[]>;
   subscriber: (text: string) => Promise<Record<string, unknown>[]>;
   subscriberUrl: string;
@@ -73,27 +75,32 @@ export async function startLoneLink(
   const rowsCrossed = new Map<string, number>();
   const refusals: Refusal[] = [];
   const breaches: string[] = [];
-  const gateway = await Gateway.listen({
-    host: "127.0.0.1",
-    port: 0,
-    report: () => undefined,
-    ...options,
-    findLink: async (user) => (user === name ? link : undefined),
-    onBreach: (_, sentence) => breaches.push(sentence),
-    ledger: {
-      crossed: ({ table }, rows) => rowsCrossed.set(table, (rowsCrossed.get(table) ?? 0) + rows),
-      refused: (refusal) => refusals.push(refusal),
-    },
-  });
+  const listen = (port: number) =>
+    Gateway.listen({
+      host: "127.0.0.1",
+      port,
+      report: () => undefined,
+      ...options,
+      findLink: async (user) => (user === name ? link : undefined),
+      onBreach: (_, sentence) => breaches.push(sentence),
+      ledger: {
+        crossed: ({ table }, rows) => rowsCrossed.set(table, (rowsCrossed.get(table) ?? 0) + rows),
+        refused: (refusal) => refusals.push(refusal),
+      },
+    });
+  let gateway = await listen(0);
+  const { port } = gateway;
   const connection: LoneLink["connection"] = ({ user = name, password: other = password, parameters = {} } = {}) =>
-    connectionOf(
-      { host: "127.0.0.1", port: gateway.port, parameters: new Map(Object.entries(parameters)) },
-      user,
-      other,
-    );
+    connectionOf({ host: "127.0.0.1", port, parameters: new Map(Object.entries(parameters)) }, user, other);
   return {
     name,
-    gateway,
+    get gateway() {
+      return gateway;
+    },
+    replaceGateway: async () => {
+      await gateway.close();
+      gateway = await listen(port);
+    },
     ...at,
     subscriberUrl: `${subscriber}/${databases.subscriber}`,
     connection,

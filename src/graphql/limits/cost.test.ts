@@ -27,6 +27,11 @@ test.each([
     "{ regions { key placements(first: 3) { edges { node { id } } } } }",
     10 * (1 + 1 + 3),
   ],
+  [
+    "a text that can be long, for each row and under each name",
+    "{ resource(id: 1) { comments(first: 100) { edges { node { id createdAt a: body b: body ...B } } } } } fragment B on Comment { body }",
+    1 + 1 + 100 * (1 + 3),
+  ],
   ["a mutation", 'mutation { createOrganization(input: { name: "A" }) { id } }', 6],
   ["a field that asks a server", '{ region(key: "eu") { server { version } } }', 1 + 1 + 5],
   ["introspection as a whole", "{ __schema { types { fields { name } } } }", 100],

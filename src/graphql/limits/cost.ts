@@ -1,7 +1,7 @@
 /**
  * What an operation costs, in points, before it runs. A point is about one object fetched: a field with fields of its own
  * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`. Fields that do more
- * than that are in {@link WEIGHTS}. Directives that leave fields out do not make an operation cheaper.
+ * than that, and texts that can be long, are in {@link WEIGHTS}. Directives that leave fields out do not make an operation cheaper.
  */
 import {
   type FieldNode,
@@ -29,8 +29,10 @@ const INTROSPECTION_POINTS = 100;
 /** Beyond any limit, and finite under any multiplication. */
 const MOST_POINTS = 1e9;
 
-/** Fields that ask servers instead of reading a row, by schema coordinate. */
+/** Fields that ask servers instead of reading a row, and texts that can be longer than a name, by schema coordinate. */
 export const WEIGHTS: Readonly<Record<string, number>> = {
+  "Comment.body": 1,
+  "Operation.result": 1,
   "Placement.replication": 10,
   "RegionServer.version": 5,
   "RegionServer.reachable": 5,

@@ -46,7 +46,7 @@ create table tenantry.users (
   -- ASCII only, as it says who somebody is: letters of other scripts can look like these.
   email text not null check (char_length(email) between 3 and 320 and email collate "C" ~ '^[!-~]+$'),
   created_at timestamptz not null default now()
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800))
+    check (tenantry.is_moment(created_at))
 );
 create unique index users_email_key on tenantry.users (tenantry.address_key(email));
 
@@ -55,7 +55,7 @@ create table tenantry.organizations (
   name text not null check (tenantry.is_name(name)),
   created_by uuid references tenantry.users on delete set null,
   created_at timestamptz not null default now()
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800))
+    check (tenantry.is_moment(created_at))
 );
 
 create table tenantry.memberships (
@@ -63,7 +63,7 @@ create table tenantry.memberships (
   user_id uuid not null references tenantry.users on delete cascade,
   role text not null check (role in ('OWNER', 'ADMIN', 'MEMBER', 'VIEWER')),
   joined_at timestamptz not null default now()
-    check (joined_at >= to_timestamp(946684800) and joined_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(joined_at)),
   primary key (organization_id, user_id)
 );
 create index memberships_user_id on tenantry.memberships (user_id);

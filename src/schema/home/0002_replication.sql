@@ -7,7 +7,7 @@ create table tenantry.directory_organizations (
   organization_id uuid not null,
   name text not null check (char_length(name) between 1 and 200),
   created_at timestamptz not null
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(created_at)),
   primary key (database_id, organization_id)
 );
 create table tenantry.directory_members (
@@ -16,11 +16,11 @@ create table tenantry.directory_members (
   user_id uuid not null,
   role text not null check (char_length(role) between 1 and 20),
   joined_at timestamptz not null
-    check (joined_at >= to_timestamp(946684800) and joined_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(joined_at)),
   name text not null check (char_length(name) between 1 and 200),
   email text not null check (char_length(email) between 3 and 320),
   user_created_at timestamptz not null
-    check (user_created_at >= to_timestamp(946684800) and user_created_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(user_created_at)),
   primary key (database_id, organization_id, user_id)
 );
 create index directory_members_user_id on tenantry.directory_members (user_id);
@@ -105,7 +105,8 @@ create trigger project_organization after update of name on tenantry.organizatio
 -- apply as a role that is subject to it.
 create schema tenantry_inbox;
 
--- A mirror of what was sent. A refused row stays with its key alone, so that a later change of it finds it.
+-- A mirror of what was sent, with the catalog's columns (align_inbox below). A refused row stays with its key alone, so that
+-- a later change of it finds it.
 create table tenantry_inbox.resources (
   database_id int not null,
   id uuid not null,
@@ -113,7 +114,7 @@ create table tenantry_inbox.resources (
   name text,
   created_by uuid,
   created_at timestamptz,
-  -- Why the row is not in the catalog, in one sentence. Null: it is there.
+  -- Why the row is not in the catalog, in words that follow "because". Null: it is there.
   fault text,
   primary key (database_id, id)
 );
@@ -142,10 +143,12 @@ begin
   return (select (regexp_match(s.subname, '_([0-9]{1,9})_catalog$'))[1]::int from pg_subscription s where s.oid = subscription);
 end $$;
 
--- Why a row that this tenant database sent may not be in the catalog, in one sentence; null: it may. `created_by` is not
+-- Why a row that a tenant database sent may not be in the catalog; null: it may. `created_by` is not
 -- looked at: names are shown only of people whom the reader may see.
 create function tenantry.fault_in(sent tenantry_inbox.resources) returns text language plpgsql stable as $$
 declare
+  -- All of its values, also those of columns that later migrations add.
+  line text := sent::text;
   leads_to int := tenantry.placement_number_of(sent.id);
   leads_there boolean := (
     select bool_or(leads_to is not null and (p.number = leads_to or exists (
@@ -155,20 +158,74 @@ declare
     where d.database_id = sent.database_id and d.organization_id = sent.organization_id);
 begin
   if leads_there is null then
-    return 'Its organization has no placement in this database.';
+    return 'its organization has no placement in this database';
   end if;
   if not leads_there then
-    return 'Its id does not lead to a placement of its organization in this database.';
+    return 'its id does not lead to a placement of its organization in this database';
   end if;
-  -- The bound in bytes comes first: what is longer is not worth reading.
-  if not (octet_length(sent.name) <= 800 and tenantry.is_text(sent.name)) or not tenantry.is_name(sent.name) then
-    return 'Its name is not a text of 1 to 200 characters without control characters and invisible ones.';
+  -- First, as what follows reads texts. The bound comes before that: what is longer is not worth reading.
+  if octet_length(line) > 65536 or not tenantry.is_text(line) then
+    return 'it is longer than 64 kB or has a text that is no UTF-8';
+  end if;
+  if not tenantry.is_name(sent.name) then
+    return 'its name is empty, longer than 200 characters, or has control characters or invisible ones';
   end if;
   if not tenantry.is_moment(sent.created_at) then
-    return 'It was not created between the years 2000 and 2100.';
+    return 'it was not created between the years 2000 and 2100';
   end if;
   return null;
 end $$;
+
+-- Gives the inbox the columns that the catalog has, and writes the function by which a row of the one becomes a row of the
+-- other. The program calls it at each start: a migration of home that adds a column which flows adds it to the catalog, and
+-- need not know of the inbox. A tenant database of an older version does not send that column: it is null in the inbox, so
+-- in the catalog it has a default or may be null.
+create function tenantry.align_inbox() returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  change text;
+  body text;
+begin
+  for change in
+    select format('add column %I %s', c.attname, format_type(c.atttypid, c.atttypmod))
+    from pg_attribute c where c.attrelid = 'tenantry.resources'::regclass and c.attnum > 0 and not c.attisdropped
+      and not exists (select from pg_attribute i where i.attrelid = 'tenantry_inbox.resources'::regclass
+                      and i.attname = c.attname and not i.attisdropped)
+    union all
+    select format('drop column %I', i.attname)
+    from pg_attribute i where i.attrelid = 'tenantry_inbox.resources'::regclass and i.attnum > 0 and not i.attisdropped
+      and i.attname <> 'fault'
+      and not exists (select from pg_attribute c where c.attrelid = 'tenantry.resources'::regclass
+                      and c.attname = i.attname and not c.attisdropped)
+  loop
+    execute 'alter table tenantry_inbox.resources ' || change;
+  end loop;
+  select format('
+    begin
+      insert into tenantry.resources as r (%s) values (%s)
+      on conflict (database_id, id) do update set %s where (%s) is distinct from (%s);
+    end',
+    string_agg(name, ', '), string_agg(value, ', '),
+    string_agg(name || ' = excluded.' || name, ', ') filter (where not is_key),
+    string_agg('r.' || name, ', ') filter (where not is_key),
+    string_agg('excluded.' || name, ', ') filter (where not is_key))
+  into body
+  from (
+    select quote_ident(a.attname) as name, a.attname in ('database_id', 'id') as is_key,
+      case when a.attnotnull and d.adbin is not null then
+        format('coalesce(sent.%I, %s)', a.attname, pg_get_expr(d.adbin, d.adrelid))
+      else format('sent.%I', a.attname) end as value
+    from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = 'tenantry.resources'::regclass and a.attnum > 0 and not a.attisdropped
+    order by a.attnum) as columns;
+  if not exists (
+    select from pg_proc where oid = to_regprocedure('tenantry.take_in(tenantry_inbox.resources)') and prosrc = body
+  ) then
+    execute format('create or replace function tenantry.take_in(sent tenantry_inbox.resources) returns void
+      language plpgsql as %L', body);
+  end if;
+end $$;
+select tenantry.align_inbox();
 
 -- The one way into the catalog of tenant databases, for what is streamed and what is seeded. No content of a row makes it
 -- fail, as that would halt the stream: a row that may not be in the catalog is kept with its fault. Returning null leaves out
@@ -178,6 +235,7 @@ create function tenantry.guard_catalog() returns trigger language plpgsql securi
 declare
   sender int := tenantry.catalog_sender();
   removed uuid := case when tg_op <> 'INSERT' then old.id end;
+  refused tenantry_inbox.resources;
 begin
   if sender is null then
     raise exception 'only replication writes into the inbox' using errcode = 'insufficient_privilege';
@@ -200,26 +258,27 @@ begin
   end if;
   new.fault := tenantry.fault_in(new);
   if new.fault is null then
-    insert into tenantry.resources as r (database_id, id, organization_id, name, created_by, created_at)
-      values (new.database_id, new.id, new.organization_id, new.name, new.created_by, new.created_at)
-      on conflict (database_id, id) do update
-        set organization_id = excluded.organization_id, name = excluded.name,
-            created_by = excluded.created_by, created_at = excluded.created_at
-        where (r.organization_id, r.name, r.created_by, r.created_at) is distinct from
-              (excluded.organization_id, excluded.name, excluded.created_by, excluded.created_at);
-  else
-    delete from tenantry.resources where database_id = sender and id = new.id;
-    new.organization_id := null;
-    new.name := null;
-    new.created_by := null;
-    new.created_at := null;
+    perform tenantry.take_in(new);
+    return new;
   end if;
-  return new;
+  delete from tenantry.resources where database_id = sender and id = new.id;
+  refused.database_id := new.database_id;
+  refused.id := new.id;
+  refused.fault := new.fault;
+  return refused;
 end $$;
 -- Not for the guard's own statements, of which the depth is 1.
 create trigger guard_catalog before insert or update or delete on tenantry_inbox.resources
   for each row when (pg_trigger_depth() = 0) execute function tenantry.guard_catalog();
 alter table tenantry_inbox.resources enable always trigger guard_catalog;
+
+-- How many rows of a tenant database are refused now, up to 1,000, and why the first of them is. With its owner's rights: the
+-- API shows it to the operator, and its role reads nothing of the inbox itself.
+create function tenantry.refused_rows(of_database int, out refused int, out fault text) language sql stable security definer
+  set search_path = pg_catalog, pg_temp
+  return (select row(count(*)::int, (array_agg(i.fault order by i.id))[1]) from (
+    select id, fault from tenantry_inbox.resources
+    where database_id = of_database and fault is not null order by id limit 1000) i);
 
 -- A value of a row that was read as text, as the type of `kind`; null where it is none of that type.
 create function tenantry.read_as(value text, kind anyelement) returns anyelement language plpgsql stable parallel safe as $$

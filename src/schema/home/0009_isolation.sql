@@ -84,3 +84,27 @@ begin
   end if;
 end $$;
 select tenantry.ensure_inbox_role();
+
+-- Large objects are outside of row-level security, and every role may make some. Only a superuser can change that.
+do $$
+declare
+  maker regprocedure;
+begin
+  if (select rolsuper from pg_roles where rolname = current_user) then
+    for maker in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
+                 and proname in ('lo_creat', 'lo_create', 'lo_from_bytea') loop
+      execute format('revoke execute on function %s from public', maker);
+    end loop;
+  end if;
+end $$;
+
+-- By default every role may make temporary tables here, and where the database was once of PostgreSQL 14 or older also tables
+-- in the schema public. Only the owner can change that, or a superuser.
+do $$ begin
+  if pg_has_role((select datdba from pg_database where datname = current_database()), 'usage') then
+    execute format('revoke temporary on database %I from public', current_database());
+  end if;
+  if pg_has_role((select nspowner from pg_namespace where nspname = 'public'), 'usage') then
+    revoke create on schema public from public;
+  end if;
+end $$;

@@ -71,7 +71,7 @@ create table tenantry.directory_organizations (
   organization_id uuid not null,
   name text not null check (char_length(name) between 1 and 200),
   created_at timestamptz not null
-    check (created_at >= to_timestamp(946684800) and created_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(created_at)),
   primary key (database_id, organization_id)
 );
 create table tenantry.directory_members (
@@ -80,11 +80,11 @@ create table tenantry.directory_members (
   user_id uuid not null,
   role text not null check (char_length(role) between 1 and 20),
   joined_at timestamptz not null
-    check (joined_at >= to_timestamp(946684800) and joined_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(joined_at)),
   name text not null check (char_length(name) between 1 and 200),
   email text not null check (char_length(email) between 3 and 320),
   user_created_at timestamptz not null
-    check (user_created_at >= to_timestamp(946684800) and user_created_at < to_timestamp(4102444800)),
+    check (tenantry.is_moment(user_created_at)),
   primary key (database_id, organization_id, user_id)
 );
 

@@ -63,3 +63,16 @@ begin
   execute format('grant select, insert on tenantry.resources, tenantry.comments to %I', api);
   execute format('grant insert on tenantry.catalog_changes to %I', api);
 end $$;
+
+-- Large objects are outside of row-level security, and every role may make some. Only a superuser can change that.
+do $$
+declare
+  maker regprocedure;
+begin
+  if (select rolsuper from pg_roles where rolname = current_user) then
+    for maker in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
+                 and proname in ('lo_creat', 'lo_create', 'lo_from_bytea') loop
+      execute format('revoke execute on function %s from public', maker);
+    end loop;
+  end if;
+end $$;

@@ -1,0 +1,331 @@
+/** Seeding: a copy becomes equal to its source, whatever the region's server makes of what it is asked. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { newId, newRoutedId } from "../../src/kernel/ids.ts";
+import { parseDatabaseUrl } from "../../src/postgres/connection-url.ts";
+import { Pools } from "../../src/postgres/pools.ts";
+import type { Link } from "../../src/replication/link.ts";
+import { seed } from "../../src/replication/seed.ts";
+import { SEED_BOUNDS } from "../../src/replication/seed-rows.ts";
+import { sql } from "../support/app.ts";
+import { createGuardedHome, type GuardedHome, readCatalog } from "../support/guarded-home.ts";
+import { looseLinks } from "../support/links.ts";
+import { routedIdSql } from "../support/routed-id.ts";
+import { createScratchPublisher, type ScratchPublisher } from "../support/scratch-publisher.ts";
+
+let home: GuardedHome;
+let pools: Pools;
+let region: ScratchPublisher;
+let links: Record<"directory" | "catalog", Link>;
+
+beforeAll(async () => {
+  home = await createGuardedHome();
+  pools = new Pools(() => undefined);
+});
+afterAll(async () => {
+  await pools.close();
+  await home.app.stop();
+});
+
+beforeEach(async () => {
+  region = await createScratchPublisher();
+  await region.run("create schema tenantry");
+  links = looseLinks(home.installation, home.first.databaseId, {
+    home: endpoint(home.url, "home"),
+    tenant: endpoint(region.url, "tenant"),
+  });
+});
+afterEach(async () => {
+  await sql(home.url, "delete from tenantry.resources");
+  for (const { databaseId } of [home.first, home.other])
+    await sql(
+      home.url,
+      `begin; set local tenantry.catalog_sender = '${databaseId}';
+       delete from tenantry_inbox.resources where database_id = ${databaseId}; commit`,
+    );
+  const { address } = parseDatabaseUrl(region.url, "region");
+  await pools.closeDatabase(address, region.name);
+  await region[Symbol.asyncDispose]();
+});
+
+function endpoint(url: string, kind: "home" | "tenant") {
+  const { address, database } = parseDatabaseUrl(url, kind);
+  return pools.open(kind, address, database);
+}
+
+/** The region's table; `types` of its own where its administrator has made it anew. */
+async function makeTable(types = { id: "uuid", organization: "uuid", by: "uuid", at: "timestamptz" }): Promise<void> {
+  await region.run(
+    `create table tenantry.resources (database_id int, id ${types.id}, organization_id ${types.organization}, name text,
+       created_by ${types.by}, created_at ${types.at})`,
+  );
+}
+
+async function put(name: string | null, more: Partial<Record<"id" | "organization" | "by" | "at", string>> = {}) {
+  const { id = newRoutedId(home.first.number), organization = home.first.organization, by = null } = more;
+  await region.run("insert into tenantry.resources values ($1, $2, $3, $4, $5, $6)", [
+    home.first.databaseId,
+    id,
+    organization,
+    name,
+    by,
+    more.at ?? "2026-01-01 00:00:00.123456+00",
+  ]);
+  return id;
+}
+
+const catalog = () =>
+  sql(
+    home.url,
+    `select id, organization_id, name, created_by, created_at::text from tenantry.resources where database_id = $1 order by id`,
+    [home.first.databaseId],
+  );
+const versions = () => sql(home.url, "select xmin::text, id from tenantry_inbox.resources order by id");
+
+test("the copy becomes equal: what is missing comes, what changed changes, what is too much goes", async () => {
+  await makeTable();
+  await put("Changed", { by: newId() });
+  await put("Lost");
+  await put("Gone");
+  await seed(links.catalog);
+  expect((await readCatalog(home.url)).names).toEqual(["Changed", "Gone", "Lost"]);
+  await region.run("update tenantry.resources set name = 'Changed again' where name = 'Changed'");
+  await region.run("delete from tenantry.resources where name = 'Gone'");
+  await put("New");
+  // At home somebody lost one, wrote another one, and changed a third.
+  await sql(home.url, "delete from tenantry.resources where name = 'Lost'");
+  await sql(home.url, `insert into tenantry.resources values ($1, $2, $3, 'Ghost')`, [
+    home.first.databaseId,
+    newId(),
+    home.first.organization,
+  ]);
+  await seed(links.catalog);
+  expect((await readCatalog(home.url)).names).toEqual(["Changed again", "Lost", "New"]);
+  await sql(home.url, "update tenantry.resources set name = 'Defaced', created_at = now() where name = 'New'");
+  await seed(links.catalog);
+  expect(await catalog()).toEqual(
+    await region.run(
+      "select id, organization_id, name, created_by, created_at::text from tenantry.resources order by id",
+    ),
+  );
+});
+
+test("rows that are equal are not written again", async () => {
+  await makeTable();
+  for (const name of ["One", "Two", "Three"]) await put(name);
+  await seed(links.catalog);
+  const before = await versions();
+  expect(before).toHaveLength(3);
+  await seed(links.catalog);
+  expect(await versions()).toEqual(before);
+});
+
+test("more rows than one batch come in order, and twice is the same", async () => {
+  await makeTable();
+  await region.run(
+    `insert into tenantry.resources
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, 2500) i`,
+    [home.first.databaseId, home.first.organization],
+  );
+  await seed(links.catalog);
+  await seed(links.catalog);
+  expect(
+    await sql(home.url, "select count(*)::int as n, count(distinct name)::int as names from tenantry.resources"),
+  ).toEqual([{ n: 2500, names: 2500 }]);
+});
+
+test("long values go in smaller batches, and one that is too long is refused as a row", async () => {
+  await makeTable();
+  await region.run(
+    `insert into tenantry.resources
+     select $1, ${routedIdSql(home.first.number)}, $2, repeat('x', 50000), null, now() from generate_series(1, 300) i`,
+    [home.first.databaseId, home.first.organization],
+  );
+  await put("x".repeat(10_000_000));
+  await put("Good");
+  await seed(links.catalog);
+  const { names, faults } = await readCatalog(home.url);
+  expect(names).toEqual(["Good"]);
+  expect(faults).toHaveLength(301);
+});
+
+test("what the guard refuses in the stream it refuses here, and refused rows come in when they are mended", async () => {
+  await makeTable();
+  const id = await put("", {});
+  await put("Elsewhere", { organization: home.other.organization });
+  await put("Led elsewhere", { id: newRoutedId(home.other.number) });
+  await put("Never", { at: "infinity" });
+  await put("Late", { at: "294276-12-31" });
+  await put("Good");
+  await seed(links.catalog);
+  const { names, faults } = await readCatalog(home.url);
+  expect(names).toEqual(["Good"]);
+  expect(faults).toHaveLength(5);
+  await region.run("update tenantry.resources set name = 'Mended' where id = $1", [id]);
+  await seed(links.catalog);
+  expect((await readCatalog(home.url)).names).toEqual(["Good", "Mended"]);
+  expect((await readCatalog(home.url)).faults).toHaveLength(4);
+});
+
+test("a placement that is granted later lets its rows in with the next seed", async () => {
+  await makeTable();
+  await put("Waiting", { id: newRoutedId(15_000_000) });
+  await seed(links.catalog);
+  expect((await readCatalog(home.url)).names).toEqual([]);
+  await sql(
+    home.url,
+    "insert into tenantry.adopted_numbers (number, placement_id) select 15000000, id from tenantry.placements where organization_id = $1",
+    [home.first.organization],
+  );
+  await seed(links.catalog);
+  expect(await readCatalog(home.url)).toEqual({ names: ["Waiting"], faults: [] });
+});
+
+test("values that are not of the column's type refuse the row, and never stop the seed", async () => {
+  await makeTable({ id: "text", organization: "text", by: "text", at: "text" });
+  await put("No id", { id: "garbage" });
+  await put("No organization", { organization: "garbage" });
+  await put("No moment", { at: "garbage" });
+  await put("Thirtieth of February", { at: "2026-02-30 00:00:00+00" });
+  await put("By nobody", { by: "garbage" });
+  await seed(links.catalog);
+  expect(await readCatalog(home.url)).toEqual({
+    names: ["By nobody"],
+    faults: [
+      "its organization has no placement in this database",
+      "it was not created between the years 2000 and 2100",
+      "it was not created between the years 2000 and 2100",
+    ].toSorted(),
+  });
+});
+
+test("functions, operators and settings of the region's own change nothing", async () => {
+  await makeTable();
+  await put("True");
+  for (const text of [
+    "create schema evil",
+    "create function evil.octet_length(text) returns int language sql as 'select 0'",
+    "create function evil.row_number() returns bigint language sql as 'select 7::bigint'",
+    "create function evil.concat_evil(text, text) returns text language sql as $$ select '[[\"0\"]]' $$",
+    "create operator evil.|| (leftarg = text, rightarg = text, function = evil.concat_evil)",
+    "create function evil.json_build_array(variadic \"any\") returns json language internal as 'json_build_array_noargs'",
+    "create type evil.text as enum ('forged')",
+    `alter database ${region.name} set search_path = evil, pg_catalog`,
+    `alter database ${region.name} set datestyle = 'German, DMY'`,
+    `alter database ${region.name} set timezone = 'Asia/Kathmandu'`,
+  ])
+    await region.run(text);
+  await seed(links.catalog);
+  expect(await readCatalog(home.url)).toEqual({ names: ["True"], faults: [] });
+  expect((await catalog())[0]?.["created_at"]).toMatch(/^2026-01-01 00:00:00.123456/);
+});
+
+test("a view in place of the table speaks for no other database, and for no number but its own", async () => {
+  const theirs = newRoutedId(home.other.number);
+  const ours = newRoutedId(0);
+  await sql(home.url, "insert into tenantry.resources (id, name) values ($1, 'Of home')", [ours]);
+  await sql(
+    home.url,
+    `begin; set local tenantry.catalog_sender = '${home.other.databaseId}';
+     insert into tenantry_inbox.resources values (${home.other.databaseId}, '${theirs}', '${home.other.organization}', 'Theirs', null, now());
+     commit`,
+  );
+  // The number is one thing where rows are chosen and another one where they are sent.
+  await region.run(`create sequence tenantry.asked`);
+  await region.run(
+    `create function tenantry.pretend(other int) returns int language sql volatile
+     as 'select case when nextval(''tenantry.asked'') % 2 = 1 then ${home.first.databaseId} else other end'`,
+  );
+  await region.run(
+    `create view tenantry.resources as
+     select tenantry.pretend(v.other) as database_id, v.id::uuid, v.organization_id::uuid, v.name, null::uuid as created_by, now() as created_at
+     from (values (${home.other.databaseId}, '${theirs}', '${home.other.organization}', 'Forged'),
+                  (0, '${ours}', '${home.first.organization}', 'Forged')) as v (other, id, organization_id, name)`,
+  );
+  await seed(links.catalog);
+  expect(await sql(home.url, "select database_id, name from tenantry.resources order by name")).toEqual([
+    { database_id: 0, name: "Of home" },
+    { database_id: home.other.databaseId, name: "Theirs" },
+  ]);
+});
+
+const ENDLESS = (id: string) =>
+  `create view tenantry.resources as
+   select 1 as database_id, ${id} as id, null::uuid as organization_id, 'Endless'::text as name, null::uuid as created_by,
+          now() as created_at from generate_series(1, 1000)`;
+
+test("a server that sends rows without end is left, and the copy stays as it was", async () => {
+  await makeTable();
+  await put("Before");
+  await seed(links.catalog);
+  await region.run("drop table tenantry.resources");
+  // Whatever was sent last, these come after it.
+  await region.run("create sequence tenantry.endless");
+  await region.run(
+    ENDLESS(
+      "('ffffffff-' || substr(lpad(to_hex(nextval('tenantry.endless')), 12, '0'), 1, 4) || '-7000-8000-' || lpad(to_hex(currval('tenantry.endless')), 12, '0'))::uuid",
+    ).replace("select 1 as database_id", `select ${home.first.databaseId} as database_id`),
+  );
+  await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3_000 })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  expect((await readCatalog(home.url)).names).toEqual(["Before"]);
+});
+
+test("a server that does not answer keeps no transaction of home open", async () => {
+  await region.run(
+    `create view tenantry.resources as
+     select ${home.first.databaseId} as database_id, null::uuid as id, null::uuid as organization_id, pg_sleep(600)::text as name,
+            null::uuid as created_by, now() as created_at`,
+  );
+  const stuck = seed(links.catalog, { ...SEED_BOUNDS, answerMs: 300 });
+  await expect(stuck).rejects.toMatchObject({
+    code: "REGION_UNAVAILABLE",
+    message: "the publisher's server took too long to send its rows",
+  });
+  expect(
+    await sql(
+      home.url,
+      "select from pg_stat_activity where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()",
+    ),
+  ).toEqual([]);
+  await region.run(
+    "select pg_terminate_backend(pid) from pg_stat_activity where query like '%seed.read%' and pid <> pg_backend_pid()",
+  );
+});
+
+test("a directory is seeded into the region, and a temporary table of the same name there is another one", async () => {
+  await region.run(
+    "create table tenantry.directory_organizations (database_id int, organization_id uuid, name text, created_at timestamptz, primary key (database_id, organization_id))",
+  );
+  await region.run(
+    `create table tenantry.directory_members (database_id int, organization_id uuid, user_id uuid, role text, joined_at timestamptz,
+       name text, email text, user_created_at timestamptz, primary key (database_id, organization_id, user_id))`,
+  );
+  await region.run("create table public.seed_directory_organizations (nonsense int)");
+  const [user] = await sql<{ id: string }>(
+    home.url,
+    "insert into tenantry.users (id, name, email) values ($1, 'Ada', 'ada@example.com') returning id",
+    [newId()],
+  );
+  await sql(home.url, "insert into tenantry.memberships values ($1, $2, 'MEMBER')", [
+    home.first.organization,
+    user?.id,
+  ]);
+  await region.run("insert into tenantry.directory_organizations values ($1, $2, 'Stale', now())", [
+    home.first.databaseId,
+    newId(),
+  ]);
+  await region.run("insert into tenantry.directory_organizations values ($1, $2, 'Old name', now())", [
+    home.first.databaseId,
+    home.first.organization,
+  ]);
+  await seed(links.directory);
+  for (const [table, order] of [
+    ["directory_organizations", "organization_id"],
+    ["directory_members", "user_id"],
+  ] as const) {
+    const select = `select * from tenantry.${table} where database_id = ${home.first.databaseId} order by ${order}`;
+    const rows = await region.run(select);
+    expect(rows).toEqual(await sql(home.url, select));
+    expect(rows.length).toBeGreaterThan(0);
+  }
+  await sql(home.url, "delete from tenantry.memberships");
+});
