@@ -1,4 +1,5 @@
 /** A server dies and its standby takes over, without the last that the server had written. */
+import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { majorVersionOf, sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -133,6 +134,17 @@ test("home's standby takes over: the regions lose the members it has lost, and i
   await parked(databaseUrl, tenant);
 });
 
+/** Asks the server itself: the gateway passes no command about slots on, so the subscription cannot. */
+async function keepOnStandby(url: string, slot: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, replication: "database" } as pg.ClientConfig);
+  await client.connect();
+  try {
+    await client.query(`ALTER_REPLICATION_SLOT ${slot} (FAILOVER true)`);
+  } finally {
+    await client.end();
+  }
+}
+
 test("a standby that kept its slots takes over: they are not believed", async ({ skip }) => {
   if ((await majorVersionOf(home.url("postgres"))) < 17) skip("failover slots came with 17");
   await using standby = await startStandby(region);
@@ -143,7 +155,7 @@ test("a standby that kept its slots takes over: they are not believed", async ({
   await app.sweep();
   await createResource(app, { name: "Mended", organizationId: organization });
   await parked();
-  await sql(app.databaseUrl, `alter subscription ${database}_catalog set (failover = true)`);
+  await keepOnStandby(region.url(database), `${database}_catalog`);
   await expect
     .poll(
       async () => {
