@@ -52,25 +52,34 @@ test("regions, organizations, access and its end", async () => {
   expect((await tenantry(["region", "list"])).output).toBe("No regions.\n");
 }, 60_000);
 
-test("a region's other address is given beside the first, shown without what signs in, and taken away", async () => {
-  const [url, other] = [serverUrl("us"), serverUrl("us").replace("127.0.0.1", "localhost")];
-  const { host, port, password } = new URL(url);
-  const added = await tenantry(["region", "add", "us"], `${url}\n${other}\n`);
-  expect(added).toMatchObject({ code: 0, output: `us  us  ${host} (subscriptions localhost:${port})  SUPERUSER\n` });
+test("how servers reach the gateway is shown, and which of them cannot", async () => {
+  const url = serverUrl("us");
+  const { host, password } = new URL(url);
+  const added = await tenantry(["region", "add", "us"], `${url}\n`);
+  expect(added).toMatchObject({ code: 0, output: `us  us  ${host}  SUPERUSER\n` });
   const checked = await tenantry(["region", "check", "us", "--json"]);
+  const gateway = `127.0.0.1:${app.gatewayPort}`;
   const home = new URL(app.databaseUrl).host;
-  const addresses = { region: host, regionReplication: `localhost:${port}`, home, homeReplication: home };
-  expect(checked.json.addresses).toEqual(addresses);
+  expect(checked.json.addresses).toEqual({ region: host, home, gateway, gatewayOfHome: gateway });
   const shown = await tenantry(["region", "check", "us"]);
-  expect(shown.output).toContain(`Region: Tenantry at ${host}, home's subscriptions at localhost:${port}\n`);
-  const removed = await tenantry(["region", "update", "us", "--no-replication-url"]);
-  expect(removed.output).toBe(`us  us  ${host}  SUPERUSER\n`);
-  const again = await tenantry(["region", "update", "us", "--replication-url", other]);
-  expect(again.output).toBe(added.output);
-  expect((await tenantry(["region", "update", "us", "--name", "States"])).output).toContain("(subscriptions localhost");
-  for (const { output } of [added, checked, shown, removed, again]) expect(output).not.toContain(password);
-  const surplus = await tenantry(["region", "add", "more"], `${url}\n${other}\n${other}\n`);
-  expect(surplus).toMatchObject({ code: 1, output: expect.stringContaining("Standard input is one line, or two") });
+  expect(shown.output).toContain(
+    `The region's server connects to the gateway at ${gateway}, home's server at ${gateway}\n`,
+  );
+  expect(shown).toMatchObject({ code: 0, output: expect.stringMatching(/^It will do\.$/m) });
+
+  // The worker ends, and its gateway with it.
+  await app.stop();
+  const gone = await tenantry(["region", "check", "us"]);
+  expect(gone.code).toBe(1);
+  for (const sentence of [
+    "Home's server cannot connect to Tenantry's gateway by TENANTRY_GATEWAY_HOME_ADDRESS or TENANTRY_GATEWAY_ADDRESS: nothing listens there.",
+    "The region's server cannot connect to Tenantry's gateway by TENANTRY_GATEWAY_ADDRESS: nothing listens there.",
+  ])
+    expect(gone.output).toContain(`${sentence}\n`);
+  const refused = await tenantry(["region", "update", "us"], `${url}\n`);
+  expect(refused).toMatchObject({ code: 1, output: expect.stringContaining("nothing listens there") });
+  for (const { output } of [added, checked, shown, gone, refused]) expect(output).not.toContain(password);
+  app = await startApp({ databaseUrl: app.databaseUrl, secretKey: app.secretKey });
 }, 60_000);
 
 test("what is wrong is one sentence and exit code 1, and no secret is in it", async () => {

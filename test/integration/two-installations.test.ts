@@ -78,7 +78,7 @@ test("both grant, write, replicate, repair and revoke at the same time on one se
     `subscription ${database}_directory`,
     `publication ${database}_directory`,
   ]);
-  expect(before).toEqual([...parts, `role ${prefix}api`, template].toSorted());
+  expect(before).toEqual([...parts, `role ${prefix}api`, `role ${prefix}inbox`, template].toSorted());
   // The numbers are the same in both: only the installation tells the names apart.
   expect(mine.database.replace(one.services.installation, other.services.installation)).toBe(theirs.database);
 
