@@ -11,6 +11,9 @@ export async function protectHome(home: HomeDatabase): Promise<void> {
   await home.transaction(async (transaction) => {
     // Two programs that start at once would make the same ones.
     await transaction.query("home.protect_lock", `select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
-    await transaction.query("home.protect", "select tenantry.align_inbox(), tenantry.ensure_inbox_role(), tenantry.protect_tables()");
+    await transaction.query(
+      "home.protect",
+      "select tenantry.align_inbox(), tenantry.ensure_inbox_role(), tenantry.protect_tables()",
+    );
   });
 }
