@@ -7,7 +7,7 @@ export type GatewayAddress = Pick<ServerAddress, "host" | "port" | "parameters">
 /** Nobody signs in as this; a URL needs a user. */
 const NOBODY = "gateway";
 
-/** What a silent path is noticed by, in libpq's words. A setting of the address comes before these. */
+/** How a subscriber notices a silent path, in libpq's words. What the address says itself counts before these. */
 const PATIENCE: readonly (readonly [string, string])[] = [
   ["connect_timeout", "10"],
   ["keepalives_idle", "10"],

@@ -1,4 +1,4 @@
-/** What may cross, as the publications let it: of the same declarations that they are made of. */
+/** What may cross, made of the same declarations as the publications. */
 import type { Flows } from "#replication/link";
 import type { Direction } from "#replication/names";
 import { PUBLISHED_CHANGES, rowFilter } from "#replication/publication";

@@ -47,7 +47,7 @@ class Refused extends Error {
   }
 }
 
-/** Something of ours failed, not of theirs: the subscriber tries again. */
+/** Something on our side failed: the subscriber tries again. */
 class Unavailable extends Error {}
 
 type StartUp = { user: string; encoding: string };
@@ -91,7 +91,7 @@ export class Session {
     this.#client.socket.destroy();
   }
 
-  /** Counts no longer as somebody who has not signed in. */
+  /** From here on it does not count among the connections that have not signed in. */
   #known(): void {
     if (this.#isStranger) this.#options.peers.leave(this.#address);
     this.#isStranger = false;
@@ -155,7 +155,7 @@ export class Session {
   #readStartUp(body: Buffer, minorVersion: number): StartUp {
     const parameters = readParameters(body);
     const extensions = [...parameters.keys()].filter((name) => name.startsWith("_pq_."));
-    // A newer protocol, or an extension of it: we go on in 3.0 and without.
+    // It asked for a newer protocol, or for extensions of it: it goes on with 3.0 and without them.
     if (minorVersion > 0 || extensions.length > 0)
       this.#client.send(message("v", int32(0), int32(extensions.length), ...extensions));
     if (parameters.get("replication") !== "database")
@@ -177,7 +177,7 @@ export class Session {
     }
   }
 
-  /** The exchange is the same for a name that there is not, so that names cannot be told apart by it. */
+  /** The exchange is the same for an unknown name, so that nobody finds out by it which names there are. */
   async #authenticate(link: GatewayLink | undefined): Promise<void> {
     const password = link?.password ?? randomBytes(32).toString("base64url");
     const exchange = new ScramExchange();
@@ -188,9 +188,19 @@ export class Session {
     const outcome = exchange.finish((await this.#password()).toString("latin1"), password);
     if (outcome === undefined) throw new ProtocolError("a sign-in that cannot be read");
     if (link === undefined)
-      throw new Refused("unknown-user", "28P01", AUTHENTICATION_FAILED, "A name that no link has tried to sign in.");
+      throw new Refused(
+        "unknown-user",
+        "28P01",
+        AUTHENTICATION_FAILED,
+        "Somebody tried to sign in with a name that no link has.",
+      );
     if (!outcome.isProved)
-      throw new Refused("wrong-password", "28P01", AUTHENTICATION_FAILED, "A link's name came with a wrong password.");
+      throw new Refused(
+        "wrong-password",
+        "28P01",
+        AUTHENTICATION_FAILED,
+        "Somebody tried to sign in with a link's name and a wrong password.",
+      );
     this.#client.send(message("R", int32(12), Buffer.from(outcome.answer)));
   }
 
@@ -231,7 +241,7 @@ export class Session {
       const text = body.toString("utf8").replace(/\0$/, "");
       const command = readCommand(text, link);
       if (command.kind === "refused") throw this.#notAllowed(command.reason);
-      // What follows is the stream, and a connection takes a while.
+      // The stream comes next. Connecting takes a while, so it begins now.
       const isAboutToStream = command.kind === "stream" || text.startsWith("IDENTIFY_SYSTEM");
       if (isAboutToStream && link.publisher !== undefined) this.#connect(link.publisher, encoding);
       if (command.kind === "answer") {
@@ -341,7 +351,7 @@ function tooMany(): Refused {
   );
 }
 
-/** In the words of PostgreSQL, by which a subscriber's failure is told to people. */
+/** PostgreSQL's words: replication/subscribe-failure.ts finds the reason by them. */
 const AUTHENTICATION_FAILED = "password authentication failed for this link";
 
 /** The mechanism's name, a length, and the client's first message. */
