@@ -7,7 +7,7 @@ export type GatewayAddress = Pick<ServerAddress, "host" | "port" | "parameters">
 /** Nobody signs in as this; a URL needs a user. */
 const NOBODY = "gateway";
 
-/** How a subscriber notices a silent path, in libpq's words. What the address says itself counts before these. */
+/** What a silent path is noticed by, in libpq's words. A setting of the address comes before these. */
 const PATIENCE: readonly (readonly [string, string])[] = [
   ["connect_timeout", "10"],
   ["keepalives_idle", "10"],
@@ -24,7 +24,7 @@ export function parseGatewayAddress(text: string, setting: string): GatewayAddre
       `${setting} must look like gateway.example.com:4001, or postgres://gateway.example.com:4001?sslmode=verify-full.`,
     );
   const rest = text.replace(/^postgres(ql)?:\/\//, "");
-  // In front of the query only: a file that it names has a path.
+  // Files among the parameters have slashes.
   if (!/^[^@/?]+:\d{1,5}(\?|$)/.test(rest)) throw refuse();
   try {
     const { host, port, parameters } = parseServerUrl(`postgres://${NOBODY}@${rest}`, setting);

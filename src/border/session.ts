@@ -306,6 +306,7 @@ export class Session {
       this.#options.onBreach(link, sentence);
     } else if (end.kind === "not-allowed")
       this.#note("not-allowed-command", "The subscriber sent something else than its progress into a stream.");
+    else if (end.kind === "failed") this.#options.report(`${link.name}: a stream failed`, end.error);
     else if (end.kind === "publisher-failed")
       this.#options.report(`${link.name}: the publisher refused the stream (SQLSTATE ${end.sqlState})`);
   }

@@ -37,6 +37,8 @@ export type StreamEnd =
   /** The publisher's server answered with an error of this SQLSTATE. */
   | { kind: "publisher-failed"; sqlState: string }
   | { kind: "breach"; breach: Breach }
+  /** A fault in the program. */
+  | { kind: "failed"; error: unknown }
   /** The subscriber said something else than how far it is. */
   | { kind: "not-allowed" };
 
@@ -106,7 +108,7 @@ class Stream {
       if (error instanceof Breach) this.#end({ kind: "breach", breach: error });
       else if (error instanceof ProtocolError)
         this.#end({ kind: "breach", breach: new Breach("malformed", error.message) });
-      else throw error;
+      else this.#end({ kind: "failed", error });
     }
   }
 

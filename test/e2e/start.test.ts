@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { choosePorts } from "../../src/embedded/ports.ts";
 import { childrenOf, isRunning } from "../../src/embedded/processes.ts";
+import { freePort } from "../support/free-port.ts";
 import { eventually } from "../support/journey.ts";
 import { temporaryFolder } from "../support/servers.ts";
 
@@ -27,8 +27,6 @@ function start(environment: Record<string, string>, args = ["start"]): Run {
   const ended = new Promise<number | null>((resolve) => child.on("close", (code) => resolve(code)));
   return { child, output: () => text, ended };
 }
-
-const freePort = async () => (await choosePorts([undefined], new Set()))[0] ?? 0;
 
 async function untilRunning(run: Run): Promise<void> {
   await Promise.race([eventually(async () => run.output().includes("Ctrl-C stops it"), 50_000), run.ended]);

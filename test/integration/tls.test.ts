@@ -1,6 +1,6 @@
 /**
- * Every connection between the program and the servers, and between the servers, over TLS with `sslmode=verify-full`: the
- * servers let nobody in without it. The certificates are of authorities that the test makes.
+ * Every connection between the program, its gateway and the servers over TLS with `sslmode=verify-full`: neither the servers
+ * nor the gateway let anybody in without it. The certificates are of authorities that the test makes.
  */
 import { spawnSync } from "node:child_process";
 import net from "node:net";
@@ -8,13 +8,17 @@ import tls from "node:tls";
 import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { OPERATOR } from "../../src/auth/actor.ts";
 import { getRegion } from "../../src/directory/regions.ts";
-import { trySubscriptions } from "../../src/operations/try-subscriptions.ts";
+import { Certificate } from "../../src/border/certificate.ts";
+import type { GatewaySettings } from "../../src/operations/run-gateway.ts";
+import { tryGateway } from "../../src/operations/try-gateway.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { type Authority, createAuthority, tlsOnly } from "../support/certificates.ts";
+import { connectionsOf } from "../support/connections.ts";
 import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
+import { freePort } from "../support/free-port.ts";
 import {
   addMember,
   comment,
@@ -46,6 +50,16 @@ let placement: Granted;
 
 const verified = (url: string, rootFile = authority.rootFile) => `${url}?sslmode=verify-full&sslrootcert=${rootFile}`;
 const byName = (url: string) => url.replace("127.0.0.1", "localhost");
+const NAMES = ["DNS:localhost", "IP:127.0.0.1"];
+/** A gateway that regions reach by a name and home by an address. */
+const gatewayAt = (port: number, changes: Partial<GatewaySettings> = {}): GatewaySettings => ({
+  host: "127.0.0.1",
+  port,
+  address: verified(`postgres://localhost:${port}`),
+  homeAddress: verified(`postgres://127.0.0.1:${port}`),
+  certificate: authority.certify(NAMES),
+  ...changes,
+});
 
 // Without it there is nobody to make certificates.
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
@@ -56,14 +70,14 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
     stranger = createAuthority("Stranger");
     const settings = (names: readonly string[]) => ({ settings: tlsOnly(authority.certify(names)) });
     [home, region, byAddressOnly] = await Promise.all([
-      startServer({ databases: ["directory"], ...settings(["DNS:localhost", "IP:127.0.0.1"]) }),
-      startServer(settings(["DNS:localhost", "IP:127.0.0.1"])),
+      startServer({ databases: ["directory", "other"], ...settings(NAMES) }),
+      startServer(settings(NAMES)),
       startServer(settings(["IP:127.0.0.1"])),
     ]);
     databaseUrl = verified(home.url("directory"));
     app = await startApp({
       databaseUrl: byName(databaseUrl),
-      databaseReplicationUrl: databaseUrl,
+      gateway: gatewayAt(await freePort()),
       replication: { carrier: { idleMs: 50 } },
     });
   });
@@ -95,13 +109,7 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
   });
 
   test("the whole journey, both ways, parked and awake", async () => {
-    // A name for the program, an address for subscriptions: both are in the certificate.
-    const input = {
-      key: "own",
-      name: "Own",
-      connectionUrl: byName(verified(region.url())),
-      replicationUrl: verified(region.url()),
-    };
+    const input = { key: "own", name: "Own", connectionUrl: byName(verified(region.url())) };
     await app.ask(REGISTER, { input });
     organization = await createOrganization(app, "Encrypted");
     placement = await grant(app, organization, "own");
@@ -118,6 +126,15 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
       expect(await atRest()).toBe(true);
     }
     expect([await unencrypted(home), await unencrypted(region)]).toEqual([[], []]);
+    const told = await Promise.all(
+      [databaseUrl, verified(region.url(placement.database))].map((url) => connectionsOf(url, placement.database)),
+    );
+    // The servers prove the gateway, each by the way that it was told.
+    expect(told).toEqual(
+      ["127.0.0.1", "localhost"].map((host) => [
+        expect.stringMatching(new RegExp(`^host='${host}' .*sslmode='verify-full'`)),
+      ]),
+    );
   });
 
   test("what carries is encrypted in both directions", async () => {
@@ -161,7 +178,7 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
       [
         "the authority's file is missing",
         () => verified(byAddressOnly.url(), missing()),
-        /^The file that sslrootcert names cannot be read where Tenantry runs, or is not a regular file/,
+        /^The file that sslrootcert names cannot be read where Tenantry runs, or is not a regular file of at most 1 MB\.$/,
       ],
       ["TLS is left out", () => byAddressOnly.url(), /lets nobody in from here in this way; check sslmode\.$/],
     ])("where %s", async (_, url, message) => {
@@ -177,20 +194,6 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
       expect(await stored()).toEqual(before);
     });
 
-    test.each([
-      ["the authority is another one", () => verified(byAddressOnly.url(), stranger.rootFile)],
-      ["the name is another one", () => byName(own())],
-    ])("also by the way of subscriptions, where %s", async (_, url) => {
-      const before = await stored();
-      const input = { key: "unproved", name: "Unproved", connectionUrl: own(), replicationUrl: url() };
-      expect(await app.refuse(REGISTER, { input })).toMatchObject({
-        code: "REGION_UNAVAILABLE",
-        field: "replicationUrl",
-        message: expect.stringContaining("has a certificate that does not pass by replicationUrl"),
-      });
-      expect(await stored()).toEqual(before);
-    });
-
     test("verify-ca goes by the authority and not by the name", async () => {
       const url = byName(own()).replace("verify-full", "verify-ca");
       await registerRegion(app, "by-authority", url);
@@ -200,19 +203,107 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
     });
   });
 
-  test("a certificate that was revoked does not pass, here nor on the server that subscribes", async () => {
+  describe("a gateway", () => {
+    /** Another installation, whose gateway is as the test says. */
+    async function startOther(changes: (port: number) => Partial<GatewaySettings>): Promise<TestApp & AsyncDisposable> {
+      const port = await freePort();
+      const other = await startApp({
+        databaseUrl: verified(home.url("other")),
+        secretKey: app.secretKey,
+        gateway: gatewayAt(port, changes(port)),
+        replication: { carrier: { idleMs: 50 } },
+      });
+      return Object.assign(other, { [Symbol.asyncDispose]: () => other.stop() });
+    }
+    const there = () => ({ key: "there", name: "There", connectionUrl: verified(byAddressOnly.url()) });
+    const at = (port: number, rootFile?: string) => verified(`postgres://localhost:${port}`, rootFile);
+    const BY_REGION = "The region's server cannot connect to Tenantry's gateway by TENANTRY_GATEWAY_ADDRESS";
+    const BY_HOME =
+      "Home's server cannot connect to Tenantry's gateway by TENANTRY_GATEWAY_HOME_ADDRESS or TENANTRY_GATEWAY_ADDRESS";
+    const UNPROVED = "its certificate does not pass: of another authority, expired or revoked.";
+    const missing = () => join(temporaryFolder(), "missing.crt");
+
+    test.each<[string, (port: number) => Partial<GatewaySettings>, string]>([
+      ["of another authority", (port) => ({ address: at(port, stranger.rootFile) }), `${BY_REGION}: ${UNPROVED}`],
+      [
+        "with another name in its certificate",
+        () => ({ certificate: authority.certify(["IP:127.0.0.1"]) }),
+        `${BY_REGION}: its certificate is for another host name.`,
+      ],
+      [
+        "whose certificate has expired",
+        () => ({ certificate: authority.certify(NAMES, { isExpired: true }) }),
+        `${BY_REGION}: ${UNPROVED}`,
+      ],
+      [
+        "whose authority's file is missing where the server that subscribes runs",
+        (port) => ({ address: at(port, missing()) }),
+        `${BY_REGION}: the file with the CA, sslrootcert, is not there on the server that subscribes.`,
+      ],
+      ["without a certificate", () => ({ certificate: undefined }), `${BY_REGION}: it does not take TLS connections.`],
+      [
+        "that is to be reached without TLS",
+        (port) => ({ address: `postgres://localhost:${port}?sslmode=disable` }),
+        `${BY_REGION}: it takes TLS connections only, and the address says sslmode=disable.`,
+      ],
+      [
+        "that home's server cannot prove",
+        (port) => ({ homeAddress: at(port, stranger.rootFile) }),
+        `${BY_HOME}: ${UNPROVED}`,
+      ],
+    ])("%s is refused by the server that subscribes, and nothing is changed", async (_, changes, message) => {
+      await using other = await startOther(changes);
+      expect(await other.refuse(REGISTER, { input: there() })).toMatchObject({ code: "REGION_UNAVAILABLE", message });
+      expect(await sql(other.databaseUrl, "select key from tenantry.regions")).toEqual([]);
+    });
+
+    test("whose certificate is revoked while it runs is refused from then on, by a grant too", async () => {
+      const certificate = authority.certify(NAMES);
+      const list = authority.revoke();
+      await using other = await startOther((port) => ({ certificate, address: `${at(port)}&sslcrl=${list}` }));
+      await other.ask(REGISTER, { input: there() });
+      const tried = async () => tryGateway(other.services, OPERATOR, await getRegion(other.services, "there"));
+      expect(await tried()).toEqual([]);
+      copyFileSync(authority.revoke(certificate.certFile), list);
+      expect(await tried()).toEqual([`${BY_REGION}: ${UNPROVED}`]);
+      const revoked = await grant(other, await createOrganization(other, "Refused"), "there");
+      expect(revoked.failure).toBe(`${BY_REGION}: ${UNPROVED}`);
+    });
+
+    test("shows a certificate that was replaced, and the one before while the new one is not whole", async () => {
+      const files = authority.certify(NAMES);
+      const certificate = await Certificate.load(files);
+      const first = await certificate.context();
+      let now = performance.now();
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+      try {
+        const later = () => {
+          now += 60_000;
+          return certificate.context();
+        };
+        expect(await later()).toBe(first);
+        const fresh = authority.certify(NAMES);
+        copyFileSync(fresh.certFile, files.certFile);
+        expect(await later()).toBe(first);
+        copyFileSync(fresh.keyFile, files.keyFile);
+        const second = await later();
+        expect(second).not.toBe(first);
+        rmSync(files.certFile);
+        expect(await later()).toBe(second);
+      } finally {
+        clock.mockRestore();
+      }
+    });
+  });
+
+  test("a server's certificate that was revoked does not pass", async () => {
     const certificate = authority.certify(["IP:127.0.0.1"]);
     await using revoked = await startServer({ settings: tlsOnly(certificate) });
     const list = authority.revoke();
     const connectionUrl = `${verified(revoked.url())}&sslcrl=${list}`;
     const input = { key: "revoked", name: "Revoked", connectionUrl };
     await app.ask(REGISTER, { input });
-    const tried = async () => trySubscriptions(app.services, OPERATOR, await getRegion(app.services, "revoked"));
-    expect(await tried()).toEqual([]);
     copyFileSync(authority.revoke(certificate.certFile), list);
-    expect(await tried()).toEqual([
-      "Home's server cannot connect to the region's by connectionUrl: its certificate does not pass: of another authority, expired or revoked.",
-    ]);
     expect((await app.refuse(UPDATE, { input: { key: "revoked", connectionUrl } })).message).toMatch(
       /its certificate was revoked\.$/,
     );
@@ -231,30 +322,13 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
     await app.ask(REGISTER, { input: input("TLSv1.2") });
   });
 
-  test("the server that subscribes checks for itself, with its own files, and says what is wrong", async () => {
-    const there = await createOrganization(app, "Checked");
-    const failureWith = async (replicationUrl: string) => {
-      await app.ask(UPDATE, { input: { key: "by-authority", replicationUrl } });
-      const { id, failure } = await grant(app, there, "by-authority");
-      const revoke = "mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }";
-      await app.ask(revoke, { input: { placementId: id, confirm: "Checked", skipGrace: true } });
-      const gone = () => sql(databaseUrl, "select from tenantry.placements where id = $1", [id]);
-      expect(await eventually(async () => (await gone()).length === 0)).toBe(true);
-      return failure;
-    };
-    const who = "Home's server cannot connect to the region's by replicationUrl: ";
-    expect(await failureWith(verified(byAddressOnly.url(), join(temporaryFolder(), "missing.crt")))).toBe(
-      `${who}the file with the CA, sslrootcert, is not there on the server that subscribes.`,
-    );
-  });
-
   test("the file with the authority is replaced while everything runs", async () => {
     const file = join(temporaryFolder(), "authority.crt");
     chmodSync(dirname(file), 0o755);
     const put = (...authorities: Authority[]) =>
       writeFileSync(file, authorities.map(({ rootFile }) => readFileSync(rootFile, "utf8")).join(""));
     put(authority);
-    await app.ask(UPDATE, { input: { key: "own", connectionUrl: verified(region.url(), file), replicationUrl: null } });
+    await app.ask(UPDATE, { input: { key: "own", connectionUrl: verified(region.url(), file) } });
     const write = (name: string) => createResource(app, { name, organizationId: organization });
     await write("Before");
     const cut = () =>
@@ -267,7 +341,7 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
     await expect(write("Meanwhile")).rejects.toThrow("REGION_UNAVAILABLE");
     put(stranger, authority);
     expect(await eventually(() => write("After").then(Boolean, () => false))).toBe(true);
-    // Home's server has read it again too.
+    // The gateway has read it again too, which connects to the region by that URL.
     const carried = async () => {
       // Of regions whose server the tests before have stopped it says that they are away.
       await app.sweep().catch(() => undefined);
@@ -297,12 +371,8 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
     expect(await ways()).toEqual([false]);
     await app.ask(UPDATE, { input: { key: "either", connectionUrl: verified(either.url()) } });
     await createResource(app, { name: "Encrypted now", organizationId: there });
-    expect(await eventually(async () => (await ways()).join() === "true")).toBe(true);
-    const conninfo = "select subconninfo as said from pg_subscription where subconninfo like $1";
-    const port = `%port='${new URL(either.url()).port}'%`;
-    const isTold = async () =>
-      (await sql(databaseUrl, conninfo, [port]))[0]?.["said"]?.toString().includes("verify-full");
-    expect(await eventually(isTold)).toBe(true);
+    // What was idle then ends within 10 s.
+    expect(await eventually(async () => (await ways()).join() === "true", 20_000)).toBe(true);
   });
 
   describe("a statement is cancelled", () => {

@@ -11,7 +11,7 @@ export type Authority = {
   /** A list of revoked certificates, with these in it. */
   revoke: (...certFiles: string[]) => string;
   /** A certificate for these names, as openssl writes them: `DNS:localhost`, `IP:127.0.0.1`. */
-  certify: (names: readonly string[]) => { certFile: string; keyFile: string };
+  certify: (names: readonly string[], options?: { isExpired?: boolean }) => { certFile: string; keyFile: string };
 };
 
 /** A new authority that nobody else trusts. Its files can be read by the account that servers run as. */
@@ -40,14 +40,15 @@ export function createAuthority(name: string): Authority {
       chmodSync(join(folder, list), 0o644);
       return join(folder, list);
     },
-    certify: (names) => {
+    certify: (names, { isExpired = false } = {}) => {
       count += 1;
       const [key, request, cert, extensions] = ["key", "csr", "crt", "ext"].map((end) => `${count}.${end}`);
       if (key === undefined || request === undefined || cert === undefined || extensions === undefined)
         throw new Error("a name is missing");
       writeFileSync(join(folder, extensions), `subjectAltName=${names.join(",")}\n`);
       openssl("req", "-new", ...newKey, "-subj", "/CN=server", "-keyout", key, "-out", request);
-      const signing = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", extensions];
+      const days = isExpired ? "-1" : "2";
+      const signing = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", days, "-extfile", extensions];
       openssl("x509", "-req", "-in", request, ...signing, "-out", cert);
       const [certFile, keyFile] = [join(folder, cert), join(folder, key)];
       chmodSync(certFile, 0o644);
