@@ -87,8 +87,8 @@ export async function readContentEntries(place: ContentPlace, { first, after }: 
       .safeParse(rows);
     // Without the issues, which repeat what was said.
     if (!entries.success) throw new Error("a region's audit log has entries that the program cannot have written");
-    const known = { organizationId, placementId, outcome: OK, regionKey };
-    return entries.data.map((entry) => Object.assign(entry, known));
+    const same = { organizationId, placementId, outcome: OK, regionKey };
+    return entries.data.map((entry) => Object.assign(entry, same));
   } catch (error) {
     if (sqlState(error) === SQL_STATE.undefinedTable) return [];
     throw error;
