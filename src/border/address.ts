@@ -24,7 +24,7 @@ export function parseGatewayAddress(text: string, setting: string): GatewayAddre
       `${setting} must look like gateway.example.com:4001, or postgres://gateway.example.com:4001?sslmode=verify-full.`,
     );
   const rest = text.replace(/^postgres(ql)?:\/\//, "");
-  // Files among the parameters have slashes.
+  // In front of the query only: a file that it names has a path.
   if (!/^[^@/?]+:\d{1,5}(\?|$)/.test(rest)) throw refuse();
   try {
     const { host, port, parameters } = parseServerUrl(`postgres://${NOBODY}@${rest}`, setting);

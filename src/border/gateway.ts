@@ -73,6 +73,14 @@ export class Gateway {
     return this.#sessions.size;
   }
 
+  /**
+   * Ends what was signed in with a password that is none any more, or as a link that is none: of one region, or of all.
+   * Never rejects.
+   */
+  async recheck(regionId?: string): Promise<void> {
+    await Promise.all([...this.#sessions].map((session) => session.recheck(regionId)));
+  }
+
   /** Takes no more connections, and ends those that are open. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));

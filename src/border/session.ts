@@ -91,6 +91,14 @@ export class Session {
     this.#client.socket.destroy();
   }
 
+  /** Ends it when its link is no more, or signs in with another password now. Where that cannot be looked up, it goes on. */
+  async recheck(regionId: string | undefined): Promise<void> {
+    const link = this.#link;
+    if (link === undefined || (regionId !== undefined && link.region?.id !== regionId)) return;
+    const now = await this.#options.findLink(link.name).catch(() => link);
+    if (now?.password !== link.password) this.end();
+  }
+
   /** From here on it does not count among the connections that have not signed in. */
   #known(): void {
     if (this.#isStranger) this.#options.peers.leave(this.#address);

@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
 import { output, type OutputOptions } from "#cli/output";
-import { recordedCommand } from "#cli/recorded";
+import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#kernel/errors";
 import {
@@ -15,13 +15,17 @@ import {
   readMayCross,
   readRefused,
 } from "#operations/read-border";
+import { rotateLinkPasswords } from "#operations/rotate-link-passwords";
 import type { Services } from "#operations/services";
 
 const MAX_LISTED = 1_000;
 
 type ShowOptions = OutputOptions & { days: string; region?: string; limit: string };
 
-/** `tenantry border`: what may cross, what crossed, what was refused; `border prune` takes old rows away. */
+/**
+ * `tenantry border`: what may cross, what crossed, what was refused. `border prune` takes old rows away, `border rotate` gives
+ * links other passwords.
+ */
 export function borderCommand(): Command {
   return new Command("border")
     .description("show what may cross between home and the regions, what crossed, and what was refused")
@@ -37,6 +41,15 @@ export function borderCommand(): Command {
         .option("--json", "print one JSON object")
         .action((_: object, command: Command) =>
           withServices((services) => prune(services, command.optsWithGlobals())),
+        ),
+    )
+    .addCommand(
+      new Command("rotate")
+        .description("give links other passwords for the gateway; is recorded in the audit log")
+        .option("--region <key>", "links to and from this region only")
+        .option("--json", "print one JSON object")
+        .action((_: object, command: Command) =>
+          withServices((services) => rotate(services, command.optsWithGlobals())),
         ),
     );
 }
@@ -137,4 +150,20 @@ async function prune(services: Services, options: OutputOptions & { before: stri
     () => pruneBorderLedger(services, before),
   );
   output(options, pruned, [`home: ${pruned.days} daily sums and ${pruned.refusals} refusals removed`]);
+}
+
+async function rotate(services: Services, options: OutputOptions & { region?: string }): Promise<void> {
+  const { region } = options;
+  const rotated = await recordedCommand(
+    services,
+    "rotateLinkPasswords",
+    region === undefined ? {} : onRegion(region),
+    () => rotateLinkPasswords(services, OPERATOR, region),
+  );
+  const { databases, regions } = rotated;
+  output(options, rotated, [
+    databases === 0
+      ? "There are no tenant databases, so nothing was changed."
+      : `The links of ${databases} tenant databases in ${regions} regions have other passwords. Gateways refuse those before.`,
+  ]);
 }

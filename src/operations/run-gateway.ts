@@ -12,7 +12,7 @@ import { BREACH_CHANNEL } from "#replication/breach";
 import { linkName } from "#replication/names";
 import { recordFailure } from "#replication/link-record";
 import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#operations/border";
-import type { Services } from "#operations/services";
+import { REGION_CHANNEL, type Services } from "#operations/services";
 import { acceptedFlowsOf, flowsOf } from "#operations/tenant-links";
 
 export type GatewaySettings = {
@@ -51,6 +51,8 @@ export async function startGateway(services: Services, settings: GatewaySettings
     );
   try {
     await services.border.setAddresses(addressesOf(settings, gateway.port));
+    // Passwords that were rotated are worth nothing, also to somebody who streams by them.
+    await services.listener.on(REGION_CHANNEL, (regionId) => void gateway.recheck(regionId || undefined));
   } catch (error) {
     await gateway.close();
     throw error;
