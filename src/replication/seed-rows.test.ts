@@ -1,10 +1,15 @@
 import { expect, test } from "vitest";
 import type { Queryable } from "#postgres/database";
-import { FIRST_FLOWS } from "#replication/link";
+import type { PublishedTable } from "#replication/link";
 import { BATCH_ROWS, readBatches, SEED_BOUNDS, type SeedBounds, type TextRow } from "#replication/seed-rows";
 
-const [table] = FIRST_FLOWS.catalog;
-if (table === undefined) throw new Error("nothing flows to the catalog");
+const COLUMNS = ["database_id", "id", "organization_id", "name", "created_by", "created_at"];
+const table: PublishedTable = {
+  table: "rows",
+  into: "tenantry_inbox.rows",
+  key: ["database_id", "id"],
+  columns: COLUMNS,
+};
 
 /** A server that gives these answers, and its last one for ever. */
 async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {
@@ -19,7 +24,7 @@ async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {
   };
   const count = { rows: 0, bytes: 0, startedAt: performance.now() };
   const rows: TextRow[] = [];
-  for await (const batch of readBatches(source, table!, 1, count, { ...SEED_BOUNDS, ...bounds })) rows.push(...batch);
+  for await (const batch of readBatches(source, table, 1, count, { ...SEED_BOUNDS, ...bounds })) rows.push(...batch);
   return { rows, asked, count };
 }
 
@@ -44,7 +49,7 @@ test.each([
   ["too many values", answer([[...ROW, "more"]])],
   ["a number in place of a text", answer([[1, ...ROW.slice(1)]])],
   ["an object in place of a text", answer([[{}, ...ROW.slice(1)]])],
-  ["more rows than were asked for", answer(Array(BATCH_ROWS + 1).fill(ROW))],
+  ["more rows than were asked for", answer(Array.from({ length: BATCH_ROWS + 1 }, () => ROW))],
   ["a text that is too long", answer([[...ROW.slice(1), "x".repeat(6 * 1024 * 1024)]])],
 ])("an answer with %s is refused in a sentence that does not repeat it", async (_, bad) => {
   await expect(readAll([bad])).rejects.toMatchObject({
@@ -59,7 +64,10 @@ test("what PostgreSQL cannot store goes as null", async () => {
 });
 
 test("a server that always has more is not listened to for ever", async () => {
-  const endless = answer(Array(BATCH_ROWS).fill(ROW), true);
+  const endless = answer(
+    Array.from({ length: BATCH_ROWS }, () => ROW),
+    true,
+  );
   await expect(readAll([endless], { rows: 5_000 })).rejects.toMatchObject({
     code: "LIMIT_EXCEEDED",
     message: "a copy may have 5,000 rows and 1,024 MB, and there are more",

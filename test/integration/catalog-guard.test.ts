@@ -268,10 +268,11 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
     await start(owner);
     const tables = await sql(
       home.url,
-      "select srrelid::regclass::text as name from pg_subscription_rel r join pg_subscription s on s.oid = r.srsubid where s.subname = $1",
+      `select srrelid::regclass::text as name from pg_subscription_rel r join pg_subscription s on s.oid = r.srsubid
+       where s.subname = $1 order by 1`,
       [link],
     );
-    expect(tables.map(({ name }) => name).toSorted()).toEqual(["tenantry.api_keys", "tenantry_inbox.resources"]);
+    expect(tables).toEqual([{ name: "tenantry.api_keys" }, { name: "tenantry_inbox.resources" }]);
     await settle();
     await publisher.run(
       `insert into tenantry.api_keys values ($1, 'Forged', sha256('forged'), 'operator', now(), now() + interval '1 day')`,
