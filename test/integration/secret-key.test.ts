@@ -5,15 +5,18 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { connectionsOf } from "../support/connections.ts";
 import {
   addMember,
   comment,
   createOrganization,
   createResource,
   createUser,
+  eventually,
   grant,
   registerRegion,
 } from "../support/journey.ts";
+import { findDifferences } from "../support/replication-truth.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
 const newKey = () => randomBytes(32).toString("base64");
@@ -31,18 +34,20 @@ test("a key is changed step by step; what runs goes on, and the old key opens no
   const [old, fresh] = [newKey(), newKey()];
   const before = await startApp({ secretKey: old });
   const { databaseUrl } = before;
+  const installation = { homeUrl: databaseUrl, regionUrl: (_: string, name?: string) => `${serverUrl("eu")}/${name}` };
   const ada = await createUser(before);
   const acme = await createOrganization(before);
   await addMember(before, acme, ada);
-  // With another way to it, which is stored too.
-  const input = {
-    key: "eu",
-    name: "Europe",
-    connectionUrl: serverUrl("eu"),
-    replicationUrl: serverUrl("eu").replace("127.0.0.1", "localhost"),
-  };
-  await before.ask("mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }", { input });
-  await grant(before, acme, "eu");
+  await registerRegion(before, "eu", serverUrl("eu"));
+  const { database } = await grant(before, acme, "eu");
+  // What links sign in with at the gateway is made of a secret that is stored too.
+  const linkPasswords = async () =>
+    [
+      ...(await connectionsOf(databaseUrl, database)),
+      ...(await connectionsOf(`${serverUrl("eu")}/${database}`, database)),
+    ].map((connection) => /password='([^']+)'/.exec(connection)?.[1]);
+  const passwords = await linkPasswords();
+  expect(new Set(passwords).size).toBe(2);
   const resource = await createResource(before, { name: "Plans", organizationId: acme });
   // One region's URL as an older program stored it.
   const [region] = await sql<{ id: string }>(databaseUrl, "select id from tenantry.regions where key = 'eu'");
@@ -72,35 +77,41 @@ test("a key is changed step by step; what runs goes on, and the old key opens no
     stderr: expect.stringContaining("TENANTRY_SECRET_KEY_PREVIOUS"),
   });
   const both = { TENANTRY_SECRET_KEY: fresh, TENANTRY_SECRET_KEY_PREVIOUS: old };
-  // Both URLs of the region eu, home's address and the API's secret; the region us was written with the new key.
-  expect(JSON.parse((await rotate(both)).stdout)).toEqual({ rotated: 4, current: 1 });
-  expect(JSON.parse((await rotate(both)).stdout)).toEqual({ rotated: 0, current: 5 });
+  // The URL of the region eu, the gateway's secret and the API's; the URL of the region us was written with the new key.
+  expect(JSON.parse((await rotate(both)).stdout)).toEqual({ rotated: 3, current: 1 });
+  expect(JSON.parse((await rotate(both)).stdout)).toEqual({ rotated: 0, current: 4 });
   await work(lagging, ahead);
   await lagging.stop();
   await ahead.stop();
 
   const after = await startApp({ databaseUrl, secretKey: fresh });
   await work(after);
-  // Home's address is the same under another key: nobody was told it again.
-  const renewals = await sql(databaseUrl, "select from tenantry.operations where kind = 'renew-subscriptions'");
-  expect(renewals).toEqual([]);
+  expect(await eventually(async () => (await findDifferences(installation)).length === 0)).toBe(true);
+  // They are told of each process's gateway, and sign in to all of them with the same passwords.
+  expect(await linkPasswords()).toEqual(passwords);
   await after.stop();
   await expect(startApp({ databaseUrl, secretKey: old })).rejects.toThrow("cannot be decrypted");
 });
 
-test("when home's address is another one, the regions are told", async () => {
+test("when home's address is another one, no subscription has to be told", async () => {
   const app = await startApp();
   const { databaseUrl, secretKey } = app;
+  const gateway = { host: "127.0.0.1", port: app.gatewayPort ?? 0 };
   const acme = await createOrganization(app);
   await registerRegion(app, "eu", serverUrl("eu"));
-  await grant(app, acme, "eu");
+  const { database } = await grant(app, acme, "eu");
+  const told = async () => [
+    ...(await connectionsOf(databaseUrl, database)),
+    ...(await connectionsOf(`${serverUrl("eu")}/${database}`, database)),
+  ];
+  const before = await told();
   await app.stop();
-  const renewals = async () =>
-    (await sql(databaseUrl, "select from tenantry.operations where kind = 'renew-subscriptions'")).length;
-  const same = await startApp({ databaseUrl, secretKey });
-  expect(await renewals()).toBe(0);
-  await same.stop();
-  const elsewhere = await startApp({ databaseUrl: databaseUrl.replace("127.0.0.1", "localhost"), secretKey });
-  expect(await renewals()).toBe(1);
+  const moved = databaseUrl.replace("127.0.0.1", "localhost");
+  const elsewhere = await startApp({ databaseUrl: moved, secretKey, gateway });
+  await createResource(elsewhere, { name: "Moved", organizationId: acme });
+  await addMember(elsewhere, acme, await createUser(elsewhere));
+  const installation = { homeUrl: databaseUrl, regionUrl: (_: string, name?: string) => `${serverUrl("eu")}/${name}` };
+  expect(await eventually(async () => (await findDifferences(installation)).length === 0)).toBe(true);
+  expect(await told()).toEqual(before);
   await elsewhere.stop();
 });
