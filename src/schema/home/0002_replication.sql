@@ -273,7 +273,7 @@ begin
 end $$;
 -- Not for the guard's own statements, of which the depth is 1.
 create trigger guard_catalog before insert or update or delete on tenantry_inbox.resources
-  for each row when (pg_trigger_depth() <= 1) execute function tenantry.guard_catalog();
+  for each row when (pg_trigger_depth() = 0) execute function tenantry.guard_catalog();
 alter table tenantry_inbox.resources enable always trigger guard_catalog;
 
 -- How many rows of a tenant database are refused now, up to 1,000, and why the first of them is. With its owner's rights: the
@@ -316,17 +316,6 @@ begin
   end if;
   return new;
 end $$;
-
-create function tenantry.hack() returns trigger language plpgsql security definer as $$
-begin
-  if tg_op = 'DELETE' then delete from tenantry_inbox.resources where database_id = old.database_id and id = old.id; return null; end if;
-  delete from tenantry_inbox.resources where database_id = new.database_id and id = new.id;
-  insert into tenantry_inbox.resources select * from jsonb_populate_record(null::tenantry_inbox.resources, to_jsonb(new));
-  return null;
-end $$;
-create trigger refuse_replicated_row before insert or update or delete on tenantry.resources
-  for each row when (pg_trigger_depth() = 0) execute function tenantry.hack();
-alter table tenantry.resources enable replica trigger refuse_replicated_row;
 
 -- Gives a table the triggers that it lacks.
 create function tenantry.protect(one regclass) returns void language plpgsql
