@@ -76,7 +76,8 @@ export class Session {
       const { encoding } = await this.#signIn();
       const stream = await this.#converse(encoding);
       clearTimeout(deadline);
-      if (stream !== undefined) await this.#stream(stream);
+      // Texts in another encoding are converted at the publisher, and looked at by nothing but the subscriber.
+      if (stream !== undefined) await this.#stream(stream, /^utf-?8$/i.test(encoding));
     } catch (error) {
       await this.#fail(error);
     } finally {
@@ -273,14 +274,17 @@ export class Session {
     return new Refused("not-allowed-command", "42501", answer, `The subscriber asked for ${reason}.`);
   }
 
-  async #stream({ options, publisher }: { options: StreamOptions; publisher: Promise<Socket> }): Promise<void> {
+  async #stream(
+    { options, publisher }: { options: StreamOptions; publisher: Promise<Socket> },
+    checksText: boolean,
+  ): Promise<void> {
     const link = this.#link;
     if (link === undefined) return;
     const source = await publisher.catch((error: unknown) => {
       throw new Unavailable("the publisher of a link cannot be reached", { cause: error });
     });
     const { ledger, limits, lenient = false } = this.#options;
-    const reader = new StreamReader(link.accepted, { checksText: true, lenient });
+    const reader = new StreamReader(link.accepted, { checksText, lenient });
     const passed = () => {
       if (link.region === null) return;
       for (const { table, rows, bytes } of reader.takePassed())
@@ -303,10 +307,10 @@ export class Session {
       publisher: source,
       command: startCommand(link.name, options),
     };
-    this.#conclude(link, await carryStream(sides, reader, { passed, stallMs: limits.stallMs }));
+    await this.#conclude(link, await carryStream(sides, reader, { passed, stallMs: limits.stallMs }));
   }
 
-  #conclude(link: GatewayLink, end: StreamEnd): void {
+  async #conclude(link: GatewayLink, end: StreamEnd): Promise<void> {
     if (end.kind === "breach") {
       const { code, message: reason } = end.breach;
       const sentence = `The gateway ended the stream: ${reason}.`;
@@ -316,7 +320,14 @@ export class Session {
       this.#note("not-allowed-command", "The subscriber sent something else than its progress into a stream.");
     else if (end.kind === "failed") this.#options.report(`${link.name}: a stream failed`, end.error);
     else if (end.kind === "publisher-failed")
-      this.#options.report(`${link.name}: the publisher refused the stream (SQLSTATE ${end.sqlState})`);
+      await this.#reportSometimes(`${link.name}: the publisher refused the stream (SQLSTATE ${end.sqlState})`);
+  }
+
+  /** A subscriber that comes again and again fills no log: beyond a few times a minute it waits instead. */
+  async #reportSometimes(text: string, cause?: unknown): Promise<void> {
+    const pauseMs = this.#options.peers.refused(this.#address);
+    if (pauseMs > 0) await delay(pauseMs);
+    else this.#options.report(text, cause);
   }
 
   #note(code: RefusalCode, sentence: string): void {
@@ -327,7 +338,7 @@ export class Session {
   async #fail(error: unknown): Promise<void> {
     if (error instanceof Closed) return;
     if (error instanceof Unavailable) {
-      this.#options.report(error.message, error.cause);
+      await this.#reportSometimes(error.message, error.cause);
       this.#client.send(errorResponse("57P03", `Tenantry's gateway: ${error.message}.`));
       return;
     }
