@@ -12,8 +12,7 @@ const PROGRAM = `
   void Promise.reject(new Error("no way to postgres://somebody:hunter2@host/db"));
   setTimeout(() => { throw new TypeError("thrown by a timer"); }, 0);
   setTimeout(async () => {
-    process.stdout.write(await metrics.text());
-    process.stdout.write("\\nalive\\n");
+    process.stdout.write(\`\${await metrics.text()}alive\\n\`);
     surviving[Symbol.dispose]();
     if (process.argv.includes("and then")) void Promise.reject(new Error("afterwards"));
   }, 50);

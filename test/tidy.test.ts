@@ -3,12 +3,13 @@
  * it; each is tried on a planted bad sample too, so that none can quietly stop finding anything.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, globSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { parseSync } from "@swc/core";
 import { describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
+const TEST_NAMES = new Set(globSync("{src,test}/**/*.test.ts", { cwd: ROOT }).map((path) => basename(path)));
 const MAX_FUNCTION_LINES = 70;
 const MAX_FILE_LINES = 400;
 
@@ -212,6 +213,25 @@ const LINKS: Rule = {
   good: [["docs/A.md", "# One & two\n[a](../package.json) [b](#one--two) [c](https://example.org/x) `[d](e)`"]],
 };
 
+const NAMED_FILES: Rule = {
+  name: "a page names only files and tests that are there",
+  check: ({ path, text }) => {
+    if (!path.endsWith(".md") || path === "CHANGELOG.md") return [];
+    const prose = text.replace(/^```.*?^```/gms, "");
+    const paths = [...prose.matchAll(/`((?:src|test|bench)\/[\w./-]+\.\w+)`/g)].map(([, name = ""]) => name);
+    const tests = [...prose.matchAll(/`([\w-]+\.test\.ts)`/g)].map(([, name = ""]) => name);
+    return [
+      ...paths.filter((name) => !existsSync(join(ROOT, name))),
+      ...tests.filter((name) => !TEST_NAMES.has(name)),
+    ].map((name) => `${path}: there is no ${name}`);
+  },
+  bad: [
+    ["docs/A.md", "shown by `no-such.test.ts`"],
+    ["docs/A.md", "see `src/no/such-file.ts`"],
+  ],
+  good: [["docs/A.md", "`tidy.test.ts`, `test/tidy.test.ts`, `src/schema/tenant/000N_<name>.sql`"]],
+};
+
 const DEPENDENCIES: Rule = {
   name: "docs/DEPENDENCIES.md has a row for every dependency, and for nothing else",
   check: ({ path, text }) => {
@@ -235,7 +255,7 @@ const DEPENDENCIES: Rule = {
   bad: [["docs/DEPENDENCIES.md", "| `left-pad` | padding | nothing |"]],
 };
 
-const RULES = [...BANNED, NAMES, FILE_LENGTH, FUNCTION_LENGTH, LINKS, DEPENDENCIES];
+const RULES = [...BANNED, NAMES, FILE_LENGTH, FUNCTION_LENGTH, LINKS, NAMED_FILES, DEPENDENCIES];
 
 describe("tidy", () => {
   const files = repositoryFiles();

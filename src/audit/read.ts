@@ -1,5 +1,6 @@
 /** Reading the log: a page of one database, newest first, and pages of several made one. */
-import { type AuditEntry, UNKNOWN } from "#audit/entry";
+import { z } from "zod";
+import { type AuditEntry, OK, UNKNOWN, VIA, WHO } from "#audit/entry";
 import { type Page, type PageRequest, toPage } from "#kernel/page";
 import type { Queryable } from "#postgres/database";
 import { sqlState, SQL_STATE } from "#postgres/sql-state";
@@ -49,21 +50,45 @@ export type ContentPlace = {
   regionKey: string;
 };
 
+/** Longer than anything that the program writes. */
+const text = z.string().max(1_000);
+/** What a region may say: its server is not trusted, and its entries stand among those of others. */
+const contentEntry = z.object({
+  id: z.uuid(),
+  at: z.date(),
+  action: text,
+  who: z.enum(WHO),
+  whoId: text.nullable(),
+  via: z.enum(VIA),
+  address: text.nullable(),
+  userAgent: text.nullable(),
+  subjectKind: text.nullable(),
+  subjectId: text.nullable(),
+});
+
 /**
  * The same of a tenant database, for the organization placed there. None in one of the version before the log, whose entries
- * are at home. Throws the driver's errors.
+ * are at home. Throws the driver's errors, and one for entries that the program cannot have written.
  */
 export async function readContentEntries(place: ContentPlace, { first, after }: PageRequest): Promise<AuditEntry[]> {
+  const { organizationId, placementId, regionKey } = place;
   try {
-    return await place.database.query<AuditEntry>(
+    const rows = await place.database.query(
       "audit.read_content",
       `select id, at, action, who, who_id as "whoId", via, host(address) as address, user_agent as "userAgent",
-              subject_kind as "subjectKind", subject_id as "subjectId", organization_id as "organizationId",
-              $5::uuid as "placementId", 'OK' as outcome, $6::text as "regionKey"
+              subject_kind as "subjectKind", subject_id as "subjectId"
        from tenantry.audit_log
        where organization_id = $1 and database_id = $2 and ($3::uuid is null or id < $3) order by id desc limit $4`,
-      [place.organizationId, place.databaseId, after, first + 1, place.placementId, place.regionKey],
+      [organizationId, place.databaseId, after, first + 1],
     );
+    const entries = z
+      .array(contentEntry)
+      .max(first + 1)
+      .safeParse(rows);
+    // Without the issues, which repeat what was said.
+    if (!entries.success) throw new Error("a region's audit log has entries that the program cannot have written");
+    const same = { organizationId, placementId, outcome: OK, regionKey };
+    return entries.data.map((entry) => Object.assign(entry, same));
   } catch (error) {
     if (sqlState(error) === SQL_STATE.undefinedTable) return [];
     throw error;

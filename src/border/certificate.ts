@@ -28,7 +28,7 @@ export class Certificate {
     return new Certificate(files, context, digest);
   }
 
-  /** For the next connection. Files that are being replaced just now count when they are whole. */
+  /** For the next connection. While files are being replaced, the former certificate stays. */
   async context(): Promise<SecureContext> {
     if (performance.now() - this.#lookedAt < LOOK_AGAIN_MS) return this.#context;
     this.#lookedAt = performance.now();

@@ -1,6 +1,7 @@
 /**
- * What a subscriber says, recognised word for word: everything else is refused. The forms go by the version that the
- * publisher reports, and the gateway reports {@link REPORTED_VERSION} to each: from 15 to 18 they are then the same.
+ * What a subscriber says, recognised word for word: everything else is refused. A subscriber chooses the form of its questions
+ * by the version that the publisher reports. The gateway always reports {@link REPORTED_VERSION}, so that subscribers of 15 to
+ * 18 ask in the same form.
  */
 import type { PublishedTable } from "#replication/link";
 import { rowsOf } from "#border/wire";
@@ -26,7 +27,7 @@ export type Spoken = { readonly name: string; readonly tables: readonly Publishe
 
 /** Reads one simple query of the subscriber of this link. */
 export function readCommand(text: string, link: Spoken): Command {
-  // Versions differ in their white space. It is taken out to recognise a text, of which nothing is passed on.
+  // Versions differ in white space, so it is taken out. Nothing of the text is passed on.
   const said = text.replace(/\s+/g, " ").replace(/\( /g, "(").replace(/ \)/g, ")").trim().replace(/;$/, "");
   // In lower case, as statements are written here.
   const asked = said.toLowerCase();

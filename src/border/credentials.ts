@@ -25,7 +25,7 @@ export class LinkPasswords {
     return createHmac("sha256", this.#secret).update(`link ${link} ${generation}`).digest("base64url");
   }
 
-  /** Says of a text whether it is the same as before, without saying anything of the text. */
+  /** The same for the same text, and says nothing else of it. */
   markOf(text: string): string {
     return createHmac("sha256", this.#secret).update(`mark ${text}`).digest("base64url").slice(0, 16);
   }

@@ -3,9 +3,8 @@
  * subscriber signs in with its link's own credential, which is good for one stream: the gateway answers what a subscriber
  * asks, opens the connection to the publisher itself, and reads the stream on its way.
  *
- * Who is on the other side is not trusted. Everything here has a bound and a deadline, nothing that a subscriber writes
- * reaches a publisher but a position in its WAL, and nothing that a publisher says reaches a subscriber but rows that the
- * link lists.
+ * Neither side is trusted. Everything here has a bound and a deadline. Of what a subscriber writes, a publisher gets a
+ * position in its WAL and nothing else. Of what a publisher says, a subscriber gets the rows that the link lists.
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { Turns } from "#kernel/turns";
@@ -25,7 +24,7 @@ const DEFAULT_LIMITS: GatewayLimits = {
   stallMs: 60_000,
 };
 
-/** How many links are looked up at home at once: strangers must not take home's connections. */
+/** How many links are looked up at home at once: subscribers that have not signed in must not take home's connections. */
 const MAX_LOOKUPS = 8;
 
 export class Gateway {
@@ -82,7 +81,7 @@ export class Gateway {
     await Promise.all([...this.#sessions].map((session) => session.recheck(regionId)));
   }
 
-  /** Takes no more, and ends what is open. */
+  /** Takes no more connections, and ends those that are open. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const session of this.#sessions) session.end();
@@ -94,7 +93,7 @@ export class Gateway {
     if (this.#sessions.size >= this.#limits.maxConnections || !this.#peers.admit(address)) {
       socket.on("error", () => undefined);
       socket.destroy();
-      const sentence = "Too many connections that had not signed in were open.";
+      const sentence = "Too many connections were open, in total or of this address before they had signed in.";
       this.#options.ledger.refused({ address, code: "too-many", sentence });
       return;
     }

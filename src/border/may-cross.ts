@@ -1,10 +1,8 @@
-/** What may cross, as the publications let it: of the same declarations that they are made of. */
+/** What may cross, made of the same declarations as the publications. */
 import type { Flows } from "#replication/link";
 import type { Direction } from "#replication/names";
 import { PUBLISHED_CHANGES, rowFilter } from "#replication/publication";
 
-/** Where a flow's tables are at its subscriber. What regions send goes into the inbox first, where it is checked. */
-export const SUBSCRIBER_SCHEMA: Record<Direction, string> = { directory: "tenantry", catalog: "tenantry_inbox" };
 const PUBLISHER_SCHEMA = "tenantry";
 
 /** What the tenant databases of one version let flow. */
@@ -15,7 +13,7 @@ export type BorderFlow = {
   direction: Direction;
   /** At the publisher: home for `directory`, the tenant database for `catalog`. */
   from: string;
-  /** At the subscriber. */
+  /** At the subscriber. What regions send goes into the inbox first, where it is checked. */
   into: string;
   columns: readonly string[];
   /** In SQL. */
@@ -33,12 +31,12 @@ export function mayCross(versions: readonly VersionFlows[]): BorderFlow[] {
   const found = new Map<string, BorderFlow>();
   for (const { schemaVersion, databases, flows } of versions)
     for (const direction of ["directory", "catalog"] as const)
-      for (const { table, columns } of flows[direction]) {
+      for (const { table, into, columns } of flows[direction]) {
         const key = [direction, table, ...columns].join(" ");
         const flow = found.get(key) ?? {
           direction,
           from: `${PUBLISHER_SCHEMA}.${table}`,
-          into: `${SUBSCRIBER_SCHEMA[direction]}.${table}`,
+          into,
           columns,
           filter: rowFilter("<the tenant database's number>"),
           changes: PUBLISHED_CHANGES,

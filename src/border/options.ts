@@ -1,4 +1,4 @@
-/** What a gateway is given, and what it tells of what passes. */
+/** What a gateway needs, and what it reports. */
 import type { ServerAddress } from "#postgres/connection-url";
 import type { PublishedTable } from "#replication/link";
 import type { Direction } from "#replication/names";
@@ -54,6 +54,6 @@ export type GatewayLimits = {
   maxPublishersPerLink: number;
   /** From connecting to the beginning of the stream. */
   beginMs: number;
-  /** A subscriber that has not taken a byte for this long is hung up on. */
+  /** A subscriber that takes no byte for so long is disconnected. */
   stallMs: number;
 };

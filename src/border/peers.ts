@@ -1,14 +1,14 @@
 /**
- * Bounds what addresses can cost that nobody has signed in from. The right password always gets through: behind a proxy
- * that hides addresses all regions have one, and one that guesses must not lock the others out.
+ * Bounds what an address can cost before it has signed in. Wrong passwords never lock out the right one: behind a proxy that
+ * hides addresses all regions have the same, and one that guesses must not keep the others out.
  */
 
 type Peer = { strangers: number; tokens: number; at: number };
 
-/** Refused attempts of an address that are answered and logged at once: so many, and one more each second. */
+/** So many refused attempts of an address are answered at once, and one more each second. */
 const BURST = 20;
 const REFUSED_PER_SECOND = 1;
-/** Beyond that an answer takes this long. */
+/** Beyond these an answer takes so long. */
 const PAUSE_MS = 1_000;
 const MAX_PEERS = 10_000;
 

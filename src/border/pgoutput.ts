@@ -3,8 +3,8 @@
  * inserts, updates and deletes. Everything else ends the stream. Source: the manual's chapter "Logical Replication
  * Message Formats", protocol versions 1 to 4.
  *
- * A publisher is not trusted to keep to the format either: each message must end where its parts end, so that nothing can
- * hide behind them from the gateway that a subscriber would read.
+ * A publisher is not trusted to keep to the format either: each message must end where its parts end. Else a publisher could
+ * put something behind them that the gateway does not see and a subscriber reads.
  */
 import { isUtf8 } from "node:buffer";
 import type { PublishedTable } from "#replication/link";
@@ -192,7 +192,7 @@ export class StreamReader {
     for (let index = 0; index < count; index += 1) {
       const kind = cursor.byte();
       if (kind === VALUE.null || kind === VALUE.unchanged) continue;
-      // Binary values are never asked for: what reads them trusts them more than what reads text.
+      // Nobody asks for binary values. PostgreSQL checks less when it reads them than when it reads text.
       if (kind !== VALUE.text) throw new Breach("malformed", "a value was sent in a form that nobody asked for");
       const value = cursor.bytes(cursor.int32());
       if (this.#checksText && !isUtf8(value)) throw new Breach("malformed", "a text was sent that is not UTF-8");

@@ -1,6 +1,6 @@
 /**
- * Attempts that were refused and home does not know yet. Attempts of one kind from one address are one entry, and only so
- * many entries are kept in a minute: whoever makes attempts must not fill memory or home with them.
+ * Refused attempts that home does not know of yet. Attempts of one kind from one address are one entry, and only so many
+ * entries are kept in a minute, so that attempts fill neither memory nor home.
  */
 import { isIP } from "node:net";
 import { newId } from "#kernel/ids";
@@ -46,7 +46,7 @@ export type RefusalEntry = {
   lastAt: number;
 };
 
-/** What needs no link's password to be attempted. */
+/** What can be attempted without a link's password. */
 const BY_STRANGERS: ReadonlySet<RefusalCode> = new Set(["unknown-user", "wrong-password", "malformed", "too-many"]);
 /** Entries a minute, and held at a time. Strangers have a part of their own, so that they cannot hide what a link attempts. */
 const MAX_ENTRIES = { stranger: 50, link: 40 } as const;

@@ -47,7 +47,7 @@ class Refused extends Error {
   }
 }
 
-/** Something of ours failed, not of theirs: the subscriber tries again. */
+/** Something on our side failed: the subscriber tries again. */
 class Unavailable extends Error {}
 
 type StartUp = { user: string; encoding: string };
@@ -76,7 +76,8 @@ export class Session {
       const { encoding } = await this.#signIn();
       const stream = await this.#converse(encoding);
       clearTimeout(deadline);
-      if (stream !== undefined) await this.#stream(stream);
+      // Texts in another encoding are converted at the publisher, and looked at by nothing but the subscriber.
+      if (stream !== undefined) await this.#stream(stream, /^utf-?8$/i.test(encoding));
     } catch (error) {
       await this.#fail(error);
     } finally {
@@ -99,7 +100,7 @@ export class Session {
     if (now?.password !== link.password) this.end();
   }
 
-  /** Counts no longer as somebody who has not signed in. */
+  /** From here on it does not count among the connections that have not signed in. */
   #known(): void {
     if (this.#isStranger) this.#options.peers.leave(this.#address);
     this.#isStranger = false;
@@ -163,7 +164,7 @@ export class Session {
   #readStartUp(body: Buffer, minorVersion: number): StartUp {
     const parameters = readParameters(body);
     const extensions = [...parameters.keys()].filter((name) => name.startsWith("_pq_."));
-    // A newer protocol, or an extension of it: we go on in 3.0 and without.
+    // It asked for a newer protocol, or for extensions of it: it goes on with 3.0 and without them.
     if (minorVersion > 0 || extensions.length > 0)
       this.#client.send(message("v", int32(0), int32(extensions.length), ...extensions));
     if (parameters.get("replication") !== "database")
@@ -185,7 +186,7 @@ export class Session {
     }
   }
 
-  /** The exchange is the same for a name that there is not, so that names cannot be told apart by it. */
+  /** The exchange is the same for an unknown name, so that nobody finds out by it which names there are. */
   async #authenticate(link: GatewayLink | undefined): Promise<void> {
     const password = link?.password ?? randomBytes(32).toString("base64url");
     const exchange = new ScramExchange();
@@ -196,9 +197,19 @@ export class Session {
     const outcome = exchange.finish((await this.#password()).toString("latin1"), password);
     if (outcome === undefined) throw new ProtocolError("a sign-in that cannot be read");
     if (link === undefined)
-      throw new Refused("unknown-user", "28P01", AUTHENTICATION_FAILED, "A name that no link has tried to sign in.");
+      throw new Refused(
+        "unknown-user",
+        "28P01",
+        AUTHENTICATION_FAILED,
+        "Somebody tried to sign in with a name that no link has.",
+      );
     if (!outcome.isProved)
-      throw new Refused("wrong-password", "28P01", AUTHENTICATION_FAILED, "A link's name came with a wrong password.");
+      throw new Refused(
+        "wrong-password",
+        "28P01",
+        AUTHENTICATION_FAILED,
+        "Somebody tried to sign in with a link's name and a wrong password.",
+      );
     this.#client.send(message("R", int32(12), Buffer.from(outcome.answer)));
   }
 
@@ -239,7 +250,7 @@ export class Session {
       const text = body.toString("utf8").replace(/\0$/, "");
       const command = readCommand(text, link);
       if (command.kind === "refused") throw this.#notAllowed(command.reason);
-      // What follows is the stream, and a connection takes a while.
+      // The stream comes next. Connecting takes a while, so it begins now.
       const isAboutToStream = command.kind === "stream" || text.startsWith("IDENTIFY_SYSTEM");
       if (isAboutToStream && link.publisher !== undefined) this.#connect(link.publisher, encoding);
       if (command.kind === "answer") {
@@ -263,14 +274,17 @@ export class Session {
     return new Refused("not-allowed-command", "42501", answer, `The subscriber asked for ${reason}.`);
   }
 
-  async #stream({ options, publisher }: { options: StreamOptions; publisher: Promise<Socket> }): Promise<void> {
+  async #stream(
+    { options, publisher }: { options: StreamOptions; publisher: Promise<Socket> },
+    checksText: boolean,
+  ): Promise<void> {
     const link = this.#link;
     if (link === undefined) return;
     const source = await publisher.catch((error: unknown) => {
       throw new Unavailable("the publisher of a link cannot be reached", { cause: error });
     });
     const { ledger, limits, lenient = false } = this.#options;
-    const reader = new StreamReader(link.accepted, { checksText: true, lenient });
+    const reader = new StreamReader(link.accepted, { checksText, lenient });
     const passed = () => {
       if (link.region === null) return;
       for (const { table, rows, bytes } of reader.takePassed())
@@ -293,10 +307,10 @@ export class Session {
       publisher: source,
       command: startCommand(link.name, options),
     };
-    this.#conclude(link, await carryStream(sides, reader, { passed, stallMs: limits.stallMs }));
+    await this.#conclude(link, await carryStream(sides, reader, { passed, stallMs: limits.stallMs }));
   }
 
-  #conclude(link: GatewayLink, end: StreamEnd): void {
+  async #conclude(link: GatewayLink, end: StreamEnd): Promise<void> {
     if (end.kind === "breach") {
       const { code, message: reason } = end.breach;
       const sentence = `The gateway ended the stream: ${reason}.`;
@@ -304,8 +318,16 @@ export class Session {
       this.#options.onBreach(link, sentence);
     } else if (end.kind === "not-allowed")
       this.#note("not-allowed-command", "The subscriber sent something else than its progress into a stream.");
+    else if (end.kind === "failed") this.#options.report(`${link.name}: a stream failed`, end.error);
     else if (end.kind === "publisher-failed")
-      this.#options.report(`${link.name}: the publisher refused the stream (SQLSTATE ${end.sqlState})`);
+      await this.#reportSometimes(`${link.name}: the publisher refused the stream (SQLSTATE ${end.sqlState})`);
+  }
+
+  /** A subscriber that comes again and again fills no log: beyond a few times a minute it waits instead. */
+  async #reportSometimes(text: string, cause?: unknown): Promise<void> {
+    const pauseMs = this.#options.peers.refused(this.#address);
+    if (pauseMs > 0) await delay(pauseMs);
+    else this.#options.report(text, cause);
   }
 
   #note(code: RefusalCode, sentence: string): void {
@@ -316,7 +338,7 @@ export class Session {
   async #fail(error: unknown): Promise<void> {
     if (error instanceof Closed) return;
     if (error instanceof Unavailable) {
-      this.#options.report(error.message, error.cause);
+      await this.#reportSometimes(error.message, error.cause);
       this.#client.send(errorResponse("57P03", `Tenantry's gateway: ${error.message}.`));
       return;
     }
@@ -348,7 +370,7 @@ function tooMany(): Refused {
   );
 }
 
-/** In the words of PostgreSQL, by which a subscriber's failure is told to people. */
+/** PostgreSQL's words: replication/subscribe-failure.ts finds the reason by them. */
 const AUTHENTICATION_FAILED = "password authentication failed for this link";
 
 /** The mechanism's name, a length, and the client's first message. */

@@ -16,7 +16,7 @@ const PROGRESS_BYTES = 34;
 /** In front of a change: its kind, two positions and a moment. */
 const WAL_HEADER_BYTES = 25;
 const KEEPALIVE_BYTES = 18;
-/** Somebody who has not taken a byte for this long is hung up on. */
+/** A side that takes no byte for so long is disconnected. */
 export const STALL_MS = 60_000;
 
 const COPY_DATA = charCode("d");
@@ -28,7 +28,7 @@ const TERMINATE = charCode("X");
 const WAL = charCode("w");
 const KEEPALIVE = charCode("k");
 const PROGRESS = charCode("r");
-/** What may come in between and says nothing to a subscriber: notices, settings, notifications. */
+/** What may come in between and is left out: notices, settings, notifications. */
 const PASSED_OVER = new Set(["N", "S", "A", "Z"].map(charCode));
 
 export type StreamEnd =
@@ -37,6 +37,8 @@ export type StreamEnd =
   /** The publisher's server answered with an error of this SQLSTATE. */
   | { kind: "publisher-failed"; sqlState: string }
   | { kind: "breach"; breach: Breach }
+  /** A fault in the program. */
+  | { kind: "failed"; error: unknown }
   /** The subscriber said something else than how far it is. */
   | { kind: "not-allowed" };
 
@@ -106,13 +108,13 @@ class Stream {
       if (error instanceof Breach) this.#end({ kind: "breach", breach: error });
       else if (error instanceof ProtocolError)
         this.#end({ kind: "breach", breach: new Breach("malformed", error.message) });
-      else throw error;
+      else this.#end({ kind: "failed", error });
     }
   }
 
   #onPublished(chunk: Buffer): void {
     const { buffer, offsets } = this.#down.push(chunk);
-    // What goes on as it came is one piece: it is neither copied nor sent message by message.
+    // Messages that go on as they came are sent as one piece, without a copy.
     let from = offsets[0] ?? 0;
     let at = from;
     try {
@@ -127,7 +129,7 @@ class Stream {
         at = end;
       }
     } finally {
-      // Also where the next message is a breach: what stands before it is the subscriber's.
+      // Also where the next message is a breach: those in front of it go to the subscriber.
       if (at > from) this.#send(buffer.subarray(from, at));
       this.#passed();
     }
@@ -189,7 +191,7 @@ class Stream {
     const text = lastWords(end);
     if (text === undefined) this.#subscriber.destroySoon();
     else this.#subscriber.end(text);
-    // One that does not take its last words either is hung up on.
+    // A subscriber that does not take these either is disconnected.
     setTimeout(() => this.#subscriber.destroy(), LAST_WORDS_MS).unref();
     this.#resolve(end);
   }

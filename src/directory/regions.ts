@@ -18,6 +18,7 @@ import type { Pools } from "#postgres/pools";
 import type { ServerProbe, SubscriptionMethod } from "#postgres/probe";
 import { SQL_STATE, sqlState, violatedConstraint } from "#postgres/sql-state";
 import type { ApiRole } from "#directory/api-role";
+import { requireHonestIdentifier } from "#directory/home-server";
 import { requirePooler } from "#directory/pooler";
 import { findObstacle } from "#directory/region-requirements";
 import { MAINTENANCE_DATABASE, probeAt } from "#directory/server-probe";
@@ -47,6 +48,7 @@ export type RegionsContext = {
   home: HomeDatabase;
   homeAddress: ServerAddress;
   homeDatabaseName: string;
+  homeSystemIdentifier: string;
   pools: Pools;
   secrets: SecretBox;
 };
@@ -123,6 +125,7 @@ async function requireFit(
   const probe = await probeAt(context.pools, address, "connectionUrl");
   const obstacle = findObstacle(probe);
   if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
+  await requireHonestIdentifier(context, address, probe.systemIdentifier);
   if (systemIdentifier !== undefined && systemIdentifier !== probe.systemIdentifier)
     throw new TenantryError(
       "CONFLICT",

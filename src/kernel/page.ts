@@ -17,7 +17,7 @@ export function readPageRequest(
 ): PageRequest {
   const size = readSize(first);
   if (after === null || after === undefined) return { first: size, after: null };
-  const key = Buffer.from(after, "base64url").toString("latin1");
+  const key = Buffer.from(after, "base64url").toString("utf8");
   // Decoding passes over what is no base64: one row, one cursor.
   if (!isKey(key) || formatCursor(key) !== after)
     throw invalidInput("after", "after is not a cursor that this list gave out.");

@@ -34,7 +34,7 @@ export class Border {
     return new Border(home, installation, await loadLinkPasswords(home, secrets));
   }
 
-  /** Each subscriber of this process is told these, and so are those of processes that have no gateway. */
+  /** The subscribers of links that this process carries are told these, and so are those of processes without a gateway. */
   async setAddresses(addresses: GatewayAddresses): Promise<void> {
     this.#addresses = addresses;
     await this.#home.query(
@@ -92,5 +92,5 @@ export class Border {
 /** No tenant database has this number: its links are there to be tried, and stream nothing. */
 export const TRIED_DATABASE = 0;
 
-/** Of tenant databases that have never had another, and of links that are there to be tried. */
+/** Tenant databases begin with it; links that are there to be tried always have it. */
 export const FIRST_GENERATION = 1;

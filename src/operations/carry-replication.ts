@@ -300,7 +300,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
       checkedAt,
       newScoutName,
       refusedAt,
-      onRefused: (_: number, sentence: string) => report(sentence),
+      onRefused: (databaseId: number, sentence: string) =>
+        services.ledger.refused({ databaseId, direction: "catalog", code: "row-refused", sentence }),
     };
     await sweepTurns.take(() => sweep(context, options.limits));
   };

@@ -225,5 +225,8 @@ async function* readPages(source: Transaction<"tenant">, reading: Reading): Asyn
 
 async function fetchPage(source: Transaction<"tenant">, rows: number): Promise<string[]> {
   const page = await source.query<{ line: string }>("export.fetch", `fetch forward ${rows} from exported`);
+  // One line is one row, whatever the region's server says.
+  if (page.length > rows || page.some(({ line }) => typeof line !== "string" || line.includes("\n")))
+    throw new TenantryError("CONFLICT", "The region's server gave rows that cannot be exported.");
   return page.map(({ line }) => line);
 }

@@ -143,7 +143,7 @@ async function findLink(services: Services, name: string): Promise<GatewayLink |
 
 const MAX_INT4 = 2_147_483_647;
 
-/** Whoever carries the region hears of it; until then the failure stands in the link's record. */
+/** The process that carries the region hears of it. Until then the failure stands in the link's record. */
 function noteBreach({ home, logger }: Services, { databaseId, direction, name }: GatewayLink, sentence: string): void {
   logger.error(`${name}: ${sentence}`);
   const note = async () => {

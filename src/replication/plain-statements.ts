@@ -63,10 +63,11 @@ export const plainStatements: SubscriptionWay = {
 function make(database: Database<DatabaseKind>, spec: SubscriptionSpec, end: "commit" | "rollback"): Promise<void> {
   return inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
     await session.query("subscription.begin", "begin");
-    const runsAsOwner = spec.owner !== undefined && (await knowsRunAsOwner(session));
-    await create(session, spec, runsAsOwner);
+    const ownership = spec.owner === undefined ? undefined : await readOwnership(session);
+    await create(session, spec, ownership?.hasRunAsOwner === true);
     await requireTables(session, spec);
-    if (spec.owner !== undefined) await handOver(session, spec.name, spec.owner, runsAsOwner);
+    if (spec.owner !== undefined && ownership?.mayHandOver === true)
+      await handOver(session, spec.name, spec.owner, ownership.hasRunAsOwner);
     await session.query("subscription.end", end);
   });
 }
@@ -87,13 +88,24 @@ async function create(
   );
 }
 
-/** From 16 on. Before, a subscription always runs as its owner. */
-async function knowsRunAsOwner(session: PrivateSession<DatabaseKind>): Promise<boolean> {
-  const [row] = await session.query<{ knows: boolean }>(
-    "subscription.version",
-    "select current_setting('server_version_num')::int >= 160000 as knows",
+type Ownership = {
+  /** From 16 on a subscription says whether it runs as its owner. Before, it always does. */
+  hasRunAsOwner: boolean;
+  mayHandOver: boolean;
+};
+
+/**
+ * On 15 only a superuser can give a subscription away. A provider's role there keeps it: its list of tables and home's
+ * triggers bound what it may write, as with aiven_extras.
+ */
+async function readOwnership(session: PrivateSession<DatabaseKind>): Promise<Ownership> {
+  const [row] = await session.query<Ownership>(
+    "subscription.ownership",
+    `select v.is_16 as "hasRunAsOwner", v.is_16 or r.rolsuper as "mayHandOver"
+     from (select current_setting('server_version_num')::int >= 160000 as is_16) v, pg_roles r
+     where r.rolname = current_user`,
   );
-  return row?.knows === true;
+  return row ?? { hasRunAsOwner: false, mayHandOver: false };
 }
 
 /** One at a time on a server: each changes the same role for a moment. */

@@ -14,6 +14,10 @@ import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { createOrganization, createUser, eventually, grant, registerRegion } from "../support/journey.ts";
 import { recordStatements } from "../support/statements.ts";
 
+/** What the statements below read of home. */
+type Row = Record<"rows" | "attempts" | "bytes" | "count", number> &
+  Record<"text" | "sentence" | "user_name" | "address", string>;
+
 let app: TestApp;
 let user: string;
 let tenant: string;
@@ -56,7 +60,7 @@ function newLink(changes: Partial<Crossing> = {}): Crossing {
   };
 }
 
-const home = (text: string, values: unknown[] = []) => sql(app.databaseUrl, text, values);
+const home = (text: string, values: unknown[] = []) => sql<Row>(app.databaseUrl, text, values);
 const sumsOf = ({ databaseId }: Crossing) =>
   home(
     `select direction, table_name, way, region_key, rows::int, bytes::int from tenantry.border_days
@@ -179,8 +183,8 @@ describe("what was refused", () => {
     const [after] = await home(
       "select count(*)::int as rows, sum(attempts)::int as attempts from tenantry.border_refusals",
     );
-    expect(Number(after?.["rows"]) - Number(before?.["rows"])).toBeLessThanOrEqual(MAX_REFUSALS_A_MINUTE);
-    expect(Number(after?.["attempts"]) - Number(before?.["attempts"])).toBe(20_000);
+    expect((after?.rows ?? Number.NaN) - (before?.rows ?? Number.NaN)).toBeLessThanOrEqual(MAX_REFUSALS_A_MINUTE);
+    expect((after?.attempts ?? Number.NaN) - (before?.attempts ?? Number.NaN)).toBe(20_000);
     // As many lines in the log as rows.
     expect(said.length).toBeLessThanOrEqual(MAX_REFUSALS_A_MINUTE);
   });
@@ -203,7 +207,7 @@ describe("what was refused", () => {
       [databaseId],
     );
     expect(row).toMatchObject({ address: "fe80::1", user_name: expect.stringMatching(/^\?\?\[2J\?+$/) });
-    expect(row?.["sentence"]).toHaveLength(500);
+    expect(row?.sentence).toHaveLength(500);
   });
 
   test("has the codes that the schema knows, and crossings have its ways", async () => {
@@ -213,7 +217,7 @@ describe("what was refused", () => {
          and conkey = array[(select attnum from pg_attribute where attrelid = conrelid and attname = $2)]`,
         [table, column],
       );
-      return [...String(found?.["text"]).matchAll(/'([^']+)'/g)].map(([, value]) => value);
+      return [...String(found?.text).matchAll(/'([^']+)'/g)].map(([, value]) => value);
     };
     expect(await valuesOf("tenantry.border_refusals", "code")).toEqual([...REFUSAL_CODES]);
     expect(await valuesOf("tenantry.border_days", "way")).toEqual([...CROSSING_WAYS]);

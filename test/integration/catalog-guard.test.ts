@@ -2,9 +2,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import fc from "fast-check";
 import { newId, newRoutedId, placementNumberOf } from "../../src/kernel/ids.ts";
-import { linkName } from "../../src/replication/names.ts";
+import { inboxRoleName, linkName } from "../../src/replication/names.ts";
 import { protectHome } from "../../src/migrations/protect-home.ts";
-import { sql } from "../support/app.ts";
+import { majorVersionOf, sql, startApp } from "../support/app.ts";
 import { createGuardedHome, type GuardedHome, type Placed, readCatalog } from "../support/guarded-home.ts";
 import { eventually } from "../support/journey.ts";
 import { routedIdSql } from "../support/routed-id.ts";
@@ -355,6 +355,40 @@ test("the inbox's role may write into the inbox and nothing else", async () => {
 test("whoever sends for no database writes nothing into the inbox", async () => {
   const insert = `insert into tenantry_inbox.resources (database_id, id) values (1, '${newId()}')`;
   await expect(sql(home.url, insert)).rejects.toThrow("only replication writes into the inbox");
+});
+
+test("a home role that is no superuser migrates home, and can hand a subscription over and change it afterwards", async () => {
+  const [role, database] = [`guard_${process.pid}`, `guarded_${process.pid}`];
+  const server = home.app.homeUrl;
+  const isNew = (await majorVersionOf(`${server}/postgres`)) >= 16;
+  await sql(
+    `${server}/postgres`,
+    `create role ${role} login password 'guarded' createdb createrole replication ${isNew ? "in role pg_create_subscription" : ""}`,
+  );
+  await sql(`${server}/postgres`, `create database ${database} owner ${role}`);
+  const url = new URL(`${server}/${database}`);
+  url.username = role;
+  url.password = "guarded";
+  const app = await startApp({ databaseUrl: url.href, role: "api" });
+  const [row] = await sql<{ id: string }>(url.href, "select id from tenantry.installation");
+  const inbox = inboxRoleName(row?.id ?? "");
+  // Again, as the next start does it.
+  await protectHome(app.services.home);
+  expect(await sql(url.href, "select pg_has_role($1, 'usage') as usage", [inbox])).toEqual([{ usage: true }]);
+  // Before 16 a subscription is a superuser's to give away.
+  if (isNew) {
+    const name = `guarded_${process.pid}`;
+    await sql(
+      url.href,
+      `create subscription ${name} connection 'host=nowhere.invalid password=none' publication nothing
+       with (connect = false, slot_name = none, run_as_owner = true)`,
+    );
+    await sql(url.href, `alter subscription ${name} owner to ${inbox}`);
+    await sql(url.href, `alter subscription ${name} set (synchronous_commit = 'local')`);
+    await sql(url.href, `alter subscription ${name} connection 'host=nowhere.invalid password=other'`);
+    await sql(url.href, `drop subscription ${name}`);
+  }
+  await app.stop();
 });
 
 const TABLES = `select c.oid::regclass::text as name from pg_class c

@@ -107,6 +107,34 @@ test("what nobody knows is named, and removed when it holds nothing or is named"
   await createResource(app, { name: "Still healthy" });
 }, 60_000);
 
+test("a subscription on a region's server that leads to home's database is named, without what it holds", async () => {
+  await eventually(async () => (await tenantry("doctor", "--json")).code === 0);
+  const home = new URL(app.databaseUrl);
+  const held = `host=${home.hostname} port=${home.port} user=postgres password=held-there dbname=${home.pathname.slice(1)}`;
+  // Made by hand, in a database of ours and in another one: neither has the gateway's credential.
+  const strange = { ours: `${prefix}_strange`, another: "strange_to_home" };
+  const made = [
+    [`${serverUrl("eu")}/${placement.database}`, strange.ours],
+    [eu(), strange.another],
+  ] as const;
+  for (const [url, name] of made)
+    await sql(
+      url,
+      `create subscription ${name} connection '${held}' publication nothing with (connect = false, slot_name = none)`,
+    );
+  try {
+    const ill = await tenantry("doctor", "--json");
+    expect(ill.code).toBe(1);
+    expect(ill.json.credentials.map(({ server }: { server: string }) => server)).toEqual(["eu", "eu"]);
+    const { output } = await tenantry("doctor");
+    for (const name of Object.values(strange)) expect(output).toContain(`The subscription ${name} in the database`);
+    expect(output + ill.output).not.toContain("held-there");
+  } finally {
+    for (const [url, name] of made) await sql(url, `drop subscription ${name}`);
+  }
+  expect((await tenantry("doctor", "--json")).json.credentials).toEqual([]);
+}, 60_000);
+
 test("a schema that somebody changed by hand is told in sentences", async () => {
   const url = `${serverUrl("eu")}/${placement.database}`;
   await sql(url, "drop index tenantry.comments_resource_id");

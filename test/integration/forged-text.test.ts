@@ -92,6 +92,36 @@ describe.each(Object.entries(FORGERIES))("%s", (_, forged) => {
   });
 });
 
+describe("an entry of the audit log in a region", () => {
+  const query = `query ($id: ID, $out: Boolean) {
+    auditLog(organizationId: $id, leaveOutUnavailable: $out) { edges { node { regionKey at } } missingRegions } }`;
+  let organization: string;
+  beforeAll(async () => {
+    const found = await app.ask(`{ resource(id: "${us}") { organization { id } } }`);
+    organization = found.resource.organization.id;
+  });
+
+  test.each([
+    ["with a moment that cannot be shown", "at = 'infinity'"],
+    ["of somebody that there is not", "who = 'FORGED'"],
+    ["that is longer than any", "who_id = repeat('x', 100000)"],
+  ])("%s: the region counts as missing, and the others can be read", async (_, change) => {
+    await sql(region, "create table if not exists public.kept as select * from tenantry.audit_log");
+    await sql(
+      region,
+      `do $$ begin set local session_replication_role = replica; alter table tenantry.audit_log disable trigger append_only;
+       update tenantry.audit_log set ${change}; end $$`,
+    );
+    const refused = await app.refuse(query, { id: organization });
+    expect(refused).toMatchObject({ code: "REGION_UNAVAILABLE" });
+    const { auditLog } = await app.ask(query, { id: organization, out: true });
+    expect(auditLog.missingRegions).toEqual(["eu"]);
+    expect(auditLog.edges.length).toBeGreaterThan(0);
+    await sql(region, "delete from tenantry.audit_log");
+    await sql(region, "insert into tenantry.audit_log select * from public.kept");
+  });
+});
+
 test("a text with everything that JSON allows is taken", async () => {
   const moment = `\\u0041\\n\\"\\ud83e\\udd89 🦉`;
   await forge(moment);

@@ -254,10 +254,13 @@ describe("a shared database", () => {
       );
       expect(rows, table).toEqual([{ organization_id: staying.organization }]);
     }
-    const catalog = await sql(app.databaseUrl, "select from tenantry.resources where organization_id = $1", [
-      leaving.organization,
-    ]);
-    expect(catalog).toEqual([]);
+    for (const schema of ["tenantry", "tenantry_inbox"])
+      expect(
+        await sql(app.databaseUrl, `select organization_id from ${schema}.resources where organization_id = any($1)`, [
+          [leaving.organization, staying.organization],
+        ]),
+        schema,
+      ).toEqual([{ organization_id: staying.organization }]);
     await expect(
       stale.open().query(
         "test.insert",

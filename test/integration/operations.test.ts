@@ -148,6 +148,14 @@ test("a revocation asks for the name, suspends, and can be undone", async () => 
 test("a revocation without grace leaves nothing but a receipt, and the organization can come back", async () => {
   const { placement, organization, user } = await filled("Gone");
   await addMember(app, organization, await createUser(app, "Member"));
+  const [at] = await sql<{ id: number }>(app.databaseUrl, "select id from tenantry.tenant_databases where name = $1", [
+    placement.database,
+  ]);
+  await sql(
+    app.databaseUrl,
+    `begin; set local tenantry.catalog_sender = '${at?.id}';
+     insert into tenantry_inbox.resources (database_id, id) values (${at?.id}, gen_random_uuid()); commit`,
+  );
   const input = { placementId: placement.id, confirm: "Gone", skipGrace: true };
   expect((await app.ask(revokeQuery, { input }, user)).revokeRegionAccess.state).toBe("REVOKING");
   const done = await eventually(async () =>
@@ -157,6 +165,9 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
   const rows = await sql(
     app.databaseUrl,
     `select 'resource' from tenantry.resources where organization_id = $1
+     union all select 'inbox' from tenantry_inbox.resources where organization_id = $1
+     -- Of a row that was refused nobody knows whose it was.
+     union all select 'inbox' from tenantry_inbox.resources where database_id not in (select id from tenantry.tenant_databases)
      union all select 'directory' from tenantry.directory_members where organization_id = $1
      union all select 'directory' from tenantry.directory_organizations where organization_id = $1
      union all select 'placement' from tenantry.placements where organization_id = $1`,

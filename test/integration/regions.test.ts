@@ -1,4 +1,5 @@
 /** Regions change their address, go away and come back, and are taken out of service. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { connectionsOf } from "../support/connections.ts";
@@ -192,4 +193,31 @@ test("a grant that would not fit is refused with the setting's name, and made wh
     return retryPlacement.state === "ACTIVE";
   });
   expect(retried).toBe(true);
+});
+
+test("a server that says it is home's and is another one is refused, and is shown no password", async () => {
+  await using liar = await startServer({ settings: { log_connections: "on" } });
+  const [home] = await sql<{ id: string }>(
+    app.databaseUrl,
+    "select system_identifier::text as id from pg_control_system()",
+  );
+  // As its superuser can have it.
+  await sql(
+    liar.url("postgres"),
+    `set allow_system_table_mods = on;
+     alter function pg_catalog.pg_control_system() rename to honest_control_system;
+     create function pg_catalog.pg_control_system(out pg_control_version int, out catalog_version_no int,
+       out system_identifier bigint, out pg_control_last_modified timestamptz) language sql
+       as $$ select 1, 1, ${home?.id}::bigint, now() $$`,
+  );
+  const input = { key: "liar", name: "Liar", connectionUrl: liar.url() };
+  expect(
+    await app.refuse("mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }", { input }),
+  ).toMatchObject({
+    code: "CONFLICT",
+    field: "connectionUrl",
+    message: expect.stringContaining("says that it is home's"),
+  });
+  // The API has not tried to sign in there.
+  expect(readFileSync(`${liar.dataFolder}.log`, "utf8")).not.toMatch(/user=tenantry_[0-9a-f]{8}_api/);
 });

@@ -39,7 +39,7 @@ beforeAll(async () => {
   const { database } = await grant(app, organization, "own");
   tenant = server.url(database);
   number = await placementNumber(app.databaseUrl, organization, database);
-  installation = { homeUrl: app.databaseUrl, regionUrl: (_, database) => server.url(database) };
+  installation = { homeUrl: app.databaseUrl, regionUrl: (_, name) => server.url(name) };
 });
 afterAll(async () => {
   await app.stop();

@@ -219,7 +219,20 @@ test("functions, operators and settings of the region's own change nothing", asy
   expect((await catalog())[0]?.["created_at"]).toMatch(/^2026-01-01 00:00:00.123456/);
 });
 
-test("a view in place of the table speaks for no other database, and for no number but its own", async () => {
+/** The link with a server in place of the region's that answers this, whatever it is asked. */
+function lying(rows: (string | null)[][], more: boolean): Link {
+  const query = async <Row extends object>(name: string) =>
+    (name === "seed.read" ? [{ rows: JSON.stringify(rows), more }] : []) as Row[];
+  const database = {
+    kind: "tenant",
+    transaction: (work: (transaction: object) => Promise<unknown>) =>
+      work({ kind: "tenant", query, inTransaction: true }),
+  };
+  const publisher = { ...links.catalog.publisher, database: database as unknown as Link["publisher"]["database"] };
+  return { ...links.catalog, publisher };
+}
+
+test("a server speaks for no other database, whatever number it writes into its rows", async () => {
   const theirs = newRoutedId(home.other.number);
   const ours = newRoutedId(0);
   await sql(home.url, "insert into tenantry.resources (id, name) values ($1, 'Of home')", [ours]);
@@ -229,23 +242,30 @@ test("a view in place of the table speaks for no other database, and for no numb
      insert into tenantry_inbox.resources values (${home.other.databaseId}, '${theirs}', '${home.other.organization}', 'Theirs', null, now());
      commit`,
   );
-  // The number is one thing where rows are chosen and another one where they are sent.
-  await region.run(`create sequence tenantry.asked`);
-  await region.run(
-    `create function tenantry.pretend(other int) returns int language sql volatile
-     as 'select case when nextval(''tenantry.asked'') % 2 = 1 then ${home.first.databaseId} else other end'`,
-  );
-  await region.run(
-    `create view tenantry.resources as
-     select tenantry.pretend(v.other) as database_id, v.id::uuid, v.organization_id::uuid, v.name, null::uuid as created_by, now() as created_at
-     from (values (${home.other.databaseId}, '${theirs}', '${home.other.organization}', 'Forged'),
-                  (0, '${ours}', '${home.first.organization}', 'Forged')) as v (other, id, organization_id, name)`,
-  );
-  await seed(links.catalog);
+  const own = newRoutedId(home.first.number);
+  const moment = "2026-01-01 00:00:00+00";
+  const rows = [
+    [String(home.other.databaseId), theirs, home.other.organization, "Forged", null, moment],
+    ["0", ours, home.first.organization, "Forged", null, moment],
+    [null, own, home.first.organization, "Good", null, moment],
+  ];
+  await seed(lying(rows, false));
   expect(await sql(home.url, "select database_id, name from tenantry.resources order by name")).toEqual([
+    { database_id: home.first.databaseId, name: "Good" },
     { database_id: 0, name: "Of home" },
     { database_id: home.other.databaseId, name: "Theirs" },
   ]);
+});
+
+test("a server that sends the same rows again and again is left, and the copy stays as it was", async () => {
+  const rows = [
+    [null, newRoutedId(home.first.number), home.first.organization, "Again", null, "2026-01-01 00:00:00+00"],
+  ];
+  await expect(seed(lying(rows, true))).rejects.toMatchObject({
+    code: "REGION_UNAVAILABLE",
+    message: "the publisher's server sent no row that it had not sent before",
+  });
+  expect(await readCatalog(home.url)).toEqual({ names: [], faults: [] });
 });
 
 const ENDLESS = (id: string) =>

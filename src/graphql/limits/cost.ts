@@ -1,7 +1,7 @@
 /**
  * What an operation costs, in points, before it runs. A point is about one object fetched: a field with fields of its own
  * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`. Fields that do more
- * than that, and texts that can be long, are in {@link WEIGHTS}. Directives that leave fields out do not make an operation cheaper.
+ * than that are in {@link WEIGHTS}, texts that can be long in {@link LONG_TEXTS}. Directives that leave fields out do not make an operation cheaper.
  */
 import {
   type FieldNode,
@@ -29,10 +29,11 @@ const INTROSPECTION_POINTS = 100;
 /** Beyond any limit, and finite under any multiplication. */
 const MOST_POINTS = 1e9;
 
-/** Fields that ask servers instead of reading a row, and texts that can be longer than a name, by schema coordinate. */
+/** Texts that can be longer than a name. Each costs a point, under each of its names: in the answer it is there as often. */
+export const LONG_TEXTS: ReadonlySet<string> = new Set(["Comment.body", "Operation.result"]);
+
+/** Fields that ask servers instead of reading a row, by schema coordinate. */
 export const WEIGHTS: Readonly<Record<string, number>> = {
-  "Comment.body": 1,
-  "Operation.result": 1,
   "Placement.replication": 10,
   "RegionServer.version": 5,
   "RegionServer.reachable": 5,
@@ -147,8 +148,10 @@ export function measureCost(
 type Field = GraphQLField<unknown, unknown>;
 
 function weigh(parent: GraphQLCompositeType, field: Field): number {
-  const weight = WEIGHTS[`${parent.name}.${field.name}`];
+  const coordinate = `${parent.name}.${field.name}`;
+  const weight = WEIGHTS[coordinate];
   if (weight !== undefined) return weight;
+  if (LONG_TEXTS.has(coordinate)) return 1;
   const type = getNamedType(field.type);
   if (!isObjectType(type)) return 0;
   // Part of a page that was counted already.

@@ -138,6 +138,10 @@ declare
   subscription oid := (select w.subid from pg_stat_get_subscription(null) w where w.pid = pg_backend_pid());
 begin
   if subscription is null then
+    -- The inbox's role applies for subscriptions and does nothing else: a session of it names no database.
+    if session_user = 'tenantry_' || (select id from tenantry.installation) || '_inbox' then
+      return null;
+    end if;
     return nullif(current_setting('tenantry.catalog_sender', true), '')::int;
   end if;
   return (select (regexp_match(s.subname, '_([0-9]{1,9})_catalog$'))[1]::int from pg_subscription s where s.oid = subscription);
