@@ -1,0 +1,47 @@
+/**
+ * A region's superuser publishes what they like: with the gateway's check, and with it taken out, so that home's own guard
+ * stands alone; for each way in which home makes its subscriptions. TENANTRY_HOSTILE=full tries all that is tried in one way in
+ * the others too.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { applyErrors, haltedApplying, refusedSince, sendHonest } from "../support/hostile-acts.ts";
+import { type Stage, type StageServers, startStage, startStageServers, waysOf } from "../support/hostile-region.ts";
+import { expectHarmless } from "../support/hostile-snapshot.ts";
+import { ATTACKS } from "../support/hostile-stream.ts";
+
+const servers: StageServers = await startStageServers();
+afterAll(() => servers[Symbol.asyncDispose]());
+
+const STAGES = (await waysOf(servers)).flatMap((way) => [
+  { way, lenient: false, gateway: "the gateway's check" },
+  { way, lenient: true, gateway: "home's guard alone" },
+]);
+
+describe.each(STAGES)("home by $way, with $gateway", ({ way, lenient }) => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await startStage(servers, { way, lenient });
+  });
+  afterAll(() => stage.stop());
+
+  const isFull = way === "SUPERUSER" || process.env["TENANTRY_HOSTILE"] === "full";
+  test.each(ATTACKS.filter(({ inEveryWay = false }) => inEveryWay || isFull))(
+    "$what",
+    async ({ refusedAs, lenient: fate, strike, undo }) => {
+      // The link is awake from here on: what is written goes into the stream at once.
+      await sendHonest(stage);
+      const since = new Date();
+      await expectHarmless(stage, async () => {
+        const errors = await applyErrors(stage, stage.mine);
+        await strike(stage);
+        if (fate === "refused" || (!lenient && refusedAs !== undefined))
+          expect(await refusedSince(stage, since)).toEqual([refusedAs]);
+        else if (fate === "halts") await haltedApplying(stage, errors);
+        else await sendHonest(stage);
+      });
+      await undo?.(stage);
+      // The link mends itself: what is honest arrives again.
+      await sendHonest(stage);
+    },
+  );
+});
