@@ -1,4 +1,6 @@
 /** What the superuser of `eu` does, in pieces. */
+import { setTimeout as delay } from "node:timers/promises";
+import { NUDGE_CHANNEL } from "../../src/replication/nudge.ts";
 import type { Stage, Tenant } from "./hostile-region.ts";
 import { eventually } from "./journey.ts";
 import { routedIdSql } from "./routed-id.ts";
@@ -13,10 +15,9 @@ export async function until(what: string, look: () => Promise<boolean>, timeoutM
   if (!(await eventually(look, timeoutMs))) throw new Error(`it never came to this: ${what}`);
 }
 
-/** Has the program look at every link now, as it does from time to time. */
-export async function sweep({ app, home }: Stage): Promise<void> {
-  await home("update tenantry.links set checked_at = now() - interval '1 day'");
-  await app.sweep();
+/** Tells whoever carries the link that there is something in it, as the API does after a write. */
+export async function nudge({ home }: Stage, { databaseId }: Tenant): Promise<void> {
+  await home("select pg_notify($1, $2)", [NUDGE_CHANNEL, `${databaseId} catalog`]);
 }
 
 /** Writes an honest row by hand, and waits until home has it: then everything before it has been looked at. */
@@ -28,9 +29,9 @@ export async function sendHonest(stage: Stage, tenant = stage.mine): Promise<str
     tenant.database,
   );
   await until("an honest row is at home", async () => {
-    if ((await stage.home("select from tenantry.resources where id = $1", [id])).length > 0) return true;
-    await sweep(stage);
-    return false;
+    await nudge(stage, tenant);
+    await delay(50);
+    return (await stage.home("select from tenantry.resources where id = $1", [id])).length > 0;
   });
   return id;
 }
@@ -43,7 +44,8 @@ export async function breakLink(stage: Stage, tenant = stage.mine): Promise<void
   await dropSlot(stage, tenant);
   await stage.eu(`drop publication if exists ${name}`, [], tenant.database);
   await until("the link was made anew", async () => {
-    await sweep(stage);
+    await nudge(stage, tenant);
+    await delay(50);
     const [now] = await stage.home<{ oid: number }>(subscription, [name]);
     return now !== undefined && now.oid !== before?.oid;
   });
@@ -120,3 +122,15 @@ export async function insertForgery({ eu }: Stage, table: string): Promise<void>
      end $$`,
   );
 }
+
+/** The publication as the program makes it: what the program does not look at before the link breaks is as it was. */
+export async function publishHonestly({ eu, mine }: Stage): Promise<void> {
+  const name = catalogOf(mine);
+  if ((await eu("select from pg_publication where pubname = $1", [name])).length === 0) return;
+  await eu(
+    `alter publication ${name} set table tenantry.resources (${COLUMNS}) where (database_id = ${mine.databaseId})`,
+  );
+  await eu(`alter publication ${name} set (publish = 'insert, update, delete')`);
+}
+
+export const COLUMNS = "database_id, id, organization_id, name, created_by, created_at";

@@ -5,7 +5,7 @@
 import type { GatewaySettings } from "../../src/operations/run-gateway.ts";
 import type { ReplicationOptions } from "../../src/operations/carry-replication.ts";
 import { packageWithAivenExtras } from "./aiven-extras.ts";
-import { majorVersionOf, sql, startApp, type TestApp } from "./app.ts";
+import { majorVersionOf, serverUrl, sql, startApp, type TestApp } from "./app.ts";
 import { HOME_VERSION } from "./global-setup.ts";
 import {
   addMember,
@@ -31,7 +31,7 @@ const RIGHTS: Record<Way, string> = {
 
 export type StageServers = AsyncDisposable & { home: OwnServer; eu: OwnServer; us: OwnServer; euByProxy: Rewriter };
 
-const ROOM = { max_replication_slots: "40", max_wal_senders: "40", max_worker_processes: "40" };
+const ROOM = { max_replication_slots: "60", max_wal_senders: "40", max_worker_processes: "40" };
 /** The attacker's server logs all that it is told. */
 const TELLTALE = {
   logging_collector: "on",
@@ -43,7 +43,13 @@ const TELLTALE = {
 
 export async function startStageServers(): Promise<StageServers> {
   const aivenExtras = await packageWithAivenExtras(HOME_VERSION);
-  const settings = { ...ROOM, max_logical_replication_workers: "20", wal_retrieve_retry_interval: "200ms" };
+  const major = await majorVersionOf(`${serverUrl("eu")}/postgres`);
+  const settings = {
+    ...ROOM,
+    ...(major >= 18 ? { max_active_replication_origins: "60" } : {}),
+    max_logical_replication_workers: "20",
+    wal_retrieve_retry_interval: "200ms",
+  };
   const [home, eu, us] = await Promise.all([
     startServer({ binariesPackage: aivenExtras, settings }),
     startServer({ settings: { ...settings, ...TELLTALE, max_prepared_transactions: "5" } }),

@@ -113,6 +113,7 @@ async function findSecrets({ servers, secrets, eu }: Stage): Promise<string[]> {
  */
 export async function expectHarmless(stage: Stage, attack: () => Promise<void>): Promise<void> {
   const before = await snapshot(stage);
+  if (before.get(OWN_LINKS)?.length !== 2) throw new Error("the region's links were not whole before the attack");
   await attack();
   const written = await stage.writeElsewhere();
   expectUnchanged(before, await snapshot(stage), [written]);

@@ -1,6 +1,6 @@
 /** What a region's superuser can send by the stream of their tenant database. */
 import { newRoutedId } from "../../src/kernel/ids.ts";
-import { breakLink, catalogOf, copyTables, dropSlot, insertForgery } from "./hostile-acts.ts";
+import { breakLink, catalogOf, COLUMNS, copyTables, dropSlot, insertForgery } from "./hostile-acts.ts";
 import type { Stage } from "./hostile-region.ts";
 import { routedIdSql } from "./routed-id.ts";
 
@@ -21,7 +21,6 @@ export type Attack = {
 const OF_HOME = ["api_keys", "users", "identities", "memberships", "organizations", "placements", "regions", "links"];
 const TABLES = [...OF_HOME, "audit_log"];
 const QUALIFIED = TABLES.map((table) => `tenantry.${table}`).join(", ");
-const COLUMNS = "database_id, id, organization_id, name, created_by, created_at";
 
 async function forge(stage: Stage): Promise<void> {
   for (const table of TABLES) await insertForgery(stage, table);

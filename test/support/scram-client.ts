@@ -36,7 +36,8 @@ export class ScramClient {
     const signature = sign(createHash("sha256").update(clientKey).digest(), `${first},${challenge},${final}`);
     const proof = Buffer.from(clientKey.map((byte, index) => byte ^ (signature[index] ?? 0))).toString("base64");
     this.#socket.write(message("p", Buffer.from(`${final},p=${proof}`)));
-    await this.#until("Z");
+    const said = await this.#until("Z");
+    if (!said.includes("\nZ")) throw new Error(`not signed in: ${said}`);
   }
 
   /** Sends a simple query; the answer as it came, type letters in front, up to where the server waits or has hung up. */
