@@ -10,6 +10,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { Turns } from "#kernel/turns";
 import { Certificate } from "#border/certificate";
+import { LinkSessions } from "#border/link-sessions";
 import type { GatewayLimits, GatewayOptions } from "#border/options";
 import { Peers } from "#border/peers";
 import { Session } from "#border/session";
@@ -31,6 +32,7 @@ export class Gateway {
   readonly #limits: GatewayLimits;
   readonly #sessions = new Set<Session>();
   readonly #peers: Peers;
+  readonly #links = new LinkSessions();
   readonly #lookups = new Turns(MAX_LOOKUPS);
 
   private constructor(server: Server, options: GatewayOptions) {
@@ -77,22 +79,28 @@ export class Gateway {
 
   #admit(socket: Socket, certificate: Certificate | undefined): void {
     const address = plainAddress(socket.remoteAddress);
-    if (this.#sessions.size >= this.#limits.maxConnections || !this.#peers.admit(address)) {
+    if (this.#sessions.size >= this.#limits.maxConnections) {
       socket.on("error", () => undefined);
       socket.destroy();
-      const sentence = "Too many connections that had not signed in were open.";
-      this.#options.ledger.refused({ address, code: "too-many", sentence });
+      this.#noteTooMany(address, "Too many connections were open.");
       return;
     }
     const { findLink, ...options } = this.#options;
     const session = new Session(socket, address, certificate, {
       ...options,
       peers: this.#peers,
+      links: this.#links,
       limits: this.#limits,
       findLink: (name) => this.#lookups.take(() => findLink(name)),
     });
+    const full = this.#peers.admit(address, session);
+    if (full !== undefined) this.#noteTooMany(full, "Too many connections that had not signed in were open.");
     this.#sessions.add(session);
     void session.run().finally(() => this.#sessions.delete(session));
+  }
+
+  #noteTooMany(address: string, sentence: string): void {
+    this.#options.ledger.refused({ address, code: "too-many", sentence });
   }
 }
 

@@ -6,6 +6,7 @@ import { openWalsender } from "#postgres/walsender";
 import { Client, Closed } from "#border/client";
 import type { Certificate } from "#border/certificate";
 import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#border/commands";
+import type { LinkSessions } from "#border/link-sessions";
 import type { GatewayLimits, GatewayLink, GatewayOptions } from "#border/options";
 import type { RefusalCode } from "#border/refusals";
 import type { Peers } from "#border/peers";
@@ -26,7 +27,11 @@ import {
   START_UP,
 } from "#border/wire";
 
-export type SessionOptions = Omit<GatewayOptions, "limits"> & { peers: Peers; limits: GatewayLimits };
+export type SessionOptions = Omit<GatewayOptions, "limits"> & {
+  peers: Peers;
+  links: LinkSessions;
+  limits: GatewayLimits;
+};
 
 /** The connection is refused: `code` and `sentence` for the ledger, `answer` for the one who is refused. */
 class Refused extends Error {
@@ -56,6 +61,8 @@ export class Session {
   #user: string | undefined;
   #link: GatewayLink | undefined;
   #publisher: Promise<Socket> | undefined;
+  /** What its sessions are counted by, once it has signed in. */
+  #place: string | undefined;
 
   constructor(socket: Socket, address: string, certificate: Certificate | undefined, options: SessionOptions) {
     this.#client = new Client(socket);
@@ -77,6 +84,7 @@ export class Session {
     } finally {
       clearTimeout(deadline);
       this.#known();
+      if (this.#place !== undefined) this.#options.links.leave(this.#place, this);
       this.#client.socket.destroySoon();
       void this.#publisher?.then(
         (socket) => socket.destroy(),
@@ -91,17 +99,20 @@ export class Session {
 
   /** Counts no longer as somebody who has not signed in. */
   #known(): void {
-    if (this.#isStranger) this.#options.peers.leave(this.#address);
+    if (this.#isStranger) this.#options.peers.leave(this.#address, this);
     this.#isStranger = false;
   }
 
   async #signIn(): Promise<StartUp> {
     const start = await this.#startUp();
     this.#user = start.user.slice(0, 100);
-    const link = await this.#findLink(start.user);
-    await this.#authenticate(link);
+    const link = await this.#authenticate(await this.#findLink(start.user));
     this.#link = link;
     this.#known();
+    // Links that stream nothing are there to be tried, by servers that share their name.
+    this.#place = link.publisher === undefined ? `${link.name} ${this.#address}` : link.name;
+    const waitMs = this.#options.links.enter(this.#place, this);
+    if (waitMs > 0) await delay(waitMs);
     this.#greet(start.encoding);
     return start;
   }
@@ -161,7 +172,7 @@ export class Session {
   }
 
   /** The exchange is the same for a name that there is not, so that names cannot be told apart by it. */
-  async #authenticate(link: GatewayLink | undefined): Promise<void> {
+  async #authenticate(link: GatewayLink | undefined): Promise<GatewayLink> {
     const password = link?.password ?? randomBytes(32).toString("base64url");
     const exchange = new ScramExchange();
     this.#client.send(message("R", int32(10), Buffer.concat([cString("SCRAM-SHA-256"), Buffer.from([0])])));
@@ -175,6 +186,7 @@ export class Session {
     if (!outcome.isProved)
       throw new Refused("wrong-password", "28P01", AUTHENTICATION_FAILED, "A link's name came with a wrong password.");
     this.#client.send(message("R", int32(12), Buffer.from(outcome.answer)));
+    return link;
   }
 
   async #password(): Promise<Buffer> {
