@@ -101,7 +101,8 @@ async function findSecrets({ servers, secrets, eu }: Stage): Promise<string[]> {
       execFileSync("grep", ["-rqaF", "--", secret, servers.eu.dataFolder], { stdio: "ignore" });
       return true;
     } catch (error) {
-      if ((error as { status: number }).status === 1) return false;
+      // 2: also where a file was gone before it was read.
+      if ([1, 2].includes((error as { status: number }).status)) return false;
       throw error;
     }
   });

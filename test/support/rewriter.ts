@@ -7,7 +7,7 @@ export type Rewriter = AsyncDisposable & {
   /** The server's, by way of the rewriter. */
   url: string;
   /** From now on each `from` in what the server says is `to`, which must be as long. Until it is disposed of. */
-  rewrite: (from: string, to: string) => Disposable;
+  rewrite: (from: string, to: string | Buffer) => Disposable;
   /** From now on another program than the server answers new connections. Until it is disposed of. */
   replace: (handle: (socket: net.Socket) => void) => Disposable;
 };
@@ -38,7 +38,8 @@ export async function startRewriter(url: string): Promise<Rewriter> {
       edit = (chunk) => {
         if (!chunk.includes(from)) return chunk;
         const changed = Buffer.from(chunk);
-        for (let at = changed.indexOf(from); at !== -1; at = changed.indexOf(from, at + 1)) changed.write(to, at);
+        for (let at = changed.indexOf(from); at !== -1; at = changed.indexOf(from, at + 1))
+          changed.set(Buffer.from(to), at);
         return changed;
       };
       return {
