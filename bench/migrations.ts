@@ -54,7 +54,13 @@ async function openServices(servers: BenchServers, tenantSchema: MigrationSet): 
 async function fill(servers: BenchServers): Promise<string[]> {
   const services = await openServices(servers, TENANT_SCHEMA);
   const connectionUrl = servers.region.url();
-  const region = await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl });
+  const region = await registerRegion(
+    services,
+    OPERATOR,
+    { key: "bench", name: "Bench", connectionUrl },
+    // Nothing is carried here, so there is no gateway to reach.
+    () => Promise.resolve(),
+  );
   const address = await regionAddress(services, region.id);
   const template = await ensureTemplate(services, services.pools.open("server", address, "postgres"), address);
   await closeServices(services);

@@ -10,6 +10,7 @@ import {
   type ServerAddress,
   tlsOptions,
 } from "#postgres/connection-url";
+import { boundAnswers } from "#postgres/answer-bound";
 import { Breaker } from "#postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#postgres/connection-budget";
 import { Database, type DatabaseKind, type Session, type Way } from "#postgres/database";
@@ -213,8 +214,12 @@ export class Pools {
       });
       this.#pools.add(pool);
       pool.on("error", this.#onError);
-      // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
-      pool.on("connect", (client) => client.on("error", () => undefined));
+      pool.on("connect", (client) => {
+        // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
+        client.on("error", () => undefined);
+        // Home is trusted; a region's server is not.
+        if (kind !== "home") boundAnswers(client);
+      });
       return pool;
     };
     const server = `${address.host}:${address.port}`;
