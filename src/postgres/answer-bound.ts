@@ -1,11 +1,11 @@
 /**
  * Bounds what a server may send in answer to one statement. The driver keeps an answer until it is whole, and a server that is
- * not trusted can send without end. The driver's insides are touched here (`connection.stream` and its event for the end of an
- * answer); test/integration/answer-bound.test.ts shows when that breaks.
+ * not trusted can send without end. The driver's insides are touched here (`connection`, where it begins to listen, and its events
+ * for a row and for the end of an answer); test/integration/answer-bound.test.ts shows when that breaks.
  */
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import type pg from "pg";
+import pg from "pg";
 
 /** Pages of rows, batches of a seed and pieces of an export have a few megabytes. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -15,23 +15,39 @@ class AnswerTooLarge extends Error {
   readonly code = "ECONNRESET";
 
   constructor(maxBytes: number) {
-    super(`Connection terminated: the server sent more than ${Math.floor(maxBytes / 1024 / 1024)} MB in one answer`);
+    super(`Connection terminated: the server sent more than ${Math.ceil(maxBytes / 1024 / 1024)} MB in one answer`);
   }
 }
 
-/** The driver's types leave it out. */
-type Inside = { connection: EventEmitter & { stream: Socket } };
+/** Before it has signed in, a server has nothing to say that is long. */
+const MAX_SIGN_IN_BYTES = 256 * 1024;
+/** What the driver keeps of a row besides its values; many short rows take more of it than of anything else. */
+const ROW_BYTES = 200;
 
-/** Ends the connection when one answer is larger. To be called once it is signed in. */
-export function boundAnswers(client: pg.ClientBase, maxBytes = MAX_ANSWER_BYTES): void {
-  const { connection } = client as unknown as Inside;
-  const { stream } = connection;
-  let received = 0;
-  stream.on("data", (chunk: Buffer) => {
-    received += chunk.length;
-    if (received > maxBytes) stream.destroy(new AnswerTooLarge(maxBytes));
-  });
-  connection.on("readyForQuery", () => {
-    received = 0;
-  });
+/** The driver's types leave it out. */
+type Inside = { connection: EventEmitter & { attachListeners: (stream: Socket) => void } };
+
+/** A client that hangs up on a server which sends more in answer to one statement, or before the client has signed in. */
+export class BoundedClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig, maxBytes = MAX_ANSWER_BYTES) {
+    super(config);
+    const { connection } = this as unknown as Inside;
+    let max = MAX_SIGN_IN_BYTES;
+    let received = 0;
+    // Called with the stream that is read from, in TLS or in the clear, before the driver listens to it.
+    const attach = connection.attachListeners.bind(connection);
+    connection.attachListeners = (stream) => {
+      const count = (bytes: number) => {
+        received += bytes;
+        if (received > max) stream.destroy(new AnswerTooLarge(max));
+      };
+      stream.on("data", (chunk: Buffer) => count(chunk.length));
+      connection.on("dataRow", () => count(ROW_BYTES));
+      attach(stream);
+    };
+    connection.on("readyForQuery", () => {
+      max = maxBytes;
+      received = 0;
+    });
+  }
 }

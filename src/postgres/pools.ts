@@ -10,7 +10,7 @@ import {
   type ServerAddress,
   tlsOptions,
 } from "#postgres/connection-url";
-import { boundAnswers } from "#postgres/answer-bound";
+import { BoundedClient } from "#postgres/answer-bound";
 import { Breaker } from "#postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#postgres/connection-budget";
 import { Database, type DatabaseKind, type Session, type Way } from "#postgres/database";
@@ -24,6 +24,8 @@ export type PoolLimits = {
   maxDatabases: number;
   connectTimeoutMs: number;
   idleTimeoutMs: number;
+  /** When everything is closed, statements that run have this long. */
+  closeTimeoutMs: number;
 };
 
 const DEFAULT_LIMITS: PoolLimits = {
@@ -32,6 +34,7 @@ const DEFAULT_LIMITS: PoolLimits = {
   maxDatabases: 2_000,
   connectTimeoutMs: 5_000,
   idleTimeoutMs: 10_000,
+  closeTimeoutMs: 10_000,
 };
 
 /** Of connections that are opened as `budgeted`. */
@@ -49,6 +52,7 @@ export class Pools {
   readonly #budget: ConnectionBudget<pg.PoolClient>;
   readonly #onError: (error: Error) => void;
   readonly #pools = new Set<pg.Pool>();
+  readonly #clients = new Set<pg.ClientBase>();
   #closed = false;
 
   /** `onError` hears of idle connections that broke; it must not throw. */
@@ -153,8 +157,20 @@ export class Pools {
     }
   }
 
+  /** Waits a while for what is being done; a server that does not answer any more is hung up on. */
   async close(): Promise<void> {
     this.#closed = true;
+    const timer = setTimeout(() => {
+      for (const client of this.#clients) hangUp(client);
+    }, this.#limits.closeTimeoutMs);
+    try {
+      await this.#closeAll();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #closeAll(): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map((entry) => this.#close(entry)));
@@ -210,6 +226,8 @@ export class Pools {
         idleTimeoutMillis: this.#limits.idleTimeoutMs,
         application_name: `tenantry ${kind}`,
         keepAlive: true,
+        // Home is trusted; a region's server is not.
+        ...(kind === "home" ? {} : { Client: BoundedClient }),
         ...(isPooler ? {} : { options }),
       });
       this.#pools.add(pool);
@@ -217,9 +235,9 @@ export class Pools {
       pool.on("connect", (client) => {
         // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
-        // Home is trusted; a region's server is not.
-        if (kind !== "home") boundAnswers(client);
+        this.#clients.add(client);
       });
+      pool.on("remove", (client) => this.#clients.delete(client));
       return pool;
     };
     const server = `${address.host}:${address.port}`;
@@ -245,4 +263,10 @@ export class Pools {
     await database.close().catch(this.#onError);
     for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
   }
+}
+
+/** The driver's types leave the stream out. What waits for an answer hears that there is none to come. */
+function hangUp(client: pg.ClientBase): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy: () => void } } };
+  connection.stream.destroy();
 }
