@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startApp, type TestApp } from "../support/app.ts";
+import { startApp } from "../support/app.ts";
 import { nudge, sendHonest, until } from "../support/hostile-acts.ts";
 import { type Stage, type StageServers, startStage, startStageServers } from "../support/hostile-region.ts";
 import { PRETENCES } from "../support/hostile-server.ts";
@@ -59,8 +59,7 @@ test("a process that starts while a region answers nothing carries the others, a
   using _ = servers.euByProxy.replace(silent?.handle ?? (() => undefined));
   const { databaseUrl, secretKey } = stage.app;
   await stage.app.stop();
-  let app: TestApp | undefined;
-  app = await startApp({ databaseUrl, secretKey, replication: { sweepIntervalMs: 3_600_000 } });
+  const app = await startApp({ databaseUrl, secretKey, replication: { sweepIntervalMs: 3_600_000 } });
   stage.app = app;
   await stage.writeElsewhere();
   await until("the other region is carried", async () => {

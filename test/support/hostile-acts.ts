@@ -31,7 +31,12 @@ export async function sendHonest(stage: Stage, tenant = stage.mine): Promise<str
   await until("an honest row is at home", async () => {
     await nudge(stage, tenant);
     await delay(50);
-    return (await stage.home("select from tenantry.resources where id = $1", [id])).length > 0;
+    // While a link is made anew, its copy is there before it is.
+    const here = await stage.home(
+      "select from tenantry.resources where id = $1 and exists (select from pg_subscription where subname = $2)",
+      [id, catalogOf(tenant)],
+    );
+    return here.length > 0;
   });
   return id;
 }

@@ -163,11 +163,14 @@ export async function startStage(
     other,
     secrets: [password, key.secret, app.secretKey, other.mark, `HOME-MARK-${count}`, new URL(us.url()).password],
     writeElsewhere: async () => {
-      const id = await createResource(app, { name: `Elsewhere ${other.mark}`, organizationId: other.organization });
+      const id = await createResource(stage.app, {
+        name: `Elsewhere ${other.mark}`,
+        organizationId: other.organization,
+      });
       await arrived(stage, id);
       return id;
     },
-    stop: () => app.stop(),
+    stop: () => stage.app.stop(),
   };
   for (const { resource } of [mine, ...sharers, other]) await arrived(stage, resource);
   return stage;
