@@ -23,7 +23,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "servers",
-          include: ["test/{integration,e2e,chaos}/**/*.test.ts"],
+          include: ["test/{integration,e2e,chaos,hostile}/**/*.test.ts"],
           globalSetup: ["test/support/global-setup.ts"],
           setupFiles: ["test/support/record-run.ts"],
           maxWorkers: 2,

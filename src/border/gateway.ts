@@ -90,11 +90,10 @@ export class Gateway {
 
   #admit(socket: Socket, certificate: Certificate | undefined): void {
     const address = plainAddress(socket.remoteAddress);
-    if (this.#sessions.size >= this.#limits.maxConnections || !this.#peers.admit(address)) {
+    if (this.#sessions.size >= this.#limits.maxConnections) {
       socket.on("error", () => undefined);
       socket.destroy();
-      const sentence = "Too many connections were open, in total or of this address before they had signed in.";
-      this.#options.ledger.refused({ address, code: "too-many", sentence });
+      this.#noteTooMany(address, "Too many connections were open.");
       return;
     }
     const { findLink, ...options } = this.#options;
@@ -105,8 +104,14 @@ export class Gateway {
       limits: this.#limits,
       findLink: (name) => this.#lookups.take(() => findLink(name)),
     });
+    const full = this.#peers.admit(address, session);
+    if (full !== undefined) this.#noteTooMany(full, "Too many connections that had not signed in were open.");
     this.#sessions.add(session);
     void session.run().finally(() => this.#sessions.delete(session));
+  }
+
+  #noteTooMany(address: string, sentence: string): void {
+    this.#options.ledger.refused({ address, code: "too-many", sentence });
   }
 }
 

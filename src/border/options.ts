@@ -50,7 +50,7 @@ export type GatewayLimits = {
   maxConnections: number;
   /** Connections that have signed in as one link. */
   maxConnectionsPerLink: number;
-  /** Connections to the publisher of one link: each takes one of a server's few walsenders. */
+  /** Connections to the publisher of one link: each takes one of a server's few walsenders. A newer one ends the oldest. */
   maxPublishersPerLink: number;
   /** From connecting to the beginning of the stream. */
   beginMs: number;

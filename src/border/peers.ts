@@ -3,7 +3,10 @@
  * hides addresses all regions have the same, and one that guesses must not keep the others out.
  */
 
-type Peer = { strangers: number; tokens: number; at: number };
+type Peer = { tokens: number; at: number };
+
+/** A connection that has not signed in. */
+export type Stranger = { end: () => void };
 
 /** So many refused attempts of an address are answered at once, and one more each second. */
 const BURST = 20;
@@ -15,26 +18,54 @@ const MAX_PEERS = 10_000;
 export class Peers {
   readonly #peers = new Map<string, Peer>();
   readonly #limits: { maxStrangers: number; maxStrangersPerAddress: number };
-  #strangers = 0;
+  /** Those that are open, by address, the oldest first. */
+  readonly #strangers = new Map<string, Set<Stranger>>();
+  #count = 0;
 
   constructor(limits: { maxStrangers: number; maxStrangersPerAddress: number }) {
     this.#limits = limits;
   }
 
-  /** Whether one more connection that has not signed in may be open. It is one until {@link leave}. */
-  admit(address: string): boolean {
-    const peer = this.#peerOf(address);
-    if (this.#strangers >= this.#limits.maxStrangers || peer.strangers >= this.#limits.maxStrangersPerAddress)
-      return false;
-    peer.strangers += 1;
-    this.#strangers += 1;
-    return true;
+  /**
+   * One more that has not signed in is here, until {@link leave}. Where there are too many, the one that has taken longest goes
+   * for it and its address is returned: of the same address, or of the one that has the most. Whoever has a password needs a
+   * moment; those who only hold a place need it for good.
+   */
+  admit(address: string, stranger: Stranger): string | undefined {
+    const same = this.#strangers.get(address) ?? new Set<Stranger>();
+    let full: string | undefined;
+    if (same.size >= this.#limits.maxStrangersPerAddress) full = address;
+    else if (this.#count >= this.#limits.maxStrangers) full = this.#addressWithMost();
+    if (full !== undefined) this.#endOldest(full);
+    this.#strangers.set(address, same.add(stranger));
+    this.#count += 1;
+    return full;
   }
 
   /** It has signed in, or is gone. */
-  leave(address: string): void {
-    this.#peerOf(address).strangers -= 1;
-    this.#strangers -= 1;
+  leave(address: string, stranger: Stranger): void {
+    const same = this.#strangers.get(address);
+    if (same?.delete(stranger) !== true) return;
+    this.#count -= 1;
+    if (same.size === 0) this.#strangers.delete(address);
+  }
+
+  #endOldest(address: string): void {
+    const [oldest] = this.#strangers.get(address) ?? [];
+    if (oldest === undefined) return;
+    this.leave(address, oldest);
+    oldest.end();
+  }
+
+  #addressWithMost(): string | undefined {
+    let most: string | undefined;
+    let size = 0;
+    for (const [address, strangers] of this.#strangers) {
+      if (strangers.size <= size) continue;
+      most = address;
+      size = strangers.size;
+    }
+    return most;
   }
 
   /** Counts a refused attempt. Returns how long its answer is to wait, in milliseconds; 0: it is one of few. */
@@ -51,18 +82,14 @@ export class Peers {
   #peerOf(address: string): Peer {
     const found = this.#peers.get(address);
     if (found !== undefined) return found;
-    const peer = { strangers: 0, tokens: BURST, at: performance.now() };
+    const peer = { tokens: BURST, at: performance.now() };
     this.#peers.set(address, peer);
     if (this.#peers.size > MAX_PEERS) this.#forgetOne();
     return peer;
   }
 
-  /** The oldest without a connection. */
   #forgetOne(): void {
-    for (const [address, { strangers }] of this.#peers) {
-      if (strangers > 0) continue;
-      this.#peers.delete(address);
-      return;
-    }
+    const [oldest] = this.#peers.keys();
+    if (oldest !== undefined) this.#peers.delete(oldest);
   }
 }

@@ -1,10 +1,15 @@
 /**
- * How much of the gateway one credential can take. Of a link one stream runs at a time; for a moment there can be the end of
+ * How much of the gateway one credential can take. A subscriber has one stream at a time; for a moment there can be the end of
  * one and the beginning of the next.
  */
+
+/** What is counted, and can be ended. */
+export type Member = { end: () => void };
+
 export class PerLink {
   readonly #max: number;
-  readonly #taken = new Map<string, number>();
+  /** By link, the oldest first. */
+  readonly #members = new Map<string, Set<Member>>();
 
   /** `max`: of one link, at a time. */
   constructor(max: number) {
@@ -12,16 +17,33 @@ export class PerLink {
   }
 
   /** Whether this link may have one more, which is then its own until {@link leave}. */
-  enter(link: string): boolean {
-    const taken = this.#taken.get(link) ?? 0;
-    if (taken >= this.#max) return false;
-    this.#taken.set(link, taken + 1);
+  enter(link: string, member: Member): boolean {
+    const members = this.#membersOf(link);
+    if (members.size >= this.#max) return false;
+    members.add(member);
     return true;
   }
 
-  leave(link: string): void {
-    const left = (this.#taken.get(link) ?? 1) - 1;
-    if (left > 0) this.#taken.set(link, left);
-    else this.#taken.delete(link);
+  /** The same where the newest comes first: it may stand for one that hangs, so the oldest is ended for it. */
+  enterInPlaceOfOldest(link: string, member: Member): void {
+    const members = this.#membersOf(link);
+    const [oldest] = members;
+    if (oldest !== undefined && members.size >= this.#max) {
+      members.delete(oldest);
+      oldest.end();
+    }
+    members.add(member);
+  }
+
+  leave(link: string, member: Member): void {
+    const members = this.#members.get(link);
+    members?.delete(member);
+    if (members?.size === 0) this.#members.delete(link);
+  }
+
+  #membersOf(link: string): Set<Member> {
+    const members = this.#members.get(link) ?? new Set<Member>();
+    this.#members.set(link, members);
+    return members;
   }
 }

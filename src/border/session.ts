@@ -61,6 +61,8 @@ export class Session {
   #user: string | undefined;
   #link: GatewayLink | undefined;
   #publisher: Promise<Socket> | undefined;
+  /** What its connections are counted by, once it has signed in. */
+  #place: string | undefined;
 
   constructor(socket: Socket, address: string, certificate: Certificate | undefined, options: SessionOptions) {
     this.#client = new Client(socket);
@@ -102,31 +104,33 @@ export class Session {
 
   /** From here on it does not count among the connections that have not signed in. */
   #known(): void {
-    if (this.#isStranger) this.#options.peers.leave(this.#address);
+    if (this.#isStranger) this.#options.peers.leave(this.#address, this);
     this.#isStranger = false;
   }
 
   /** A publisher that is slow to connect counts until it has. */
   #leaveLink(): void {
     const { connections, publishers } = this.#options.perLink;
-    const { name } = this.#link ?? {};
-    if (name === undefined) return;
-    connections.leave(name);
+    const place = this.#place;
+    if (place === undefined) return;
+    connections.leave(place, this);
     void this.#publisher
       ?.then(
         (socket) => socket.destroy(),
         () => undefined,
       )
-      .then(() => publishers.leave(name));
+      .then(() => publishers.leave(place, this));
   }
 
   async #signIn(): Promise<StartUp> {
     const start = await this.#startUp();
     this.#user = start.user.slice(0, 100);
-    const link = await this.#findLink(start.user);
-    await this.#authenticate(link);
+    const link = await this.#authenticate(await this.#findLink(start.user));
     this.#known();
-    if (link !== undefined && !this.#options.perLink.connections.enter(link.name)) throw tooMany();
+    // Links that stream nothing are there to be tried, by servers that share their name.
+    const place = link.publisher === undefined ? `${link.name} ${this.#address}` : link.name;
+    if (!this.#options.perLink.connections.enter(place, this)) throw tooMany();
+    this.#place = place;
     this.#link = link;
     this.#greet(start.encoding);
     return start;
@@ -187,7 +191,7 @@ export class Session {
   }
 
   /** The exchange is the same for an unknown name, so that nobody finds out by it which names there are. */
-  async #authenticate(link: GatewayLink | undefined): Promise<void> {
+  async #authenticate(link: GatewayLink | undefined): Promise<GatewayLink> {
     const password = link?.password ?? randomBytes(32).toString("base64url");
     const exchange = new ScramExchange();
     this.#client.send(message("R", int32(10), Buffer.concat([cString("SCRAM-SHA-256"), Buffer.from([0])])));
@@ -211,6 +215,7 @@ export class Session {
         "Somebody tried to sign in with a link's name and a wrong password.",
       );
     this.#client.send(message("R", int32(12), Buffer.from(outcome.answer)));
+    return link;
   }
 
   async #password(): Promise<Buffer> {
@@ -263,8 +268,8 @@ export class Session {
   }
 
   #connect({ address, database }: NonNullable<GatewayLink["publisher"]>, encoding: string): void {
-    if (this.#publisher !== undefined || this.#link === undefined) return;
-    if (!this.#options.perLink.publishers.enter(this.#link.name)) throw tooMany();
+    if (this.#publisher !== undefined || this.#place === undefined) return;
+    this.#options.perLink.publishers.enterInPlaceOfOldest(this.#place, this);
     this.#publisher = openWalsender(address, database, encoding);
     this.#publisher.catch(() => undefined);
   }

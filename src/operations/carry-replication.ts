@@ -9,6 +9,7 @@ import { type RegionServer, regionServer } from "#directory/regions";
 import { breachOf, type Damage } from "#replication/damage";
 import { BREACH_CHANNEL, parseBreach } from "#replication/breach";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
+import { inCall } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
 import { Turns } from "#kernel/turns";
 import { delay } from "#kernel/wait";
@@ -46,6 +47,14 @@ const MAX_SWEEPS = 4;
 const sweepTurns = new Turns(MAX_SWEEPS);
 /** How often regions are looked for that nobody carries. */
 const LEADERSHIP_INTERVAL_MS = 1_000;
+
+/** Regions that are being taken over are waited for this long; then they are taken over beside what else is to do. */
+const TAKE_WAIT_MS = 3_000;
+/** A region that is given up is waited for this long. */
+const STOP_WAIT_MS = 5_000;
+/** A single statement while a region is taken over, and while it is swept. */
+const TAKE_STATEMENT_MS = 10_000;
+const SWEEP_STATEMENT_MS = 60_000;
 
 type Carried = { carrier: Carrier; stop: () => Promise<void>; sweepNow: () => void };
 
@@ -88,7 +97,9 @@ export async function startReplication(services: Services, options: ReplicationO
     stale.delete(regionId);
     const one = carried.get(regionId);
     carried.delete(regionId);
-    await one?.stop();
+    // It ends by itself when the server answers, or its connections are closed. Nobody else waits for that.
+    if (one !== undefined && !(await endsWithin(one.stop(), STOP_WAIT_MS)))
+      services.logger.warn({ regionId }, "a region's server does not answer: what was asked of it was left behind");
   };
   const leading = lead(services, stop.signal, {
     untilWanted: () =>
@@ -180,7 +191,7 @@ async function lead(services: Services, signal: AbortSignal, leadership: Leaders
   while (!signal.aborted) {
     try {
       await services.home.session(async (session) => {
-        const mine = new Set<string>();
+        const mine: Mine = { regions: new Set(), taking: new Map(), failed: new Set(), isLost: false };
         try {
           while (!signal.aborted) {
             await takeRegions(services, session, mine, leadership);
@@ -189,6 +200,7 @@ async function lead(services: Services, signal: AbortSignal, leadership: Leaders
             await Promise.race([wanted, delay(LEADERSHIP_INTERVAL_MS, signal).catch(() => undefined)]);
           }
         } finally {
+          mine.isLost = true;
           await leadership.lost();
         }
         await session.query("regions.release", "select pg_advisory_unlock_all()");
@@ -200,31 +212,62 @@ async function lead(services: Services, signal: AbortSignal, leadership: Leaders
   }
 }
 
+/** The regions whose locks the session holds: those that are being taken over, and those that could not be, among them. */
+type Mine = { regions: Set<string>; taking: Map<string, Promise<void>>; failed: Set<string>; isLost: boolean };
+
 async function takeRegions(
   services: Services,
   session: Session<"home">,
-  mine: Set<string>,
+  mine: Mine,
   leadership: Leadership,
 ): Promise<void> {
+  const { regions, taking, failed } = mine;
   const wanted = await listCarriedRegions({ home: session });
-  for (const regionId of mine) {
-    if (wanted.includes(regionId) && !leadership.isStale(regionId)) continue;
-    await leadership.dropped(regionId);
-    mine.delete(regionId);
+  for (const regionId of regions) {
+    if (taking.has(regionId)) continue;
+    if (wanted.includes(regionId) && !leadership.isStale(regionId) && !failed.has(regionId)) continue;
+    if (!failed.delete(regionId)) await leadership.dropped(regionId);
+    regions.delete(regionId);
     await unlock(session, LOCK_CLASS.region, regionId);
   }
   for (const regionId of wanted) {
-    if (mine.has(regionId)) continue;
-    if (!(await tryLock(session, LOCK_CLASS.region, regionId))) continue;
-    mine.add(regionId);
-    try {
-      await leadership.gained(regionId);
-    } catch (error) {
-      services.logger.warn({ err: error }, "a region could not be taken over; it will be tried again");
-      mine.delete(regionId);
-      await unlock(session, LOCK_CLASS.region, regionId);
-    }
+    if (regions.has(regionId) || !(await tryLock(session, LOCK_CLASS.region, regionId))) continue;
+    regions.add(regionId);
+    const take = async () => {
+      try {
+        await leadership.gained(regionId);
+        // The lock has gone meanwhile.
+        if (mine.isLost) await leadership.dropped(regionId);
+      } catch (error) {
+        services.logger.warn({ err: error }, "a region could not be taken over; it will be tried again");
+        failed.add(regionId);
+      } finally {
+        taking.delete(regionId);
+      }
+    };
+    taking.set(regionId, take());
   }
+  // A region's server that does not answer keeps nobody from the other regions.
+  if (taking.size > 0) await endsWithin(Promise.all(taking.values()), TAKE_WAIT_MS);
+}
+
+async function endsWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  const stop = new AbortController();
+  const isOver = Symbol("over");
+  const late = delay(timeoutMs, stop.signal).then(
+    () => isOver,
+    () => undefined,
+  );
+  try {
+    return (await Promise.race([work, late])) !== isOver;
+  } finally {
+    stop.abort();
+  }
+}
+
+/** Statements that a server answers at once, or that tell that it does not answer. */
+function inTime<Result>(statementTimeoutMs: number, work: () => Promise<Result>): Promise<Result> {
+  return inCall({ signal: new AbortController().signal, statementTimeoutMs }, work);
 }
 
 async function makeCarrier(services: Services, regionId: string, options: ReplicationOptions, beginAnew: () => void) {
@@ -273,10 +316,14 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
 }
 
 async function carryRegion(services: Services, regionId: string, options: ReplicationOptions, beginAnew: () => void) {
-  const { carrier, region, openLink, report } = await makeCarrier(services, regionId, options, beginAnew);
+  const { carrier, region, openLink, report } = await inTime(TAKE_STATEMENT_MS, () =>
+    makeCarrier(services, regionId, options, beginAnew),
+  );
   carrier.start();
   // Where home or the server was restored, the API's password there may be another one.
-  await ensureApiRoleIn(services, regionId).catch((error: unknown) => report("the API's role was not checked", error));
+  await inTime(TAKE_STATEMENT_MS, () => ensureApiRoleIn(services, regionId)).catch((error: unknown) =>
+    report("the API's role was not checked", error),
+  );
   const stop = new AbortController();
   let wake: () => void = () => undefined;
   const checkedAt = new Map<number, string>();
@@ -303,7 +350,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
       onRefused: (databaseId: number, sentence: string) =>
         services.ledger.refused({ databaseId, direction: "catalog", code: "row-refused", sentence }),
     };
-    await sweepTurns.take(() => sweep(context, options.limits));
+    // Regions sweep in turns: one that does not answer gives its turn back.
+    await sweepTurns.take(() => inTime(SWEEP_STATEMENT_MS, () => sweep(context, options.limits)));
   };
   const sweeping = (async () => {
     while (!stop.signal.aborted) {

@@ -10,11 +10,11 @@ import {
   type ServerAddress,
   tlsOptions,
 } from "#postgres/connection-url";
+import { clientBoundedBy, MAX_ANSWER_BYTES } from "#postgres/answer-bound";
 import { Breaker } from "#postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#postgres/connection-budget";
 import { Database, type DatabaseKind, type Session, type Way } from "#postgres/database";
 import { STARTUP_OPTIONS } from "#postgres/pinned-settings";
-import { boundResults } from "#postgres/result-bytes";
 import { PreparedStatements } from "#postgres/prepared-statements";
 
 export type PoolLimits = {
@@ -26,6 +26,8 @@ export type PoolLimits = {
   idleTimeoutMs: number;
   /** What a region's server may send in answer to one statement. */
   maxResultBytes: number;
+  /** When everything is closed, statements that run have this long. */
+  closeTimeoutMs: number;
 };
 
 const DEFAULT_LIMITS: PoolLimits = {
@@ -34,8 +36,8 @@ const DEFAULT_LIMITS: PoolLimits = {
   maxDatabases: 2_000,
   connectTimeoutMs: 5_000,
   idleTimeoutMs: 10_000,
-  // Several of the largest answers, and of the pages of an export.
-  maxResultBytes: 64_000_000,
+  maxResultBytes: MAX_ANSWER_BYTES,
+  closeTimeoutMs: 10_000,
 };
 
 /** Of connections that are opened as `budgeted`. */
@@ -53,6 +55,7 @@ export class Pools {
   readonly #budget: ConnectionBudget<pg.PoolClient>;
   readonly #onError: (error: Error) => void;
   readonly #pools = new Set<pg.Pool>();
+  readonly #clients = new Set<pg.ClientBase>();
   #closed = false;
 
   /** `onError` hears of idle connections that broke; it must not throw. */
@@ -157,8 +160,20 @@ export class Pools {
     }
   }
 
+  /** Waits a while for what is being done; a server that does not answer any more is hung up on. */
   async close(): Promise<void> {
     this.#closed = true;
+    const timer = setTimeout(() => {
+      for (const client of this.#clients) hangUp(client);
+    }, this.#limits.closeTimeoutMs);
+    try {
+      await this.#closeAll();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #closeAll(): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map((entry) => this.#close(entry)));
@@ -214,15 +229,18 @@ export class Pools {
         idleTimeoutMillis: this.#limits.idleTimeoutMs,
         application_name: `tenantry ${kind}`,
         keepAlive: true,
+        // Home is trusted; a region's server is not.
+        ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
         ...(isPooler ? {} : { options }),
       });
       this.#pools.add(pool);
       pool.on("error", this.#onError);
-      // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
       pool.on("connect", (client) => {
+        // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
-        if (kind !== "home") boundResults(client, this.#limits.maxResultBytes);
+        this.#clients.add(client);
       });
+      pool.on("remove", (client) => this.#clients.delete(client));
       return pool;
     };
     const server = `${address.host}:${address.port}`;
@@ -248,4 +266,10 @@ export class Pools {
     await database.close().catch(this.#onError);
     for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
   }
+}
+
+/** The driver's types leave the stream out. What waits for an answer hears that there is none to come. */
+function hangUp(client: pg.ClientBase): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy: () => void } } };
+  connection.stream.destroy();
 }

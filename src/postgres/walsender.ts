@@ -4,7 +4,8 @@
  * that parses it), so the driver is pinned to one version; test/integration/gateway.test.ts shows when that breaks.
  */
 import type { Socket } from "node:net";
-import pg from "pg";
+import type pg from "pg";
+import { BoundedClient } from "#postgres/answer-bound";
 import { type ServerAddress, tlsOptions } from "#postgres/connection-url";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -18,7 +19,7 @@ type Inside = pg.Client & { connection: { stream: Socket } };
  * driver's errors. Nothing is read from the socket until somebody listens to it.
  */
 export async function openWalsender(address: ServerAddress, database: string, encoding: string): Promise<Socket> {
-  const client = new pg.Client({
+  const client = new BoundedClient({
     host: address.host,
     port: address.port,
     user: address.user,

@@ -1,0 +1,71 @@
+/**
+ * At the region's address answers something that is no PostgreSQL. The process lives, its memory is bounded, the other region is
+ * carried, also by a process that starts meanwhile, and the process ends when it is told to.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startApp } from "../support/app.ts";
+import { nudge, sendHonest, until } from "../support/hostile-acts.ts";
+import { type Stage, type StageServers, startStage, startStageServers } from "../support/hostile-region.ts";
+import { PRETENCES } from "../support/hostile-server.ts";
+import { expectHarmless } from "../support/hostile-snapshot.ts";
+
+let servers: StageServers;
+let stage: Stage;
+
+beforeAll(async () => {
+  servers = await startStageServers();
+  stage = await startStage(servers, { way: "SUPERUSER" });
+});
+afterAll(async () => {
+  await stage.stop();
+  await servers[Symbol.asyncDispose]();
+});
+
+/** All that the process has from the system. */
+const memory = () => process.memoryUsage().rss;
+const MAX_GROWTH = 400 * 1024 * 1024;
+
+/** Has the carrier, the gateway, the sweep and the API talk to the region; none of them is waited for. */
+async function busy({ app, mine }: Stage): Promise<void> {
+  for (const direction of ["directory", "catalog"])
+    await stage.home("select pg_notify('tenantry_nudge', $1)", [`${mine.databaseId} ${direction}`]);
+  void app.sweep().catch(() => undefined);
+  void app.ask("query ($id: ID!) { resource(id: $id) { name } }", { id: mine.resource }).catch(() => undefined);
+}
+
+test.each(PRETENCES)("it $what", async ({ handle }) => {
+  await sendHonest(stage);
+  const before = memory();
+  let most = before;
+  {
+    using _ = servers.euByProxy.replace(handle);
+    await expectHarmless(stage, async () => {
+      for (let turn = 0; turn < 15; turn += 1) {
+        if (turn % 5 === 0) await busy(stage);
+        await delay(100);
+        most = Math.max(most, memory());
+      }
+    });
+    await nudge(stage, stage.mine);
+    most = Math.max(most, memory());
+  }
+  expect(most - before).toBeLessThan(MAX_GROWTH);
+  await sendHonest(stage);
+});
+
+test("a process that starts while a region answers nothing carries the others, and ends when it is told to", async () => {
+  const silent = PRETENCES.find(({ what }) => what === "lets everybody in and says nothing");
+  using _ = servers.euByProxy.replace(silent?.handle ?? (() => undefined));
+  const { databaseUrl, secretKey } = stage.app;
+  await stage.app.stop();
+  const app = await startApp({ databaseUrl, secretKey, replication: { sweepIntervalMs: 3_600_000 } });
+  stage.app = app;
+  await stage.writeElsewhere();
+  await until("the other region is carried", async () => {
+    const rows = await stage.home("select from pg_subscription where subname = $1 and subenabled", [
+      `${stage.other.database}_catalog`,
+    ]);
+    return rows.length > 0;
+  });
+});

@@ -1,0 +1,56 @@
+/**
+ * The program copies a region's rows when a link is made, by asking that region's server: what its superuser can answer. With
+ * TENANTRY_HOSTILE=full for each way in which home makes its subscriptions.
+ */
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { dropSlot, nudge, publishHonestly, sendHonest, until } from "../support/hostile-acts.ts";
+import { type Stage, type StageServers, startStage, startStageServers, waysOf } from "../support/hostile-region.ts";
+import { SEED_ATTACKS } from "../support/hostile-seed.ts";
+import { expectHarmless } from "../support/hostile-snapshot.ts";
+
+const servers: StageServers = await startStageServers();
+afterAll(() => servers[Symbol.asyncDispose]());
+
+const WAYS = process.env["TENANTRY_HOSTILE"] === "full" ? await waysOf(servers) : (["SUPERUSER"] as const);
+
+describe.each(WAYS)("home by %s", (way) => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await startStage(servers, { way });
+  });
+  afterAll(() => stage.stop());
+
+  /** Waits until a copy was made anew, or given up. */
+  const copied = async (since: Date) => {
+    await until("the copy was made, or given up", async () => {
+      await nudge(stage, stage.mine);
+      const rows = await stage.home(
+        `select from tenantry.links l where database_id = $1 and direction = 'catalog' and (failed_at >= $2 and failures > 1)
+         union all select from pg_subscription where subname = $3 and oid <> $4::oid`,
+        [stage.mine.databaseId, since, `${stage.mine.database}_catalog`, subscription],
+      );
+      return rows.length > 0;
+    });
+  };
+  let subscription = 0;
+
+  test.each(SEED_ATTACKS)("$what", async ({ prepare, undo }) => {
+    await sendHonest(stage);
+    await using restoring = new AsyncDisposableStack();
+    restoring.defer(() => publishHonestly(stage));
+    restoring.defer(async () => void (await undo(stage)));
+    await expectHarmless(stage, async () => {
+      const [row] = await stage.home<{ oid: number }>("select oid from pg_subscription where subname = $1", [
+        `${stage.mine.database}_catalog`,
+      ]);
+      subscription = row?.oid ?? 0;
+      await prepare(stage);
+      const since = new Date();
+      await dropSlot(stage);
+      await copied(since);
+    });
+    await restoring.disposeAsync();
+    // The link mends itself: what is honest arrives again.
+    await sendHonest(stage);
+  });
+});

@@ -1,0 +1,123 @@
+/** Everything of home and of the other region that an attack from `eu` may not change, and what it may not have read. */
+import { execFileSync } from "node:child_process";
+import pg from "pg";
+import { expect } from "vitest";
+import type { Stage } from "./hostile-region.ts";
+
+/** Where each row was found, as text. */
+type Snapshot = Map<string, readonly string[]>;
+
+/** What the program itself writes about its links and what they carry. */
+const BOOKKEEPING = new Set([
+  "links",
+  "directory_changes",
+  "region_positions",
+  "border_days",
+  "border_refusals",
+  "catalog_changes",
+]);
+
+const SERVER = `
+  select 'role ' || rolname as place, a::text as row from pg_authid a
+  union all select 'member', m::text from (select roleid::regrole, member::regrole from pg_auth_members) m
+  union all select 'database', datname from pg_database
+  union all select 'publication', pubname from pg_publication
+  union all select 'trigger', tgrelid::regclass::text || ' ' || tgname || ' ' || tgenabled::text from pg_trigger where not tgisinternal
+  union all select 'function', p.oid::regprocedure::text || md5(prosrc) || proowner::regrole::text from pg_proc p
+    where pronamespace::regnamespace::text ~ '^tenantry'
+  union all select 'table', oid::regclass::text || ' ' || relowner::regrole::text || coalesce(relacl::text, '') from pg_class
+    where relnamespace::regnamespace::text ~ '^tenantry'
+  union all select 'prepared', gid from pg_prepared_xacts`;
+
+/** Catalog rows of the region's own placements may change, and nothing else. */
+export async function snapshot({ home, mine, sharers, servers, other }: Stage): Promise<Snapshot> {
+  const own = [mine, ...sharers].map(({ databaseId }) => databaseId);
+  const [{ name } = { name: "" }] = await home<{ name: string }>("select current_database() as name");
+  const found: Snapshot = new Map();
+  await read(servers.home.url(name), "home", found, (table) =>
+    table === "resources" ? `where database_id <> all('{${own.join(",")}}')` : "",
+  );
+  await read(servers.us.url(other.database), "us", found, () => "");
+  const links = await home<{ row: string }>(
+    `select subname || ' ' || subowner::regrole::text || coalesce(subslotname, '') || array_to_string(subpublications, ',') ||
+       coalesce((select string_agg(srrelid::regclass::text, ',' order by 1) from pg_subscription_rel where srsubid = s.oid), '') as row
+     from pg_subscription s where subdbid = (select oid from pg_database where datname = current_database()) order by 1`,
+  );
+  const isOwn = ({ row }: { row: string }) => [mine, ...sharers].some(({ database }) => row.startsWith(`${database}_`));
+  const rowsOf = (some: { row: string }[]) => some.map(({ row }) => row);
+  found.set("home, subscriptions", rowsOf(links.filter((link) => !isOwn(link))));
+  found.set(OWN_LINKS, rowsOf(links.filter(isOwn)));
+  return found;
+}
+
+async function read(url: string, place: string, found: Snapshot, where: (table: string) => string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const tables = await client.query<{ schema: string; name: string }>(
+      `select relnamespace::regnamespace::text as schema, relname as name from pg_class
+       where relkind in ('r', 'p') and relnamespace::regnamespace::text ~ '^tenantry' order by 1, 2`,
+    );
+    for (const { schema, name } of tables.rows) {
+      if (BOOKKEEPING.has(name)) continue;
+      const rows = await client.query<{ row: string }>(
+        `select t::text as row from ${schema}.${name} t ${where(name)} order by 1`,
+      );
+      found.set(
+        `${place}, ${schema}.${name}`,
+        rows.rows.map(({ row }) => row),
+      );
+    }
+    const server = await client.query<{ place: string; row: string }>(`select * from (${SERVER}) s order by 1, 2`);
+    found.set(
+      `${place}, server`,
+      server.rows.map((one) => `${one.place} ${one.row}`),
+    );
+  } finally {
+    await client.end();
+  }
+}
+
+/** The region's own may be on their way out and in again. What is there is as it was. */
+const OWN_LINKS = "home, subscriptions of the region";
+
+/** Expects that nothing changed but rows in which one of `besides` stands. */
+function expectUnchanged(before: Snapshot, after: Snapshot, besides: readonly string[]): void {
+  const plain = (one: Snapshot) =>
+    Object.fromEntries(
+      [...one]
+        .filter(([place]) => place !== OWN_LINKS)
+        .map(([place, rows]) => [place, rows.filter((row) => !besides.some((id) => row.includes(id)))]),
+    );
+  for (const link of after.get(OWN_LINKS) ?? []) expect(before.get(OWN_LINKS)).toContain(link);
+  expect(plain(after)).toEqual(plain(before));
+}
+
+/** What of the secrets stands anywhere in the region's data folder: tables, WAL, subscriptions, logs. */
+async function findSecrets({ servers, secrets, eu }: Stage): Promise<string[]> {
+  await eu("checkpoint");
+  return secrets.filter((secret) => {
+    try {
+      execFileSync("grep", ["-rqaF", "--", secret, servers.eu.dataFolder], { stdio: "ignore" });
+      return true;
+    } catch (error) {
+      // 2: also where a file was gone before it was read.
+      if ([1, 2].includes((error as { status: number }).status)) return false;
+      throw error;
+    }
+  });
+}
+
+/**
+ * Runs an attack, then a write of the other region's tenant until home has it, and expects that nothing else changed at home
+ * or in the other region, and that nothing of theirs came to the attacked one. An attack gives the ids of what was written
+ * elsewhere meanwhile.
+ */
+export async function expectHarmless(stage: Stage, attack: () => Promise<readonly string[] | void>): Promise<void> {
+  const before = await snapshot(stage);
+  if (before.get(OWN_LINKS)?.length !== 2) throw new Error("the region's links were not whole before the attack");
+  const besides = (await attack()) ?? [];
+  const written = await stage.writeElsewhere();
+  expectUnchanged(before, await snapshot(stage), [...besides, written]);
+  expect(await findSecrets(stage)).toEqual([]);
+}
