@@ -1,10 +1,16 @@
 /**
  * An installation with some dedicated tenant databases on two servers of its own, in one of two modes: parked, with
- * Tenantry's worker carrying on demand, or attached, with every subscription enabled for good and no worker.
+ * Tenantry's worker carrying on demand, or attached, with every subscription enabled for good, by a gateway of this process,
+ * and no worker.
  */
 import pg from "pg";
 import { OPERATOR } from "../src/auth/actor.ts";
+import type { Gateway } from "../src/border/gateway.ts";
+import { listReplicatedDatabases } from "../src/directory/replicated-databases.ts";
 import { registerRegion } from "../src/operations/register-region.ts";
+import { startGateway } from "../src/operations/run-gateway.ts";
+import { tenantLinks } from "../src/operations/tenant-links.ts";
+import { tellSubscriber } from "../src/replication/establish.ts";
 import { newRoutedId } from "../src/kernel/ids.ts";
 import { waitFor } from "../src/kernel/wait.ts";
 import { createLogger } from "../src/observability/logger.ts";
@@ -45,6 +51,8 @@ export class Fleet {
   /** Users of two organizations each, with the ids of the two databases. */
   readonly sharedUsers: { id: string; databaseIds: number[] }[] = [];
   #carrier: Carrier | undefined;
+  /** In the attached mode, where there is no worker that has one. */
+  #gateway: Gateway | undefined;
   #mode: Mode = "parked";
 
   private constructor(servers: BenchServers, home: pg.Client, services: Services, carrier: Carrier) {
@@ -80,6 +88,7 @@ export class Fleet {
 
   async stop(): Promise<void> {
     await this.#carrier?.stop();
+    await this.#gateway?.close();
     await this.home.end();
     await closeServices(this.services);
     await this.servers.stop();
@@ -119,6 +128,8 @@ export class Fleet {
     if (this.#mode === "attached") await this.#alterAll("disable");
     this.#mode = "parked";
     await this.untilParked();
+    await this.#gateway?.close();
+    this.#gateway = undefined;
     const { secretKey } = this.servers;
     const databaseUrl = this.servers.home.url("bench_home");
     this.#carrier = await startCarrier({ databaseUrl, secretKey, replication });
@@ -130,6 +141,11 @@ export class Fleet {
     if (this.#mode === "attached") return;
     await this.#carrier?.stop();
     this.#carrier = undefined;
+    this.#gateway = await startGateway(this.services, { host: "127.0.0.1", port: 0 });
+    for (const database of await listReplicatedDatabases(this.services, {})) {
+      const { directory, catalog } = await tenantLinks(this.services, database);
+      for (const link of [directory, catalog]) await tellSubscriber(link);
+    }
     await this.#alterAll("enable");
     this.#mode = "attached";
     await this.untilCarried();
