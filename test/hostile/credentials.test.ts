@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sql } from "../support/app.ts";
 import { type Credential, converse, readCredentials, takeStream } from "../support/hostile-client.ts";
-import { catalogOf, until } from "../support/hostile-acts.ts";
-import { type Stage, type StageServers, startStage, startStageServers } from "../support/hostile-region.ts";
+import { catalogOf } from "../support/hostile-acts.ts";
+import { type Stage, type StageServers, startStage, startStageServers, until } from "../support/hostile-region.ts";
 import { expectHarmless } from "../support/hostile-snapshot.ts";
 import { addMember, createUser } from "../support/journey.ts";
 
@@ -128,8 +128,11 @@ test("its own directory's stream is what it can take, and nothing of anybody els
          ) insert into tenantry.memberships (organization_id, user_id, role) select $1, id, 'MEMBER' from made`,
         [organization, `Later ${mark}`],
       );
-    const said = await takeStream(own);
-    expect(said).toContain(`Later ${stage.mine.mark}`);
+    let said = "";
+    await until("its stream was taken", async () => {
+      said += await takeStream(own);
+      return said.includes(`Later ${stage.mine.mark}`);
+    });
     for (const secret of [stage.other.mark, ...stage.secrets]) expect(said).not.toContain(secret);
     await stage.home("delete from tenantry.users where name ~ '^Later '");
     await stage.eu(`alter subscription ${link} enable`);

@@ -2,9 +2,8 @@
 import net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { until } from "../support/hostile-acts.ts";
 import { type Credential, readCredentials } from "../support/hostile-client.ts";
-import { arrived, type Stage, type StageServers, startStage, startStageServers } from "../support/hostile-region.ts";
+import { type Stage, type StageServers, startStage, startStageServers, until } from "../support/hostile-region.ts";
 import { expectHarmless } from "../support/hostile-snapshot.ts";
 import { createResource } from "../support/journey.ts";
 import { ScramClient } from "../support/scram-client.ts";
@@ -112,7 +111,9 @@ test.each<[string, number, (socket: net.Socket) => Promise<unknown>, (index: num
     for (let turn = 0; turn < 3; turn += 1) {
       const input = { name: `During ${stage.other.mark}`, organizationId: stage.other.organization };
       written.push(await createResource(stage.app, input));
-      await arrived(stage, written.at(-1) ?? "", 10_000);
+      await until("the row is at home", async () => {
+        return (await stage.home("select from tenantry.resources where id = $1", [written.at(-1)])).length > 0;
+      });
       await parked();
     }
     expect(flooding.made).toBeGreaterThanOrEqual(count);

@@ -5,8 +5,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startApp } from "../support/app.ts";
-import { nudge, sendHonest, until } from "../support/hostile-acts.ts";
-import { type Stage, type StageServers, startStage, startStageServers } from "../support/hostile-region.ts";
+import { nudge, sendHonest } from "../support/hostile-acts.ts";
+import { type Stage, type StageServers, startStage, startStageServers, until } from "../support/hostile-region.ts";
 import { PRETENCES } from "../support/hostile-server.ts";
 import { expectHarmless } from "../support/hostile-snapshot.ts";
 

@@ -3,8 +3,15 @@
  * TENANTRY_HOSTILE=full for each way in which home makes its subscriptions.
  */
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { dropSlot, nudge, publishHonestly, sendHonest, until } from "../support/hostile-acts.ts";
-import { type Stage, type StageServers, startStage, startStageServers, waysOf } from "../support/hostile-region.ts";
+import { dropSlot, nudge, publishHonestly, sendHonest } from "../support/hostile-acts.ts";
+import {
+  type Stage,
+  type StageServers,
+  startStage,
+  startStageServers,
+  until,
+  waysOf,
+} from "../support/hostile-region.ts";
 import { SEED_ATTACKS } from "../support/hostile-seed.ts";
 import { expectHarmless } from "../support/hostile-snapshot.ts";
 

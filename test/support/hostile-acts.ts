@@ -1,18 +1,12 @@
 /** What the superuser of `eu` does, in pieces. */
 import { setTimeout as delay } from "node:timers/promises";
 import { NUDGE_CHANNEL } from "../../src/replication/nudge.ts";
-import type { Stage, Tenant } from "./hostile-region.ts";
-import { eventually } from "./journey.ts";
+import { type Stage, type Tenant, until } from "./hostile-region.ts";
 import { routedIdSql } from "./routed-id.ts";
 
 /** The name of the tenant database's catalog link: of its publication, its slot, and home's subscription. */
 export function catalogOf({ database }: Tenant): string {
   return `${database}_catalog`;
-}
-
-/** Waits until something is so. */
-export async function until(what: string, look: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
-  if (!(await eventually(look, timeoutMs))) throw new Error(`it never came to this: ${what}`);
 }
 
 /** Tells whoever carries the link that there is something in it, as the API does after a write. */

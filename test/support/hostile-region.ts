@@ -13,6 +13,7 @@ import {
   createOrganization,
   createResource,
   createUser,
+  eventually,
   grant,
   registerRegion,
 } from "./journey.ts";
@@ -167,12 +168,12 @@ export async function startStage(
         name: `Elsewhere ${other.mark}`,
         organizationId: other.organization,
       });
-      await arrived(stage, id);
+      await arrived(atHome, id);
       return id;
     },
     stop: () => stage.app.stop(),
   };
-  for (const { resource } of [mine, ...sharers, other]) await arrived(stage, resource);
+  for (const { resource } of [mine, ...sharers, other]) await arrived(atHome, resource);
   return stage;
 }
 
@@ -187,7 +188,10 @@ async function placeTenant(
   const member = await createUser(app, `Member-${mark}`);
   await addMember(app, organization, member);
   const placement = await grant(app, organization, regionKey, isolation);
-  if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}: ${placement.failure}`);
+  await until("the placement is active", async () => {
+    const rows = await home("select from tenantry.placements where id = $1 and state = 'ACTIVE'", [placement.id]);
+    return rows.length > 0;
+  });
   const resource = await createResource(app, { name: `Resource ${mark}`, organizationId: organization });
   await comment(app, resource, member, `Comment ${mark}`);
   const [row] = await home<{ databaseId: number; number: number }>(
@@ -199,10 +203,13 @@ async function placeTenant(
 }
 
 /** Waits until home's catalog has the row. */
-export async function arrived({ home }: Pick<Stage, "home">, id: string, timeoutMs = 20_000): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while ((await home("select from tenantry.resources where id = $1", [id])).length === 0) {
-    if (Date.now() > end) throw new Error("the row did not arrive at home");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+async function arrived(home: Stage["home"], id: string): Promise<void> {
+  await until("the row is at home", async () => {
+    return (await home("select from tenantry.resources where id = $1", [id])).length > 0;
+  });
+}
+
+/** Waits until something is so. */
+export async function until(what: string, look: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  if (!(await eventually(look, timeoutMs))) throw new Error(`it never came to this: ${what}`);
 }

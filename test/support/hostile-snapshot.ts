@@ -39,7 +39,7 @@ export async function snapshot({ home, mine, sharers, servers, other }: Stage): 
   );
   await read(servers.us.url(other.database), "us", found, () => "");
   const links = await home<{ row: string }>(
-    `select subname || ' ' || subowner::regrole::text || coalesce(subslotname, '') || array_to_string(subpublications, ',') ||
+    `select subname || ' ' || subowner::regrole::text || coalesce(subslotname, subname) || array_to_string(subpublications, ',') ||
        coalesce((select string_agg(srrelid::regclass::text, ',' order by 1) from pg_subscription_rel where srsubid = s.oid), '') as row
      from pg_subscription s where subdbid = (select oid from pg_database where datname = current_database()) order by 1`,
   );

@@ -18,15 +18,18 @@ const BROUGHT_ALONG = "18";
 const RUNS = ["15", "16", "17", "18", "15/18", "18/15"];
 
 const integration = (...names: string[]) => names.map((name) => `test/integration/${name}.test.ts`);
-const SUBSET = integration(
-  "replication",
-  "operations",
-  "fleet-migration",
-  "schema-manifest",
-  "subscription-methods",
-  "gateway",
-  "tls",
-);
+const SUBSET = [
+  ...integration(
+    "replication",
+    "operations",
+    "fleet-migration",
+    "schema-manifest",
+    "subscription-methods",
+    "gateway",
+    "tls",
+  ),
+  "test/hostile",
+];
 /** Servers that a test starts for itself are all of one version, so of those that would be run twice. */
 const MIXED_SUBSET = integration("replication", "operations", "fleet-migration");
 // They are about the embedded servers, of which there is one version.
