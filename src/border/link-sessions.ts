@@ -11,6 +11,8 @@ const MAX_SESSIONS = 2;
 /** Sign-ins of a link that are answered at once, and how many more each second. */
 const BURST = 10;
 const SIGN_INS_PER_SECOND = 5;
+/** Sign-ins that are waited for, so at most 2 seconds. */
+const MAX_OWED = 10;
 /** Links without a session that are remembered. */
 const MAX_REMEMBERED = 10_000;
 
@@ -19,8 +21,19 @@ type Entry = { sessions: Set<LinkSession>; tokens: number; at: number };
 export class LinkSessions {
   readonly #entries = new Map<string, Entry>();
 
-  /** A session has signed in as this link. Returns how many milliseconds its answer is to wait. */
-  enter(link: string, session: LinkSession): number {
+  /**
+   * How many milliseconds a sign-in as this link is to wait before it is looked at, as proving a password costs time. Only those
+   * with the right one use up what there is, so nobody slows another one's link down.
+   */
+  waitMs(link: string): number {
+    const entry = this.#entries.get(link);
+    if (entry === undefined) return 0;
+    this.#refill(entry);
+    return entry.tokens >= 0 ? 0 : (-entry.tokens / SIGN_INS_PER_SECOND) * 1_000;
+  }
+
+  /** A session has signed in as this link. */
+  enter(link: string, session: LinkSession): void {
     const entry = this.#entryOf(link);
     const [oldest] = entry.sessions;
     if (oldest !== undefined && entry.sessions.size >= MAX_SESSIONS) {
@@ -28,16 +41,18 @@ export class LinkSessions {
       oldest.end();
     }
     entry.sessions.add(session);
-    const now = performance.now();
-    entry.tokens = Math.min(BURST, entry.tokens + ((now - entry.at) / 1_000) * SIGN_INS_PER_SECOND) - 1;
-    entry.at = now;
-    // Those that wait are at most as many as may be there.
-    entry.tokens = Math.max(entry.tokens, -MAX_SESSIONS);
-    return entry.tokens >= 0 ? 0 : (-entry.tokens / SIGN_INS_PER_SECOND) * 1_000;
+    this.#refill(entry);
+    entry.tokens = Math.max(entry.tokens - 1, -MAX_OWED);
   }
 
   leave(link: string, session: LinkSession): void {
     this.#entries.get(link)?.sessions.delete(session);
+  }
+
+  #refill(entry: Entry): void {
+    const now = performance.now();
+    entry.tokens = Math.min(BURST, entry.tokens + ((now - entry.at) / 1_000) * SIGN_INS_PER_SECOND);
+    entry.at = now;
   }
 
   #entryOf(link: string): Entry {

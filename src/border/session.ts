@@ -61,7 +61,7 @@ export class Session {
   #user: string | undefined;
   #link: GatewayLink | undefined;
   #publisher: Promise<Socket> | undefined;
-  /** What its sessions are counted by, once it has signed in. */
+  /** What the sessions of its link are counted by. */
   #place: string | undefined;
 
   constructor(socket: Socket, address: string, certificate: Certificate | undefined, options: SessionOptions) {
@@ -106,13 +106,17 @@ export class Session {
   async #signIn(): Promise<StartUp> {
     const start = await this.#startUp();
     this.#user = start.user.slice(0, 100);
-    const link = await this.#authenticate(await this.#findLink(start.user));
+    const found = await this.#findLink(start.user);
+    if (found !== undefined) {
+      // Links that stream nothing are there to be tried, by servers that share their name.
+      this.#place = found.publisher === undefined ? `${found.name} ${this.#address}` : found.name;
+      const waitMs = this.#options.links.waitMs(this.#place);
+      if (waitMs > 0) await delay(waitMs);
+    }
+    const link = await this.#authenticate(found);
     this.#link = link;
     this.#known();
-    // Links that stream nothing are there to be tried, by servers that share their name.
-    this.#place = link.publisher === undefined ? `${link.name} ${this.#address}` : link.name;
-    const waitMs = this.#options.links.enter(this.#place, this);
-    if (waitMs > 0) await delay(waitMs);
+    if (this.#place !== undefined) this.#options.links.enter(this.#place, this);
     this.#greet(start.encoding);
     return start;
   }
