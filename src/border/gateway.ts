@@ -11,7 +11,7 @@ import { Turns } from "#kernel/turns";
 import { Certificate } from "#border/certificate";
 import type { GatewayLimits, GatewayOptions } from "#border/options";
 import { Peers } from "#border/peers";
-import { PerLink } from "#border/per-link";
+import { PerLink, SignInRate } from "#border/per-link";
 import { Session } from "#border/session";
 
 const DEFAULT_LIMITS: GatewayLimits = {
@@ -34,6 +34,7 @@ export class Gateway {
   readonly #sessions = new Set<Session>();
   readonly #peers: Peers;
   readonly #perLink: { connections: PerLink; publishers: PerLink };
+  readonly #rate = new SignInRate();
   readonly #lookups = new Turns(MAX_LOOKUPS);
 
   private constructor(server: Server, options: GatewayOptions) {
@@ -101,6 +102,7 @@ export class Gateway {
       ...options,
       peers: this.#peers,
       perLink: this.#perLink,
+      rate: this.#rate,
       limits: this.#limits,
       findLink: (name) => this.#lookups.take(() => findLink(name)),
     });

@@ -47,3 +47,43 @@ export class PerLink {
     return members;
   }
 }
+
+/** Sign-ins of a link that are answered at once, and how many more each second. A subscriber needs a few a minute. */
+const BURST = 10;
+const SIGN_INS_PER_SECOND = 5;
+/** Sign-ins that are waited for, so at most 2 seconds. */
+const MAX_OWED = 10;
+const MAX_REMEMBERED = 10_000;
+
+/**
+ * How often one credential can sign in: each sign-in costs the gateway a proof, and a publisher a process. Only sign-ins with the
+ * right password use up what there is, so nobody slows another one's link down.
+ */
+export class SignInRate {
+  readonly #links = new Map<string, { tokens: number; at: number }>();
+
+  /** How many milliseconds a sign-in as this link is to wait before it is looked at. */
+  waitMs(link: string): number {
+    const owed = this.#links.has(link) ? -this.#refilled(link).tokens : 0;
+    return owed <= 0 ? 0 : (owed / SIGN_INS_PER_SECOND) * 1_000;
+  }
+
+  /** One has signed in. */
+  count(link: string): void {
+    const entry = this.#refilled(link);
+    entry.tokens = Math.max(entry.tokens - 1, -MAX_OWED);
+  }
+
+  #refilled(link: string): { tokens: number; at: number } {
+    const now = performance.now();
+    const entry = this.#links.get(link) ?? { tokens: BURST, at: now };
+    entry.tokens = Math.min(BURST, entry.tokens + ((now - entry.at) / 1_000) * SIGN_INS_PER_SECOND);
+    entry.at = now;
+    // The one that signed in longest ago is the first to be forgotten, which fills what it has used.
+    this.#links.delete(link);
+    this.#links.set(link, entry);
+    const [oldest] = this.#links.keys();
+    if (this.#links.size > MAX_REMEMBERED && oldest !== undefined) this.#links.delete(oldest);
+    return entry;
+  }
+}

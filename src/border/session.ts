@@ -9,7 +9,7 @@ import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from 
 import type { GatewayLimits, GatewayLink, GatewayOptions } from "#border/options";
 import type { RefusalCode } from "#border/refusals";
 import type { Peers } from "#border/peers";
-import type { PerLink } from "#border/per-link";
+import type { PerLink, SignInRate } from "#border/per-link";
 import { StreamReader } from "#border/pgoutput";
 import { ScramExchange } from "#border/scram";
 import { carryStream, type StreamEnd } from "#border/stream";
@@ -30,6 +30,7 @@ import {
 export type SessionOptions = Omit<GatewayOptions, "limits"> & {
   peers: Peers;
   perLink: Record<"connections" | "publishers", PerLink>;
+  rate: SignInRate;
   limits: GatewayLimits;
 };
 
@@ -125,10 +126,15 @@ export class Session {
   async #signIn(): Promise<StartUp> {
     const start = await this.#startUp();
     this.#user = start.user.slice(0, 100);
-    const link = await this.#authenticate(await this.#findLink(start.user));
-    this.#known();
+    const found = await this.#findLink(start.user);
     // Links that stream nothing are there to be tried, by servers that share their name.
-    const place = link.publisher === undefined ? `${link.name} ${this.#address}` : link.name;
+    const place = found?.publisher === undefined ? `${found?.name} ${this.#address}` : found.name;
+    const { rate } = this.#options;
+    const waitMs = found === undefined ? 0 : rate.waitMs(place);
+    if (waitMs > 0) await delay(waitMs);
+    const link = await this.#authenticate(found);
+    this.#known();
+    rate.count(place);
     if (!this.#options.perLink.connections.enter(place, this)) throw tooMany();
     this.#place = place;
     this.#link = link;

@@ -108,8 +108,7 @@ test.each([
     // Whatever became of the region's own, the other's is the other's, for whoever takes the first of a name or the last.
     if (data !== null) expect(data["b"]).toEqual({ name: `Resource ${stage.other.mark}` });
     expect(Object.keys(data ?? {}).every((key) => ["a", "b"].includes(key))).toBe(true);
-    if (data !== null)
-      expect(said).toMatch(new RegExp(`^\\{"data":\\{"b":\\{"name":"Resource ${stage.other.mark}"\\}`));
+    if (data !== null) expect(said).toContain(`"data":{"b":{"name":"Resource ${stage.other.mark}"}`);
   });
 });
 
