@@ -25,6 +25,11 @@ export class Client {
     return this.#socket;
   }
 
+  /** Aborted when the connection has ended: whoever waits for its sake need not any longer. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
   /** The next message. Throws {@link Closed} when there is none to come, {@link ProtocolError} on what is no message. */
   async next(): Promise<Message> {
     for (;;) {

@@ -131,7 +131,7 @@ export class Session {
     const place = found?.publisher === undefined ? `${found?.name} ${this.#address}` : found.name;
     const { rate } = this.#options;
     const waitMs = found === undefined ? 0 : rate.waitMs(place);
-    if (waitMs > 0) await delay(waitMs);
+    if (waitMs > 0) await delay(waitMs, this.#client.closed);
     const link = await this.#authenticate(found);
     this.#known();
     rate.count(place);
@@ -337,7 +337,7 @@ export class Session {
   /** A subscriber that comes again and again fills no log: beyond a few times a minute it waits instead. */
   async #reportSometimes(text: string, cause?: unknown): Promise<void> {
     const pauseMs = this.#options.peers.refused(this.#address);
-    if (pauseMs > 0) await delay(pauseMs);
+    if (pauseMs > 0) await delay(pauseMs, this.#client.closed).catch(() => undefined);
     else this.#options.report(text, cause);
   }
 
@@ -363,7 +363,7 @@ export class Session {
       isRefused ? error.code : "malformed",
       isRefused ? error.message : `What was sent is not what a subscriber says: ${error.message}.`,
     );
-    if (pauseMs > 0) await delay(pauseMs);
+    if (pauseMs > 0) await delay(pauseMs, this.#client.closed).catch(() => undefined);
     const [state, answer] = isRefused
       ? [error.sqlState, error.answer]
       : ["08P01", "Tenantry's gateway: not a subscriber's message."];
