@@ -97,6 +97,11 @@ export class Session {
     this.#client.socket.destroy();
   }
 
+  /** Whether nobody is there any more. */
+  get isOver(): boolean {
+    return this.#client.socket.destroyed;
+  }
+
   /** Counts no longer as somebody who has not signed in. */
   #known(): void {
     if (this.#isStranger) this.#options.peers.leave(this.#address, this);
@@ -113,6 +118,7 @@ export class Session {
       const waitMs = this.#options.links.waitMs(this.#place);
       if (waitMs > 0) await delay(waitMs);
     }
+    if (this.isOver) throw new Closed("the connection ended");
     const link = await this.#authenticate(found);
     this.#link = link;
     this.#known();
