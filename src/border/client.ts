@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { type SecureContext, TLSSocket } from "node:tls";
+import { delay } from "#kernel/wait";
 import { type Message, MessageCutter, ProtocolError } from "#border/wire";
 
 /** Nothing that a subscriber says before it streams is longer. */
@@ -32,6 +33,11 @@ export class Client {
       if (message !== undefined) return message;
       this.#messages.push(...this.#cutter.messages(await this.#chunk()));
     }
+  }
+
+  /** Waits, but not for somebody who is gone. Throws {@link Closed}. */
+  async pause(ms: number): Promise<void> {
+    await delay(ms, this.#closed.signal);
   }
 
   send(bytes: Buffer): void {

@@ -1,7 +1,6 @@
 /** One connection to the gateway, from its first byte to its end. */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { delay } from "#kernel/wait";
 import { openWalsender } from "#postgres/walsender";
 import { Client, Closed } from "#border/client";
 import type { Certificate } from "#border/certificate";
@@ -116,7 +115,7 @@ export class Session {
       // Links that stream nothing are there to be tried, by servers that share their name.
       this.#place = found.publisher === undefined ? `${found.name} ${this.#address}` : found.name;
       const waitMs = this.#options.links.waitMs(this.#place);
-      if (waitMs > 0) await delay(waitMs);
+      if (waitMs > 0) await this.#client.pause(waitMs);
     }
     if (this.isOver) throw new Closed("the connection ended");
     const link = await this.#authenticate(found);
@@ -326,7 +325,7 @@ export class Session {
       isRefused ? error.code : "malformed",
       isRefused ? error.message : `What was sent is not what a subscriber says: ${error.message}.`,
     );
-    if (pauseMs > 0) await delay(pauseMs);
+    if (pauseMs > 0) await this.#client.pause(pauseMs).catch(() => undefined);
     const [state, answer] = isRefused
       ? [error.sqlState, error.answer]
       : ["08P01", "Tenantry's gateway: not a subscriber's message."];
