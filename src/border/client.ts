@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { type SecureContext, TLSSocket } from "node:tls";
+import { delay } from "#kernel/wait";
 import { type Message, MessageCutter, ProtocolError } from "#border/wire";
 
 /** Nothing that a subscriber says before it streams is longer. */
@@ -25,11 +26,6 @@ export class Client {
     return this.#socket;
   }
 
-  /** Aborted when the connection has ended: whoever waits for its sake need not any longer. */
-  get closed(): AbortSignal {
-    return this.#closed.signal;
-  }
-
   /** The next message. Throws {@link Closed} when there is none to come, {@link ProtocolError} on what is no message. */
   async next(): Promise<Message> {
     for (;;) {
@@ -37,6 +33,11 @@ export class Client {
       if (message !== undefined) return message;
       this.#messages.push(...this.#cutter.messages(await this.#chunk()));
     }
+  }
+
+  /** Waits, but not for somebody who is gone. Throws {@link Closed}. */
+  async pause(ms: number): Promise<void> {
+    await delay(ms, this.#closed.signal);
   }
 
   send(bytes: Buffer): void {

@@ -98,13 +98,14 @@ export class Gateway {
       return;
     }
     const { findLink, ...options } = this.#options;
-    const session = new Session(socket, address, certificate, {
+    const session: Session = new Session(socket, address, certificate, {
       ...options,
       peers: this.#peers,
       perLink: this.#perLink,
       rate: this.#rate,
       limits: this.#limits,
-      findLink: (name) => this.#lookups.take(() => findLink(name)),
+      // Those that had to go while they waited for their turn need no answer: home is not asked for them.
+      findLink: (name) => this.#lookups.take(async () => (session.isOver ? undefined : findLink(name))),
     });
     const full = this.#peers.admit(address, session);
     if (full !== undefined) this.#noteTooMany(full, "Too many connections that had not signed in were open.");

@@ -1,7 +1,6 @@
 /** One connection to the gateway, from its first byte to its end. */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { delay } from "#kernel/wait";
 import { openWalsender } from "#postgres/walsender";
 import { Client, Closed } from "#border/client";
 import type { Certificate } from "#border/certificate";
@@ -95,6 +94,11 @@ export class Session {
     this.#client.socket.destroy();
   }
 
+  /** Whether nobody is there any more. */
+  get isOver(): boolean {
+    return this.#client.socket.destroyed;
+  }
+
   /** Ends it when its link is no more, or signs in with another password now. Where that cannot be looked up, it goes on. */
   async recheck(regionId: string | undefined): Promise<void> {
     const link = this.#link;
@@ -131,7 +135,8 @@ export class Session {
     const place = found?.publisher === undefined ? `${found?.name} ${this.#address}` : found.name;
     const { rate } = this.#options;
     const waitMs = found === undefined ? 0 : rate.waitMs(place);
-    if (waitMs > 0) await delay(waitMs, this.#client.closed);
+    if (waitMs > 0) await this.#client.pause(waitMs);
+    if (this.isOver) throw new Closed("the connection ended");
     const link = await this.#authenticate(found);
     this.#known();
     rate.count(place);
@@ -337,7 +342,7 @@ export class Session {
   /** A subscriber that comes again and again fills no log: beyond a few times a minute it waits instead. */
   async #reportSometimes(text: string, cause?: unknown): Promise<void> {
     const pauseMs = this.#options.peers.refused(this.#address);
-    if (pauseMs > 0) await delay(pauseMs, this.#client.closed).catch(() => undefined);
+    if (pauseMs > 0) await this.#client.pause(pauseMs).catch(() => undefined);
     else this.#options.report(text, cause);
   }
 
@@ -363,7 +368,7 @@ export class Session {
       isRefused ? error.code : "malformed",
       isRefused ? error.message : `What was sent is not what a subscriber says: ${error.message}.`,
     );
-    if (pauseMs > 0) await delay(pauseMs, this.#client.closed).catch(() => undefined);
+    if (pauseMs > 0) await this.#client.pause(pauseMs).catch(() => undefined);
     const [state, answer] = isRefused
       ? [error.sqlState, error.answer]
       : ["08P01", "Tenantry's gateway: not a subscriber's message."];

@@ -1,5 +1,5 @@
 /** What the superuser of `eu` does, in pieces. */
-import { setTimeout as delay } from "node:timers/promises";
+import { expect } from "vitest";
 import { NUDGE_CHANNEL } from "../../src/replication/nudge.ts";
 import { type Stage, type Tenant, until } from "./hostile-region.ts";
 import { routedIdSql } from "./routed-id.ts";
@@ -24,7 +24,6 @@ export async function sendHonest(stage: Stage, tenant = stage.mine): Promise<str
   );
   await until("an honest row is at home", async () => {
     await nudge(stage, tenant);
-    await delay(50);
     // While a link is made anew, its copy is there before it is.
     const here = await stage.home(
       "select from tenantry.resources where id = $1 and exists (select from pg_subscription where subname = $2)",
@@ -44,7 +43,6 @@ export async function breakLink(stage: Stage, tenant = stage.mine): Promise<void
   await stage.eu(`drop publication if exists ${name}`, [], tenant.database);
   await until("the link was made anew", async () => {
     await nudge(stage, tenant);
-    await delay(50);
     const [now] = await stage.home<{ oid: number }>(subscription, [name]);
     return now !== undefined && now.oid !== before?.oid;
   });
@@ -65,19 +63,19 @@ export async function dropSlot({ eu, mine }: Stage, tenant: Tenant = mine): Prom
   });
 }
 
-/** Waits until the gateway has refused something of the tenant's catalog link, and gives the codes. */
-export async function refusedSince(stage: Stage, since: Date, tenant = stage.mine): Promise<string[]> {
+/** Waits until the gateway has refused something of the tenant's catalog link, and expects it to be this and nothing else. */
+export async function refusedAlone(stage: Stage, since: Date, code: string | undefined): Promise<void> {
   let codes: string[] = [];
   await until("the gateway refused something", async () => {
     await stage.app.services.ledger.flush();
     const rows = await stage.home<{ code: string }>(
       "select code from tenantry.border_refusals where database_id = $1 and direction = 'catalog' and last_at >= $2",
-      [tenant.databaseId, since],
+      [stage.mine.databaseId, since],
     );
-    codes = rows.map(({ code }) => code);
+    codes = rows.map((row) => row.code);
     return codes.length > 0;
   });
-  return codes;
+  expect(new Set(codes)).toEqual(new Set([code]));
 }
 
 /** Waits until home's server has failed to apply something of the tenant's catalog link. */

@@ -1,9 +1,8 @@
 /** Signs in to the gateway by hand, with what the attacked region knows. */
 import { once } from "node:events";
 import net from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { message } from "../../src/border/wire.ts";
-import type { Stage } from "./hostile-region.ts";
+import { type Stage, until } from "./hostile-region.ts";
 import { ScramClient } from "./scram-client.ts";
 
 /** What the region's server keeps of a link, as its superuser reads it. */
@@ -55,7 +54,9 @@ export async function takeStream(credential: Credential, quietMs = 500): Promise
   socket.write(
     message("Q", `START_REPLICATION SLOT "${user}" LOGICAL 0/0 (proto_version '1', publication_names '"${user}"')`),
   );
-  while (Date.now() - last < quietMs || (said === "" && !socket.destroyed)) await delay(20);
+  await until("nothing more comes", async () => {
+    return Date.now() - last >= quietMs && (said !== "" || socket.destroyed);
+  });
   socket.destroy();
   if (!socket.closed) await once(socket, "close");
   return said;
