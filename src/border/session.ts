@@ -351,26 +351,26 @@ export class Session {
     this.#options.ledger.refused({ address: this.#address, databaseId, direction, user: this.#user, code, sentence });
   }
 
-  async #fail(error: unknown): Promise<void> {
-    if (error instanceof Closed) return;
-    if (error instanceof Unavailable) {
-      await this.#reportSometimes(error.message, error.cause);
-      this.#client.send(errorResponse("57P03", `Tenantry's gateway: ${error.message}.`));
+  async #fail(reason: unknown): Promise<void> {
+    if (reason instanceof Closed) return;
+    if (reason instanceof Unavailable) {
+      await this.#reportSometimes(reason.message, reason.cause);
+      this.#client.send(errorResponse("57P03", `Tenantry's gateway: ${reason.message}.`));
       return;
     }
-    if (!(error instanceof Refused) && !(error instanceof ProtocolError)) {
-      this.#options.report("a connection to the gateway failed", error);
+    if (!(reason instanceof Refused) && !(reason instanceof ProtocolError)) {
+      this.#options.report("a connection to the gateway failed", reason);
       return;
     }
     const pauseMs = this.#options.peers.refused(this.#address);
-    const isRefused = error instanceof Refused;
+    const isRefused = reason instanceof Refused;
     this.#note(
-      isRefused ? error.code : "malformed",
-      isRefused ? error.message : `What was sent is not what a subscriber says: ${error.message}.`,
+      isRefused ? reason.code : "malformed",
+      isRefused ? reason.message : `What was sent is not what a subscriber says: ${reason.message}.`,
     );
     if (pauseMs > 0) await this.#client.pause(pauseMs).catch(() => undefined);
     const [state, answer] = isRefused
-      ? [error.sqlState, error.answer]
+      ? [reason.sqlState, reason.answer]
       : ["08P01", "Tenantry's gateway: not a subscriber's message."];
     this.#client.send(errorResponse(state, answer));
   }
