@@ -3,7 +3,7 @@
  * security lets it. One per installation and server; its password is made of a secret at home and the server's identity, so
  * that no server's administrator learns another's.
  */
-import { createHmac, randomBytes } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { TenantryError } from "#kernel/errors";
 import type { SecretBox } from "#kernel/secret-box";
 import type { ServerAddress } from "#postgres/connection-url";
@@ -12,12 +12,12 @@ import { quoteIdentifier, quoteLiteral } from "#postgres/identifiers";
 import type { Pools } from "#postgres/pools";
 import { scramVerifier } from "#postgres/scram";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
+import { loadInstallationSecret } from "#directory/installation-secret";
 import { inPrivate } from "#postgres/statement-privacy";
 
 /** What the secret is sealed for. */
 export const API_SECRET = "api-secret";
 
-const SECRET_BYTES = 32;
 /** Waits for another process that makes the role. */
 const ROLE_TIMEOUT_MS = 30_000;
 
@@ -42,19 +42,7 @@ export class ApiRole {
 
 /** Reads what the role's passwords are made of from home, where it is made once. */
 export async function loadApiRole(home: HomeDatabase, secrets: SecretBox, name: string): Promise<ApiRole> {
-  const fresh = secrets.seal(randomBytes(SECRET_BYTES).toString("base64"), API_SECRET);
-  const [row] = await home.query<{ sealed: Buffer }>(
-    "installation.api_secret",
-    // Two processes that start at once get the same one.
-    `with made as (
-       update tenantry.installation set api_secret = $1 where api_secret is null returning api_secret
-     )
-     select api_secret as sealed from made
-     union all select api_secret from tenantry.installation where api_secret is not null`,
-    [fresh],
-  );
-  if (row === undefined) return loadApiRole(home, secrets, name);
-  return new ApiRole(name, Buffer.from(secrets.open(row.sealed, API_SECRET), "base64"));
+  return new ApiRole(name, await loadInstallationSecret(home, secrets, "api_secret", API_SECRET));
 }
 
 /** A server as the operator signs in to it. */

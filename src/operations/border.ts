@@ -1,6 +1,7 @@
 /** The border as the rest of the program sees it: what subscribers are told, and the gateway of this process. */
 import { type GatewayAddress, connectionOf, formatGatewayAddress, parseGatewayAddress } from "#border/address";
-import { type LinkPasswords, loadLinkPasswords } from "#border/credentials";
+import { BORDER_SECRET, LinkPasswords } from "#border/credentials";
+import { loadInstallationSecret } from "#directory/installation-secret";
 import { TenantryError } from "#kernel/errors";
 import type { SecretBox } from "#kernel/secret-box";
 import type { HomeDatabase } from "#postgres/database";
@@ -31,7 +32,8 @@ export class Border {
   }
 
   static async open(home: HomeDatabase, installation: string, secrets: SecretBox): Promise<Border> {
-    return new Border(home, installation, await loadLinkPasswords(home, secrets));
+    const secret = await loadInstallationSecret(home, secrets, "border_secret", BORDER_SECRET);
+    return new Border(home, installation, new LinkPasswords(secret));
   }
 
   /** The subscribers of links that this process carries are told these, and so are those of processes without a gateway. */
