@@ -4,7 +4,14 @@
  * one.
  */
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { applyErrors, haltedApplying, publishHonestly, refusedAlone, sendHonest } from "../support/hostile-acts.ts";
+import {
+  applyErrors,
+  haltedApplying,
+  passedBy,
+  publishHonestly,
+  refusedAlone,
+  sendHonest,
+} from "../support/hostile-acts.ts";
 import { type Stage, type StageServers, startStage, startStageServers, waysOf } from "../support/hostile-region.ts";
 import { expectHarmless } from "../support/hostile-snapshot.ts";
 import { ATTACKS } from "../support/hostile-stream.ts";
@@ -39,7 +46,7 @@ describe.each(STAGES)("home by $way, with $gateway", ({ way, lenient }) => {
         await strike(stage);
         if (fate === "refused" || (!lenient && refusedAs !== undefined)) await refusedAlone(stage, since, refusedAs);
         else if (fate === "halts") await haltedApplying(stage, errors);
-        else await sendHonest(stage);
+        else await passedBy(stage, errors);
       });
       await undo?.(stage);
       await publishHonestly(stage);

@@ -83,6 +83,12 @@ export async function haltedApplying(stage: Stage, before: number, tenant = stag
   await until("home's server could not apply something", async () => (await applyErrors(stage, tenant)) > before);
 }
 
+/** Waits until what was sent has been looked at, and expects that none of it halted the stream. */
+export async function passedBy(stage: Stage, before: number): Promise<void> {
+  await sendHonest(stage);
+  expect(await applyErrors(stage, stage.mine)).toBeLessThanOrEqual(before);
+}
+
 export async function applyErrors({ home }: Stage, tenant: Tenant): Promise<number> {
   const [row] = await home<{ errors: number }>(
     "select apply_error_count::int as errors from pg_stat_subscription_stats where subname = $1",

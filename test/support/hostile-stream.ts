@@ -43,8 +43,8 @@ async function sendTheirs({ eu, other, sharers, mine }: Stage): Promise<void> {
   const insert =
     "insert into tenantry.resources (database_id, id, organization_id, name) values ($1, $2, $3, 'FORGED')";
   for (const { databaseId, resource, organization, number } of [other, ...sharers]) {
-    await eu(insert, [databaseId, resource, organization]);
     await eu(insert, [databaseId, newRoutedId(number), organization]);
+    await eu(insert, [databaseId, resource, organization]);
     await eu(insert, [mine.databaseId, newRoutedId(number), organization]);
     await eu(insert, [mine.databaseId, newRoutedId(mine.number), organization]);
     await eu("update tenantry.resources set name = 'FORGED AGAIN' where id = $1", [resource]);
