@@ -135,7 +135,7 @@ export class OidcVerifier {
   }
 }
 
-/** A moment that a token names in seconds. Throws when there is none: JSON has numbers such as 1e300. */
+/** A moment that a token names in seconds. Throws when no moment has that number: JSON has numbers such as 1e300. */
 function momentOf(seconds: unknown): Date {
   const moment = new Date(typeof seconds === "number" ? seconds * 1_000 : Number.NaN);
   if (Number.isNaN(moment.getTime())) throw new Error("a token that names no moment where one is expected");

@@ -26,7 +26,7 @@ export class Client {
     return this.#socket;
   }
 
-  /** The next message. Throws {@link Closed} when there is none to come, {@link ProtocolError} on what is no message. */
+  /** The next message. Throws {@link Closed} when no more will come, and {@link ProtocolError} on bytes that are no message. */
   async next(): Promise<Message> {
     for (;;) {
       const message = this.#messages.shift();

@@ -1,5 +1,5 @@
 /**
- * What a subscriber says, recognised word for word: everything else is refused. A subscriber chooses the form of its questions
+ * Recognises what a subscriber says, word for word. Everything else is refused. A subscriber chooses the form of its questions
  * by the version that the publisher reports. The gateway always reports {@link REPORTED_VERSION}, so that subscribers of 15 to
  * 18 ask in the same form.
  */

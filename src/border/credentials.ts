@@ -1,5 +1,5 @@
 /**
- * What a link's subscriber signs in to the gateway with: the link's name, and a password that is made of a secret at home,
+ * The credential of a link's subscriber at the gateway: the link's name, and a password that is made of a secret at home,
  * the name and a generation. Nothing is stored of it; another generation is another password. It is good for one stream of
  * one tenant database, and for nothing of any PostgreSQL server.
  */
@@ -21,7 +21,7 @@ export class LinkPasswords {
     return createHmac("sha256", this.#secret).update(`link ${link} ${generation}`).digest("base64url");
   }
 
-  /** The same for the same text, and says nothing else of it. */
+  /** Equal texts have equal marks. A mark tells nothing of its text. */
   markOf(text: string): string {
     return createHmac("sha256", this.#secret).update(`mark ${text}`).digest("base64url").slice(0, 16);
   }

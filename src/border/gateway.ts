@@ -75,7 +75,7 @@ export class Gateway {
   }
 
   /**
-   * Ends what was signed in with a password that is none any more, or as a link that is none: of one region, or of all.
+   * Ends sessions whose password is no longer valid or whose link is gone: of one region, or of all.
    * Never rejects.
    */
   async recheck(regionId?: string): Promise<void> {

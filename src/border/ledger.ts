@@ -1,5 +1,5 @@
 /**
- * What crossed the border and what was refused, counted in memory and written to home every few seconds: one statement,
+ * Counts in memory what crossed the border and what was refused, and writes it to home every few seconds: one statement,
  * however many links there are. Several processes add to the same sums.
  */
 import { type Crossing, type CrossingSum, CrossingSums } from "#border/crossings";
@@ -40,7 +40,7 @@ export class BorderLedger {
     this.#timer = setInterval(() => this.#flushWhenDue(), options.flushIntervalMs ?? FLUSH_INTERVAL_MS).unref();
   }
 
-  /** Counts rows that crossed, and their bytes. Costs no statement and no wait. RangeError on what is no count or link. */
+  /** Counts rows that crossed, and their bytes. Costs no statement and no wait. RangeError on a count or a link that cannot be. */
   crossed(crossing: Crossing, rows: number, bytes: number): void {
     const isCounted = this.#sums.add(crossing, rows, bytes, Date.now());
     this.#options.metrics?.borderCrossed(crossing.direction, crossing.way, rows, bytes);

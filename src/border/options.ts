@@ -30,7 +30,7 @@ export type GatewayOptions = {
   port: number;
   /** With it every subscriber must use TLS. */
   certificate?: CertificateFiles | undefined;
-  /** The link of this name; undefined when there is none that takes replication now. */
+  /** The link of this name; undefined when no link of this name takes replication now. */
   findLink: (name: string) => Promise<GatewayLink | undefined>;
   ledger: GatewayLedger;
   /** A stream was ended because of what came in it. */

@@ -211,7 +211,7 @@ function lastWords(end: StreamEnd): Buffer | undefined {
   return undefined;
 }
 
-/** The code in an error's fields; one of ours where there is none that can be one. */
+/** The SQLSTATE in an error's fields; XX000 where the fields have no valid one. */
 function sqlStateOf(fields: Buffer): string {
   const found = fields
     .toString("latin1")

@@ -79,7 +79,7 @@ export class MessageCutter {
     return { buffer, offsets };
   }
 
-  /** The same as messages of their own. */
+  /** Like {@link push}, with each message by itself. */
   messages(chunk: Buffer): Message[] {
     const { buffer, offsets } = this.push(chunk);
     const messages: Message[] = [];

@@ -34,7 +34,7 @@ export function listReplicatedDatabases(
   );
 }
 
-/** A tenant database whose links may be carried, being made or made; undefined where there is none of this number. */
+/** A tenant database whose links may be carried, also while it is being made. Undefined where no database has this number. */
 export async function findLinkedDatabase(
   { home }: { home: HomeDatabase },
   databaseId: number,

@@ -55,7 +55,7 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
 function httpOf(located: GraphQLError | undefined): Pick<GraphQLErrorExtensions, "http"> {
   const http = located?.extensions.http;
   if (http === undefined) return {};
-  // What has an error of another kind behind it, as a body that is not JSON, has its status in every media type.
+  // An error with another error behind it, such as a body that is not JSON, keeps its status in every media type.
   return { http: located?.extensions["originalError"] === undefined ? http : { ...http, spec: false } };
 }
 

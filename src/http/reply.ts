@@ -9,7 +9,7 @@ import { AnswerBytes } from "#kernel/answer-size";
 
 const replies = new WeakMap<ServerResponse, Reply>();
 
-/** The same for all operations of a request, which may be several. */
+/** One reply for all operations of a request, which may be several. */
 export function replyOver(response: ServerResponse, maxBytes: number): Reply {
   const found = replies.get(response);
   if (found !== undefined) return found;

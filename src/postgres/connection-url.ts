@@ -226,7 +226,7 @@ export function isSameAddress(one: ServerAddress, other: ServerAddress): boolean
   );
 }
 
-/** The parameter whose file is no regular file of at most 1 MB that this machine can read; undefined when there is none. */
+/** The parameter that names something else than a regular file of at most 1 MB that this machine can read; undefined when every file will do. */
 export function findUnreadableFile({ parameters }: Pick<ServerAddress, "parameters">): string | undefined {
   if ((parameters.get("sslmode") ?? "disable") === "disable") return undefined;
   return FILE_PARAMETERS.find((name) => {

@@ -268,7 +268,7 @@ export class Pools {
   }
 }
 
-/** The driver's types leave the stream out. What waits for an answer hears that there is none to come. */
+/** The driver's types leave the stream out. Whoever waits for an answer hears that it will not come. */
 function hangUp(client: pg.ClientBase): void {
   const { connection } = client as unknown as { connection: { stream: { destroy: () => void } } };
   connection.stream.destroy();

@@ -139,7 +139,7 @@ export function linksOf(installation: string, parts: LinkParts): Record<Directio
     tables: parts.flows[direction],
     told: parts.told[direction].now,
     toldBefore: parts.told[direction].before,
-    // What a region sends is written at home by a role that may write nothing else.
+    // A role that may write nothing else writes at home what a region sends.
     owner: direction === "catalog" ? inboxRoleName(installation) : undefined,
     ledger: parts.ledgerOf(direction),
   });

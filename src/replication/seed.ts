@@ -3,7 +3,7 @@
  * ones removed. Done between making the slot and making the subscription, so that the stream replays everything
  * since before the snapshot; replaying what the copy already has changes nothing in the end.
  *
- * What comes from a region goes the way that the stream's rows go: into home's inbox, where the guard looks at each row. Only
+ * Rows of a region go the way that the stream's rows go: into home's inbox, where the guard looks at each row. Only
  * rows that differ are written, as each passes the guard.
  */
 import { TenantryError } from "#kernel/errors";

@@ -8,7 +8,7 @@ import { TenantryError } from "#kernel/errors";
 export type TextRow = {
   /** Null where the database cannot give it, or it is too long. */
   readonly text: string | null;
-  /** How long it is; null where there is none. */
+  /** Its length; null where it is missing. */
   readonly bytes: number | null;
   readonly regionKey: string | undefined;
 };

@@ -169,7 +169,7 @@ test("where callers sign in and there is no mail server, inviting says so and ch
     message: "Nobody can be invited here: no mail server is set up. The operator can set TENANTRY_SMTP_URL.",
     extensions: { code: "CAPABILITY_MISSING" },
   });
-  // Who may not invite hears nothing of that.
+  // A caller that may not invite hears nothing of that.
   expect(await of("OWNER")).toMatchObject({ extensions: { code: "FORBIDDEN" } });
   expect(await openAddresses()).not.toContain(email);
   await other.stop();

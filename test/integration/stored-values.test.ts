@@ -80,7 +80,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("the %s way", (way) =>
       data: { resource: null },
       errors: [{ path: ["resource", "createdAt"], extensions: { code: "INTERNAL" } }],
     });
-    // Who does not ask for it is not told.
+    // A caller that does not ask for it is not told.
     expect(await ask(way, `{ resource(id: "${id}") { name } }`)).toEqual({ data: { resource: { name: "One" } } });
     await lives();
   });

@@ -27,7 +27,7 @@ create function tenantry.is_name(name text) returns boolean language sql immutab
       '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]',
     false);
 
--- What a moment may be, and what an id says: the same in the tenant databases. Written without constants of type timestamptz,
+-- Says what a moment may be, and what an id says. The tenant databases have the same functions. Written without constants of type timestamptz,
 -- which would be shown otherwise in each time zone.
 create function tenantry.is_moment(moment timestamptz) returns boolean language sql immutable parallel safe
   -- From the year 2000 to the end of 2099, in UTC. False for null and infinity.

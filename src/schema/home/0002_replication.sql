@@ -284,7 +284,7 @@ create function tenantry.refused_rows(of_database int, out refused int, out faul
     select id, fault from tenantry_inbox.resources
     where database_id = of_database and fault is not null order by id limit 1000) i);
 
--- A value of a row that was read as text, as the type of `kind`; null where it is none of that type.
+-- Reads a text as a value of the type of `kind`; null where the text is no such value.
 create function tenantry.read_as(value text, kind anyelement) returns anyelement language plpgsql stable parallel safe as $$
 declare
   read kind%type;
