@@ -126,7 +126,10 @@ export async function expectHarmless(stage: Stage, attack: () => Promise<readonl
   let before: Snapshot = new Map();
   await until("the region's links are whole", async () => {
     before = await snapshot(stage);
-    return before.get(OWN_LINKS)?.length === 2;
+    if (before.get(OWN_LINKS)?.length === 2) return true;
+    // A carrier that began anew meanwhile finds by a sweep what its forerunner was mending.
+    await stage.app.sweep().catch(() => undefined);
+    return false;
   });
   const besides = (await attack()) ?? [];
   const written = await stage.writeElsewhere();
