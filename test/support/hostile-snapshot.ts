@@ -35,7 +35,7 @@ export async function snapshot({ home, mine, sharers, servers, other }: Stage): 
   const [{ name } = { name: "" }] = await home<{ name: string }>("select current_database() as name");
   const found: Snapshot = new Map();
   await read(servers.home.url(name), "home", found, (table) =>
-    table === "resources" ? `where database_id <> all('{${own.join(",")}}')` : "",
+    table === "resources" ? `where not coalesce(${mayChange(own)}, false)` : "",
   );
   await read(servers.us.url(other.database), "us", found, () => "");
   const links = await home<{ row: string }>(
@@ -48,6 +48,15 @@ export async function snapshot({ home, mine, sharers, servers, other }: Stage): 
   found.set("home, subscriptions", rowsOf(links.filter((link) => !isOwn(link))));
   found.set(OWN_LINKS, rowsOf(links.filter(isOwn)));
   return found;
+}
+
+/** Rows of the region's own placements that are as they may be, and those that the inbox has kept the key of. */
+function mayChange(own: readonly number[]): string {
+  return `(database_id = any('{${own.join(",")}}') and (
+    to_jsonb(t) ->> 'fault' is not null and num_nonnulls(organization_id, name, created_by, created_at) = 0
+    or created_at between '2000-01-01' and '2099-12-31' and char_length(name) between 1 and 200 and exists (
+      select from tenantry.placements p where p.database_id = t.database_id and p.organization_id = t.organization_id
+        and p.number = tenantry.placement_number_of(t.id))))`;
 }
 
 async function read(url: string, place: string, found: Snapshot, where: (table: string) => string): Promise<void> {
@@ -117,7 +126,10 @@ export async function expectHarmless(stage: Stage, attack: () => Promise<readonl
   let before: Snapshot = new Map();
   await until("the region's links are whole", async () => {
     before = await snapshot(stage);
-    return before.get(OWN_LINKS)?.length === 2;
+    if (before.get(OWN_LINKS)?.length === 2) return true;
+    // A carrier that began anew meanwhile finds by a sweep what its forerunner was mending.
+    await stage.app.sweep().catch(() => undefined);
+    return false;
   });
   const besides = (await attack()) ?? [];
   const written = await stage.writeElsewhere();
