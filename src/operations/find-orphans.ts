@@ -2,7 +2,7 @@
  * What stands on the servers under this installation's name and belongs to nothing at home, and what home wants and nobody
  * works on. Reads only; `repair` and `doctor` share it.
  */
-import { listRegions, regionAddress } from "#directory/regions";
+import { listRegions, regionServer } from "#directory/regions";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import type { ServerAddress } from "#postgres/connection-url";
 import type { DatabaseKind, Queryable } from "#postgres/database";
@@ -62,25 +62,19 @@ export async function findOrphans(services: Services): Promise<Orphan[]> {
 }
 
 async function reachableServers(services: Services): Promise<Server[]> {
-  const identify = async (look: Queryable<DatabaseKind>) => {
-    const [row] = await look.query<{ id: string }>(
-      "orphans.server",
-      "select system_identifier::text as id from pg_control_system()",
-    );
-    return row?.id ?? "";
-  };
-  const home = services.home;
+  const { home, homeAddress, homeSystemIdentifier } = services;
   const servers: Server[] = [
-    { name: "home", address: services.homeAddress, systemIdentifier: await identify(home), look: home },
+    { name: "home", address: homeAddress, systemIdentifier: homeSystemIdentifier, look: home },
   ];
   for (const { id, key } of await listRegions(services)) {
-    const address = await regionAddress(services, id);
+    // As it was registered: what a region's server says of itself now must not hide another server.
+    const { address, systemIdentifier } = await regionServer(services, id);
+    // Home and a region on one server: it is looked at once.
+    if (servers.some((server) => server.systemIdentifier === systemIdentifier)) continue;
     const look = services.pools.open("server", address, MAINTENANCE_DATABASE);
     try {
-      const systemIdentifier = await identify(look);
-      // Home and a region on one server: it is looked at once.
-      if (!servers.some((server) => server.systemIdentifier === systemIdentifier))
-        servers.push({ name: key, address, systemIdentifier, look });
+      await look.query("orphans.server", "select");
+      servers.push({ name: key, address, systemIdentifier, look });
     } catch (error) {
       if (!isConnectionFailure(error)) throw error;
     }
