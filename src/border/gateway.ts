@@ -20,6 +20,7 @@ const DEFAULT_LIMITS: GatewayLimits = {
   maxConnections: 2_000,
   maxConnectionsPerLink: 16,
   maxPublishersPerLink: 2,
+  maxStreamsOfHomePerRegion: 48,
   beginMs: 30_000,
   stallMs: 60_000,
 };
@@ -34,6 +35,7 @@ export class Gateway {
   readonly #sessions = new Set<Session>();
   readonly #peers: Peers;
   readonly #perLink: { connections: PerLink; publishers: PerLink };
+  readonly #perRegion: PerLink;
   readonly #rate = new SignInRate();
   readonly #lookups = new Turns(MAX_LOOKUPS);
 
@@ -44,6 +46,7 @@ export class Gateway {
     this.#peers = new Peers(this.#limits);
     const { maxConnectionsPerLink, maxPublishersPerLink } = this.#limits;
     this.#perLink = { connections: new PerLink(maxConnectionsPerLink), publishers: new PerLink(maxPublishersPerLink) };
+    this.#perRegion = new PerLink(this.#limits.maxStreamsOfHomePerRegion);
   }
 
   /** Starts listening. Rejects when the port is taken or the certificate cannot be read. */
@@ -102,6 +105,7 @@ export class Gateway {
       ...options,
       peers: this.#peers,
       perLink: this.#perLink,
+      perRegion: this.#perRegion,
       rate: this.#rate,
       limits: this.#limits,
       // Those that had to go while they waited for their turn need no answer: home is not asked for them.

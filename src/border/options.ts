@@ -52,6 +52,8 @@ export type GatewayLimits = {
   maxConnectionsPerLink: number;
   /** Connections to the publisher of one link: each takes one of a server's few walsenders. A newer one ends the oldest. */
   maxPublishersPerLink: number;
+  /** Streams of home's directory to the links of one region: home's walsenders are for all regions. */
+  maxStreamsOfHomePerRegion: number;
   /** From connecting to the beginning of the stream. */
   beginMs: number;
   /** A subscriber that takes no byte for so long is disconnected. */

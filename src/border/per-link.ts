@@ -1,6 +1,6 @@
 /**
- * How much of the gateway one credential can take. A subscriber has one stream at a time; for a moment there can be the end of
- * one and the beginning of the next.
+ * How much of the gateway one credential can take, or the links of one region. A subscriber has one stream at a time; for a
+ * moment there can be the end of one and the beginning of the next.
  */
 
 /** What is counted, and can be ended. */

@@ -54,6 +54,7 @@ const MAX_RELATIONS = 1_000;
 export class StreamReader {
   readonly #tables: ReadonlyMap<string, PublishedTable>;
   readonly #checksText: boolean;
+  readonly #takesStreams: boolean;
   readonly #lenient: boolean;
   readonly #relations = new Map<number, Relation>();
   readonly #passed = new Map<string, Passed>();
@@ -61,11 +62,16 @@ export class StreamReader {
 
   /**
    * `tables`: what may pass. `checksText`: whether texts must be valid UTF-8, which a subscriber does not look at.
+   * `takesStreams`: whether the subscriber has asked for transactions before their end.
    * `lenient`: nothing is refused; for tests of what stands behind the gateway.
    */
-  constructor(tables: readonly PublishedTable[], options: { checksText: boolean; lenient?: boolean }) {
+  constructor(
+    tables: readonly PublishedTable[],
+    options: { checksText: boolean; takesStreams: boolean; lenient?: boolean },
+  ) {
     this.#tables = new Map(tables.map((table) => [`tenantry.${table.table}`, table]));
     this.#checksText = options.checksText;
+    this.#takesStreams = options.takesStreams;
     this.#lenient = options.lenient === true;
   }
 
@@ -123,6 +129,7 @@ export class StreamReader {
         cursor.text();
         return;
       case TYPE.streamStart:
+        if (!this.#takesStreams) throw new Breach("malformed", "a transaction that was not at its end was sent");
         this.#inStream = true;
         return cursor.skip(5);
       case TYPE.streamStop:

@@ -4,6 +4,7 @@
  * does, as there is nothing to guess.
  */
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
+import { ProtocolError } from "#border/wire";
 
 const ROUNDS = 1;
 const SALT_BYTES = 16;
@@ -45,4 +46,14 @@ export class ScramExchange {
     const isProved = timingSafeEqual(createHash("sha256").update(clientKey).digest(), storedKey);
     return { isProved, answer: `v=${sign(sign(salted, "Server Key"), text).toString("base64")}` };
   }
+}
+
+/** The mechanism's name, a length, and the client's first message. */
+export function readInitialResponse(body: Buffer): string {
+  const end = body.indexOf(0);
+  if (end === -1 || body.toString("latin1", 0, end) !== "SCRAM-SHA-256" || body.length < end + 5)
+    throw new ProtocolError("another way to sign in");
+  const length = body.readInt32BE(end + 1);
+  if (length !== body.length - end - 5) throw new ProtocolError("a sign-in that cannot be read");
+  return body.toString("latin1", end + 5);
 }

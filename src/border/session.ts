@@ -7,10 +7,11 @@ import type { Certificate } from "#border/certificate";
 import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#border/commands";
 import type { GatewayLimits, GatewayLink, GatewayOptions } from "#border/options";
 import type { RefusalCode } from "#border/refusals";
+import { Refused, tooMany, Unavailable } from "#border/refused";
 import type { Peers } from "#border/peers";
 import type { PerLink, SignInRate } from "#border/per-link";
 import { StreamReader } from "#border/pgoutput";
-import { ScramExchange } from "#border/scram";
+import { readInitialResponse, ScramExchange } from "#border/scram";
 import { carryStream, type StreamEnd } from "#border/stream";
 import {
   AUTHENTICATED,
@@ -29,26 +30,10 @@ import {
 export type SessionOptions = Omit<GatewayOptions, "limits"> & {
   peers: Peers;
   perLink: Record<"connections" | "publishers", PerLink>;
+  perRegion: PerLink;
   rate: SignInRate;
   limits: GatewayLimits;
 };
-
-/** The connection is refused: `code` and `sentence` for the ledger, `answer` for the one who is refused. */
-class Refused extends Error {
-  readonly code: RefusalCode;
-  readonly sqlState: string;
-  readonly answer: string;
-
-  constructor(code: RefusalCode, sqlState: string, answer: string, sentence = answer) {
-    super(sentence);
-    this.code = code;
-    this.sqlState = sqlState;
-    this.answer = answer;
-  }
-}
-
-/** Something on our side failed: the subscriber tries again. */
-class Unavailable extends Error {}
 
 type StartUp = { user: string; encoding: string };
 
@@ -61,6 +46,8 @@ export class Session {
   #user: string | undefined;
   #link: GatewayLink | undefined;
   #publisher: Promise<Socket> | undefined;
+  /** The region among whose streams from home it is. */
+  #region: string | undefined;
   /** What its connections are counted by, once it has signed in. */
   #place: string | undefined;
 
@@ -119,12 +106,16 @@ export class Session {
     const place = this.#place;
     if (place === undefined) return;
     connections.leave(place, this);
-    void this.#publisher
-      ?.then(
-        (socket) => socket.destroy(),
+    const region = this.#region;
+    void Promise.resolve(this.#publisher)
+      .then(
+        (socket) => socket?.destroy(),
         () => undefined,
       )
-      .then(() => publishers.leave(place, this));
+      .then(() => {
+        publishers.leave(place, this);
+        if (region !== undefined) this.#options.perRegion.leave(region, this);
+      });
   }
 
   async #signIn(): Promise<StartUp> {
@@ -268,7 +259,7 @@ export class Session {
       if (command.kind === "refused") throw this.#notAllowed(command.reason);
       // The stream comes next. Connecting takes a while, so it begins now.
       const isAboutToStream = command.kind === "stream" || text.startsWith("IDENTIFY_SYSTEM");
-      if (isAboutToStream && link.publisher !== undefined) this.#connect(link.publisher, encoding);
+      if (isAboutToStream && link.publisher !== undefined) await this.#connect(link.publisher, encoding);
       if (command.kind === "answer") {
         this.#client.send(Buffer.concat([command.reply, readyForQuery()]));
         continue;
@@ -278,11 +269,29 @@ export class Session {
     }
   }
 
-  #connect({ address, database }: NonNullable<GatewayLink["publisher"]>, encoding: string): void {
+  async #connect({ address, database }: NonNullable<GatewayLink["publisher"]>, encoding: string): Promise<void> {
     if (this.#publisher !== undefined || this.#place === undefined) return;
     this.#options.perLink.publishers.enterInPlaceOfOldest(this.#place, this);
+    await this.#waitForRegion();
     this.#publisher = openWalsender(address, database, encoding);
     this.#publisher.catch(() => undefined);
+  }
+
+  /**
+   * Home's walsenders are shared: the links of one region leave some to the others. They wait for each other: one may be about to
+   * end. The deadline for beginning ends the wait.
+   */
+  async #waitForRegion(): Promise<void> {
+    const { direction, region } = this.#link ?? {};
+    if (direction !== "directory" || region == null) return;
+    for (let looks = 1; !this.#options.perRegion.enter(region.id, this); looks += 1) {
+      if (looks === REGION_LOOKS_UNTOLD)
+        await this.#reportSometimes(
+          `links of the region ${region.key} wait: they have all the walsenders of home that one region can have`,
+        );
+      await this.#client.pause(REGION_LOOK_MS);
+    }
+    this.#region = region.id;
   }
 
   #notAllowed(reason: string): Refused {
@@ -300,7 +309,7 @@ export class Session {
       throw new Unavailable("the publisher of a link cannot be reached", { cause: error });
     });
     const { ledger, limits, lenient = false } = this.#options;
-    const reader = new StreamReader(link.accepted, { checksText, lenient });
+    const reader = new StreamReader(link.accepted, { checksText, takesStreams: options.streaming, lenient });
     const passed = () => {
       if (link.region === null) return;
       for (const { table, rows, bytes } of reader.takePassed())
@@ -376,25 +385,9 @@ export class Session {
   }
 }
 
-/** PostgreSQL's own code for it: a subscriber tries again. */
-function tooMany(): Refused {
-  return new Refused(
-    "too-many",
-    "53300",
-    "Tenantry's gateway has too many connections of this link.",
-    "A link's credential was used for more connections than one stream needs.",
-  );
-}
+/** How often a stream that waits for its region's others looks again, and after how many looks that is told. */
+const REGION_LOOK_MS = 100;
+const REGION_LOOKS_UNTOLD = 50;
 
 /** PostgreSQL's words: replication/subscribe-failure.ts finds the reason by them. */
 const AUTHENTICATION_FAILED = "password authentication failed for this link";
-
-/** The mechanism's name, a length, and the client's first message. */
-function readInitialResponse(body: Buffer): string {
-  const end = body.indexOf(0);
-  if (end === -1 || body.toString("latin1", 0, end) !== "SCRAM-SHA-256" || body.length < end + 5)
-    throw new ProtocolError("another way to sign in");
-  const length = body.readInt32BE(end + 1);
-  if (length !== body.length - end - 5) throw new ProtocolError("a sign-in that cannot be read");
-  return body.toString("latin1", end + 5);
-}

@@ -36,7 +36,7 @@ export type GatewaySettings = {
 export async function startGateway(services: Services, settings: GatewaySettings): Promise<Gateway> {
   const gateway = await Gateway.listen({
     ...settings,
-    limits: settings.limits ?? {},
+    limits: { maxStreamsOfHomePerRegion: await shareOfWalsenders(services), ...settings.limits },
     lenient: settings.lenient ?? false,
     ledger: services.ledger,
     findLink: (name) => findLink(services, name),
@@ -58,6 +58,18 @@ export async function startGateway(services: Services, settings: GatewaySettings
     throw error;
   }
   return gateway;
+}
+
+/**
+ * Three quarters of home's walsenders, as a carrier takes them for its links (replication/capacity.ts): a region whose
+ * administrator wakes all of its links leaves some to the others.
+ */
+async function shareOfWalsenders({ home }: Services): Promise<number> {
+  const [row] = await home.query<{ most: number }>(
+    "gateway.walsenders",
+    "select setting::int as most from pg_catalog.pg_settings where name = 'max_wal_senders'",
+  );
+  return Math.max(1, Math.floor((row?.most ?? 0) * 0.75));
 }
 
 function explainListening(cause: unknown, { host, port, certificate }: GatewaySettings): unknown {

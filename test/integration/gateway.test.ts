@@ -260,6 +260,26 @@ test("one credential takes few connections and fewer of the publisher's walsende
   expect(await eventually(async () => (await names(link)).length === 1)).toBe(true);
 });
 
+test("the streams of one region wait for each other where they have all that it may have of home", async () => {
+  await using link = await start({ direction: "directory", limits: { maxStreamsOfHomePerRegion: 1 } });
+  const password = /password='([^']*)'/.exec(link.connection())?.[1] ?? "";
+  const { ScramClient } = await import("../support/scram-client.ts");
+  const socket = net.connect(link.gateway.port, "127.0.0.1");
+  const client = new ScramClient(socket, link.name, password);
+  await client.signIn({ replication: "database" });
+  await client.query("IDENTIFY_SYSTEM");
+  await link.subscribe();
+  await link.publisher("insert into tenantry.things values (1, 1, 'one')");
+  expect(await eventually(async () => link.gateway.connections === 2)).toBe(true);
+  const walsenders = () =>
+    link.publisher("select from pg_stat_activity where backend_type = 'walsender' and datname = current_database()");
+  expect((await walsenders()).length).toBe(1);
+  expect(await names(link)).toEqual([]);
+  socket.destroy();
+  expect(await eventually(async () => (await names(link)).length === 1)).toBe(true);
+  expect(link.refusals).toEqual([]);
+});
+
 test("a subscriber that takes nothing is hung up on, and holds no more than a bounded part in memory", async () => {
   await using link = await start({ limits: { stallMs: 500 } });
   const { ScramClient } = await import("../support/scram-client.ts");

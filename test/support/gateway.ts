@@ -34,7 +34,10 @@ const INBOX = `create schema tenantry_inbox;
 export async function startLoneLink(
   publisher: string,
   subscriber: string,
-  options: Partial<Omit<GatewayOptions, "findLink" | "ledger" | "onBreach">> = {},
+  {
+    direction = "catalog",
+    ...options
+  }: Partial<Omit<GatewayOptions, "findLink" | "ledger" | "onBreach">> & { direction?: GatewayLink["direction"] } = {},
 ): Promise<LoneLink> {
   const unique = randomBytes(4).toString("hex");
   const name = `tenantry_${unique}_1_catalog`;
@@ -65,7 +68,7 @@ export async function startLoneLink(
   const link: GatewayLink = {
     name,
     databaseId: 1,
-    direction: "catalog",
+    direction,
     region: { id: "00000000-0000-7000-8000-000000000000", key: "eu" },
     password,
     tables,
