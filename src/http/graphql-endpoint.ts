@@ -15,6 +15,7 @@ import type { ApiSettings } from "#http/api-options";
 import { Budgets } from "#http/budgets";
 import { clientOf } from "#http/client";
 import { corsFor } from "#http/cors";
+import { DocumentCache } from "#http/document-cache";
 import { limitDocuments } from "#http/document-limits";
 import { endWithSignIn } from "#http/end-with-sign-in";
 import { limitError } from "#http/limit-error";
@@ -55,6 +56,11 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
     // Bounded before it comes here: Yoga's own bound does not answer when a body in chunks is too large.
     maxRequestBodySize: false,
     extraParamNames: ["documentId"],
+    // Yoga's own have no bound in bytes. Refused texts are not kept: whoever sends one can send another each time.
+    parserAndValidationCache: {
+      documentCache: new DocumentCache(),
+      errorCache: { get: () => undefined, set: () => undefined },
+    },
     cors: (request) => corsFor(request.headers.get("origin"), visitors),
     logging: false,
     maskedErrors: {

@@ -19,6 +19,7 @@ import { JsonText, type Reply } from "#graphql/context";
 import { answerTooLarge } from "#kernel/answer-size";
 import { clientOf } from "#http/client";
 import { corsHeadersFor } from "#http/cors";
+import { DocumentCache } from "#http/document-cache";
 import { createContext, type EndpointParts, type GraphQLEndpoint, resultOf } from "#http/graphql-endpoint";
 import { limitError } from "#http/limit-error";
 import { replyOver } from "#http/reply";
@@ -57,15 +58,17 @@ export async function answerOperation(
   const params = readParams(body);
   if (params === undefined) return false;
   const { maxAnswerBytes } = parts.settings.limits;
-  let result: ExecutionResult;
+  const writtenOf = (result: ExecutionResult) => writeWithin(maxAnswerBytes, result, mediaType, parts);
+  let written: ReturnType<typeof writeWithin>;
   try {
     const executed = await execute(parts, request, params, replyOver(response, maxAnswerBytes));
     if (executed === undefined) return false;
-    result = executed;
+    // What cannot be written as JSON is an error like any other.
+    written = writtenOf(executed);
   } catch (error) {
-    result = resultOf(error, parts.services);
+    written = writtenOf(resultOf(error, parts.services));
   }
-  const { text, bytes, status, headers } = writeWithin(maxAnswerBytes, result, mediaType, parts);
+  const { text, bytes, status, headers } = written;
   const { origin } = request.headers;
   response.writeHead(status, {
     ...headers,
@@ -115,15 +118,11 @@ async function execute(
   return result.errors === undefined ? result : resultOf(result, parts.services);
 }
 
-type Known = Map<string, DocumentNode>;
-
 /** Documents that have passed, by their text. Who may ask for the schema and who may not have their own. */
-const known = new WeakMap<GraphQLEndpoint, { operator: Known; others: Known }>();
-/** When there are more, they are read anew. */
-const MAX_KNOWN = 500;
+const known = new WeakMap<GraphQLEndpoint, { operator: DocumentCache; others: DocumentCache }>();
 
-function knownTo(endpoint: GraphQLEndpoint, actor: Actor): Known {
-  const found = known.get(endpoint) ?? { operator: new Map(), others: new Map() };
+function knownTo(endpoint: GraphQLEndpoint, actor: Actor): DocumentCache {
+  const found = known.get(endpoint) ?? { operator: new DocumentCache(), others: new DocumentCache() };
   known.set(endpoint, found);
   return actor.kind === "operator" ? found.operator : found.others;
 }
@@ -131,16 +130,13 @@ function knownTo(endpoint: GraphQLEndpoint, actor: Actor): Known {
 function read(
   pipeline: Pipeline,
   query: string,
-  documents: Known,
+  documents: DocumentCache,
 ): { document: DocumentNode; errors: readonly GraphQLError[] } {
   const found = documents.get(query);
   if (found !== undefined) return { document: found, errors: [] };
   const document = pipeline.parse(query);
   const errors = pipeline.validate(pipeline.schema, document);
-  if (errors.length === 0) {
-    if (documents.size >= MAX_KNOWN) documents.clear();
-    documents.set(query, document);
-  }
+  if (errors.length === 0) documents.set(query, document);
   return { document, errors };
 }
 

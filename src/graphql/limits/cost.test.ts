@@ -32,6 +32,12 @@ test.each([
     "{ resource(id: 1) { comments(first: 100) { edges { node { id createdAt a: body b: body ...B } } } } } fragment B on Comment { body }",
     1 + 1 + 100 * (1 + 3),
   ],
+  [
+    "the name of a type only where it has another name, for each row",
+    "{ users(first: 100) { __typename edges { node { __typename a: __typename b: __typename ...U } } } } fragment U on User { c: __typename }",
+    1 + 100 * (1 + 3),
+  ],
+  ["the name of a type under other names at the root", "{ a: __typename b: __typename c: __typename }", 3],
   ["a mutation", 'mutation { createOrganization(input: { name: "A" }) { id } }', 6],
   ["a field that asks a server", '{ region(key: "eu") { server { version } } }', 1 + 1 + 5],
   ["introspection as a whole", "{ __schema { types { fields { name } } } }", 100],

@@ -1,7 +1,8 @@
 /**
  * What an operation costs, in points, before it runs. A point is about one object fetched: a field with fields of its own
  * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`. Fields that do more
- * than that are in {@link WEIGHTS}, texts that can be long in {@link LONG_TEXTS}. Directives that leave fields out do not make an operation cheaper.
+ * than that are in {@link WEIGHTS}, texts that can be long in {@link LONG_TEXTS}. `__typename` is free once, and costs 1
+ * under each name that it is given: in the answer it is there as often. Directives that leave fields out do not make an operation cheaper.
  */
 import {
   type FieldNode,
@@ -125,7 +126,8 @@ export function measureCost(
 
   const measureField = (node: FieldNode, parent: GraphQLCompositeType): Points => {
     const name = node.name.value;
-    if (name.startsWith("__")) return { fixed: name === "__typename" ? 0 : INTROSPECTION_POINTS, perRow: 0 };
+    if (name === "__typename") return { fixed: node.alias === undefined ? 0 : 1, perRow: 0 };
+    if (name.startsWith("__")) return { fixed: INTROSPECTION_POINTS, perRow: 0 };
     const field = isObjectType(parent) ? parent.getFields()[name] : undefined;
     if (field === undefined) return { fixed: 0, perRow: 0 };
     const own = weigh(parent, field) + (operation.operation === "mutation" && parent === root ? MUTATION_POINTS : 0);

@@ -1,6 +1,7 @@
 /**
  * Counts the bytes of an answer while the executor makes it: what is asked for under many names is in memory once, and in the
- * answer many times. What is counted is close to what is sent; http/post-operation.ts looks at that.
+ * answer many times. Of a field with fields of its own its name is counted: a row of nothing but names is in the answer too.
+ * What is counted is close to what is sent; http/post-operation.ts looks at that.
  */
 import { defaultFieldResolver, getNamedType, type GraphQLResolveInfo, type GraphQLSchema, isLeafType } from "graphql";
 import { currentCall } from "#kernel/call";
@@ -13,11 +14,16 @@ const OTHER_BYTES = 24;
 /** Quotes, colon and comma. */
 const AROUND_NAME = 4;
 
-/** Puts the count around the resolvers of all fields that have no fields of their own. */
+/**
+ * Puts the count around the resolvers of all fields. Those of Mutation are few, and their names are not counted: a field that
+ * is too much is said to have been carried out, and before its resolver that is not true.
+ */
 export function countAnswers(schema: GraphQLSchema): GraphQLSchema {
-  for (const { field } of fieldsOf(schema)) {
-    if (!isLeafType(getNamedType(field.type))) continue;
-    field.resolve = counted((field.resolve as Resolver | undefined) ?? defaultFieldResolver) as typeof field.resolve;
+  for (const { type, field } of fieldsOf(schema)) {
+    const isLeaf = isLeafType(getNamedType(field.type));
+    if (!isLeaf && type === "Mutation") continue;
+    const resolve = (field.resolve as Resolver | undefined) ?? defaultFieldResolver;
+    field.resolve = (isLeaf ? counted(resolve) : withCountedName(resolve)) as typeof field.resolve;
   }
   return schema;
 }
@@ -30,12 +36,23 @@ function counted(resolve: Resolver): Resolver {
   };
 }
 
+/** What stands in the field is counted by itself. What the resolver returns stays as it is: a list has hundreds of them. */
+function withCountedName(resolve: Resolver): Resolver {
+  return (source, args, context, info) => {
+    add(0, info);
+    return resolve(source, args, context, info);
+  };
+}
+
 function count(value: unknown, info: GraphQLResolveInfo): unknown {
-  const name = info.path.key;
-  currentCall()?.answer?.add(bytesOf(value) + (typeof name === "string" ? name.length : 0) + AROUND_NAME, () =>
-    rootOf(info),
-  );
+  add(bytesOf(value), info);
   return value;
+}
+
+/** These bytes, and the name that they have in the answer. */
+function add(bytes: number, info: GraphQLResolveInfo): void {
+  const name = info.path.key;
+  currentCall()?.answer?.add(bytes + (typeof name === "string" ? name.length : 0) + AROUND_NAME, () => rootOf(info));
 }
 
 /** What the value is in JSON, about. */

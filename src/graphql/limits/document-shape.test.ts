@@ -32,6 +32,19 @@ test.each([
   expect(excess?.message).toContain(words);
 });
 
+test.each([
+  ["in an operation", (alias: string) => `{ ${alias}: a }`],
+  ["of what is free", (alias: string) => `{ a { ${alias}: __typename } }`],
+  ["in a fragment", (alias: string) => `{ ...F } fragment F on Q { a { ... on A { ${alias}: b } } }`],
+  ["within introspection", (alias: string) => `{ __schema { types { ${alias}: name } } }`],
+])("an alias %s has at most a hundred characters", (_, document) => {
+  expect(findExcess(parse(document("x".repeat(100))), LIMITS)).toBeUndefined();
+  const excess = findExcess(parse(document("x".repeat(101))), LIMITS);
+  expect(excess?.code).toBe("LIMIT_EXCEEDED");
+  expect(excess?.message).toBe("An alias is 101 characters long, and 100 is the most.");
+  expect(findExcess(parse(document("x".repeat(190_000))), LIMITS)?.message).toContain("190,000 characters");
+});
+
 test("what is just within is not refused", () => {
   expect(findExcess(parse("{ x: a { y: b { c } } d }"), LIMITS)).toBeUndefined();
 });

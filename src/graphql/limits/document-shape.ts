@@ -1,5 +1,5 @@
 /**
- * The shape of a document: how deep its operations are, how many aliases and root fields they have. Needs no schema, so it
+ * The shape of a document: how deep its operations are, how many aliases and root fields they have, how long an alias is. Needs no schema, so it
  * is looked at before validation, which itself takes long for a document made to be expensive.
  */
 import { type DocumentNode, Kind, type SelectionSetNode } from "graphql";
@@ -12,6 +12,8 @@ export type DocumentShape = { depth: number; aliases: number; rootFields: number
 
 /** Beyond any limit. Keeps the sums of fragments in fragments in fragments from running into infinity. */
 const MANY = 1_000_000;
+/** An alias is in the answer once per row: a long one makes much of few tokens. */
+const MAX_ALIAS_LENGTH = 100;
 
 /** Measures in time linear in the document: each fragment is looked at once. A cycle of fragments counts as nothing. */
 export function measureShape(document: DocumentNode): DocumentShape {
@@ -66,6 +68,20 @@ export function measureShape(document: DocumentNode): DocumentShape {
   return most;
 }
 
+/** Of all operations and fragments, and also of what introspection is asked for. Each definition is looked at once. */
+function longestAliasOf({ definitions }: DocumentNode): number {
+  let longest = 0;
+  const look = ({ selections }: SelectionSetNode): void => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FRAGMENT_SPREAD) continue;
+      if (selection.kind === Kind.FIELD) longest = Math.max(longest, selection.alias?.value.length ?? 0);
+      if (selection.selectionSet !== undefined) look(selection.selectionSet);
+    }
+  };
+  for (const definition of definitions) if ("selectionSet" in definition) look(definition.selectionSet);
+  return longest;
+}
+
 /** What the document has too much of; undefined: nothing. */
 export function findExcess(
   document: DocumentNode,
@@ -79,6 +95,9 @@ export function findExcess(
     return refuse(`The operation has ${many(aliases)} aliases, and ${limits.maxAliases} is the most.`);
   if (rootFields > limits.maxRootFields)
     return refuse(`The operation has ${many(rootFields)} fields at its root, and ${limits.maxRootFields} is the most.`);
+  const longest = longestAliasOf(document);
+  if (longest > MAX_ALIAS_LENGTH)
+    return refuse(`An alias is ${longest.toLocaleString("en")} characters long, and ${MAX_ALIAS_LENGTH} is the most.`);
   return undefined;
 }
 
