@@ -1,7 +1,7 @@
 /** The gateway's certificate and key, read from files that may be replaced while it runs. */
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
 import { createSecureContext, type SecureContext } from "node:tls";
+import { readRegularFile } from "#kernel/regular-file";
 
 export type CertificateFiles = { certFile: string; keyFile: string };
 
@@ -42,19 +42,18 @@ export class Certificate {
 }
 
 async function read(files: CertificateFiles, known?: string): Promise<{ context: SecureContext; digest: string }> {
-  const [cert, key] = await Promise.all([readBounded(files.certFile), readBounded(files.keyFile)]);
+  const [cert, key] = [readPem(files.certFile), readPem(files.keyFile)];
   const digest = createHash("sha256").update(cert).update("\0").update(key).digest("base64");
   if (digest === known) throw new Error("the files are as they were");
   return { context: createSecureContext({ cert, key, minVersion: "TLSv1.2" }), digest };
 }
 
-async function readBounded(path: string): Promise<Buffer> {
-  const file = await open(path, "r");
+/** A pipe or a device is refused at once: reading it may never end. */
+function readPem(path: string): string {
   try {
-    const { size } = await file.stat();
-    if (size > MAX_FILE_BYTES) throw new Error("the file is too large for a certificate or a key");
-    return await file.readFile();
-  } finally {
-    await file.close();
+    return readRegularFile(path, MAX_FILE_BYTES);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${path} cannot be read as a certificate or a key: ${reason}`, { cause });
   }
 }
