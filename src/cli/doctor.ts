@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#auth/actor";
-import { print } from "#cli/output";
+import { plain, print, printJson } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
 import { TenantryError } from "#kernel/errors";
@@ -52,10 +52,7 @@ async function doctor(services: Services, options: Options): Promise<void> {
     placements.length +
     drift.length +
     credentials.length;
-  if (json)
-    print(
-      JSON.stringify({ healthy: wrong === 0, servers, databases, orphans, placements, drift, credentials, repairs }),
-    );
+  if (json) printJson({ healthy: wrong === 0, servers, databases, orphans, placements, drift, credentials, repairs });
   else {
     reportRepairs(repairs);
     report(servers, databases);
@@ -82,8 +79,7 @@ async function readAll(services: Services): Promise<DatabaseHealth[]> {
 
 function reportRepairs(repairs: readonly Repair[]): void {
   if (repairs.length > 0) print(styleText("bold", "Repairs"));
-  for (const { server, what, done, outcome } of repairs)
-    print(`  ${mark(done ? null : outcome)} ${server}: ${what} ${outcome}`);
+  for (const { server, what, done, outcome } of repairs) line(done ? null : outcome, `${server}: ${what} ${outcome}`);
 }
 
 function reportRest(
@@ -92,43 +88,51 @@ function reportRest(
 ): void {
   if (orphans.length > 0) print(styleText("bold", "Not known at home"));
   for (const { server, kind, name, rows } of orphans)
-    print(
-      `  ${mark("orphan")} ${server}: ${kind} ${name}${rows === null ? "" : `, ${rows} rows`}; --repair removes what holds no rows`,
+    line(
+      "orphan",
+      `${server}: ${kind} ${name}${rows === null ? "" : `, ${rows} rows`}; --repair removes what holds no rows`,
     );
   if (placements.length > 0) print(styleText("bold", "Placements"));
   for (const { id, state, failure, isWaiting } of placements)
-    print(
-      `  ${mark(state)} ${id}: ${state}${failure === null ? "" : `: ${failure}`} ${isWaiting ? "It is tried again by itself." : "Nobody works on it: --repair sets it going."}`,
+    line(
+      state,
+      `${id}: ${state}${failure === null ? "" : `: ${failure}`} ${isWaiting ? "It is tried again by itself." : "Nobody works on it: --repair sets it going."}`,
     );
 }
 
 function reportDrift(drift: readonly Drift[]): void {
   if (drift.length > 0) print(styleText("bold", "Schemas that are not as their version should be"));
   for (const { database, version, differences } of drift) {
-    print(`  ${mark("drift")} ${database}, version ${version}`);
-    for (const difference of differences) print(`      ${difference}`);
+    line("drift", `${database}, version ${version}`);
+    for (const difference of differences) print(`      ${plain(difference)}`);
   }
 }
 
 function reportCredentials(credentials: readonly StrangeCredential[]): void {
   if (credentials.length > 0) print(styleText("bold", "Credentials that do not belong there"));
-  for (const { server, sentence } of credentials) print(`  ${mark("credential")} ${server}: ${sentence}`);
+  for (const { server, sentence } of credentials) line("credential", `${server}: ${sentence}`);
 }
 
 function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[]): void {
   print(styleText("bold", "Servers"));
   for (const { name, problem, headroom, advice } of servers) {
-    print(`  ${mark(problem)} ${name}${problem === null ? "" : `: ${problem}`}`);
-    for (const sentence of advice) print(`      ${sentence}`);
-    for (const { setting, limit, used } of headroom) print(styleText("dim", `      ${setting} ${used} of ${limit}`));
+    line(problem, `${name}${problem === null ? "" : `: ${problem}`}`);
+    for (const sentence of advice) print(`      ${plain(sentence)}`);
+    for (const { setting, limit, used } of headroom)
+      print(styleText("dim", plain(`      ${setting} ${used} of ${limit}`)));
   }
   print(styleText("bold", "Tenant databases"));
   for (const { database, flows } of databases)
     for (const flow of flows) {
       const state = flow.parked ? "parked" : "awake";
       const numbers = `${state}, lag ${bytes(flow.lagBytes)} ${seconds(flow.lagSeconds)}, retained ${bytes(flow.retainedBytes)}`;
-      print(`  ${mark(flow.problem)} ${database} ${flow.direction}: ${flow.problem ?? numbers}`);
+      line(flow.problem, `${database} ${flow.direction}: ${flow.problem ?? numbers}`);
     }
+}
+
+/** What is said of one thing. Regions' servers make some of it. */
+function line(problem: string | null, text: string): void {
+  print(`  ${mark(problem)} ${plain(text)}`);
 }
 
 function mark(problem: string | null): string {

@@ -7,6 +7,7 @@ import { findAdvice } from "#directory/region-requirements";
 import { listRegions, regionAddress, type Region } from "#directory/regions";
 import { MAINTENANCE_DATABASE } from "#directory/server-probe";
 import { type Headroom, probeServer, type ServerProbe } from "#postgres/probe";
+import { TenantryError } from "#kernel/errors";
 import { isConnectionFailure } from "#postgres/sql-state";
 import { type Direction, linkName } from "#replication/names";
 import { describeRefusal, findDamage, type LinkSurvey, surveyLinks } from "#replication/survey";
@@ -77,7 +78,8 @@ async function survey(
     const nameOf = (id: LinkSurvey["id"]) => linkName(services.installation, id.databaseId, id.direction);
     return await surveyLinks({ home: services.home, region, nameOf }, links);
   } catch (error) {
-    if (!isConnectionFailure(error)) throw error;
+    const isUnusable = error instanceof TenantryError && error.code === "REGION_UNAVAILABLE";
+    if (!isUnusable && !isConnectionFailure(error)) throw error;
     return undefined;
   }
 }

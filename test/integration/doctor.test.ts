@@ -110,7 +110,8 @@ test("what nobody knows is named, and removed when it holds nothing or is named"
 test("a subscription on a region's server that leads to home's database is named, without what it holds", async () => {
   await eventually(async () => (await tenantry("doctor", "--json")).code === 0);
   const home = new URL(app.databaseUrl);
-  const held = `host=${home.hostname} port=${home.port} user=postgres password=held-there dbname=${home.pathname.slice(1)}`;
+  // Quoted as libpq reads it, and with a password that looks like settings.
+  const held = `host = '${home.hostname}' port=${home.port} user=postgres password='x \\'host=held-there' dbname='${home.pathname.slice(1).replaceAll("_", "\\_")}'`;
   // Made by hand, in a database of ours and in another one: neither has the gateway's credential.
   const strange = { ours: `${prefix}_strange`, another: "strange_to_home" };
   const made = [
@@ -120,7 +121,7 @@ test("a subscription on a region's server that leads to home's database is named
   for (const [url, name] of made)
     await sql(
       url,
-      `create subscription ${name} connection '${held}' publication nothing with (connect = false, slot_name = none)`,
+      `create subscription ${name} connection '${held.replaceAll("'", "''")}' publication nothing with (connect = false, slot_name = none)`,
     );
   try {
     const ill = await tenantry("doctor", "--json");
