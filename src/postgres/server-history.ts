@@ -2,6 +2,7 @@
  * Which history a server is in. Promoting a standby and recovering to a point in time begin a new timeline: what the old one
  * held beyond the fork is gone, however far the new one's WAL has come.
  */
+import { TenantryError } from "#kernel/errors";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { type Lsn, parseLsn } from "#postgres/lsn";
 
@@ -17,7 +18,13 @@ export type ServerHistory = {
   flushed: Lsn;
 };
 
-/** Reads it, for any role that may connect. A standby refuses: it writes no timeline. */
+/** What the SQL below makes: a bigint and eight digits. Home has check constraints with the same pattern. */
+const HISTORY = /^-?\d{1,19}\/[0-9A-F]{8}$/;
+
+/**
+ * Reads it, for any role that may connect. A standby refuses: it writes no timeline. REGION_UNAVAILABLE for an answer of another
+ * form: a region's server can answer anything, and what it answers is stored at home.
+ */
 export async function readServerHistory(connection: Queryable<DatabaseKind>): Promise<ServerHistory> {
   const [row] = await connection.query<{ history: string; timeline: string; flushed: string }>(
     "server_history.read",
@@ -25,5 +32,14 @@ export async function readServerHistory(connection: Queryable<DatabaseKind>): Pr
             ${TIMELINE_SQL} as timeline, pg_current_wal_flush_lsn()::text as flushed`,
   );
   if (row === undefined) throw new Error("the server returned no history");
-  return { ...row, flushed: parseLsn(row.flushed) };
+  const { history, timeline, flushed } = row;
+  const isHistory = isText(history) && HISTORY.test(history) && history.split("/")[1] === timeline;
+  if (!isHistory || !isText(flushed) || !/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(flushed))
+    throw new TenantryError("REGION_UNAVAILABLE", "the server answered with something else than its history");
+  return { history, timeline, flushed: parseLsn(flushed) };
+}
+
+/** The type says so already, and a server need not keep to it. */
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }

@@ -4,8 +4,8 @@
 -- System identifier and timeline of both servers, read before the link's slot was made. Null: nobody knows, or a server went
 -- back since. Written when a link is seeded and at no other time: carrying proves nothing about what a server has forgotten.
 alter table tenantry.links
-  add column home_history text,
-  add column region_history text;
+  add column home_history text check (home_history ~ '^-?\d{1,19}/[0-9A-F]{8}$'),
+  add column region_history text check (region_history ~ '^-?\d{1,19}/[0-9A-F]{8}$');
 
 -- How far a region's WAL was flushed when its links were last swept. A server that is behind it was restored. Not with the
 -- region, whose changes are announced to every process.
