@@ -75,7 +75,7 @@ export function inPrivate<Kind extends DatabaseKind, Result>(
 ): Promise<Result> {
   return database.session(async (session) => {
     await session.query("private.timeout", `set statement_timeout = ${statementTimeoutMs}`);
-    await beQuiet(session);
+    const quiet = await beQuiet(session);
     const result = await work({
       kind: session.kind,
       query: (name, text, values) => session.query(name, text, values),
@@ -84,34 +84,53 @@ export function inPrivate<Kind extends DatabaseKind, Result>(
         await session.query(name, RUN);
       },
     });
-    await setBack(session);
+    await setBack(session, quiet);
     return result;
   });
 }
 
-async function beQuiet(session: Queryable<DatabaseKind>): Promise<void> {
+/** The names that are set now. Outside of a transaction, where a statement that is refused leaves nothing behind. */
+async function beQuiet(session: Queryable<DatabaseKind>): Promise<string[]> {
   try {
-    await session.query(
-      "private.quiet",
-      `select set_config(s.name, q.value, false)
-       from unnest($1::text[], $2::text[]) as q (name, value) join pg_settings s on s.name = q.name
-       where ${MAY_SET}`,
-      [Object.keys(QUIET), Object.values(QUIET)],
-    );
+    return await setQuiet(session, Object.keys(QUIET));
   } catch (error) {
-    // A provider can refuse a setting although PostgreSQL's own rules allow it.
-    if (sqlState(error) !== SQL_STATE.insufficientPrivilege) throw error;
+    if (!isRefused(error)) throw error;
   }
+  // A provider can refuse a setting although PostgreSQL's own rules allow it. The others are set all the same, each by itself.
+  const set: string[] = [];
+  for (const name of Object.keys(QUIET))
+    try {
+      set.push(...(await setQuiet(session, [name])));
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+    }
+  return set;
 }
 
-// Not a plain reset, which a role that may not set it may not do either. The secret goes before the log is on again.
-async function setBack(session: Queryable<DatabaseKind>): Promise<void> {
+async function setQuiet(session: Queryable<DatabaseKind>, names: readonly string[]): Promise<string[]> {
+  const rows = await session.query<{ name: string }>(
+    "private.quiet",
+    `select s.name, set_config(s.name, q.value, false)
+     from unnest($1::text[], $2::text[]) as q (name, value) join pg_settings s on s.name = q.name
+     where ${MAY_SET}`,
+    [names, names.map((name) => QUIET[name])],
+  );
+  return rows.map(({ name }) => name);
+}
+
+function isRefused(error: unknown): boolean {
+  return sqlState(error) === SQL_STATE.insufficientPrivilege;
+}
+
+// Not a plain reset, which a role that may not set it may not do either. The secret goes before the log is on again. Only what
+// was set: what a provider refused before it would refuse again.
+async function setBack(session: Queryable<DatabaseKind>, names: readonly string[]): Promise<void> {
   await session.query(
     "private.back",
     `select set_config(s.name, s.reset_val, false) from pg_settings s
      where s.name = any ($1) and (${MAY_SET})
      union all select set_config($2, '', false)
      union all select set_config('statement_timeout', reset_val, false) from pg_settings where name = 'statement_timeout'`,
-    [Object.keys(QUIET), STATEMENT],
+    [names, STATEMENT],
   );
 }

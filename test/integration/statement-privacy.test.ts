@@ -213,6 +213,30 @@ describe("a statement with a secret", () => {
     expect(await findKept(server, { secret })).toEqual([]);
   });
 
+  test("where a provider refuses one setting, the others are off all the same and set back", async () => {
+    const before = await database().query("settings", SETTINGS);
+    // PostgreSQL has no rule that refuses one; a provider's module does it like this.
+    const refusing = {
+      session: (work: (session: object) => Promise<unknown>) =>
+        database().session((session) => {
+          const query: typeof session.query = (name, text, values) =>
+            values?.flat().includes("track_activities")
+              ? Promise.reject(Object.assign(new Error("permission denied"), { code: "42501" }))
+              : session.query(name, text, values);
+          return work({ ...session, query });
+        }),
+    } as unknown as ReturnType<typeof database>;
+    const during = await inPrivate(refusing, 5_000, (session) =>
+      session.query<{ setting: string }>(
+        "settings",
+        `select setting from pg_settings
+         where name in ('log_statement', 'auto_explain.log_min_duration', 'track_activities') order by name`,
+      ),
+    );
+    expect(during.map(({ setting }) => setting)).toEqual(["-1", "none", "on"]);
+    expect(await database().query("settings", SETTINGS)).toEqual(before);
+  });
+
   test("a server that logs everything would have kept it", async () => {
     const secret = newSecret();
     await sql(server.url("postgres"), `comment on database postgres is '${secret}'`);
