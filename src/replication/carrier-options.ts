@@ -52,3 +52,6 @@ export type CarrierContext = {
   /** Told about what goes wrong and what was mended, with no secret in it. */
   report: (message: string, error?: unknown) => void;
 };
+
+/** Links of one region that are mended at once. Each takes a connection to home, of which a region must not take all. */
+export const MAX_MENDS = 4;

@@ -3,7 +3,7 @@
  * has arrived, and parks them again. One process carries a region at a time (replication/SPEC.md, invariant 6).
  */
 import { delay } from "#kernel/wait";
-import { CARRIER_DEFAULTS, type CarrierContext, type CarrierOptions } from "#replication/carrier-options";
+import { CARRIER_DEFAULTS, type CarrierContext, type CarrierOptions, MAX_MENDS } from "#replication/carrier-options";
 import { DAMAGE, type Damage, damageOf } from "#replication/damage";
 import { recordCarried, recordFailure } from "#replication/link-record";
 import { holdsPlace, type LinkEvent, next } from "#replication/link-state";
@@ -107,8 +107,9 @@ export class Carrier {
             : runtime.idleSince + this.#idleMs(runtime) - now,
         );
       // The end of a step wakes the loop.
-      if (runtime.state === "broken" && runtime.working === 0) pause = Math.min(pause, runtime.retryAt - now);
-      if (runtime.state === "queued") pause = Math.min(pause, 50);
+      const { state, working, retryAt } = runtime;
+      if (state === "broken" && working === 0) pause = Math.min(pause, Math.max(retryAt - now, 50));
+      if (state === "queued") pause = Math.min(pause, 50);
     }
     return Math.max(pause, 1);
   }
@@ -124,22 +125,21 @@ export class Carrier {
     for (const direction of ["directory", "catalog"] as const) {
       const all = [...this.#links.values()].filter(({ id }) => id.direction === direction);
       const queued = all.filter(({ state }) => state === "queued");
-      let free = this.#context.capacity[direction] - all.filter(({ state }) => holdsPlace(state)).length;
-      for (const runtime of queued) {
-        if (free <= 0) break;
-        free -= 1;
+      const free = this.#context.capacity[direction] - all.filter(({ state }) => holdsPlace(state)).length;
+      for (const runtime of queued.slice(0, Math.max(free, 0))) {
         this.#move(runtime, "admitted");
         this.#task(runtime, () => this.#wake(runtime));
       }
-      if (free <= 0 && queued.length > 0) this.#makeRoom(all, now);
+      if (free <= queued.length && queued.length > 0) this.#makeRoom(all, now);
     }
-    // One at a time: a second mend would take the first one's slot away, and its seed would overwrite what the stream
-    // of the first has brought since.
-    for (const runtime of this.#links.values())
-      if (runtime.state === "broken" && runtime.retryAt <= now && runtime.working === 0) {
-        runtime.retryAt = Number.POSITIVE_INFINITY;
-        this.#task(runtime, () => this.#mend(runtime));
-      }
+    // One at a time: a second mend would take the first one's slot away, and its seed overwrite what the stream has brought.
+    const broken = [...this.#links.values()].filter(({ state }) => state === "broken");
+    const free = MAX_MENDS - broken.filter(({ working }) => working > 0).length;
+    const due = broken.filter(({ retryAt, working }) => retryAt <= now && working === 0);
+    for (const runtime of due.slice(0, Math.max(free, 0))) {
+      runtime.retryAt = Number.POSITIVE_INFINITY;
+      this.#task(runtime, () => this.#mend(runtime));
+    }
   }
 
   /** Takes a place from whoever has nothing to do, else from whoever had it for a slice of time. */

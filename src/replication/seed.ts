@@ -10,7 +10,14 @@ import { TenantryError } from "#kernel/errors";
 import { quoteIdentifier } from "#postgres/identifiers";
 import type { DatabaseKind, Queryable, Transaction } from "#postgres/database";
 import type { Link, PublishedTable } from "#replication/link";
-import { readBatches, SEED_BOUNDS, type SeedBounds, type SeedCount, type TextRow } from "#replication/seed-rows";
+import {
+  inTime,
+  readBatches,
+  SEED_BOUNDS,
+  type SeedBounds,
+  type SeedCount,
+  type TextRow,
+} from "#replication/seed-rows";
 
 /** Transaction-local, at home: the tenant database that the inbox's rows are of (schema/home/0002_replication.sql). */
 export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
@@ -25,11 +32,14 @@ const PIN_SETTINGS = `set local search_path = pg_catalog, pg_temp; set local dat
  */
 export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promise<void> {
   const failed = Promise.withResolvers<never>();
+  const stuck = Promise.withResolvers<never>();
+  stuck.promise.catch(() => undefined);
   const seeded = link.publisher.database.transaction(async (source) => {
     await source.query("seed.settings", PIN_SETTINGS);
     // Inside of the other, so that it ends first: while home's transaction is open, no slot can be made there.
-    await link.subscriber.database
-      .transaction(async (target) => {
+    const written = link.subscriber.database
+      .transaction(async (transaction) => {
+        const target = new Target(transaction, bounds, stuck.reject);
         await target.query("seed.settings", PIN_SETTINGS);
         const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
         for (const table of link.tables) {
@@ -42,9 +52,36 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
         failed.reject(error);
         throw error;
       });
+    written.catch(() => undefined);
+    // A subscriber in a region that has stopped answering must not keep home's transaction open.
+    await (link.direction === "directory" ? Promise.race([written, stuck.promise]) : written);
   }, "repeatable read");
   // A publisher that has stopped answering does not answer the rollback either.
   await Promise.race([seeded, failed.promise]);
+}
+
+/** The subscriber's session. A server in a region may stop answering in any statement. */
+class Target {
+  readonly #transaction: Transaction<DatabaseKind>;
+  readonly #bounds: SeedBounds;
+  readonly #onLate: (error: unknown) => void;
+
+  constructor(transaction: Transaction<DatabaseKind>, bounds: SeedBounds, onLate: (error: unknown) => void) {
+    this.#transaction = transaction;
+    this.#bounds = bounds;
+    this.#onLate = onLate;
+  }
+
+  async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    const { answerMs, writeMs } = this.#bounds;
+    const isLong = name === "seed.write" || name === "seed.remove" || name === "seed.analyze";
+    try {
+      return await inTime(this.#transaction.query<Row>(name, text, values), isLong ? writeMs : answerMs);
+    } catch (error) {
+      this.#onLate(error);
+      throw error;
+    }
+  }
 }
 
 async function seedTable(
@@ -69,14 +106,14 @@ class Stage {
   readonly table: PublishedTable;
   readonly databaseId: number;
   readonly isCatalog: boolean;
-  readonly #target: Transaction<DatabaseKind>;
+  readonly #target: Target;
   /** With its schema: other temporary tables and the subscriber's own are others. */
   readonly #name: string;
   readonly #into: string;
   readonly #columns: readonly string[];
   readonly #key: readonly string[];
 
-  constructor(link: Link, table: PublishedTable, target: Transaction<DatabaseKind>) {
+  constructor(link: Link, table: PublishedTable, target: Target) {
     this.table = table;
     this.databaseId = link.databaseId;
     this.isCatalog = link.direction === "catalog";

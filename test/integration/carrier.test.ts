@@ -179,11 +179,13 @@ test("where workers start slowly, the launcher is asked again until there is one
   const before = enables();
   // Nobody listens there, so that there is no worker, as while the launcher waits.
   await connect(connection.replace(/port='\d+'/, "port='1'"));
-  const carrier = await newCarrier({ idleMs: 50, stallMs: 60_000, askAgainMs: 20, slowIdleMs: 60_000 }, true);
+  const reports: string[] = [];
+  const options = { idleMs: 50, stallMs: 60_000, askAgainMs: 20, slowIdleMs: 60_000 };
+  const carrier = await newCarrier(options, true, (message) => reports.push(message));
   carrier.start();
   await carrier.nudge(id);
   await eventually(async () => enables() > before + 3);
-  expect(enables()).toBeGreaterThan(before + 3);
+  expect(enables(), reports.join("\n")).toBeGreaterThan(before + 3);
   await connect(connection);
   const atEnd = () =>
     sql(

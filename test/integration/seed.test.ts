@@ -7,7 +7,9 @@ import type { Link } from "../../src/replication/link.ts";
 import { seed } from "../../src/replication/seed.ts";
 import { SEED_BOUNDS } from "../../src/replication/seed-rows.ts";
 import { sql } from "../support/app.ts";
+
 import { createGuardedHome, type GuardedHome, readCatalog } from "../support/guarded-home.ts";
+import { eventually } from "../support/journey.ts";
 import { looseLinks } from "../support/links.ts";
 import { routedIdSql } from "../support/routed-id.ts";
 import { createScratchPublisher, type ScratchPublisher } from "../support/scratch-publisher.ts";
@@ -298,7 +300,7 @@ test("a server that does not answer keeps no transaction of home open", async ()
   const stuck = seed(links.catalog, { ...SEED_BOUNDS, answerMs: 300 });
   await expect(stuck).rejects.toMatchObject({
     code: "REGION_UNAVAILABLE",
-    message: "the publisher's server took too long to send its rows",
+    message: "a server took too long to send its rows or to take them",
   });
   expect(
     await sql(
@@ -308,6 +310,37 @@ test("a server that does not answer keeps no transaction of home open", async ()
   ).toEqual([]);
   await region.run(
     "select pg_terminate_backend(pid) from pg_stat_activity where query like '%seed.read%' and pid <> pg_backend_pid()",
+  );
+});
+
+test("a server that sends a row now and then does not get the whole time", async () => {
+  await region.run(
+    `create view tenantry.resources as
+     select ${home.first.databaseId} as database_id, gen_random_uuid() as id, null::uuid as organization_id, pg_sleep(0.05)::text as name,
+            null::uuid as created_by, now() as created_at from generate_series(1, 20)`,
+  );
+  await expect(seed(links.catalog, { ...SEED_BOUNDS, readMs: 0 })).rejects.toMatchObject({
+    code: "REGION_UNAVAILABLE",
+  });
+});
+
+test("a region that takes no rows keeps no transaction of home open", async () => {
+  await region.run(
+    `create table tenantry.directory_organizations (database_id int, organization_id uuid, name text, created_at timestamptz, primary key (database_id, organization_id));
+     create function public.sleep() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end';
+     create trigger sleep before insert on tenantry.directory_organizations for each row execute function public.sleep()`,
+  );
+  await expect(seed(links.directory, { ...SEED_BOUNDS, writeMs: 300 })).rejects.toMatchObject({
+    code: "REGION_UNAVAILABLE",
+  });
+  const open = () =>
+    sql(
+      home.url,
+      "select from pg_stat_activity where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()",
+    );
+  expect(await eventually(async () => (await open()).length === 0)).toBe(true);
+  await region.run(
+    "select pg_terminate_backend(pid) from pg_stat_activity where query like '%seed.write%' and pid <> pg_backend_pid()",
   );
 });
 
