@@ -29,6 +29,8 @@ export class Client {
   /** The next message. Throws {@link Closed} when no more will come, and {@link ProtocolError} on bytes that are no message. */
   async next(): Promise<Message> {
     for (;;) {
+      // Who does not take the answers is not heard further.
+      if (this.#socket.writableNeedDrain) await this.#event("drain");
       const message = this.#messages.shift();
       if (message !== undefined) return message;
       this.#messages.push(...this.#cutter.messages(await this.#chunk()));
@@ -86,11 +88,15 @@ export class Client {
       const chunk = this.#socket.read() as Buffer | null;
       if (chunk !== null) return chunk;
       if (this.#socket.readableEnded || this.#socket.destroyed) throw new Closed("the connection ended");
-      try {
-        await once(this.#socket, "readable", { signal: this.#closed.signal });
-      } catch (error) {
-        throw new Closed("the connection ended", { cause: error });
-      }
+      await this.#event("readable");
+    }
+  }
+
+  async #event(name: string): Promise<void> {
+    try {
+      await once(this.#socket, name, { signal: this.#closed.signal });
+    } catch (error) {
+      throw new Closed("the connection ended", { cause: error });
     }
   }
 }

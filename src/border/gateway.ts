@@ -22,6 +22,7 @@ const DEFAULT_LIMITS: GatewayLimits = {
   maxPublishersPerLink: 2,
   maxStreamsOfHomePerRegion: 48,
   beginMs: 30_000,
+  transactionMs: 60_000,
   stallMs: 60_000,
 };
 
@@ -36,6 +37,8 @@ export class Gateway {
   readonly #peers: Peers;
   readonly #perLink: { connections: PerLink; publishers: PerLink };
   readonly #perRegion: PerLink;
+  /** Sessions that sign in meanwhile look again. */
+  #rechecks = 0;
   readonly #rate = new SignInRate();
   readonly #lookups = new Turns(MAX_LOOKUPS);
 
@@ -82,6 +85,7 @@ export class Gateway {
    * Never rejects.
    */
   async recheck(regionId?: string): Promise<void> {
+    this.#rechecks += 1;
     await Promise.all([...this.#sessions].map((session) => session.recheck(regionId)));
   }
 
@@ -107,6 +111,7 @@ export class Gateway {
       perLink: this.#perLink,
       perRegion: this.#perRegion,
       rate: this.#rate,
+      rechecks: () => this.#rechecks,
       limits: this.#limits,
       // Those that had to go while they waited for their turn need no answer: home is not asked for them.
       findLink: (name) => this.#lookups.take(async () => (session.isOver ? undefined : findLink(name))),

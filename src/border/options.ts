@@ -56,6 +56,8 @@ export type GatewayLimits = {
   maxStreamsOfHomePerRegion: number;
   /** From connecting to the beginning of the stream. */
   beginMs: number;
+  /** A region's transaction is at its end after so long, and a millisecond more for each row. */
+  transactionMs: number;
   /** A subscriber that takes no byte for so long is disconnected. */
   stallMs: number;
 };

@@ -59,6 +59,10 @@ export class StreamReader {
   readonly #relations = new Map<number, Relation>();
   readonly #passed = new Map<string, Passed>();
   #inStream = false;
+  #transactions = 0;
+  #isInTransaction = false;
+  /** Rows of the transaction that is open. */
+  rowsOfTransaction = 0;
 
   /**
    * `tables`: what may pass. `checksText`: whether texts must be valid UTF-8, which a subscriber does not look at.
@@ -99,6 +103,11 @@ export class StreamReader {
     }
   }
 
+  /** The number of the transaction that is open; undefined: none is. */
+  get transaction(): number | undefined {
+    return this.#isInTransaction ? this.#transactions : undefined;
+  }
+
   /** What has passed since the last call. */
   takePassed(): Passed[] {
     const passed: Passed[] = [];
@@ -116,8 +125,14 @@ export class StreamReader {
   #frame(type: number, cursor: Cursor): void {
     switch (type) {
       case TYPE.begin:
+        if (this.#isInTransaction) throw new Breach("malformed", "a transaction began inside another one");
+        this.#isInTransaction = true;
+        this.#transactions += 1;
+        this.rowsOfTransaction = 0;
         return cursor.skip(20);
       case TYPE.commit:
+        if (!this.#isInTransaction) throw new Breach("malformed", "a transaction ended that had not begun");
+        this.#isInTransaction = false;
         return cursor.skip(25);
       case TYPE.origin:
         cursor.skip(8);
@@ -179,6 +194,7 @@ export class StreamReader {
 
   #row(type: number, message: Buffer, cursor: Cursor): void {
     if (this.#inStream) cursor.skip(XID_BYTES);
+    else if (!this.#isInTransaction) throw new Breach("malformed", "a row was sent outside of a transaction");
     const relation = this.#relations.get(cursor.int32());
     if (relation === undefined) throw new Breach("malformed", "a row of a table that was not announced was sent");
     let kind = cursor.byte();
@@ -190,6 +206,7 @@ export class StreamReader {
     if (type !== TYPE.delete) this.#tuple(relation, cursor);
     cursor.end();
     relation.passed.rows += 1;
+    this.rowsOfTransaction += 1;
     relation.passed.bytes += message.length;
   }
 

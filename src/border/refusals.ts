@@ -163,8 +163,9 @@ export function toRow(entry: RefusalEntry): RefusalEntry & { id: string } {
   return { id: newId(), ...entry };
 }
 
-function shareOf({ code }: RefusalEntry): Share {
-  return BY_STRANGERS.has(code) ? "stranger" : "link";
+/** Who has signed in is known by the link: its attempts must not drown in those of strangers. */
+function shareOf({ code, databaseId }: RefusalEntry): Share {
+  return databaseId === null && BY_STRANGERS.has(code) ? "stranger" : "link";
 }
 
 function isOthers({ sentence }: RefusalEntry): boolean {

@@ -27,3 +27,24 @@ export function tooMany(): Refused {
     "A link's credential was used for more connections than one stream needs.",
   );
 }
+
+/** PostgreSQL's words: replication/subscribe-failure.ts finds the reason by them. */
+const AUTHENTICATION_FAILED = "password authentication failed for this link";
+
+export function unknownUser(): Refused {
+  return new Refused(
+    "unknown-user",
+    "28P01",
+    AUTHENTICATION_FAILED,
+    "Somebody tried to sign in with a name that no link has.",
+  );
+}
+
+export function wrongPassword(): Refused {
+  return new Refused(
+    "wrong-password",
+    "28P01",
+    AUTHENTICATION_FAILED,
+    "Somebody tried to sign in with a link's name and a wrong password.",
+  );
+}

@@ -7,7 +7,7 @@ import type { Certificate } from "#border/certificate";
 import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#border/commands";
 import type { GatewayLimits, GatewayLink, GatewayOptions } from "#border/options";
 import type { RefusalCode } from "#border/refusals";
-import { Refused, tooMany, Unavailable } from "#border/refused";
+import { Refused, tooMany, Unavailable, unknownUser, wrongPassword } from "#border/refused";
 import type { Peers } from "#border/peers";
 import type { PerLink, SignInRate } from "#border/per-link";
 import { StreamReader } from "#border/pgoutput";
@@ -32,6 +32,8 @@ export type SessionOptions = Omit<GatewayOptions, "limits"> & {
   perLink: Record<"connections" | "publishers", PerLink>;
   perRegion: PerLink;
   rate: SignInRate;
+  /** How often the gateway was told to look again at who is signed in. */
+  rechecks: () => number;
   limits: GatewayLimits;
 };
 
@@ -121,6 +123,7 @@ export class Session {
   async #signIn(): Promise<StartUp> {
     const start = await this.#startUp();
     this.#user = start.user.slice(0, 100);
+    const rechecks = this.#options.rechecks();
     const found = await this.#findLink(start.user);
     // Links that stream nothing are there to be tried, by servers that share their name.
     const place = found?.publisher === undefined ? `${found?.name} ${this.#address}` : found.name;
@@ -134,6 +137,9 @@ export class Session {
     if (!this.#options.perLink.connections.enter(place, this)) throw tooMany();
     this.#place = place;
     this.#link = link;
+    // Its password was changed, or the link taken away, while it signed in.
+    if (this.#options.rechecks() !== rechecks) await this.recheck(undefined);
+    if (this.isOver) throw new Closed("the connection ended");
     this.#greet(start.encoding);
     return start;
   }
@@ -141,9 +147,12 @@ export class Session {
   /** Reads the start-up message, and goes on in TLS where it is asked for. */
   async #startUp(): Promise<StartUp> {
     let isSecure = false;
+    const asked = new Set<number>();
     for (;;) {
       const { body } = await this.#client.next();
       const code = body.length >= 4 ? body.readInt32BE(0) : 0;
+      if (asked.has(code)) throw new ProtocolError("the same question twice");
+      asked.add(code);
       if (code === START_UP.cancelRequest) throw new Closed("nothing here can be cancelled");
       if (
         code === START_UP.gssEncRequest ||
@@ -202,20 +211,8 @@ export class Session {
     this.#client.send(message("R", int32(11), Buffer.from(answer)));
     const outcome = exchange.finish((await this.#password()).toString("latin1"), password);
     if (outcome === undefined) throw new ProtocolError("a sign-in that cannot be read");
-    if (link === undefined)
-      throw new Refused(
-        "unknown-user",
-        "28P01",
-        AUTHENTICATION_FAILED,
-        "Somebody tried to sign in with a name that no link has.",
-      );
-    if (!outcome.isProved)
-      throw new Refused(
-        "wrong-password",
-        "28P01",
-        AUTHENTICATION_FAILED,
-        "Somebody tried to sign in with a link's name and a wrong password.",
-      );
+    if (link === undefined) throw unknownUser();
+    if (!outcome.isProved) throw wrongPassword();
     this.#client.send(message("R", int32(12), Buffer.from(outcome.answer)));
     return link;
   }
@@ -309,7 +306,10 @@ export class Session {
       throw new Unavailable("the publisher of a link cannot be reached", { cause: error });
     });
     const { ledger, limits, lenient = false } = this.#options;
-    const reader = new StreamReader(link.accepted, { checksText, takesStreams: options.streaming, lenient });
+    const isFromRegion = link.direction === "catalog";
+    // What a region has not committed does not cross, whatever the subscriber would take.
+    const asked = { ...options, streaming: options.streaming && !isFromRegion };
+    const reader = new StreamReader(link.accepted, { checksText, takesStreams: asked.streaming, lenient });
     const passed = () => {
       if (link.region === null) return;
       for (const { table, rows, bytes } of reader.takePassed())
@@ -330,9 +330,11 @@ export class Session {
       subscriber: this.#client.socket,
       early: this.#client.release(),
       publisher: source,
-      command: startCommand(link.name, options),
+      command: startCommand(link.name, asked),
     };
-    await this.#conclude(link, await carryStream(sides, reader, { passed, stallMs: limits.stallMs }));
+    const { stallMs, beginMs } = limits;
+    const transactionMs = isFromRegion ? limits.transactionMs : undefined;
+    await this.#conclude(link, await carryStream(sides, reader, { passed, stallMs, beginMs, transactionMs }));
   }
 
   async #conclude(link: GatewayLink, end: StreamEnd): Promise<void> {
@@ -388,6 +390,3 @@ export class Session {
 /** How often a stream that waits for its region's others looks again, and after how many looks that is told. */
 const REGION_LOOK_MS = 100;
 const REGION_LOOKS_UNTOLD = 50;
-
-/** PostgreSQL's words: replication/subscribe-failure.ts finds the reason by them. */
-const AUTHENTICATION_FAILED = "password authentication failed for this link";

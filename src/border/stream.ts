@@ -16,8 +16,10 @@ const PROGRESS_BYTES = 34;
 /** In front of a change: its kind, two positions and a moment. */
 const WAL_HEADER_BYTES = 25;
 const KEEPALIVE_BYTES = 18;
-/** A side that takes no byte for so long is disconnected. */
-export const STALL_MS = 60_000;
+/** A transaction is over after this long in any case. */
+const MAX_TRANSACTION_MS = 900_000;
+/** In microseconds since 2000 the upper half of a moment up to the year 2100. */
+const MAX_MOMENT = 735_000;
 
 const COPY_DATA = charCode("d");
 const COPY_DONE = charCode("c");
@@ -49,38 +51,50 @@ export type StreamEnd =
 export function carryStream(
   sides: { subscriber: Socket; early: Buffer; publisher: Socket; command: string },
   reader: StreamReader,
-  { passed, stallMs = STALL_MS }: { passed: () => void; stallMs?: number },
+  options: StreamBounds & { passed: () => void },
 ): Promise<StreamEnd> {
   return new Promise((resolve) => {
-    new Stream(sides.subscriber, sides.publisher, reader, passed, stallMs, resolve).begin(sides.command, sides.early);
+    new Stream(sides.subscriber, sides.publisher, reader, options, resolve).begin(sides.command, sides.early);
   });
 }
+
+export type StreamBounds = {
+  /** A side that takes no byte for so long is disconnected. */
+  stallMs: number;
+  /** Within this time the publisher has begun to stream. */
+  beginMs: number;
+  /**
+   * Within this time, and a millisecond more for each row, a transaction has come to its end: meanwhile the subscriber's server
+   * holds one open, and can make no slot. Undefined: the publisher is trusted.
+   */
+  transactionMs: number | undefined;
+};
 
 class Stream {
   readonly #subscriber: Socket;
   readonly #publisher: Socket;
   readonly #reader: StreamReader;
-  readonly #passed: () => void;
-  readonly #stallMs: number;
+  readonly #options: StreamBounds & { passed: () => void };
   readonly #resolve: (end: StreamEnd) => void;
   readonly #down = new MessageCutter(MAX_MESSAGE_BYTES);
   readonly #up = new MessageCutter(MAX_PROGRESS_BYTES);
   #isOver = false;
   #hasBegun = false;
+  /** Ends the stream: before it has begun, and while a transaction is open. */
+  #deadline: NodeJS.Timeout | undefined;
+  #transaction: number | undefined;
 
   constructor(
     subscriber: Socket,
     publisher: Socket,
     reader: StreamReader,
-    passed: () => void,
-    stallMs: number,
+    options: StreamBounds & { passed: () => void },
     resolve: (end: StreamEnd) => void,
   ) {
     this.#subscriber = subscriber;
     this.#publisher = publisher;
     this.#reader = reader;
-    this.#passed = passed;
-    this.#stallMs = stallMs;
+    this.#options = options;
     this.#resolve = resolve;
   }
 
@@ -94,6 +108,7 @@ class Stream {
     if (this.#subscriber.destroyed || this.#publisher.destroyed) return ended();
     this.#publisher.on("data", (chunk: Buffer) => this.#guarded(() => this.#onPublished(chunk)));
     this.#subscriber.on("data", (chunk: Buffer) => this.#guarded(() => this.#onProgress(chunk)));
+    this.#deadline = setTimeout(() => this.#end({ kind: "ended" }), this.#options.beginMs);
     this.#publisher.write(message("Q", command));
     if (early.length > 0) this.#guarded(() => this.#onProgress(early));
     this.#publisher.resume();
@@ -105,7 +120,8 @@ class Stream {
     try {
       work();
     } catch (error) {
-      if (error instanceof Breach) this.#end({ kind: "breach", breach: error });
+      if (error instanceof PublisherFailed) this.#end({ kind: "publisher-failed", sqlState: error.sqlState });
+      else if (error instanceof Breach) this.#end({ kind: "breach", breach: error });
       else if (error instanceof ProtocolError)
         this.#end({ kind: "breach", breach: new Breach("malformed", error.message) });
       else this.#end({ kind: "failed", error });
@@ -131,8 +147,32 @@ class Stream {
     } finally {
       // Also where the next message is a breach: those in front of it go to the subscriber.
       if (at > from) this.#send(buffer.subarray(from, at));
-      this.#passed();
+      this.#options.passed();
     }
+    this.#watchTransaction();
+  }
+
+  /** Gives each transaction its time. */
+  #watchTransaction(): void {
+    const { transaction } = this.#reader;
+    if (transaction === this.#transaction || this.#isOver) return;
+    this.#transaction = transaction;
+    clearTimeout(this.#deadline);
+    const { transactionMs } = this.#options;
+    if (transaction !== undefined && transactionMs !== undefined)
+      this.#endTransaction(performance.now(), transactionMs, transactionMs);
+  }
+
+  #endTransaction(began: number, transactionMs: number, waitMs: number): void {
+    this.#deadline = setTimeout(() => {
+      const allowed = Math.min(transactionMs + this.#reader.rowsOfTransaction, MAX_TRANSACTION_MS);
+      const left = allowed - (performance.now() - began);
+      // While the subscriber takes nothing it is not the publisher that is late.
+      if (this.#publisher.isPaused()) this.#endTransaction(began, transactionMs, transactionMs);
+      else if (left > 0) this.#endTransaction(began, transactionMs, left);
+      else
+        this.#end({ kind: "breach", breach: new Breach("malformed", "a transaction did not come to its end in time") });
+    }, waitMs);
   }
 
   /** What goes on in place of a message of the publisher; undefined: the message itself. */
@@ -141,7 +181,12 @@ class Stream {
     if (type === COPY_DATA && this.#hasBegun) {
       const kind = buffer[start + 5];
       const length = end - start - 5;
-      if (kind === KEEPALIVE && length === KEEPALIVE_BYTES) return undefined;
+      const isKeepalive = kind === KEEPALIVE && length === KEEPALIVE_BYTES;
+      // Views of PostgreSQL fail on a moment that cannot be shown.
+      const moment = isKeepalive || length > WAL_HEADER_BYTES ? buffer.readInt32BE(start + (isKeepalive ? 14 : 22)) : 0;
+      if (moment < 0 || moment > MAX_MOMENT)
+        throw new ProtocolError("a piece of the stream with a moment that cannot be");
+      if (isKeepalive) return undefined;
       if (kind !== WAL || length <= WAL_HEADER_BYTES)
         throw new ProtocolError("a piece of the stream that cannot be read");
       const changed = this.#reader.read(buffer.subarray(start + 5 + WAL_HEADER_BYTES, end));
@@ -150,12 +195,10 @@ class Stream {
     }
     if (type === COPY_BOTH && !this.#hasBegun) {
       this.#hasBegun = true;
+      clearTimeout(this.#deadline);
       return message("W", Buffer.from([0, 0, 0]));
     }
-    if (type === ERROR) {
-      this.#end({ kind: "publisher-failed", sqlState: sqlStateOf(buffer.subarray(start + 5, end)) });
-      return NOTHING;
-    }
+    if (type === ERROR) throw new PublisherFailed(sqlStateOf(buffer.subarray(start + 5, end)));
     if (type === COPY_DONE && this.#hasBegun) return undefined;
     if (type === COMPLETE && this.#hasBegun) return Buffer.concat([message("C", "COPY 0"), readyForQuery()]);
     if (PASSED_OVER.has(type)) return NOTHING;
@@ -170,15 +213,22 @@ class Stream {
       if (type === TERMINATE) return this.#end({ kind: "ended" });
       const isProgress = type === COPY_DATA && buffer[start + 5] === PROGRESS && end - start - 5 === PROGRESS_BYTES;
       if (!isProgress && type !== COPY_DONE) return this.#end({ kind: "not-allowed" });
+      // Nobody reads the replies, and the publisher would keep them.
+      if (isProgress && this.#publisher.isPaused()) buffer[end - 1] = 0;
     }
     const last = offsets.at(-1) ?? 0;
-    if (last > 0) this.#publisher.write(buffer.subarray(0, last));
+    if (last === 0 || this.#publisher.write(buffer.subarray(0, last)) || this.#subscriber.isPaused()) return;
+    this.#subscriber.pause();
+    onStalled(this.#publisher, this.#options.stallMs, {
+      drained: () => this.#subscriber.resume(),
+      stalled: () => this.#end({ kind: "ended" }),
+    });
   }
 
   #send(bytes: Buffer): void {
     if (this.#subscriber.write(bytes) || this.#publisher.isPaused()) return;
     this.#publisher.pause();
-    onStalled(this.#subscriber, this.#stallMs, {
+    onStalled(this.#subscriber, this.#options.stallMs, {
       drained: () => this.#publisher.resume(),
       stalled: () => this.#end({ kind: "ended" }),
     });
@@ -187,6 +237,7 @@ class Stream {
   #end(end: StreamEnd): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    clearTimeout(this.#deadline);
     this.#publisher.destroy();
     const text = lastWords(end);
     if (text === undefined) this.#subscriber.destroySoon();
@@ -194,6 +245,16 @@ class Stream {
     // A subscriber that does not take these either is disconnected.
     setTimeout(() => this.#subscriber.destroy(), LAST_WORDS_MS).unref();
     this.#resolve(end);
+  }
+}
+
+/** The publisher's server answered with an error. */
+class PublisherFailed extends Error {
+  readonly sqlState: string;
+
+  constructor(sqlState: string) {
+    super(sqlState);
+    this.sqlState = sqlState;
   }
 }
 

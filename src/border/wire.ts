@@ -56,6 +56,7 @@ export class MessageCutter {
    */
   push(chunk: Buffer): { buffer: Buffer; offsets: number[] } {
     if (chunk.length > 0) this.#chunks.push(chunk);
+    this.#joinSmall();
     this.#size += chunk.length;
     if (this.#size < this.#wanted) return { buffer: EMPTY, offsets: [] };
     const buffer = this.#join();
@@ -93,6 +94,16 @@ export class MessageCutter {
     return messages;
   }
 
+  /** A message that comes byte by byte would otherwise be millions of buffers. */
+  #joinSmall(): void {
+    for (;;) {
+      const [before, last] = this.#chunks.slice(-2);
+      if (before === undefined || last === undefined) return;
+      if (before.length > last.length || before.length + last.length > SMALL_BYTES) return;
+      this.#chunks.splice(-2, 2, Buffer.concat([before, last]));
+    }
+  }
+
   #join(): Buffer {
     const [first] = this.#chunks;
     return this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
@@ -100,6 +111,8 @@ export class MessageCutter {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** Pieces of a message are put together up to this length; longer ones are copied once, when the message is whole. */
+const SMALL_BYTES = 65_536;
 
 /** A message of a server or a client. */
 export function message(type: string, ...parts: (Buffer | string)[]): Buffer {

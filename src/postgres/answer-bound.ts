@@ -25,7 +25,8 @@ const MAX_SIGN_IN_BYTES = 256 * 1024;
 const ROW_BYTES = 200;
 
 /** The driver's types leave it out. */
-type Inside = { connection: EventEmitter & { attachListeners: (stream: Socket) => void } };
+type Inside = { connection: EventEmitter & { stream: Socket; attachListeners: (stream: Socket) => void } };
+type Connected = ((error: Error) => void) | ((error: null, client: pg.Client) => void);
 
 /** A client that hangs up on a server which sends more in answer to one statement, or before the client has signed in. */
 export class BoundedClient extends pg.Client {
@@ -52,6 +53,22 @@ export class BoundedClient extends pg.Client {
     connection.on("readyForQuery", restart);
     // Whoever listens hears of many things in one wait.
     connection.on("notification", restart);
+  }
+
+  /** The driver leaves the socket open when signing in fails, and a server that is not trusted may never close it. */
+  override connect(): Promise<pg.Client>;
+  override connect(callback: Connected): void;
+  override connect(callback?: Connected): Promise<pg.Client> | void {
+    const hangUp = () => (this as unknown as Inside).connection.stream.destroy();
+    if (callback === undefined)
+      return super.connect().catch((error: unknown) => {
+        hangUp();
+        throw error;
+      });
+    super.connect((error: Error | null, client?: pg.Client) => {
+      if (error != null) hangUp();
+      (callback as (error: Error | null, client?: pg.Client) => void)(error, client);
+    });
   }
 }
 

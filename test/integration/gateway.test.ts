@@ -28,7 +28,7 @@ test("rows pass under the subscriber's name of their table, and are counted", as
 });
 
 test("a large transaction passes, also where it is sent before its end", async () => {
-  await using link = await start();
+  await using link = await start({ direction: "directory" });
   await link.subscribe(undefined, ", streaming = on");
   await link.publisher(
     `do $$ begin execute format('alter database %I set logical_decoding_work_mem = ''64kB''', current_database()); end $$`,
