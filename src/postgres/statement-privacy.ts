@@ -10,7 +10,7 @@
  * A role that may turn nothing off cannot hide the value from a server that logs everything: `log_statement = all`,
  * `log_min_duration_statement = 0`, `pg_stat_statements.track = all`, pgaudit. docs/POSTGRES.md says so.
  */
-import type { Database, DatabaseKind, Queryable } from "#postgres/database";
+import type { Database, DatabaseKind, Queryable, Session } from "#postgres/database";
 import { SQL_STATE, sqlState } from "#postgres/sql-state";
 
 /** Everything by which a server keeps a statement's text or its parameters, and the value with which it keeps nothing. */
@@ -122,15 +122,10 @@ function isRefused(error: unknown): boolean {
   return sqlState(error) === SQL_STATE.insufficientPrivilege;
 }
 
-// Not a plain reset, which a role that may not set it may not do either. The secret goes before the log is on again. Only what
-// was set: what a provider refused before it would refuse again.
-async function setBack(session: Queryable<DatabaseKind>, names: readonly string[]): Promise<void> {
-  await session.query(
-    "private.back",
-    `select set_config(s.name, s.reset_val, false) from pg_settings s
-     where s.name = any ($1) and (${MAY_SET})
-     union all select set_config($2, '', false)
-     union all select set_config('statement_timeout', reset_val, false) from pg_settings where name = 'statement_timeout'`,
-    [names, STATEMENT],
-  );
+/** The secret goes before the log is on again. Only what was set: what a provider refused before it would refuse again. */
+async function setBack(session: Session<DatabaseKind>, names: readonly string[]): Promise<void> {
+  await session.query("private.forget", "select set_config($1, '', false)", [STATEMENT]);
+  // Not to the values of this moment: the session would keep them when the server's settings change.
+  const resets = [...names, "statement_timeout"].map((name) => `reset ${name}`);
+  await session.script("private.back", resets.join("; "));
 }

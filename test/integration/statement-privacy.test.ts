@@ -176,10 +176,10 @@ describe("a statement with a secret", () => {
     await server[Symbol.asyncDispose]();
   });
   const database = () => pools.open("server", parseServerUrl(server.url(), "url"), "postgres");
-  const SETTINGS = `select name, setting from pg_settings
+  const SETTINGS = `select name, setting, source from pg_settings
     where name ~ '^(log_|debug_|track_|pg_stat_statements|auto_explain|pgaudit)' or name = 'statement_timeout' order by 1`;
 
-  test("is run, and the settings are as before on the connection that ran it", async () => {
+  test("is run, and the settings are as before and the server's own on the connection that ran it", async () => {
     const before = await database().query("settings", SETTINGS);
     const secret = newSecret();
     await inPrivate(database(), 5_000, async (session) => {
