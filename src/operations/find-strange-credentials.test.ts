@@ -9,7 +9,7 @@ const home = {
 } as Parameters<typeof strangeCredentialsOn>[0];
 
 /** What is said of a server that answers with these rows, and what it was sent. */
-async function ask(rows: object[]): Promise<{ sentences: string[]; sent: string }> {
+async function ask(rows: object[], port = 6543): Promise<{ sentences: string[]; sent: string }> {
   const sent: unknown[] = [];
   const server = {
     kind: "server",
@@ -18,7 +18,7 @@ async function ask(rows: object[]): Promise<{ sentences: string[]; sent: string 
       return Promise.resolve(name === "credentials.right" ? [{ may: true }] : rows);
     },
   } as Queryable<"server">;
-  const found = await strangeCredentialsOn(home, "eu", server);
+  const found = await strangeCredentialsOn({ ...home, homeAddress: { ...home.homeAddress, port } }, "eu", server);
   return { sentences: found.map(({ sentence }) => sentence), sent: JSON.stringify(sent) };
 }
 
@@ -34,6 +34,12 @@ test("a server is sent nothing of home, and named is what leads there", async ()
   ]);
   expect(sentences.map((sentence) => sentence.split(" ")[2])).toEqual(["home_bound", "tenantry_i1_9"]);
   for (const secret of ["home.internal", "6543", "the_app"]) expect(sent).not.toContain(secret);
+});
+
+test("without a port PostgreSQL's own is meant", async () => {
+  const rows = [{ ...leadsHome, name: "home_bound", ports: null }];
+  expect((await ask(rows, 5432)).sentences).toHaveLength(1);
+  expect((await ask(rows)).sentences).toEqual([]);
 });
 
 test("names are cut and cleaned, and no more than 100 are taken", async () => {

@@ -25,6 +25,7 @@ type Home = Pick<Services, "installation" | "homeAddress" | "homeDatabaseName">;
 type Row = { name: unknown; database: unknown; hosts: unknown; ports: unknown; databases: unknown };
 type Subscription = { name: string; database: string; hosts: string[]; ports: string[]; databases: string[] };
 
+const DEFAULT_PORT = "5432";
 const MAX_SUBSCRIPTIONS = 100;
 const MAX_SHOWN_LENGTH = 100;
 /** Longer than any name on a server and any host. */
@@ -80,7 +81,7 @@ export async function strangeCredentialsOn(
      ) p
      where case when o.is_ours
              then pg_catalog.strpos(' ' || s.subconninfo || ' ', ' user=''' || s.subname || ''' ') = 0
-             else p.hosts is not null and p.ports is not null and p.databases is not null end
+             else p.hosts is not null and p.databases is not null end
      order by o.is_ours desc, s.subname limit ${MAX_SUBSCRIPTIONS}`,
     [prefix, PAIR],
   );
@@ -102,7 +103,10 @@ export async function strangeCredentialsOn(
 /** Undefined for what no server of PostgreSQL's answers. */
 function readRow({ name, database, hosts, ports, databases }: Row): Subscription | undefined {
   if (typeof name !== "string" || typeof database !== "string") return undefined;
-  const lists = [hosts, ports, databases].map((value) => (value === null ? [] : valuesOf(value)));
+  // A connection string without a port means PostgreSQL's own.
+  const lists = [hosts, ports === null ? DEFAULT_PORT : ports, databases].map((value) =>
+    value === null ? [] : valuesOf(value),
+  );
   const [hostList, portList, databaseList] = lists;
   if (hostList === undefined || portList === undefined || databaseList === undefined) return undefined;
   return { name, database, hosts: hostList, ports: portList, databases: databaseList };

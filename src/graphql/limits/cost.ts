@@ -2,7 +2,8 @@
  * What an operation costs, in points, before it runs. A point is about one object fetched: a field with fields of its own
  * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`. Fields that do more
  * than that are in {@link WEIGHTS}, texts that can be long in {@link LONG_TEXTS}. `__typename` is free once, and costs 1
- * under each name that it is given: in the answer it is there as often. Directives that leave fields out do not make an operation cheaper.
+ * under each name that it is given: in the answer it is there as often. Directives that leave fields out do not make an
+ * operation cheaper.
  */
 import {
   type FieldNode,

@@ -1,6 +1,6 @@
 /**
- * The shape of a document: how deep its operations are, how many aliases and root fields they have, how long an alias is. Needs no schema, so it
- * is looked at before validation, which itself takes long for a document made to be expensive.
+ * The shape of a document: how deep its operations are, how many aliases and root fields they have, how long an alias is.
+ * Needs no schema, so it is looked at before validation, which itself takes long for a document made to be expensive.
  */
 import { type DocumentNode, Kind, type SelectionSetNode } from "graphql";
 import { fragmentsOf } from "#graphql/fragments";
