@@ -34,12 +34,15 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
   const failed = Promise.withResolvers<never>();
   const stuck = Promise.withResolvers<never>();
   stuck.promise.catch(() => undefined);
+  const begun = Promise.withResolvers<void>();
+  const staged = Promise.withResolvers<void>();
   const seeded = link.publisher.database.transaction(async (source) => {
     await source.query("seed.settings", PIN_SETTINGS);
     // Inside of the other, so that it ends first: while home's transaction is open, no slot can be made there.
     const written = link.subscriber.database
       .transaction(async (transaction) => {
         const target = new Target(transaction, bounds, stuck.reject);
+        begun.resolve();
         await target.query("seed.settings", PIN_SETTINGS);
         const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
         for (const table of link.tables) {
@@ -47,14 +50,20 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
           await seedTable(new Stage(link, table, target), source, count, bounds);
           link.ledger.seeded(table.table, count.rows - before.rows, count.bytes - before.bytes);
         }
+        staged.resolve();
       })
       .catch((error: unknown) => {
         failed.reject(error);
         throw error;
       });
     written.catch(() => undefined);
+    const inSteps = async () => {
+      await inTime(Promise.race([begun.promise, written]), bounds.answerMs);
+      await Promise.race([staged.promise, written]);
+      await inTime(written, bounds.writeMs);
+    };
     // A subscriber in a region that has stopped answering must not keep home's transaction open.
-    await (link.direction === "directory" ? Promise.race([written, stuck.promise]) : written);
+    await (link.direction === "directory" ? Promise.race([inSteps(), stuck.promise]) : written);
   }, "repeatable read");
   // A publisher that has stopped answering does not answer the rollback either.
   await Promise.race([seeded, failed.promise]);
