@@ -115,21 +115,22 @@ test.each<[string, (names: { own: string; other: string; shared: string; catalog
 test("its own directory's stream is what it can take, and nothing of anybody else is in it", async () => {
   const link = `${stage.mine.database}_directory`;
   await expectHarmless(stage, async () => {
-    // Its own subscription would have the stream.
-    await stage.eu(`alter subscription ${link} disable`);
-    await until("the stream is free", async () => {
-      const slots = await stage.home("select from pg_replication_slots where slot_name = $1 and not active", [link]);
-      return slots.length > 0;
-    });
-    for (const { organization, mark } of [stage.mine, stage.other])
-      await stage.home(
-        `with made as (
-           insert into tenantry.users (id, name, email) values (gen_random_uuid(), $2, gen_random_uuid() || '@example.com') returning id
-         ) insert into tenantry.memberships (organization_id, user_id, role) select $1, id, 'MEMBER' from made`,
-        [organization, `Later ${mark}`],
-      );
     let said = "";
+    // The carrier, too, hears of what is written, and may be the first with it: then there is more to write.
     await until("its stream was taken", async () => {
+      // Its own subscription would have the stream.
+      await stage.eu(`alter subscription ${link} disable`);
+      await until("the stream is free", async () => {
+        const slots = await stage.home("select from pg_replication_slots where slot_name = $1 and not active", [link]);
+        return slots.length > 0;
+      });
+      for (const { organization, mark } of [stage.mine, stage.other])
+        await stage.home(
+          `with made as (
+             insert into tenantry.users (id, name, email) values (gen_random_uuid(), $2, gen_random_uuid() || '@example.com') returning id
+           ) insert into tenantry.memberships (organization_id, user_id, role) select $1, id, 'MEMBER' from made`,
+          [organization, `Later ${mark}`],
+        );
       said += await takeStream(own);
       return said.includes(`Later ${stage.mine.mark}`);
     });
