@@ -7,9 +7,9 @@ import { findLinkedDatabase } from "#directory/replicated-databases";
 import { regionServer } from "#directory/regions";
 import { invalidInput, TenantryError } from "#kernel/errors";
 import { isLoopback } from "#kernel/loopback";
-import type { Direction } from "#replication/names";
+import { type Direction, linkName } from "#replication/names";
 import { BREACH_CHANNEL } from "#replication/breach";
-import { linkName } from "#replication/names";
+import { SHARE_IN_TURNS } from "#replication/capacity";
 import { recordFailure } from "#replication/link-record";
 import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#operations/border";
 import { REGION_CHANNEL, type Services } from "#operations/services";
@@ -61,15 +61,15 @@ export async function startGateway(services: Services, settings: GatewaySettings
 }
 
 /**
- * Three quarters of home's walsenders, as a carrier takes them for its links (replication/capacity.ts): a region whose
- * administrator wakes all of its links leaves some to the others.
+ * The same share of home's walsenders that a carrier takes for its links. A region whose administrator wakes all of its links
+ * leaves the rest to other regions.
  */
 async function shareOfWalsenders({ home }: Services): Promise<number> {
   const [row] = await home.query<{ most: number }>(
     "gateway.walsenders",
     "select setting::int as most from pg_catalog.pg_settings where name = 'max_wal_senders'",
   );
-  return Math.max(1, Math.floor((row?.most ?? 0) * 0.75));
+  return Math.max(1, Math.floor((row?.most ?? 0) * SHARE_IN_TURNS));
 }
 
 function explainListening(cause: unknown, { host, port, certificate }: GatewaySettings): unknown {

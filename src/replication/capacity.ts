@@ -3,6 +3,9 @@ import type { ServerProbe } from "#postgres/probe";
 import type { ServerCapacity, Usage } from "#postgres/server-capacity";
 import type { Direction } from "#replication/names";
 
+/** Of what is taken in turns: this part is Tenantry's, the rest is left to others. */
+export const SHARE_IN_TURNS = 0.75;
+
 /** More at once gains nothing: a server has that many cores at most to decode with. */
 const MAX_PLACES = 24;
 
@@ -12,7 +15,7 @@ const MAX_PLACES = 24;
  */
 export function placesFor(home: ServerProbe, region: ServerProbe, regions: number): Record<Direction, number> {
   const share = (probe: ServerProbe, setting: string, among: number) =>
-    Math.floor((limitOf(probe, setting) * 0.75) / Math.max(among, 1));
+    Math.floor((limitOf(probe, setting) * SHARE_IN_TURNS) / Math.max(among, 1));
   const places = (...limits: number[]) => Math.max(1, Math.min(MAX_PLACES, ...limits));
   return {
     directory: places(
@@ -39,7 +42,7 @@ type Reserve = { share: number; least: number };
 // A slot or an origin is held also at rest, so what is given away stays away: mending, a sweep's own slot, a standby's and
 // grants at the same moment live on the rest. The others are taken in turns, see placesFor.
 const HELD: Reserve = { share: 0.1, least: 2 };
-const IN_TURNS: Reserve = { share: 0.25, least: 0 };
+const IN_TURNS: Reserve = { share: 1 - SHARE_IN_TURNS, least: 0 };
 const RESERVES: Record<string, Reserve> = {
   max_replication_slots: HELD,
   "max_replication_slots (origins)": HELD,
