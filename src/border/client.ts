@@ -29,7 +29,7 @@ export class Client {
   /** The next message. Throws {@link Closed} when no more will come, and {@link ProtocolError} on bytes that are no message. */
   async next(): Promise<Message> {
     for (;;) {
-      // Who does not take the answers is not heard further.
+      // A client that does not read its answers gets no more of them: its next questions wait.
       if (this.#socket.writableNeedDrain) await this.#event("drain");
       const message = this.#messages.shift();
       if (message !== undefined) return message;

@@ -137,7 +137,7 @@ export class Session {
     if (!this.#options.perLink.connections.enter(place, this)) throw tooMany();
     this.#place = place;
     this.#link = link;
-    // Its password was changed, or the link taken away, while it signed in.
+    // Meanwhile the password may have changed, or the link may be gone.
     if (this.#options.rechecks() !== rechecks) await this.recheck(undefined);
     if (this.isOver) throw new Closed("the connection ended");
     this.#greet(start.encoding);
@@ -307,7 +307,7 @@ export class Session {
     });
     const { ledger, limits, lenient = false } = this.#options;
     const isFromRegion = link.direction === "catalog";
-    // What a region has not committed does not cross, whatever the subscriber would take.
+    // A region sends a transaction only after its commit, even when the subscriber accepts unfinished ones.
     const asked = { ...options, streaming: options.streaming && !isFromRegion };
     const reader = new StreamReader(link.accepted, { checksText, takesStreams: asked.streaming, lenient });
     const passed = () => {

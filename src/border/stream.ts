@@ -167,7 +167,7 @@ class Stream {
     this.#deadline = setTimeout(() => {
       const allowed = Math.min(transactionMs + this.#reader.rowsOfTransaction, MAX_TRANSACTION_MS);
       const left = allowed - (performance.now() - began);
-      // While the subscriber takes nothing it is not the publisher that is late.
+      // While the subscriber takes nothing, the publisher is not late.
       if (this.#publisher.isPaused()) this.#endTransaction(began, transactionMs, transactionMs);
       else if (left > 0) this.#endTransaction(began, transactionMs, left);
       else
@@ -213,7 +213,7 @@ class Stream {
       if (type === TERMINATE) return this.#end({ kind: "ended" });
       const isProgress = type === COPY_DATA && buffer[start + 5] === PROGRESS && end - start - 5 === PROGRESS_BYTES;
       if (!isProgress && type !== COPY_DONE) return this.#end({ kind: "not-allowed" });
-      // Nobody reads the replies, and the publisher would keep them.
+      // While we do not read from the publisher, its replies would fill its memory. So none is asked for.
       if (isProgress && this.#publisher.isPaused()) buffer[end - 1] = 0;
     }
     const last = offsets.at(-1) ?? 0;

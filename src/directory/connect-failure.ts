@@ -8,7 +8,7 @@ const WORDS: Record<string, string> = {
   ETIMEDOUT: "it does not answer",
   "53300": "it has no connection free",
   "57P03": "it is starting up or shutting down",
-  // What a pooler says of a setting that we begin a connection with; a server takes any.
+  // A pooler refuses the settings that we send with a new connection. A server takes them.
   "08P01": "a connection pooler seems to answer there, so give the address of the server itself",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
   CERT_HAS_EXPIRED: "its certificate has expired",

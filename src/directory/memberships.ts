@@ -15,8 +15,8 @@ const COLUMNS = `m.organization_id as "organizationId", m.user_id as "userId", m
  * Adds a user to an organization, or changes the role of one who belongs to it already. Callers other than the operator add
  * people whom they share an organization with; a key has no other organization than its own. An id is no secret, and a
  * membership shows a name and an address, so everybody else has to accept an invitation. INVALID_INPUT for them, and in the
- * same words for an id of nobody; CONFLICT when it would leave the organization without an owner, FORBIDDEN for a caller that
- * makes or unmakes an owner and is none.
+ * same words for an id of nobody; CONFLICT when it would leave the organization without an owner. FORBIDDEN when the caller
+ * is no owner and changes who is one.
  */
 export function addMember(
   { home }: { home: HomeDatabase },

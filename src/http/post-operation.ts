@@ -63,7 +63,7 @@ export async function answerOperation(
   try {
     const executed = await execute(parts, request, params, replyOver(response, maxAnswerBytes));
     if (executed === undefined) return false;
-    // What cannot be written as JSON is an error like any other.
+    // A value that cannot become JSON throws here. It is answered as other errors are.
     written = writtenOf(executed);
   } catch (error) {
     written = writtenOf(resultOf(error, parts.services));

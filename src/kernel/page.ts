@@ -18,7 +18,7 @@ export function readPageRequest(
   const size = readSize(first);
   if (after === null || after === undefined) return { first: size, after: null };
   const key = Buffer.from(after, "base64url").toString("utf8");
-  // Decoding passes over what is no base64: one row, one cursor.
+  // The decoder ignores characters that are not base64, so several texts would be the same cursor. One text is accepted.
   if (!isKey(key) || formatCursor(key) !== after)
     throw invalidInput("after", "after is not a cursor that this list gave out.");
   return { first: size, after: key };

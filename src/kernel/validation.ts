@@ -11,8 +11,8 @@ const emailFormat = z.email();
 const ASCII = /^[ -~]*$/;
 
 /**
- * What a name may not have, of a regular expression: control characters, line breaks, marks that turn the direction
- * of text, and characters that nobody sees. A name stands in lists, logs and letters beside what others wrote. The joiners
+ * A part of a regular expression: the characters that a name may not have. These are control characters, line breaks, marks
+ * that change the direction of text, and invisible characters. A name stands in lists, logs and letters beside what others wrote. The joiners
  * U+200C and U+200D stay: scripts need them. PostgreSQL reads it likewise; the function tenantry.is_name at home has the same list.
  */
 export const NOT_IN_NAMES =

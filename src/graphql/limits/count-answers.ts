@@ -1,7 +1,7 @@
 /**
  * Counts the bytes of an answer while the executor makes it: what is asked for under many names is in memory once, and in the
  * answer many times. Of a field with fields of its own its name is counted: a row of nothing but names is in the answer too.
- * What is counted is close to what is sent; http/post-operation.ts looks at that.
+ * The count is close to the bytes that are sent. http/post-operation.ts measures those.
  */
 import { defaultFieldResolver, getNamedType, type GraphQLResolveInfo, type GraphQLSchema, isLeafType } from "graphql";
 import { currentCall } from "#kernel/call";
