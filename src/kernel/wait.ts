@@ -45,3 +45,14 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
     const forget = signal && onAbort(signal, abort);
   });
 }
+
+/** Waits for the work, or throws the error of `late` when it takes longer. The work may go on; its later errors are dropped. */
+export async function orLate<Result>(work: Promise<Result>, timeoutMs: number, late: () => Error): Promise<Result> {
+  const over = Promise.withResolvers<never>();
+  const timer = setTimeout(() => over.reject(late()), timeoutMs);
+  try {
+    return await Promise.race([work, over.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -3,6 +3,7 @@
  * before anything is done with it, and a seed ends, however much it goes on answering.
  */
 import { TenantryError } from "#kernel/errors";
+import { orLate } from "#kernel/wait";
 import type { DatabaseKind, Queryable } from "#postgres/database";
 import { quoteIdentifier } from "#postgres/identifiers";
 import type { PublishedTable } from "#replication/link";
@@ -157,16 +158,6 @@ function tooLate(): TenantryError {
 }
 
 /** Throws REGION_UNAVAILABLE when the work takes longer. It may go on. */
-export async function inTime<Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(tooLate()), timeoutMs);
-  });
-  // When it is late, what becomes of it is nobody's concern.
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+export function inTime<Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> {
+  return orLate(work, timeoutMs, tooLate);
 }

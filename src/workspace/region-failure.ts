@@ -1,5 +1,6 @@
 import { noteOrganization } from "#kernel/call";
 import { TenantryError } from "#kernel/errors";
+import { orLate } from "#kernel/wait";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#postgres/sql-state";
 import type { TenantRoute } from "#workspace/routing";
 
@@ -36,17 +37,5 @@ export async function inRegion<Result>(route: TenantRoute, work: () => Promise<R
 
 /** The statement goes on; its connection counts against the database's few until it ends. */
 function withDeadline<Result>(work: Promise<Result>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("connection timeout: no answer")), MAX_ANSWER_MS);
-    work.then(
-      (result) => {
-        clearTimeout(timer);
-        resolve(result);
-      },
-      (error: unknown) => {
-        clearTimeout(timer);
-        reject(error instanceof Error ? error : new Error("the statement failed", { cause: error }));
-      },
-    );
-  });
+  return orLate(work, MAX_ANSWER_MS, () => new Error("connection timeout: no answer"));
 }
