@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { waitFor } from "../src/kernel/wait.ts";
+import { waitFor } from "../src/base/kernel/wait.ts";
 import { atExit } from "./at-exit.ts";
 
 export type ApiProcess = { url: string; port: number; child: ChildProcess; stop: () => Promise<void> };

@@ -5,11 +5,11 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import type pg from "pg";
-import { connectionOf } from "../src/border/address.ts";
-import { Gateway } from "../src/border/gateway.ts";
-import type { GatewayLink } from "../src/border/options.ts";
-import { delay } from "../src/kernel/wait.ts";
-import { formatConnectionString, parseServerUrl } from "../src/postgres/connection-url.ts";
+import { connectionOf } from "../src/engine/border/address.ts";
+import { Gateway } from "../src/engine/border/gateway.ts";
+import type { GatewayLink } from "../src/engine/border/options.ts";
+import { delay } from "../src/base/kernel/wait.ts";
+import { formatConnectionString, parseServerUrl } from "../src/base/postgres/connection-url.ts";
 import { describeMachine } from "./machine.ts";
 import { type BenchServers, connected, startServers } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";

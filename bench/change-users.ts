@@ -1,5 +1,5 @@
 /** Changes of users who are each known in two tenant databases: from the first write until all have arrived. */
-import { waitFor } from "../src/kernel/wait.ts";
+import { waitFor } from "../src/base/kernel/wait.ts";
 import type { Fleet } from "./fleet.ts";
 import { sql } from "./servers.ts";
 

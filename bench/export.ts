@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { newRoutedId } from "../src/kernel/ids.ts";
+import { newRoutedId } from "../src/base/kernel/ids.ts";
 import { describeMachine } from "./machine.ts";
 import { Fleet, type TenantDatabase } from "./fleet.ts";
 import { sql } from "./servers.ts";

@@ -4,19 +4,19 @@
  * and no worker.
  */
 import pg from "pg";
-import { OPERATOR } from "../src/auth/actor.ts";
-import type { Gateway } from "../src/border/gateway.ts";
-import { listReplicatedDatabases } from "../src/directory/replicated-databases.ts";
-import { registerRegion } from "../src/operations/register-region.ts";
-import { startGateway } from "../src/operations/run-gateway.ts";
-import { tenantLinks } from "../src/operations/tenant-links.ts";
-import { tellSubscriber } from "../src/replication/establish.ts";
-import { newRoutedId } from "../src/kernel/ids.ts";
-import { waitFor } from "../src/kernel/wait.ts";
-import { createLogger } from "../src/observability/logger.ts";
-import type { ReplicationOptions } from "../src/operations/carry-replication.ts";
-import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
-import { closeServices, createServices, type Services } from "../src/operations/services.ts";
+import { OPERATOR } from "../src/engine/auth/actor.ts";
+import type { Gateway } from "../src/engine/border/gateway.ts";
+import { listReplicatedDatabases } from "../src/engine/home/replicated-databases.ts";
+import { registerRegion } from "../src/engine/regions/register-region.ts";
+import { startGateway } from "../src/engine/links/run-gateway.ts";
+import { tenantLinks } from "../src/engine/links/tenant-links.ts";
+import { tellSubscriber } from "../src/engine/replication/establish.ts";
+import { newRoutedId } from "../src/base/kernel/ids.ts";
+import { waitFor } from "../src/base/kernel/wait.ts";
+import { createLogger } from "../src/base/observability/logger.ts";
+import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
+import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
+import { closeServices, createServices, type Services } from "../src/engine/services.ts";
 import { advanceSlots } from "./advance-slots.ts";
 import { type Carrier, startCarrier } from "./carrier.ts";
 import { type BenchServers, connected, type ServerOptions, sql, startServers } from "./servers.ts";

@@ -3,13 +3,13 @@
  * by one in turn and fifty at once; and SHARED grants, which make nothing. `--no-fsync`: where the disk is slow. `--rounds=40`, `--crowd=50`.
  */
 import { parseArgs } from "node:util";
-import { OPERATOR } from "../src/auth/actor.ts";
-import { createOrganization } from "../src/directory/organizations.ts";
-import { registerRegion } from "../src/operations/register-region.ts";
+import { OPERATOR } from "../src/engine/auth/actor.ts";
+import { createOrganization } from "../src/engine/home/organizations.ts";
+import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { startApp } from "../src/main.ts";
-import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
-import { settleOrganization } from "../src/operations/settle-writes.ts";
-import type { Services } from "../src/operations/services.ts";
+import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
+import { settleOrganization } from "../src/engine/links/settle-writes.ts";
+import type { Services } from "../src/engine/services.ts";
 import { describeMachine } from "./machine.ts";
 import { type BenchServers, connected, sql, startServers } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";

@@ -1,7 +1,7 @@
 /** How long one change takes to the other side, each from rest and in a random tenant database. */
-import { newRoutedId } from "../src/kernel/ids.ts";
-import { delay } from "../src/kernel/wait.ts";
-import type { Direction } from "../src/replication/names.ts";
+import { newRoutedId } from "../src/base/kernel/ids.ts";
+import { delay } from "../src/base/kernel/wait.ts";
+import type { Direction } from "../src/engine/replication/names.ts";
 import type { Fleet, TenantDatabase } from "./fleet.ts";
 import { connected } from "./servers.ts";
 import { shuffled } from "./statistics.ts";

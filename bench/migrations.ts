@@ -5,13 +5,13 @@
  */
 import { parseArgs } from "node:util";
 import pg from "pg";
-import { OPERATOR } from "../src/auth/actor.ts";
-import { regionAddress, registerRegion } from "../src/directory/regions.ts";
-import { type MigrationSet, readMigration, TENANT_SCHEMA } from "../src/migrations/migration-set.ts";
-import { createLogger } from "../src/observability/logger.ts";
-import { migrateFleet } from "../src/operations/migrate-databases.ts";
-import { closeServices, createServices, type Services } from "../src/operations/services.ts";
-import { ensureTemplate } from "../src/operations/template-database.ts";
+import { OPERATOR } from "../src/engine/auth/actor.ts";
+import { regionAddress, registerRegion } from "../src/engine/regions/regions.ts";
+import { type MigrationSet, readMigration, TENANT_SCHEMA } from "../src/engine/migrations/migration-set.ts";
+import { createLogger } from "../src/base/observability/logger.ts";
+import { migrateFleet } from "../src/engine/fleet/migrate-databases.ts";
+import { closeServices, createServices, type Services } from "../src/engine/services.ts";
+import { ensureTemplate } from "../src/engine/placements/template-database.ts";
 import { describeMachine } from "./machine.ts";
 import { type BenchServers, connected, sql, startServers } from "./servers.ts";
 import { median } from "./statistics.ts";

@@ -5,18 +5,18 @@
  * `--rounds=3`, `--seconds=6` for each phase of a round.
  */
 import { parseArgs } from "node:util";
-import { COMMAND_LINE } from "../src/audit/entry.ts";
-import { OPERATOR } from "../src/auth/actor.ts";
-import { createApiKey } from "../src/auth/api-keys.ts";
-import { addMember } from "../src/directory/memberships.ts";
-import { createOrganization } from "../src/directory/organizations.ts";
-import { registerRegion } from "../src/operations/register-region.ts";
-import { createUser } from "../src/directory/users.ts";
+import { COMMAND_LINE } from "../src/engine/audit/entry.ts";
+import { OPERATOR } from "../src/engine/auth/actor.ts";
+import { createApiKey } from "../src/engine/auth/api-keys.ts";
+import { addMember } from "../src/engine/home/memberships.ts";
+import { createOrganization } from "../src/engine/home/organizations.ts";
+import { registerRegion } from "../src/engine/regions/register-region.ts";
+import { createUser } from "../src/engine/home/users.ts";
 import { startApp } from "../src/main.ts";
-import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
-import { settleResource } from "../src/operations/settle-writes.ts";
-import { createComment } from "../src/workspace/comments.ts";
-import { createResource } from "../src/workspace/resources.ts";
+import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
+import { settleResource } from "../src/engine/links/settle-writes.ts";
+import { createComment } from "../src/app/comments/comments.ts";
+import { createResource } from "../src/app/resources/resources.ts";
 import { type ApiProcess, startApiProcess } from "./api-process.ts";
 import { describeMachine } from "./machine.ts";
 import { sql, startServers } from "./servers.ts";

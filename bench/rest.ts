@@ -1,5 +1,5 @@
 /** What a fleet takes while nothing happens. */
-import { delay } from "../src/kernel/wait.ts";
+import { delay } from "../src/base/kernel/wait.ts";
 import type { Fleet } from "./fleet.ts";
 import { serverMemoryBytes, serverProcesses } from "./server-usage.ts";
 import { sql } from "./servers.ts";

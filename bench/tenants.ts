@@ -1,12 +1,12 @@
 /** Many dedicated tenant databases on one region's server, made by grants, with something to read in each. */
-import { OPERATOR } from "../src/auth/actor.ts";
-import { createApiKey } from "../src/auth/api-keys.ts";
-import { registerRegion } from "../src/operations/register-region.ts";
-import { newRoutedId } from "../src/kernel/ids.ts";
-import { waitFor } from "../src/kernel/wait.ts";
+import { OPERATOR } from "../src/engine/auth/actor.ts";
+import { createApiKey } from "../src/engine/auth/api-keys.ts";
+import { registerRegion } from "../src/engine/regions/register-region.ts";
+import { newRoutedId } from "../src/base/kernel/ids.ts";
+import { waitFor } from "../src/base/kernel/wait.ts";
 import { type App, startApp } from "../src/main.ts";
-import type { ReplicationOptions } from "../src/operations/carry-replication.ts";
-import type { Services } from "../src/operations/services.ts";
+import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
+import type { Services } from "../src/engine/services.ts";
 import { advanceSlots } from "./advance-slots.ts";
 import { ended } from "./api-process.ts";
 import { startServer } from "./contestants.ts";

@@ -4,7 +4,7 @@
  * from a link that was kept awake. `POSTGRES_PACKAGE=<module of 15>`; `--no-fsync`: where the disk is slow.
  */
 import { parseArgs } from "node:util";
-import { CARRIER_DEFAULTS } from "../src/replication/carrier-options.ts";
+import { CARRIER_DEFAULTS } from "../src/engine/replication/carrier-options.ts";
 import { Fleet, NO_SWEEP } from "./fleet.ts";
 import { measureLatency, type Sample } from "./latency.ts";
 import { median, percentile } from "./statistics.ts";

@@ -2,14 +2,14 @@
  * The data that the API is measured with: 50 organizations in one region's shared database, 1,000 users, 5,000 resources with
  * 30 comments of about 115 characters each.
  */
-import { OPERATOR } from "../src/auth/actor.ts";
-import { createApiKey } from "../src/auth/api-keys.ts";
-import { createOrganization } from "../src/directory/organizations.ts";
-import { registerRegion } from "../src/operations/register-region.ts";
-import { newId, newRoutedId } from "../src/kernel/ids.ts";
-import { waitFor } from "../src/kernel/wait.ts";
-import { grantRegionAccess } from "../src/operations/grant-region-access.ts";
-import type { Services } from "../src/operations/services.ts";
+import { OPERATOR } from "../src/engine/auth/actor.ts";
+import { createApiKey } from "../src/engine/auth/api-keys.ts";
+import { createOrganization } from "../src/engine/home/organizations.ts";
+import { registerRegion } from "../src/engine/regions/register-region.ts";
+import { newId, newRoutedId } from "../src/base/kernel/ids.ts";
+import { waitFor } from "../src/base/kernel/wait.ts";
+import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
+import type { Services } from "../src/engine/services.ts";
 import { connected, sql } from "./servers.ts";
 
 export const WORKLOAD = { organizations: 50, users: 1_000, resources: 5_000, comments: 30 };

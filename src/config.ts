@@ -1,8 +1,8 @@
 /** The only reader of `process.env`: everything is checked here, once, at start. */
 import { z } from "zod";
-import { TenantryError } from "#kernel/errors";
-import { API_HOME_CONNECTIONS, DEFAULT_LIMITS, type Limits } from "#kernel/limits";
-import { isLoopback, isSafeUrl } from "#kernel/loopback";
+import { TenantryError } from "#base/kernel/errors";
+import { API_HOME_CONNECTIONS, DEFAULT_LIMITS, type Limits } from "#base/kernel/limits";
+import { isLoopback, isSafeUrl } from "#base/kernel/loopback";
 
 const ROLES = ["all", "api", "worker"] as const;
 

@@ -1,20 +1,20 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
-import type { Gateway } from "#border/gateway";
-import { createSignIn, type SignInOptions } from "#auth/create-sign-in";
-import type { ApiOptions } from "#http/api-options";
-import { type HttpServer, startHttpServer } from "#http/server";
-import { createLogger, type LogLevel } from "#observability/logger";
-import { Metrics } from "#observability/metrics";
+import type { Gateway } from "#engine/border/gateway";
+import { createSignIn, type SignInOptions } from "#engine/auth/create-sign-in";
+import type { ApiOptions } from "#api/http/api-options";
+import { type HttpServer, startHttpServer } from "#api/http/server";
+import { createLogger, type LogLevel } from "#base/observability/logger";
+import { Metrics } from "#base/observability/metrics";
 import {
   REPLICATION_DEFAULTS,
   type ReplicationOptions,
   type ReplicationRunner,
   startReplication,
-} from "#operations/carry-replication";
-import { noticeHomeHistory } from "#operations/notice-home-history";
-import { startOperationRunner } from "#operations/operation-runner";
-import { type GatewaySettings, startGateway } from "#operations/run-gateway";
-import { closeServices, createServices, type Services, signInAsApi } from "#operations/services";
+} from "#engine/links/carry-replication";
+import { noticeHomeHistory } from "#engine/home/notice-home-history";
+import { startOperationRunner } from "#engine/jobs/operation-runner";
+import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
+import { closeServices, createServices, type Services, signInAsApi } from "#engine/services";
 
 export type AppOptions = {
   databaseUrl: string;

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MINIMUM_ROLE, POLICY, type Rule } from "../src/auth/policy-table.ts";
-import { ROLES } from "../src/auth/roles.ts";
+import { MINIMUM_ROLE, POLICY, type Rule } from "../src/engine/auth/policy-table.ts";
+import { ROLES } from "../src/engine/auth/roles.ts";
 import { outcomeOf } from "./support/policy-outcome.ts";
 
 const PATH = join(import.meta.dirname, "../docs/AUTHORIZATION.md");
@@ -53,8 +53,8 @@ function tables(): string {
 
 test("docs/AUTHORIZATION.md has the policy table", async () => {
   const text = readFileSync(PATH, "utf8");
-  const [before = "", rest = ""] = text.split("<!-- made of auth/policy-table.ts -->");
+  const [before = "", rest = ""] = text.split("<!-- made of engine/auth/policy-table.ts -->");
   const [, after = ""] = rest.split("<!-- end -->");
-  const made = `${before}<!-- made of auth/policy-table.ts -->\n\n${tables()}\n\n<!-- end -->${after}`;
+  const made = `${before}<!-- made of engine/auth/policy-table.ts -->\n\n${tables()}\n\n<!-- end -->${after}`;
   await expect(made).toMatchFileSnapshot(PATH);
 });

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { readConfig } from "../src/config.ts";
-import { SecretBox } from "../src/kernel/secret-box.ts";
-import { parseDatabaseUrl } from "../src/postgres/connection-url.ts";
+import { SecretBox } from "../src/base/kernel/secret-box.ts";
+import { parseDatabaseUrl } from "../src/base/postgres/connection-url.ts";
 
 type Service = {
   command?: string[];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
-import { DEFAULT_LIMITS } from "../src/kernel/limits.ts";
+import { DEFAULT_LIMITS } from "../src/base/kernel/limits.ts";
 
 const BEARER = { TENANTRY_AUTH: "bearer" };
 const OIDC = { ...BEARER, OIDC_ISSUER: "https://id.example.com", OIDC_AUDIENCE: "https://api.example.com" };

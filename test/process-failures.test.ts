@@ -3,9 +3,9 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
 const PROGRAM = `
-  import { createLogger } from "#observability/logger";
-  import { Metrics } from "#observability/metrics";
-  import { surviveFailures } from "#observability/process-failures";
+  import { createLogger } from "#base/observability/logger";
+  import { Metrics } from "#base/observability/metrics";
+  import { surviveFailures } from "#base/observability/process-failures";
   const metrics = new Metrics();
   const logger = createLogger({ level: "info", pretty: false });
   const surviving = surviveFailures({ logger, metrics });

@@ -51,33 +51,33 @@ const BANNED: Rule[] = [
     where: (path) => isSource(path) && path !== "src/config.ts",
     pattern: /\bprocess\??\.env\b|\bprocess\[["']env["']\]|from "(node:)?process"/,
     bad: [
-      ["src/http/server.ts", "const port = process.env.PORT;"],
-      ["src/http/server.ts", 'import { env } from "node:process";'],
+      ["src/api/http/server.ts", "const port = process.env.PORT;"],
+      ["src/api/http/server.ts", 'import { env } from "node:process";'],
     ],
     good: [["src/config.ts", "readConfig(process.env)"]],
   }),
   banned({
     name: "nothing prints but commands and benchmarks",
-    instead: "log through observability/logger, which takes secrets out",
+    instead: "log through base/observability/logger, which takes secrets out",
     where: (path) => isCode(path) && !/^(src\/cli|bin|bench)\//.test(path),
     pattern: /\bconsole\.\w+\(/,
-    bad: [["src/operations/a.ts", 'console.log("done");']],
+    bad: [["src/engine/jobs/a.ts", 'console.log("done");']],
     good: [
       ["src/cli/region.ts", 'console.log("done");'],
-      ["src/kernel/a.ts", "// console.log(x) would print a secret"],
+      ["src/base/kernel/a.ts", "// console.log(x) would print a secret"],
     ],
   }),
   banned({
     name: "tests wait for conditions, never for a time",
-    instead: "wait for what must become true with waitFor of kernel/wait, or expect.poll",
+    instead: "wait for what must become true with waitFor of base/kernel/wait, or expect.poll",
     where: (path) => isCode(path) && isTest(path),
     pattern: /\bsetTimeout\(\s*(resolve|done|r)\b|timers\/promises|\b(await|return|=>) (sleep|delay)\(/,
     bad: [
       ["test/integration/a.test.ts", "await new Promise((resolve) => setTimeout(resolve, 500));"],
-      ["src/kernel/a.test.ts", 'import { setTimeout } from "node:timers/promises";'],
+      ["src/base/kernel/a.test.ts", 'import { setTimeout } from "node:timers/promises";'],
       ["test/support/a.ts", "await delay(100);"],
     ],
-    good: [["src/kernel/wait.ts", "await delay(100);"]],
+    good: [["src/base/kernel/wait.ts", "await delay(100);"]],
   }),
   banned({
     name: "every test runs, and each alone is no special case",
@@ -99,7 +99,7 @@ const BANNED: Rule[] = [
     alsoInComments: true,
     bad: [
       ["src/a.ts", "// TODO: later"],
-      ["src/schema/home/0001_a.sql", "-- FIXME"],
+      ["src/engine/schema/home/0001_a.sql", "-- FIXME"],
     ],
   }),
   banned({
@@ -128,25 +128,25 @@ const BANNED: Rule[] = [
     pattern:
       /\bSELECT\s+(?!on\b|ON\b)[\w*"'(]|\bINSERT INTO\b|\bDELETE FROM\b|\bUPDATE\s+\S+\s+SET\b|\bCREATE (TABLE|INDEX|FUNCTION|TRIGGER|POLICY)\b/,
     bad: [
-      ["src/directory/a.ts", 'home.query("a.b", "SELECT id FROM tenantry.users")'],
-      ["src/directory/a.ts", "insert: `INSERT INTO tenantry.users values ($1)`"],
-      ["src/schema/home/0001_a.sql", "CREATE TABLE users ();"],
+      ["src/engine/home/a.ts", 'home.query("a.b", "SELECT id FROM tenantry.users")'],
+      ["src/engine/home/a.ts", "insert: `INSERT INTO tenantry.users values ($1)`"],
+      ["src/engine/schema/home/0001_a.sql", "CREATE TABLE users ();"],
     ],
     good: [
-      ["src/directory/a.ts", "`${SELECT} where id = $1`"],
-      ["src/directory/a.ts", '"Grant SELECT on all tables to the role."'],
+      ["src/engine/home/a.ts", "`${SELECT} where id = $1`"],
+      ["src/engine/home/a.ts", '"Grant SELECT on all tables to the role."'],
     ],
   }),
   banned({
-    name: "only src/postgres imports the driver",
-    instead: "take a Queryable of postgres/database",
-    where: (path) => isSource(path) && !path.startsWith("src/postgres/"),
+    name: "only src/base/postgres imports the driver",
+    instead: "take a Queryable of base/postgres/database",
+    where: (path) => isSource(path) && !path.startsWith("src/base/postgres/"),
     pattern: /(from|import|import\(|require\()\s*["']pg(["'/-])/,
     bad: [
-      ["src/directory/a.ts", 'import pg from "pg";'],
-      ["src/operations/a.ts", 'const { Pool } = await import("pg");'],
+      ["src/engine/home/a.ts", 'import pg from "pg";'],
+      ["src/engine/jobs/a.ts", 'const { Pool } = await import("pg");'],
     ],
-    good: [["src/postgres/pools.ts", 'import pg from "pg";']],
+    good: [["src/base/postgres/pools.ts", 'import pg from "pg";']],
   }),
 ];
 
@@ -160,10 +160,10 @@ const NAMES: Rule = {
   },
   bad: [
     ["src/utils/strings.ts", ""],
-    ["src/graphql/helpers.ts", ""],
+    ["src/api/graphql/helpers.ts", ""],
     ["test/common.test.ts", ""],
   ],
-  good: [["src/kernel/wait.ts", ""]],
+  good: [["src/base/kernel/wait.ts", ""]],
 };
 
 const FILE_LENGTH: Rule = {
@@ -229,7 +229,7 @@ const NAMED_FILES: Rule = {
     ["docs/A.md", "shown by `no-such.test.ts`"],
     ["docs/A.md", "see `src/no/such-file.ts`"],
   ],
-  good: [["docs/A.md", "`tidy.test.ts`, `test/tidy.test.ts`, `src/schema/tenant/000N_<name>.sql`"]],
+  good: [["docs/A.md", "`tidy.test.ts`, `test/tidy.test.ts`, `src/engine/schema/tenant/000N_<name>.sql`"]],
 };
 
 const DEPENDENCIES: Rule = {
@@ -261,7 +261,9 @@ describe("tidy", () => {
   const files = repositoryFiles();
 
   test("sees the repository", () => {
-    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(["package.json", "src/kernel/errors.ts"]));
+    expect(files.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(["package.json", "src/base/kernel/errors.ts"]),
+    );
     expect(files.some(({ path }) => path === "docs/DEPENDENCIES.md")).toBe(true);
   });
 

@@ -1,14 +1,14 @@
 import { Command } from "commander";
-import type { AuditEntry } from "#audit/entry";
-import { OPERATOR } from "#auth/actor";
+import type { AuditEntry } from "#engine/audit/entry";
+import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { invalidInput } from "#kernel/errors";
-import { validId } from "#kernel/validation";
-import { pruneAuditLog } from "#operations/prune-audit-log";
-import { readAuditLog } from "#operations/read-audit-log";
-import type { Services } from "#operations/services";
+import { invalidInput } from "#base/kernel/errors";
+import { validId } from "#base/kernel/validation";
+import { pruneAuditLog } from "#engine/audit/prune-audit-log";
+import { readAuditLog } from "#engine/audit/read-audit-log";
+import type { Services } from "#engine/services";
 
 const MAX_LISTED = 1_000;
 

@@ -1,10 +1,10 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
-import { OPERATOR } from "#auth/actor";
+import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { invalidInput } from "#kernel/errors";
+import { invalidInput } from "#base/kernel/errors";
 import {
   type BorderFlow,
   type MayCross,
@@ -14,9 +14,9 @@ import {
   readCrossed,
   readMayCross,
   readRefused,
-} from "#operations/read-border";
-import { rotateLinkPasswords } from "#operations/rotate-link-passwords";
-import type { Services } from "#operations/services";
+} from "#engine/border/read-border";
+import { rotateLinkPasswords } from "#engine/links/rotate-link-passwords";
+import type { Services } from "#engine/services";
 
 const MAX_LISTED = 1_000;
 

@@ -2,7 +2,7 @@ import { inspect, styleText } from "node:util";
 import { Command } from "commander";
 import { print } from "#cli/output";
 import { readConfig } from "#config";
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 import { embeddedRegionUrls } from "#cli/embedded-servers";
 
 /** `tenantry demo`: plays the whole journey against the running API and shows each step with what came back. */

@@ -1,21 +1,21 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
-import { OPERATOR } from "#auth/actor";
+import { OPERATOR } from "#engine/auth/actor";
 import { plain, print, printJson } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 import {
   type DatabaseHealth,
   readDatabasesHealth,
   readServersHealth,
   type ServerHealth,
-} from "#operations/replication-health";
-import { type Drift, findDrift } from "#operations/find-drift";
-import { findOrphans, findStuckPlacements, type Orphan, type StuckPlacement } from "#operations/find-orphans";
-import { findStrangeCredentials, type StrangeCredential } from "#operations/find-strange-credentials";
-import { repair, type Repair } from "#operations/repair";
-import type { Services } from "#operations/services";
+} from "#engine/links/replication-health";
+import { type Drift, findDrift } from "#engine/doctor/find-drift";
+import { findOrphans, findStuckPlacements, type Orphan, type StuckPlacement } from "#engine/doctor/find-orphans";
+import { findStrangeCredentials, type StrangeCredential } from "#engine/doctor/find-strange-credentials";
+import { repair, type Repair } from "#engine/doctor/repair";
+import type { Services } from "#engine/services";
 
 const PAGE_SIZE = 100;
 

@@ -1,13 +1,13 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { OPERATOR } from "#auth/actor";
+import { OPERATOR } from "#engine/auth/actor";
 import { print } from "#cli/output";
 import { withProgress } from "#cli/progress";
 import { onPlacement, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { TenantryError } from "#kernel/errors";
-import { validId } from "#kernel/validation";
-import { type Imported, runImport } from "#operations/import-placement";
+import { TenantryError } from "#base/kernel/errors";
+import { validId } from "#base/kernel/validation";
+import { type Imported, runImport } from "#engine/transfer/import-placement";
 
 type Options = { placement: string; otherOrganization?: boolean; json?: boolean };
 

@@ -1,13 +1,13 @@
 import { Command, Option } from "commander";
-import { OPERATOR } from "#auth/actor";
-import { type ApiKey, createApiKey, listApiKeys, revokeApiKey } from "#auth/api-keys";
-import { ROLES, type Role } from "#auth/roles";
+import { OPERATOR } from "#engine/auth/actor";
+import { type ApiKey, createApiKey, listApiKeys, revokeApiKey } from "#engine/auth/api-keys";
+import { ROLES, type Role } from "#engine/auth/roles";
 import { print } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { invalidInput } from "#kernel/errors";
-import { MAX_PAGE_SIZE } from "#kernel/page";
-import { validId } from "#kernel/validation";
+import { invalidInput } from "#base/kernel/errors";
+import { MAX_PAGE_SIZE } from "#base/kernel/page";
+import { validId } from "#base/kernel/validation";
 
 type CreateOptions = {
   name: string;

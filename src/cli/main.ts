@@ -1,6 +1,6 @@
 /** The command line: one file per command. */
 import { Command } from "commander";
-import { redactedMessage } from "#kernel/redaction";
+import { redactedMessage } from "#base/kernel/redaction";
 import { auditCommand } from "#cli/audit";
 import { borderCommand } from "#cli/border";
 import { demoCommand } from "#cli/demo";

@@ -10,8 +10,8 @@ import {
   type FleetReport,
   migrateFleet,
   planFleetMigration,
-} from "#operations/migrate-databases";
-import type { Services } from "#operations/services";
+} from "#engine/fleet/migrate-databases";
+import type { Services } from "#engine/services";
 
 type Options = {
   plan?: boolean;

@@ -1,13 +1,13 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
-import { OPERATOR } from "#auth/actor";
+import { OPERATOR } from "#engine/auth/actor";
 import { print } from "#cli/output";
 import { withServices } from "#cli/services";
-import { invalidInput } from "#kernel/errors";
-import { isUuid } from "#kernel/ids";
-import { listOperations, listOperationSteps, type Operation, type OperationStep } from "#operations/list-operations";
-import { OPERATION_STATES } from "#operations/operation";
-import type { Services } from "#operations/services";
+import { invalidInput } from "#base/kernel/errors";
+import { isUuid } from "#base/kernel/ids";
+import { listOperations, listOperationSteps, type Operation, type OperationStep } from "#engine/jobs/list-operations";
+import { OPERATION_STATES } from "#engine/jobs/operation";
+import type { Services } from "#engine/services";
 
 type Options = { json?: boolean; state?: string; placement?: string; limit: string };
 

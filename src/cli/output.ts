@@ -1,6 +1,6 @@
 /** What commands print: JSON for scripts, lines for people. */
 
-import { NOT_IN_NAMES } from "#kernel/validation";
+import { NOT_IN_NAMES } from "#base/kernel/validation";
 
 export type OutputOptions = { json?: boolean };
 

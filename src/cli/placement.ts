@@ -1,14 +1,14 @@
 import { Command } from "commander";
-import { OPERATOR } from "#auth/actor";
+import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions } from "#cli/output";
 import { onPlacement, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { createOrganization, listOrganizations } from "#directory/organizations";
-import type { Placement } from "#directory/placements";
-import { validId } from "#kernel/validation";
-import { grantRegionAccess } from "#operations/grant-region-access";
-import { retryPlacement } from "#operations/retry-placement";
-import { resumeRegionAccess, revokeRegionAccess } from "#operations/revoke-region-access";
+import { createOrganization, listOrganizations } from "#engine/home/organizations";
+import type { Placement } from "#engine/home/placements";
+import { validId } from "#base/kernel/validation";
+import { grantRegionAccess } from "#engine/placements/grant-region-access";
+import { retryPlacement } from "#engine/placements/retry-placement";
+import { resumeRegionAccess, revokeRegionAccess } from "#engine/placements/revoke-region-access";
 
 const PAGE_SIZE = 100;
 

@@ -1,5 +1,5 @@
 import type { WriteStream } from "node:tty";
-import type { FleetProgress } from "#operations/migrate-databases";
+import type { FleetProgress } from "#engine/fleet/migrate-databases";
 
 const WIDTH = 30;
 

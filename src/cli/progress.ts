@@ -1,5 +1,5 @@
 import type { WriteStream } from "node:tty";
-import type { TransferProgress } from "#operations/transfer-failure";
+import type { TransferProgress } from "#engine/transfer/transfer-failure";
 
 const REDRAW_MS = 100;
 

@@ -1,8 +1,8 @@
 /** What the command line does is recorded as what the API does. */
-import { COMMAND_LINE, type What } from "#audit/entry";
-import { NOTHING, recorded } from "#audit/record";
-import { isRegionKey } from "#kernel/validation";
-import type { Services } from "#operations/services";
+import { COMMAND_LINE, type What } from "#engine/audit/entry";
+import { NOTHING, recorded } from "#engine/audit/record";
+import { isRegionKey } from "#base/kernel/validation";
+import type { Services } from "#engine/services";
 
 /**
  * Does it between its entry in the audit log and the outcome. `action` is the mutation's name where there is one; `made` says

@@ -1,16 +1,16 @@
 import { Command } from "commander";
-import { OPERATOR } from "#auth/actor";
+import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions, readInput } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { invalidInput } from "#kernel/errors";
-import { checkRegion } from "#directory/probe-regions";
-import { getRegion, listRegions, type Region } from "#directory/regions";
-import type { PoolerCheck } from "#directory/pooler";
-import { readRegionRoom, type ServerRoom } from "#operations/region-room";
-import { registerRegion, updateRegion } from "#operations/register-region";
-import { retireRegion } from "#operations/retire-region";
-import { tryGateway } from "#operations/try-gateway";
+import { invalidInput } from "#base/kernel/errors";
+import { checkRegion } from "#engine/regions/probe-regions";
+import { getRegion, listRegions, type Region } from "#engine/regions/regions";
+import type { PoolerCheck } from "#engine/regions/pooler";
+import { readRegionRoom, type ServerRoom } from "#engine/regions/region-room";
+import { registerRegion, updateRegion } from "#engine/regions/register-region";
+import { retireRegion } from "#engine/placements/retire-region";
+import { tryGateway } from "#engine/regions/try-gateway";
 
 /** `--no-pool-url` makes it false. */
 type UrlOptions = OutputOptions & {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { recordedCommand } from "#cli/recorded";
 import { withServices } from "#cli/services";
-import { rotateSecretKey } from "#operations/rotate-secret-key";
+import { rotateSecretKey } from "#engine/links/rotate-secret-key";
 
 /** `tenantry rotate-secret-key`: the middle of changing TENANTRY_SECRET_KEY. */
 export function rotateSecretKeyCommand(): Command {

@@ -1,9 +1,9 @@
 /** Services for commands that look or act and end, on the home that `tenantry start` uses. */
 import { readConfig } from "#config";
 import { embeddedHome, exportFolder } from "#cli/embedded-servers";
-import { TenantryError } from "#kernel/errors";
-import { createLogger } from "#observability/logger";
-import { closeServices, createServices, type Services } from "#operations/services";
+import { TenantryError } from "#base/kernel/errors";
+import { createLogger } from "#base/observability/logger";
+import { closeServices, createServices, type Services } from "#engine/services";
 
 /** Runs a command's work. Migrates nothing: a home of another version is refused. */
 export async function withServices(work: (services: Services) => Promise<void>): Promise<void> {

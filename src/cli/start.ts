@@ -4,8 +4,8 @@ import { readConfig, type Config } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
 import { parentOf } from "#embedded/processes";
 import { startApp } from "#main";
-import { surviveFailures } from "#observability/process-failures";
-import { TenantryError } from "#kernel/errors";
+import { surviveFailures } from "#base/observability/process-failures";
+import { TenantryError } from "#base/kernel/errors";
 
 /** How often it is looked whether the package manager that started us is still there. */
 const LAUNCHER_LOOK_MS = 500;

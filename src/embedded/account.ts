@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 
 export type Account = { name: string; uid: number; gid: number };
 

@@ -14,7 +14,7 @@ import {
 import { basename, dirname, extname, join } from "node:path";
 import { type Account, isReadable } from "#embedded/account";
 import { runProgram } from "#embedded/run-program";
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 
 export type Binaries = {
   initdb: string;

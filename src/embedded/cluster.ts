@@ -7,7 +7,7 @@ import { diskError, keptSecret, openDataFolder, readManifest, writeManifest } fr
 import { lockDataFolder } from "#embedded/data-folder-lock";
 import { choosePorts } from "#embedded/ports";
 import { PostgresServer } from "#embedded/postgres-server";
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 
 export type ClusterOptions = {
   dataDir: string;

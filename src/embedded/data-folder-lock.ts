@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, openSync, realpathSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 
 /** O_EXLOCK of macOS and the BSDs: open and lock in one step. Node has no name for it. */
 const OPEN_LOCKED = 0x20;

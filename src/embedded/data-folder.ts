@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type Account, isReachable, serverAccount } from "#embedded/account";
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 
 /** What is remembered: registered regions' URLs contain ports and the password, so both must stay. */
 export type Manifest = { ports: Record<string, number> };

@@ -25,8 +25,8 @@ import { ENVIRONMENT, runProgram } from "#embedded/run-program";
 import { boundLog, openLog, readLog, rotate } from "#embedded/server-log";
 import { settingsFile } from "#embedded/server-settings";
 import { explainFailure, portTaken } from "#embedded/start-failure";
-import { TenantryError } from "#kernel/errors";
-import { waitFor } from "#kernel/wait";
+import { TenantryError } from "#base/kernel/errors";
+import { waitFor } from "#base/kernel/wait";
 
 export type ServerOptions = {
   /** For messages. */

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { waitFor } from "#kernel/wait";
+import { waitFor } from "#base/kernel/wait";
 
 /** Whether the process is there and not just waiting for its parent to notice that it ended. */
 export function isRunning(pid: number): boolean {

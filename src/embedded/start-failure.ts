@@ -1,5 +1,5 @@
 /** What PostgreSQL's programs say when they fail, as one sentence for the person at the terminal. */
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 
 /** `output` is what initdb or the server wrote, the newest last. */
 export function explainFailure(output: string, server: { name: string; folder: string; port: number }): TenantryError {

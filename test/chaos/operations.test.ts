@@ -7,10 +7,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createLogger } from "../../src/observability/logger.ts";
-import { findOrphans, findStuckPlacements } from "../../src/operations/find-orphans.ts";
-import { OPERATIONS } from "../../src/operations/operation.ts";
-import { closeServices, createServices, type Services } from "../../src/operations/services.ts";
+import { createLogger } from "../../src/base/observability/logger.ts";
+import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
+import { OPERATIONS } from "../../src/engine/jobs/operation.ts";
+import { closeServices, createServices, type Services } from "../../src/engine/services.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,

@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { z } from "zod";
-import { newRoutedId } from "../../src/kernel/ids.ts";
+import { newRoutedId } from "../../src/base/kernel/ids.ts";
 import type { Random } from "../support/random.ts";
 
 /** `number` is that of the placement. */

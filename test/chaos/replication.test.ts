@@ -8,8 +8,8 @@
 import { randomBytes, randomInt } from "node:crypto";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { waitFor } from "../../src/kernel/wait.ts";
-import type { ReplicationOptions } from "../../src/operations/carry-replication.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
+import type { ReplicationOptions } from "../../src/engine/links/carry-replication.ts";
 import { sql } from "../support/app.ts";
 import { Random } from "../support/random.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";

@@ -1,7 +1,7 @@
 /** The journey as a person does it: in a real browser, by clicking. */
 import { mkdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { JOURNEY } from "../../src/http/explorer/journey.ts";
+import { JOURNEY } from "../../src/app/journey.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { openBrowser } from "../support/browser.ts";
 import { createApiKey } from "../support/signed-in.ts";

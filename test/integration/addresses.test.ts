@@ -5,8 +5,8 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isEmail, validName } from "../../src/kernel/validation.ts";
-import { waitFor } from "../../src/kernel/wait.ts";
+import { isEmail, validName } from "../../src/base/kernel/validation.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { AUDIENCE, type IdentityProvider, startIdentityProvider } from "../support/identity-provider.ts";
 import { addMember, comment, createOrganization, createResource, createUser } from "../support/journey.ts";

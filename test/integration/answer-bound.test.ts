@@ -1,9 +1,9 @@
 /** A server that sends more than it may, on a real one. */
 import { afterAll, expect, test } from "vitest";
-import { parseServerUrl } from "#postgres/connection-url";
-import { Listeners } from "#postgres/listener";
-import { Pools } from "#postgres/pools";
-import { isConnectionFailure } from "#postgres/sql-state";
+import { parseServerUrl } from "#base/postgres/connection-url";
+import { Listeners } from "#base/postgres/listener";
+import { Pools } from "#base/postgres/pools";
+import { isConnectionFailure } from "#base/postgres/sql-state";
 import { serverUrl, sql } from "../support/app.ts";
 
 const pools = new Pools(() => undefined, { maxPerDatabase: 2, maxResultBytes: 1_000_000 });

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { armFailpoint } from "../../src/kernel/failpoints.ts";
+import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
 import { startApp, sql, type TestApp } from "../support/app.ts";
 import { AUDIT_LOG, entriesOf } from "../support/audit.ts";
 import {

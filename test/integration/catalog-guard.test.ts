@@ -1,9 +1,9 @@
 /** Home's guard: what a region's administrator can send by replication, with nothing in between. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { newId, newRoutedId, placementNumberOf } from "../../src/kernel/ids.ts";
-import { inboxRoleName, linkName } from "../../src/replication/names.ts";
-import { protectHome } from "../../src/migrations/protect-home.ts";
+import { newId, newRoutedId, placementNumberOf } from "../../src/base/kernel/ids.ts";
+import { inboxRoleName, linkName } from "../../src/engine/replication/names.ts";
+import { protectHome } from "../../src/engine/migrations/protect-home.ts";
 import { majorVersionOf, sql, startApp } from "../support/app.ts";
 import { createGuardedHome, type GuardedHome, type Placed, readCatalog } from "../support/guarded-home.ts";
 import { eventually } from "../support/journey.ts";

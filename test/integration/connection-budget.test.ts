@@ -1,9 +1,9 @@
 /** Many tenant databases and few connections, on real servers, one of which is restarted beneath its callers. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { inCall } from "#kernel/call";
-import { parseServerUrl } from "#postgres/connection-url";
-import type { TenantDatabase } from "#postgres/database";
-import { Pools } from "#postgres/pools";
+import { inCall } from "#base/kernel/call";
+import { parseServerUrl } from "#base/postgres/connection-url";
+import type { TenantDatabase } from "#base/postgres/database";
+import { Pools } from "#base/postgres/pools";
 import { sql } from "../support/app.ts";
 import { eventually } from "../support/journey.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";

@@ -14,7 +14,7 @@ import {
 } from "../support/journey.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 
-/** Of workspace/region-failure.ts, with room for a busy machine. */
+/** Of engine/routing/region-failure.ts, with room for a busy machine. */
 const DEADLINE_MS = 10_000 + 5_000;
 /** More organizations in the third region than a caller has statements at once there. */
 const ORGANIZATIONS = 8;

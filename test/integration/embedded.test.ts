@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 import { serverAccount, spawnOptions } from "../../src/embedded/account.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "../../src/embedded/cluster.ts";
 import { isRunning } from "../../src/embedded/processes.ts";
-import { waitFor } from "../../src/kernel/wait.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 import { sql } from "../support/app.ts";
 import { FAST_SETTINGS } from "../support/global-setup.ts";
 import { startServer, temporaryFolder } from "../support/servers.ts";

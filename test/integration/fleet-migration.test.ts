@@ -1,13 +1,13 @@
 /** Migrating the fleet: with failures, locks, restarts and interruptions; what is served meanwhile. */
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { armFailpoint } from "../../src/kernel/failpoints.ts";
-import { TENANT_SCHEMA } from "../../src/migrations/migration-set.ts";
+import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
+import { TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
 import {
   type FleetMigrationOptions,
   migrateFleet,
   planFleetMigration,
-} from "../../src/operations/migrate-databases.ts";
+} from "../../src/engine/fleet/migrate-databases.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { addDatabases, openServices, schemaWith } from "../support/fleet.ts";
 import { createOrganization, createResource, grant, registerRegion } from "../support/journey.ts";

@@ -1,7 +1,7 @@
 /** Migrations that change which columns flow: subscribers first when adding, publishers first when removing. */
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { MigrationSet } from "../../src/migrations/migration-set.ts";
-import { migrateFleet } from "../../src/operations/migrate-databases.ts";
+import type { MigrationSet } from "../../src/engine/migrations/migration-set.ts";
+import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { openServices, schemaWith } from "../support/fleet.ts";
 import {

@@ -1,7 +1,7 @@
 /** The gateway between two servers, without the rest of the program: what it lets through, what not, and what it bounds. */
 import net from "node:net";
 import { expect, test } from "vitest";
-import { message, cString, int32 } from "../../src/border/wire.ts";
+import { message, cString, int32 } from "../../src/engine/border/protocol/wire.ts";
 import { serverUrl } from "../support/app.ts";
 import { eventually } from "../support/journey.ts";
 import { startLoneLink } from "../support/gateway.ts";

@@ -2,7 +2,7 @@
 import { serverAudits } from "graphql-http";
 import { createClient } from "graphql-ws";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { waitFor } from "../../src/kernel/wait.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { comment, createOrganization, createResource, createUser, grant, registerRegion } from "../support/journey.ts";
 

@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { SMTPServer } from "smtp-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createApiKey } from "../../src/auth/api-keys.ts";
-import { LETTERS_A_DAY } from "../../src/directory/letters.ts";
+import { createApiKey } from "../../src/engine/auth/api-keys.ts";
+import { LETTERS_A_DAY } from "../../src/engine/people/letters.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { addMember, createOrganization, createUser } from "../support/journey.ts";
 import { postAs } from "../support/signed-in.ts";

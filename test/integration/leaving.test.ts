@@ -1,6 +1,6 @@
 /** Changing roles and leaving: who makes and unmakes owners, whom one may add, and the last owner. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createApiKey } from "../../src/auth/api-keys.ts";
+import { createApiKey } from "../../src/engine/auth/api-keys.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { addMember, createOrganization, createUser } from "../support/journey.ts";
 import { postAs } from "../support/signed-in.ts";

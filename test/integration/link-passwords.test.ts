@@ -4,7 +4,7 @@ import net from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { message } from "../../src/border/wire.ts";
+import { message } from "../../src/engine/border/protocol/wire.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { connectionsOf } from "../support/connections.ts";
 import {

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { TENANT_SCHEMA } from "../../src/migrations/migration-set.ts";
+import { TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { createOrganization, createResource, grant, registerRegion } from "../support/journey.ts";
 

@@ -1,11 +1,11 @@
 /** Operations: asked for once, visible step by step, finished or cleanly undone. */
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { OPERATOR } from "../../src/auth/actor.ts";
-import { armFailpoint } from "../../src/kernel/failpoints.ts";
-import { TenantryError } from "../../src/kernel/errors.ts";
-import { classifyFailure } from "../../src/operations/failure.ts";
-import { runImport } from "../../src/operations/import-placement.ts";
+import { OPERATOR } from "../../src/engine/auth/actor.ts";
+import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
+import { TenantryError } from "../../src/base/kernel/errors.ts";
+import { classifyFailure } from "../../src/engine/jobs/failure.ts";
+import { runImport } from "../../src/engine/transfer/import-placement.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { openServices } from "../support/fleet.ts";
 import {

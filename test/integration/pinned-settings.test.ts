@@ -3,9 +3,9 @@
  * connections and through a pooler, alone, in a scope, in a transaction and in a session.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parsePoolUrl, parseServerUrl } from "#postgres/connection-url";
-import type { Queryable, TenantDatabase } from "#postgres/database";
-import { Pools } from "#postgres/pools";
+import { parsePoolUrl, parseServerUrl } from "#base/postgres/connection-url";
+import type { Queryable, TenantDatabase } from "#base/postgres/database";
+import { Pools } from "#base/postgres/pools";
 import { serverUrl, sql } from "../support/app.ts";
 import type { Pooler } from "../support/pgbouncer.ts";
 import { startPooler } from "../support/pooler.ts";

@@ -5,9 +5,9 @@
 import fc from "fast-check";
 import { getOperationAST, parse, validate } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { planOf } from "#graphql/plan/plan";
-import { schema } from "#graphql/schema";
-import { newId, newRoutedId, placementNumberOf } from "#kernel/ids";
+import { planOf } from "#api/graphql/plan/plan";
+import { schema } from "#api/graphql/schema";
+import { newId, newRoutedId, placementNumberOf } from "#base/kernel/ids";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,

@@ -4,11 +4,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OPERATOR } from "#auth/actor";
-import { checkRegion } from "#directory/probe-regions";
-import { getRegion } from "#directory/regions";
-import { parsePoolUrl, parseServerUrl } from "#postgres/connection-url";
-import { Pools } from "#postgres/pools";
+import { OPERATOR } from "#engine/auth/actor";
+import { checkRegion } from "#engine/regions/probe-regions";
+import { getRegion } from "#engine/regions/regions";
+import { parsePoolUrl, parseServerUrl } from "#base/postgres/connection-url";
+import { Pools } from "#base/postgres/pools";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { entriesOf } from "../support/audit.ts";
 import {

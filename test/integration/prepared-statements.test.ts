@@ -3,10 +3,10 @@
  * announced after them.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { parseServerUrl } from "#postgres/connection-url";
-import type { TenantDatabase } from "#postgres/database";
-import { Listeners } from "#postgres/listener";
-import { Pools } from "#postgres/pools";
+import { parseServerUrl } from "#base/postgres/connection-url";
+import type { TenantDatabase } from "#base/postgres/database";
+import { Listeners } from "#base/postgres/listener";
+import { Pools } from "#base/postgres/pools";
 import { serverUrl, sql } from "../support/app.ts";
 
 const DATABASE = "prepared_statements";

@@ -1,13 +1,13 @@
 /** The files that say what each version of the tenant schema looks like, against databases made by the migrations. */
 import { afterAll, expect, test } from "vitest";
 import { fileURLToPath } from "node:url";
-import { describeSchema } from "../../src/migrations/fingerprint.ts";
-import { expectedSchema, formatManifest, manifestFile } from "../../src/migrations/manifest.ts";
-import { TENANT_SCHEMA } from "../../src/migrations/migration-set.ts";
-import { migrate } from "../../src/migrations/runner.ts";
-import { diffSchema } from "../../src/migrations/schema-difference.ts";
-import { parseServerUrl } from "../../src/postgres/connection-url.ts";
-import { Pools } from "../../src/postgres/pools.ts";
+import { describeSchema } from "../../src/engine/migrations/fingerprint.ts";
+import { expectedSchema, formatManifest, manifestFile } from "../../src/engine/migrations/manifest.ts";
+import { TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
+import { migrate } from "../../src/engine/migrations/runner.ts";
+import { diffSchema } from "../../src/engine/migrations/schema-difference.ts";
+import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
+import { Pools } from "../../src/base/postgres/pools.ts";
 import { serverUrl, sql } from "../support/app.ts";
 
 const pools = new Pools(() => undefined);

@@ -1,11 +1,11 @@
 /** Seeding: a copy becomes equal to its source, whatever the region's server makes of what it is asked. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { newId, newRoutedId } from "../../src/kernel/ids.ts";
-import { parseDatabaseUrl } from "../../src/postgres/connection-url.ts";
-import { Pools } from "../../src/postgres/pools.ts";
-import type { Link } from "../../src/replication/link.ts";
-import { seed } from "../../src/replication/seed.ts";
-import { SEED_BOUNDS } from "../../src/replication/seed-rows.ts";
+import { newId, newRoutedId } from "../../src/base/kernel/ids.ts";
+import { parseDatabaseUrl } from "../../src/base/postgres/connection-url.ts";
+import { Pools } from "../../src/base/postgres/pools.ts";
+import type { Link } from "../../src/engine/replication/link.ts";
+import { seed } from "../../src/engine/replication/seed.ts";
+import { SEED_BOUNDS } from "../../src/engine/replication/seed-rows.ts";
 import { sql } from "../support/app.ts";
 
 import { createGuardedHome, type GuardedHome, readCatalog } from "../support/guarded-home.ts";

@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { TenantryError } from "#kernel/errors";
+import { TenantryError } from "#base/kernel/errors";
 import { choosePorts } from "../../src/embedded/ports.ts";
-import { startHttpServer } from "../../src/http/server.ts";
-import { createSignIn } from "../../src/auth/create-sign-in.ts";
-import { Metrics } from "../../src/observability/metrics.ts";
+import { startHttpServer } from "../../src/api/http/server.ts";
+import { createSignIn } from "../../src/engine/auth/create-sign-in.ts";
+import { Metrics } from "../../src/base/observability/metrics.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { createOrganization, createResource, createUser, registerRegion } from "../support/journey.ts";
 

@@ -2,7 +2,7 @@
 import { createClient } from "graphql-ws";
 import { exportSPKI, importJWK, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { waitFor } from "../../src/kernel/wait.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { AUDIENCE, type IdentityProvider, makeKey, startIdentityProvider } from "../support/identity-provider.ts";
 import { createApiKey, postAs } from "../support/signed-in.ts";

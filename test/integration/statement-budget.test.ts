@@ -11,8 +11,8 @@ import {
   isObjectType,
 } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WEIGHTS } from "#graphql/limits/cost";
-import { schema } from "#graphql/schema";
+import { WEIGHTS } from "#api/graphql/limits/cost";
+import { schema } from "#api/graphql/schema";
 import { type BudgetFixture, MOST_ROWS, startBudgetFixture } from "../support/budget-fixture.ts";
 import { recordStatements } from "../support/statements.ts";
 

@@ -2,10 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseServerUrl } from "../../src/postgres/connection-url.ts";
-import { Pools } from "../../src/postgres/pools.ts";
-import { scramVerifier } from "../../src/postgres/scram.ts";
-import { inPrivate } from "../../src/postgres/statement-privacy.ts";
+import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
+import { Pools } from "../../src/base/postgres/pools.ts";
+import { scramVerifier } from "../../src/base/postgres/scram.ts";
+import { inPrivate } from "../../src/base/postgres/statement-privacy.ts";
 import { majorVersionOf, serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,

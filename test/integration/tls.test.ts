@@ -9,11 +9,11 @@ import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "no
 import { dirname, join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { OPERATOR } from "../../src/auth/actor.ts";
-import { getRegion } from "../../src/directory/regions.ts";
-import { Certificate } from "../../src/border/certificate.ts";
-import type { GatewaySettings } from "../../src/operations/run-gateway.ts";
-import { tryGateway } from "../../src/operations/try-gateway.ts";
+import { OPERATOR } from "../../src/engine/auth/actor.ts";
+import { getRegion } from "../../src/engine/regions/regions.ts";
+import { Certificate } from "../../src/engine/border/certificate.ts";
+import type { GatewaySettings } from "../../src/engine/links/run-gateway.ts";
+import { tryGateway } from "../../src/engine/regions/try-gateway.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { type Authority, createAuthority, tlsOnly } from "../support/certificates.ts";
 import { connectionsOf } from "../support/connections.ts";

@@ -1,8 +1,8 @@
 /** Two installations share one server, as home and as region, and neither touches what is the other's. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { OPERATOR } from "../../src/auth/actor.ts";
-import { findOrphans } from "../../src/operations/find-orphans.ts";
-import { repair } from "../../src/operations/repair.ts";
+import { OPERATOR } from "../../src/engine/auth/actor.ts";
+import { findOrphans } from "../../src/engine/doctor/find-orphans.ts";
+import { repair } from "../../src/engine/doctor/repair.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,

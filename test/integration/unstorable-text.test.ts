@@ -15,9 +15,9 @@ import {
   isObjectType,
 } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { newRoutedId } from "../../src/kernel/ids.ts";
-import { fieldsOf } from "../../src/graphql/enforce-policy.ts";
-import { schema } from "../../src/graphql/schema.ts";
+import { newRoutedId } from "../../src/base/kernel/ids.ts";
+import { fieldsOf } from "../../src/api/graphql/policy/enforce-policy.ts";
+import { schema } from "../../src/api/graphql/schema.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { firstAnswer } from "../support/follow.ts";
 import { createUser } from "../support/journey.ts";

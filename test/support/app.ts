@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
-import type { ReplicationOptions } from "../../src/operations/carry-replication.ts";
+import type { ReplicationOptions } from "../../src/engine/links/carry-replication.ts";
 import { type AppOptions, startApp as start } from "../../src/main.ts";
-import type { Services } from "../../src/operations/services.ts";
+import type { Services } from "../../src/engine/services.ts";
 import { recordSaid, recordSecret } from "./run-record.ts";
 
 export type ServerName = "home" | "eu" | "us";

@@ -1,6 +1,6 @@
 /** Twenty-five of everything that lists hold, for counting what they cost. */
 import { randomUUID } from "node:crypto";
-import { forEachOf } from "../../src/kernel/turns.ts";
+import { forEachOf } from "../../src/base/kernel/turns.ts";
 import { serverUrl, sql, startApp, type TestApp } from "./app.ts";
 import { countAtBorder } from "./border.ts";
 import { addMember, createOrganization, createResource, createUser, grant, registerRegion } from "./journey.ts";

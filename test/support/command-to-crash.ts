@@ -5,14 +5,14 @@
  * Usage: node test/support/command-to-crash.ts '<Command as JSON>'
  */
 import { createInterface } from "node:readline";
-import { OPERATOR } from "../../src/auth/actor.ts";
-import { armFailpoint } from "../../src/kernel/failpoints.ts";
-import { runExport } from "../../src/operations/export-placement.ts";
-import { runImport } from "../../src/operations/import-placement.ts";
-import { migrateFleet } from "../../src/operations/migrate-databases.ts";
-import type { CallerKind } from "../../src/operations/operation.ts";
-import { repair } from "../../src/operations/repair.ts";
-import type { Services } from "../../src/operations/services.ts";
+import { OPERATOR } from "../../src/engine/auth/actor.ts";
+import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
+import { runExport } from "../../src/engine/transfer/export-placement.ts";
+import { runImport } from "../../src/engine/transfer/import-placement.ts";
+import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
+import type { CallerKind } from "../../src/engine/jobs/operation.ts";
+import { repair } from "../../src/engine/doctor/repair.ts";
+import type { Services } from "../../src/engine/services.ts";
 import { openServices, schemaWith } from "./fleet.ts";
 
 export type Command = {

@@ -1,5 +1,5 @@
 /** Follows a subscription over server-sent events until its first answer. */
-import { waitFor } from "../../src/kernel/wait.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 import type { Answer } from "./signed-in.ts";
 import type { TestApp } from "./app.ts";
 

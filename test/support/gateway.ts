@@ -1,10 +1,10 @@
 /** A gateway by itself between two databases: one publishes, one subscribes, as a link does, and nothing else of the program. */
 import { randomBytes } from "node:crypto";
-import { connectionOf } from "../../src/border/address.ts";
-import { Gateway } from "../../src/border/gateway.ts";
-import type { GatewayLink, GatewayOptions } from "../../src/border/options.ts";
-import type { Refusal } from "../../src/border/refusals.ts";
-import { parseServerUrl } from "../../src/postgres/connection-url.ts";
+import { connectionOf } from "../../src/engine/border/address.ts";
+import { Gateway } from "../../src/engine/border/gateway.ts";
+import type { GatewayLink, GatewayOptions } from "../../src/engine/border/options.ts";
+import type { Refusal } from "../../src/engine/border/ledger/refusals.ts";
+import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
 import { sql } from "./app.ts";
 
 export type LoneLink = AsyncDisposable & {

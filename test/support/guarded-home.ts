@@ -2,8 +2,8 @@
  * A migrated home with two tenant databases that are on no server: database 1 with the placements of two organizations, and
  * database 2 with that of a third one. For tests that play the regions.
  */
-import { newId } from "../../src/kernel/ids.ts";
-import { inboxRoleName } from "../../src/replication/names.ts";
+import { newId } from "../../src/base/kernel/ids.ts";
+import { inboxRoleName } from "../../src/engine/replication/names.ts";
 import { sql, startApp, type TestApp } from "./app.ts";
 
 export type GuardedHome = {

@@ -1,6 +1,6 @@
 /** What the superuser of `eu` does, in pieces. */
 import { expect } from "vitest";
-import { NUDGE_CHANNEL } from "../../src/replication/nudge.ts";
+import { NUDGE_CHANNEL } from "../../src/engine/replication/nudge.ts";
 import { type Stage, type Tenant, until } from "./hostile-region.ts";
 import { routedIdSql } from "./routed-id.ts";
 

@@ -1,7 +1,7 @@
 /** Signs in to the gateway by hand, with what the attacked region knows. */
 import { once } from "node:events";
 import net from "node:net";
-import { message } from "../../src/border/wire.ts";
+import { message } from "../../src/engine/border/protocol/wire.ts";
 import { type Stage, until } from "./hostile-region.ts";
 import { ScramClient } from "./scram-client.ts";
 

@@ -2,8 +2,8 @@
  * A stage for attacks: a home and two regions, each a server of its own. Whoever attacks is the superuser of `eu`, and may also
  * stand between `eu` and everybody who connects to it. `us` and home belong to others.
  */
-import type { GatewaySettings } from "../../src/operations/run-gateway.ts";
-import type { ReplicationOptions } from "../../src/operations/carry-replication.ts";
+import type { GatewaySettings } from "../../src/engine/links/run-gateway.ts";
+import type { ReplicationOptions } from "../../src/engine/links/carry-replication.ts";
 import { packageWithAivenExtras } from "./aiven-extras.ts";
 import { majorVersionOf, serverUrl, sql, startApp, type TestApp } from "./app.ts";
 import { HOME_VERSION } from "./global-setup.ts";

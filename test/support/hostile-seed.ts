@@ -1,5 +1,5 @@
 /** What a region's superuser can answer when the program copies their rows: everything they have can be another than it was. */
-import { newRoutedId } from "../../src/kernel/ids.ts";
+import { newRoutedId } from "../../src/base/kernel/ids.ts";
 import { catalogOf, COLUMNS } from "./hostile-acts.ts";
 import type { Stage } from "./hostile-region.ts";
 

@@ -9,7 +9,7 @@ import {
   MessageCutter,
   readyForQuery,
   rowsOf,
-} from "../../src/border/wire.ts";
+} from "../../src/engine/border/protocol/wire.ts";
 
 export type Pretence = {
   what: string;

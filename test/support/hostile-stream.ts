@@ -1,5 +1,5 @@
 /** What a region's superuser can send by the stream of their tenant database. */
-import { newRoutedId } from "../../src/kernel/ids.ts";
+import { newRoutedId } from "../../src/base/kernel/ids.ts";
 import { breakLink, catalogOf, COLUMNS, copyTables, dropSlot, insertForgery } from "./hostile-acts.ts";
 import type { Stage } from "./hostile-region.ts";
 import { routedIdSql } from "./routed-id.ts";

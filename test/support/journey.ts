@@ -1,5 +1,5 @@
 /** The steps that most tests begin with. */
-import { waitFor } from "../../src/kernel/wait.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 import { poolUrlOf, type TestApp } from "./app.ts";
 
 let count = 0;

@@ -1,7 +1,7 @@
 /** Links as a test makes them, without an installation around them: what they do is looked at by the test. */
-import type { Database, DatabaseKind } from "../../src/postgres/database.ts";
-import { FIRST_FLOWS, type Flows, type Link, linksOf } from "../../src/replication/link.ts";
-import type { Direction } from "../../src/replication/names.ts";
+import type { Database, DatabaseKind } from "../../src/base/postgres/database.ts";
+import { FIRST_FLOWS, type Flows, type Link, linksOf } from "../../src/engine/replication/link.ts";
+import type { Direction } from "../../src/engine/replication/names.ts";
 
 /** The two links of a tenant database. `told`: what their subscribers are told; nothing when left out. */
 export function looseLinks(

@@ -1,7 +1,7 @@
 /** An organization with one of everything, and everybody who may come near it; each signed in as in production. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import type { CallerKind } from "../../src/auth/policy-table.ts";
-import type { Role } from "../../src/auth/roles.ts";
+import type { CallerKind } from "../../src/engine/auth/policy-table.ts";
+import type { Role } from "../../src/engine/auth/roles.ts";
 import { sql, startApp, type TestApp } from "./app.ts";
 import { AUDIENCE, type IdentityProvider, startIdentityProvider } from "./identity-provider.ts";
 import { addMember, comment, createOrganization, createResource, registerRegion } from "./journey.ts";

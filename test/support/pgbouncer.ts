@@ -8,7 +8,7 @@ import pg from "pg";
 import { serverAccount, spawnOptions } from "../../src/embedded/account.ts";
 import { choosePorts } from "../../src/embedded/ports.ts";
 import { ENVIRONMENT } from "../../src/embedded/run-program.ts";
-import { waitFor } from "../../src/kernel/wait.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 
 const PROGRAM = process.env["PGBOUNCER"] ?? "/usr/sbin/pgbouncer";
 const [, MAJOR = "0", MINOR = "0"] = /(\d+)\.(\d+)/.exec(execFileSync(PROGRAM, ["--version"]).toString()) ?? [];

@@ -1,5 +1,5 @@
 /** A random generator that a seed repeats (mulberry32). */
-import { waitFor } from "../../src/kernel/wait.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 
 export class Random {
   #state: number;

@@ -2,7 +2,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { cString, int32, message, MessageCutter, type Message } from "../../src/border/wire.ts";
+import { cString, int32, message, MessageCutter, type Message } from "../../src/engine/border/protocol/wire.ts";
 
 export class ScramClient {
   readonly #socket: Socket;

@@ -1,6 +1,6 @@
 /** A database of a test's own that plays a region whose administrator sends what they like. */
 import { randomBytes } from "node:crypto";
-import { formatConnectionString, parseDatabaseUrl } from "../../src/postgres/connection-url.ts";
+import { formatConnectionString, parseDatabaseUrl } from "../../src/base/postgres/connection-url.ts";
 import { majorVersionOf, serverUrl, sql } from "./app.ts";
 
 export type ScratchPublisher = AsyncDisposable & {

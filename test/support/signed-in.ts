@@ -1,6 +1,6 @@
 /** Calls with tokens and keys. */
-import { OPERATOR } from "../../src/auth/actor.ts";
-import { type ApiKey, createApiKey as create } from "../../src/auth/api-keys.ts";
+import { OPERATOR } from "../../src/engine/auth/actor.ts";
+import { type ApiKey, createApiKey as create } from "../../src/engine/auth/api-keys.ts";
 import type { TestApp } from "./app.ts";
 
 export type Answer = {

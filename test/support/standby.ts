@@ -10,7 +10,7 @@ import { serverAccount } from "../../src/embedded/account.ts";
 import { findBinaries } from "../../src/embedded/binaries.ts";
 import { choosePorts } from "../../src/embedded/ports.ts";
 import { PostgresServer } from "../../src/embedded/postgres-server.ts";
-import { waitFor } from "../../src/kernel/wait.ts";
+import { waitFor } from "../../src/base/kernel/wait.ts";
 import { sql } from "./app.ts";
 import { FAST_SETTINGS, OTHER_VERSION } from "./global-setup.ts";
 import { type OwnServer, temporaryFolder } from "./servers.ts";

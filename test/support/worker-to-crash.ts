@@ -5,7 +5,7 @@
  * Usage: node test/support/worker-to-crash.ts '<options of startApp as JSON>'
  */
 import { createInterface } from "node:readline";
-import { armFailpoint } from "../../src/kernel/failpoints.ts";
+import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
 import { type AppOptions, startApp } from "../../src/main.ts";
 
 const options = JSON.parse(process.argv[2] ?? "{}") as Pick<AppOptions, "databaseUrl" | "secretKey"> &

@@ -1,0 +1,55 @@
+import SchemaBuilder from "@pothos/core";
+import type { AuditEntry } from "#engine/audit/entry";
+import type { Invitation } from "#engine/people/invitations";
+import type { ApiKey } from "#engine/auth/api-keys";
+import type { Membership } from "#engine/home/memberships";
+import type { Organization } from "#engine/home/organizations";
+import type { Placement } from "#engine/home/placements";
+import type { Region } from "#engine/regions/regions";
+import type { Comment } from "#app/comments/comments";
+import type { Resource } from "#app/resources/resources";
+import type { Operation, OperationStep } from "#engine/jobs/list-operations";
+import type { NamedCrossing, NamedRefusal } from "#engine/border/read-border";
+import type { GraphQLContext } from "#api/graphql/context";
+
+/** A person as a query shows them: from home, or from a region's directory. */
+export type Person = {
+  id: string;
+  name: string;
+  /** null: not for the caller to see. */
+  email: string | null;
+  createdAt: Date;
+};
+
+/** The TypeScript type behind each GraphQL object. */
+export type ObjectShapes = {
+  User: Person;
+  Organization: Organization;
+  Membership: Membership;
+  Region: Region;
+  RegionServer: Region;
+  Placement: Placement;
+  Resource: Resource;
+  Comment: Comment;
+  Invitation: Invitation;
+  Operation: Operation;
+  OperationStep: OperationStep;
+  ApiKey: ApiKey;
+  AuditEntry: AuditEntry;
+  BorderCrossing: NamedCrossing;
+  BorderRefusal: NamedRefusal;
+};
+
+export const builder = new SchemaBuilder<{
+  Context: GraphQLContext;
+  DefaultFieldNullability: false;
+  Scalars: {
+    DateTime: { Input: Date; Output: Date };
+    ID: { Input: string; Output: string };
+  };
+  Objects: ObjectShapes;
+}>({ defaultFieldNullability: false });
+
+builder.queryType({ description: "What can be read." });
+builder.mutationType({ description: "What can be changed. Bad input changes nothing." });
+builder.subscriptionType({ description: "What can be followed as it happens." });

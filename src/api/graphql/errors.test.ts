@@ -1,0 +1,37 @@
+import { GraphQLError } from "graphql";
+import { expect, it } from "vitest";
+import { toClientErrors } from "#api/graphql/errors";
+import { TenantryError } from "#base/kernel/errors";
+import { createLogger } from "#base/observability/logger";
+
+const logger = createLogger({ level: "silent", pretty: false });
+
+it("of many errors the first are shown, and how many there are", () => {
+  const refused = (index: number) => {
+    const cause = new TenantryError("CONFLICT", `no ${index}`);
+    return new GraphQLError(cause.message, { cause, path: ["rows", index] });
+  };
+  const errors = Array.from({ length: 1_234 }, (_, index) => refused(index));
+  const shown = toClientErrors(errors, logger);
+  expect(shown).toHaveLength(101);
+  expect(shown[99]).toMatchObject({ message: "no 99", path: ["rows", 99], extensions: { code: "CONFLICT" } });
+  expect(shown[100]?.toJSON()).toEqual({
+    message: "The answer has 1234 errors, of which the first 100 are shown.",
+    extensions: { code: "LIMIT_EXCEEDED" },
+  });
+  expect(toClientErrors(errors.slice(0, 100), logger)).toHaveLength(100);
+});
+
+it("a long message is cut in its middle, and no character in two", () => {
+  const cause = new TenantryError("INVALID_INPUT", `Wrong: ${"😀".repeat(10_000)} is not it.`);
+  const [error] = toClientErrors([new GraphQLError(cause.message, { cause })], logger);
+  expect(error?.message).toMatch(/^Wrong: .* is not it\.$/u);
+  expect(error?.message.length).toBeLessThanOrEqual(1_003);
+  expect(error?.message.isWellFormed()).toBe(true);
+});
+
+it("nothing that a library has put beside an error is shown but the status", () => {
+  const extensions = { http: { status: 400, spec: true }, originalError: { name: "SyntaxError", message: "secret" } };
+  const [error] = toClientErrors([new GraphQLError("wrong", { extensions })], logger);
+  expect(error?.extensions).toEqual({ code: "INVALID_INPUT", http: { status: 400, spec: false } });
+});

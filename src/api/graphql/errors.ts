@@ -1,0 +1,79 @@
+/** What clients see of an error: our own errors as they are, the rest masked as INTERNAL. */
+import { GraphQLError, type GraphQLErrorExtensions } from "graphql";
+import { isErrorCode, TenantryError } from "#base/kernel/errors";
+import type { Logger } from "#base/observability/logger";
+
+const MASKED_MESSAGE = "Something went wrong on our side.";
+/** What an error repeats of what was sent may be as long as that. The reason stands at its end. */
+const MAX_MESSAGE_LENGTH = 1_000;
+/** More errors of one answer are counted only. */
+const MAX_ERRORS = 100;
+
+/** Makes the errors of one answer as they are sent: each has its code, and neither they nor their number are unbounded. */
+export function toClientErrors(errors: readonly GraphQLError[], logger: Logger): GraphQLError[] {
+  const shown = errors
+    .slice(0, MAX_ERRORS)
+    .map((error) => (isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, logger)));
+  if (errors.length === shown.length) return shown;
+  const message = `The answer has ${errors.length} errors, of which the first ${MAX_ERRORS} are shown.`;
+  return [...shown, new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } })];
+}
+
+/** Makes the error that is sent; logs what is hidden. */
+export function toClientError(error: unknown, logger: Logger): GraphQLError {
+  const { original, located } = unwrap(error);
+  const options =
+    located === undefined
+      ? {}
+      : { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path };
+  if (original instanceof TenantryError && original.code !== "INTERNAL") {
+    const { code, field, retryAfterSeconds } = original;
+    return new GraphQLError(shorten(original.message), {
+      ...options,
+      extensions: {
+        code,
+        ...(field === undefined ? {} : { field }),
+        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+        ...httpOf(located),
+      },
+    });
+  }
+  // Made here before.
+  if (original === undefined && located !== undefined && isErrorCode(located.extensions["code"])) return located;
+  // Raised by GraphQL itself about the request: a syntax error, an unknown field, a variable of the wrong type.
+  if (original === undefined && located !== undefined)
+    return new GraphQLError(shorten(located.message), {
+      ...options,
+      // Others are of the libraries in between, such as what the parser of JSON has said.
+      extensions: { ...httpOf(located), code: "INVALID_INPUT" },
+    });
+  logger.error({ err: original ?? error }, "an unexpected error was masked");
+  return new GraphQLError(MASKED_MESSAGE, { ...options, extensions: { code: "INTERNAL" } });
+}
+
+/** Which status the answer has, and more headers. The server takes it out before the error is sent. */
+function httpOf(located: GraphQLError | undefined): Pick<GraphQLErrorExtensions, "http"> {
+  const http = located?.extensions.http;
+  if (http === undefined) return {};
+  // An error with another error behind it, such as a body that is not JSON, keeps its status in every media type.
+  return { http: located?.extensions["originalError"] === undefined ? http : { ...http, spec: false } };
+}
+
+function shorten(message: string): string {
+  if (message.length <= MAX_MESSAGE_LENGTH) return message;
+  const half = MAX_MESSAGE_LENGTH / 2;
+  return `${message.slice(0, half)} … ${message.slice(-half)}`.toWellFormed();
+}
+
+/** Finds what a resolver threw inside the layers that GraphQL and the server put around it. */
+function unwrap(error: unknown): { original: unknown; located: GraphQLError | undefined } {
+  if (!isGraphQLError(error)) return { original: error, located: undefined };
+  let original: unknown = error.cause;
+  while (isGraphQLError(original)) original = original.cause;
+  return { original, located: error };
+}
+
+// By name: a second copy of the library (another module format, a bundler) makes errors of another class.
+function isGraphQLError(error: unknown): error is GraphQLError {
+  return error instanceof Error && error.name === "GraphQLError";
+}

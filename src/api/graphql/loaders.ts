@@ -1,0 +1,151 @@
+/** Batches the lookups of one request: a list of n rows costs one statement per kind and not n. */
+import DataLoader from "dataloader";
+import type { Actor } from "#engine/auth/actor";
+import { findActorRoles } from "#engine/auth/membership";
+import type { Role } from "#engine/auth/roles";
+import { type Invitation, listInvitations } from "#engine/people/invitations";
+import { listMembers, type Membership } from "#engine/home/memberships";
+import { findOrganizations, type Organization } from "#engine/home/organizations";
+import { findPlacements, listPlacementsIn, listPlacementsOf, type Placement } from "#engine/home/placements";
+import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } from "#engine/regions/regions";
+import { probeRegions, type RegionProbe } from "#engine/regions/probe-regions";
+import { findUsers, type User } from "#engine/home/users";
+import { notFound } from "#base/kernel/errors";
+import type { Page } from "#base/kernel/page";
+import { listResourcesOf, type Resource } from "#app/resources/resources";
+import { listOperationSteps, type OperationStep } from "#engine/jobs/list-operations";
+import { type ReplicationStatus, readReplicationStatus } from "#engine/links/replication-status";
+import type { Services } from "#engine/services";
+import { type Lag, readLag } from "#engine/links/settle-writes";
+import { type ContentLoaders, createContentLoaders } from "#app/content-loaders";
+import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
+
+/** Pages of lists, by the id of what each belongs to and which page it is. */
+type PageLoader<Row> = DataLoader<PageKey, Page<Row>, string>;
+
+export type Loaders = {
+  /** The caller's role in organizations, for what is checked before a resolver; null: none. The operator has none anywhere. */
+  roles: DataLoader<string, Role | null>;
+  users: DataLoader<string, User | null>;
+  organizations: DataLoader<string, Organization | null>;
+  membersOf: PageLoader<Membership>;
+  invitationsOf: PageLoader<Invitation>;
+  /** From the catalog. */
+  resourcesOf: PageLoader<Resource>;
+  regions: DataLoader<string, Region | null>;
+  regionsByKey: DataLoader<string, Region | null>;
+  regionsOfDatabases: DataLoader<number, Region | null>;
+  /** What a region's server answers now; null when it cannot be reached. */
+  probes: DataLoader<string, RegionProbe | null>;
+  placements: DataLoader<string, Placement | null>;
+  placementsOf: DataLoader<string, Placement[]>;
+  placementsIn: PageLoader<Placement>;
+  /** How replication of placements is doing now. */
+  replicationOf: DataLoader<Placement, ReplicationStatus, string>;
+  /** Steps of operations that the request has listed. */
+  operationSteps: DataLoader<string, OperationStep[]>;
+  /** What is known not to have arrived in the catalog. */
+  lag: () => Promise<Lag[]>;
+  /** Resources, comments and authors, read where they live. */
+  content: ContentLoaders;
+};
+
+/** Made when one of them is first used: what is answered by one statement needs none. */
+export function createLoaders(services: Services, actor: Actor): Loaders {
+  let made: Loaders | undefined;
+  return new Proxy({} as Loaders, {
+    get: (_, name: keyof Loaders) => {
+      made ??= makeLoaders(services, actor);
+      return made[name];
+    },
+  });
+}
+
+function makeLoaders(services: Services, actor: Actor): Loaders {
+  let lag: Promise<Lag[]> | undefined;
+  return {
+    roles: new DataLoader(async (ids) => {
+      const rows = actor.kind === "operator" ? [] : await findActorRoles(services.home, ids, actor);
+      const found = new Map(rows.map(({ organizationId, role }) => [organizationId, role]));
+      return ids.map((id) => found.get(id) ?? null);
+    }),
+    users: byKey(idOf, (ids) => findUsers(services, actor, ids)),
+    organizations: byKey(idOf, (ids) => findOrganizations(services, actor, ids)),
+    membersOf: byPage((ids, page) => listMembers(services, ids, page)),
+    invitationsOf: byPage((ids, page) => listInvitations(services, ids, page)),
+    resourcesOf: byPage((ids, page) => listResourcesOf(services, actor, ids, page)),
+    regions: byKey(idOf, (ids) => findRegions(services, ids)),
+    regionsByKey: byKey(
+      ({ key }) => key,
+      (keys) => findRegionsByKey(services, keys),
+    ),
+    regionsOfDatabases: byKey(
+      ({ databaseId }: { databaseId: number }) => databaseId,
+      (ids) => findRegionsOfDatabases(services, ids),
+    ),
+    probes: new DataLoader((ids) => probeRegions(services, ids)),
+    placements: byKey(idOf, (ids) => findPlacements(services, actor, ids)),
+    placementsOf: listsBy(
+      ({ organizationId }) => organizationId,
+      (ids) => listPlacementsOf(services, ids),
+    ),
+    placementsIn: byPage((ids, page) => listPlacementsIn(services, actor, ids, page)),
+    replicationOf: new DataLoader<Placement, ReplicationStatus, string>(
+      (placements) =>
+        inGroups(
+          placements,
+          ({ regionId }) => regionId,
+          async (group) => {
+            const found = await readReplicationStatus(services, group[0].regionId, group);
+            return ({ id }) => found.get(id) ?? notFound("Placement");
+          },
+        ),
+      { cacheKeyFn: idOf },
+    ),
+    operationSteps: listsBy(
+      ({ operationId }) => operationId,
+      (ids) => listOperationSteps(services, ids),
+    ),
+    lag: () => (lag ??= readLag(services, actor)),
+    content: createContentLoaders(services, actor),
+  };
+}
+
+/** Throws NOT_FOUND: for what a loader has not found, where that is not null. */
+export function missing(what: string): never {
+  throw notFound(what);
+}
+
+function idOf({ id }: { id: string }): string {
+  return id;
+}
+
+function byKey<Key, Row>(
+  keyOf: (row: Row) => Key,
+  find: (keys: readonly Key[]) => Promise<Row[]>,
+): DataLoader<Key, Row | null> {
+  return new DataLoader(async (keys) => {
+    const found = new Map((await find(keys)).map((row) => [keyOf(row), row]));
+    return keys.map((key) => found.get(key) ?? null);
+  });
+}
+
+function listsBy<Row>(
+  keyOf: (row: Row) => string,
+  find: (keys: readonly string[]) => Promise<Row[]>,
+): DataLoader<string, Row[]> {
+  return new DataLoader(async (keys) => {
+    const found = Map.groupBy(await find(keys), keyOf);
+    return keys.map((key) => found.get(key) ?? []);
+  });
+}
+
+function byPage<Row>(
+  list: (ids: readonly string[], page: PageKey["page"]) => Promise<Map<string, Page<Row>>>,
+): PageLoader<Row> {
+  const read = async (group: readonly [PageKey, ...PageKey[]]) => {
+    const found = await list(group.map(idOf), group[0].page);
+    return ({ id }: PageKey) => found.get(id) ?? { rows: [], hasNextPage: false };
+  };
+  return new DataLoader((keys) => inGroups(keys, formOf, read), { cacheKeyFn: (key) => `${key.id} ${formOf(key)}` });
+}

@@ -1,0 +1,206 @@
+/** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError, Kind } from "graphql";
+import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
+import { originOf } from "#engine/audit/entry";
+import type { Client, Credentials, SignIn } from "#engine/auth/sign-in";
+import { TenantryError } from "#base/kernel/errors";
+import type { GraphQLContext } from "#api/graphql/context";
+import { toClientError, toClientErrors } from "#api/graphql/errors";
+import { executeOperation, followOperation } from "#api/graphql/execute";
+import { createLoaders } from "#api/graphql/loaders";
+import { executePlanned } from "#api/graphql/plan/execute";
+import { schema } from "#api/graphql/schema";
+import type { ApiSettings } from "#api/http/api-options";
+import { Budgets } from "#api/http/limits/budgets";
+import { clientOf } from "#api/http/guards/client";
+import { corsFor } from "#api/http/guards/cors";
+import { DocumentCache } from "#api/http/endpoint/document-cache";
+import { limitDocuments } from "#api/http/limits/document-limits";
+import { endWithSignIn } from "#api/http/guards/end-with-sign-in";
+import { limitError } from "#api/http/limits/limit-error";
+import { limitOperations } from "#api/http/limits/operation-limits";
+import type { Visitors } from "#api/http/guards/origin";
+import type { PersistedOperations } from "#api/http/endpoint/persisted-operations";
+import { replyOver } from "#api/http/endpoint/reply";
+import type { SignInGuard } from "#api/http/guards/sign-in-guard";
+import type { Metrics } from "#base/observability/metrics";
+import type { Services } from "#engine/services";
+
+export type GraphQLEndpoint = ReturnType<typeof createGraphQLEndpoint>;
+
+/** What the endpoint and the web sockets have in common. */
+export type EndpointParts = {
+  services: Services;
+  metrics: Metrics;
+  signIn: SignIn;
+  guard: SignInGuard;
+  visitors: Visitors;
+  settings: ApiSettings;
+  persisted: PersistedOperations;
+};
+
+type NodeContext = { req: IncomingMessage; res: ServerResponse };
+
+export function createGraphQLEndpoint(parts: EndpointParts) {
+  const { services, metrics, signIn, visitors, settings } = parts;
+  const { limits, introspection } = settings;
+  return createYoga<NodeContext, GraphQLContext>({
+    schema,
+    graphqlEndpoint: "/graphql",
+    graphiql: false,
+    landingPage: false,
+    // Multipart and form bodies pass without a CORS preflight: a foreign page could send mutations.
+    multipart: false,
+    batching: { limit: limits.maxBatch },
+    // Bounded before it comes here: Yoga's own bound does not answer when a body in chunks is too large.
+    maxRequestBodySize: false,
+    extraParamNames: ["documentId"],
+    // Yoga's own have no bound in bytes. Refused texts are not kept: whoever sends one can send another each time.
+    parserAndValidationCache: {
+      documentCache: new DocumentCache(),
+      errorCache: { get: () => undefined, set: () => undefined },
+    },
+    cors: (request) => corsFor(request.headers.get("origin"), visitors),
+    logging: false,
+    maskedErrors: {
+      maskError: (error) => challenge(toClientError(error, services.logger)),
+    },
+    plugins: [
+      limitBatches(limits.maxBatch),
+      beginOperations(parts),
+      limitDocuments(limits, introspection),
+      runOperations(),
+      limitOperations(limits, new Budgets(limits)),
+      requestErrors(services),
+      endWithSignIn(signIn),
+      countOperations(metrics),
+    ],
+  });
+}
+
+/**
+ * Finds out who calls and what is to run, before anything is parsed: a stranger's document costs nothing. For each
+ * operation of a batch.
+ */
+function beginOperations(parts: EndpointParts): Plugin<GraphQLContext, NodeContext> {
+  return {
+    async onParams({ request, params, setParams, context }) {
+      const { headers } = request;
+      const credentials = { authorization: headers.get("authorization"), userId: headers.get("x-user-id") };
+      const client = clientOf(context.req, parts.settings.trustedProxies);
+      const reply = replyOver(context.res, parts.settings.limits.maxAnswerBytes);
+      Object.assign(context, await createContext(parts, credentials, client, request.signal), { reply });
+      const query = parts.persisted.textOf({ ...params, documentId: documentIdOf(request, params) });
+      if (query !== undefined) setParams({ ...params, query });
+    },
+  };
+}
+
+/** Yoga reads it from a body, but not from a URL. */
+function documentIdOf(request: Request, params: GraphQLParams): unknown {
+  if (request.method !== "GET") return (params as { documentId?: unknown }).documentId;
+  return new URL(request.url).searchParams.get("documentId");
+}
+
+/** The context of one operation, over HTTP or a web socket. Throws UNAUTHENTICATED, or LIMIT_EXCEEDED. */
+export async function createContext(
+  { services, guard }: Pick<EndpointParts, "services" | "guard">,
+  credentials: Credentials,
+  client: Client,
+  gone: AbortSignal | undefined,
+): Promise<GraphQLContext> {
+  try {
+    const signedIn = await guard.identify({ ...credentials, client });
+    const { actor } = signedIn;
+    const origin = originOf(signedIn, client);
+    return { actor, signedIn, origin, services, loaders: createLoaders(services, actor), lag: [], gone };
+  } catch (error) {
+    // The caller is not told what was wrong with a token; who looks after the program may want to know.
+    if (error instanceof TenantryError && error.cause !== undefined)
+      services.logger.debug({ err: error.cause }, "a token was refused");
+    throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED" ? limitError(error) : error;
+  }
+}
+
+/** Each operation of a batch is bounded like one that comes alone; this bounds how many come at once. */
+function limitBatches(maxBatch: number): Plugin<GraphQLContext> {
+  return {
+    onRequestParse: () => ({
+      onRequestParseDone({ requestParserResult }) {
+        if (!Array.isArray(requestParserResult) || requestParserResult.length <= maxBatch) return;
+        const message = `The request has ${requestParserResult.length} operations, and ${maxBatch} is the most.`;
+        throw limitError(new TenantryError("LIMIT_EXCEEDED", message), 413);
+      },
+    }),
+  };
+}
+
+/** Who is not signed in gets the status that says so, also to clients that do not look into the body (RFC 6750). */
+function challenge(error: GraphQLError): GraphQLError {
+  if (error.extensions["code"] !== "UNAUTHENTICATED") return error;
+  const http = { status: 401, headers: { "www-authenticate": "Bearer" } };
+  return new GraphQLError(error.message, { extensions: { ...error.extensions, http } });
+}
+
+/** Errors that GraphQL raises before anything runs (syntax, validation) get their code too. */
+function requestErrors(services: Services): Plugin<GraphQLContext> {
+  return {
+    onResultProcess(event) {
+      const { result } = event;
+      if (Array.isArray(result)) event.setResult(result.map((one) => withCodes(one, services)));
+      else event.setResult(withCodes(result, services));
+    },
+  };
+}
+
+function withCodes<Result extends object>(result: Result, services: Services): Result {
+  if (!("errors" in result) || !Array.isArray(result.errors)) return result;
+  return { ...result, errors: toClientErrors(result.errors as GraphQLError[], services.logger) };
+}
+
+/** What is sent of what was thrown, or of a result with errors, as the plugins do it for requests that go the long way. */
+export function resultOf(failure: unknown, services: Services): ExecutionResult {
+  if (typeof failure === "object" && failure !== null && "errors" in failure && !(failure instanceof Error))
+    return withCodes(failure as ExecutionResult, services);
+  return { errors: [challenge(toClientError(failure, services.logger))] };
+}
+
+function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
+  return {
+    onExecute({ args }) {
+      const started = performance.now();
+      const kind = operationKind(args.document as DocumentNode);
+      return {
+        onExecuteDone({ result, setResult }) {
+          const { lag } = args.contextValue as GraphQLContext;
+          if (lag.length > 0 && !(Symbol.asyncIterator in result))
+            setResult({ ...result, extensions: { ...result.extensions, replicationLag: lag } });
+          const failed = "errors" in result && result.errors !== undefined && result.errors.length > 0;
+          metrics.operation(kind, failed ? "error" : "ok", (performance.now() - started) / 1_000);
+        },
+      };
+    },
+  };
+}
+
+/** Below everything that is put around executing: what is planned is bounded, counted and masked like anything else. */
+function runOperations(): Plugin<GraphQLContext> {
+  return {
+    onExecute({ setExecuteFn, context }) {
+      const takesText = context.takesText === true;
+      setExecuteFn(
+        (async (args: ExecutionArgs) =>
+          (takesText ? await executePlanned(args) : undefined) ?? (await executeOperation(args))) as never,
+      );
+    },
+    onSubscribe({ setSubscribeFn }) {
+      setSubscribeFn(followOperation as never);
+    },
+  };
+}
+
+function operationKind(document: DocumentNode): string {
+  const definition = document.definitions.find((one) => one.kind === Kind.OPERATION_DEFINITION);
+  return definition?.operation ?? "query";
+}

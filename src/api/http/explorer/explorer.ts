@@ -1,0 +1,130 @@
+/**
+ * The explorer: GraphiQL, bundled so that it works offline, beside the journey's example operations. Everything is
+ * served from this process; the pages are made once and kept compressed.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { gzipSync } from "node:zlib";
+import { JOURNEY } from "#app/journey";
+
+export type ExplorerOptions = {
+  /** How callers sign in: by choosing whom to act as, or by pasting a token. */
+  mode: "development" | "bearer";
+  /** Connection URLs to fill in where regions are registered, by key. They hold passwords: development only. */
+  regionUrls?: Record<string, string>;
+};
+
+export type Explorer = {
+  /** Answers requests for the explorer's pages; false for any other. */
+  handle: (request: IncomingMessage, response: ServerResponse) => boolean;
+};
+
+type Page = { type: string; body: Buffer; etag: string; policy: string };
+
+export function createExplorer(options: ExplorerOptions): Explorer {
+  const pages = new Map<string, Promise<Page>>();
+  const sources: Record<string, () => Promise<{ type: string; text: string }>> = {
+    "/": async () => ({ type: "text/html", text: framePage(options) }),
+    "/explorer/page.js": async () => ({ type: "text/javascript", text: asset("page.js") }),
+    "/explorer/page.css": async () => ({ type: "text/css", text: asset("page.css") }),
+    "/explorer/frame.js": async () => ({ type: "text/javascript", text: asset("frame.js") }),
+    "/explorer/graphiql": async () => ({ type: "text/html", text: await graphiqlPage() }),
+  };
+  return {
+    handle: (request, response) => {
+      const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+      const source = sources[path];
+      if (source === undefined || request.method !== "GET") return false;
+      // GET / is also GraphQL over HTTP: a query in the URL, or a client that asks for JSON.
+      if (path === "/" && !(request.headers.accept ?? "").includes("text/html")) return false;
+      const page = pages.get(path) ?? source().then(compress);
+      pages.set(path, page);
+      page.then(
+        (made) => send(request, response, made),
+        () => {
+          pages.delete(path);
+          response.writeHead(500).end();
+        },
+      );
+      return true;
+    },
+  };
+}
+
+function framePage({ mode, regionUrls = {} }: ExplorerOptions): string {
+  // "<" could end the script element that holds the data.
+  const data = JSON.stringify({ journey: JOURNEY, mode, regionUrls }).replaceAll("<", "\\u003c");
+  return asset("page.html").replace("__DATA__", () => data);
+}
+
+async function graphiqlPage(): Promise<string> {
+  // Nine megabytes of text: read when somebody opens the explorer, not at start.
+  const { renderGraphiQL } = await import("@graphql-yoga/render-graphiql");
+  const page = renderGraphiQL({
+    endpoint: "/graphql",
+    title: "GraphiQL",
+    favicon: "data:,",
+    defaultQuery: "",
+    shouldPersistHeaders: false,
+  });
+  return page.replace("<head>", () => '<head><script src="/explorer/frame.js"></script>');
+}
+
+function asset(name: string): string {
+  return readFileSync(new URL(name, import.meta.url), "utf8");
+}
+
+function compress({ type, text }: { type: string; text: string }): Page {
+  const body = gzipSync(text);
+  return {
+    type: `${type}; charset=utf-8`,
+    body,
+    etag: `"${createHash("sha256").update(body).digest("base64url")}"`,
+    policy: contentPolicy(text),
+  };
+}
+
+/**
+ * What the page may load: from here only, and of scripts in the page itself just those that we put there. GraphiQL's editor
+ * makes its workers and its style sheets as it goes.
+ */
+function contentPolicy(text: string): string {
+  const inline = [...text.matchAll(/<script(?: type="module")?>([\s\S]*?)<\/script>/g)].map(
+    ([, script = ""]) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`,
+  );
+  return [
+    "default-src 'none'",
+    ["script-src 'self'", ...inline].join(" "),
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "connect-src 'self'",
+    "worker-src 'self' blob:",
+    "frame-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'self'",
+  ].join("; ");
+}
+
+function send(request: IncomingMessage, response: ServerResponse, page: Page): void {
+  // The browser asks each time whether it is still the same, and nearly always gets no body.
+  const headers = {
+    etag: page.etag,
+    "cache-control": "private, no-cache",
+    vary: "accept",
+    "content-security-policy": page.policy,
+  };
+  if (request.headers["if-none-match"] === page.etag) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  response.writeHead(200, {
+    ...headers,
+    "content-type": page.type,
+    "content-encoding": "gzip",
+    "content-length": page.body.length,
+  });
+  response.end(page.body);
+}

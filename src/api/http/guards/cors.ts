@@ -1,0 +1,29 @@
+/** Which answers pages of other origins may read: those of origins that are welcome (origin.ts). */
+import type { Visitors } from "#api/http/guards/origin";
+
+const METHODS = ["GET", "POST", "OPTIONS"];
+const ALLOWED_HEADERS = ["content-type", "authorization", "x-user-id"];
+const EXPOSED_HEADERS = ["retry-after"];
+
+/** For Yoga; false: no header. An empty list of origins would mean all of them to it. */
+export function corsFor(origin: string | null, visitors: Visitors) {
+  if (origin === null || !visitors.mayRead(origin)) return false as const;
+  return {
+    origin,
+    credentials: false,
+    methods: METHODS,
+    allowedHeaders: ALLOWED_HEADERS,
+    exposedHeaders: EXPOSED_HEADERS,
+  };
+}
+
+/** The same as headers of an answer. */
+export function corsHeadersFor(origin: string, visitors: Visitors): Record<string, string> {
+  if (!visitors.mayRead(origin)) return {};
+  return {
+    "access-control-allow-origin": origin,
+    "access-control-allow-methods": METHODS.join(", "),
+    "access-control-allow-headers": ALLOWED_HEADERS.join(", "),
+    "access-control-expose-headers": EXPOSED_HEADERS.join(", "),
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * Which web pages may talk to us: our own, and those on the list of TENANTRY_CORS_ORIGINS. In development the program
+ * trusts whoever reaches it, so a page on another site must not get through the person's browser: neither by its origin nor
+ * by a host name that it points at us. With bearer tokens nothing is trusted that a browser sends by itself; the list then
+ * keeps pages that nobody expects from using a token that they got hold of.
+ */
+import type { IncomingMessage } from "node:http";
+import type { SignIn } from "#engine/auth/sign-in";
+import { isLoopback } from "#base/kernel/loopback";
+
+/** Apollo Sandbox: a page in the browser that calls the endpoint it is given. */
+const SANDBOX_ORIGIN = "https://studio.apollographql.com";
+
+/** What we make of pages and their requests. */
+export type Visitors = {
+  /** Whether a request may be served as far as its page and host name go; programs name no page. */
+  isWelcome: (request: IncomingMessage) => boolean;
+  /** Whether a page of another origin may read the answer, as CORS has it. */
+  mayRead: (origin: string) => boolean;
+};
+
+/** `corsOrigins`: as in https://app.example.com, or `*` for every page. */
+export function visitorsOf(mode: SignIn["mode"], corsOrigins: readonly string[]): Visitors {
+  const listed = new Set(mode === "development" ? [SANDBOX_ORIGIN, ...corsOrigins] : corsOrigins);
+  const mayRead = (origin: string) => listed.has("*") || listed.has(origin);
+  const isOwn = mode === "development" ? ({ headers }: IncomingMessage) => isLocal(headers.origin ?? "") : isSameOrigin;
+  return {
+    mayRead,
+    isWelcome: (request) => {
+      if (mode === "development" && !isLocalHost(request.headers.host)) return false;
+      const { origin } = request.headers;
+      return origin === undefined || origin === "" || mayRead(origin) || isOwn(request);
+    },
+  };
+}
+
+/**
+ * Whether a page of another site has had the browser ask without naming the page: as a picture, a script, a form or a link
+ * it needs no preflight. Programs and browsers of before 2023 say nothing of it; what is asked that way changes nothing,
+ * and its answer cannot be read by the page.
+ */
+export function isFromElsewhere({ headers }: IncomingMessage): boolean {
+  const site = headers["sec-fetch-site"];
+  return headers.origin === undefined && (site === "cross-site" || site === "same-site");
+}
+
+function isLocal(origin: string): boolean {
+  if (!URL.canParse(origin)) return false;
+  const { protocol, hostname } = new URL(origin);
+  return (protocol === "http:" || protocol === "https:") && isLoopback(hostname);
+}
+
+/** By the browser's own word, or by the host name, which a proxy may have changed. */
+function isSameOrigin({ headers }: IncomingMessage): boolean {
+  if (headers["sec-fetch-site"] === "same-origin") return true;
+  const { origin = "", host } = headers;
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+// Guards against DNS rebinding.
+function isLocalHost(host: string | undefined): boolean {
+  return host === undefined || isLoopback(host.replace(/:\d+$/, ""));
+}

@@ -1,0 +1,122 @@
+/**
+ * What a caller and an organization may have done: points per second, operations and subscriptions at once. Kept in the
+ * memory of this process, so with N processes behind a balancer it is N times as much. The operator is not bounded: who
+ * runs the platform must get through when it is busy.
+ *
+ * An operation of an API key is its organization's from the start. A user may belong to several, so what a user does is
+ * the organization's when it reaches the organization's region: each object asked for there takes a point.
+ */
+import { type Actor, viewerId } from "#engine/auth/actor";
+import type { Call } from "#base/kernel/call";
+import { TenantryError } from "#base/kernel/errors";
+import type { Limits } from "#base/kernel/limits";
+import { Turns } from "#base/kernel/turns";
+import { Gate } from "#api/http/limits/gate";
+import { TokenBuckets } from "#api/http/limits/token-buckets";
+
+/** A bucket that was left alone holds as much as comes in this many seconds. */
+const BURST_SECONDS = 10;
+
+export class Budgets {
+  readonly #maxSubscriptions: number;
+  readonly #actors: TokenBuckets;
+  readonly #organizations: TokenBuckets;
+  readonly #actorGate: Gate;
+  readonly #organizationGate: Gate;
+  readonly #statementConcurrency: number;
+  /** Of callers that have an operation running, with how many they have. */
+  readonly #statements = new Map<string, { atServers: Map<string, Turns>; operations: number }>();
+  /** Open subscriptions of each actor that has any. */
+  readonly #subscriptions = new Map<string, number>();
+
+  constructor(limits: Limits) {
+    const { actorPointsPerSecond, organizationPointsPerSecond } = limits;
+    this.#maxSubscriptions = limits.maxSubscriptions;
+    this.#statementConcurrency = limits.statementConcurrency;
+    this.#actors = new TokenBuckets(actorPointsPerSecond, actorPointsPerSecond * BURST_SECONDS);
+    this.#organizations = new TokenBuckets(organizationPointsPerSecond, organizationPointsPerSecond * BURST_SECONDS);
+    this.#actorGate = new Gate(limits.actorConcurrency);
+    this.#organizationGate = new Gate(limits.organizationConcurrency);
+  }
+
+  /** Takes an operation's points. Throws LIMIT_EXCEEDED with the seconds to wait. */
+  spend(actor: Actor, points: number): void {
+    const id = viewerId(actor);
+    if (id === null) return;
+    refuseFor(this.#actors.take(id, points), "You have asked for too much in a short time");
+    if (actor.kind === "key") this.#spendOrganization(actor.organizationId, points);
+  }
+
+  /** What to do when an operation of the actor reaches an organization's region; undefined: nothing. */
+  reachOf(actor: Actor): ((organizationId: string, objects: number) => void) | undefined {
+    return actor.kind === "user" ? (id, objects) => this.#spendOrganization(id, objects) : undefined;
+  }
+
+  /** Waits for the actor's turn, then for its organization's. Returns how to give both back. Throws LIMIT_EXCEEDED. */
+  async enter(actor: Actor, signal: AbortSignal): Promise<() => void> {
+    const id = viewerId(actor);
+    if (id === null) return () => undefined;
+    const leave = await this.#actorGate.enter(id, signal);
+    if (actor.kind !== "key") return leave;
+    try {
+      const leaveOrganization = await this.#organizationGate.enter(actor.organizationId, signal);
+      return () => {
+        leaveOrganization();
+        leave();
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  /** The turns that the statements of an operation take at each server, with those of the same caller; and how to leave them. */
+  takeTurns(actor: Actor): { inTurn: NonNullable<Call["inTurn"]>; leave: () => void } | undefined {
+    const id = actor.kind === "key" ? actor.organizationId : viewerId(actor);
+    if (id === null || this.#statementConcurrency === 0) return undefined;
+    const found = this.#statements.get(id) ?? { atServers: new Map<string, Turns>(), operations: 0 };
+    found.operations += 1;
+    this.#statements.set(id, found);
+    return {
+      inTurn: (server, statement) => {
+        const turns = found.atServers.get(server) ?? new Turns(this.#statementConcurrency);
+        found.atServers.set(server, turns);
+        return turns.take(statement);
+      },
+      leave: () => {
+        found.operations -= 1;
+        if (found.operations === 0) this.#statements.delete(id);
+      },
+    };
+  }
+
+  /** Counts one more subscription of the actor until the returned function is called. Throws LIMIT_EXCEEDED. */
+  openSubscription(actor: Actor): () => void {
+    const id = viewerId(actor);
+    if (id === null || this.#maxSubscriptions === 0) return () => undefined;
+    const open = this.#subscriptions.get(id) ?? 0;
+    if (open >= this.#maxSubscriptions)
+      throw new TenantryError("LIMIT_EXCEEDED", `You have ${open} subscriptions open, which is the most: end some.`);
+    this.#subscriptions.set(id, open + 1);
+    let closed = false;
+    return () => {
+      if (closed) return;
+      closed = true;
+      const left = (this.#subscriptions.get(id) ?? 1) - 1;
+      if (left === 0) this.#subscriptions.delete(id);
+      else this.#subscriptions.set(id, left);
+    };
+  }
+
+  #spendOrganization(organizationId: string, points: number): void {
+    refuseFor(
+      this.#organizations.take(organizationId, points),
+      "Your organization has asked for too much in a short time",
+    );
+  }
+}
+
+function refuseFor(retryAfterSeconds: number, what: string): void {
+  if (retryAfterSeconds > 0)
+    throw new TenantryError("LIMIT_EXCEEDED", `${what}: try again in ${retryAfterSeconds} s.`, { retryAfterSeconds });
+}

@@ -1,0 +1,259 @@
+/**
+ * Limits on running operations, over every transport: what one may cost, what its caller and organization may spend, how
+ * many run at once, and how long it may take. When the time is over, or the caller is gone, resolvers are not waited for
+ * any more and their SQL is cancelled (base/postgres/cancellation.ts).
+ */
+import { type ExecutionArgs, type ExecutionResult, getOperationAST, type OperationDefinitionNode } from "graphql";
+import type { Plugin } from "graphql-yoga";
+import type { GraphQLContext } from "#api/graphql/context";
+import { fragmentsOf } from "#api/graphql/fragments";
+import { costOf } from "#api/graphql/limits/cost";
+import { onAbort, orAborted } from "#base/kernel/abort";
+import { AnswerBytes, type AnswerSize } from "#base/kernel/answer-size";
+import { type Call, inCall } from "#base/kernel/call";
+import { TenantryError } from "#base/kernel/errors";
+import type { Limits } from "#base/kernel/limits";
+import { delay } from "#base/kernel/wait";
+import type { Budgets } from "#api/http/limits/budgets";
+import { limitError } from "#api/http/limits/limit-error";
+
+/** The errors that say that the time was over. */
+const LATE = new WeakSet<TenantryError>();
+
+type Run = (args: ExecutionArgs) => unknown;
+type Guarded = { limits: Limits; budgets: Budgets };
+
+/** Puts the limits around executing and subscribing. */
+export function limitOperations(limits: Limits, budgets: Budgets): Plugin<GraphQLContext> {
+  const guarded = { limits, budgets };
+  return {
+    onExecute({ executeFn, setExecuteFn }) {
+      setExecuteFn(((args: ExecutionArgs) => refusing(args, () => execute(guarded, args, executeFn as Run))) as never);
+    },
+    onSubscribe({ subscribeFn, setSubscribeFn }) {
+      setSubscribeFn(((args: ExecutionArgs) =>
+        refusing(args, () => follow(guarded, args, subscribeFn as Run))) as never);
+    },
+  };
+}
+
+/**
+ * Who is told to come back later is told so after this long. A caller that asks again at once would otherwise keep the
+ * process busy with refusals alone (bench/noisy-neighbour.ts).
+ */
+const REFUSAL_PAUSE_MS = 500;
+
+/** A refusal is an answer: thrown, it would close a web socket with everything else on it. */
+async function refusing<Result>(
+  { contextValue }: ExecutionArgs,
+  work: () => Promise<Result>,
+): Promise<Result | { errors: Error[] }> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof TenantryError && error.retryAfterSeconds !== undefined)
+      await delay(REFUSAL_PAUSE_MS, (contextValue as GraphQLContext).gone).catch(() => undefined);
+    if (error instanceof TenantryError) return { errors: [limitError(error, LATE.has(error) ? 503 : 400)] };
+    throw error;
+  }
+}
+
+async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: Run): Promise<unknown> {
+  const { actor, gone, reply } = args.contextValue as GraphQLContext;
+  const operation = charge({ limits, budgets }, args);
+  const over = startCall(limits.timeoutMs, gone);
+  const turns = budgets.takeTurns(actor);
+  const bytes = reply?.bytes ?? new AnswerBytes(limits.maxAnswerBytes);
+  const call: Call = {
+    signal: over.signal,
+    answer: bytes.of(operation?.operation ?? "query", over.abort),
+    ...reach(budgets, args),
+    ...(turns && { inTurn: turns.inTurn }),
+  };
+  let isWhole = false;
+  try {
+    const leave = await budgets.enter(actor, over.signal);
+    reply?.begin();
+    try {
+      const result = await orAborted(over.signal, start(call, args, run));
+      isWhole = (result as ExecutionResult | undefined)?.errors === undefined;
+      return result;
+    } finally {
+      if (reply === undefined) leave();
+      else reply.end(leave);
+    }
+  } finally {
+    turns?.leave();
+    over.stopWaiting();
+    // What a query still reads, because another field has failed it, is for nobody.
+    if (!isWhole && operation?.operation === "query") over.abort(new Error("the operation has been answered"));
+  }
+}
+
+/** The time bounds the beginning, and then each statement for itself: how long it is followed is the caller's matter. */
+async function follow({ limits, budgets }: Guarded, args: ExecutionArgs, run: Run): Promise<unknown> {
+  const { actor, gone } = args.contextValue as GraphQLContext;
+  charge({ limits, budgets }, args);
+  const close = budgets.openSubscription(actor);
+  const over = startCall(limits.timeoutMs, gone);
+  const event = new EventBytes(limits.maxAnswerBytes, over.abort);
+  const call: Call = {
+    signal: over.signal,
+    statementTimeoutMs: limits.timeoutMs,
+    answer: event.size,
+    ...reach(budgets, args),
+  };
+  const end = () => {
+    close();
+    over.forget();
+  };
+  try {
+    const leave = await budgets.enter(actor, over.signal);
+    const followed = await orAborted(over.signal, start(call, args, run), endFollowing).finally(leave);
+    if (!isAsyncIterable(followed)) {
+      end();
+      return followed;
+    }
+    over.signal.addEventListener("abort", close, { once: true });
+    return within(call, followed, event, end);
+  } catch (error) {
+    end();
+    throw error;
+  } finally {
+    over.stopTimer();
+  }
+}
+
+/** Counts the bytes of each event of a subscription. One that is too large is the last, as an error. */
+class EventBytes {
+  readonly size: AnswerSize;
+  readonly #bytes: AnswerBytes;
+  /** Why it has ended; undefined: it goes on. */
+  excess: TenantryError | undefined;
+
+  constructor(max: number, abort: (reason: TenantryError) => void) {
+    this.#bytes = new AnswerBytes(max);
+    this.size = this.#bytes.of("subscription", (error) => {
+      this.excess = error;
+      abort(error);
+    });
+  }
+
+  begin(): void {
+    this.#bytes.restart();
+  }
+}
+
+/** Refuses what costs too much, takes the points, and returns the operation; undefined: there is none, which others say. */
+function charge({ limits, budgets }: Guarded, args: ExecutionArgs): OperationDefinitionNode | undefined {
+  const { schema, document, operationName, variableValues } = args;
+  const operation = getOperationAST(document, operationName);
+  if (operation == null) return undefined;
+  const points = costOf(schema, operation, () => fragmentsOf(document), variableValues ?? {});
+  if (points > limits.maxCost)
+    throw new TenantryError(
+      "LIMIT_EXCEEDED",
+      `The operation costs ${points} points, and ${limits.maxCost} is the most: ask for fewer rows, or in parts.`,
+    );
+  budgets.spend((args.contextValue as GraphQLContext).actor, points);
+  return operation;
+}
+
+function reach(budgets: Budgets, args: ExecutionArgs): Pick<Call, "onOrganization"> {
+  const onOrganization = budgets.reachOf((args.contextValue as GraphQLContext).actor);
+  return onOrganization === undefined ? {} : { onOrganization };
+}
+
+async function start(call: Call, args: ExecutionArgs, run: Run): Promise<unknown> {
+  // The executor starts no further resolvers when the signal is aborted.
+  return inCall(call, () => run({ ...args, abortSignal: call.signal }));
+}
+
+type Over = {
+  signal: AbortSignal;
+  abort: (reason: Error) => void;
+  stopTimer: () => void;
+  /** Hears no more of the caller. */
+  forget: () => void;
+  stopWaiting: () => void;
+};
+
+function startCall(timeoutMs: number, gone: AbortSignal | undefined): Over {
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    const reason = new TenantryError(
+      "LIMIT_EXCEEDED",
+      `The operation took longer than ${timeoutMs} ms and was stopped; what it had committed stays.`,
+    );
+    LATE.add(reason);
+    controller.abort(reason);
+  }, timeoutMs);
+  const leave = () => controller.abort(new TenantryError("LIMIT_EXCEEDED", "The caller has gone."));
+  if (gone?.aborted === true) leave();
+  const forget = gone === undefined ? () => undefined : onAbort(gone, leave);
+  const stopTimer = () => clearTimeout(timer);
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    stopTimer,
+    forget,
+    stopWaiting: () => {
+      stopTimer();
+      forget();
+    },
+  };
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+/** Ends what began only after nobody waited for it any more. */
+function endFollowing(followed: unknown): void {
+  if (isAsyncIterable(followed))
+    void followed[Symbol.asyncIterator]()
+      .return?.()
+      .catch(() => undefined);
+}
+
+/** Each event is resolved as part of the call. `onEnd` runs once or more, however the following ends. */
+function within(
+  call: Call,
+  followed: AsyncIterable<unknown>,
+  event: EventBytes,
+  onEnd: () => void,
+): AsyncIterableIterator<unknown> {
+  const source = followed[Symbol.asyncIterator]();
+  const next = async (): Promise<IteratorResult<unknown>> => {
+    if (event.excess !== undefined) return { value: undefined, done: true };
+    event.begin();
+    const result = await inCall(call, () => source.next()).catch((error: unknown) => {
+      if (event.excess === undefined) throw error;
+      return { value: undefined, done: false };
+    });
+    if (event.excess === undefined) return result;
+    onEnd();
+    endFollowing(followed);
+    return { value: { errors: [limitError(event.excess)] }, done: false };
+  };
+  return {
+    async next() {
+      try {
+        const result = await next();
+        if (result.done === true) onEnd();
+        return result;
+      } catch (error) {
+        onEnd();
+        throw error;
+      }
+    },
+    async return() {
+      onEnd();
+      await source.return?.();
+      return { value: undefined, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

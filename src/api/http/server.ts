@@ -1,0 +1,197 @@
+/** The HTTP server: GraphQL on /graphql and POST /, the explorer on /, health and metrics. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { SignIn } from "#engine/auth/sign-in";
+import { type ErrorCode, TenantryError } from "#base/kernel/errors";
+import { isLoopback } from "#base/kernel/loopback";
+import { type ApiOptions, settingsOf } from "#api/http/api-options";
+import { clientOf } from "#api/http/guards/client";
+import { countRefusals } from "#api/http/limits/count-refusals";
+import { type Explorer, createExplorer } from "#api/http/explorer/explorer";
+import { createGraphQLEndpoint, type EndpointParts, type GraphQLEndpoint } from "#api/http/endpoint/graphql-endpoint";
+import { checkReady } from "#api/http/health";
+import { isFromElsewhere, visitorsOf } from "#api/http/guards/origin";
+import { NO_PERSISTED_OPERATIONS, readPersistedOperations } from "#api/http/endpoint/persisted-operations";
+import { answerOperation } from "#api/http/endpoint/post-operation";
+import { leaveBody, readBody } from "#api/http/endpoint/request-body";
+import { setSecurityHeaders } from "#api/http/guards/security-headers";
+import { SignInGuard } from "#api/http/guards/sign-in-guard";
+import { endStalled } from "#api/http/limits/stalled-sockets";
+import { serveWebSockets } from "#api/http/endpoint/web-socket";
+import type { Metrics } from "#base/observability/metrics";
+import type { Services } from "#engine/services";
+
+/** A request must have arrived whole after this long. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** On stopping, open requests may take this long to finish. */
+const DRAIN_TIMEOUT_MS = 5_000;
+
+export type HttpServer = { url: string; close: () => Promise<void> };
+
+export type HttpOptions = {
+  host: string;
+  port: number;
+  /** Whether other processes may listen on the port too, each for its share of the connections. */
+  sharePort?: boolean;
+  /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
+  regionUrls?: Record<string, string>;
+  api?: ApiOptions | undefined;
+  metrics: Metrics;
+};
+
+/** Starts listening. Throws one sentence when the port is taken. */
+export async function startHttpServer(services: Services, plain: SignIn, options: HttpOptions): Promise<HttpServer> {
+  if (plain.mode === "development" && !isLoopback(options.host))
+    throw new TenantryError("INVALID_INPUT", "Without sign-in the API listens on loopback only.", { field: "HOST" });
+  const { metrics } = options;
+  const signIn = countRefusals(plain, metrics);
+  const settings = settingsOf(options.api ?? {}, signIn.mode);
+  const { persistedOperations } = options.api ?? {};
+  const shared: EndpointParts = {
+    services,
+    signIn,
+    metrics,
+    settings,
+    guard: new SignInGuard(signIn, settings.limits.signInFailuresPerMinute),
+    visitors: visitorsOf(signIn.mode, settings.corsOrigins),
+    persisted:
+      persistedOperations === undefined ? NO_PERSISTED_OPERATIONS : readPersistedOperations(persistedOperations),
+  };
+  const endpoint = createGraphQLEndpoint(shared);
+  const { regionUrls } = options;
+  // The URLs hold passwords, and the explorer is shown to whoever asks.
+  const explorer = createExplorer({
+    mode: signIn.mode,
+    ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
+  });
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+    route({ ...shared, endpoint, explorer }, request, response).catch((error: unknown) => {
+      services.logger.error({ err: error }, "a request failed");
+      if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
+      else response.destroy();
+    });
+  });
+  const stopLooking = endStalled(server, settings.stalledMs);
+  const closeWebSockets = serveWebSockets(server, { ...shared, endpoint });
+  await listen(server, options);
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return {
+    url: `http://${host}:${port}`,
+    close: async () => {
+      await closeWebSockets();
+      await drain(server);
+      stopLooking();
+    },
+  };
+}
+
+type Parts = EndpointParts & { endpoint: GraphQLEndpoint; explorer: Explorer };
+
+async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = (request.url ?? "/").split("?", 1)[0];
+  const { signIn, settings, visitors } = parts;
+  setSecurityHeaders(request, response, { mode: signIn.mode, trustedProxies: settings.trustedProxies });
+  if (!visitors.isWelcome(request))
+    return send(
+      response,
+      403,
+      "text/plain",
+      `This page ${signIn.mode === "bearer" ? "" : "or host name "}may not call here.\n`,
+    );
+  if (path === "/health/live") return send(response, 200, "application/json", '{"status":"live"}\n');
+  if (path === "/health/ready") return reportReady(parts.services, response);
+  if (path === "/metrics") return reportMetrics(parts, request, response);
+  if (parts.explorer.handle(request, response)) return;
+  // Form bodies pass without a CORS preflight, so a foreign page could send mutations in them.
+  if (request.method === "POST" && !/^application\/(graphql\+)?json\b/i.test(request.headers["content-type"] ?? ""))
+    return refuse(response, 415, "INVALID_INPUT", "POST takes application/json.");
+  if (isFromElsewhere(request)) return refuse(response, 403, "FORBIDDEN", "Another site's page may not ask this way.");
+  const isOperation = request.method === "POST" && (path === "/" || path === "/graphql");
+  const { maxBodyBytes } = settings.limits;
+  const body = await readBody(request, maxBodyBytes);
+  if (body === "gone") return undefined;
+  if (body === "too large") {
+    // The rest of it is not read.
+    response.setHeader("connection", "close");
+    return refuse(response, 413, "LIMIT_EXCEEDED", `The request is larger than ${maxBodyBytes} bytes.`);
+  }
+  if (isOperation && (await answerOperation(parts, request, response, body))) return undefined;
+  if (request.method === "POST") leaveBody(request, body);
+  if (path === "/") request.url = `/graphql${(request.url ?? "/").slice(1)}`;
+  await parts.endpoint(request, response);
+}
+
+/** For the operator: figures say how much an organization works, and with which versions. */
+async function reportMetrics(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { signIn, metrics, guard, settings } = parts;
+  // In development whoever gets here is the operator.
+  if (signIn.mode === "bearer") {
+    const authorization = request.headers.authorization ?? null;
+    const client = clientOf(request, settings.trustedProxies);
+    const signedIn = await guard.identify({ authorization, userId: null, client }).catch((error: unknown) => {
+      if (error instanceof TenantryError) return error;
+      throw error;
+    });
+    if (signedIn instanceof TenantryError && signedIn.code === "LIMIT_EXCEEDED") {
+      response.setHeader("retry-after", String(signedIn.retryAfterSeconds));
+      return send(response, 429, "text/plain", `${signedIn.message}\n`);
+    }
+    if (signedIn instanceof TenantryError) {
+      response.setHeader("www-authenticate", "Bearer");
+      return send(response, 401, "text/plain", "Metrics are for the operator: send an operator's API key.\n");
+    }
+    if (signedIn.actor.kind !== "operator") return send(response, 403, "text/plain", "Metrics are for the operator.\n");
+  }
+  send(response, 200, metrics.contentType, await metrics.text());
+}
+
+async function reportReady(services: Services, response: ServerResponse): Promise<void> {
+  const ready = await checkReady(services);
+  send(
+    response,
+    ready ? 200 : 503,
+    "application/json",
+    `${JSON.stringify({ status: ready ? "ready" : "home cannot be reached" })}\n`,
+  );
+}
+
+/** In the form of an answer of GraphQL. */
+function refuse(response: ServerResponse, status: number, code: ErrorCode, message: string): void {
+  send(response, status, "application/json", `${JSON.stringify({ errors: [{ message, extensions: { code } }] })}\n`);
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { "content-type": type });
+  response.end(body);
+}
+
+function listen(server: Server, { host, port, sharePort = false }: HttpOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const reasons: Record<string, string> = {
+        EADDRINUSE: `Port ${port} on ${host} is taken: stop what uses it, or set PORT to another one.`,
+        EACCES: `Port ${port} on ${host} may not be used by this account: set PORT to one above 1023.`,
+        ENOTSUP:
+          "This system has no ports that processes share: leave TENANTRY_SHARE_PORT out and give each a port of its own.",
+        EADDRNOTAVAIL: `${host} is not an address of this machine: set HOST to another one.`,
+      };
+      reject(
+        new TenantryError("CONFLICT", reasons[cause.code ?? ""] ?? `Cannot listen on ${host}:${port}.`, {
+          cause,
+        }),
+      );
+    });
+    server.listen({ port, host, reusePort: sharePort }, resolve);
+  });
+}
+
+async function drain(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT_MS);
+  await closed;
+  clearTimeout(timer);
+}

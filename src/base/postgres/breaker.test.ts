@@ -1,0 +1,49 @@
+import { expect, test, vi } from "vitest";
+import { Breaker, ServerAwayError } from "#base/postgres/breaker";
+import { isConnectionFailure } from "#base/postgres/sql-state";
+
+const refused = () => Promise.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }));
+
+test("a server that could not be reached is asked again only after a pause, by one caller, and then by all", async () => {
+  const now = vi.spyOn(performance, "now").mockReturnValue(1_000);
+  const breaker = new Breaker();
+  const work = vi.fn<() => Promise<string>>().mockImplementation(refused);
+  await expect(breaker.run(work)).rejects.toThrow("refused");
+  await expect(breaker.run(work)).rejects.toThrow(ServerAwayError);
+  expect(work).toHaveBeenCalledTimes(1);
+  now.mockReturnValue(2_000);
+  const pending = Promise.withResolvers<string>();
+  work.mockReturnValue(pending.promise);
+  const trial = breaker.run(work);
+  await expect(breaker.run(work)).rejects.toThrow(ServerAwayError);
+  pending.resolve("back");
+  expect(await trial).toBe("back");
+  expect(await Promise.all([breaker.run(work), breaker.run(work)])).toEqual(["back", "back"]);
+});
+
+test("the pause grows while the server stays away, up to a bound", async () => {
+  const now = vi.spyOn(performance, "now");
+  const breaker = new Breaker();
+  const work = vi.fn<() => Promise<never>>(refused);
+  let clock = 0;
+  const asked: number[] = [];
+  for (; clock < 40_000; clock += 50) {
+    now.mockReturnValue(clock);
+    const before = work.mock.calls.length;
+    await breaker.run(work).catch(() => undefined);
+    if (work.mock.calls.length > before) asked.push(clock);
+  }
+  const pauses = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+  expect(pauses).toEqual([250, 500, 1_000, 2_000, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000]);
+});
+
+test("an error that the server sent, and a connection that broke, do not count", async () => {
+  const breaker = new Breaker();
+  const failing = (error: object) => async () => {
+    throw Object.assign(new Error("no"), error);
+  };
+  await expect(breaker.run(failing({ code: "23505" }))).rejects.toThrow("no");
+  await expect(breaker.run(failing({ code: "57P01" }))).rejects.toThrow("no");
+  expect(await breaker.run(async () => "asked")).toBe("asked");
+  expect(isConnectionFailure(new ServerAwayError())).toBe(true);
+});

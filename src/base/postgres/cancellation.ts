@@ -1,0 +1,114 @@
+/**
+ * Stops the SQL of a call that is over, on the server: with the protocol's cancel request, which needs no free connection
+ * and no rights (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS).
+ *
+ * A cancel request can arrive after the statement that it is for. So a connection for which one was sent is never used
+ * again: it is closed, and what it was in the middle of is rolled back.
+ */
+import type tls from "node:tls";
+import pg from "pg";
+import { orAborted } from "#base/kernel/abort";
+import { type Call, currentCall } from "#base/kernel/call";
+import { delay } from "#base/kernel/wait";
+
+/** A cancel request is on its way at most this long, and a cancelled statement may take as long to end. */
+const CANCEL_TIMEOUT_MS = 2_000;
+
+/** What the driver has of a connection but does not say in its types. */
+type Client = pg.PoolClient & {
+  readonly host: string;
+  readonly port: number;
+  readonly ssl: boolean | tls.ConnectionOptions;
+  readonly processID: number | null;
+  readonly secretKey: number | Buffer | null;
+};
+type Connection = {
+  connect: (port: number, host: string) => void;
+  requestSsl: () => void;
+  cancel: (processId: number, secretKey: number | Buffer) => void;
+  end: () => void;
+  stream: { destroy: () => void };
+  once: (event: string, listener: () => void) => void;
+  on: (event: string, listener: () => void) => void;
+};
+
+/** Connections for which a cancel request was sent. */
+const spent = new WeakSet<object>();
+
+/** Whether the connection must be closed instead of being used again. */
+export function isSpent(client: pg.PoolClient): boolean {
+  return spent.has(client);
+}
+
+/** Throws the reason when the running call is over. */
+export function refuseWhenOver(): void {
+  currentCall()?.signal.throwIfAborted();
+}
+
+/** Waits for a connection as long as the running call lasts; one that comes later goes back. */
+export function untilOver(connecting: () => Promise<pg.PoolClient>): Promise<pg.PoolClient> {
+  const call = currentCall();
+  if (call === undefined) return connecting();
+  call.signal.throwIfAborted();
+  return orAborted(call.signal, connecting(), (client) => client.release());
+}
+
+/**
+ * Runs a statement on a connection. When the running call ends first, the statement is cancelled on the server and the
+ * call's reason is thrown, after the statement has ended or was given up on; the connection is spent then.
+ */
+export async function cancellable<Result>(client: pg.PoolClient, run: () => Promise<Result>): Promise<Result> {
+  const call = currentCall();
+  if (call === undefined) return run();
+  call.signal.throwIfAborted();
+  const end = signalOf(call);
+  const running = run();
+  try {
+    return await orAborted(end.signal, running);
+  } catch (error) {
+    if (!end.signal.aborted) throw error;
+    spent.add(client);
+    const settled = running.then(
+      () => undefined,
+      () => undefined,
+    );
+    const stop = new AbortController();
+    await cancel(client as Client);
+    await Promise.race([settled, delay(CANCEL_TIMEOUT_MS, stop.signal).catch(() => undefined)]);
+    stop.abort();
+    throw error;
+  } finally {
+    end.forget();
+  }
+}
+
+function signalOf({ signal, statementTimeoutMs }: Call): { signal: AbortSignal; forget: () => void } {
+  if (statementTimeoutMs === undefined) return { signal, forget: () => undefined };
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(new Error(`a statement took longer than ${statementTimeoutMs} ms`)),
+    statementTimeoutMs,
+  );
+  return { signal: AbortSignal.any([signal, late.signal]), forget: () => clearTimeout(timer) };
+}
+
+/** Asks the server to cancel what the connection runs. Resolves when the server has taken the request, or after a bound. */
+function cancel({ host, port, ssl, processID, secretKey }: Client): Promise<void> {
+  if (processID === null || secretKey === null) return Promise.resolve();
+  return new Promise((resolve) => {
+    const connection = new pg.Connection({ ssl }) as unknown as Connection;
+    const finish = () => {
+      clearTimeout(timer);
+      connection.stream.destroy();
+      resolve();
+    };
+    const timer = setTimeout(finish, CANCEL_TIMEOUT_MS);
+    // The server answers nothing: it closes the connection when it has passed the request on.
+    connection.once("end", finish);
+    connection.on("error", finish);
+    const send = () => connection.cancel(processID, secretKey);
+    connection.once("connect", () => (ssl ? connection.requestSsl() : send()));
+    connection.once("sslconnect", send);
+    connection.connect(port, host);
+  });
+}

@@ -1,0 +1,327 @@
+/**
+ * A database as the rest of Tenantry sees it. The only module besides the pools that touches the driver.
+ * Handles of home, of tenant databases and of servers' maintenance databases are different types, so that
+ * sending a statement to the wrong one does not compile.
+ */
+import type pg from "pg";
+import { currentCall } from "#base/kernel/call";
+import type { Breaker } from "#base/postgres/breaker";
+import { type ConnectionBudget, Share } from "#base/postgres/connection-budget";
+import { cancellable, isSpent, refuseWhenOver, untilOver } from "#base/postgres/cancellation";
+import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
+import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
+import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#base/postgres/scoped-query";
+import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
+
+export type DatabaseKind = "home" | "tenant" | "server";
+
+/** Something that runs statements: a database (any free connection), a transaction or a session. */
+export interface Queryable<Kind extends DatabaseKind> {
+  readonly kind: Kind;
+  /**
+   * Runs one statement. `name` goes in front as a comment, so that `pg_stat_activity` and slow-query logs
+   * explain themselves. Throws the driver's errors; see sql-state.ts for telling them apart.
+   */
+  query<Row extends object = Record<string, never>>(
+    name: string,
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<Row[]>;
+}
+
+/** A database as one setting shows it to row-level security. */
+export interface ScopedDatabase<Kind extends DatabaseKind> extends Queryable<Kind> {
+  /** `notice`: announced right after the statement, also where that is refused. */
+  query<Row extends object = Record<string, never>>(
+    name: string,
+    text: string,
+    values?: readonly unknown[],
+    notice?: Notice,
+  ): Promise<Row[]>;
+}
+
+/** Statements that share one connection outside a transaction: DDL that refuses one, locks, settings. */
+export interface Session<Kind extends DatabaseKind> extends Queryable<Kind> {
+  /**
+   * Sends several statements in one message, which saves a round trip for each, and gives the rows of each. They take no
+   * parameters. Unless they begin and commit themselves, they are one transaction.
+   */
+  script(name: string, text: string): Promise<object[][]>;
+}
+export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonly inTransaction: true };
+
+/** A way to a database: how connections are made, and what is known of where they lead. */
+export type Way = {
+  /** Host and port, at which callers take turns. */
+  readonly server: string;
+  readonly createPool: () => pg.Pool;
+  /** Whether a connection pooler is in between: what a session relies on has to be set with each transaction then. */
+  readonly isPooler: boolean;
+  /** With it, a server that is known to be away is not asked again and again. */
+  readonly breaker?: Breaker | undefined;
+  /** Without it, no statement is prepared. */
+  readonly prepared?: PreparedStatements | undefined;
+  /** With it, connections for statements and transactions are a share of it. */
+  readonly budget?: ConnectionBudget<pg.PoolClient> | undefined;
+  /** The most connections. */
+  readonly max: number;
+};
+
+/** A way with its pool, which is opened on first use, and again after it was closed to make room for others. */
+class OpenWay {
+  readonly #way: Way;
+  readonly #share: Share<pg.PoolClient> | undefined;
+  #prepared: PreparedStatements | undefined;
+  #pool: pg.Pool | undefined;
+
+  constructor(way: Way) {
+    this.#way = way;
+    this.#prepared = way.prepared;
+    this.#share = way.budget && new Share(way.server, way.max, this);
+  }
+
+  get pool(): pg.Pool {
+    this.#pool ??= this.#share === undefined ? this.#way.createPool() : this.#createShare(this.#share);
+    return this.#pool;
+  }
+
+  get idleCount(): number {
+    return this.#pool?.idleCount ?? 0;
+  }
+
+  #createShare(share: Share<pg.PoolClient>): pg.Pool {
+    const { budget } = this.#way;
+    const pool = this.#way.createPool();
+    pool.on("connect", (client) => {
+      budget?.opened(share);
+      client.once("end", () => budget?.ended(share));
+    });
+    // Told before the connection is idle.
+    pool.on("release", () => {
+      if (budget?.hasWaiting === true) queueMicrotask(() => budget.released(share));
+    });
+    return pool;
+  }
+
+  get isBusy(): boolean {
+    return this.#pool !== undefined && this.#pool.totalCount > this.#pool.idleCount;
+  }
+
+  get isPooler(): boolean {
+    return this.#way.isPooler;
+  }
+
+  get prepared(): PreparedStatements | undefined {
+    return this.#prepared;
+  }
+
+  stopPreparing(): void {
+    this.#prepared = undefined;
+  }
+
+  /** A connection of the pool. */
+  connect(): Promise<pg.PoolClient> {
+    const { breaker } = this.#way;
+    const connect = () => this.pool.connect();
+    return breaker === undefined ? connect() : breaker.run(connect);
+  }
+
+  end(client: pg.PoolClient): void {
+    client.release(true);
+  }
+
+  /** A connection for the running call, when it may have one. */
+  take(): Promise<pg.PoolClient> {
+    const { budget } = this.#way;
+    const share = this.#share;
+    return untilOver(() =>
+      budget === undefined || share === undefined ? this.connect() : budget.take(share, currentCall()?.signal),
+    );
+  }
+
+  async close(): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    await pool?.end();
+  }
+}
+
+export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
+  readonly kind: Kind;
+  readonly #server: string;
+  /** For what a connection has to stay the same for. */
+  readonly #direct: OpenWay;
+  /** For single statements and transactions: through a connection pooler, where there is one. */
+  readonly #shared: OpenWay;
+  /** For connections that somebody keeps, which are no share of a budget. */
+  readonly #lasting: OpenWay;
+
+  /** `pooler`: the way for whatever ends with its transaction. */
+  constructor(kind: Kind, direct: Way, pooler?: Way) {
+    this.kind = kind;
+    this.#server = direct.server;
+    this.#direct = new OpenWay(direct);
+    this.#shared = pooler === undefined ? this.#direct : new OpenWay(pooler);
+    this.#lasting = direct.budget === undefined ? this.#direct : new OpenWay({ ...direct, budget: undefined });
+  }
+
+  /**
+   * The driver's pool, for who wants a connection that stays his own, such as a listener; never through a pooler. A handle
+   * whose pool was closed to make room for others opens a new one: whoever holds the handle need not know.
+   */
+  get pool(): pg.Pool {
+    return this.#lasting.pool;
+  }
+
+  /** Whether a connection is in use now. */
+  get isBusy(): boolean {
+    return this.#direct.isBusy || this.#shared.isBusy || this.#lasting.isBusy;
+  }
+
+  query<Row extends object = Record<string, never>>(
+    name: string,
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<Row[]> {
+    return this.#inTurn(() => this.#single({ name, text, values })) as Promise<Row[]>;
+  }
+
+  /**
+   * The same database, each statement under a setting that row-level security goes by. The setting ends with the statement:
+   * the connection's next user has none.
+   */
+  scoped(scope: Scope): ScopedDatabase<Kind> {
+    return {
+      kind: this.kind,
+      query: <Row extends object>(name: string, text: string, values: readonly unknown[] = [], notice?: Notice) =>
+        this.#inTurn(() => this.#single({ name, text, values }, { scope, notice })) as Promise<Row[]>,
+    };
+  }
+
+  /** One statement on any free connection. */
+  async #single(
+    { name: statement, text: plain, values }: { name: string; text: string; values: readonly unknown[] },
+    { scope, notice }: { scope?: Scope; notice?: Notice | undefined } = {},
+  ): Promise<object[]> {
+    const settings = [...(scope === undefined ? [] : [scope]), ...(this.#shared.isPooler ? [SEARCH_PATH_SETTING] : [])];
+    const around = { settings, notice };
+    const client = await this.#shared.take();
+    // Without parameters a text may be several statements, which cannot be prepared; nor can they go through a pooler.
+    const { prepared } = this.#shared;
+    const { text, name } =
+      prepared === undefined || values.length === 0
+        ? { text: withName(statement, plain), name: undefined }
+        : prepared.use(statement, plain);
+    let broken: Error | undefined;
+    try {
+      return await cancellable(client, () => send(client, around, { text, values, name }));
+    } catch (error) {
+      if (name !== undefined && (isStalePlan(error) || isLostStatement(error))) {
+        // It would be the same with the next ones.
+        if (isLostStatement(error)) this.#shared.stopPreparing();
+        // Nothing was done yet. The connection's other statements may be of the old schema too.
+        broken = error;
+        return await cancellable(client, () => send(client, around, { text, values, name: undefined }));
+      }
+      // What the server refused leaves the connection as it was.
+      if (sqlState(error) === undefined || isConnectionFailure(error))
+        broken = error instanceof Error ? error : new Error("statement failed", { cause: error });
+      throw error;
+    } finally {
+      const end = broken ?? isSpent(client);
+      const answered = end === false ? whenAnswered(client) : undefined;
+      if (answered === undefined) client.release(end);
+      else void answered.then(() => client.release(isSpent(client)));
+    }
+  }
+
+  /** When it is the running call's turn, if its statements take turns. */
+  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const call = currentCall();
+    return call?.inTurn === undefined ? run() : call.inTurn(this.#server, run);
+  }
+
+  /** Runs `work` on one connection, never through a pooler; the connection is discarded when `work` throws. */
+  async session<Result>(work: (session: Session<Kind>) => Promise<Result>): Promise<Result> {
+    const client = await this.#direct.take();
+    let failure: Error | undefined;
+    try {
+      return await work(onClient(this.kind, client));
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error("session failed", { cause: error });
+      throw error;
+    } finally {
+      // A failed session may have left locks or settings behind.
+      client.release(failure ?? isSpent(client));
+    }
+  }
+
+  /** Runs `work` in one READ COMMITTED transaction, or the isolation given; rolls back when it throws. */
+  async transaction<Result>(
+    work: (transaction: Transaction<Kind>) => Promise<Result>,
+    isolation: "read committed" | "repeatable read" = "read committed",
+  ): Promise<Result> {
+    const client = await this.#shared.take();
+    const session = onClient(this.kind, client);
+    let broken: Error | undefined;
+    try {
+      const begin = `begin isolation level ${isolation}`;
+      await session.script("begin", this.#shared.isPooler ? `${begin}; ${PIN_TRANSACTION}` : begin);
+      const result = await work({ ...session, inTransaction: true });
+      refuseWhenOver();
+      // Not cancelled any more: whether it has happened would be unknown.
+      await client.query(withName("commit", "commit"));
+      return result;
+    } catch (error) {
+      // Closing a spent connection rolls back; a cancel request that is late could hit a statement.
+      if (!isSpent(client))
+        broken = await client.query(withName("rollback", "rollback")).then(
+          () => undefined,
+          (reason: unknown) => (reason instanceof Error ? reason : new Error("rollback failed", { cause: reason })),
+        );
+      throw error;
+    } finally {
+      client.release(broken ?? isSpent(client));
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#direct.close(), this.#shared.close(), this.#lasting.close()]);
+  }
+}
+
+/** What goes with a statement. */
+type Around = { settings: readonly Scope[]; notice: Notice | undefined };
+
+async function send(client: pg.PoolClient, { settings, notice }: Around, statement: Statement): Promise<object[]> {
+  if (settings.length > 0) return queryUnderSettings(client, settings, statement, notice);
+  const { text, values, name } = statement;
+  const { rows } = await client.query<object>({
+    text,
+    values: [...values],
+    ...(name !== undefined && { name }),
+  });
+  return rows;
+}
+
+function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient): Session<Kind> {
+  return {
+    kind,
+    async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
+      const result = await cancellable(client, () => client.query<Row>(withName(name, text), [...values]));
+      return result.rows;
+    },
+    async script(name: string, text: string): Promise<object[][]> {
+      // The driver's types know one result only.
+      const results = (await cancellable(client, () => client.query<object>(withName(name, text)))) as
+        | pg.QueryResult<object>
+        | pg.QueryResult<object>[];
+      return (Array.isArray(results) ? results : [results]).map(({ rows }) => rows);
+    },
+  };
+}
+
+export type HomeDatabase = Database<"home">;
+export type TenantDatabase = Database<"tenant">;
+/** A connection to a server's maintenance database, for what concerns the server as a whole. */
+export type ServerDatabase = Database<"server">;

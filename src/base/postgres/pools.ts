@@ -1,0 +1,275 @@
+/**
+ * Every connection of the process comes from here: one small driver pool per (server, database), opened on
+ * first use, closed when idle, and never more than a bounded number of pools at once.
+ */
+import pg from "pg";
+import {
+  formatPoolUrl,
+  isSameAddress,
+  type PoolerAddress,
+  type ServerAddress,
+  tlsOptions,
+} from "#base/postgres/connection-url";
+import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
+import { Breaker } from "#base/postgres/breaker";
+import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
+import { Database, type DatabaseKind, type Session, type Way } from "#base/postgres/database";
+import { STARTUP_OPTIONS } from "#base/postgres/pinned-settings";
+import { PreparedStatements } from "#base/postgres/prepared-statements";
+
+export type PoolLimits = {
+  /** Connections per database. */
+  maxPerDatabase: number;
+  /** Databases with an open pool; the least recently used one is closed for a new one. */
+  maxDatabases: number;
+  connectTimeoutMs: number;
+  idleTimeoutMs: number;
+  /** What a region's server may send in answer to one statement. */
+  maxResultBytes: number;
+  /** When everything is closed, statements that run have this long. */
+  closeTimeoutMs: number;
+};
+
+const DEFAULT_LIMITS: PoolLimits = {
+  maxPerDatabase: 4,
+  // A handle without connections costs little; what is open is bounded by the budget.
+  maxDatabases: 2_000,
+  connectTimeoutMs: 5_000,
+  idleTimeoutMs: 10_000,
+  maxResultBytes: MAX_ANSWER_BYTES,
+  closeTimeoutMs: 10_000,
+};
+
+/** Of connections that are opened as `budgeted`. */
+const DEFAULT_BUDGET: BudgetLimits = { max: 39, maxPerServer: 24, maxConnecting: 4, maxWaitMs: 5_000 };
+
+type WayOptions = Pick<Way, "max" | "breaker" | "budget"> & { despiteFence?: boolean; isPooler?: boolean };
+type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
+
+export class Pools {
+  readonly #entries = new Map<string, Entry>();
+  /** By host and port. There are as many as regions. */
+  readonly #breakers = new Map<string, Breaker>();
+  readonly #prepared = new PreparedStatements();
+  readonly #limits: PoolLimits;
+  readonly #budget: ConnectionBudget<pg.PoolClient>;
+  readonly #onError: (error: Error) => void;
+  readonly #pools = new Set<pg.Pool>();
+  readonly #clients = new Set<pg.ClientBase>();
+  #closed = false;
+
+  /** `onError` hears of idle connections that broke; it must not throw. */
+  constructor(
+    onError: (error: Error) => void,
+    limits: Partial<PoolLimits> = {},
+    budget: Partial<BudgetLimits> | undefined = {},
+  ) {
+    this.#onError = onError;
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#budget = new ConnectionBudget({ ...DEFAULT_BUDGET, ...budget });
+  }
+
+  /** The most connections of the budget that were open at once. */
+  get mostBudgeted(): number {
+    return this.#budget.most;
+  }
+
+  /**
+   * The database's handle; the same one for the same arguments while it stays open. Does not connect. With `despiteFence`,
+   * statements write also where the database is set to be read only. With `pooler`, single statements and transactions go
+   * there, and sessions to the server itself. `budgeted`: what it opens is a share of the budget; for what holds one connection
+   * at a time and not for long.
+   */
+  open<Kind extends DatabaseKind>(
+    kind: Kind,
+    address: ServerAddress,
+    database: string,
+    options: {
+      maxConnections?: number;
+      despiteFence?: boolean;
+      pooler?: PoolerAddress | undefined;
+      budgeted?: boolean;
+    } = {},
+  ): Database<Kind> {
+    const { despiteFence = false, pooler, budgeted = false } = options;
+    const by = `${despiteFence ? " despite fence" : ""}${budgeted ? " budgeted" : ""}${pooler === undefined ? "" : ` by ${formatPoolUrl(pooler)}`}`;
+    const key = `${kind}${by}|${address.user}@${address.host}:${address.port}/${database}`;
+    const found = this.#entries.get(key);
+    if (found !== undefined) {
+      this.#entries.delete(key);
+      if (isSameAddress(found.address, address)) {
+        // Back in at the end: the map's order is the order of last use.
+        this.#entries.set(key, found);
+        return found.database as Database<Kind>;
+      }
+      void this.#close(found);
+    }
+    this.#makeRoom();
+    const max = options.maxConnections ?? this.#limits.maxPerDatabase;
+    const budget = budgeted ? this.#budget : undefined;
+    const created = new Database(
+      kind,
+      this.#way(kind, address, database, { max, breaker: this.#breakerOf(kind, address), despiteFence, budget }),
+      pooler && this.#wayThrough(kind, pooler, address, database, { max, budget }),
+    );
+    this.#entries.set(key, { database: created, address });
+    return created;
+  }
+
+  /**
+   * Runs `work` on one connection, or as many as it says, that is not kept: for addresses nobody has checked yet. `isPooler`:
+   * a connection pooler is at the address.
+   */
+  async once<Result>(
+    address: ServerAddress,
+    database: string,
+    work: (database: Database<"server">) => Promise<Result>,
+    { connections: max = 1, isPooler = false }: { connections?: number; isPooler?: boolean } = {},
+  ): Promise<Result> {
+    const opened = new Database("server", this.#way("server", address, database, { max, isPooler }));
+    try {
+      return await work(opened);
+    } finally {
+      await this.#discard(opened);
+    }
+  }
+
+  /** Runs `work` in one session of its own, closed afterwards: for what visits many databases once. */
+  async visit<Kind extends DatabaseKind, Result>(
+    kind: Kind,
+    address: ServerAddress,
+    database: string,
+    work: (session: Session<Kind>) => Promise<Result>,
+  ): Promise<Result> {
+    const breaker = this.#breakerOf(kind, address);
+    const opened = new Database(kind, this.#way(kind, address, database, { max: 1, breaker }));
+    try {
+      return await opened.session(work);
+    } finally {
+      await this.#discard(opened);
+    }
+  }
+
+  /** Closes the pools of one database, before it is dropped. */
+  async closeDatabase(address: ServerAddress, database: string): Promise<void> {
+    const suffix = `@${address.host}:${address.port}/${database}`;
+    for (const [key, entry] of this.#entries) {
+      if (!key.endsWith(suffix)) continue;
+      this.#entries.delete(key);
+      await this.#close(entry);
+    }
+  }
+
+  /** Waits a while for what is being done; a server that does not answer any more is hung up on. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const timer = setTimeout(() => {
+      for (const client of this.#clients) hangUp(client);
+    }, this.#limits.closeTimeoutMs);
+    try {
+      await this.#closeAll();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #closeAll(): Promise<void> {
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map((entry) => this.#close(entry)));
+    // Those of handles that made room and were used again.
+    await Promise.all([...this.#pools].filter(({ ending }) => !ending).map((pool) => pool.end().catch(this.#onError)));
+    this.#pools.clear();
+  }
+
+  #makeRoom(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#entries.size < this.#limits.maxDatabases) return;
+      // A pool in use is not taken from under its user; the bound then waits for the next opening.
+      if (entry.database.kind !== "tenant" || entry.database.isBusy) continue;
+      this.#entries.delete(key);
+      void this.#close(entry);
+    }
+  }
+
+  /** Not around the pooler when it is away: what the server is spared by it would all come at once. */
+  #wayThrough(
+    kind: DatabaseKind,
+    pooler: PoolerAddress,
+    address: ServerAddress,
+    database: string,
+    share: Pick<WayOptions, "max" | "budget">,
+  ): Way {
+    const { preparedStatements, ...at } = pooler;
+    const breaker = this.#breakerOf(kind, pooler);
+    const way = this.#way(kind, { ...address, ...at }, database, { ...share, breaker, isPooler: true });
+    // Where the server's connection changes from one transaction to the next, what was prepared may not be there.
+    return preparedStatements ? way : { ...way, prepared: undefined };
+  }
+
+  #way(
+    kind: DatabaseKind,
+    address: ServerAddress,
+    database: string,
+    { max, breaker, budget, despiteFence = false, isPooler = false }: WayOptions,
+  ): Way {
+    const options = [STARTUP_OPTIONS, ...(despiteFence ? ["-c default_transaction_read_only=off"] : [])].join(" ");
+    const createPool = () => {
+      if (this.#closed) throw new Error("the connections of this process are closed");
+      const pool = new pg.Pool({
+        host: address.host,
+        port: address.port,
+        user: address.user,
+        // An absent password must not be looked up in PGPASSWORD or ~/.pgpass of whoever runs the server.
+        password: address.password ?? "",
+        database,
+        ssl: tlsOptions(address),
+        max,
+        connectionTimeoutMillis: this.#limits.connectTimeoutMs,
+        idleTimeoutMillis: this.#limits.idleTimeoutMs,
+        application_name: `tenantry ${kind}`,
+        keepAlive: true,
+        // Home is trusted; a region's server is not.
+        ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
+        ...(isPooler ? {} : { options }),
+      });
+      this.#pools.add(pool);
+      pool.on("error", this.#onError);
+      pool.on("connect", (client) => {
+        // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
+        client.on("error", () => undefined);
+        this.#clients.add(client);
+      });
+      pool.on("remove", (client) => this.#clients.delete(client));
+      return pool;
+    };
+    const server = `${address.host}:${address.port}`;
+    return { server, createPool, isPooler, breaker, budget, max, prepared: this.#prepared };
+  }
+
+  /** One per server. Without home nothing works, so everything there waits and tries. */
+  #breakerOf(kind: DatabaseKind, { host, port }: Pick<ServerAddress, "host" | "port">): Breaker | undefined {
+    if (kind === "home") return undefined;
+    const key = `${host}:${port}`;
+    const found = this.#breakers.get(key);
+    if (found !== undefined) return found;
+    const breaker = new Breaker();
+    this.#breakers.set(key, breaker);
+    return breaker;
+  }
+
+  #close(entry: Entry): Promise<void> {
+    return this.#discard(entry.database);
+  }
+
+  async #discard(database: Database<DatabaseKind>): Promise<void> {
+    await database.close().catch(this.#onError);
+    for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
+  }
+}
+
+/** The driver's types leave the stream out. Whoever waits for an answer hears that it will not come. */
+function hangUp(client: pg.ClientBase): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy: () => void } } };
+  connection.stream.destroy();
+}

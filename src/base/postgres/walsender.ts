@@ -1,0 +1,46 @@
+/**
+ * A connection to a server's walsender, handed over as a socket: the driver signs in, with TLS and passwords as everywhere,
+ * and what is said afterwards is the caller's. The driver's insides are touched here (`connection.stream` and the listener
+ * that parses it), so the driver is pinned to one version; test/integration/gateway.test.ts shows when that breaks.
+ */
+import type { Socket } from "node:net";
+import type pg from "pg";
+import { BoundedClient } from "#base/postgres/answer-bound";
+import { type ServerAddress, tlsOptions } from "#base/postgres/connection-url";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_AFTER_MS = 10_000;
+
+/** The driver's types leave it out. */
+type Inside = pg.Client & { connection: { stream: Socket } };
+
+/**
+ * Signs in for logical replication from this database. `encoding` is what the subscriber asked for. Rejects with the
+ * driver's errors. Nothing is read from the socket until somebody listens to it.
+ */
+export async function openWalsender(address: ServerAddress, database: string, encoding: string): Promise<Socket> {
+  const client = new BoundedClient({
+    host: address.host,
+    port: address.port,
+    user: address.user,
+    password: address.password ?? "",
+    database,
+    ssl: tlsOptions(address),
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: "tenantry gateway",
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+    client_encoding: encoding,
+    // How values are written must not depend on the settings of a database or a role.
+    options:
+      "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c search_path=pg_catalog,pg_temp -c statement_timeout=0",
+    replication: "database",
+  } as pg.ClientConfig) as Inside;
+  // A connection that breaks later is the caller's to notice, at the socket.
+  client.on("error", () => undefined);
+  await client.connect();
+  const { stream } = client.connection;
+  stream.removeAllListeners("data");
+  stream.pause();
+  return stream;
+}

@@ -1,0 +1,90 @@
+/**
+ * Entries about content: written beside it, in the database that holds it, by the same statement. That costs no round trip
+ * and no transaction more, and neither can be without the other.
+ */
+import { OK, type Origin, type SubjectKind } from "#engine/audit/entry";
+import { type AuditContext, cannotRecord, NOTHING, recorded } from "#engine/audit/record";
+import { newId } from "#base/kernel/ids";
+import type { DatabaseKind, Queryable } from "#base/postgres/database";
+import { sqlState, SQL_STATE } from "#base/postgres/sql-state";
+
+/** Who writes content, by which mutation. */
+export type ContentAct = { origin: Origin; action: string };
+
+/** A part of a `with` statement, to stand behind another one, and the values of its parameters. */
+export type EntryPart = { readonly text: string; readonly values: readonly unknown[] };
+
+const NO_PART: EntryPart = { text: "", values: [] };
+
+/** What the statement adds besides the entry. */
+type Written = {
+  database: Queryable<DatabaseKind>;
+  kind: SubjectKind;
+  id: string;
+  /** 0: home. */
+  databaseId: number;
+  organizationId: string | null;
+  /** How many parameters the statement has without the entry. */
+  parameters: number;
+};
+
+/**
+ * Has `write` send a statement with the part that writes the entry of the row it adds. A tenant database of the version before
+ * the audit log is served too: there the entry is at home, without the content's id. CAPABILITY_MISSING, with nothing written,
+ * where the log cannot be.
+ */
+export async function recordingContent<Result>(
+  context: AuditContext,
+  act: ContentAct,
+  written: Written,
+  write: (part: EntryPart) => Promise<Result>,
+): Promise<Result> {
+  const { database, organizationId } = written;
+  try {
+    return await write(entryPart(act, written));
+  } catch (error) {
+    if (!isAboutLog(error)) throw error;
+    if (database.kind !== "tenant" || sqlState(error) !== SQL_STATE.undefinedTable) {
+      context.logger.error({ err: error }, "the audit log cannot be written");
+      throw cannotRecord(error);
+    }
+  }
+  return recorded(context, { ...act, what: { ...NOTHING, organizationId } }, () => write(NO_PART));
+}
+
+const COLUMNS = "id, organization_id, who, who_id, via, address, user_agent, action, subject_kind, subject_id";
+
+/**
+ * With values of its own: a select from the row that is added would cost the server twice as much (126 µs against 62 µs of
+ * CPU, beside 230 µs for the comment alone).
+ */
+function entryPart(
+  { origin, action }: ContentAct,
+  { database, kind, id, databaseId, organizationId, parameters }: Written,
+) {
+  const { who, whoId, via, address, userAgent } = origin;
+  const common = [newId(), organizationId, who, whoId, via, address, userAgent, action, kind, id];
+  // At home the outcome stands in the entry; a region's has none, as there is no entry without the row.
+  const [column, value] =
+    database.kind === "home" ? (["outcome", OK] as const) : (["database_id", databaseId] as const);
+  return { text: textOfPart(parameters, column), values: [...common, value] };
+}
+
+/** The same text for the same statement: what is sent again and again is not put together each time. */
+const texts = new Map<string, string>();
+
+function textOfPart(parameters: number, column: string): string {
+  const key = `${parameters} ${column}`;
+  const found = texts.get(key);
+  if (found !== undefined) return found;
+  const columns = `${COLUMNS}, ${column}`;
+  const places = columns.split(",").map((_, index) => `$${parameters + 1 + index}`);
+  const text = `, logged as (insert into tenantry.audit_log (${columns}) values (${places.join(", ")}))`;
+  texts.set(key, text);
+  return text;
+}
+
+/** The driver says which relation only in words for some errors. */
+function isAboutLog(error: unknown): boolean {
+  return error instanceof Error && /\baudit_log\b/.test(error.message) && sqlState(error) !== undefined;
+}

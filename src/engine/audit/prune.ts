@@ -1,0 +1,81 @@
+/** The end of old entries. */
+import { withoutAppendOnly } from "#base/postgres/append-only";
+import type { Database, Transaction } from "#base/postgres/database";
+
+/** Entries younger than this cannot be pruned: who did something cannot have it forgotten at once. */
+export const MIN_AGE_DAYS = 30;
+
+/** Rows that go in one transaction; writers of entries wait behind it. */
+const BATCH_ROWS = 5_000;
+
+/**
+ * Removes the entries of a database from before a moment, oldest first, and returns how many there were. The log refuses
+ * deletion, so each batch lifts that for its own transaction alone: it takes the tables' owner, which the API need not be.
+ * Run again it goes on. The caller has checked the moment. Throws the driver's errors.
+ */
+export async function pruneEntries(database: Database<"home"> | Database<"tenant">, before: Date): Promise<number> {
+  let pruned = 0;
+  for (;;) {
+    const batch =
+      database.kind === "home"
+        ? await database.transaction((transaction) => pruneHome(transaction, before))
+        : await database.transaction((transaction) => pruneContent(transaction, before));
+    pruned += batch;
+    if (batch < BATCH_ROWS) return pruned;
+  }
+}
+
+/**
+ * Removes an organization's entries from a database that others go on using, when its content there is removed. Run again it
+ * goes on.
+ */
+export async function forgetEntries(database: Database<"tenant">, organizationId: string): Promise<void> {
+  let forgotten: number;
+  do
+    forgotten = await database.transaction((transaction) =>
+      withoutAppendOnly(transaction, ["audit_log"], async () => {
+        const rows = await transaction.query(
+          "audit.forget",
+          `delete from tenantry.audit_log where organization_id = $1 and id = any (array(
+             select id from tenantry.audit_log where organization_id = $1 order by id limit $2)) returning 1`,
+          [organizationId, BATCH_ROWS],
+        );
+        return rows.length;
+      }),
+    );
+  while (forgotten === BATCH_ROWS);
+}
+
+async function pruneHome(home: Transaction<"home">, before: Date): Promise<number> {
+  return withoutAppendOnly(home, ["audit_log", "audit_outcomes"], async () => {
+    const rows = await home.query<{ id: string }>(
+      "audit.prune",
+      `delete from tenantry.audit_log
+       where id in (select id from tenantry.audit_log where at < $1 order by id limit $2) returning id`,
+      [before, BATCH_ROWS],
+    );
+    const ids = rows.map(({ id }) => id);
+    await home.query("audit.prune_outcomes", "delete from tenantry.audit_outcomes where entry_id = any($1::uuid[])", [
+      ids,
+    ]);
+    return ids.length;
+  });
+}
+
+async function pruneContent(database: Transaction<"tenant">, before: Date): Promise<number> {
+  const [made] = await database.query<{ exists: boolean }>(
+    "audit.made",
+    "select to_regclass('tenantry.audit_log') is not null as exists",
+  );
+  if (made?.exists !== true) return 0;
+  return withoutAppendOnly(database, ["audit_log"], async () => {
+    const rows = await database.query(
+      "audit.prune",
+      `delete from tenantry.audit_log where (organization_id, id) in (
+         select organization_id, id from tenantry.audit_log where at < $1 order by organization_id, id limit $2)
+       returning 1`,
+      [before, BATCH_ROWS],
+    );
+    return rows.length;
+  });
+}

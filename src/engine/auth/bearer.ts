@@ -1,0 +1,132 @@
+/** Sign-in with `Authorization: Bearer`: an API key, or a JWT of the OpenID Connect issuer. */
+import { hash } from "node:crypto";
+import { type Actor, OPERATOR } from "#engine/auth/actor";
+import { parseApiKey } from "#engine/auth/api-key-format";
+import { findSignedInByKey } from "#engine/auth/api-keys";
+import { findTokenUser } from "#engine/auth/identities";
+import { type OidcOptions, OidcVerifier, type VerifiedToken } from "#engine/auth/oidc";
+import type { RevokedKeys } from "#engine/auth/revoked-keys";
+import type { Seats } from "#engine/auth/seats";
+import { type Client, type Credentials, refuseToken, type SignedIn, type SignIn } from "#engine/auth/sign-in";
+import type { HomeDatabase } from "#base/postgres/database";
+
+export type BearerOptions = {
+  /** Left out: API keys only. */
+  oidc?: OidcOptions | undefined;
+  /** Whether a valid token of somebody unknown makes a user. */
+  createUsers?: boolean;
+  /** Tokens with this value in this claim sign in the operator. */
+  operatorClaim?: { name: string; value: string } | undefined;
+};
+
+/** No provider's tokens are longer, and nothing longer is looked at. */
+const MAX_TOKEN_LENGTH = 8_192;
+
+/**
+ * Who was behind a token is remembered this long. Revoking a key, erasing a user or linking an identity takes effect
+ * within it, even where the notification is lost.
+ */
+const REMEMBERED_MS = 1_000;
+const MAX_REMEMBERED = 10_000;
+
+type Remembered = { signedIn: Promise<SignedIn>; until: number };
+
+export class BearerSignIn implements SignIn {
+  readonly mode = "bearer";
+  readonly #home: HomeDatabase;
+  readonly #options: BearerOptions;
+  readonly #verifier: OidcVerifier | undefined;
+  readonly #revoked: RevokedKeys;
+  readonly #seats: Seats | undefined;
+  /** By a hash of the token: a dump of the memory shows no token that is valid. */
+  readonly #remembered = new Map<string, Remembered>();
+
+  /** `onError` hears when the provider cannot be reached, `seats` what role a key has. */
+  constructor(
+    context: { home: HomeDatabase; revokedKeys: RevokedKeys; seats?: Seats; onError: (error: unknown) => void },
+    options: BearerOptions,
+  ) {
+    this.#home = context.home;
+    this.#options = options;
+    this.#verifier = options.oidc === undefined ? undefined : new OidcVerifier(options.oidc, context.onError);
+    this.#revoked = context.revokedKeys;
+    this.#seats = context.seats;
+    context.revokedKeys.onAny(() => this.#remembered.clear());
+  }
+
+  /** Throws UNAUTHENTICATED. */
+  async identify({ authorization, client }: Pick<Credentials, "authorization" | "client">): Promise<SignedIn> {
+    const token = readBearerToken(authorization);
+    if (token === undefined) throw refuseToken();
+    const signedIn = await this.#remember(token, client);
+    // In this order an end that is no moment is over.
+    if (signedIn.expiresAt !== null && !(signedIn.expiresAt.getTime() > Date.now() - this.#toleranceMs(signedIn)))
+      throw refuseToken();
+    return signedIn;
+  }
+
+  onRevoked(keyId: string, callback: () => void): () => void {
+    return this.#revoked.on(keyId, callback);
+  }
+
+  // The verifier allows an issuer's clock to differ; a key's time is home's own.
+  #toleranceMs({ keyId }: SignedIn): number {
+    return keyId === null ? 30_000 : 0;
+  }
+
+  #remember(token: string, client: Client | undefined): Promise<SignedIn> {
+    const now = performance.now();
+    const digest = hash("sha256", token, "base64");
+    const found = this.#remembered.get(digest);
+    if (found !== undefined && found.until > now) return found.signedIn;
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+    const signedIn = this.#signIn(token, client);
+    this.#remembered.set(digest, { signedIn, until: now + REMEMBERED_MS });
+    // Refusals are not remembered: they would push out who is signed in.
+    signedIn.catch(() => this.#remembered.delete(digest));
+    return signedIn;
+  }
+
+  async #signIn(token: string, client: Client | undefined): Promise<SignedIn> {
+    const key = parseApiKey(token);
+    if (key !== undefined) {
+      const askedAt = performance.now();
+      const signedIn = await findSignedInByKey(this.#home, key);
+      if (signedIn === undefined) throw refuseToken();
+      this.#seats?.note(signedIn.actor, askedAt);
+      return signedIn;
+    }
+    if (this.#verifier === undefined) throw refuseToken();
+    const verified = await this.#verifier.verify(token);
+    const { expiresAt, subject } = verified;
+    return { actor: await this.#actorOf(verified, client), expiresAt, keyId: null, tokenSubject: subject };
+  }
+
+  async #actorOf(token: VerifiedToken, client: Client | undefined): Promise<Actor> {
+    const { operatorClaim, createUsers = false } = this.#options;
+    if (operatorClaim !== undefined && hasClaim(token.claims, operatorClaim)) return OPERATOR;
+    return { kind: "user", userId: await findTokenUser({ home: this.#home }, token, { createUsers, client }) };
+  }
+}
+
+/** The token of the header; undefined when there is none or it cannot be one. */
+export function readBearerToken(authorization: string | null): string | undefined {
+  if (authorization === null || authorization.length > MAX_TOKEN_LENGTH) return undefined;
+  return /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i.exec(authorization)?.[1];
+}
+
+/** Whether the claim is the value or a list with it. `a.b` is the claim `b` in `a`, unless a claim has that very name. */
+export function hasClaim(claims: Record<string, unknown>, { name, value }: { name: string; value: string }): boolean {
+  const claim = Object.hasOwn(claims, name) ? claims[name] : valueAt(claims, name.split("."));
+  return claim === value || (Array.isArray(claim) && claim.includes(value));
+}
+
+function valueAt(claims: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (inner, part) =>
+      typeof inner === "object" && inner !== null && Object.hasOwn(inner, part)
+        ? (inner as Record<string, unknown>)[part]
+        : undefined,
+    claims,
+  );
+}

@@ -1,0 +1,27 @@
+/** Makes the sign-in that the configuration asks for. */
+import { type BearerOptions, BearerSignIn } from "#engine/auth/bearer";
+import { DevelopmentSignIn } from "#engine/auth/development";
+import { RevokedKeys } from "#engine/auth/revoked-keys";
+import type { Seats } from "#engine/auth/seats";
+import type { SignIn } from "#engine/auth/sign-in";
+import type { HomeDatabase } from "#base/postgres/database";
+import type { Listener } from "#base/postgres/listener";
+
+export type SignInOptions = { mode: "development" } | ({ mode: "bearer" } & BearerOptions);
+
+type Context = {
+  home: HomeDatabase;
+  listener: Listener;
+  seats: Seats;
+  logger: { warn: (details: object, message: string) => void };
+};
+
+/** Connects nowhere yet: the identity provider may start later than this. */
+export async function createSignIn(context: Context, options: SignInOptions): Promise<SignIn> {
+  const { home, listener, seats, logger } = context;
+  const revokedKeys = new RevokedKeys();
+  await revokedKeys.listen(listener);
+  const onError = (error: unknown) => logger.warn({ err: error }, "the identity provider does not answer as it should");
+  const bearer = new BearerSignIn({ home, revokedKeys, seats, onError }, options.mode === "bearer" ? options : {});
+  return options.mode === "bearer" ? bearer : new DevelopmentSignIn({ home }, bearer);
+}

@@ -1,0 +1,105 @@
+/** Reading the ledger: what crossed by day, and what was refused. The caller has checked who asks. */
+import type { CrossingWay } from "#engine/border/ledger/crossings";
+import { invalidInput } from "#base/kernel/errors";
+import type { Page, PageRequest } from "#base/kernel/page";
+import { toPage } from "#base/kernel/page";
+import type { Queryable } from "#base/postgres/database";
+import type { Direction } from "#engine/replication/names";
+
+/** What crossed on one day (UTC), of one table of one link in one way. */
+export type BorderCrossing = {
+  /** As in 2026-01-31. */
+  day: string;
+  databaseId: number;
+  direction: Direction;
+  table: string;
+  way: CrossingWay;
+  regionKey: string;
+  rows: number;
+  bytes: number;
+  firstAt: Date;
+  lastAt: Date;
+};
+
+/** Attempts of one kind from one address within seconds. */
+export type BorderRefusal = {
+  /** UUIDv7: the order of the list. */
+  id: string;
+  firstAt: Date;
+  lastAt: Date;
+  attempts: number;
+  address: string | null;
+  databaseId: number | null;
+  direction: Direction | null;
+  /** The name that was given; nobody has checked it. */
+  user: string | null;
+  /** Any word: another version may refuse for reasons that this one does not know. */
+  code: string;
+  sentence: string;
+};
+
+/** All that is left out does not narrow. */
+export type CrossingFilter = { regionKey?: string; databaseId?: number; days?: number };
+
+/** A day, a database and the rest of the key; a table's name may hold any character, so it comes last. */
+const CROSSING_KEY = /^([12]\d{3}-\d\d-\d\d) (\d{1,9}) (directory|catalog) (stream|seed) ([^\0]{1,63})$/u;
+
+/** What tells one row from the others, as text. */
+export function crossingKey({ day, databaseId, direction, way, table }: BorderCrossing): string {
+  return `${day} ${databaseId} ${direction} ${way} ${table}`;
+}
+
+/** Whether it has the form of {@link crossingKey}, of a day that there is. */
+export function isCrossingKey(text: string): boolean {
+  const day = CROSSING_KEY.exec(text)?.[1];
+  // Of a day too many JavaScript makes the next month's first; PostgreSQL refuses it.
+  return day !== undefined && dayOf(new Date(day)) === day;
+}
+
+function dayOf(moment: Date): string | undefined {
+  return Number.isNaN(moment.getTime()) ? undefined : moment.toISOString().slice(0, 10);
+}
+
+/** A page of what crossed, newest day first, in days up to `days` ago (1: today). `after` is a {@link crossingKey}. */
+export async function readCrossings(
+  home: Queryable<"home">,
+  { regionKey, databaseId, days }: CrossingFilter,
+  page: PageRequest,
+): Promise<Page<BorderCrossing>> {
+  const key = page.after === null ? undefined : CROSSING_KEY.exec(page.after);
+  if (key === null) throw invalidInput("after", "after is not a cursor that this list gave out.");
+  const [, day = null, id = null, direction = null, way = null, table = null] = key ?? [];
+  const rows = await home.query<BorderCrossing>(
+    "border.read_crossings",
+    `select to_char(d.day, 'YYYY-MM-DD') as day, d.database_id as "databaseId", d.direction, d.table_name as "table", d.way,
+            d.region_key as "regionKey", d.rows::float8 as rows, d.bytes::float8 as bytes,
+            d.first_at as "firstAt", d.last_at as "lastAt"
+     from tenantry.border_days d
+     where ($1::text is null or d.region_key = $1) and ($2::int is null or d.database_id = $2)
+       and ($3::int is null or d.day > (now() at time zone 'utc')::date - $3)
+       and ($4::date is null
+            or (d.day, d.database_id, d.direction, d.table_name, d.way) < ($4, $5::int, $6::text, $7::text, $8::text))
+     order by d.day desc, d.database_id desc, d.direction desc, d.table_name desc, d.way desc limit $9`,
+    [regionKey ?? null, databaseId ?? null, days ?? null, day, id, direction, table, way, page.first + 1],
+  );
+  return toPage(rows, page);
+}
+
+/** A page of what was refused, newest first, in days up to `days` ago (1: today). */
+export async function readRefusals(
+  home: Queryable<"home">,
+  { days }: Pick<CrossingFilter, "days">,
+  page: PageRequest,
+): Promise<Page<BorderRefusal>> {
+  const rows = await home.query<BorderRefusal>(
+    "border.read_refusals",
+    `select r.id, r.first_at as "firstAt", r.last_at as "lastAt", r.attempts, host(r.address) as address,
+            r.database_id as "databaseId", r.direction, r.user_name as "user", r.code, r.sentence
+     from tenantry.border_refusals r
+     where ($1::uuid is null or r.id < $1)
+       and ($2::int is null or r.last_at >= ((now() at time zone 'utc')::date - $2 + 1) at time zone 'utc')
+     order by r.id desc limit $3`,
+    [page.after, days ?? null, page.first + 1],
+  );
+  return toPage(rows, page);
+}

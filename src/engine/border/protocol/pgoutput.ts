@@ -1,0 +1,302 @@
+/**
+ * Reads a stream of logical replication on its way and lets through just what the link lists: its tables, their columns,
+ * inserts, updates and deletes. Everything else ends the stream. Source: the manual's chapter "Logical Replication
+ * Message Formats", protocol versions 1 to 4.
+ *
+ * A publisher is not trusted to keep to the format either: each message must end where its parts end. Else a publisher could
+ * put something behind them that the gateway does not see and a subscriber reads.
+ */
+import { isUtf8 } from "node:buffer";
+import type { PublishedTable } from "#engine/replication/link";
+import { charCode } from "#engine/border/protocol/wire";
+
+/** Why a stream was ended. The codes are those of the ledger. */
+export type BreachCode = "table-not-listed" | "column-not-listed" | "truncate" | "malformed";
+
+/** Something came that the link does not list. The message is for the operator and holds nothing of the row. */
+export class Breach extends Error {
+  readonly code: BreachCode;
+
+  constructor(code: BreachCode, text: string) {
+    super(text);
+    this.code = code;
+  }
+}
+
+/** What passed of one table since it was last asked. */
+export type Passed = { table: string; rows: number; bytes: number };
+
+type Relation = { columns: number; passed: Passed };
+
+/** Transactions that a stream sends before their end have the id of the transaction in front of each change. */
+const XID_BYTES = 4;
+const TYPE = {
+  begin: charCode("B"),
+  commit: charCode("C"),
+  origin: charCode("O"),
+  relation: charCode("R"),
+  type: charCode("Y"),
+  insert: charCode("I"),
+  update: charCode("U"),
+  delete: charCode("D"),
+  truncate: charCode("T"),
+  streamStart: charCode("S"),
+  streamStop: charCode("E"),
+  streamCommit: charCode("c"),
+  streamAbort: charCode("A"),
+} as const;
+const TUPLE = { new: charCode("N"), key: charCode("K"), old: charCode("O") } as const;
+const VALUE = { null: charCode("n"), unchanged: charCode("u"), text: charCode("t") } as const;
+
+/** Tables that a publisher may announce again and again, under other numbers, in one stream. */
+const MAX_RELATIONS = 1_000;
+
+export class StreamReader {
+  readonly #tables: ReadonlyMap<string, PublishedTable>;
+  readonly #checksText: boolean;
+  readonly #takesStreams: boolean;
+  readonly #lenient: boolean;
+  readonly #relations = new Map<number, Relation>();
+  readonly #passed = new Map<string, Passed>();
+  #inStream = false;
+  #transactions = 0;
+  #isInTransaction = false;
+  /** Rows of the transaction that is open. */
+  rowsOfTransaction = 0;
+
+  /**
+   * `tables`: what may pass. `checksText`: whether texts must be valid UTF-8, which a subscriber does not look at.
+   * `takesStreams`: whether the subscriber has asked for transactions before their end.
+   * `lenient`: nothing is refused; for tests of what stands behind the gateway.
+   */
+  constructor(
+    tables: readonly PublishedTable[],
+    options: { checksText: boolean; takesStreams: boolean; lenient?: boolean },
+  ) {
+    this.#tables = new Map(tables.map((table) => [`tenantry.${table.table}`, table]));
+    this.#checksText = options.checksText;
+    this.#takesStreams = options.takesStreams;
+    this.#lenient = options.lenient === true;
+  }
+
+  /**
+   * Looks at one message. Returns what to send in its place, or undefined when it goes on as it is. Throws {@link Breach}.
+   */
+  read(message: Buffer): Buffer | undefined {
+    if (this.#lenient) return this.#readLeniently(message);
+    const cursor = new Cursor(message);
+    const type = cursor.byte();
+    switch (type) {
+      case TYPE.relation:
+        return this.#relation(message, cursor);
+      case TYPE.insert:
+      case TYPE.update:
+      case TYPE.delete:
+        this.#row(type, message, cursor);
+        return undefined;
+      case TYPE.truncate:
+        throw new Breach("truncate", "a TRUNCATE was sent, which no link carries");
+      default:
+        this.#frame(type, cursor);
+        cursor.end();
+        return undefined;
+    }
+  }
+
+  /** The number of the transaction that is open; undefined: none is. */
+  get transaction(): number | undefined {
+    return this.#isInTransaction ? this.#transactions : undefined;
+  }
+
+  /** What has passed since the last call. */
+  takePassed(): Passed[] {
+    const passed: Passed[] = [];
+    for (const one of this.#passed.values()) {
+      const { table, rows, bytes } = one;
+      if (rows === 0) continue;
+      passed.push({ table, rows, bytes });
+      one.rows = 0;
+      one.bytes = 0;
+    }
+    return passed;
+  }
+
+  /** What stands around rows. */
+  #frame(type: number, cursor: Cursor): void {
+    switch (type) {
+      case TYPE.begin:
+        if (this.#isInTransaction) throw new Breach("malformed", "a transaction began inside another one");
+        this.#isInTransaction = true;
+        this.#transactions += 1;
+        this.rowsOfTransaction = 0;
+        return cursor.skip(20);
+      case TYPE.commit:
+        if (!this.#isInTransaction) throw new Breach("malformed", "a transaction ended that had not begun");
+        this.#isInTransaction = false;
+        return cursor.skip(25);
+      case TYPE.origin:
+        cursor.skip(8);
+        cursor.text();
+        return;
+      case TYPE.type:
+        cursor.skip((this.#inStream ? XID_BYTES : 0) + 4);
+        cursor.text();
+        cursor.text();
+        return;
+      case TYPE.streamStart:
+        if (!this.#takesStreams) throw new Breach("malformed", "a transaction that was not at its end was sent");
+        this.#inStream = true;
+        return cursor.skip(5);
+      case TYPE.streamStop:
+        this.#inStream = false;
+        return;
+      case TYPE.streamCommit:
+        return cursor.skip(29);
+      case TYPE.streamAbort:
+        // With parallel streaming a position and a moment follow.
+        return cursor.skip(cursor.left === 8 ? 8 : 24);
+      default:
+        throw new Breach("malformed", "a message was sent that no link carries");
+    }
+  }
+
+  #relation(message: Buffer, cursor: Cursor): Buffer | undefined {
+    if (this.#inStream) cursor.skip(XID_BYTES);
+    const oid = cursor.int32();
+    const namesBegin = cursor.at;
+    const [schema, name] = [cursor.text(), cursor.text()];
+    const namesEnd = cursor.at;
+    const table = this.#tables.get(`${schema}.${name}`);
+    if (table === undefined)
+      throw new Breach(
+        "table-not-listed",
+        `a row of the table ${shown(`${schema}.${name}`)} was sent, which is not listed`,
+      );
+    cursor.skip(1);
+    const count = cursor.int16();
+    const seen = new Set<string>();
+    for (let index = 0; index < count; index += 1) {
+      cursor.skip(1);
+      const column = cursor.text();
+      cursor.skip(8);
+      if (seen.has(column) || !table.columns.includes(column))
+        throw new Breach("column-not-listed", `the column ${shown(`${name}.${column}`)} was sent, which is not listed`);
+      seen.add(column);
+    }
+    cursor.end();
+    if (this.#relations.size >= MAX_RELATIONS && !this.#relations.has(oid))
+      throw new Breach("malformed", "too many tables were announced");
+    let passed = this.#passed.get(name);
+    if (passed === undefined) this.#passed.set(name, (passed = { table: name, rows: 0, bytes: 0 }));
+    this.#relations.set(oid, { columns: count, passed });
+    return renamed(message, namesBegin, namesEnd, table);
+  }
+
+  #row(type: number, message: Buffer, cursor: Cursor): void {
+    if (this.#inStream) cursor.skip(XID_BYTES);
+    else if (!this.#isInTransaction) throw new Breach("malformed", "a row was sent outside of a transaction");
+    const relation = this.#relations.get(cursor.int32());
+    if (relation === undefined) throw new Breach("malformed", "a row of a table that was not announced was sent");
+    let kind = cursor.byte();
+    const hasOld = type !== TYPE.insert && (kind === TUPLE.key || kind === TUPLE.old);
+    if (hasOld) this.#tuple(relation, cursor);
+    if (hasOld && type === TYPE.update) kind = cursor.byte();
+    if (type === TYPE.delete ? !hasOld : kind !== TUPLE.new)
+      throw new Breach("malformed", "a change was sent that cannot be read");
+    if (type !== TYPE.delete) this.#tuple(relation, cursor);
+    cursor.end();
+    relation.passed.rows += 1;
+    this.rowsOfTransaction += 1;
+    relation.passed.bytes += message.length;
+  }
+
+  #tuple(relation: Relation, cursor: Cursor): void {
+    const count = cursor.int16();
+    if (count !== relation.columns) throw new Breach("malformed", "a row was sent that is not as it was announced");
+    for (let index = 0; index < count; index += 1) {
+      const kind = cursor.byte();
+      if (kind === VALUE.null || kind === VALUE.unchanged) continue;
+      // Nobody asks for binary values. PostgreSQL checks less when it reads them than when it reads text.
+      if (kind !== VALUE.text) throw new Breach("malformed", "a value was sent in a form that nobody asked for");
+      const value = cursor.bytes(cursor.int32());
+      if (this.#checksText && !isUtf8(value)) throw new Breach("malformed", "a text was sent that is not UTF-8");
+    }
+  }
+
+  #readLeniently(message: Buffer): Buffer | undefined {
+    const cursor = new Cursor(message);
+    if (cursor.byte() !== TYPE.relation) return undefined;
+    cursor.skip(4);
+    const begin = cursor.at;
+    const table = this.#tables.get(`${cursor.text()}.${cursor.text()}`);
+    return table === undefined ? undefined : renamed(message, begin, cursor.at, table);
+  }
+}
+
+/** The same announcement under the name that the table has at the subscriber. */
+function renamed(message: Buffer, begin: number, end: number, { table, into }: PublishedTable): Buffer | undefined {
+  if (into === `tenantry.${table}`) return undefined;
+  const names = Buffer.from(`${into.replace(".", "\0")}\0`);
+  return Buffer.concat([message.subarray(0, begin), names, message.subarray(end)]);
+}
+
+/** A name that a publisher gave, as far as it can stand in a sentence. */
+function shown(name: string): string {
+  return /^[\w.$-]{1,100}$/.test(name) ? name : "with an unusual name";
+}
+
+/** Reads from the front of a message. Throws {@link Breach} where it ends too early or goes on. */
+class Cursor {
+  at = 0;
+  readonly #buffer: Buffer;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  get left(): number {
+    return this.#buffer.length - this.at;
+  }
+
+  byte(): number {
+    this.skip(1);
+    return this.#buffer[this.at - 1] ?? 0;
+  }
+
+  int16(): number {
+    this.skip(2);
+    return this.#buffer.readUInt16BE(this.at - 2);
+  }
+
+  int32(): number {
+    this.skip(4);
+    return this.#buffer.readInt32BE(this.at - 4);
+  }
+
+  bytes(length: number): Buffer {
+    this.skip(length);
+    return this.#buffer.subarray(this.at - length, this.at);
+  }
+
+  /** Up to the next zero byte. */
+  text(): string {
+    const end = this.#buffer.indexOf(0, this.at);
+    if (end === -1) throw tooShort();
+    const text = this.#buffer.toString("utf8", this.at, end);
+    this.at = end + 1;
+    return text;
+  }
+
+  skip(bytes: number): void {
+    if (bytes < 0 || this.at + bytes > this.#buffer.length) throw tooShort();
+    this.at += bytes;
+  }
+
+  end(): void {
+    if (this.left !== 0) throw new Breach("malformed", "a message goes on behind its end");
+  }
+}
+
+function tooShort(): Breach {
+  return new Breach("malformed", "a message ends too early");
+}

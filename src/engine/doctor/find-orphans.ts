@@ -1,0 +1,164 @@
+/**
+ * What stands on the servers under this installation's name and belongs to nothing at home, and what home wants and nobody
+ * works on. Reads only; `repair` and `doctor` share it.
+ */
+import { listRegions, regionServer } from "#engine/regions/regions";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import type { ServerAddress } from "#base/postgres/connection-url";
+import type { DatabaseKind, Queryable } from "#base/postgres/database";
+import { isConnectionFailure } from "#base/postgres/sql-state";
+import { namePrefix, templatePrefix } from "#engine/replication/names";
+import type { Services } from "#engine/services";
+
+/** Something on a server that home knows nothing of. */
+export type Orphan = {
+  /** A region's key, or `home`. */
+  server: string;
+  address: ServerAddress;
+  kind: "database" | "slot" | "subscription" | "publication";
+  name: string;
+  /** The database that it is in. */
+  database: string;
+  /** Resources and comments in an orphaned database; null: it could not be read, or it is none. */
+  rows: number | null;
+};
+
+/** A placement that is not as it should be and that no operation works on. */
+export type StuckPlacement = {
+  id: string;
+  organizationId: string;
+  regionId: string;
+  state: string;
+  failure: string | null;
+  /** Of a suspended one: when it is to be dropped. */
+  dropAfter: Date | null;
+  /** Whether an operation will try again by itself. */
+  isWaiting: boolean;
+};
+
+type Found = Pick<Orphan, "kind" | "name" | "database">;
+type Known = { id: number; name: string; systemIdentifier: string };
+type Server = { name: string; address: ServerAddress; systemIdentifier: string; look: Queryable<DatabaseKind> };
+
+/** Looks at every server that can be reached. One that cannot is the health's to report. */
+export async function findOrphans(services: Services): Promise<Orphan[]> {
+  const orphans: Orphan[] = [];
+  for (const server of await reachableServers(services)) {
+    const before = await lookAround(services, server);
+    const known = await readKnown(services);
+    const unknown = before.filter((found) => !belongs(services, server, found, known));
+    // What was on its way out when it was first seen is gone by now.
+    const after = unknown.length === 0 ? [] : await lookAround(services, server);
+    for (const found of unknown)
+      if (after.some(({ kind, name }) => kind === found.kind && name === found.name))
+        orphans.push({
+          ...found,
+          server: server.name,
+          address: server.address,
+          rows: found.kind === "database" ? await countRows(services, server, found.name) : null,
+        });
+  }
+  return orphans;
+}
+
+async function reachableServers(services: Services): Promise<Server[]> {
+  const { home, homeAddress, homeSystemIdentifier } = services;
+  const servers: Server[] = [
+    { name: "home", address: homeAddress, systemIdentifier: homeSystemIdentifier, look: home },
+  ];
+  for (const { id, key } of await listRegions(services)) {
+    // As it was registered: what a region's server says of itself now must not hide another server.
+    const { address, systemIdentifier } = await regionServer(services, id);
+    // Home and a region on one server: it is looked at once.
+    if (servers.some((server) => server.systemIdentifier === systemIdentifier)) continue;
+    const look = services.pools.open("server", address, MAINTENANCE_DATABASE);
+    try {
+      await look.query("orphans.server", "select");
+      servers.push({ name: key, address, systemIdentifier, look });
+    } catch (error) {
+      if (!isConnectionFailure(error)) throw error;
+    }
+  }
+  return servers;
+}
+
+/** Slots and subscriptions of all databases, and publications of home's: those of a tenant database go with it. */
+async function lookAround(services: Services, { name, look }: Server): Promise<Found[]> {
+  const prefix = namePrefix(services.installation);
+  const found = await look.query<Found>(
+    "orphans.look",
+    `select 'database' as kind, datname as name, datname as database
+     from pg_database where starts_with(datname, $1)
+     union all
+     select 'slot', slot_name, database from pg_replication_slots where starts_with(slot_name, $1) and not temporary
+     union all
+     select 'subscription', s.subname, d.datname
+     from pg_subscription s join pg_database d on d.oid = s.subdbid where starts_with(s.subname, $1)`,
+    [prefix],
+  );
+  if (name !== "home") return found;
+  const published = await services.home.query<Found>(
+    "orphans.publications",
+    `select 'publication' as kind, pubname as name, current_database() as database
+     from pg_publication where starts_with(pubname, $1)`,
+    [prefix],
+  );
+  return [...found, ...published];
+}
+
+function readKnown({ home }: Services): Promise<Known[]> {
+  return home.query<Known>(
+    "orphans.known",
+    `select d.id, d.name, r.system_identifier as "systemIdentifier"
+     from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id`,
+  );
+}
+
+function belongs(
+  services: Services,
+  server: Server,
+  { kind, name, database }: Found,
+  known: readonly Known[],
+): boolean {
+  const isHome = server.name === "home";
+  if (kind === "database") {
+    // Templates of other versions too: migrating drops them, and an older program may still run.
+    if (name.startsWith(templatePrefix(services.installation))) return true;
+    return known.some((one) => one.name === name && one.systemIdentifier === server.systemIdentifier);
+  }
+  const owner = known.find((one) => name === `${one.name}_directory` || name === `${one.name}_catalog`);
+  if (owner === undefined) return false;
+  // A directory is published at home and subscribed to in the region, a catalog the reverse.
+  const atHome = name.endsWith("_directory") === (kind !== "subscription");
+  return atHome
+    ? isHome && database === services.homeDatabaseName
+    : owner.systemIdentifier === server.systemIdentifier && database === owner.name;
+}
+
+/** Null when it is no tenant database, or cannot be read. */
+async function countRows(services: Services, { address }: Server, name: string): Promise<number | null> {
+  try {
+    return await services.pools.once(address, name, async (database) => {
+      const [row] = await database.query<{ rows: string }>(
+        "orphans.rows",
+        `select ((select count(*) from tenantry.resources) + (select count(*) from tenantry.comments))::text as rows`,
+      );
+      return Number(row?.rows ?? 0);
+    });
+  } catch {
+    return null;
+  }
+}
+
+/** Placements that are FAILED, or on their way without an operation that takes them there. */
+export function findStuckPlacements({ home }: Pick<Services, "home">): Promise<StuckPlacement[]> {
+  return home.query<StuckPlacement>(
+    "placements.stuck",
+    `select p.id, p.organization_id as "organizationId", p.region_id as "regionId", p.state, p.failure,
+            p.drop_after as "dropAfter", o.id is not null as "isWaiting"
+     from tenantry.placements p
+     left join tenantry.operations o on o.placement_id = p.id and o.state in ('WAITING', 'RUNNING')
+     where p.state = 'FAILED' or (p.state in ('PROVISIONING', 'REVOKING', 'SUSPENDED') and o.id is null)
+     order by p.id`,
+  );
+}

@@ -1,0 +1,85 @@
+/** Repair: removes what is half made and holds nothing, and sets operations going that nobody works on. */
+import { type Actor, OPERATOR } from "#engine/auth/actor";
+import { authorizeOperator } from "#engine/auth/policy";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { redactedMessage } from "#base/kernel/redaction";
+import { quoteIdentifier } from "#base/postgres/identifiers";
+import { findOrphans, findStuckPlacements, type Orphan } from "#engine/doctor/find-orphans";
+import { dropSubscriptionNamed } from "#engine/replication/subscription";
+import { onPlacement, requestOperation, requesterOf } from "#engine/jobs/operation";
+import { runHere } from "#engine/jobs/operation-here";
+import { GRACE_MS } from "#engine/placements/revoke-region-access";
+import type { Services } from "#engine/services";
+
+/** What was done about one thing, or why nothing was. */
+export type Repair = { server: string; what: string; done: boolean; outcome: string };
+
+/**
+ * Mends what can be mended without losing anything. A database that holds rows, or whose rows cannot be counted, is dropped
+ * only when `drop` names it. For the operator.
+ */
+export function repair(services: Services, actor: Actor, drop: readonly string[]): Promise<Repair[]> {
+  authorizeOperator(actor);
+  return runHere(services, requesterOf(actor), { kind: "repair", subject: "repair" }, (run) =>
+    run.step("repair", async () => {
+      const orphans = await findOrphans(services);
+      const order: Orphan["kind"][] = ["subscription", "slot", "publication", "database"];
+      const repairs: Repair[] = [];
+      for (const kind of order)
+        for (const orphan of orphans.filter((one) => one.kind === kind))
+          repairs.push(await repairOne(services, orphan, drop));
+      return [...repairs, ...(await resumeStuck(services))];
+    }),
+  );
+}
+
+async function repairOne(services: Services, orphan: Orphan, drop: readonly string[]): Promise<Repair> {
+  const what = `${orphan.kind} ${orphan.name}`;
+  if (orphan.kind === "database" && orphan.rows !== 0 && !drop.includes(orphan.name)) {
+    const holds = orphan.rows === null ? "what it holds cannot be read" : `it holds ${orphan.rows} rows`;
+    const outcome = `left as it is: ${holds}; --drop ${orphan.name} drops it`;
+    return { server: orphan.server, what, done: false, outcome };
+  }
+  try {
+    await dropOrphan(services, orphan);
+    return { server: orphan.server, what, done: true, outcome: "dropped" };
+  } catch (error) {
+    return { server: orphan.server, what, done: false, outcome: `not dropped: ${redactedMessage(error)}` };
+  }
+}
+
+async function dropOrphan(services: Services, { address, kind, name, database }: Orphan): Promise<void> {
+  const quoted = quoteIdentifier(name);
+  await services.pools.once(address, kind === "database" ? MAINTENANCE_DATABASE : database, async (connection) => {
+    if (kind === "database")
+      await connection.query("repair.database", `drop database if exists ${quoted} with (force)`);
+    if (kind === "publication") await connection.query("repair.publication", `drop publication if exists ${quoted}`);
+    if (kind === "slot")
+      await connection.query(
+        "repair.slot",
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1",
+        [name],
+      );
+    if (kind === "subscription") await dropSubscriptionNamed(connection, name);
+  });
+}
+
+async function resumeStuck(services: Services): Promise<Repair[]> {
+  const repairs: Repair[] = [];
+  for (const stuck of await findStuckPlacements(services)) {
+    if (stuck.isWaiting) continue;
+    const isMade = stuck.state !== "PROVISIONING" && stuck.state !== "FAILED";
+    await requestOperation(services.home, requesterOf(OPERATOR), {
+      ...onPlacement(isMade ? "revoke-placement" : "provision-placement", stuck),
+      // A suspended one keeps the rest of its grace.
+      ...(stuck.state === "SUSPENDED" ? { dueAt: stuck.dropAfter ?? new Date(Date.now() + GRACE_MS) } : {}),
+    });
+    repairs.push({
+      server: "home",
+      what: `placement ${stuck.id}`,
+      done: true,
+      outcome: `${stuck.state}: set going again`,
+    });
+  }
+  return repairs;
+}

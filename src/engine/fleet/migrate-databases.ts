@@ -1,0 +1,246 @@
+/**
+ * Migrates the fleet: brings every tenant database to the schema that this program is written for. Asked for by a command,
+ * never by the start of a program. What has been done is read from the databases, so running again goes on after a crash
+ * of anything.
+ */
+import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
+import { listTenantDatabases, recordMigrationFailures, type TenantDatabaseRecord } from "#engine/home/tenant-databases";
+import { probeRegion } from "#engine/regions/probe-regions";
+import { regionAddress } from "#engine/regions/regions";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import {
+  type StatementLimits,
+  STATEMENT_LIMIT_DEFAULTS,
+  type MigratedDatabase,
+  SchemaOutcomes,
+} from "#engine/migrations/database-migration";
+import { type FleetEvent, FleetExecutor, type FleetProgress } from "#engine/fleet/fleet-executor";
+import {
+  FLEET_LIMIT_DEFAULTS,
+  FLEET_PLAN_DEFAULTS,
+  type FleetLimits,
+  type FleetPlan,
+  type FleetPlanOptions,
+  planFleet,
+  type Skipped,
+} from "#engine/fleet/fleet-plan";
+import { classifyFailure } from "#engine/jobs/failure";
+import { FleetRecorder } from "#engine/fleet/fleet-recorder";
+import { RETRY_DEFAULTS, type RetryPolicy, tryToMigrate } from "#engine/fleet/migrate-database";
+import { runHere } from "#engine/jobs/operation-here";
+import type { Services } from "#engine/services";
+import { refreshTemplates } from "#engine/placements/template-database";
+
+export type { FleetPlan } from "#engine/fleet/fleet-plan";
+export type { FleetProgress } from "#engine/fleet/fleet-executor";
+
+export const FLEET_SUBJECT = "fleet";
+
+export type FleetMigrationOptions = Partial<Pick<FleetPlanOptions, "canariesPerRegion" | "waveShares" | "verify">> & {
+  limits?: Partial<FleetLimits>;
+  statements?: Partial<StatementLimits>;
+  retry?: Partial<RetryPolicy>;
+  /** 0 to 1: when more of the databases that are due fail, the run stops. */
+  maxFailureShare?: number;
+  signal?: AbortSignal;
+  onPlan?: (plan: FleetPlan) => void;
+  onEvent?: (event: FleetEvent<MigratedDatabase>, progress: FleetProgress) => void;
+};
+
+export const MAX_FAILURE_SHARE = 0.1;
+
+/** Names of databases, each with one sentence without secrets. */
+type Reasons = { database: string; region: string; reason: string }[];
+
+export type FleetReport = {
+  target: number;
+  migrated: number;
+  /** Looked into and found at the target already. */
+  verified: number;
+  upToDate: number;
+  failed: Reasons;
+  /** Those that cannot be migrated by this program now. */
+  refused: Reasons;
+  /** Where the schema is not what its version should be. */
+  drifted: { database: string; region: string; differences: readonly string[] }[];
+  /** Not begun, as the run stopped. */
+  left: number;
+  stopped: string | null;
+  seconds: number;
+};
+
+type PlanWithRecords = FleetPlan & { records: ReadonlyMap<number, TenantDatabaseRecord> };
+
+/** Reads what there is, asks the servers of databases that are due whether they are there, and plans; changes nothing. */
+export async function planFleetMigration(
+  services: Services,
+  options: FleetMigrationOptions = {},
+): Promise<PlanWithRecords> {
+  const plan = await planByHome(services, options, new Set());
+  const due = [...plan.canaries, ...plan.waves.flat()].map(({ id }) => plan.records.get(id));
+  const regions = new Map(due.map((record) => [record?.regionKey ?? "", record?.regionId ?? ""]));
+  const probed = await Promise.all(
+    [...regions].map(async ([key, id]) => ((await probeRegion(services, id)) === null ? key : undefined)),
+  );
+  const unreachable = new Set(probed.filter((key) => key !== undefined));
+  return unreachable.size === 0 ? plan : planByHome(services, options, unreachable);
+}
+
+async function planByHome(
+  services: Services,
+  options: FleetMigrationOptions,
+  unreachable: ReadonlySet<string>,
+): Promise<PlanWithRecords> {
+  const databases = await listTenantDatabases(services);
+  const plan = planFleet(databases, {
+    canariesPerRegion: options.canariesPerRegion ?? FLEET_PLAN_DEFAULTS.canariesPerRegion,
+    waveShares: options.waveShares ?? FLEET_PLAN_DEFAULTS.waveShares,
+    verify: options.verify === true,
+    target: services.tenantSchema.latestVersion,
+    unreachable,
+  });
+  return { ...plan, records: new Map(databases.map((database) => [database.id, database])) };
+}
+
+/**
+ * Plans and migrates. CONFLICT when another migration of the fleet runs. What fails is in the report; nothing is recorded
+ * as an operation when nothing is due.
+ */
+export async function migrateFleet(
+  services: Services,
+  requestedBy: string,
+  options: FleetMigrationOptions = {},
+): Promise<FleetReport> {
+  const started = performance.now();
+  const seconds = () => (performance.now() - started) / 1_000;
+  // Home alone says whether anything is due: where nothing is, no server is asked.
+  const preview = await planByHome(services, options, new Set());
+  if (isEmpty(preview)) {
+    options.onPlan?.(preview);
+    return { ...emptyReport(preview), seconds: seconds() };
+  }
+  const input = { target: preview.target, verify: options.verify === true };
+  const request = { kind: "migrate-databases", subject: FLEET_SUBJECT, input } as const;
+  return runHere(services, requestedBy, request, async (run) => {
+    // Read again: another run may have ended a moment ago.
+    const plan = await run.step("plan", () => planFleetMigration(services, options));
+    options.onPlan?.(plan);
+    const recorder = new FleetRecorder(services);
+    const executor = await prepare(services, plan, recorder, options);
+    await run.step("canary", () => executor.runCanaries());
+    await run.step("waves", async () => {
+      try {
+        await executor.runWaves();
+      } finally {
+        await recorder.settled();
+      }
+    });
+    const { done, failed, left, stopped } = executor.outcome();
+    if (failed.length > 0)
+      await recordMigrationFailures(
+        services,
+        failed.map(({ database, reason }) => ({ id: database.id, reason })),
+      );
+    const templates = await run.step("templates", () =>
+      renewTemplates(
+        services,
+        new Map(done.map(({ database }) => [database.regionKey, plan.records.get(database.id)?.regionId ?? ""])),
+      ),
+    );
+    const report: FleetReport = {
+      ...emptyReport(plan),
+      // By what home knew: where the answer to a commit was lost, the second try finds the work done.
+      migrated: done.filter(({ database }) => database.version !== plan.target).length,
+      verified: done.filter(({ database }) => database.version === plan.target).length,
+      failed: [
+        ...failed.map(({ database, reason }) => ({ database: database.name, region: database.regionKey, reason })),
+        ...templates,
+      ],
+      drifted: done
+        .filter(({ result }) => result.differences.length > 0)
+        .map(({ database, result }) => ({
+          database: database.name,
+          region: database.regionKey,
+          differences: result.differences,
+        })),
+      left: left.length,
+      stopped: stopped ?? null,
+      seconds: seconds(),
+    };
+    await run.save({
+      ...report,
+      failed: report.failed.slice(0, MAX_SAVED),
+      drifted: report.drifted.slice(0, MAX_SAVED),
+    });
+    return report;
+  });
+}
+
+/** The operation's record is no log: of long lists it keeps the beginning. */
+const MAX_SAVED = 20;
+
+function isEmpty({ canaries, waves }: FleetPlan): boolean {
+  return canaries.length + waves.length === 0;
+}
+
+const REFUSALS: Partial<Record<Skipped["reason"], string>> = {
+  newer: "Its schema is newer than this program: start the newer program.",
+  unreachable: "The region's server cannot be reached.",
+};
+
+function emptyReport({ target, skipped }: FleetPlan): FleetReport {
+  const refused = skipped.flatMap(({ database, reason }) => {
+    const sentence = REFUSALS[reason];
+    return sentence === undefined ? [] : [{ database: database.name, region: database.regionKey, reason: sentence }];
+  });
+  const upToDate = skipped.filter(({ reason }) => reason === "up-to-date").length;
+  const nothing = { migrated: 0, verified: 0, failed: [], drifted: [], left: 0, stopped: null, seconds: 0 };
+  return { target, upToDate, refused, ...nothing };
+}
+
+async function prepare(
+  services: Services,
+  plan: PlanWithRecords,
+  recorder: FleetRecorder,
+  options: FleetMigrationOptions,
+): Promise<FleetExecutor<MigratedDatabase>> {
+  const regionIds = new Set([...plan.records.values()].map(({ regionId }) => regionId));
+  const addresses = new Map(
+    await Promise.all([...regionIds].map(async (id) => [id, await regionAddress(services, id)] as const)),
+  );
+  // Before the migrations that grant it something: one that cannot be reached fails with its databases.
+  await Promise.allSettled([...regionIds].map((id) => ensureApiRoleIn(services, id)));
+  const context = {
+    services,
+    recorder,
+    addresses,
+    limits: { ...STATEMENT_LIMIT_DEFAULTS, ...options.statements },
+    retry: { ...RETRY_DEFAULTS, ...options.retry },
+    outcomes: options.verify === true ? undefined : new SchemaOutcomes(),
+  };
+  return new FleetExecutor<MigratedDatabase>(plan, {
+    limits: { ...FLEET_LIMIT_DEFAULTS, ...options.limits },
+    maxFailureShare: options.maxFailureShare ?? MAX_FAILURE_SHARE,
+    signal: options.signal,
+    ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+    migrate: async ({ id }, stage) => {
+      const record = plan.records.get(id);
+      if (record === undefined) throw new Error(`the plan names database ${id}, which was not read`);
+      return tryToMigrate(context, record, stage);
+    },
+  });
+}
+
+/** New placements come from a template of the new version from now on, and those of older ones go. */
+async function renewTemplates(services: Services, regions: ReadonlyMap<string, string>): Promise<Reasons> {
+  const failures: Reasons = [];
+  for (const [region, regionId] of regions) {
+    try {
+      const address = await regionAddress(services, regionId);
+      await refreshTemplates(services, services.pools.open("server", address, MAINTENANCE_DATABASE), address);
+    } catch (error) {
+      failures.push({ database: "the template", region, reason: classifyFailure(error).sentence });
+    }
+  }
+  return failures;
+}

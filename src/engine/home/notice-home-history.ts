@@ -1,0 +1,37 @@
+/** Keeps what home numbers from being numbered twice when home's server has forgotten the last numbers that it gave. */
+import type { HomeDatabase } from "#base/postgres/database";
+import { readServerHistory } from "#base/postgres/server-history";
+
+/** More than a server can have given between its last moment on a standby and its end; the numbers of placements have 24 bits. */
+const SKIPPED = 1_000;
+
+/**
+ * Compares home's history with the one that it had. After a promotion or a recovery to an earlier moment, tenant databases
+ * and ids of resources can exist that home has forgotten: their numbers are skipped, so that no new placement is taken for
+ * theirs.
+ */
+export async function noticeHomeHistory(home: HomeDatabase): Promise<void> {
+  await home.transaction(async (transaction) => {
+    const [known] = await transaction.query<{ history: string | null }>(
+      "installation.history",
+      "select home_history as history from tenantry.installation for update",
+    );
+    const { history } = await readServerHistory(transaction);
+    if (known?.history === history) return;
+    // A sequence goes on where it is set also when the transaction fails: then some more numbers are skipped.
+    if (known?.history != null)
+      await transaction.query(
+        "installation.skip_numbers",
+        `select setval(format('%I.%I', schemaname, sequencename)::regclass,
+                       least(coalesce(last_value, start_value) + $1, max_value))
+         from pg_sequences
+         where format('%I.%I', schemaname, sequencename)::regclass in (
+           'tenantry.placement_numbers'::regclass,
+           pg_get_serial_sequence('tenantry.tenant_databases', 'id')::regclass)`,
+        [SKIPPED],
+      );
+    await transaction.query("installation.set_history", "update tenantry.installation set home_history = $1", [
+      history,
+    ]);
+  });
+}

@@ -1,0 +1,76 @@
+import { type Actor, userIdOf, viewerId } from "#engine/auth/actor";
+import { seesOrganization } from "#engine/auth/visibility";
+import { notFound, TenantryError } from "#base/kernel/errors";
+import { newId } from "#base/kernel/ids";
+import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { validName } from "#base/kernel/validation";
+import type { HomeDatabase } from "#base/postgres/database";
+
+/** A collection of users, owner of resources. */
+export type Organization = { id: string; name: string; createdAt: Date };
+
+const COLUMNS = `o.id, o.name, o.created_at as "createdAt"`;
+
+/** Makes an organization; a calling user becomes its OWNER. INVALID_INPUT on a bad name, FORBIDDEN for a key. */
+export function createOrganization(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  input: { name: string },
+): Promise<Organization> {
+  if (actor.kind === "key")
+    throw new TenantryError("FORBIDDEN", "A key of an organization works in that organization only.");
+  const name = validName("name", input.name);
+  return home.transaction(async (transaction) => {
+    const [organization] = await transaction.query<Organization>(
+      "organizations.create",
+      `insert into tenantry.organizations as o (id, name, created_by) values ($1, $2, $3) returning ${COLUMNS}`,
+      [newId(), name, userIdOf(actor)],
+    );
+    if (organization === undefined) throw new Error("the insert returned no row");
+    if (actor.kind === "user")
+      await transaction.query(
+        "organizations.create_owner",
+        "insert into tenantry.memberships (organization_id, user_id, role) values ($1, $2, 'OWNER')",
+        [organization.id, actor.userId],
+      );
+    return organization;
+  });
+}
+
+/** The organizations with these ids that the actor may see, in no particular order. */
+export function findOrganizations(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  ids: readonly string[],
+): Promise<Organization[]> {
+  return home.query<Organization>(
+    "organizations.find",
+    `select ${COLUMNS} from tenantry.organizations o where o.id = any($1::uuid[]) and ${seesOrganization("o.id", "$2")}`,
+    [ids, viewerId(actor)],
+  );
+}
+
+/** One organization. NOT_FOUND when there is none that the actor may see. */
+export async function getOrganization(
+  context: { home: HomeDatabase },
+  actor: Actor,
+  id: string,
+): Promise<Organization> {
+  const [organization] = await findOrganizations(context, actor, [id]);
+  if (organization === undefined) throw notFound("Organization");
+  return organization;
+}
+
+export async function listOrganizations(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  page: PageRequest,
+): Promise<Page<Organization>> {
+  const rows = await home.query<Organization>(
+    "organizations.list",
+    `select ${COLUMNS} from tenantry.organizations o
+     where ($1::uuid is null or o.id > $1) and ${seesOrganization("o.id", "$3")} order by o.id limit $2`,
+    [page.after, page.first + 1, viewerId(actor)],
+  );
+  return toPage(rows, page);
+}

@@ -1,0 +1,260 @@
+import { type Actor, viewerId } from "#engine/auth/actor";
+import { seesOrganization } from "#engine/auth/visibility";
+import { requireInOrganization } from "#engine/auth/membership";
+import { notFound } from "#base/kernel/errors";
+import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
+import type { HomeDatabase, Queryable } from "#base/postgres/database";
+
+export const ISOLATIONS = ["DEDICATED", "SHARED"] as const;
+export type Isolation = (typeof ISOLATIONS)[number];
+export const PLACEMENT_STATES = ["PROVISIONING", "ACTIVE", "MOVING", "SUSPENDED", "REVOKING", "FAILED"] as const;
+export type PlacementState = (typeof PLACEMENT_STATES)[number];
+
+/** An organization's access to a region, and the tenant database it uses there. */
+export type Placement = {
+  id: string;
+  /** Stands in the ids of the placement's resources and comments. */
+  number: number;
+  organizationId: string;
+  regionId: string;
+  databaseId: number;
+  database: string;
+  isolation: Isolation;
+  state: PlacementState;
+  schemaVersion: number | null;
+  /** Set while a migration changes which columns flow. */
+  migratingTo: number | null;
+  failure: string | null;
+  /** While SUSPENDED: when its database is dropped. */
+  dropAfter: Date | null;
+};
+
+const SELECT = `
+  select p.id, p.number, p.organization_id as "organizationId", p.region_id as "regionId",
+         p.database_id as "databaseId", d.name as database, p.isolation, p.state,
+         d.schema_version as "schemaVersion", d.migrating_to as "migratingTo", p.failure, p.drop_after as "dropAfter"
+  from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
+
+/** The placements with these ids that the actor may see, in no particular order. */
+export function findPlacements(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  ids: readonly string[],
+): Promise<Placement[]> {
+  return home.query<Placement>(
+    "placements.get",
+    `${SELECT} where p.id = any($1::uuid[]) and ${seesOrganization("p.organization_id", "$2")}`,
+    [ids, viewerId(actor)],
+  );
+}
+
+/** One placement. NOT_FOUND when there is none that the actor may see. */
+export async function getPlacement(context: { home: HomeDatabase }, actor: Actor, id: string): Promise<Placement> {
+  const [placement] = await findPlacements(context, actor, [id]);
+  if (placement === undefined) throw notFound("Placement");
+  return placement;
+}
+
+/** The same for who may manage it: FORBIDDEN for members who may not. */
+export async function getManagedPlacement(
+  context: { home: HomeDatabase },
+  actor: Actor,
+  id: string,
+): Promise<Placement> {
+  const placement = await getPlacement(context, actor, id);
+  await requireInOrganization(context.home, actor, placement.organizationId, "manage-placements");
+  return placement;
+}
+
+/** The placement, whoever asks; undefined when it is gone. For operations. */
+export async function findPlacementById(
+  { home }: { home: Queryable<"home"> },
+  id: string,
+): Promise<Placement | undefined> {
+  const [placement] = await home.query<Placement>("placements.find_by_id", `${SELECT} where p.id = $1`, [id]);
+  return placement;
+}
+
+/** The placement of an organization in a region, or undefined. */
+export async function findPlacement(
+  { home }: { home: HomeDatabase },
+  organizationId: string,
+  regionId: string,
+): Promise<Placement | undefined> {
+  const [placement] = await home.query<Placement>(
+    "placements.find",
+    `${SELECT} where p.organization_id = $1 and p.region_id = $2`,
+    [organizationId, regionId],
+  );
+  return placement;
+}
+
+/** The placements of organizations that the caller has checked the actor may see, oldest first. */
+export function listPlacementsOf(
+  { home }: { home: HomeDatabase },
+  organizationIds: readonly string[],
+): Promise<Placement[]> {
+  return home.query<Placement>(
+    "placements.of_organizations",
+    `${SELECT} where p.organization_id = any($1::uuid[]) order by p.id`,
+    [organizationIds],
+  );
+}
+
+/** The same page of each region's placements that the actor may see. */
+export async function listPlacementsIn(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  regionIds: readonly string[],
+  page: PageRequest,
+): Promise<Map<string, Page<Placement>>> {
+  const rows = await home.query<Placement>(
+    "placements.in_regions",
+    `select p.* from unnest($1::uuid[]) as wanted (region_id)
+     cross join lateral (
+       ${SELECT} where p.region_id = wanted.region_id and p.id > $2 and ${seesOrganization("p.organization_id", "$4")}
+       order by p.id limit $3) p
+     order by p.id`,
+    [regionIds, page.after ?? BEFORE_ALL, page.first + 1, viewerId(actor)],
+  );
+  return toPages(regionIds, rows, ({ regionId }) => regionId, page);
+}
+
+/**
+ * From which states each state can be reached. Everything that changes a state goes through this table; one that a person
+ * has left meanwhile (revoked while it was being made) is not taken back.
+ */
+const REACHED_FROM: Record<PlacementState, readonly PlacementState[]> = {
+  PROVISIONING: ["FAILED"],
+  ACTIVE: ["PROVISIONING", "FAILED", "MOVING", "SUSPENDED"],
+  FAILED: ["PROVISIONING", "FAILED"],
+  MOVING: ["ACTIVE"],
+  SUSPENDED: ["ACTIVE"],
+  REVOKING: ["PROVISIONING", "FAILED", "ACTIVE", "SUSPENDED"],
+};
+
+/**
+ * Moves a placement to a state; `failure` is one sentence without secrets, or null. False when it is gone or in a state
+ * that does not lead there.
+ */
+export async function setPlacementState(
+  { home }: { home: Queryable<"home"> },
+  id: string,
+  state: PlacementState,
+  failure: string | null = null,
+): Promise<boolean> {
+  const rows = await home.query(
+    "placements.set_state",
+    `update tenantry.placements set state = $2, failure = $3, updated_at = now(),
+       drop_after = case when $2 in ('SUSPENDED', 'REVOKING') then drop_after end
+     where id = $1 and state = any($4) and (state, failure) is distinct from ($2, $3) returning id`,
+    [id, state, failure, REACHED_FROM[state]],
+  );
+  return rows.length > 0;
+}
+
+/**
+ * Begins to take a placement away, from where it cannot be undone: one whose grace is over, or one that was asked to go at
+ * once. False when it was resumed meanwhile, or is gone.
+ */
+export async function beginRevoking({ home }: { home: HomeDatabase }, id: string): Promise<boolean> {
+  const rows = await home.query(
+    "placements.begin_revoking",
+    `update tenantry.placements set state = 'REVOKING', updated_at = now()
+     where id = $1 and (state = 'REVOKING' or (state = 'SUSPENDED' and drop_after <= now())) returning id`,
+    [id],
+  );
+  return rows.length > 0;
+}
+
+/** Suspends an ACTIVE placement until it is dropped at `dropAfter`; false when it is in another state. */
+export async function suspendPlacement(
+  { home }: { home: Queryable<"home"> },
+  id: string,
+  dropAfter: Date,
+): Promise<boolean> {
+  if (!(await setPlacementState({ home }, id, "SUSPENDED"))) return false;
+  await home.query("placements.set_drop_after", "update tenantry.placements set drop_after = $2 where id = $1", [
+    id,
+    dropAfter,
+  ]);
+  return true;
+}
+
+/**
+ * Takes the organization and its members out of what the placement's database is told, before the placement itself goes. For
+ * a database that stays.
+ */
+export async function unprojectPlacement(
+  { home }: { home: HomeDatabase },
+  { databaseId, organizationId }: Pick<Placement, "databaseId" | "organizationId">,
+): Promise<void> {
+  await home.transaction(async (transaction) => {
+    // As the triggers do (engine/schema/home/0002_replication.sql): who joins meanwhile is not projected any more.
+    await transaction.query("placements.lock", "select from tenantry.organizations where id = $1 for update", [
+      organizationId,
+    ]);
+    for (const table of ["directory_members", "directory_organizations"])
+      await transaction.query(
+        "placements.unproject",
+        `delete from tenantry.${table} where database_id = $1 and organization_id = $2`,
+        [databaseId, organizationId],
+      );
+  });
+}
+
+/**
+ * Removes a placement, its catalog and its directory rows, all at once; with its tenant database's record when that is gone as
+ * a whole.
+ */
+export async function forgetPlacement(
+  { home }: { home: HomeDatabase },
+  { id, databaseId, organizationId }: Pick<Placement, "id" | "databaseId" | "organizationId">,
+  { withDatabase }: { withDatabase: boolean },
+): Promise<void> {
+  await home.transaction(async (transaction) => {
+    await forgetCatalog(transaction, { databaseId, organizationId: withDatabase ? null : organizationId });
+    await transaction.query("placements.forget", "delete from tenantry.placements where id = $1", [id]);
+    if (!withDatabase) return;
+    await transaction.query("placements.forget_database", "delete from tenantry.tenant_databases where id = $1", [
+      databaseId,
+    ]);
+    await transaction.query(
+      "placements.forget_changes",
+      "delete from tenantry.directory_changes where database_id = $1",
+      [databaseId],
+    );
+  });
+}
+
+/**
+ * Takes what an organization sent out of the catalog and the inbox, or what the whole database sent. A row that was refused
+ * does not say whose it was: where the database stays, it goes when the region deletes it or with the next seed.
+ */
+async function forgetCatalog(
+  transaction: Queryable<"home">,
+  { databaseId, organizationId }: { databaseId: number; organizationId: string | null },
+): Promise<void> {
+  // The inbox takes nothing from anybody who does not say for which database (engine/schema/home/0002_replication.sql).
+  await transaction.query("placements.catalog_sender", "select set_config('tenantry.catalog_sender', $1, true)", [
+    String(databaseId),
+  ]);
+  for (const table of ["tenantry_inbox.resources", "tenantry.resources"])
+    await transaction.query(
+      "placements.forget_catalog",
+      `delete from ${table} where database_id = $1 and ($2::uuid is null or organization_id = $2)`,
+      [databaseId, organizationId],
+    );
+}
+
+/** The placements in these tenant databases. */
+export function placementsOfDatabases(
+  { home }: { home: HomeDatabase },
+  databaseIds: readonly number[],
+): Promise<Placement[]> {
+  return home.query<Placement>(
+    "placements.of_databases",
+    `${SELECT} where p.database_id = any($1::int[]) order by p.id`,
+    [databaseIds],
+  );
+}

@@ -1,0 +1,116 @@
+import type { HomeDatabase, Queryable } from "#base/postgres/database";
+
+/** A tenant database that should be replicating: made, and not being taken away. */
+export type ReplicatedDatabase = {
+  databaseId: number;
+  regionId: string;
+  database: string;
+  schemaVersion: number | null;
+  /** Set while a migration changes which columns flow. */
+  migratingTo: number | null;
+};
+
+const REPLICATES = `(
+  exists (select from tenantry.placements p
+          where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
+  -- Those that leave a shared one go on telling it so until the last of them takes it along.
+  or (d.isolation = 'SHARED' and d.schema_version is not null and d.closing_at is null))`;
+
+/** All of them, those of a region, or one; `after` and `limit` page by id. */
+export function listReplicatedDatabases(
+  { home }: { home: HomeDatabase },
+  only: { regionId?: string; databaseId?: number; after?: number; limit?: number },
+): Promise<ReplicatedDatabase[]> {
+  return home.query<ReplicatedDatabase>(
+    "replicated_databases.list",
+    `select d.id as "databaseId", d.region_id as "regionId", d.name as database,
+            d.schema_version as "schemaVersion", d.migrating_to as "migratingTo"
+     from tenantry.tenant_databases d
+     where ($1::uuid is null or d.region_id = $1) and ($2::int is null or d.id = $2)
+       and ${REPLICATES}
+       and d.id > $3
+     order by d.id limit $4`,
+    [only.regionId ?? null, only.databaseId ?? null, only.after ?? 0, only.limit ?? null],
+  );
+}
+
+/** A tenant database whose links may be carried, also while it is being made. Undefined where no database has this number. */
+export async function findLinkedDatabase(
+  { home }: { home: HomeDatabase },
+  databaseId: number,
+): Promise<(ReplicatedDatabase & { regionKey: string }) | undefined> {
+  const [row] = await home.query<ReplicatedDatabase & { regionKey: string }>(
+    "replicated_databases.linked",
+    `select d.id as "databaseId", d.region_id as "regionId", r.key as "regionKey", d.name as database,
+            d.schema_version as "schemaVersion", d.migrating_to as "migratingTo"
+     from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
+     where d.id = $1
+       and (exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
+            or (d.isolation = 'SHARED' and d.closing_at is null))`,
+    [databaseId],
+  );
+  return row;
+}
+
+/** How many of them are at which version. */
+export function countReplicatedVersions({
+  home,
+}: {
+  home: Queryable<"home">;
+}): Promise<(Pick<ReplicatedDatabase, "schemaVersion" | "migratingTo"> & { databases: number })[]> {
+  return home.query(
+    "replicated_databases.versions",
+    `select d.schema_version as "schemaVersion", d.migrating_to as "migratingTo", count(*)::int as databases
+     from tenantry.tenant_databases d where ${REPLICATES} group by 1, 2 order by 1, 2`,
+  );
+}
+
+/** The ids of all regions: each has a carrier, also before its first tenant database. */
+export async function listCarriedRegions({ home }: { home: Queryable<"home"> }): Promise<string[]> {
+  const rows = await home.query<{ id: string }>(
+    "regions.carried",
+    "select id from tenantry.regions where retired_at is null order by id",
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** The databases that hold an organization's directory. */
+export async function databasesOfOrganization(
+  { home }: { home: HomeDatabase },
+  organizationId: string,
+): Promise<number[]> {
+  const rows = await home.query<{ id: number }>(
+    "replicated_databases.of_organization",
+    "select database_id as id from tenantry.placements where organization_id = $1 and state = 'ACTIVE'",
+    [organizationId],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** The databases that know a user's name. */
+export async function databasesOfUser({ home }: { home: HomeDatabase }, userId: string): Promise<number[]> {
+  const rows = await home.query<{ id: number }>(
+    "replicated_databases.of_user",
+    "select distinct database_id as id from tenantry.directory_members where user_id = $1",
+    [userId],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** A flow that is known not to have arrived: which, and since when. */
+export type WaitingLink = { database: string; direction: "directory" | "catalog"; waitingSeconds: number };
+
+/** The flows known to be late, of databases with an organization of the viewer; of all for null. */
+export function listWaiting({ home }: { home: HomeDatabase }, viewer: string | null): Promise<WaitingLink[]> {
+  return home.query<WaitingLink>(
+    "links.list_waiting",
+    `select d.name as database, l.direction, extract(epoch from now() - l.waiting_since)::float8 as "waitingSeconds"
+     from tenantry.links l join tenantry.tenant_databases d on d.id = l.database_id
+     where l.waiting_since is not null
+       and ($1::uuid is null or exists (
+         select from tenantry.seats s join tenantry.directory_organizations d using (organization_id)
+         where d.database_id = l.database_id and s.holder_id = $1))
+     order by l.waiting_since limit 100`,
+    [viewer],
+  );
+}

@@ -1,0 +1,73 @@
+/** The tenant databases as home knows them: what a fleet migration reads and records. */
+import type { HomeDatabase } from "#base/postgres/database";
+
+/** A tenant database that is there, or being made; not one that is being taken away. */
+export type TenantDatabaseRecord = {
+  readonly id: number;
+  readonly name: string;
+  readonly regionId: string;
+  readonly regionKey: string;
+  readonly version: number | null;
+  readonly migratingTo: number | null;
+  /** Of its schema, by the last look and the migrations since; null: as it was made from the template. */
+  readonly fingerprint: string | null;
+};
+
+/** All of them, or one. */
+export function listTenantDatabases(
+  { home }: { home: HomeDatabase },
+  only: { id?: number } = {},
+): Promise<TenantDatabaseRecord[]> {
+  return home.query<TenantDatabaseRecord>(
+    "tenant_databases.list",
+    `select d.id, d.name, d.region_id as "regionId", r.key as "regionKey", d.schema_version as version,
+            d.migrating_to as "migratingTo", d.schema_fingerprint as fingerprint
+     from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
+     where ($1::int is null or d.id = $1) and exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
+     order by d.id`,
+    [only.id ?? null],
+  );
+}
+
+/** What a database has become. */
+export type RecordedSchema = { readonly id: number; readonly version: number; readonly fingerprint: string };
+
+/** Records what these databases have become, in one statement. */
+export async function recordSchemas({ home }: { home: HomeDatabase }, seen: readonly RecordedSchema[]): Promise<void> {
+  await home.query(
+    "tenant_databases.migrated",
+    `update tenantry.tenant_databases d
+     set schema_version = s.version, schema_fingerprint = s.fingerprint, migration_failure = null,
+         migration_failed_at = null,
+         migrated_at = case when d.schema_version is distinct from s.version then now() else d.migrated_at end
+     from unnest($1::int[], $2::int[], $3::text[]) as s (id, version, fingerprint)
+     where d.id = s.id`,
+    [seen.map(({ id }) => id), seen.map(({ version }) => version), seen.map(({ fingerprint }) => fingerprint)],
+  );
+}
+
+/** Records why databases could not be migrated, in one sentence each without secrets. */
+export async function recordMigrationFailures(
+  { home }: { home: HomeDatabase },
+  failures: readonly { id: number; reason: string }[],
+): Promise<void> {
+  await home.query(
+    "tenant_databases.failed",
+    `update tenantry.tenant_databases d set migration_failure = f.reason, migration_failed_at = now()
+     from unnest($1::int[], $2::text[]) as f (id, reason) where d.id = f.id`,
+    [failures.map(({ id }) => id), failures.map(({ reason }) => reason)],
+  );
+}
+
+/** A migration begins to change what flows to and from a database; null: it has done so. */
+export async function setMigratingTo(
+  { home }: { home: HomeDatabase },
+  id: number,
+  version: number | null,
+): Promise<void> {
+  await home.query(
+    "tenant_databases.migrating",
+    "update tenantry.tenant_databases set migrating_to = $2 where id = $1",
+    [id, version],
+  );
+}

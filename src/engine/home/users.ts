@@ -1,0 +1,119 @@
+import { type Actor, viewerId } from "#engine/auth/actor";
+import { authorizeOperator } from "#engine/auth/policy";
+import { seesPerson } from "#engine/auth/visibility";
+import { notFound, TenantryError } from "#base/kernel/errors";
+import { newId } from "#base/kernel/ids";
+import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { validEmail, validName } from "#base/kernel/validation";
+import type { HomeDatabase, Queryable } from "#base/postgres/database";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+
+/** A person who uses the system. Lives at home. */
+export type User = { id: string; name: string; email: string; createdAt: Date };
+
+const COLUMNS = `u.id, u.name, u.email, u.created_at as "createdAt"`;
+
+/** Adds a user. INVALID_INPUT on a bad name or address, CONFLICT when the address is taken. */
+export async function createUser(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  input: { name: string; email: string },
+): Promise<User> {
+  authorizeOperator(actor);
+  const name = validName("name", input.name);
+  const email = validEmail("email", input.email);
+  try {
+    const [user] = await home.query<User>(
+      "users.create",
+      `insert into tenantry.users as u (id, name, email) values ($1, $2, $3) returning ${COLUMNS}`,
+      [newId(), name, email],
+    );
+    if (user === undefined) throw new Error("the insert returned no row");
+    return user;
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
+    throw emailTaken();
+  }
+}
+
+/** The users with these ids that the actor may see, in no particular order. */
+export function findUsers(
+  { home }: { home: Queryable<"home"> },
+  actor: Actor,
+  ids: readonly string[],
+): Promise<User[]> {
+  return home.query<User>(
+    "users.find",
+    `select ${COLUMNS} from tenantry.users u where u.id = any($1::uuid[]) and ${seesPerson("u.id", "$2")}`,
+    [ids, viewerId(actor)],
+  );
+}
+
+/** One user. NOT_FOUND when there is none that the actor may see. */
+export async function getUser(context: { home: HomeDatabase }, actor: Actor, id: string): Promise<User> {
+  const [user] = await findUsers(context, actor, [id]);
+  if (user === undefined) throw notFound("User");
+  return user;
+}
+
+export async function listUsers(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  page: PageRequest,
+): Promise<Page<User>> {
+  const rows = await home.query<User>(
+    "users.list",
+    `select ${COLUMNS} from tenantry.users u
+     where ($1::uuid is null or u.id > $1) and ${seesPerson("u.id", "$3")} order by u.id limit $2`,
+    [page.after, page.first + 1, viewerId(actor)],
+  );
+  return toPage(rows, page);
+}
+
+/**
+ * Changes a user's name or address; what is left out stays. Users change their own name. An address is the operator's to
+ * change: nobody proves here that one is theirs, and CONFLICT would tell whose it is. NOT_FOUND, or FORBIDDEN for somebody
+ * whom the actor sees.
+ */
+export async function updateUser(
+  context: { home: HomeDatabase },
+  actor: Actor,
+  input: { id: string; name: string | null; email: string | null },
+): Promise<User> {
+  if (actor.kind !== "operator") {
+    if (viewerId(actor) !== input.id) await getUser(context, actor, input.id);
+    if (viewerId(actor) !== input.id || input.email !== null) authorizeOperator(actor);
+  }
+  const name = input.name === null ? null : validName("name", input.name);
+  const email = input.email === null ? null : validEmail("email", input.email);
+  try {
+    const [user] = await context.home.query<User>(
+      "users.update",
+      `update tenantry.users u set name = coalesce($2, name), email = coalesce($3, email)
+       where id = $1 and erased_at is null returning ${COLUMNS}`,
+      [input.id, name, email],
+    );
+    if (user === undefined) throw notFound("User");
+    return user;
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.uniqueViolation) throw error;
+    throw emailTaken();
+  }
+}
+
+/** Replaces a user's name and address for good. NOT_FOUND when there is no such user; again is the same. */
+export async function eraseUserAtHome({ home }: { home: HomeDatabase }, id: string): Promise<User> {
+  const [user] = await home.query<User>(
+    "users.erase",
+    `update tenantry.users u
+     set name = 'Erased user', email = 'erased-' || id || '@invalid', erased_at = coalesce(erased_at, now())
+     where id = $1 returning ${COLUMNS}`,
+    [id],
+  );
+  if (user === undefined) throw notFound("User");
+  return user;
+}
+
+function emailTaken(): TenantryError {
+  return new TenantryError("CONFLICT", "A user with this e-mail address exists already.", { field: "email" });
+}

@@ -1,0 +1,86 @@
+/** The record of operations, as people read it. */
+import { type Actor, viewerId } from "#engine/auth/actor";
+import { rolesThatMay } from "#engine/auth/policy";
+import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import type { OperationState } from "#engine/jobs/operation";
+import type { Services } from "#engine/services";
+
+/** What was asked for, how far it is, and what came of it. */
+export type Operation = {
+  id: string;
+  kind: string;
+  /** What it is about, such as `placement:<id>`. */
+  subject: string;
+  placementId: string | null;
+  organizationId: string | null;
+  regionId: string | null;
+  /** `operator`, `system`, a user's id, or `key:` and a key's id. */
+  requestedBy: string;
+  requestedAt: Date;
+  state: OperationState;
+  /** The step it is at, or was at when it failed. */
+  step: string | null;
+  attempts: number;
+  lastError: string | null;
+  /** While it waits: when it runs (again). */
+  dueAt: Date;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+  /** What came of it, such as a revocation's receipt. */
+  result: unknown;
+};
+
+export type OperationStep = {
+  operationId: string;
+  name: string;
+  attempts: number;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+};
+
+export type OperationFilter = { placementId?: string | null; state?: OperationState | null };
+
+/** A page of operations, newest first. The operator sees all; a user those of organizations that they own. */
+export async function listOperations(
+  { home }: Pick<Services, "home">,
+  actor: Actor,
+  filter: OperationFilter,
+  page: PageRequest,
+): Promise<Page<Operation>> {
+  const rows = await home.query<Operation>(
+    "operations.list",
+    `select o.id, o.kind, o.subject, o.placement_id as "placementId", o.organization_id as "organizationId",
+            o.region_id as "regionId", o.requested_by as "requestedBy", o.requested_at as "requestedAt", o.state, o.step,
+            o.attempts, o.last_error as "lastError", o.due_at as "dueAt", o.started_at as "startedAt",
+            o.finished_at as "finishedAt", o.result
+     from tenantry.operations o
+     where ($1::uuid is null or o.id < $1) and ($3::uuid is null or o.placement_id = $3)
+       and ($4::text is null or o.state = $4)
+       and ($5::uuid is null or exists (
+         select from tenantry.seats s
+         where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = any($6)))
+     order by o.id desc limit $2`,
+    [
+      page.after,
+      page.first + 1,
+      filter.placementId ?? null,
+      filter.state ?? null,
+      viewerId(actor),
+      rolesThatMay("read-operations"),
+    ],
+  );
+  return toPage(rows, page);
+}
+
+/** The steps of operations that the caller has listed, in the order they were first taken. */
+export function listOperationSteps(
+  { home }: Pick<Services, "home">,
+  operationIds: readonly string[],
+): Promise<OperationStep[]> {
+  return home.query<OperationStep>(
+    "operations.steps",
+    `select operation_id as "operationId", name, attempts, started_at as "startedAt", finished_at as "finishedAt"
+     from tenantry.operation_steps where operation_id = any($1::uuid[]) order by started_at, name`,
+    [operationIds],
+  );
+}

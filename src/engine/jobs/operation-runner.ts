@@ -1,0 +1,237 @@
+/**
+ * Runs what is due, in this process. An operation is held by session locks at home: they end with the process that holds
+ * them, however it ends, so that another goes on at once. Locks of a queue in a table would outlive it.
+ */
+import { z } from "zod";
+import { delay } from "#base/kernel/wait";
+import type { Session } from "#base/postgres/database";
+import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
+import { type CallerKind, OPERATION_CHANNEL, OPERATIONS, type OperationKind } from "#engine/jobs/operation";
+import { type ClaimedOperation, OperationRun } from "#engine/jobs/operation-run";
+import { provisionPlacement } from "#engine/placements/provision-placement";
+import { finishRetirement } from "#engine/placements/retire-region";
+import { revokePlacement } from "#engine/placements/revoke-placement";
+import type { Services } from "#engine/services";
+
+type WorkerKind = Exclude<OperationKind, CallerKind>;
+type Handlers = { [Kind in WorkerKind]: (services: Services, run: OperationRun<Kind>) => Promise<void> };
+
+/** What runs each kind. A kind without a handler does not compile. */
+const HANDLERS: Handlers = {
+  "provision-placement": provisionPlacement,
+  "revoke-placement": revokePlacement,
+  "retire-region": finishRetirement,
+};
+
+/** Operations that this process runs at once. */
+const MAX_RUNNING = 6;
+/** Operations on one region's server at once, of all processes together. */
+const MAX_PER_SERVER = 4;
+/** When a notification is missed, what is due is found after this long. */
+const POLL_INTERVAL_MS = 2_000;
+const RECONNECT_PAUSE_MS = 500;
+
+export type OperationRunner = {
+  /** Takes nothing more and lets what runs finish. */
+  stop: () => Promise<void>;
+};
+
+/** Starts running operations in this process. */
+export async function startOperationRunner(services: Services): Promise<OperationRunner> {
+  const stop = new AbortController();
+  let wake: () => void = () => undefined;
+  const stopListening = await services.listener.on(OPERATION_CHANNEL, (payload) => {
+    if (payload === "" || payload.endsWith(" WAITING")) wake();
+  });
+  const untilWoken = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  const running = keepRunning(services, stop.signal, untilWoken, () => wake());
+  return {
+    stop: async () => {
+      stopListening();
+      stop.abort(new Error("the operation runner stopped"));
+      wake();
+      await running;
+    },
+  };
+}
+
+async function keepRunning(
+  services: Services,
+  stop: AbortSignal,
+  untilWoken: () => Promise<void>,
+  wake: () => void,
+): Promise<void> {
+  while (!stop.aborted) {
+    try {
+      await services.home.session((session) => runInSession(services, session, stop, untilWoken, wake));
+    } catch (error) {
+      services.logger.warn({ err: error }, "the session that holds the operations broke");
+      await delay(RECONNECT_PAUSE_MS, stop).catch(() => undefined);
+    }
+  }
+}
+
+/** What is held in this session, by lock key: the server counts a lock that one session takes twice as two. */
+type Held = { subjects: Set<string>; places: Set<string>; tasks: Set<Promise<void>>; ended: Ended[] };
+type Ended = { subject?: string; place?: string | undefined };
+
+async function runInSession(
+  services: Services,
+  session: Session<"home">,
+  stop: AbortSignal,
+  untilWoken: () => Promise<void>,
+  wake: () => void,
+): Promise<void> {
+  const lost = new AbortController();
+  const held: Held = { subjects: new Set(), places: new Set(), tasks: new Set(), ended: [] };
+  try {
+    while (!stop.aborted) {
+      const woken = untilWoken();
+      await release(session, held);
+      const pauseMs = await claimDue(services, session, held, lost.signal, wake);
+      await Promise.race([woken, delay(pauseMs, stop).catch(() => undefined)]);
+    }
+    await Promise.all(held.tasks);
+    await session.query("operations.release_all", "select pg_advisory_unlock_all()");
+  } catch (error) {
+    // Others may take over from now on.
+    lost.abort(new Error("the session that holds the operations broke"));
+    await Promise.all(held.tasks);
+    throw error;
+  }
+}
+
+async function release(session: Session<"home">, held: Held): Promise<void> {
+  for (const { subject, place } of held.ended.splice(0)) {
+    if (subject !== undefined) {
+      await unlock(session, LOCK_CLASS.operationSubject, subject);
+      held.subjects.delete(subject);
+    }
+    if (place !== undefined) {
+      await unlock(session, LOCK_CLASS.operationPlace, place);
+      held.places.delete(place);
+    }
+  }
+}
+
+const rowSchema = z.object({
+  id: z.string(),
+  kind: z.enum(Object.keys(OPERATIONS) as [OperationKind, ...OperationKind[]]),
+  subject: z.string(),
+  placementId: z.string().nullable(),
+  regionId: z.string().nullable(),
+  waitMs: z.number(),
+});
+type Candidate = z.infer<typeof rowSchema>;
+
+/** Starts what is due and can be had. Returns after how many milliseconds to look again. */
+async function claimDue(
+  services: Services,
+  session: Session<"home">,
+  held: Held,
+  lost: AbortSignal,
+  wake: () => void,
+): Promise<number> {
+  if (held.tasks.size >= MAX_RUNNING) return POLL_INTERVAL_MS;
+  const rows = await session.query(
+    "operations.due",
+    `select id, kind, subject, placement_id as "placementId", region_id as "regionId",
+            extract(epoch from due_at - now())::float8 * 1000 as "waitMs"
+     from tenantry.operations
+     where state in ('WAITING', 'RUNNING') and due_at <= now() + $3 * interval '1 millisecond' and subject <> all($1::text[])
+       and kind = any($2::text[])
+     order by due_at limit 100`,
+    [[...held.subjects], Object.keys(OPERATIONS), POLL_INTERVAL_MS],
+  );
+  for (const row of rows) {
+    const candidate = rowSchema.parse(row);
+    // In the order of their moments: the rest is due later still.
+    if (candidate.waitMs > 0) return candidate.waitMs;
+    if (held.tasks.size >= MAX_RUNNING) break;
+    if (held.subjects.has(candidate.subject)) continue;
+    const place = await takePlace(session, held, candidate.regionId);
+    if (place === null) continue;
+    const claimed = await claim(session, candidate);
+    if (claimed === undefined) {
+      held.ended.push({ place });
+      continue;
+    }
+    held.subjects.add(candidate.subject);
+    const task = runOne(services, claimed, lost).finally(() => {
+      held.tasks.delete(task);
+      held.ended.push({ subject: candidate.subject, place });
+      wake();
+    });
+    held.tasks.add(task);
+  }
+  return POLL_INTERVAL_MS;
+}
+
+/** A place on the region's server; undefined when none is needed, null when none is free. */
+async function takePlace(
+  session: Session<"home">,
+  held: Held,
+  regionId: string | null,
+): Promise<string | undefined | null> {
+  if (regionId === null) return undefined;
+  for (let index = 0; index < MAX_PER_SERVER; index += 1) {
+    const place = `${regionId} ${index}`;
+    if (held.places.has(place)) continue;
+    if (!(await tryLock(session, LOCK_CLASS.operationPlace, place))) continue;
+    held.places.add(place);
+    return place;
+  }
+  return null;
+}
+
+/** Takes the subject's lock and marks the operation as running; undefined when somebody else has it or it is over. */
+async function claim(
+  session: Session<"home">,
+  candidate: Candidate,
+): Promise<ClaimedOperation<WorkerKind> | undefined> {
+  if (!(await tryLock(session, LOCK_CLASS.operationSubject, candidate.subject))) return undefined;
+  const { kind } = candidate;
+  const byCaller = !isWorkerKind(kind);
+  const [row] = await session.query<Pick<ClaimedOperation, "input" | "result" | "attempts" | "claimedAt">>(
+    "operations.claim",
+    // One that its caller ran is not ours to go on with: whoever ran it is gone, as its lock is free.
+    `update tenantry.operations set attempts = attempts + 1, started_at = coalesce(started_at, now()),
+       state = case when $2 then 'FAILED' else 'RUNNING' end,
+       finished_at = case when $2 then now() end,
+       last_error = case when $2 then 'The process that ran it ended before it was done: run it again.' else last_error end
+     where id = $1 and state in ('WAITING', 'RUNNING') and due_at <= now()
+     returning input, result, attempts, now()::text as "claimedAt"`,
+    [candidate.id, byCaller],
+  );
+  if (row !== undefined && isWorkerKind(kind)) return { ...candidate, kind, ...row };
+  await unlock(session, LOCK_CLASS.operationSubject, candidate.subject);
+  return undefined;
+}
+
+function isWorkerKind(kind: OperationKind): kind is WorkerKind {
+  return OPERATIONS[kind].runBy === "worker";
+}
+
+/** Runs it to its end. Never rejects: what cannot even be recorded runs again when its lock is free. */
+async function runOne(services: Services, operation: ClaimedOperation<WorkerKind>, lost: AbortSignal): Promise<void> {
+  const run = new OperationRun(services, operation, lost);
+  try {
+    try {
+      // The table pairs each kind with its handler; the compiler cannot follow that through the union.
+      const handle = HANDLERS[operation.kind] as (services: Services, run: OperationRun<WorkerKind>) => Promise<void>;
+      await handle(services, run);
+      await run.finish();
+    } catch (error) {
+      services.logger.warn(
+        { err: error, operation: operation.kind, subject: operation.subject },
+        "an operation failed",
+      );
+      if (!lost.aborted) await run.fail(error, { retries: true });
+    }
+  } catch (error) {
+    services.logger.warn({ err: error, operation: operation.kind }, "an operation's end could not be recorded");
+  }
+}

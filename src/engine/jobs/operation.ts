@@ -1,0 +1,135 @@
+/**
+ * Operations: what touches several servers. A row at home says what was asked for; a handler of idempotent steps makes it
+ * real by reading the servers and doing what is missing, so that running again mends a crash anywhere.
+ */
+import type { Actor } from "#engine/auth/actor";
+import { newId } from "#base/kernel/ids";
+import type { Queryable } from "#base/postgres/database";
+
+/**
+ * Each kind with its steps, in order. `worker`: run by the operation runner of any process, again after a failure.
+ * `caller`: run by the command that asked, which runs it again; when that process ends, it counts as failed.
+ */
+export const OPERATIONS = {
+  "provision-placement": {
+    runBy: "worker",
+    steps: ["make-template", "create-database", "identify", "link-directory", "link-catalog", "activate"],
+  },
+  "revoke-placement": {
+    runBy: "worker",
+    steps: [
+      "stop-writes",
+      "count",
+      "export",
+      // In a database that others share.
+      "delete-rows",
+      "withdraw-directory",
+      // A database of its own, or when nobody else is left in it.
+      "drop-links",
+      "drop-database",
+      "drop-remains",
+      "forget",
+    ],
+  },
+  "retire-region": { runBy: "worker", steps: ["drop-templates", "forget"] },
+  "export-placement": { runBy: "caller", steps: ["export"] },
+  "import-placement": { runBy: "caller", steps: ["import"] },
+  repair: { runBy: "caller", steps: ["repair"] },
+  "migrate-databases": { runBy: "caller", steps: ["plan", "canary", "waves", "templates"] },
+} as const satisfies Record<string, { runBy: "worker" | "caller"; steps: readonly string[] }>;
+
+export type OperationKind = keyof typeof OPERATIONS;
+/** Those that a process runs for whoever called it. */
+export type CallerKind = {
+  [Kind in OperationKind]: (typeof OPERATIONS)[Kind]["runBy"] extends "caller" ? Kind : never;
+}[OperationKind];
+export type StepOf<Kind extends OperationKind> = (typeof OPERATIONS)[Kind]["steps"][number];
+
+export const OPERATION_STATES = ["WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED"] as const;
+export type OperationState = (typeof OPERATION_STATES)[number];
+
+/** Channel on which home announces `<operation id> <placement id or -> <state>`. */
+export const OPERATION_CHANNEL = "tenantry_operation";
+
+export type OperationRequest = {
+  kind: OperationKind;
+  subject: string;
+  placementId?: string;
+  organizationId?: string;
+  regionId?: string;
+  /** Without secrets: it is stored and shown. */
+  input?: object;
+  /** Not before this moment; now when left out. */
+  dueAt?: Date;
+};
+
+/** Who asked, as it is stored. */
+export function requesterOf(actor: Actor): string {
+  if (actor.kind === "key") return `key:${actor.keyId}`;
+  return actor.kind === "user" ? actor.userId : "operator";
+}
+
+/**
+ * Writes the request, in the caller's transaction. One that is active for the same kind and subject is brought forward
+ * instead and run at once. Returns the id of the one that will run.
+ */
+export async function requestOperation(
+  home: Queryable<"home">,
+  requestedBy: string,
+  request: OperationRequest,
+): Promise<string> {
+  const [row] = await home.query<{ id: string }>(
+    "operations.request",
+    `insert into tenantry.operations as o (${REQUEST_COLUMNS}, due_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, clock_timestamp()))
+     on conflict (kind, subject) where state in ('WAITING', 'RUNNING')
+       do update set due_at = excluded.due_at, input = o.input || excluded.input
+     returning id`,
+    [...requestValues(newId(), requestedBy, request), request.dueAt ?? null],
+  );
+  if (row === undefined) throw new Error("the insert returned no row");
+  return row.id;
+}
+
+/** The columns that say what was asked for, in the order of {@link requestValues}. */
+export const REQUEST_COLUMNS = "id, kind, subject, placement_id, organization_id, region_id, requested_by, input";
+
+export function requestValues(id: string, requestedBy: string, request: OperationRequest): unknown[] {
+  const { kind, subject, placementId = null, organizationId = null, regionId = null, input = {} } = request;
+  return [id, kind, subject, placementId, organizationId, regionId, requestedBy, JSON.stringify(input)];
+}
+
+/** Takes back what waits; what runs already is not stopped. */
+export async function cancelOperation(home: Queryable<"home">, kind: OperationKind, subject: string): Promise<void> {
+  await home.query(
+    "operations.cancel",
+    `update tenantry.operations set state = 'CANCELLED', finished_at = now()
+     where kind = $1 and subject = $2 and state = 'WAITING'`,
+    [kind, subject],
+  );
+}
+
+/** What operations on a region as a whole have as their subject. */
+export function regionSubject(regionId: string): string {
+  return `region:${regionId}`;
+}
+
+/** What operations on a placement have as their subject. */
+export function placementSubject(placementId: string): string {
+  return `placement:${placementId}`;
+}
+
+type PlacementKind = Extract<OperationKind, `${string}-placement`>;
+
+/** An operation on a placement. */
+export function onPlacement<Kind extends PlacementKind>(
+  kind: Kind,
+  { id, organizationId, regionId }: { id: string; organizationId: string; regionId: string },
+): OperationRequest & { kind: Kind } {
+  return { kind, subject: placementSubject(id), placementId: id, organizationId, regionId };
+}
+
+/** An operation on a region as a whole. */
+export function onRegion<Kind extends OperationKind>(kind: Kind, regionId: string): OperationRequest & { kind: Kind } {
+  return { kind, subject: regionSubject(regionId), regionId };
+}

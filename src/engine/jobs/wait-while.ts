@@ -1,0 +1,61 @@
+import type { Actor } from "#engine/auth/actor";
+import { getPlacement, type Placement } from "#engine/home/placements";
+import { TenantryError } from "#base/kernel/errors";
+import { PLACEMENT_CHANNEL, type Services } from "#engine/services";
+
+/** A call that asks for something slow returns after this long with the state reached. */
+const MAX_WAIT_MS = 5_000;
+/** How often the state is read when no notification comes. */
+const LOOK_INTERVAL_MS = 500;
+
+/**
+ * Waits while the placement is in such a state, 5 s at most, and returns it as it is then; as it was last seen when it is
+ * gone by then. NOT_FOUND when it was not there to begin with.
+ */
+export async function waitWhile(
+  services: Services,
+  actor: Actor,
+  placement: Placement | { id: string },
+  isPassing: (placement: Placement) => boolean | Promise<boolean>,
+): Promise<Placement> {
+  const { id } = placement;
+  const deadline = performance.now() + MAX_WAIT_MS;
+  let last = "state" in placement ? placement : undefined;
+  let wake: () => void = () => undefined;
+  const stopListening = await services.listener.on(PLACEMENT_CHANNEL, (changed) => {
+    if (changed === id || changed === "") wake();
+  });
+  try {
+    for (;;) {
+      const change = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      try {
+        last = await getPlacement(services, actor, id);
+      } catch (error) {
+        const isGone = error instanceof TenantryError && error.code === "NOT_FOUND";
+        if (!isGone || last === undefined) throw error;
+        return last;
+      }
+      const left = deadline - performance.now();
+      if (left <= 0 || !(await isPassing(last))) return last;
+      const timer = setTimeout(() => wake(), Math.min(left, LOOK_INTERVAL_MS));
+      await change;
+      clearTimeout(timer);
+    }
+  } finally {
+    stopListening();
+  }
+}
+
+/** Whether it is being made: also while it has FAILED and is going to be tried again by itself. */
+export async function isBeingMade({ home }: Services, { id, state }: Placement): Promise<boolean> {
+  if (state !== "FAILED") return state === "PROVISIONING";
+  const active = await home.query(
+    "operations.active",
+    `select from tenantry.operations
+     where placement_id = $1 and kind = 'provision-placement' and state in ('WAITING', 'RUNNING')`,
+    [id],
+  );
+  return active.length > 0;
+}

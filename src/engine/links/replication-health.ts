@@ -1,0 +1,158 @@
+/** How replication is doing: per tenant database and per server. The same reading serves the API and `doctor`. */
+import type { Actor } from "#engine/auth/actor";
+import { authorizeOperator } from "#engine/auth/policy";
+import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
+import { probeRegions } from "#engine/regions/probe-regions";
+import { findAdvice } from "#engine/servers/region-requirements";
+import { listRegions, regionAddress, type Region } from "#engine/regions/regions";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { type Headroom, probeServer, type ServerProbe } from "#base/postgres/probe";
+import { TenantryError } from "#base/kernel/errors";
+import { isConnectionFailure } from "#base/postgres/sql-state";
+import { type Direction, linkName } from "#engine/replication/names";
+import { describeRefusal, findDamage, type LinkSurvey, surveyLinks } from "#engine/replication/survey";
+import type { Services } from "#engine/services";
+
+/** One flow of a tenant database. */
+export type FlowHealth = {
+  direction: Direction;
+  healthy: boolean;
+  /** At rest: the subscription is disabled and no process runs for it. */
+  parked: boolean;
+  /** Bytes of WAL to go through until it has caught up; 0 when nothing is known to wait; null: cannot be read. */
+  lagBytes: number | null;
+  /** For how long something has been known to wait; 0 when nothing is. */
+  lagSeconds: number | null;
+  /** WAL that the publisher's server keeps for it, in bytes. */
+  retainedBytes: number | null;
+  /** What is wrong, in one sentence; null: nothing. */
+  problem: string | null;
+};
+
+export type DatabaseHealth = { databaseId: number; database: string; regionId: string; flows: FlowHealth[] };
+
+export type ServerHealth = {
+  /** A region's key, or `home`. */
+  name: string;
+  reachable: boolean;
+  headroom: Headroom[];
+  problem: string | null;
+  /** What would do better than it does; nothing that is wrong. */
+  advice: string[];
+};
+
+/** Something that waits longer than this is a problem; a nudge takes milliseconds. */
+const MAX_WAIT_SECONDS = 60;
+/** From this share of a limit on, the server is short of it. */
+const FULL_SHARE = 0.9;
+
+const DIRECTIONS = ["directory", "catalog"] as const;
+
+/** The health of tenant databases of one region. A region that cannot be reached makes every flow say so. */
+export async function surveyDatabases(
+  services: Services,
+  regionId: string,
+  databases: readonly ReplicatedDatabase[],
+): Promise<DatabaseHealth[]> {
+  const links = databases.flatMap(({ databaseId }) => DIRECTIONS.map((direction) => ({ databaseId, direction })));
+  const found = await survey(services, regionId, links);
+  return databases.map(({ databaseId, database }) => ({
+    databaseId,
+    database,
+    regionId,
+    flows: DIRECTIONS.map((direction) => {
+      const link = found?.find(({ id }) => id.databaseId === databaseId && id.direction === direction);
+      return link === undefined ? unreachable(direction) : toFlow(link);
+    }),
+  }));
+}
+
+async function survey(
+  services: Services,
+  regionId: string,
+  links: LinkSurvey["id"][],
+): Promise<LinkSurvey[] | undefined> {
+  try {
+    const address = await regionAddress(services, regionId);
+    const region = services.pools.open("server", address, MAINTENANCE_DATABASE);
+    const nameOf = (id: LinkSurvey["id"]) => linkName(services.installation, id.databaseId, id.direction);
+    return await surveyLinks({ home: services.home, region, nameOf }, links);
+  } catch (error) {
+    const isUnusable = error instanceof TenantryError && error.code === "REGION_UNAVAILABLE";
+    if (!isUnusable && !isConnectionFailure(error)) throw error;
+    return undefined;
+  }
+}
+
+function toFlow(link: LinkSurvey): FlowHealth {
+  const late =
+    (link.waitingSeconds ?? 0) > MAX_WAIT_SECONDS ? "something has been waiting for over a minute" : undefined;
+  const refused = link.refusal === null ? undefined : describeRefusal(link.id.databaseId, link.refusal);
+  const problem = findDamage(link)?.reason ?? link.failure ?? late ?? refused ?? null;
+  return {
+    direction: link.id.direction,
+    healthy: problem === null,
+    parked: !link.enabled,
+    lagBytes: link.waiting || link.enabled ? link.behindBytes : 0,
+    lagSeconds: link.waitingSeconds ?? 0,
+    retainedBytes: link.retainedBytes,
+    problem,
+  };
+}
+
+function unreachable(direction: Direction): FlowHealth {
+  return {
+    direction,
+    healthy: false,
+    parked: false,
+    lagBytes: null,
+    lagSeconds: null,
+    retainedBytes: null,
+    problem: "the region's server cannot be reached",
+  };
+}
+
+/** Every tenant database after `after` (by id), at most `limit`, for the operator. */
+export async function readDatabasesHealth(
+  services: Services,
+  actor: Actor,
+  page: { after: number; limit: number },
+): Promise<DatabaseHealth[]> {
+  authorizeOperator(actor);
+  const all = await listReplicatedDatabases(services, { after: page.after, limit: page.limit });
+  const byRegion = Map.groupBy(all, ({ regionId }) => regionId);
+  const read = await Promise.all(
+    [...byRegion].map(([regionId, databases]) => surveyDatabases(services, regionId, databases)),
+  );
+  return read.flat().toSorted((a, b) => a.databaseId - b.databaseId);
+}
+
+/** Home's and every region's server, for the operator. */
+export async function readServersHealth(services: Services, actor: Actor): Promise<ServerHealth[]> {
+  authorizeOperator(actor);
+  const regions = await listRegions(services);
+  const home = await probeServer(services.home);
+  const probes = await probeRegions(
+    services,
+    regions.map(({ id }) => id),
+  );
+  const others = regions.map((region, index) => describeServer(region, probes[index] ?? null));
+  return [describeProbed("home", home), ...others];
+}
+
+function describeServer(region: Region, probe: ServerProbe | null | Error): ServerHealth {
+  if (probe instanceof Error) throw probe;
+  if (probe === null)
+    return { name: region.key, reachable: false, headroom: [], problem: "the server cannot be reached", advice: [] };
+  return describeProbed(region.key, probe);
+}
+
+function describeProbed(name: string, probe: ServerProbe): ServerHealth {
+  const { headroom } = probe;
+  return { name, reachable: true, headroom, problem: shortage(headroom), advice: findAdvice(probe) };
+}
+
+function shortage(headroom: readonly Headroom[]): string | null {
+  const full = headroom.find(({ limit, used }) => used >= limit * FULL_SHARE);
+  return full === undefined ? null : `${full.setting} is nearly used up: ${full.used} of ${full.limit}`;
+}

@@ -1,0 +1,168 @@
+/** Runs the gateway in this process: what it may let through, and what is done when something else came. */
+import { type GatewayAddress, parseGatewayAddress } from "#engine/border/address";
+import type { CertificateFiles } from "#engine/border/certificate";
+import { Gateway } from "#engine/border/gateway";
+import type { GatewayLimits, GatewayLink } from "#engine/border/options";
+import { findLinkedDatabase } from "#engine/home/replicated-databases";
+import { regionServer } from "#engine/regions/regions";
+import { invalidInput, TenantryError } from "#base/kernel/errors";
+import { isLoopback } from "#base/kernel/loopback";
+import { type Direction, linkName } from "#engine/replication/names";
+import { BREACH_CHANNEL } from "#engine/replication/breach";
+import { SHARE_IN_TURNS } from "#engine/replication/capacity";
+import { recordFailure } from "#engine/replication/link-record";
+import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#engine/border/border";
+import { REGION_CHANNEL, type Services } from "#engine/services";
+import { acceptedFlowsOf, flowsOf } from "#engine/links/tenant-links";
+
+export type GatewaySettings = {
+  /** Where it listens; port 0: one that is free. */
+  host: string;
+  port: number;
+  /** How the regions' servers reach it; left out: where it listens. */
+  address?: string | undefined;
+  /** How home's server reaches it, where that is another way. */
+  homeAddress?: string | undefined;
+  certificate?: CertificateFiles | undefined;
+  /** For tests. */
+  limits?: Partial<GatewayLimits> | undefined;
+  lenient?: boolean | undefined;
+};
+
+/**
+ * Starts the gateway and notes at home how servers reach it. INVALID_INPUT, naming the setting, when it cannot listen there
+ * or nobody could reach it.
+ */
+export async function startGateway(services: Services, settings: GatewaySettings): Promise<Gateway> {
+  const gateway = await Gateway.listen({
+    ...settings,
+    limits: { maxStreamsOfHomePerRegion: await shareOfWalsenders(services), ...settings.limits },
+    lenient: settings.lenient ?? false,
+    ledger: services.ledger,
+    findLink: (name) => findLink(services, name),
+    onBreach: (link, sentence) => noteBreach(services, link, sentence),
+    report: (message, error) => services.logger.warn(error === undefined ? {} : { err: error }, message),
+  }).catch((cause: unknown) => {
+    throw explainListening(cause, settings);
+  });
+  if (isInTheClear(settings))
+    services.logger.warn(
+      "the gateway listens beyond this machine without TLS: set TENANTRY_GATEWAY_CERT and TENANTRY_GATEWAY_KEY, or see to it that the network is private",
+    );
+  try {
+    await services.border.setAddresses(addressesOf(settings, gateway.port));
+    // Passwords that were rotated are worth nothing, also to somebody who streams by them.
+    await services.listener.on(REGION_CHANNEL, (regionId) => void gateway.recheck(regionId || undefined));
+  } catch (error) {
+    await gateway.close();
+    throw error;
+  }
+  return gateway;
+}
+
+/**
+ * The same share of home's walsenders that a carrier takes for its links. A region whose administrator wakes all of its links
+ * leaves the rest to other regions.
+ */
+async function shareOfWalsenders({ home }: Services): Promise<number> {
+  const [row] = await home.query<{ most: number }>(
+    "gateway.walsenders",
+    "select setting::int as most from pg_catalog.pg_settings where name = 'max_wal_senders'",
+  );
+  return Math.max(1, Math.floor((row?.most ?? 0) * SHARE_IN_TURNS));
+}
+
+function explainListening(cause: unknown, { host, port, certificate }: GatewaySettings): unknown {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "EADDRINUSE")
+    return new TenantryError(
+      "INVALID_INPUT",
+      `Another program listens at ${host}:${port}: set TENANTRY_GATEWAY_LISTEN to another port for the gateway.`,
+      { field: "TENANTRY_GATEWAY_LISTEN", cause },
+    );
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || code === "EACCES")
+    return new TenantryError(
+      "INVALID_INPUT",
+      `The gateway cannot listen at ${host}:${port}, which TENANTRY_GATEWAY_LISTEN names.`,
+      {
+        field: "TENANTRY_GATEWAY_LISTEN",
+        cause,
+      },
+    );
+  if (certificate === undefined) return cause;
+  return new TenantryError(
+    "INVALID_INPUT",
+    "The files of TENANTRY_GATEWAY_CERT and TENANTRY_GATEWAY_KEY cannot be read, or do not belong together.",
+    { field: "TENANTRY_GATEWAY_CERT", cause },
+  );
+}
+
+function addressesOf({ host, address, homeAddress, certificate }: GatewaySettings, port: number): GatewayAddresses {
+  const isEverywhere = host === "0.0.0.0" || host === "::";
+  if (isEverywhere && address === undefined)
+    throw invalidInput(
+      "TENANTRY_GATEWAY_ADDRESS",
+      "TENANTRY_GATEWAY_ADDRESS must say how servers reach the gateway: it listens at every address.",
+    );
+  const own: GatewayAddress = { host, port, parameters: new Map() };
+  const withTls = (one: GatewayAddress): GatewayAddress =>
+    certificate === undefined || one.parameters.has("sslmode")
+      ? one
+      : { ...one, parameters: new Map([...one.parameters, ["sslmode", "require"]]) };
+  const regions = address === undefined ? own : parseGatewayAddress(address, "TENANTRY_GATEWAY_ADDRESS");
+  const home = homeAddress === undefined ? regions : parseGatewayAddress(homeAddress, "TENANTRY_GATEWAY_HOME_ADDRESS");
+  return { regions: withTls(regions), home: withTls(home) };
+}
+
+/** Whether the gateway carries rows in the clear to other machines. */
+function isInTheClear({ host, certificate }: GatewaySettings): boolean {
+  return certificate === undefined && !isLoopback(host);
+}
+
+/** The link that somebody signs in as, with what home says of it now. */
+async function findLink(services: Services, name: string): Promise<GatewayLink | undefined> {
+  const { installation, border, tenantSchema, home, homeAddress, homeDatabaseName } = services;
+  const match = /^tenantry_[0-9a-f]{8}_(\d{1,10})_(directory|catalog)$/.exec(name);
+  const databaseId = Number(match?.[1]);
+  const direction = match?.[2] as Direction;
+  if (match === null || databaseId > MAX_INT4 || linkName(installation, databaseId, direction) !== name)
+    return undefined;
+  const common = { name, databaseId, direction };
+  if (databaseId === TRIED_DATABASE) {
+    const password = border.passwordOf(TRIED_DATABASE, direction, FIRST_GENERATION);
+    return { ...common, region: null, password, tables: [], accepted: [], publisher: undefined };
+  }
+  const [database, before] = await Promise.all([
+    findLinkedDatabase({ home }, databaseId),
+    border.toldBefore(databaseId),
+  ]);
+  const flows = database && flowsOf(tenantSchema, database);
+  const accepted = database && acceptedFlowsOf(tenantSchema, database);
+  if (database === undefined || flows === undefined || accepted === undefined) return undefined;
+  const { address } = await regionServer(services, database.regionId);
+  return {
+    ...common,
+    region: { id: database.regionId, key: database.regionKey },
+    password: border.passwordOf(databaseId, direction, before.generation),
+    tables: flows[direction],
+    accepted: accepted[direction],
+    publisher:
+      direction === "directory"
+        ? { address: homeAddress, database: homeDatabaseName }
+        : { address, database: database.database },
+  };
+}
+
+const MAX_INT4 = 2_147_483_647;
+
+/** The process that carries the region hears of it. Until then the failure stands in the link's record. */
+function noteBreach({ home, logger }: Services, { databaseId, direction, name }: GatewayLink, sentence: string): void {
+  logger.error(`${name}: ${sentence}`);
+  const note = async () => {
+    await recordFailure(home, { databaseId, direction }, sentence);
+    await home.query("breach.announce", `select pg_notify('${BREACH_CHANNEL}', $1)`, [
+      `${databaseId} ${direction} ${sentence}`,
+    ]);
+  };
+  note().catch((error: unknown) => logger.warn({ err: error }, "a breach could not be recorded at home"));
+}

@@ -1,0 +1,87 @@
+/**
+ * Read your writes: after a mutation that changes what is replicated, its links are nudged and waited for, so that
+ * the caller's next query sees it on any instance. The wait is bounded; what has not arrived by then is said.
+ */
+import {
+  databasesOfOrganization,
+  databasesOfUser,
+  listWaiting,
+  type WaitingLink,
+} from "#engine/home/replicated-databases";
+import { type Actor, viewerId } from "#engine/auth/actor";
+import { waitFor } from "#base/kernel/wait";
+import { recordWaiting } from "#engine/replication/link-record";
+import type { LinkId } from "#engine/replication/nudge";
+import type { Services } from "#engine/services";
+
+/** A mutation waits at most this long for its change to arrive. */
+export const SETTLE_TIMEOUT_MS = 2_000;
+
+/** A flow that has not caught up. `direction` is `catalog` (resources to home) or `directory` (members to the region). */
+export type Lag = WaitingLink;
+
+/** The links that a write went through and that have not carried it yet. */
+export type LateLinks = readonly LinkId[];
+
+/** Waits for a resource to arrive in the catalog. Returns what is late. */
+export function settleResource(services: Services, databaseId: number): Promise<LinkId[]> {
+  return databaseId === 0 ? Promise.resolve([]) : settle(services, [{ databaseId, direction: "catalog" }]);
+}
+
+/**
+ * The same for many resources, as long as the caller says, and until `signal` when that is earlier. Asks again and again: a
+ * nudge is lost when whoever carries the region is just being replaced.
+ */
+export async function settleResources(
+  services: Services,
+  databaseId: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<LinkId[]> {
+  const links: LinkId[] = [{ databaseId, direction: "catalog" }];
+  let late = links;
+  await waitFor(
+    async () => {
+      late = await settle(services, links, SETTLE_TIMEOUT_MS, signal);
+      return late.length === 0 || signal.aborted ? true : undefined;
+    },
+    { timeoutMs },
+  );
+  return late;
+}
+
+/** Waits for an organization's members to arrive in its regions. */
+export async function settleOrganization(services: Services, organizationId: string): Promise<LinkId[]> {
+  return settle(services, (await databasesOfOrganization(services, organizationId)).map(directory));
+}
+
+/** Waits for a user's name to arrive wherever it is known. */
+export async function settleUser(services: Services, userId: string, timeoutMs = SETTLE_TIMEOUT_MS): Promise<LinkId[]> {
+  return settle(services, (await databasesOfUser(services, userId)).map(directory), timeoutMs);
+}
+
+/** What is known not to have arrived, of what the actor may see. Empty nearly always. */
+export function readLag(services: Services, actor: Actor): Promise<Lag[]> {
+  return listWaiting(services, viewerId(actor));
+}
+
+function directory(databaseId: number): LinkId {
+  return { databaseId, direction: "directory" };
+}
+
+async function settle(
+  services: Services,
+  links: LinkId[],
+  timeoutMs = SETTLE_TIMEOUT_MS,
+  signal?: AbortSignal,
+): Promise<LinkId[]> {
+  try {
+    const late = await services.nudges.carry(links, timeoutMs, signal);
+    if (late.length > 0) await recordWaiting(services.home, late);
+    return late;
+  } catch (error) {
+    // The mutation has happened; that nobody could be told is no reason to say it failed. The sweep will find it.
+    services.logger.warn({ err: error }, "a nudge could not be sent");
+    return links;
+  }
+}

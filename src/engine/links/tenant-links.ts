@@ -1,0 +1,105 @@
+import { type RegionServer, regionServer } from "#engine/regions/regions";
+import type { ReplicatedDatabase } from "#engine/home/replicated-databases";
+import { TenantryError } from "#base/kernel/errors";
+import { flowChangesUpTo, type MigrationSet } from "#engine/migrations/migration-set";
+import { type Flows, flowsAfter, flowsInBoth, flowsInEither, type Link, linksOf } from "#engine/replication/link";
+import type { Direction } from "#engine/replication/names";
+import type { GatewayAddresses, ToldBefore } from "#engine/border/border";
+import type { Services } from "#engine/services";
+
+type Versions = Pick<ReplicatedDatabase, "schemaVersion" | "migratingTo">;
+
+/**
+ * What flows for a database of this version: of both its versions, while a migration is changing it. Undefined when one is
+ * newer than the program, which then does not know.
+ */
+export function flowsOf(set: MigrationSet, versions: Versions): Flows | undefined {
+  return combineFlows(set, versions, flowsInBoth);
+}
+
+/** What may still arrive: a change is sent with the columns that were published when it was written. */
+export function acceptedFlowsOf(set: MigrationSet, versions: Versions): Flows | undefined {
+  return combineFlows(set, versions, flowsInEither);
+}
+
+function combineFlows(
+  set: MigrationSet,
+  { schemaVersion, migratingTo }: Versions,
+  combine: (one: Flows, other: Flows) => Flows,
+): Flows | undefined {
+  const version = schemaVersion ?? set.latestVersion;
+  if (Math.max(version, migratingTo ?? 0) > set.latestVersion) return undefined;
+  const flows = flowsAfter(flowChangesUpTo(set, version));
+  return migratingTo === null ? flows : combine(flows, flowsAfter(flowChangesUpTo(set, migratingTo)));
+}
+
+/**
+ * The two links of a tenant database, with both ends open; `despiteFence` where it is set to be read only. CONFLICT when it
+ * is newer than this program.
+ */
+export async function tenantLinks(
+  services: Services,
+  database: ReplicatedDatabase,
+  options: { despiteFence?: boolean } = {},
+): Promise<Record<Direction, Link>> {
+  const [server, addresses, before] = await Promise.all([
+    regionServer(services, database.regionId),
+    services.border.addresses(),
+    services.border.toldBefore(database.databaseId),
+  ]);
+  const links = linksAt(services, database, { server, addresses, before }, options);
+  if (links === undefined)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${database.database} is newer than this program: start the newer program.`,
+    );
+  return links;
+}
+
+/** What is known of where a tenant database and the gateway are. */
+export type Surroundings = {
+  server: Pick<RegionServer, "key" | "address">;
+  addresses: GatewayAddresses;
+  before: ToldBefore;
+};
+
+/**
+ * The links where everything is known. Undefined for a database that is newer than this program: it would take columns off
+ * the publications that it does not know of.
+ */
+export function linksAt(
+  services: Services,
+  database: ReplicatedDatabase,
+  { server, addresses, before }: Surroundings,
+  options: { despiteFence?: boolean } = {},
+): Record<Direction, Link> | undefined {
+  const flows = flowsOf(services.tenantSchema, database);
+  if (flows === undefined) return undefined;
+  const { databaseId, regionId } = database;
+  const told = (direction: Direction) => ({
+    now: services.border.tell(addresses, databaseId, direction, before.generation),
+    before: before[direction],
+  });
+  return linksOf(services.installation, {
+    databaseId,
+    home: { database: services.home },
+    tenant: { database: services.pools.open("tenant", server.address, database.database, options) },
+    flows,
+    told: { directory: told("directory"), catalog: told("catalog") },
+    ledgerOf: (direction) => ({
+      seeded: (table, rows, bytes) =>
+        services.ledger.crossed(
+          { databaseId, direction, regionId, regionKey: server.key, table, way: "seed" },
+          rows,
+          bytes,
+        ),
+      wrongTables: () =>
+        services.ledger.refused({
+          databaseId,
+          direction,
+          code: "subscription-changed",
+          sentence: "The subscription took other tables than its link lists, and was not enabled.",
+        }),
+    }),
+  });
+}

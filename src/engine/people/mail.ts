@@ -1,0 +1,70 @@
+/** Letters that Tenantry sends: a port, with one implementation for a mail server and one that writes to the log. */
+import { createTransport, type TransportOptions } from "nodemailer";
+import { invalidInput, TenantryError } from "#base/kernel/errors";
+import type { Logger } from "#base/observability/logger";
+
+export type Letter = { to: string; subject: string; text: string };
+
+export type Mailer = {
+  /** Throws CAPABILITY_MISSING where no letter can be sent, whatever it is. */
+  requireUsable: () => void;
+  /** Hands a letter over. Throws when that fails: nothing is kept to be sent later. */
+  send: (letter: Letter) => Promise<void>;
+  close: () => void;
+};
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Sends through a mail server, given by a URL such as `smtps://user:password@mail.example.com:465`. Throws INVALID_INPUT on
+ * anything else, without repeating it.
+ */
+export function smtpMailer(url: string, from: string): Mailer {
+  if (!URL.canParse(url) || !/^smtps?:$/.test(new URL(url).protocol))
+    throw invalidInput(
+      "TENANTRY_SMTP_URL",
+      "TENANTRY_SMTP_URL must look like smtps://user:password@mail.example.com:465.",
+    );
+  const transport = createTransport(url, {
+    from,
+    connectionTimeout: TIMEOUT_MS,
+    greetingTimeout: TIMEOUT_MS,
+    socketTimeout: TIMEOUT_MS,
+    // A letter is text of ours: nothing is fetched from anywhere for it.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  } as TransportOptions);
+  return {
+    requireUsable: () => undefined,
+    send: async (letter) => {
+      await transport.sendMail(letter);
+    },
+    close: () => transport.close(),
+  };
+}
+
+/** Where there is no mail server and the log is not for the eyes of whoever is invited: every letter is refused. */
+export function noMailer(): Mailer {
+  const requireUsable = () => {
+    throw new TenantryError(
+      "CAPABILITY_MISSING",
+      "Nobody can be invited here: no mail server is set up. The operator can set TENANTRY_SMTP_URL.",
+    );
+  };
+  return {
+    requireUsable,
+    send: async () => requireUsable(),
+    close: () => undefined,
+  };
+}
+
+/** For development, where whoever reads the log is who runs everything: the letter with all that is in it. */
+export function logMailer(logger: Logger): Mailer {
+  return {
+    requireUsable: () => undefined,
+    send: async (letter) => {
+      logger.info({ letter }, "a letter would be sent: set TENANTRY_SMTP_URL to have it sent");
+    },
+    close: () => undefined,
+  };
+}

@@ -1,0 +1,115 @@
+import type { Actor } from "#engine/auth/actor";
+import { requireInOrganization } from "#engine/auth/membership";
+import { findPlacement, type Isolation, type Placement } from "#engine/home/placements";
+import { getRegion, type Region } from "#engine/regions/regions";
+import { holdRegion } from "#engine/regions/retired-regions";
+import { takeSharedDatabase } from "#engine/home/shared-databases";
+import { invalidInput, TenantryError } from "#base/kernel/errors";
+import { newId } from "#base/kernel/ids";
+import { validRegionKey } from "#base/kernel/validation";
+import type { Queryable } from "#base/postgres/database";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { onPlacement, requestOperation, requesterOf } from "#engine/jobs/operation";
+import type { Services } from "#engine/services";
+import { isBeingMade, waitWhile } from "#engine/jobs/wait-while";
+import { namePrefix } from "#engine/replication/names";
+
+/**
+ * Gives an organization a tenant database of its own in a region, or a place in the region's shared one. Returns when it is ACTIVE, or FAILED and not tried again by itself,
+ * or after 5 s with the state reached; the same placement when called again. INVALID_INPUT on an unknown region, NOT_FOUND for an
+ * organization that is not the actor's, CONFLICT when the placement exists with another isolation.
+ */
+export async function grantRegionAccess(
+  services: Services,
+  actor: Actor,
+  input: { organizationId: string; regionKey: string; isolation: Isolation },
+): Promise<Placement> {
+  await requireInOrganization(services.home, actor, input.organizationId, "manage-placements");
+  const region = await requireRegion(services, input.regionKey);
+  const existing = await findPlacement(services, input.organizationId, region.id);
+  const id = existing?.id ?? (await requestPlacement(services, actor, input, region));
+  const placement = await waitWhile(services, actor, { id }, (one) => isBeingMade(services, one));
+  if (placement.isolation !== input.isolation)
+    throw new TenantryError("CONFLICT", `The organization has ${placement.isolation} access to this region already.`);
+  return placement;
+}
+
+async function requireRegion(services: Services, key: string): Promise<Region> {
+  try {
+    return await getRegion(services, validRegionKey("regionKey", key));
+  } catch (error) {
+    if (error instanceof TenantryError && error.code === "NOT_FOUND")
+      throw invalidInput("regionKey", `There is no region ${key}.`);
+    throw error;
+  }
+}
+
+/** Writes the desired state and the operation that makes it real, in one transaction. Returns the placement's id. */
+async function requestPlacement(
+  services: Services,
+  actor: Actor,
+  input: { organizationId: string; isolation: Isolation },
+  region: Region,
+): Promise<string> {
+  const id = newId();
+  try {
+    await services.home.transaction(async (transaction) => {
+      if (!(await holdRegion({ home: transaction }, region.id)))
+        throw invalidInput("regionKey", `There is no region ${region.key}.`);
+      const isReady = await recordPlacement(transaction, {
+        id,
+        ...input,
+        region,
+        prefix: namePrefix(services.installation),
+      });
+      // The shared database is there: the placement's members are on their way to it, and nothing else is to be done.
+      if (isReady) return;
+      await requestOperation(
+        transaction,
+        requesterOf(actor),
+        onPlacement("provision-placement", { id, organizationId: input.organizationId, regionId: region.id }),
+      );
+    });
+    return id;
+  } catch (error) {
+    // Somebody else asked for the same at the same moment.
+    const placement =
+      sqlState(error) === SQL_STATE.uniqueViolation
+        ? await findPlacement(services, input.organizationId, region.id)
+        : undefined;
+    if (placement === undefined) throw error;
+    return placement.id;
+  }
+}
+
+/** Returns whether the placement can be used at once. */
+async function recordPlacement(
+  home: Queryable<"home">,
+  placement: { id: string; organizationId: string; isolation: Isolation; region: Region; prefix: string },
+): Promise<boolean> {
+  const { id, organizationId, isolation, region, prefix } = placement;
+  if (isolation === "SHARED") {
+    const shared = await takeSharedDatabase({ home }, region.id, prefix);
+    await home.query(
+      "placements.join",
+      `insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
+       values ($1, $2, $3, $4, 'SHARED', $5)`,
+      [id, organizationId, region.id, shared.id, shared.isReady ? "ACTIVE" : "PROVISIONING"],
+    );
+    return shared.isReady;
+  }
+  await home.query(
+    "placements.request",
+    `with reserved as (
+       select nextval(pg_get_serial_sequence('tenantry.tenant_databases', 'id'))::int as id
+     ), database as (
+       insert into tenantry.tenant_databases (id, region_id, isolation, name)
+       overriding system value
+       select id, $3, 'DEDICATED', $4 || id from reserved returning id
+     )
+     insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
+     select $1, $2, $3, id, 'DEDICATED', 'PROVISIONING' from database`,
+    [id, organizationId, region.id, prefix],
+  );
+  return false;
+}

@@ -1,0 +1,129 @@
+/**
+ * Provision: makes a placement's tenant database and its two links real. Reads the real state of the servers and
+ * does what is missing, so that it can run again after a crash at any point.
+ */
+import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
+import { regionAddress } from "#engine/regions/regions";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { findPlacementById, type Placement, setPlacementState } from "#engine/home/placements";
+import { whileHoldingDatabase } from "#engine/home/shared-databases";
+import { TenantryError } from "#base/kernel/errors";
+import type { ServerDatabase, TenantDatabase } from "#base/postgres/database";
+import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { establishLink } from "#engine/replication/establish";
+import { nudge } from "#engine/replication/nudge";
+import { classifyFailure } from "#engine/jobs/failure";
+import { refuseForgotten } from "#engine/placements/forgotten-database";
+import type { OperationRun } from "#engine/jobs/operation-run";
+import { readRoom } from "#engine/regions/region-room";
+import { databaseExists, ensureTemplate } from "#engine/placements/template-database";
+import type { Services } from "#engine/services";
+import { tenantLinks } from "#engine/links/tenant-links";
+
+/** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the operation runs again. */
+export async function provisionPlacement(services: Services, run: OperationRun<"provision-placement">): Promise<void> {
+  const { placementId } = run.operation;
+  const placement = placementId === null ? undefined : await findPlacementById(services, placementId);
+  // Revoked meanwhile, or made by an attempt whose end could not be recorded.
+  if (placement === undefined || (placement.state !== "PROVISIONING" && placement.state !== "FAILED")) return;
+  try {
+    // Several placements can want the same database made.
+    await whileHoldingDatabase(services, placement, () => provision(services, run, placement));
+  } catch (error) {
+    await setPlacementState(services, placement.id, "FAILED", classifyFailure(error).sentence);
+    throw error;
+  }
+}
+
+async function provision(
+  services: Services,
+  run: OperationRun<"provision-placement">,
+  placement: Placement,
+): Promise<void> {
+  const address = await regionAddress(services, placement.regionId);
+  const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
+  if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);
+  const template = await run.step("make-template", async () => {
+    await ensureApiRoleIn(services, placement.regionId);
+    return ensureTemplate(services, server, address);
+  });
+  await run.step("create-database", () => ensureDatabase(services, server, template, placement));
+  const database = services.pools.open("tenant", address, placement.database);
+  const schemaVersion = await run.step("identify", () => ensureIdentity(services, database, placement));
+  const links = await tenantLinks(services, { ...placement, schemaVersion });
+  await Promise.all([
+    run.step("link-directory", () => establishLink(links.directory)),
+    run.step("link-catalog", () => establishLink(links.catalog)),
+  ]);
+  await run.step("activate", () => activate(services, placement, schemaVersion));
+}
+
+/** Running out in the middle would leave tables that never get ready: see before beginning. */
+async function requireRoom(services: Services, server: ServerDatabase): Promise<void> {
+  const { shortage } = await readRoom(services, server);
+  if (shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
+}
+
+async function activate(services: Services, placement: Placement, schemaVersion: number): Promise<void> {
+  await services.home.query(
+    "tenant_databases.set_version",
+    "update tenantry.tenant_databases set schema_version = $2 where id = $1 and schema_version is null",
+    [placement.databaseId, schemaVersion],
+  );
+  await setPlacementState(services, placement.id, "ACTIVE");
+  // From now on its carrier looks after it; what changed since the seed is waiting in the slots.
+  await nudge(services.home, [
+    { databaseId: placement.databaseId, direction: "directory" },
+    { databaseId: placement.databaseId, direction: "catalog" },
+  ]);
+}
+
+async function ensureDatabase(
+  services: Services,
+  server: ServerDatabase,
+  template: string,
+  placement: Placement,
+): Promise<void> {
+  const { installation, apiRole } = services;
+  const name = quoteIdentifier(placement.database);
+  try {
+    await server.query(
+      "databases.create",
+      `create database ${name} template ${quoteIdentifier(template)} strategy wal_log`,
+    );
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.duplicateDatabase) throw error;
+  }
+  // By default every role of the server may connect to a new database.
+  await server.query("databases.protect", `revoke all on database ${name} from public`);
+  await server.query("databases.admit_api", `grant connect on database ${name} to ${quoteIdentifier(apiRole.name)}`);
+  await server.query(
+    "databases.describe",
+    `comment on database ${name} is ${quoteLiteral(`Tenantry installation ${installation}, tenant database ${placement.databaseId}`)}`,
+  );
+}
+
+/**
+ * Writes into the database which one it is. Refuses a database that says it is another one. Returns the version of its
+ * schema: an earlier attempt may have made it, from the template of another program.
+ */
+async function ensureIdentity(services: Services, database: TenantDatabase, placement: Placement): Promise<number> {
+  const [identity] = await database.query<{ installation_id: string; database_id: number; version: number }>(
+    "identity.ensure",
+    `with added as (
+       insert into tenantry.identity (installation_id, database_id) values ($1, $2)
+       on conflict do nothing returning installation_id, database_id
+     )
+     select found.*, (select max(version) from tenantry.migrations) as version
+     from (select * from added union all select installation_id, database_id from tenantry.identity limit 1) found`,
+    [services.installation, placement.databaseId],
+  );
+  if (identity?.installation_id !== services.installation || identity.database_id !== placement.databaseId)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
+    );
+  await refuseForgotten(database, placement);
+  return identity.version;
+}

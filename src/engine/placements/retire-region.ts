@@ -1,0 +1,47 @@
+import type { Actor } from "#engine/auth/actor";
+import { dropApiRole } from "#engine/regions/api-role";
+import { authorizeOperator } from "#engine/auth/policy";
+import { getRegion, type Region, regionServer } from "#engine/regions/regions";
+import { forgetRegion, markRetired } from "#engine/regions/retired-regions";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { onRegion, requestOperation, requesterOf } from "#engine/jobs/operation";
+import type { OperationRun } from "#engine/jobs/operation-run";
+import type { Services } from "#engine/services";
+import { dropTemplates } from "#engine/placements/template-database";
+
+/**
+ * Takes a region out of service: no more grants, and its server is left without anything of ours. For the operator.
+ * NOT_FOUND, CONFLICT while placements remain. With `abandonServer` the server is not touched, as when it is gone for good.
+ */
+export async function retireRegion(
+  services: Services,
+  actor: Actor,
+  input: { key: string; abandonServer: boolean },
+): Promise<Region> {
+  authorizeOperator(actor);
+  const region = await getRegion(services, input.key);
+  await services.home.transaction(async (transaction) => {
+    await markRetired({ home: transaction }, region.id);
+    await requestOperation(transaction, requesterOf(actor), {
+      ...onRegion("retire-region", region.id),
+      input: { abandonServer: input.abandonServer },
+    });
+  });
+  return region;
+}
+
+/** Removes what is left on the server, then the region's record. */
+export async function finishRetirement(services: Services, run: OperationRun<"retire-region">): Promise<void> {
+  const { regionId, input } = run.operation;
+  if (regionId === null) return;
+  if (input["abandonServer"] !== true)
+    await run.step("drop-templates", async () => {
+      const { address, systemIdentifier } = await regionServer(services, regionId);
+      const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
+      await dropTemplates(server, services.installation);
+      // On home's server the API goes on signing in.
+      if (systemIdentifier !== services.homeSystemIdentifier)
+        await dropApiRole(services.apiRole, server, systemIdentifier);
+    });
+  await run.step("forget", () => forgetRegion(services, regionId));
+}

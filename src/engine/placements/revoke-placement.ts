@@ -1,0 +1,250 @@
+/**
+ * Revoke: takes a placement's tenant database and everything about it away, and writes a receipt. Each step reads what is
+ * still there, so that it can run again after a crash at any point.
+ */
+import { join } from "node:path";
+import { forgetEntries } from "#engine/audit/prune";
+import { OPERATOR } from "#engine/auth/actor";
+import { getOrganization } from "#engine/home/organizations";
+import {
+  beginRevoking,
+  findPlacementById,
+  forgetPlacement,
+  type Placement,
+  unprojectPlacement,
+} from "#engine/home/placements";
+import { findRegions, regionAddress } from "#engine/regions/regions";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { closeWithLast, whileHoldingDatabase } from "#engine/home/shared-databases";
+import { TenantryError } from "#base/kernel/errors";
+import { waitFor } from "#base/kernel/wait";
+import type { ServerAddress } from "#base/postgres/connection-url";
+import type { ServerDatabase, TenantDatabase } from "#base/postgres/database";
+import { quoteIdentifier } from "#base/postgres/identifiers";
+import { removePublisher, removeSubscriber } from "#engine/replication/establish";
+import type { Link } from "#engine/replication/link";
+import { findManifest } from "#engine/transfer/export-format";
+import { exportPlacement } from "#engine/transfer/export-placement";
+import { refuseForgotten } from "#engine/placements/forgotten-database";
+import type { OperationRun } from "#engine/jobs/operation-run";
+import { cancelOperation, placementSubject } from "#engine/jobs/operation";
+import type { Services } from "#engine/services";
+import { closeToPlacement, deleteContent, knowsOrganization } from "#engine/placements/shared-content";
+import { databaseExists } from "#engine/placements/template-database";
+import { tenantLinks } from "#engine/links/tenant-links";
+
+/** What was removed; the operation's result. The organization's owners read it: hosts and roles are the operator's. */
+export type Receipt = {
+  organization: { id: string; name: string };
+  region: { key: string };
+  database: string;
+  /** Rows that the tenant database held when writing had stopped. `checksum` does not depend on their order. */
+  tables: { table: string; rows: number; checksum: string }[];
+  /** The folder's name in the export folder of where Tenantry runs; null: nothing was exported. */
+  exportedTo: string | null;
+  removed: { what: string; where: string; at: string }[];
+  /** What this cannot reach. */
+  remaining: string;
+};
+
+const DIRECTORY_TIMEOUT_MS = 10_000;
+const NUDGE_TIMEOUT_MS = 1_000;
+
+const REMAINING =
+  "Backups and WAL archives of the region's and of home's servers may hold the data until they expire; so may exports and the servers' statement logs. Where the database was shared, its files hold deleted rows until VACUUM has run.";
+
+type Run = OperationRun<"revoke-placement">;
+type Context = {
+  services: Services;
+  run: Run;
+  placement: Placement;
+  address: ServerAddress;
+  server: ServerDatabase;
+  database: TenantDatabase;
+  /** Nobody else is in the database: it goes as a whole. */
+  isAlone: boolean;
+};
+
+/** Takes the placement away. Returns without doing anything when that was undone or is over. */
+export async function revokePlacement(services: Services, run: Run): Promise<void> {
+  const placement = await findPlacementById(services, run.operation.placementId ?? "");
+  if (placement === undefined) return;
+  await whileHoldingDatabase(services, placement, () => revoke(services, run, placement));
+}
+
+async function revoke(services: Services, run: Run, placement: Placement): Promise<void> {
+  const address = await regionAddress(services, placement.regionId);
+  const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
+  const database = services.pools.open("tenant", address, placement.database);
+  const context: Context = { services, run, placement, address, server, database, isAlone: true };
+  if (!(await run.step("stop-writes", () => stopWrites(context)))) return;
+  const exists = await databaseExists(server, placement.database);
+  if (exists) {
+    await run.step("count", () => count(context));
+    await run.step("export", () => exportFirst(context));
+  }
+  const { isAlone } = context;
+  await run.step("delete-rows", async () => (isAlone || !exists ? undefined : deleteRows(context)));
+  await run.step("withdraw-directory", async () => (isAlone || !exists ? undefined : withdrawDirectory(context)));
+  const links = await tenantLinks(services, placement, { despiteFence: true });
+  await run.step("drop-links", async () => (isAlone ? dropLinks(context, links, exists) : undefined));
+  await run.step("drop-database", async () => (isAlone ? dropDatabase(context) : undefined));
+  // Home's side once more: a carrier that was mending the link just then may have made parts of it anew, and from now on
+  // it cannot.
+  await run.step("drop-remains", async () => (isAlone ? dropHomeSide(links) : undefined));
+  await run.step("forget", async () => {
+    await noteRemoved(context, "catalog, directory and placement", "home");
+    await cancelOperation(services.home, "provision-placement", placementSubject(placement.id));
+    await forgetPlacement(services, placement, { withDatabase: isAlone });
+  });
+}
+
+/** False when the revocation was undone. From here on it cannot be. Finds out whether somebody else is in the database. */
+async function stopWrites(context: Context): Promise<boolean> {
+  const { services, placement, server, database } = context;
+  if (!(await beginRevoking(services, placement.id))) return false;
+  context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
+  if (!(await databaseExists(server, placement.database))) return true;
+  await requireOwn(services, placement, database);
+  if (!context.isAlone) {
+    await closeToPlacement(database, placement.number);
+    return true;
+  }
+  // Another process may not have heard of it yet, and a statement may be under way.
+  await server.query(
+    "databases.fence",
+    `alter database ${quoteIdentifier(placement.database)} set default_transaction_read_only = on`,
+  );
+  await server.query(
+    "databases.disconnect",
+    `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+     where datname = $1 and backend_type = 'client backend' and pid <> pg_backend_pid()`,
+    [placement.database],
+  );
+  return true;
+}
+
+async function dropDatabase(context: Context): Promise<void> {
+  const { services, placement, address, server } = context;
+  await services.pools.closeDatabase(address, placement.database);
+  await server.query("databases.drop", `drop database if exists ${quoteIdentifier(placement.database)} with (force)`);
+  await noteRemoved(context, "database", `region, ${placement.database}`);
+}
+
+/** From a database that others go on using. */
+async function deleteRows(context: Context): Promise<void> {
+  await deleteContent(context.database, context.placement);
+  await forgetEntries(context.database, context.placement.organizationId);
+  await noteRemoved(context, "resources, comments and their audit entries", `region, ${context.placement.database}`);
+}
+
+/** Takes the organization and its members out of the region, and waits until they are. */
+async function withdrawDirectory(context: Context): Promise<void> {
+  const { services, placement, database } = context;
+  await unprojectPlacement(services, placement);
+  const links = [{ databaseId: placement.databaseId, direction: "directory" as const }];
+  const left = await waitFor(
+    async () => {
+      // Again and again: a nudge is lost when whoever carries the region is just being replaced.
+      await services.nudges.carry(links, NUDGE_TIMEOUT_MS);
+      return (await knowsOrganization(database, placement)) ? undefined : true;
+    },
+    { timeoutMs: DIRECTORY_TIMEOUT_MS },
+  );
+  if (left === undefined)
+    throw new TenantryError(
+      "NOT_SYNCED",
+      "The organization's members have not left the region yet; it is tried again.",
+    );
+  await noteRemoved(context, "organization and members", `region, ${placement.database}`);
+}
+
+const TABLES = ["resources", "comments", "directory_organizations", "directory_members"] as const;
+
+async function count({ services, run, placement, database }: Context): Promise<void> {
+  const tables: Receipt["tables"] = [];
+  for (const table of TABLES) {
+    // A sum of digests: no order to sort by and no memory, however many rows there are.
+    const [row] = await database.query<{ rows: string; checksum: string }>(
+      "receipt.count",
+      `select count(*)::text as rows,
+              coalesce(sum(('x' || left(md5(t::text), 15))::bit(60)::bigint), 0)::text as checksum
+       from tenantry.${quoteIdentifier(table)} t where database_id = $1 and organization_id = $2`,
+      [placement.databaseId, placement.organizationId],
+    );
+    tables.push({ table, rows: Number(row?.rows ?? 0), checksum: row?.checksum ?? "0" });
+  }
+  const [organization, [region]] = await Promise.all([
+    getOrganization(services, OPERATOR, placement.organizationId),
+    findRegions(services, [placement.regionId]),
+  ]);
+  await run.save({
+    organization: { id: placement.organizationId, name: organization.name },
+    region: { key: region?.key ?? "" },
+    database: placement.database,
+    tables,
+    exportedTo: null,
+    remaining: REMAINING,
+  } satisfies Omit<Receipt, "removed">);
+}
+
+/** A database of this name that somebody else made is not ours to drop. */
+async function requireOwn(services: Services, placement: Placement, database: TenantDatabase): Promise<void> {
+  const [made] = await database.query<{ exists: boolean }>(
+    "identity.exists",
+    "select to_regclass('tenantry.identity') is not null as exists",
+  );
+  const [identity] =
+    made?.exists === true
+      ? await database.query<{ installation_id: string; database_id: number }>(
+          "identity.read",
+          "select installation_id, database_id from tenantry.identity",
+        )
+      : [];
+  // One that was made and never identified holds nothing yet.
+  if (identity === undefined && made?.exists === true) return;
+  if (identity?.installation_id !== services.installation || identity.database_id !== placement.databaseId)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${placement.database} on the region's server belongs to something else: rename it, then retry.`,
+    );
+  await refuseForgotten(database, placement);
+}
+
+async function exportFirst({ services, run, placement }: Context): Promise<void> {
+  if (run.operation.input["export"] !== true) return;
+  if (services.exportFolder === undefined)
+    throw new TenantryError("CAPABILITY_MISSING", "There is no export folder: set TENANTRY_EXPORT_DIR, then retry.");
+  // One for each operation: what an earlier export holds may be older than what is dropped now.
+  const name = `${placement.id}-${run.operation.id}`;
+  const folder = join(services.exportFolder, name);
+  // An attempt of this operation before this one may have finished it; nothing was written since.
+  if ((await findManifest(folder)) === undefined) await exportPlacement(services, placement, folder);
+  await run.save({ exportedTo: name });
+}
+
+async function dropLinks(context: Context, links: Record<Link["direction"], Link>, exists: boolean): Promise<void> {
+  if (exists) {
+    await removeSubscriber(links.directory);
+    await noteRemoved(context, "subscription", `region, ${links.directory.name}`);
+  }
+  await dropHomeSide(links);
+  await noteRemoved(context, "subscription", `home, ${links.catalog.name}`);
+  await noteRemoved(context, "publication and slot", `home, ${links.directory.name}`);
+  if (exists) {
+    await removePublisher(links.catalog);
+    await noteRemoved(context, "publication and slot", `region, ${links.catalog.name}`);
+  }
+}
+
+async function dropHomeSide({ directory, catalog }: Record<Link["direction"], Link>): Promise<void> {
+  await removeSubscriber(catalog);
+  await removePublisher(directory);
+}
+
+/** Adds to the receipt, once however often the step runs. */
+async function noteRemoved({ run }: Context, what: string, where: string): Promise<void> {
+  const before = (run.operation.result?.["removed"] as Receipt["removed"] | undefined) ?? [];
+  if (before.some((one) => one.what === what && one.where === where)) return;
+  await run.save({ removed: [...before, { what, where, at: new Date().toISOString() }] });
+}

@@ -1,0 +1,84 @@
+import { type Actor, OPERATOR } from "#engine/auth/actor";
+import {
+  getManagedPlacement,
+  getPlacement,
+  type Placement,
+  suspendPlacement,
+  setPlacementState,
+} from "#engine/home/placements";
+import { getOrganization } from "#engine/home/organizations";
+import { invalidInput, TenantryError } from "#base/kernel/errors";
+import type { Queryable } from "#base/postgres/database";
+import { cancelOperation, onPlacement, placementSubject, requestOperation, requesterOf } from "#engine/jobs/operation";
+import type { Services } from "#engine/services";
+import { waitWhile } from "#engine/jobs/wait-while";
+
+/** Between being suspended and being dropped; the revocation can be undone meanwhile. */
+export const GRACE_MS = 7 * 24 * 60 * 60_000;
+
+export type Revocation = {
+  placementId: string;
+  /** The organization's name, so that nobody revokes the wrong one. */
+  confirm: string;
+  /** Drop now. There is no way back but a backup. */
+  skipGrace: boolean;
+  /** Write everything to the export folder before anything is dropped. */
+  exportFirst: boolean;
+};
+
+/**
+ * Takes an organization's access to a region away: no reads and writes from now on, and after the grace period, or at once,
+ * the database and everything about it goes. Returns SUSPENDED with the moment of the drop, or REVOKING. The receipt is
+ * the operation's result. NOT_FOUND, INVALID_INPUT on a wrong name, CONFLICT while the placement is moving.
+ */
+export async function revokeRegionAccess(services: Services, actor: Actor, input: Revocation): Promise<Placement> {
+  const placement = await getManagedPlacement(services, actor, input.placementId);
+  const organization = await getOrganization(services, OPERATOR, placement.organizationId);
+  if (organization.name !== input.confirm)
+    throw invalidInput("confirm", "confirm must be the organization's name, exactly as it is written.");
+  if (input.exportFirst && services.exportFolder === undefined)
+    throw invalidInput("exportFirst", "There is no export folder: set TENANTRY_EXPORT_DIR where Tenantry runs.");
+  await services.home.transaction((transaction) => request(transaction, actor, placement, input));
+  if (input.skipGrace) return waitWhile(services, actor, placement, ({ state }) => state === "REVOKING");
+  return getPlacement(services, actor, placement.id);
+}
+
+async function request(
+  home: Queryable<"home">,
+  actor: Actor,
+  placement: Placement,
+  { skipGrace, exportFirst }: Revocation,
+): Promise<void> {
+  // One that was never active holds nothing that somebody could want back.
+  const graceful = !skipGrace && placement.state !== "PROVISIONING" && placement.state !== "FAILED";
+  const dueAt = graceful ? new Date(Date.now() + GRACE_MS) : undefined;
+  if (placement.state === "REVOKING" || (placement.state === "SUSPENDED" && graceful)) return;
+  const moved = graceful
+    ? await suspendPlacement({ home }, placement.id, dueAt ?? new Date())
+    : await setPlacementState({ home }, placement.id, "REVOKING");
+  if (!moved)
+    throw new TenantryError("CONFLICT", "The placement changed a moment ago: look at it again before revoking it.");
+  await requestOperation(home, requesterOf(actor), {
+    ...onPlacement("revoke-placement", placement),
+    input: { export: exportFirst },
+    ...(dueAt === undefined ? {} : { dueAt }),
+  });
+}
+
+/**
+ * Undoes a revocation during its grace period: the placement is ACTIVE again, with everything in it. CONFLICT when it is not
+ * SUSPENDED (any more).
+ */
+export async function resumeRegionAccess(services: Services, actor: Actor, placementId: string): Promise<Placement> {
+  const placement = await getManagedPlacement(services, actor, placementId);
+  if (placement.state === "ACTIVE") return placement;
+  await services.home.transaction(async (transaction) => {
+    if (placement.state !== "SUSPENDED" || !(await setPlacementState({ home: transaction }, placementId, "ACTIVE")))
+      throw new TenantryError(
+        "CONFLICT",
+        "Only a SUSPENDED placement can be resumed: this one is being dropped or was never suspended.",
+      );
+    await cancelOperation(transaction, "revoke-placement", placementSubject(placementId));
+  });
+  return getPlacement(services, actor, placementId);
+}

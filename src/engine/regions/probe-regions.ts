@@ -1,0 +1,70 @@
+/** Asking the servers of regions that there are what they are and have. */
+import type { Actor } from "#engine/auth/actor";
+import { authorizeOperator } from "#engine/auth/policy";
+import { notFound, TenantryError } from "#base/kernel/errors";
+import { parsePoolUrl } from "#base/postgres/connection-url";
+import { type ServerProbe, probeServer } from "#base/postgres/probe";
+import { checkPooler, type PoolerCheck } from "#engine/regions/pooler";
+import { findAdvice, findObstacle } from "#engine/servers/region-requirements";
+import {
+  type Region,
+  regionServer,
+  regionServers,
+  type RegionsContext,
+  type RegionsContextOfApi,
+} from "#engine/regions/regions";
+import { MAINTENANCE_DATABASE, probeAt } from "#engine/servers/server-probe";
+
+/** What the server answered. */
+export type RegionProbe = ServerProbe;
+
+/** Asks the region's server for its version, bounded by the connection timeout; null when it cannot be reached. */
+export async function probeRegion(context: RegionsContext, regionId: string): Promise<ServerProbe | null> {
+  const [probe = null] = await probeRegions(context, [regionId]);
+  if (probe instanceof Error) throw probe;
+  return probe;
+}
+
+/** The same for several regions at once, in their order; an error is the region's own. */
+export async function probeRegions(
+  context: RegionsContext,
+  regionIds: readonly string[],
+): Promise<(ServerProbe | null | Error)[]> {
+  const servers = await regionServers(context, regionIds);
+  const probe = async (id: string) => {
+    const server = servers.get(id);
+    if (server === undefined) return notFound("Region");
+    return probeAt(context.pools, server.address).catch((error: unknown) => {
+      if (error instanceof TenantryError && error.code === "REGION_UNAVAILABLE") return null;
+      return error instanceof Error ? error : new Error("the probe failed", { cause: error });
+    });
+  };
+  return Promise.all(regionIds.map(probe));
+}
+
+/**
+ * Probes a region's server for the operator: what it is and has, and what keeps it from being used, if anything does.
+ * REGION_UNAVAILABLE when it cannot be reached.
+ */
+export async function checkRegion(
+  context: RegionsContextOfApi,
+  actor: Actor,
+  { id, poolUrl }: Region,
+): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[]; pooler: PoolerCheck | null }> {
+  authorizeOperator(actor);
+  const { address } = await regionServer(context, id);
+  const probe = await probeAt(context.pools, address);
+  const obstacle = findObstacle(probe);
+  // Resources are received at home.
+  const atHome = findAdvice(
+    await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
+  ).map((sentence) => `Home: ${sentence}`);
+  const advice = [...findAdvice(probe), ...atHome];
+  if (poolUrl === null) return { probe, obstacle, advice, pooler: null };
+  const { systemIdentifier } = probe;
+  const database = MAINTENANCE_DATABASE;
+  const pooler = await context.pools.once(address, database, (server) =>
+    checkPooler(context, parsePoolUrl(poolUrl, "poolUrl"), { server, address, systemIdentifier, database }),
+  );
+  return { probe, obstacle: obstacle ?? pooler.obstacle ?? undefined, advice, pooler };
+}

@@ -1,0 +1,57 @@
+/** What a carrier is given: its times, and its way to the servers. */
+import type { HomeDatabase, ServerDatabase } from "#base/postgres/database";
+import type { Link } from "#engine/replication/link";
+import type { Direction } from "#engine/replication/names";
+import type { LinkId } from "#engine/replication/nudge";
+
+export type CarrierOptions = {
+  /** A link that has carried everything stays awake this long, for what may come next. */
+  idleMs: number;
+  /** The same where the server is slow to start a worker. */
+  slowIdleMs: number;
+  /** There, an awake link without a worker is enabled again this often. */
+  askAgainMs: number;
+  /** While others wait for a place, a busy link gives its own up after this long. */
+  sliceMs: number;
+  /** An awake link without a walsender for this long is mended. */
+  stallMs: number;
+  /** Pause between two looks at the slots while something is being carried. */
+  pollMs: number;
+  /** First pause before a broken link is mended again; doubles up to `maxRetryMs`. */
+  retryMs: number;
+  maxRetryMs: number;
+};
+
+export const CARRIER_DEFAULTS: CarrierOptions = {
+  idleMs: 500,
+  slowIdleMs: 60_000,
+  askAgainMs: 250,
+  sliceMs: 2_000,
+  stallMs: 10_000,
+  pollMs: 4,
+  retryMs: 500,
+  maxRetryMs: 60_000,
+};
+
+export type CarrierContext = {
+  home: HomeDatabase;
+  /** The region's maintenance database: slots of all its databases are seen from there. */
+  region: ServerDatabase;
+  /** The link, or undefined when its database takes no replication now (being made, gone). */
+  openLink: (id: LinkId) => Promise<Link | undefined>;
+  /** The same with the servers' addresses read anew: one that cannot be reached may have moved. */
+  reopenLink: (id: LinkId) => Promise<Link | undefined>;
+  /** Whether the server that subscribes starts workers one by one and slowly: PostgreSQL 15 with its own setting. */
+  startsSlowly: Record<Direction, boolean>;
+  /** How many links of each direction may be awake at once. */
+  capacity: Record<Direction, number>;
+  /** The timelines that the servers wrote when the carrier began: on others its answers would be worth nothing. */
+  timelines: { home: string; region: string };
+  /** A server was promoted: the carrier is to begin anew, with a sweep. */
+  onFork: () => void;
+  /** Told about what goes wrong and what was mended, with no secret in it. */
+  report: (message: string, error?: unknown) => void;
+};
+
+/** Links of one region that are mended at once. Each takes a connection to home, of which a region must not take all. */
+export const MAX_MENDS = 4;

@@ -1,0 +1,405 @@
+/**
+ * The carrier of one region: keeps its links parked, wakes those that were nudged, answers tickets when everything
+ * has arrived, and parks them again. One process carries a region at a time (engine/replication/SPEC.md, invariant 6).
+ */
+import { delay } from "#base/kernel/wait";
+import {
+  CARRIER_DEFAULTS,
+  type CarrierContext,
+  type CarrierOptions,
+  MAX_MENDS,
+} from "#engine/replication/carrier-options";
+import { DAMAGE, type Damage, damageOf } from "#engine/replication/damage";
+import { recordCarried, recordFailure } from "#engine/replication/link-record";
+import { holdsPlace, type LinkEvent, next } from "#engine/replication/link-state";
+import { mend, tellSubscriber } from "#engine/replication/establish";
+import { addTicket, asTold, keyOf, namesOf, newRuntime, type Runtime } from "#engine/replication/link-runtime";
+import type { Direction } from "#engine/replication/names";
+import { publicationMatches, publishNoMore } from "#engine/replication/publication";
+import { answerTickets, type LinkId } from "#engine/replication/nudge";
+import { type Observation, observeHome, observeRegion } from "#engine/replication/observe";
+import { applyErrors, disableSubscription, enableSubscription, findOrigin } from "#engine/replication/subscription";
+
+export class Carrier {
+  readonly #context: CarrierContext;
+  readonly #options: CarrierOptions;
+  readonly #links = new Map<string, Runtime>();
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  #wakeLoop: () => void = () => undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(context: CarrierContext, options: Partial<CarrierOptions> = {}) {
+    this.#context = context;
+    this.#options = { ...CARRIER_DEFAULTS, ...options };
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** Parks what is awake, as far as the servers allow, and ends. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error("carrier stopped"));
+    this.#wakeLoop();
+    await this.#loop;
+    await Promise.allSettled(this.#tasks);
+    const awake = [...this.#links.values()].filter(({ state }) => state === "awake");
+    await Promise.allSettled(awake.map(({ link }) => disableSubscription(link)));
+  }
+
+  /** Something may be waiting on this link. `ticket` is answered when what is committed by now has arrived. */
+  async nudge(
+    id: LinkId,
+    details: { ticket?: string | undefined; catalogChanges?: readonly string[]; broken?: Damage } = {},
+  ): Promise<void> {
+    if (!this.#links.has(keyOf(id))) await this.#admit(id);
+    // Asked for again: a link that was found while waiting may have been parked and forgotten since.
+    const runtime = this.#links.get(keyOf(id));
+    if (runtime === undefined) return;
+    runtime.nudged = true;
+    if (details.ticket !== undefined) addTicket(runtime.nudgedTickets, details.ticket);
+    if (details.catalogChanges !== undefined) runtime.changes = details.catalogChanges;
+    if (details.broken !== undefined) this.#fail(runtime, details.broken);
+    else this.#move(runtime, "nudged");
+    this.#wakeLoop();
+  }
+
+  /** Whether the carrier knows the link as other than parked. */
+  isBusy(id: LinkId): boolean {
+    return this.#links.has(keyOf(id));
+  }
+
+  async #admit(id: LinkId): Promise<Runtime | undefined> {
+    const link = await this.#context.openLink(id);
+    if (link === undefined) return undefined;
+    // Somebody else may have been here while the link was opened.
+    const found = this.#links.get(keyOf(id));
+    if (found !== undefined) return found;
+    const runtime = newRuntime(id, link);
+    this.#links.set(keyOf(id), runtime);
+    return runtime;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wakeLoop = resolve;
+      });
+      try {
+        this.#startWork();
+        await this.#look();
+        this.#settle();
+      } catch (error) {
+        if (!this.#stop.signal.aborted) this.#context.report("the look at the slots failed", error);
+        await delay(this.#options.retryMs, this.#stop.signal).catch(() => undefined);
+      }
+      const pause = this.#pause();
+      if (pause > 0) await Promise.race([woken, delay(pause, this.#stop.signal).catch(() => undefined)]);
+    }
+  }
+
+  /** Milliseconds until there is something to look at again. */
+  #pause(): number {
+    const now = performance.now();
+    let pause = 60_000;
+    for (const runtime of this.#links.values()) {
+      if (runtime.state === "awake")
+        pause = Math.min(
+          pause,
+          runtime.nudged || runtime.target !== undefined
+            ? this.#options.pollMs
+            : runtime.idleSince + this.#idleMs(runtime) - now,
+        );
+      // The end of a step wakes the loop.
+      const { state, working, retryAt } = runtime;
+      if (state === "broken" && working === 0) pause = Math.min(pause, Math.max(retryAt - now, 50));
+      if (state === "queued") pause = Math.min(pause, 50);
+    }
+    return Math.max(pause, 1);
+  }
+
+  #idleMs({ id }: Runtime): number {
+    const { idleMs, slowIdleMs } = this.#options;
+    return this.#context.startsSlowly[id.direction] ? Math.max(idleMs, slowIdleMs) : idleMs;
+  }
+
+  /** Gives places to queued links, makes room for them, and starts mending what is due. */
+  #startWork(): void {
+    const now = performance.now();
+    for (const direction of ["directory", "catalog"] as const) {
+      const all = [...this.#links.values()].filter(({ id }) => id.direction === direction);
+      const queued = all.filter(({ state }) => state === "queued");
+      const free = this.#context.capacity[direction] - all.filter(({ state }) => holdsPlace(state)).length;
+      for (const runtime of queued.slice(0, Math.max(free, 0))) {
+        this.#move(runtime, "admitted");
+        this.#task(runtime, () => this.#wake(runtime));
+      }
+      if (free <= queued.length && queued.length > 0) this.#makeRoom(all, now);
+    }
+    // One at a time: a second mend would take the first one's slot away, and its seed overwrite what the stream has brought.
+    const broken = [...this.#links.values()].filter(({ state }) => state === "broken");
+    const free = MAX_MENDS - broken.filter(({ working }) => working > 0).length;
+    const due = broken.filter(({ retryAt, working }) => retryAt <= now && working === 0);
+    for (const runtime of due.slice(0, Math.max(free, 0))) {
+      runtime.retryAt = Number.POSITIVE_INFINITY;
+      this.#task(runtime, () => this.#mend(runtime));
+    }
+  }
+
+  /** Takes a place from whoever has nothing to do, else from whoever had it for a slice of time. */
+  #makeRoom(all: readonly Runtime[], now: number): void {
+    const awake = all.filter(({ state }) => state === "awake").toSorted((a, b) => a.awakeSince - b.awakeSince);
+    const chosen =
+      awake.find(({ nudged, target }) => !nudged && target === undefined) ??
+      // A walsender starts decoding anew at each wake, so a slice shorter than that takes would get nobody on.
+      awake.find(
+        ({ awakeSince, unfinishedSlices }) =>
+          now - awakeSince > this.#options.sliceMs * 2 ** Math.min(unfinishedSlices, MAX_SLICE_DOUBLINGS),
+      );
+    if (chosen !== undefined) this.#retire(chosen);
+  }
+
+  /** Reads the slots of what is awake, and gives fresh nudges their target. */
+  async #look(): Promise<void> {
+    const awake = [...this.#links.values()].filter(
+      ({ state, nudged, target }) => state === "awake" && (nudged || target !== undefined),
+    );
+    if (awake.length === 0) return;
+    const fresh = awake.filter(({ nudged }) => nudged);
+    // Taken off before the look: a nudge that comes during it gets the next one.
+    const tickets = fresh.map((runtime) => {
+      const taken = runtime.nudgedTickets;
+      runtime.nudged = false;
+      runtime.nudgedTickets = [];
+      return taken;
+    });
+    try {
+      await this.#observe(awake, fresh);
+    } catch (error) {
+      for (const runtime of fresh) runtime.nudged = true;
+      for (const [index, runtime] of fresh.entries()) runtime.nudgedTickets.unshift(...(tickets[index] ?? []));
+      throw error;
+    }
+    for (const [index, runtime] of fresh.entries()) runtime.targetTickets.push(...(tickets[index] ?? []));
+  }
+
+  async #observe(awake: readonly Runtime[], fresh: readonly Runtime[]): Promise<void> {
+    const of = (direction: Direction) => awake.filter(({ id }) => id.direction === direction);
+    const [directories, catalogs] = [of("directory"), of("catalog")];
+    const freshDirectories = fresh.filter(({ id }) => id.direction === "directory").map(({ id }) => id.databaseId);
+    const [home, region] = await Promise.all([
+      directories.length === 0 ? undefined : observeHome(this.#context.home, namesOf(directories), freshDirectories),
+      catalogs.length === 0 ? undefined : observeRegion(this.#context.region, namesOf(catalogs)),
+    ]);
+    // Nothing that was read is used: a ticket must not be answered by what was confirmed on another history.
+    if (home !== undefined) this.#requireTimeline("home", home.timeline);
+    if (region !== undefined) this.#requireTimeline("region", region.timeline);
+    const take = (runtimes: readonly Runtime[], observed: Observation | undefined) => {
+      if (observed === undefined) return;
+      for (const runtime of runtimes) {
+        runtime.sample = observed.slots.get(runtime.link.name);
+        if (fresh.includes(runtime)) {
+          runtime.target = observed.current;
+          runtime.changes = observed.changes.get(runtime.id.databaseId) ?? runtime.changes;
+        }
+      }
+    };
+    take(directories, home);
+    take(catalogs, region);
+  }
+
+  /** Draws the conclusions from the last look. */
+  #settle(): void {
+    const now = performance.now();
+    const answered: string[] = [];
+    for (const runtime of this.#links.values()) {
+      if (runtime.state !== "awake") continue;
+      if (runtime.target !== undefined) this.#judge(runtime, now, answered);
+      if (runtime.state !== "awake" || runtime.nudged || runtime.target !== undefined) continue;
+      if (now - runtime.idleSince >= this.#idleMs(runtime)) this.#retire(runtime);
+    }
+    if (answered.length > 0) this.#background(answerTickets(this.#context.home, answered));
+  }
+
+  #judge(runtime: Runtime, now: number, answered: string[]): void {
+    const { sample, target } = runtime;
+    if (sample === undefined) return this.#fail(runtime, DAMAGE.slotGone);
+    if (sample.walStatus === "lost") return this.#fail(runtime, DAMAGE.slotLost);
+    if (target !== undefined && sample.confirmed !== null && sample.confirmed >= target) {
+      answered.push(...runtime.targetTickets);
+      runtime.targetTickets = [];
+      runtime.target = undefined;
+      runtime.idleSince = now;
+      runtime.inactiveSince = now;
+      runtime.failures = 0;
+      runtime.unfinishedSlices = 0;
+      return;
+    }
+    if (sample.active) runtime.inactiveSince = now;
+    else if (this.#context.startsSlowly[runtime.id.direction]) this.#askAgain(runtime, now);
+    // Longer after each failure: where workers start slowly, giving up again and again would never let one start.
+    if (now - runtime.inactiveSince > this.#options.stallMs * 2 ** Math.min(runtime.failures, 4))
+      return this.#fail(runtime, DAMAGE.notConnecting);
+    if (now >= runtime.nextErrorLook && now - runtime.awakeSince > 500) {
+      runtime.nextErrorLook = now + 500;
+      this.#task(runtime, async () => {
+        const errors = await this.#applyErrors(runtime);
+        if (runtime.state === "awake" && errors > runtime.errorsAtWake) this.#fail(runtime, DAMAGE.notApplying);
+      });
+    }
+  }
+
+  /**
+   * The launcher of 15 looks whether it may start a worker when it is woken, and then waits for the whole interval again,
+   * from that moment on. Enabling what is enabled changes nothing and wakes it.
+   */
+  #askAgain(runtime: Runtime, now: number): void {
+    // Two at once would change the same row of the catalog, and one of them would fail.
+    if (now < runtime.nextAsk || runtime.asking !== undefined) return;
+    runtime.nextAsk = now + this.#options.askAgainMs;
+    this.#task(runtime, () => {
+      runtime.asking = enableSubscription(runtime.link).finally(() => {
+        runtime.asking = undefined;
+      });
+      return runtime.asking;
+    });
+  }
+
+  #requireTimeline(server: "home" | "region", timeline: string): void {
+    if (timeline === this.#context.timelines[server]) return;
+    this.#context.onFork();
+    throw new Error(`the ${server} server was promoted or restored`);
+  }
+
+  async #wake(runtime: Runtime): Promise<void> {
+    // The gateway is another one, or passwords are: told now, as nothing was carried since.
+    if (runtime.link.told.mark !== runtime.link.toldBefore) {
+      await tellSubscriber(runtime.link);
+      runtime.link = asTold(runtime.link);
+    }
+    // Without its publication the stream would skip changes (18) or end (before). Home's costs nothing to look at;
+    // a region's is looked at by the sweep.
+    const [errors, published] = await Promise.all([
+      // Asked for before enabling is, beside it: should a first error slip in, the second, 5 s later, tells.
+      this.#applyErrors(runtime),
+      runtime.id.direction === "catalog" || this.#isPublished(runtime),
+      enableSubscription(runtime.link),
+    ]);
+    // Errors from before the wake are not this one's.
+    runtime.errorsAtWake = errors;
+    const now = performance.now();
+    runtime.awakeSince = now;
+    runtime.idleSince = now;
+    runtime.inactiveSince = now;
+    this.#move(runtime, "enabled");
+    if (!published) this.#fail(runtime, DAMAGE.publicationChanged);
+  }
+
+  /**
+   * Over a connection that is open: the tenant database's may have to be made. Also sees whether the subscriber was promoted;
+   * of the publisher the look does.
+   */
+  async #applyErrors({ id, link }: Runtime): Promise<number> {
+    const subscriber = id.direction === "directory" ? "region" : "home";
+    const { errors, timeline } = await applyErrors(this.#context[subscriber], link.name);
+    this.#requireTimeline(subscriber, timeline);
+    return errors;
+  }
+
+  async #isPublished(runtime: Runtime): Promise<boolean> {
+    if (await publicationMatches(runtime.link)) return true;
+    // Since the link was opened its database may have got a version that lets other columns flow.
+    runtime.link = (await this.#context.openLink(runtime.id)) ?? runtime.link;
+    return (await publishNoMore(runtime.link)) !== "wrong";
+  }
+
+  #retire(runtime: Runtime): void {
+    this.#move(runtime, "retired");
+    this.#task(runtime, async () => {
+      // Overtaken by it, it would be left awake.
+      await runtime.asking?.catch(() => undefined);
+      await disableSubscription(runtime.link);
+      if (runtime.nudged || runtime.target !== undefined) {
+        runtime.unfinishedSlices += 1;
+        // What was promised to its tickets is promised again, at the end of the queue.
+        runtime.nudged = true;
+        runtime.nudgedTickets.push(...runtime.targetTickets.splice(0));
+        runtime.target = undefined;
+        this.#links.delete(keyOf(runtime.id));
+        this.#links.set(keyOf(runtime.id), runtime);
+        return this.#move(runtime, "disabledUnfinished");
+      }
+      // Home cannot be the witness of its own past: a catalog's subscriber goes back together with this record.
+      const origin =
+        runtime.id.direction === "directory" ? await findOrigin(this.#context.region, runtime.link.name) : undefined;
+      await recordCarried(this.#context.home, runtime.link, runtime.changes, origin);
+      if (runtime.nudged) return this.#move(runtime, "disabledUnfinished");
+      this.#move(runtime, "disabled");
+      this.#links.delete(keyOf(runtime.id));
+    });
+  }
+
+  #fail(runtime: Runtime, { reason, reseed, doubtsPublisher = false }: Damage): void {
+    this.#move(runtime, "failed");
+    runtime.mustReseed ||= reseed;
+    runtime.failures += 1;
+    runtime.nudged = true;
+    runtime.nudgedTickets.push(...runtime.targetTickets.splice(0));
+    runtime.target = undefined;
+    // The first attempt comes at once, later ones back off.
+    const pause = Math.min(this.#options.retryMs * 2 ** (runtime.failures - 2), this.#options.maxRetryMs);
+    runtime.retryAt = performance.now() + (runtime.failures === 1 ? 0 : pause);
+    this.#context.report(`${runtime.link.name}: ${reason}`);
+    if (doubtsPublisher && runtime.id.direction === "directory")
+      this.#background(this.nudge({ ...runtime.id, direction: "catalog" }, { broken: DAMAGE.homeDoubted }));
+    this.#background(recordFailure(this.#context.home, runtime.id, reason));
+    this.#wakeLoop();
+  }
+
+  async #mend(runtime: Runtime): Promise<void> {
+    const fresh = await this.#context.reopenLink(runtime.id);
+    if (fresh === undefined) {
+      this.#links.delete(keyOf(runtime.id));
+      return;
+    }
+    runtime.link = fresh;
+    // What a new connection string did not mend, a reseed does.
+    const done = await mend(fresh, { reseed: runtime.mustReseed || runtime.failures > 1 });
+    runtime.link = asTold(fresh);
+    runtime.mustReseed = false;
+    this.#context.report(`${runtime.link.name}: ${done}`);
+    this.#move(runtime, "mended");
+  }
+
+  /** Runs a statement of a link beside the loop. A failure breaks that link and delays no other. */
+  #task(runtime: Runtime, work: () => Promise<void>): void {
+    runtime.working += 1;
+    const task = work()
+      .catch((error: unknown) => {
+        this.#context.report(`${runtime.link.name}: a step failed`, error);
+        this.#fail(runtime, damageOf(error));
+      })
+      .finally(() => {
+        runtime.working -= 1;
+        this.#tasks.delete(task);
+        this.#wakeLoop();
+      });
+    this.#tasks.add(task);
+  }
+
+  /** Records and answers must not stop the loop; what is lost of them the sweep makes up for. */
+  #background(work: Promise<void>): void {
+    const task = work
+      .catch((error: unknown) => this.#context.report("a record at home failed", error))
+      .finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  #move(runtime: Runtime, event: LinkEvent): void {
+    runtime.state = next(runtime.state, event);
+  }
+}
+
+/** A slice grows up to some thousand times: about half an hour. */
+const MAX_SLICE_DOUBLINGS = 10;

@@ -1,0 +1,88 @@
+/** What a carrier knows of a link while it is other than parked. Times are `performance.now()` in milliseconds. */
+import type { Lsn } from "#base/postgres/lsn";
+import type { Link } from "#engine/replication/link";
+import type { LinkState } from "#engine/replication/link-state";
+import type { LinkId } from "#engine/replication/nudge";
+import type { SlotSample } from "#engine/replication/observe";
+
+export type Runtime = {
+  readonly id: LinkId;
+  link: Link;
+  state: LinkState;
+  /** Nudged since the last look: the next look gives the position to reach. */
+  nudged: boolean;
+  nudgedTickets: string[];
+  target: Lsn | undefined;
+  targetTickets: string[];
+  /** Rows of the publisher's change log that the target covers, by their ids; undefined: it was not read. */
+  changes: readonly string[] | undefined;
+  sample: SlotSample | undefined;
+  awakeSince: number;
+  /** Since when it has nothing to carry. */
+  idleSince: number;
+  /** Since when it is awake without a walsender. */
+  inactiveSince: number;
+  errorsAtWake: number;
+  nextErrorLook: number;
+  /** When the launcher is woken once more. */
+  nextAsk: number;
+  /** The last time that it was. */
+  asking: Promise<void> | undefined;
+  failures: number;
+  /** Only a reseed mends it. */
+  mustReseed: boolean;
+  retryAt: number;
+  /** How often in a row its place was taken before it had reached its target: each time it gets twice as long. */
+  unfinishedSlices: number;
+  /** Steps on their way. */
+  working: number;
+};
+
+/** A link that is about to be nudged for the first time. */
+export function newRuntime(id: LinkId, link: Link): Runtime {
+  const now = performance.now();
+  return {
+    id,
+    link,
+    state: "parked",
+    nudged: false,
+    nudgedTickets: [],
+    target: undefined,
+    targetTickets: [],
+    changes: undefined,
+    sample: undefined,
+    awakeSince: now,
+    idleSince: now,
+    inactiveSince: now,
+    unfinishedSlices: 0,
+    errorsAtWake: 0,
+    nextErrorLook: 0,
+    nextAsk: 0,
+    asking: undefined,
+    failures: 0,
+    mustReseed: false,
+    retryAt: 0,
+    working: 0,
+  };
+}
+
+/** Callers wait seconds; of a link that is broken for hours the oldest tickets have nobody left. */
+const MAX_TICKETS = 1_000;
+
+export function addTicket(tickets: string[], ticket: string): void {
+  tickets.push(ticket);
+  if (tickets.length > MAX_TICKETS) tickets.shift();
+}
+
+/** The link whose subscription knows what it is to be told. */
+export function asTold(link: Link): Link {
+  return { ...link, toldBefore: link.told.mark };
+}
+
+export function keyOf({ databaseId, direction }: LinkId): string {
+  return `${databaseId} ${direction}`;
+}
+
+export function namesOf(runtimes: readonly Runtime[]): string[] {
+  return runtimes.map(({ link }) => link.name);
+}

@@ -1,0 +1,91 @@
+import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
+import type { Link } from "#engine/replication/link";
+
+/** What a publication publishes: not TRUNCATE, by which one publisher would empty the subscriber's table for all. */
+export const PUBLISHED_CHANGES = ["insert", "update", "delete"] as const;
+
+/** The rows that a publication lets out, in SQL: those of one tenant database. */
+export function rowFilter(databaseId: number | string): string {
+  return `database_id = ${databaseId}`;
+}
+
+/**
+ * Makes the link's publication when it is missing. The filter lets out the rows of one tenant database only, the
+ * columns are listed, and TRUNCATE is not published.
+ */
+export async function ensurePublication(link: Link): Promise<void> {
+  const { database } = link.publisher;
+  const found = await database.query("publication.find", "select from pg_publication where pubname = $1", [link.name]);
+  if (found.length > 0) return;
+  // Two callers at once: the exception of the second is the state it wanted.
+  await database.query(
+    "publication.create",
+    `do $$ begin
+       execute ${quoteLiteral(
+         `create publication ${quoteIdentifier(link.name)} for table ${tableList(link)} with (publish = '${PUBLISHED_CHANGES.join(", ")}')`,
+       )};
+     exception when duplicate_object or unique_violation then null;
+     end $$`,
+  );
+}
+
+function tableList(link: Link): string {
+  return link.tables
+    .map(
+      ({ table, columns }) =>
+        `tenantry.${quoteIdentifier(table)} (${columns.map(quoteIdentifier).join(", ")}) where (${rowFilter(link.databaseId)})`,
+    )
+    .join(", ");
+}
+
+/**
+ * Takes columns off a publication that is there and used. Nothing stops for it: a walsender sends each change with the
+ * columns that were published when it was written. Adding some in the same way would leave the copy without the values
+ * of rows that are not written again, so for that the link is reseeded.
+ */
+async function narrowPublication(link: Link): Promise<void> {
+  await link.publisher.database.query(
+    "publication.narrow",
+    `alter publication ${quoteIdentifier(link.name)} set table ${tableList(link)}`,
+  );
+}
+
+/** What the publication lets out compared with what it should. `wider`: the same and more columns. */
+type PublicationState = "matches" | "wider" | "different";
+
+/** Whether the publication is there with its tables, and publishes neither TRUNCATE nor more than it should. */
+export async function publicationMatches(link: Link): Promise<boolean> {
+  return (await comparePublication(link)) === "matches";
+}
+
+async function comparePublication(link: Link): Promise<PublicationState> {
+  const rows = await link.publisher.database.query<{ table: string; columns: string[]; filter: string | null }>(
+    "publication.read",
+    `select t.tablename as "table", t.attnames::text[] as columns, t.rowfilter as filter
+     from pg_publication p join pg_publication_tables t on t.pubname = p.pubname
+     where p.pubname = $1 and t.schemaname = 'tenantry'
+       and p.pubinsert and p.pubupdate and p.pubdelete and not p.pubtruncate and not p.puballtables`,
+    [link.name],
+  );
+  const missing = link.tables.some(({ table, columns }) => {
+    const row = rows.find((published) => published.table === table);
+    return row?.filter !== `(${rowFilter(link.databaseId)})` || columns.some((column) => !row.columns.includes(column));
+  });
+  if (missing || rows.length !== link.tables.length) return "different";
+  const exact = link.tables.every(
+    ({ table, columns }) => rows.find((published) => published.table === table)?.columns.length === columns.length,
+  );
+  return exact ? "matches" : "wider";
+}
+
+/** Narrows a publication that lets out more than it should; only a reseed mends one that is `wrong`. */
+export async function publishNoMore(link: Link): Promise<"right" | "narrowed" | "wrong"> {
+  const state = await comparePublication(link);
+  if (state !== "wider") return state === "matches" ? "right" : "wrong";
+  await narrowPublication(link);
+  return "narrowed";
+}
+
+export async function dropPublication(link: Link): Promise<void> {
+  await link.publisher.database.query("publication.drop", `drop publication if exists ${quoteIdentifier(link.name)}`);
+}

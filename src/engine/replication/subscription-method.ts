@@ -1,0 +1,54 @@
+/**
+ * The ways in which subscriptions are made and changed, and which one a database takes. Home has its own and each tenant
+ * database its own: what is asked is always the database that subscribes.
+ */
+import { TenantryError } from "#base/kernel/errors";
+import type { Database, DatabaseKind } from "#base/postgres/database";
+import { readSubscriptionMethod, type SubscriptionMethod } from "#base/postgres/probe";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { aivenExtras, hasAivenExtras } from "#engine/replication/aiven-extras";
+import { plainStatements } from "#engine/replication/plain-statements";
+import type { SubscriptionWay } from "#engine/replication/subscription-way";
+
+/** By what the probe says. A method without a row does not compile. */
+const WAYS: Record<SubscriptionMethod, SubscriptionWay> = {
+  SUPERUSER: plainStatements,
+  PROVIDER_ROLE: plainStatements,
+  PG_CREATE_SUBSCRIPTION: plainStatements,
+  AIVEN_EXTRAS: aivenExtras,
+};
+
+// Per handle, of which there is another one when the address or the password changes.
+const remembered = new WeakMap<Database<DatabaseKind>, SubscriptionWay>();
+
+/**
+ * Runs `work` in the way that the database takes. The role's rights may have changed since it was asked, and a subscription
+ * may have been made in another way, before a provider upgraded its server: what is refused is tried in the other.
+ * CAPABILITY_MISSING where there is no way.
+ */
+export async function inItsWay<Result>(
+  database: Database<DatabaseKind>,
+  work: (way: SubscriptionWay) => Promise<Result>,
+): Promise<Result> {
+  const first = remembered.get(database) ?? (await chooseWay(database));
+  remembered.set(database, first);
+  try {
+    return await work(first);
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.insufficientPrivilege) throw error;
+    const now = await chooseWay(database);
+    const other = now === first && (await hasAivenExtras(database)) ? aivenExtras : now;
+    if (other === first) throw error;
+    remembered.set(database, now);
+    return work(other);
+  }
+}
+
+async function chooseWay(database: Database<DatabaseKind>): Promise<SubscriptionWay> {
+  const method = await readSubscriptionMethod(database);
+  if (method !== null) return WAYS[method];
+  throw new TenantryError(
+    "CAPABILITY_MISSING",
+    "The role that Tenantry signs in with may not create subscriptions there any more: `region check` says what to grant.",
+  );
+}

@@ -1,0 +1,63 @@
+/** What a way to make subscriptions has to offer; `subscription-method.ts` chooses one. */
+import { TenantryError } from "#base/kernel/errors";
+import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
+
+/** What a subscription is made of. It bears the name of its publication and of its slot, which are there. */
+export type SubscriptionSpec = {
+  name: string;
+  /** libpq's; holds a password, which is good for one stream of the gateway. */
+  connection: string;
+  /** The tables that the subscription must have once it is made, and no others, as `schema.table`. */
+  tables: readonly string[];
+  /** The role that is to own it, where the way can hand it over; undefined: whoever makes it. */
+  owner: string | undefined;
+};
+
+/** One way. Each function works on the subscription of that name in the given database. */
+export type SubscriptionWay = {
+  /** What making one takes in the database; can be done ahead. Does nothing where that is there. */
+  prepare: (database: Database<DatabaseKind>) => Promise<void>;
+  /**
+   * Makes it, disabled, without a copy and without making the slot. Does nothing where there is one. Connects to the
+   * gateway. Throws {@link WrongTables} and leaves nothing where the subscription would have other tables.
+   */
+  create: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<void>;
+  /** Makes it and takes it back, with which the server has connected to the gateway. False where it has not tried. */
+  attempt: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<boolean>;
+  enable: (database: Database<DatabaseKind>, name: string) => Promise<void>;
+  disable: (database: Database<DatabaseKind>, name: string) => Promise<void>;
+  /** Changes what it connects with, and leaves it enabled or disabled as it was. */
+  setConnection: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<void>;
+  /** Drops it, enabled or not, without its publisher and without touching its slot. */
+  drop: (database: Database<DatabaseKind>, name: string) => Promise<void>;
+};
+
+/**
+ * The subscription would take other tables than its link lists. A subscriber asks the other side which there are, so this
+ * is looked at where it counts: in the subscriber's own catalog.
+ */
+export class WrongTables extends TenantryError {
+  constructor() {
+    super("CONFLICT", "The subscription took other tables than its link lists, and was not enabled.");
+  }
+}
+
+/** Compares what the subscription of this name takes with what it should. Throws {@link WrongTables}. */
+export async function requireTables(
+  database: Queryable<DatabaseKind>,
+  { name, tables }: Pick<SubscriptionSpec, "name" | "tables">,
+): Promise<void> {
+  const rows = await database.query<{ table: string }>("subscription.tables", TABLES_OF, [name]);
+  const wanted = new Set(tables);
+  if (rows.length === wanted.size && rows.every(({ table }) => wanted.has(table))) return;
+  throw new WrongTables();
+}
+
+/** The tables of a subscription, `$1`, in the database that is asked. */
+const TABLES_OF = `select n.nspname || '.' || c.relname as "table"
+  from pg_catalog.pg_subscription s
+  join pg_catalog.pg_subscription_rel r on r.srsubid = s.oid
+  join pg_catalog.pg_class c on c.oid = r.srrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where s.subname = $1
+    and s.subdbid = (select oid from pg_catalog.pg_database where datname = current_database())`;

@@ -1,0 +1,171 @@
+/**
+ * Subscriptions: what pulls a link's changes. The connection string they keep holds the link's password for the gateway; it
+ * is never read back.
+ */
+import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
+import { TIMELINE_SQL } from "#base/postgres/server-history";
+import { TenantryError } from "#base/kernel/errors";
+import { sqlState } from "#base/postgres/sql-state";
+import { type Connection, explainSubscribing } from "#engine/replication/subscribe-failure";
+import type { Link } from "#engine/replication/link";
+import { inItsWay } from "#engine/replication/subscription-method";
+import { requireTables, type SubscriptionSpec, WrongTables } from "#engine/replication/subscription-way";
+
+export type Subscription = { enabled: boolean; slotName: string | null };
+
+/** The link's subscription, or undefined. */
+export async function findSubscription(link: Link): Promise<Subscription | undefined> {
+  const [row] = await link.subscriber.database.query<{ enabled: boolean; slot_name: string | null }>(
+    "subscription.find",
+    `select subenabled as enabled, subslotname as slot_name from pg_subscription
+     where subname = $1 and subdbid = (select oid from pg_database where datname = current_database())`,
+    [link.name],
+  );
+  return row === undefined ? undefined : { enabled: row.enabled, slotName: row.slot_name };
+}
+
+/** Makes what making subscriptions takes in a database, ahead of it. */
+export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<void> {
+  return inItsWay(database, (way) => way.prepare(database));
+}
+
+/**
+ * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the slot was
+ * made. REGION_UNAVAILABLE when the subscriber's server cannot connect to the gateway.
+ */
+export function createSubscription(link: Link): Promise<void> {
+  const { database } = link.subscriber;
+  return noteWrongTables(link, () =>
+    explainSubscribing(link, () => inItsWay(database, (way) => way.create(database, specOf(link)))),
+  );
+}
+
+/** What came of having a subscriber's server connect to the gateway. */
+export type Trial =
+  | { kind: "connects" }
+  /** In one sentence. */
+  | { kind: "obstacle"; sentence: string }
+  /** The role may not make a subscription in this database, or what it makes them with is not there. */
+  | { kind: "may-not-try" };
+
+/** Has the subscriber's server connect to the gateway now, as it will for a link, and leaves nothing behind. */
+export async function trySubscribing(link: Connection): Promise<Trial> {
+  const { database } = link.subscriber;
+  try {
+    let hasTried = false;
+    await explainSubscribing(link, async () => {
+      const spec = { ...specOf({ ...link, tables: [] }), owner: undefined };
+      hasTried = await inItsWay(database, (way) => way.attempt(database, spec));
+    });
+    return { kind: hasTried ? "connects" : "may-not-try" };
+  } catch (error) {
+    if (error instanceof TenantryError)
+      return error.code === "REGION_UNAVAILABLE"
+        ? { kind: "obstacle", sentence: error.message }
+        : { kind: "may-not-try" };
+    // What else a server refuses the probe knows of.
+    if (sqlState(error) !== undefined) return { kind: "may-not-try" };
+    throw error;
+  }
+}
+
+/** Writes the gateway's address and the link's password into the subscription, as they are now. */
+export function refreshConnection(link: Link): Promise<void> {
+  const { database } = link.subscriber;
+  return noteWrongTables(link, () =>
+    explainSubscribing(link, () => inItsWay(database, (way) => way.setConnection(database, specOf(link)))),
+  );
+}
+
+/** It is an attempt: only another side that answers for itself has a subscription take other tables. */
+async function noteWrongTables({ ledger }: Link, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof WrongTables) ledger.wrongTables();
+    throw error;
+  }
+}
+
+function specOf({
+  name,
+  told,
+  tables,
+  owner,
+}: Pick<Link, "name" | "told" | "tables"> & { owner?: string | undefined }): SubscriptionSpec {
+  return { name, connection: told.connection, tables: tables.map(({ into }) => into), owner };
+}
+
+/** Throws {@link WrongTables}, and enables nothing, where a catalog's subscription takes other tables than its link lists. */
+export async function enableSubscription(link: Link): Promise<void> {
+  const { name, direction, subscriber } = link;
+  const { database } = subscriber;
+  // A region's own catalogs are the region's to say.
+  if (direction === "catalog") await noteWrongTables(link, () => requireTables(database, specOf(link)));
+  await inItsWay(database, (way) => way.enable(database, name));
+}
+
+export function disableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
+  return inItsWay(database, (way) => way.disable(database, name));
+}
+
+/** Drops the subscription when it is there. Works without the publisher. The slot stays, for dropSlot. */
+export async function dropSubscription(link: Link): Promise<void> {
+  if ((await findSubscription(link)) !== undefined) await dropSubscriptionNamed(link.subscriber.database, link.name);
+}
+
+/** Drops one of the database that is asked, and leaves its slot. */
+export function dropSubscriptionNamed(database: Database<DatabaseKind>, name: string): Promise<void> {
+  return inItsWay(database, (way) => way.drop(database, name));
+}
+
+/**
+ * How often applying has failed since the subscription was made, 0 when there is none; and the timeline that the subscriber's
+ * server writes. `server` is any database of it: one that is open already need not be connected to.
+ */
+export async function applyErrors(
+  server: Queryable<DatabaseKind>,
+  name: string,
+): Promise<{ errors: number; timeline: string }> {
+  const [row] = await server.query<{ errors: string; timeline: string }>(
+    "subscription.errors",
+    `select ${TIMELINE_SQL} as timeline, coalesce((
+       select apply_error_count from pg_stat_subscription_stats where subname = $1 limit 1), 0)::text as errors`,
+    [name],
+  );
+  if (row === undefined) throw new Error("the server returned no row");
+  return { errors: Number(row.errors), timeline: row.timeline };
+}
+
+/**
+ * How far each subscription of a server has come, as the server itself remembers it: publisher's positions by the
+ * subscription's oid. Empty where the role may not read it.
+ */
+export async function readOrigins(server: Queryable<DatabaseKind>): Promise<Map<number, string>> {
+  const [right] = await server.query<{ granted: boolean }>(
+    "origins.right",
+    "select has_function_privilege('pg_show_replication_origin_status()', 'execute') as granted",
+  );
+  if (right?.granted !== true) return new Map();
+  const rows = await server.query<{ oid: number; origin: string }>(
+    "origins.read",
+    `select s.oid, o.remote_lsn::text as origin
+     from pg_subscription s join pg_show_replication_origin_status() o on o.external_id = 'pg_' || s.oid
+     where o.remote_lsn is not null`,
+  );
+  return new Map(rows.map(({ oid, origin }) => [oid, origin]));
+}
+
+/** Where one subscription stands: its oid and the publisher's position; undefined when there is none or it is hidden. */
+export async function findOrigin(
+  server: Queryable<DatabaseKind>,
+  name: string,
+): Promise<{ oid: number; position: string } | undefined> {
+  const [row] = await server.query<{ oid: number }>(
+    "origins.subscription",
+    "select oid from pg_subscription where subname = $1",
+    [name],
+  );
+  const position = row === undefined ? undefined : (await readOrigins(server)).get(row.oid);
+  return row === undefined || position === undefined ? undefined : { oid: row.oid, position };
+}

@@ -1,0 +1,202 @@
+/**
+ * From an id to the database that holds the row. Ids carry their placement's number; where that placement lives
+ * is read from home once and kept until home says that it changed.
+ */
+import { TenantryError } from "#base/kernel/errors";
+import { HOME_NUMBER, placementNumberOf } from "#base/kernel/ids";
+import type { SecretBox } from "#base/kernel/secret-box";
+import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#base/postgres/connection-url";
+import type { HomeDatabase, ScopedDatabase, TenantDatabase } from "#base/postgres/database";
+import type { Pools } from "#base/postgres/pools";
+
+/** Home itself: the default organization's resources and comments. */
+export type HomeRoute = { readonly kind: "home" };
+export type TenantRoute = {
+  readonly kind: "tenant";
+  readonly placementId: string;
+  readonly placementNumber: number;
+  readonly organizationId: string;
+  readonly regionKey: string;
+  readonly databaseId: number;
+  readonly state: string;
+  /** Why a program of this version must leave the database alone, in one sentence; undefined: it need not. */
+  readonly versionObstacle: string | undefined;
+  /** The database with the organization's rows in it and no others, whatever a statement asks for. */
+  readonly open: () => ScopedDatabase<"tenant">;
+  /** The whole database, for listening to what it announces. */
+  readonly openWhole: () => TenantDatabase;
+};
+export type Route = HomeRoute | TenantRoute;
+
+type RouteRow = {
+  placementId: string;
+  number: number;
+  organizationId: string;
+  regionId: string;
+  regionKey: string;
+  sealedUrl: Buffer;
+  poolUrl: string | null;
+  systemIdentifier: string;
+  databaseId: number;
+  database: string;
+  state: string;
+  schemaVersion: number | null;
+};
+
+const COLUMNS = `
+  p.id as "placementId", p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
+  r.connection_url as "sealedUrl", r.pool_url as "poolUrl", r.system_identifier as "systemIdentifier", p.database_id as "databaseId", d.name as database, p.state,
+  d.schema_version as "schemaVersion"`;
+const FROM = `
+  from tenantry.placements p
+  join tenantry.tenant_databases d on d.id = p.database_id
+  join tenantry.regions r on r.id = p.region_id`;
+
+/** A server's address with the API's own role there, by the server's identity. */
+export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => ServerAddress;
+
+/** The schema version from which on the API's role may use a tenant database. */
+const API_ROLE_SINCE = 3;
+/** Says to row-level security whose statement it is (engine/schema/tenant/0003_row_level_security.sql). */
+const SCOPE_SETTING = "tenantry.scope";
+
+/** Routes kept at most; beyond it the oldest is read again when it is next needed. */
+const MAX_CACHED_ROUTES = 10_000;
+
+export class Router {
+  readonly #home: HomeDatabase;
+  readonly #pools: Pools;
+  readonly #secrets: SecretBox;
+  readonly #latestVersion: number;
+  readonly #signInAsApi: SignInAsApi;
+  readonly #byNumber = new Map<number, TenantRoute>();
+  /** Counts what was forgotten: what was read before that is not kept. */
+  #generation = 0;
+
+  /** `latestVersion`: the tenant schema that this program is written for. */
+  constructor(context: {
+    home: HomeDatabase;
+    pools: Pools;
+    secrets: SecretBox;
+    latestVersion: number;
+    signInAsApi: SignInAsApi;
+  }) {
+    this.#home = context.home;
+    this.#pools = context.pools;
+    this.#secrets = context.secrets;
+    this.#latestVersion = context.latestVersion;
+    this.#signInAsApi = context.signInAsApi;
+  }
+
+  /** Where the row with this id is; undefined when no placement has the number in it. */
+  async route(id: string): Promise<Route | undefined> {
+    return (await this.routes([id]))[0];
+  }
+
+  /** The same for several rows, in their order, with one statement for all that is not known. */
+  async routes(ids: readonly string[]): Promise<(Route | undefined)[]> {
+    const numbers = ids.map(placementNumberOf);
+    const found = new Map<number, Route>([[HOME_NUMBER, { kind: "home" }]]);
+    for (const number of numbers) {
+      const cached = this.#byNumber.get(number);
+      if (cached !== undefined) found.set(number, cached);
+    }
+    const unknown = [...new Set(numbers)].filter((number) => !found.has(number));
+    if (unknown.length > 0) {
+      const generation = this.#generation;
+      const rows = await this.#home.query<RouteRow & { asked: number }>(
+        "routes.by_numbers",
+        `select asked.number as asked, ${COLUMNS} ${FROM}
+         join (
+           select number, id as placement_id from tenantry.placements where number = any($1::int[])
+           union all
+           select number, placement_id from tenantry.adopted_numbers where number = any($1::int[])
+         ) asked on asked.placement_id = p.id`,
+        [unknown],
+      );
+      for (const row of rows) found.set(row.asked, this.#remember(row, generation, row.asked));
+    }
+    return numbers.map((number) => found.get(number));
+  }
+
+  /** The routes of an organization's placements, read anew, by region key. */
+  async routesOf(organizationId: string): Promise<TenantRoute[]> {
+    const generation = this.#generation;
+    const rows = await this.#home.query<RouteRow>(
+      "routes.of_organization",
+      `select ${COLUMNS} ${FROM} where p.organization_id = $1 order by r.key`,
+      [organizationId],
+    );
+    return rows.map((row) => this.#remember(row, generation));
+  }
+
+  /** Forgets everything: a placement or a region changed. */
+  forget(): void {
+    this.#generation += 1;
+    this.#byNumber.clear();
+  }
+
+  /** `number`: what was asked for, the placement's own or one that it has adopted. */
+  #remember(row: RouteRow, generation: number, number = row.number): TenantRoute {
+    const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
+    const knowsApiRole = row.schemaVersion === null || row.schemaVersion >= API_ROLE_SINCE;
+    const address = knowsApiRole ? this.#signInAsApi(operator, row.systemIdentifier) : operator;
+    const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
+    const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
+    const openWhole = () => this.#pools.open("tenant", address, row.database, { pooler, budgeted: true });
+    const route: TenantRoute = {
+      kind: "tenant",
+      placementId: row.placementId,
+      placementNumber: row.number,
+      organizationId: row.organizationId,
+      regionKey: row.regionKey,
+      databaseId: row.databaseId,
+      state: row.state,
+      versionObstacle: findVersionObstacle(row, this.#latestVersion),
+      open: () => openWhole().scoped(scope),
+      openWhole,
+    };
+    if (route.state === "ACTIVE" && generation === this.#generation) {
+      if (this.#byNumber.size >= MAX_CACHED_ROUTES) this.#byNumber.clear();
+      this.#byNumber.set(number, route);
+    }
+    return route;
+  }
+}
+
+/**
+ * Served are the latest version and the one before it: the program is started first, the databases are migrated while it
+ * serves. What home recorded decides, which the route's own statement reads.
+ */
+function findVersionObstacle(row: RouteRow, latestVersion: number): string | undefined {
+  const { schemaVersion: version, regionKey } = row;
+  if (version === null || version === latestVersion || version === latestVersion - 1) return undefined;
+  const place = `The organization's database in region ${regionKey} is at schema version ${version}`;
+  return version > latestVersion
+    ? `${place}, newer than the ${latestVersion} that this program knows: start the newer program.`
+    : `${place} and this program serves from ${latestVersion - 1} on: run tenantry migrate.`;
+}
+
+/** Refuses with one sentence unless the placement takes reads and writes now, by a program of this version. */
+export function requireActive(route: TenantRoute): void {
+  const obstacle = findObstacle(route);
+  if (obstacle !== undefined) throw obstacle;
+}
+
+/** CONFLICT with one sentence when the placement takes no reads and writes now; undefined when it does. */
+export function findObstacle(route: TenantRoute): TenantryError | undefined {
+  if (route.state === "ACTIVE") {
+    const { versionObstacle } = route;
+    return versionObstacle === undefined ? undefined : new TenantryError("CONFLICT", versionObstacle);
+  }
+  const sentences: Record<string, string> = {
+    PROVISIONING: `The organization's access to region ${route.regionKey} is still being set up.`,
+    FAILED: `The organization's access to region ${route.regionKey} could not be set up.`,
+    SUSPENDED: `The organization's access to region ${route.regionKey} was revoked; until its data is dropped that can be undone.`,
+    REVOKING: `The organization's access to region ${route.regionKey} was revoked.`,
+  };
+  return new TenantryError(
+    "CONFLICT",
+    sentences[route.state] ?? `The organization's access to region ${route.regionKey} is ${route.state.toLowerCase()}.`,
+  );
+}

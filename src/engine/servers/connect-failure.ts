@@ -1,0 +1,44 @@
+/** Why a server cannot be connected to, in words that cannot hold a secret. */
+import { isConnectionFailure, isTlsFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+
+const WORDS: Record<string, string> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: "there is no such host",
+  EAI_AGAIN: "the host name could not be looked up",
+  ETIMEDOUT: "it does not answer",
+  "53300": "it has no connection free",
+  "57P03": "it is starting up or shutting down",
+  // A pooler refuses the settings that we send with a new connection. A server takes them.
+  "08P01": "a connection pooler seems to answer there, so give the address of the server itself",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_REVOKED: "its certificate was revoked",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet",
+};
+
+/** What Node says of a certificate that nobody trusted has signed. */
+const UNTRUSTED = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_(SIGNATURE|UNTRUSTED|REJECTED|CHAIN)|INVALID_CA)/;
+
+/** The reason as the end of a sentence: a code or a fixed phrase. Undefined when the error is no failure to connect. */
+export function explainConnectFailure(error: unknown): string | undefined {
+  const code = codeOf(error);
+  if (WORDS[code] !== undefined) return WORDS[code];
+  if (isKeptOut(error)) return "its pg_hba.conf lets nobody in from here in this way; check sslmode";
+  if (UNTRUSTED.test(code)) return "its certificate is not signed by an authority that sslrootcert names";
+  if (error instanceof Error && /does not support SSL/.test(error.message)) return "it does not take TLS connections";
+  if (isTlsFailure(error)) return "the TLS connection failed; check sslmode and sslrootcert";
+  if (error instanceof Error && /timeout/i.test(error.message)) return "it does not answer";
+  if (!isConnectionFailure(error) && sqlState(error) === undefined) return undefined;
+  return code === "" ? "the connection was lost" : `error ${code}`;
+}
+
+/** Whether the server takes nobody who comes from here so, whatever the password; where it speaks English. */
+export function isKeptOut(error: unknown): boolean {
+  return (
+    codeOf(error) === SQL_STATE.invalidAuthorization && error instanceof Error && /pg_hba\.conf/.test(error.message)
+  );
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+}

@@ -1,0 +1,190 @@
+/** Import: brings an export back into a placement, with the ids, moments and authors that the rows had. */
+import { join } from "node:path";
+import type { Actor } from "#engine/auth/actor";
+import { authorizeOperator } from "#engine/auth/policy";
+import { adoptNumber, numbersOf } from "#engine/home/placement-numbers";
+import { getPlacement, type Placement } from "#engine/home/placements";
+import { findRegions, regionAddress } from "#engine/regions/regions";
+import { invalidInput, TenantryError } from "#base/kernel/errors";
+import type { TenantDatabase } from "#base/postgres/database";
+import { columnsOf } from "#engine/transfer/export-placement";
+import { type ExportedFile, fileOf, type Manifest, readManifest, type TableName } from "#engine/transfer/export-format";
+import { importRows, type ImportTarget } from "#engine/transfer/import-rows";
+import { readPieces } from "#engine/transfer/json-lines";
+import { listMissingMembers, type MissingMember } from "#engine/transfer/missing-members";
+import { onPlacement, requesterOf } from "#engine/jobs/operation";
+import { runHere } from "#engine/jobs/operation-here";
+import type { Services } from "#engine/services";
+import { settleResources } from "#engine/links/settle-writes";
+import { explainTransfer, type TransferOptions } from "#engine/transfer/transfer-failure";
+
+/** How long the import waits for the catalog at home; what is late arrives all the same. */
+const CATALOG_TIMEOUT_MS = 60_000;
+
+/** The tables that are written back. The directory is home's to write. */
+const IMPORTED_TABLES = ["resources", "comments"] as const;
+
+export type ImportOptions = TransferOptions & {
+  /** Also into a placement of another organization than the exported one. */
+  otherOrganization?: boolean | undefined;
+};
+
+export type Imported = {
+  placementId: string;
+  organizationId: string;
+  /** `added`: those that were not there before. */
+  tables: Record<(typeof IMPORTED_TABLES)[number], { rows: number; added: number }>;
+  /** Exported members who are no members of the organization here. What they wrote is kept, without a name to show. */
+  missingMembers: { count: number; first: MissingMember[] };
+  /** Whether all imported resources are in the catalog at home; else they are on their way. */
+  inCatalog: boolean;
+};
+
+/**
+ * Imports a folder as an operation of its own, so that nobody revokes the placement meanwhile. For the operator only.
+ * NOT_FOUND, CONFLICT while another operation on it runs, and what {@link importPlacement} throws.
+ */
+export async function runImport(
+  services: Services,
+  actor: Actor,
+  placementId: string,
+  folder: string,
+  options: ImportOptions = {},
+): Promise<Imported> {
+  authorizeOperator(actor);
+  const request = {
+    ...onPlacement("import-placement", await getPlacement(services, actor, placementId)),
+    input: { folder },
+  };
+  return runHere(services, requesterOf(actor), request, (run) =>
+    run.step("import", async () => {
+      // Under the lock: what it was before may have changed.
+      const placement = await getPlacement(services, actor, placementId);
+      const imported = await importPlacement(services, placement, folder, options);
+      await run.save(imported);
+      return imported;
+    }),
+  );
+}
+
+/**
+ * Writes an export back. Nothing is written unless every file is as it was exported. Rows that are there already stay as they
+ * are, so that running it again goes on where it was. Who calls it sees to it that the database is not dropped meanwhile.
+ * INVALID_INPUT for a folder that is no whole export, REGION_UNAVAILABLE, and CONFLICT: for a placement that is not ACTIVE, of
+ * another organization, or at an older schema, and for ids that lead to another placement.
+ */
+export async function importPlacement(
+  services: Services,
+  placement: Placement,
+  folder: string,
+  options: ImportOptions = {},
+): Promise<Imported> {
+  const [region] = await findRegions(services, [placement.regionId]);
+  return explainTransfer({ region: region?.key ?? "", again: "Import again to go on." }, async () => {
+    const manifest = await readManifest(folder);
+    refuseUnfit(placement, manifest, options);
+    const address = await regionAddress(services, placement.regionId);
+    const database = services.pools.open("tenant", address, placement.database);
+    await refuseNewer(database, manifest);
+    await verifyFiles(folder, manifest, options);
+    const { number, adopted } = manifest.placement;
+    for (const one of [number, ...adopted]) await takeNumber(services, placement, one);
+    const numbers = await numbersOf(services, placement.id);
+    return importTables(services, { database, placement, numbers }, folder, manifest, options);
+  });
+}
+
+async function importTables(
+  services: Services,
+  target: ImportTarget,
+  folder: string,
+  manifest: Manifest,
+  options: ImportOptions,
+): Promise<Imported> {
+  const { id, organizationId, databaseId } = target.placement;
+  const resources = await importRows(target, folder, fileOf(manifest, "resources"), options);
+  // Comments do not travel: the catalog can catch up while they are written.
+  const waiting = new AbortController();
+  const settled = settleResources(services, databaseId, CATALOG_TIMEOUT_MS, waiting.signal);
+  try {
+    const comments = await importRows(target, folder, fileOf(manifest, "comments"), options, resources);
+    const members = fileOf(manifest, "directory_members");
+    return {
+      placementId: id,
+      organizationId,
+      tables: {
+        resources: { rows: resources.rows, added: resources.added },
+        comments: { rows: comments.rows, added: comments.added },
+      },
+      missingMembers: await listMissingMembers(services, organizationId, folder, members),
+      inCatalog: (await settled).length === 0,
+    };
+  } finally {
+    waiting.abort();
+    await settled;
+  }
+}
+
+function refuseUnfit(placement: Placement, { organization }: Manifest, { otherOrganization }: ImportOptions): void {
+  if (placement.state !== "ACTIVE")
+    throw new TenantryError(
+      "CONFLICT",
+      `The placement is ${placement.state}: only an ACTIVE one can be imported into.`,
+    );
+  if (organization.id !== placement.organizationId && otherOrganization !== true)
+    throw new TenantryError(
+      "CONFLICT",
+      `The export is of the organization ${JSON.stringify(organization.name)} (${organization.id}), and the placement is another one's: say --other-organization if its members may see all of it.`,
+    );
+}
+
+/** What a later schema means cannot be known. Older rows get the defaults of columns that came since. */
+async function refuseNewer(database: TenantDatabase, manifest: Manifest): Promise<void> {
+  const [row] = await database.query<{ version: number }>(
+    "import.version",
+    "select max(version) as version from tenantry.migrations",
+  );
+  if (manifest.schemaVersion > (row?.version ?? 0))
+    throw new TenantryError(
+      "CONFLICT",
+      `The export is of tenant schema version ${manifest.schemaVersion} and the placement's database is at ${row?.version ?? 0}: migrate it first.`,
+    );
+  for (const table of IMPORTED_TABLES) await refuseUnknownColumns(database, fileOf(manifest, table), table);
+}
+
+async function refuseUnknownColumns(database: TenantDatabase, { file, columns }: ExportedFile, table: TableName) {
+  const known = await columnsOf(database, table);
+  // Whose the rows are is the placement's to say.
+  const given = new Set(["database_id", "organization_id"]);
+  const unknown = columns.find((column) => given.has(column) || !known.includes(column));
+  if (unknown !== undefined)
+    throw invalidInput("folder", `${file} has the column ${JSON.stringify(unknown)}, which is not known here.`);
+}
+
+/** Reads every file to its end and compares it with the manifest, before anything is written. */
+async function verifyFiles(
+  folder: string,
+  { files }: Manifest,
+  { onProgress, signal }: TransferOptions,
+): Promise<void> {
+  const progress = { rows: 0, bytes: 0 };
+  for (const { file, ...content } of files)
+    for await (const piece of readPieces(join(folder, file), file, content, signal)) {
+      progress.rows += piece.rows;
+      progress.bytes += piece.bytes;
+      onProgress?.({ doing: "checking", file, ...progress });
+    }
+}
+
+/** Exported ids lead to the placement with their number: this one has it, or takes it over from one that is gone. */
+async function takeNumber(services: Services, placement: Placement, number: number): Promise<void> {
+  if (number === placement.number) return;
+  const owner = await adoptNumber(services, placement.id, number);
+  if (owner === placement.id) return;
+  throw new TenantryError(
+    "CONFLICT",
+    owner === undefined
+      ? "The placement is gone."
+      : `The exported ids lead to placement ${owner}: import into that one, or revoke it first.`,
+  );
+}
