@@ -136,7 +136,7 @@ try {
   const steps = await sql<{ name: string; ms: number }>(
     servers.home.url("bench_home"),
     `select name, (percentile_cont(0.5) within group (order by extract(epoch from finished_at - started_at)) * 1000)::float8 as ms
-     from tenantry.operation_steps where attempts = 1 group by name order by min(started_at)`,
+     from tenantry.job_steps where attempts = 1 group by name order by min(started_at)`,
   );
   process.stdout.write(
     `\n${table(

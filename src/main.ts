@@ -12,7 +12,7 @@ import {
   startReplication,
 } from "#engine/links/carry-replication";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
-import { startOperationRunner } from "#engine/jobs/operation-runner";
+import { startJobRunner } from "#engine/jobs/job-runner";
 import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
 import { closeServices, createServices, type Services, signInAsApi } from "#engine/services";
 
@@ -96,7 +96,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     await noticeHomeHistory(services.home);
     gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
     rollback.defer(() => gateway?.close());
-    const runner = await startOperationRunner(services);
+    const runner = await startJobRunner(services);
     rollback.defer(() => runner.stop());
     replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
     rollback.defer(replication.stop);

@@ -7,7 +7,7 @@ import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
 import { exportCommand } from "#cli/export";
 import { importCommand } from "#cli/import";
-import { opsCommand } from "#cli/ops";
+import { jobsCommand } from "#cli/jobs";
 import { migrateCommand } from "#cli/migrate";
 import { grantCommand, organizationCommand, resumeCommand, retryCommand, revokeCommand } from "#cli/placement";
 import { regionCommand } from "#cli/region";
@@ -28,7 +28,7 @@ export async function run(args: readonly string[]): Promise<void> {
     .addCommand(resumeCommand())
     .addCommand(retryCommand())
     .addCommand(doctorCommand())
-    .addCommand(opsCommand())
+    .addCommand(jobsCommand())
     .addCommand(auditCommand())
     .addCommand(borderCommand())
     .addCommand(migrateCommand())

@@ -142,7 +142,7 @@ function report(options: OutputOptions, placement: Placement, wanted?: Placement
     `${id}  ${database}  ${state}`,
     ...(failure === null ? [] : [failure]),
     ...(dropAfter === null ? [] : [`Its data is dropped after ${dropAfter.toISOString()}.`]),
-    ...(state === "PROVISIONING" ? ["A worker makes it: see tenantry ops."] : []),
+    ...(state === "PROVISIONING" ? ["A worker makes it: see tenantry jobs."] : []),
   ]);
   if (wanted !== undefined && state !== wanted) process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-/** Everything that operations and the API work with, made once per process by the composition root. */
+/** Everything that jobs and the API work with, made once per process by the composition root. */
 import { type ApiRole, ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { type HomeContext, openHome } from "#engine/home/home";
 import { requirePooler } from "#engine/regions/pooler";

@@ -1,5 +1,5 @@
 /**
- * Operations that a command runs itself are stopped at every failpoint by killing, in turn, the command, home's server and
+ * Jobs that a command runs itself are stopped at every failpoint by killing, in turn, the command, home's server and
  * the region's; running the command again must then do the rest.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findOrphans } from "../../src/engine/doctor/find-orphans.ts";
-import { type CallerKind, OPERATIONS } from "../../src/engine/jobs/operation.ts";
+import { type CallerKind, JOBS } from "../../src/engine/jobs/job.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import type { Command } from "../support/command-to-crash.ts";
 import { openServices } from "../support/fleet.ts";
@@ -166,16 +166,13 @@ const SCENARIOS: Record<CallerKind, Scenario> = {
 
 /** Its failpoints: before and after each step, and before its end is recorded. */
 function failpointsOf(kind: CallerKind): string[] {
-  return [
-    ...OPERATIONS[kind].steps.flatMap((step) => [`${kind}/${step}/before`, `${kind}/${step}/after`]),
-    `${kind}/finish`,
-  ];
+  return [...JOBS[kind].steps.flatMap((step) => [`${kind}/${step}/before`, `${kind}/${step}/after`]), `${kind}/finish`];
 }
 
 // Migrating comes last: the API of this test is then an older program.
 const KINDS: CallerKind[] = ["export-placement", "import-placement", "repair", "migrate-databases"];
 
-test("every kind of operation that a command runs is here", () => {
+test("every kind of job that a command runs is here", () => {
   expect(KINDS.toSorted()).toEqual(Object.keys(SCENARIOS).toSorted());
 });
 
@@ -193,8 +190,7 @@ describe.each(KINDS)("%s", (kind) => {
         // The command's own lock at home goes with its connection, which the server may notice a moment later.
         expect(await eventually(again, 20_000)).toBe(true);
         await check();
-        const open = () =>
-          sql(app.databaseUrl, "select from tenantry.operations where state in ('WAITING', 'RUNNING')");
+        const open = () => sql(app.databaseUrl, "select from tenantry.jobs where state in ('WAITING', 'RUNNING')");
         expect(await eventually(async () => (await open()).length === 0)).toBe(true);
       },
       60_000,

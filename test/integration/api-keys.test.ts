@@ -148,7 +148,7 @@ describe("a key of an organization", () => {
     me { id } regions { key } users { edges { node { name } } }
     organizations { edges { node { name members { edges { node { user { name } role } } } placements { state } } } }
     resources { edges { node { name comments { edges { node { body author { name } } } } } } }
-    operations { edges { node { kind } } } }`;
+    jobs { edges { node { kind } } } }`;
 
   test.each([
     ["OWNER", () => owner],
@@ -235,11 +235,10 @@ describe("a key of an organization", () => {
     const { grantRegionAccess } = (
       await postAs(api, secret, query, { input: { organizationId: acme, regionKey: "us" } })
     ).data;
-    const { operations } = await app.ask(
-      "query ($id: ID) { operations(placementId: $id) { edges { node { requestedBy } } } }",
-      { id: grantRegionAccess.id },
-    );
-    expect(operations.edges[0].node.requestedBy).toBe(`key:${key.id}`);
+    const { jobs } = await app.ask("query ($id: ID) { jobs(placementId: $id) { edges { node { requestedBy } } } }", {
+      id: grantRegionAccess.id,
+    });
+    expect(jobs.edges[0].node.requestedBy).toBe(`key:${key.id}`);
   });
 });
 

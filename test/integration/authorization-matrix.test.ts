@@ -42,8 +42,8 @@ const WAYS: Record<string, string> = {
   ReplicationStatus: "query ($placement: ID!) { placement(id: $placement) { replication { % } } }",
   Resource: "query ($resource: ID!) { resource(id: $resource) { % } }",
   Comment: "query ($resource: ID!) { resource(id: $resource) { comments { edges { node { % } } } } }",
-  Operation: "query ($placement: ID!) { operations(placementId: $placement) { edges { node { % } } } }",
-  OperationStep: "query ($placement: ID!) { operations(placementId: $placement) { edges { node { steps { % } } } } }",
+  Job: "query ($placement: ID!) { jobs(placementId: $placement) { edges { node { % } } } }",
+  JobStep: "query ($placement: ID!) { jobs(placementId: $placement) { edges { node { steps { % } } } } }",
   Erasure: "mutation ($nobody: ID!) { eraseUser(id: $nobody) { % } }",
   Replication: "{ replication { % } }",
   ReplicationServer: "{ replication { servers { % } } }",
@@ -70,8 +70,8 @@ const WAYS: Record<string, string> = {
   CommentEdge: "query ($resource: ID!) { resource(id: $resource) { comments { edges { % } } } }",
   InvitationConnection: "query ($organization: ID!) { organization(id: $organization) { invitations { % } } }",
   InvitationEdge: "query ($organization: ID!) { organization(id: $organization) { invitations { edges { % } } } }",
-  OperationConnection: "query ($placement: ID!) { operations(placementId: $placement) { % } }",
-  OperationEdge: "query ($placement: ID!) { operations(placementId: $placement) { edges { % } } }",
+  JobConnection: "query ($placement: ID!) { jobs(placementId: $placement) { % } }",
+  JobEdge: "query ($placement: ID!) { jobs(placementId: $placement) { edges { % } } }",
   OrganizationConnection: "{ organizations(first: 100) { % } }",
   OrganizationEdge: "{ organizations(first: 100) { edges { % } } }",
   OrganizationMembersConnection: "query ($organization: ID!) { organization(id: $organization) { members { % } } }",
@@ -135,7 +135,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     await countAtBorder(app.setup);
     const people = Object.values(own.people).flatMap(({ id, email }) => [id, email]);
     secrets = [own.marker, own.id, own.placement, own.resource, own.comment, own.invitation, own.database];
-    secrets.push(speaker.email, ...people, ...own.operations, ...Object.values(own.keys).map(({ id }) => id));
+    secrets.push(speaker.email, ...people, ...own.jobs, ...Object.values(own.keys).map(({ id }) => id));
   });
   afterAll(() => app.stop());
 
@@ -331,9 +331,9 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
       },
       { field: "Query.apiKeys", named: "of operators", query: "{ apiKeys { edges { node { name } } } }" },
       {
-        field: "Query.operations",
-        query: "{ operations(first: 100) { edges { node { id } } } }",
-        holds: () => own.operations[0] ?? "none",
+        field: "Query.jobs",
+        query: "{ jobs(first: 100) { edges { node { id } } } }",
+        holds: () => own.jobs[0] ?? "none",
       },
       {
         field: "Query.auditLog",

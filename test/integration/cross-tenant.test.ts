@@ -125,7 +125,7 @@ describe.each(["DEDICATED", "SHARED"])("in placements of isolation %s", (isolati
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     expect(await everything(app, others)).toEqual(before);
     // Each way in that takes an id was tried often.
-    const ways = ["user", "organization", "placement", "resource", "apiKeys", "operations", "resources"];
+    const ways = ["user", "organization", "placement", "resource", "apiKeys", "jobs", "resources"];
     const changes = ["createComment", "addOrganizationMember", "revokeApiKey", "leaveOrganization", "commentAdded"];
     for (const field of [...ways, ...changes]) expect(asked.get(field) ?? 0, field).toBeGreaterThan(PROBES / 1_000);
   });
@@ -185,7 +185,7 @@ function knownOf(content: Content): Known {
       comment: [content.comment],
       key: Object.values(content.keys).map(({ id }) => id),
       invitation: [content.invitation],
-      operation: content.operations,
+      job: content.jobs,
     },
     texts: {
       confirm: [content.name],
@@ -226,7 +226,7 @@ async function everything(app: SignedInApp, others: readonly Content[]): Promise
     return row;
   };
   const atHome = ["users", "identities", "organizations", "memberships", "invitations", "api_keys", "regions"];
-  atHome.push("placements", "tenant_databases", "resources", "comments", "operations", "directory_members");
+  atHome.push("placements", "tenant_databases", "resources", "comments", "jobs", "directory_members");
   const found: Record<string, unknown> = {};
   for (const table of atHome) found[table] = await digest(app.setup.databaseUrl, table);
   for (const { database, regionKey } of others)

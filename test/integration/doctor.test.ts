@@ -1,4 +1,4 @@
-/** `tenantry doctor --repair` and `tenantry ops`, as an operator runs them. */
+/** `tenantry doctor --repair` and `tenantry jobs`, as an operator runs them. */
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
@@ -187,12 +187,12 @@ test("a placement that nobody works on is set going again", async () => {
   expect(await eventually(state)).toBe(true);
 }, 60_000);
 
-test("ops lists what was asked for, and refuses a state that there is not", async () => {
-  const all = await tenantry("ops", "--json", "--placement", placement.id);
-  expect(all.json.operations).toMatchObject([{ kind: "provision-placement", state: "DONE", requestedBy: "operator" }]);
-  expect(all.json.operations[0].steps.length).toBeGreaterThan(3);
-  expect((await tenantry("ops")).output).toContain("provision-placement");
-  const refused = await tenantry("ops", "--state", "nonsense");
+test("jobs lists what was asked for, and refuses a state that there is not", async () => {
+  const all = await tenantry("jobs", "--json", "--placement", placement.id);
+  expect(all.json.jobs).toMatchObject([{ kind: "provision-placement", state: "DONE", requestedBy: "operator" }]);
+  expect(all.json.jobs[0].steps.length).toBeGreaterThan(3);
+  expect((await tenantry("jobs")).output).toContain("provision-placement");
+  const refused = await tenantry("jobs", "--state", "nonsense");
   expect(refused).toMatchObject({ code: 1 });
   expect(refused.output).toContain("--state must be one of");
 }, 60_000);

@@ -11,7 +11,7 @@ import { newRoutedId, placementNumberOf } from "../../src/base/kernel/ids.ts";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { runExport } from "../../src/engine/transfer/export-placement.ts";
 import { runImport } from "../../src/engine/transfer/import-placement.ts";
-import { placementSubject } from "../../src/engine/jobs/operation.ts";
+import { placementSubject } from "../../src/engine/jobs/job.ts";
 import { LOCK_CLASS, tryLock, unlock } from "../../src/base/postgres/session-lock.ts";
 import { closeServices, createServices, type Services } from "../../src/engine/services.ts";
 import { TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
@@ -68,14 +68,14 @@ beforeEach(async () => {
   await comment(app, resource, author, LONG);
 });
 
-/** Grants, and waits until the operation has let go of the placement. */
+/** Grants, and waits until the job has let go of the placement. */
 async function grant(of: string, regionKey = "eu"): Promise<Granted> {
   const granted = await request(app, of, regionKey);
   const isFree = () =>
     services.home.session(async (session) => {
       const subject = placementSubject(granted.id);
-      const free = await tryLock(session, LOCK_CLASS.operationSubject, subject);
-      if (free) await unlock(session, LOCK_CLASS.operationSubject, subject);
+      const free = await tryLock(session, LOCK_CLASS.jobSubject, subject);
+      if (free) await unlock(session, LOCK_CLASS.jobSubject, subject);
       return free;
     });
   await eventually(isFree);
@@ -199,12 +199,12 @@ test("an operator exports, loses rows, imports and has them back as they were; o
     id: organization,
   });
   expect(resources.edges).toEqual([{ node: { id: resource } }]);
-  const operations = await sql(
+  const jobs = await sql(
     app.databaseUrl,
-    "select kind, state from tenantry.operations where placement_id = $1 order by requested_at",
+    "select kind, state from tenantry.jobs where placement_id = $1 order by requested_at",
     [placement.id],
   );
-  expect(operations.map(({ kind, state }) => `${String(kind)} ${String(state)}`)).toEqual([
+  expect(jobs.map(({ kind, state }) => `${String(kind)} ${String(state)}`)).toEqual([
     "provision-placement DONE",
     "export-placement DONE",
     "import-placement DONE",
@@ -611,12 +611,12 @@ test("a database that takes no more writes can be exported; one that is busy, go
   );
   expect((await exported()).files.map(({ rows }) => rows)).toEqual([1, 2, 1, 1]);
   const { json } = await services.home.session(async (session) => {
-    expect(await tryLock(session, LOCK_CLASS.operationSubject, placementSubject(placement.id))).toBe(true);
+    expect(await tryLock(session, LOCK_CLASS.jobSubject, placementSubject(placement.id))).toBe(true);
     const { code, stderr } = await tenantry("export", placement.id, "--to", `${folder}-2`);
     await session.query("test.unlock", "select pg_advisory_unlock_all()");
     return { json: { code, stderr } };
   });
-  expect(json).toEqual({ code: 1, stderr: expect.stringContaining("Another operation on placement:") });
+  expect(json).toEqual({ code: 1, stderr: expect.stringContaining("Another job on placement:") });
   expect(existsSync(`${folder}-2`)).toBe(false);
   await sql(app.databaseUrl, "update tenantry.placements set state = 'SUSPENDED' where id = $1", [placement.id]);
   await expect(imported()).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining("SUSPENDED") });
@@ -628,6 +628,6 @@ test("a database that takes no more writes can be exported; one that is busy, go
     code: "FORBIDDEN",
   });
   await eventually(
-    async () => (await sql(app.databaseUrl, "select from tenantry.operations where state = 'RUNNING'")).length === 0,
+    async () => (await sql(app.databaseUrl, "select from tenantry.jobs where state = 'RUNNING'")).length === 0,
   );
 });

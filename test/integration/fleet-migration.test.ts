@@ -41,10 +41,10 @@ const homeRows = () =>
     `select name, schema_version as version, schema_fingerprint as fingerprint, migration_failure as failure
      from tenantry.tenant_databases order by id`,
   );
-const operations = () =>
+const jobs = () =>
   sql<{ state: string; error: string | null }>(
     app.databaseUrl,
-    "select state, last_error as error from tenantry.operations where kind = 'migrate-databases' order by id",
+    "select state, last_error as error from tenantry.jobs where kind = 'migrate-databases' order by id",
   );
 
 beforeAll(async () => {
@@ -79,7 +79,7 @@ test("a plan changes nothing", async () => {
   expect(plan.canaries.map(({ regionKey }) => regionKey)).toEqual(["eu", "us"]);
   expect(plan.waves.map(({ length }) => length)).toEqual([5, 43]);
   expect(await homeRows()).toEqual(before);
-  expect(await operations()).toEqual([]);
+  expect(await jobs()).toEqual([]);
   expect(await sql(euUrl(eu[0] ?? ""), "select to_regclass('tenantry.labels') as labels")).toEqual([{ labels: null }]);
 });
 
@@ -142,9 +142,9 @@ test("50 databases: one fails, one is locked, a server restarts; the rest is mig
   await sql(euUrl(failing), "drop table tenantry.labels");
   expect(await migrateWith(V3)).toMatchObject({ migrated: 1, upToDate: 49, failed: [] });
   expect((await homeRows()).every(({ version, failure }) => version === NEW && failure === null)).toBe(true);
-  const recorded = (await operations()).length;
+  const recorded = (await jobs()).length;
   expect(await migrateWith(V3)).toMatchObject({ migrated: 0, upToDate: 50 });
-  expect((await operations()).length).toBe(recorded);
+  expect((await jobs()).length).toBe(recorded);
   const templates = await sql<{ name: string }>(
     euUrl("postgres"),
     "select datname as name from pg_database where datname like $1",
@@ -211,7 +211,7 @@ test("a run that is interrupted goes on where it was, also where home missed wha
   });
   await expect(migrateWith(V4)).rejects.toThrow("the process ends here");
   disarm();
-  expect((await operations()).at(-1)).toMatchObject({ state: "FAILED" });
+  expect((await jobs()).at(-1)).toMatchObject({ state: "FAILED" });
   const second = await migrateWith(V4);
   expect(second.failed).toEqual([]);
   expect((await homeRows()).every(({ version }) => version === NEW + 1)).toBe(true);
@@ -219,7 +219,7 @@ test("a run that is interrupted goes on where it was, also where home missed wha
     const server = us.includes(name) ? own.url(name) : (await isInEu(name)) ? euUrl(name) : own.url(name);
     expect(await sql(server, "select count(*)::int as n from tenantry.migrations")).toEqual([{ n: NEW + 1 }]);
   }
-  expect((await operations()).at(-1)).toMatchObject({ state: "DONE" });
+  expect((await jobs()).at(-1)).toMatchObject({ state: "DONE" });
 });
 
 async function isInEu(name: string): Promise<boolean> {

@@ -272,7 +272,7 @@ describe("a shared database", () => {
     await app.ask("query ($id: ID!) { resource(id: $id) { name } }", { id: staying.resource }, staying.user);
     const [receipt] = await sql<{ result: { tables: { table: string; rows: number }[] } }>(
       app.databaseUrl,
-      "select result from tenantry.operations where placement_id = $1 and kind = 'revoke-placement'",
+      "select result from tenantry.jobs where placement_id = $1 and kind = 'revoke-placement'",
       [leaving.granted.id],
     );
     expect(receipt?.result.tables.map(({ table, rows }) => [table, rows])).toEqual(TABLES.map((table) => [table, 1]));

@@ -19,8 +19,8 @@ test("answers, errors, events, logs, metrics and what is stored are on the recor
   await client.dispose();
   app.services.logger.info("a recorded line");
   await app.services.home.query(
-    "test.operation",
-    `insert into tenantry.operations (id, kind, subject, requested_by, state, last_error)
+    "test.job",
+    `insert into tenantry.jobs (id, kind, subject, requested_by, state, last_error)
      values (gen_random_uuid(), 'repair', 'x', 'system', 'FAILED', 'a recorded failure')`,
   );
   const { secret } = await createApiKey(app);

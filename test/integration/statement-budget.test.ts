@@ -119,8 +119,8 @@ const TABLE: Record<string, Budget> = {
   "resources.comments.resource": { home: 4, tenant: 2, ...one, objects: squared },
   apiKeys: { home: 2, ...one },
   "apiKeys.organization": { home: 3, ...one },
-  operations: { home: 1 },
-  "operations.steps": { home: 2, objects: (rows) => 3 * rows },
+  jobs: { home: 1 },
+  "jobs.steps": { home: 2, objects: (rows) => 3 * rows },
   replication: { home: 0, as: "operator", objects: once },
   "replication.servers": { home: 3, server: 1, places: sameAsRows, as: "operator", objects: (rows) => rows + 1 },
   "replication.servers.headroom": {

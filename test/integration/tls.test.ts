@@ -155,7 +155,7 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
   describe("a server that does not prove who it is, is refused, and nothing is changed", () => {
     const stored = async () => [
       await sql(databaseUrl, "select * from tenantry.regions order by id"),
-      await sql(databaseUrl, "select id from tenantry.operations order by id"),
+      await sql(databaseUrl, "select id from tenantry.jobs order by id"),
     ];
     const missing = () => join(temporaryFolder(), "missing.crt");
     const own = () => verified(byAddressOnly.url());

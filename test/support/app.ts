@@ -154,7 +154,7 @@ export function poolUrlOf(url: string): string | undefined {
 async function recordStored(databaseUrl: string): Promise<void> {
   const rows = await sql(
     databaseUrl,
-    `select jsonb_build_array(kind, input, last_error, result)::text as text from tenantry.operations
+    `select jsonb_build_array(kind, input, last_error, result)::text as text from tenantry.jobs
      union all select a::text from tenantry.audit_log a
      union all select r::text from tenantry.border_refusals r
      union all select failure from tenantry.links where failure is not null

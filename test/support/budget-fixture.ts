@@ -115,7 +115,7 @@ async function addComments(databaseUrl: string): Promise<void> {
   );
 }
 
-/** Regions, placements and operations that home knows; nothing is behind them, but the regions' server answers. */
+/** Regions, placements and jobs that home knows; nothing is behind them, but the regions' server answers. */
 async function addRecords({ databaseUrl, services }: TestApp): Promise<void> {
   for (const index of each.slice(2)) {
     const id = randomUUID();
@@ -140,14 +140,14 @@ async function addRecords({ databaseUrl, services }: TestApp): Promise<void> {
   );
   await sql(
     databaseUrl,
-    `with operation as (
-       insert into tenantry.operations (id, kind, subject, requested_by, state, organization_id)
+    `with job as (
+       insert into tenantry.jobs (id, kind, subject, requested_by, state, organization_id)
        -- Newer than those that made the fixture: the newest are listed.
        select overlay(gen_random_uuid()::text placing 'f' from 1)::uuid, 'repair', 'database:' || o.id, 'system', 'DONE', o.id
        from tenantry.organizations o
        returning id
      )
-     insert into tenantry.operation_steps (operation_id, name)
-     select id, 'step ' || n from operation, generate_series(1, 3) n`,
+     insert into tenantry.job_steps (job_id, name)
+     select id, 'step ' || n from job, generate_series(1, 3) n`,
   );
 }

@@ -10,7 +10,7 @@ import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
 import { runExport } from "../../src/engine/transfer/export-placement.ts";
 import { runImport } from "../../src/engine/transfer/import-placement.ts";
 import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
-import type { CallerKind } from "../../src/engine/jobs/operation.ts";
+import type { CallerKind } from "../../src/engine/jobs/job.ts";
 import { repair } from "../../src/engine/doctor/repair.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { openServices, schemaWith } from "./fleet.ts";

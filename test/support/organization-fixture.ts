@@ -23,7 +23,7 @@ export type Content = {
   comment: string;
   invitation: string;
   invitationToken: string;
-  operations: string[];
+  jobs: string[];
 };
 
 /** Two programs on one home: in development the operator prepares with the first, callers sign in at the second. */
@@ -112,7 +112,7 @@ export async function makeContent(
     const { key, secret } = await createApiKey(setup, { name: `Key ${marker}`, organizationId: id, role });
     keys[role] = { id: key.id, token: secret };
   }
-  const { operations } = await setup.ask("query ($id: ID) { operations(placementId: $id) { edges { node { id } } } }", {
+  const { jobs } = await setup.ask("query ($id: ID) { jobs(placementId: $id) { edges { node { id } } } }", {
     id: placement.id,
   });
   const invitation = await invite(setup, id, `guest.${marker}@example.com`);
@@ -129,7 +129,7 @@ export async function makeContent(
     comment: await comment(setup, resource, people.MEMBER.id, `Comment ${marker}`),
     invitation: invitation.id,
     invitationToken: invitation.token,
-    operations: operations.edges.map(({ node }: { node: { id: string } }) => node.id),
+    jobs: jobs.edges.map(({ node }: { node: { id: string } }) => node.id),
   };
 }
 

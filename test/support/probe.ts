@@ -18,16 +18,7 @@ import {
 } from "graphql";
 import type { Random } from "./random.ts";
 
-export const KINDS = [
-  "organization",
-  "user",
-  "placement",
-  "resource",
-  "comment",
-  "key",
-  "invitation",
-  "operation",
-] as const;
+export const KINDS = ["organization", "user", "placement", "resource", "comment", "key", "invitation", "job"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Ids of one organization, by kind, and texts that go into arguments of these names. */
@@ -73,7 +64,7 @@ export class Prober {
   readonly #random: Random;
   readonly #own: Known;
   readonly #others: readonly Known[];
-  /** Those that there are: a placement in a shared database was made by no operation. */
+  /** Those that there are: a placement in a shared database was made by no job. */
   readonly #kinds: readonly Kind[];
   readonly #roots: { operation: Probe["operation"]; field: GraphQLField<unknown, unknown> }[];
   #theirs: string[] = [];

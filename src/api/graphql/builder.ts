@@ -8,7 +8,7 @@ import type { Placement } from "#engine/home/placements";
 import type { Region } from "#engine/regions/regions";
 import type { Comment } from "#app/comments/comments";
 import type { Resource } from "#app/resources/resources";
-import type { Operation, OperationStep } from "#engine/jobs/list-operations";
+import type { Job, JobStep } from "#engine/jobs/list-jobs";
 import type { NamedCrossing, NamedRefusal } from "#engine/border/read-border";
 import type { GraphQLContext } from "#api/graphql/context";
 
@@ -32,8 +32,8 @@ export type ObjectShapes = {
   Resource: Resource;
   Comment: Comment;
   Invitation: Invitation;
-  Operation: Operation;
-  OperationStep: OperationStep;
+  Job: Job;
+  JobStep: JobStep;
   ApiKey: ApiKey;
   AuditEntry: AuditEntry;
   BorderCrossing: NamedCrossing;

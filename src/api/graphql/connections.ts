@@ -41,7 +41,7 @@ type NodeName =
   | "Placement"
   | "Resource"
   | "Comment"
-  | "Operation"
+  | "Job"
   | "Invitation"
   | "ApiKey"
   | "AuditEntry"

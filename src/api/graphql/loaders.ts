@@ -13,7 +13,7 @@ import { findUsers, type User } from "#engine/home/users";
 import { notFound } from "#base/kernel/errors";
 import type { Page } from "#base/kernel/page";
 import { listResourcesOf, type Resource } from "#app/resources/resources";
-import { listOperationSteps, type OperationStep } from "#engine/jobs/list-operations";
+import { listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
 import { type ReplicationStatus, readReplicationStatus } from "#engine/links/replication-status";
 import type { Services } from "#engine/services";
 import { type Lag, readLag } from "#engine/links/settle-writes";
@@ -42,8 +42,8 @@ export type Loaders = {
   placementsIn: PageLoader<Placement>;
   /** How replication of placements is doing now. */
   replicationOf: DataLoader<Placement, ReplicationStatus, string>;
-  /** Steps of operations that the request has listed. */
-  operationSteps: DataLoader<string, OperationStep[]>;
+  /** Steps of jobs that the request has listed. */
+  jobSteps: DataLoader<string, JobStep[]>;
   /** What is known not to have arrived in the catalog. */
   lag: () => Promise<Lag[]>;
   /** Resources, comments and authors, read where they live. */
@@ -102,9 +102,9 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
         ),
       { cacheKeyFn: idOf },
     ),
-    operationSteps: listsBy(
-      ({ operationId }) => operationId,
-      (ids) => listOperationSteps(services, ids),
+    jobSteps: listsBy(
+      ({ jobId }) => jobId,
+      (ids) => listJobSteps(services, ids),
     ),
     lag: () => (lag ??= readLag(services, actor)),
     content: createContentLoaders(services, actor),

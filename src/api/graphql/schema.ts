@@ -11,7 +11,7 @@ import "#api/graphql/types/invitations";
 import "#api/graphql/types/api-keys";
 import "#api/graphql/types/regions";
 import "#api/graphql/types/placements";
-import "#api/graphql/types/operations";
+import "#api/graphql/types/jobs";
 import "#api/graphql/types/replication";
 import "#app/resources/graphql";
 import "#app/comments/graphql";

@@ -13,7 +13,7 @@
  * - So many connections to a server are made at once, as many as will not keep it from working, and no more.
  *
  * Only single statements and transactions of the API take part, which hold one connection and wait for no other one, so that
- * nobody waits for somebody who waits. What holds a connection for long (listeners, operations, replication) has its own.
+ * nobody waits for somebody who waits. What holds a connection for long (listeners, jobs, replication) has its own.
  */
 import { onAbort } from "#base/kernel/abort";
 import { TenantryError } from "#base/kernel/errors";

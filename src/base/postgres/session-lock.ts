@@ -7,10 +7,10 @@ import type { Database, DatabaseKind, Session } from "#base/postgres/database";
 export const LOCK_CLASS = {
   /** At home: who carries a region, by its id. */
   region: 7_365_003,
-  /** At home: who runs operations on a subject. */
-  operationSubject: 7_365_004,
-  /** At home: a place on a region's server for an operation, by region and index. */
-  operationPlace: 7_365_005,
+  /** At home: who runs jobs on a subject. */
+  jobSubject: 7_365_004,
+  /** At home: a place on a region's server for a job, by region and index. */
+  jobPlace: 7_365_005,
   /** In the subscriber's database: who mends a link, by its name. */
   mend: 7_365_006,
   /** At home: who makes or takes apart a database that placements share, by its id. */

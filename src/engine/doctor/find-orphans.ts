@@ -23,7 +23,7 @@ export type Orphan = {
   rows: number | null;
 };
 
-/** A placement that is not as it should be and that no operation works on. */
+/** A placement that is not as it should be and that no job works on. */
 export type StuckPlacement = {
   id: string;
   organizationId: string;
@@ -32,7 +32,7 @@ export type StuckPlacement = {
   failure: string | null;
   /** Of a suspended one: when it is to be dropped. */
   dropAfter: Date | null;
-  /** Whether an operation will try again by itself. */
+  /** Whether a job will try again by itself. */
   isWaiting: boolean;
 };
 
@@ -150,14 +150,14 @@ async function countRows(services: Services, { address }: Server, name: string):
   }
 }
 
-/** Placements that are FAILED, or on their way without an operation that takes them there. */
+/** Placements that are FAILED, or on their way without a job that takes them there. */
 export function findStuckPlacements({ home }: Pick<Services, "home">): Promise<StuckPlacement[]> {
   return home.query<StuckPlacement>(
     "placements.stuck",
     `select p.id, p.organization_id as "organizationId", p.region_id as "regionId", p.state, p.failure,
             p.drop_after as "dropAfter", o.id is not null as "isWaiting"
      from tenantry.placements p
-     left join tenantry.operations o on o.placement_id = p.id and o.state in ('WAITING', 'RUNNING')
+     left join tenantry.jobs o on o.placement_id = p.id and o.state in ('WAITING', 'RUNNING')
      where p.state = 'FAILED' or (p.state in ('PROVISIONING', 'REVOKING', 'SUSPENDED') and o.id is null)
      order by p.id`,
   );

@@ -1,4 +1,4 @@
-/** Repair: removes what is half made and holds nothing, and sets operations going that nobody works on. */
+/** Repair: removes what is half made and holds nothing, and sets jobs going that nobody works on. */
 import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -6,8 +6,8 @@ import { redactedMessage } from "#base/kernel/redaction";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 import { findOrphans, findStuckPlacements, type Orphan } from "#engine/doctor/find-orphans";
 import { dropSubscriptionNamed } from "#engine/replication/subscription";
-import { onPlacement, requestOperation, requesterOf } from "#engine/jobs/operation";
-import { runHere } from "#engine/jobs/operation-here";
+import { onPlacement, requestJob, requesterOf } from "#engine/jobs/job";
+import { runHere } from "#engine/jobs/job-here";
 import { GRACE_MS } from "#engine/placements/revoke-region-access";
 import type { Services } from "#engine/services";
 
@@ -69,7 +69,7 @@ async function resumeStuck(services: Services): Promise<Repair[]> {
   for (const stuck of await findStuckPlacements(services)) {
     if (stuck.isWaiting) continue;
     const isMade = stuck.state !== "PROVISIONING" && stuck.state !== "FAILED";
-    await requestOperation(services.home, requesterOf(OPERATOR), {
+    await requestJob(services.home, requesterOf(OPERATOR), {
       ...onPlacement(isMade ? "revoke-placement" : "provision-placement", stuck),
       // A suspended one keeps the rest of its grace.
       ...(stuck.state === "SUSPENDED" ? { dueAt: stuck.dropAfter ?? new Date(Date.now() + GRACE_MS) } : {}),

@@ -27,7 +27,7 @@ import {
 import { classifyFailure } from "#engine/jobs/failure";
 import { FleetRecorder } from "#engine/fleet/fleet-recorder";
 import { RETRY_DEFAULTS, type RetryPolicy, tryToMigrate } from "#engine/fleet/migrate-database";
-import { runHere } from "#engine/jobs/operation-here";
+import { runHere } from "#engine/jobs/job-here";
 import type { Services } from "#engine/services";
 import { refreshTemplates } from "#engine/placements/template-database";
 
@@ -104,7 +104,7 @@ async function planByHome(
 
 /**
  * Plans and migrates. CONFLICT when another migration of the fleet runs. What fails is in the report; nothing is recorded
- * as an operation when nothing is due.
+ * as a job when nothing is due.
  */
 export async function migrateFleet(
   services: Services,
@@ -176,7 +176,7 @@ export async function migrateFleet(
   });
 }
 
-/** The operation's record is no log: of long lists it keeps the beginning. */
+/** The job's record is no log: of long lists it keeps the beginning. */
 const MAX_SAVED = 20;
 
 function isEmpty({ canaries, waves }: FleetPlan): boolean {

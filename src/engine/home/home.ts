@@ -18,7 +18,7 @@ export type HomeContext = {
   installation: string;
 };
 
-/** The operation runner, replication and the listener share these; the API has its own. */
+/** The job runner, replication and the listener share these; the API has its own. */
 const MAX_HOME_CONNECTIONS = 24;
 
 export type HomeMigrator = (home: HomeDatabase) => Promise<unknown>;

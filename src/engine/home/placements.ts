@@ -66,7 +66,7 @@ export async function getManagedPlacement(
   return placement;
 }
 
-/** The placement, whoever asks; undefined when it is gone. For operations. */
+/** The placement, whoever asks; undefined when it is gone. For jobs. */
 export async function findPlacementById(
   { home }: { home: Queryable<"home"> },
   id: string,

@@ -1,4 +1,4 @@
-/** What a failure means for an operation: one sentence for people, and whether trying again by itself can help. */
+/** What a failure means for a job: one sentence for people, and whether trying again by itself can help. */
 import type { Actor } from "#engine/auth/actor";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";

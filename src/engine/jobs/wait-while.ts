@@ -52,8 +52,8 @@ export async function waitWhile(
 export async function isBeingMade({ home }: Services, { id, state }: Placement): Promise<boolean> {
   if (state !== "FAILED") return state === "PROVISIONING";
   const active = await home.query(
-    "operations.active",
-    `select from tenantry.operations
+    "jobs.active",
+    `select from tenantry.jobs
      where placement_id = $1 and kind = 'provision-placement' and state in ('WAITING', 'RUNNING')`,
     [id],
   );

@@ -1,7 +1,7 @@
 import type { Actor } from "#engine/auth/actor";
 import { getPlacement, type Placement } from "#engine/home/placements";
 import { EventStream, readingFrom } from "#base/kernel/event-stream";
-import { OPERATION_CHANNEL } from "#engine/jobs/operation";
+import { JOB_CHANNEL } from "#engine/jobs/job";
 import { PLACEMENT_CHANNEL, type Services } from "#engine/services";
 
 /** The placement now, after every change, and at each step of what is done to it. NOT_FOUND, and the end, when the actor may not see it (any more). */
@@ -18,7 +18,7 @@ export async function followPlacement(
     if (changed === id || changed === "") changes.push(true);
   });
   // Each step of what is done to it counts as a change.
-  const stopSteps = await services.listener.on(OPERATION_CHANNEL, (payload) => {
+  const stopSteps = await services.listener.on(JOB_CHANNEL, (payload) => {
     if (payload.includes(id)) changes.push(true);
   });
   stop = () => {

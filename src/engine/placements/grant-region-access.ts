@@ -9,7 +9,7 @@ import { newId } from "#base/kernel/ids";
 import { validRegionKey } from "#base/kernel/validation";
 import type { Queryable } from "#base/postgres/database";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { onPlacement, requestOperation, requesterOf } from "#engine/jobs/operation";
+import { onPlacement, requestJob, requesterOf } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 import { isBeingMade, waitWhile } from "#engine/jobs/wait-while";
 import { namePrefix } from "#engine/replication/names";
@@ -44,7 +44,7 @@ async function requireRegion(services: Services, key: string): Promise<Region> {
   }
 }
 
-/** Writes the desired state and the operation that makes it real, in one transaction. Returns the placement's id. */
+/** Writes the desired state and the job that makes it real, in one transaction. Returns the placement's id. */
 async function requestPlacement(
   services: Services,
   actor: Actor,
@@ -64,7 +64,7 @@ async function requestPlacement(
       });
       // The shared database is there: the placement's members are on their way to it, and nothing else is to be done.
       if (isReady) return;
-      await requestOperation(
+      await requestJob(
         transaction,
         requesterOf(actor),
         onPlacement("provision-placement", { id, organizationId: input.organizationId, regionId: region.id }),

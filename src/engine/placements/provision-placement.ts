@@ -15,15 +15,15 @@ import { establishLink } from "#engine/replication/establish";
 import { nudge } from "#engine/replication/nudge";
 import { classifyFailure } from "#engine/jobs/failure";
 import { refuseForgotten } from "#engine/placements/forgotten-database";
-import type { OperationRun } from "#engine/jobs/operation-run";
+import type { JobRun } from "#engine/jobs/job-run";
 import { readRoom } from "#engine/regions/region-room";
 import { databaseExists, ensureTemplate } from "#engine/placements/template-database";
 import type { Services } from "#engine/services";
 import { tenantLinks } from "#engine/links/tenant-links";
 
-/** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the operation runs again. */
-export async function provisionPlacement(services: Services, run: OperationRun<"provision-placement">): Promise<void> {
-  const { placementId } = run.operation;
+/** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the job runs again. */
+export async function provisionPlacement(services: Services, run: JobRun<"provision-placement">): Promise<void> {
+  const { placementId } = run.job;
   const placement = placementId === null ? undefined : await findPlacementById(services, placementId);
   // Revoked meanwhile, or made by an attempt whose end could not be recorded.
   if (placement === undefined || (placement.state !== "PROVISIONING" && placement.state !== "FAILED")) return;
@@ -36,11 +36,7 @@ export async function provisionPlacement(services: Services, run: OperationRun<"
   }
 }
 
-async function provision(
-  services: Services,
-  run: OperationRun<"provision-placement">,
-  placement: Placement,
-): Promise<void> {
+async function provision(services: Services, run: JobRun<"provision-placement">, placement: Placement): Promise<void> {
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
   if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);

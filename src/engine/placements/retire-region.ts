@@ -4,8 +4,8 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { getRegion, type Region, regionServer } from "#engine/regions/regions";
 import { forgetRegion, markRetired } from "#engine/regions/retired-regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
-import { onRegion, requestOperation, requesterOf } from "#engine/jobs/operation";
-import type { OperationRun } from "#engine/jobs/operation-run";
+import { onRegion, requestJob, requesterOf } from "#engine/jobs/job";
+import type { JobRun } from "#engine/jobs/job-run";
 import type { Services } from "#engine/services";
 import { dropTemplates } from "#engine/placements/template-database";
 
@@ -22,7 +22,7 @@ export async function retireRegion(
   const region = await getRegion(services, input.key);
   await services.home.transaction(async (transaction) => {
     await markRetired({ home: transaction }, region.id);
-    await requestOperation(transaction, requesterOf(actor), {
+    await requestJob(transaction, requesterOf(actor), {
       ...onRegion("retire-region", region.id),
       input: { abandonServer: input.abandonServer },
     });
@@ -31,8 +31,8 @@ export async function retireRegion(
 }
 
 /** Removes what is left on the server, then the region's record. */
-export async function finishRetirement(services: Services, run: OperationRun<"retire-region">): Promise<void> {
-  const { regionId, input } = run.operation;
+export async function finishRetirement(services: Services, run: JobRun<"retire-region">): Promise<void> {
+  const { regionId, input } = run.job;
   if (regionId === null) return;
   if (input["abandonServer"] !== true)
     await run.step("drop-templates", async () => {

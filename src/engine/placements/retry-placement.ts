@@ -1,6 +1,6 @@
 import type { Actor } from "#engine/auth/actor";
 import { getManagedPlacement, type Placement, setPlacementState } from "#engine/home/placements";
-import { onPlacement, requestOperation, requesterOf } from "#engine/jobs/operation";
+import { onPlacement, requestJob, requesterOf } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 import { isBeingMade, waitWhile } from "#engine/jobs/wait-while";
 
@@ -15,7 +15,7 @@ export async function retryPlacement(services: Services, actor: Actor, id: strin
   await services.home.transaction(async (transaction) => {
     if (state === "FAILED") await setPlacementState({ home: transaction }, id, "PROVISIONING");
     const kind = state === "REVOKING" ? "revoke-placement" : "provision-placement";
-    await requestOperation(transaction, requesterOf(actor), onPlacement(kind, placement));
+    await requestJob(transaction, requesterOf(actor), onPlacement(kind, placement));
   });
   return waitWhile(
     services,

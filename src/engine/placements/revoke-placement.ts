@@ -26,14 +26,14 @@ import type { Link } from "#engine/replication/link";
 import { findManifest } from "#engine/transfer/export-format";
 import { exportPlacement } from "#engine/transfer/export-placement";
 import { refuseForgotten } from "#engine/placements/forgotten-database";
-import type { OperationRun } from "#engine/jobs/operation-run";
-import { cancelOperation, placementSubject } from "#engine/jobs/operation";
+import type { JobRun } from "#engine/jobs/job-run";
+import { cancelJob, placementSubject } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 import { closeToPlacement, deleteContent, knowsOrganization } from "#engine/placements/shared-content";
 import { databaseExists } from "#engine/placements/template-database";
 import { tenantLinks } from "#engine/links/tenant-links";
 
-/** What was removed; the operation's result. The organization's owners read it: hosts and roles are the operator's. */
+/** What was removed; the job's result. The organization's owners read it: hosts and roles are the operator's. */
 export type Receipt = {
   organization: { id: string; name: string };
   region: { key: string };
@@ -53,7 +53,7 @@ const NUDGE_TIMEOUT_MS = 1_000;
 const REMAINING =
   "Backups and WAL archives of the region's and of home's servers may hold the data until they expire; so may exports and the servers' statement logs. Where the database was shared, its files hold deleted rows until VACUUM has run.";
 
-type Run = OperationRun<"revoke-placement">;
+type Run = JobRun<"revoke-placement">;
 type Context = {
   services: Services;
   run: Run;
@@ -67,7 +67,7 @@ type Context = {
 
 /** Takes the placement away. Returns without doing anything when that was undone or is over. */
 export async function revokePlacement(services: Services, run: Run): Promise<void> {
-  const placement = await findPlacementById(services, run.operation.placementId ?? "");
+  const placement = await findPlacementById(services, run.job.placementId ?? "");
   if (placement === undefined) return;
   await whileHoldingDatabase(services, placement, () => revoke(services, run, placement));
 }
@@ -94,7 +94,7 @@ async function revoke(services: Services, run: Run, placement: Placement): Promi
   await run.step("drop-remains", async () => (isAlone ? dropHomeSide(links) : undefined));
   await run.step("forget", async () => {
     await noteRemoved(context, "catalog, directory and placement", "home");
-    await cancelOperation(services.home, "provision-placement", placementSubject(placement.id));
+    await cancelJob(services.home, "provision-placement", placementSubject(placement.id));
     await forgetPlacement(services, placement, { withDatabase: isAlone });
   });
 }
@@ -212,13 +212,13 @@ async function requireOwn(services: Services, placement: Placement, database: Te
 }
 
 async function exportFirst({ services, run, placement }: Context): Promise<void> {
-  if (run.operation.input["export"] !== true) return;
+  if (run.job.input["export"] !== true) return;
   if (services.exportFolder === undefined)
     throw new TenantryError("CAPABILITY_MISSING", "There is no export folder: set TENANTRY_EXPORT_DIR, then retry.");
-  // One for each operation: what an earlier export holds may be older than what is dropped now.
-  const name = `${placement.id}-${run.operation.id}`;
+  // One for each job: what an earlier export holds may be older than what is dropped now.
+  const name = `${placement.id}-${run.job.id}`;
   const folder = join(services.exportFolder, name);
-  // An attempt of this operation before this one may have finished it; nothing was written since.
+  // An attempt of this job before this one may have finished it; nothing was written since.
   if ((await findManifest(folder)) === undefined) await exportPlacement(services, placement, folder);
   await run.save({ exportedTo: name });
 }
@@ -244,7 +244,7 @@ async function dropHomeSide({ directory, catalog }: Record<Link["direction"], Li
 
 /** Adds to the receipt, once however often the step runs. */
 async function noteRemoved({ run }: Context, what: string, where: string): Promise<void> {
-  const before = (run.operation.result?.["removed"] as Receipt["removed"] | undefined) ?? [];
+  const before = (run.job.result?.["removed"] as Receipt["removed"] | undefined) ?? [];
   if (before.some((one) => one.what === what && one.where === where)) return;
   await run.save({ removed: [...before, { what, where, at: new Date().toISOString() }] });
 }

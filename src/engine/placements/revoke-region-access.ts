@@ -9,7 +9,7 @@ import {
 import { getOrganization } from "#engine/home/organizations";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import type { Queryable } from "#base/postgres/database";
-import { cancelOperation, onPlacement, placementSubject, requestOperation, requesterOf } from "#engine/jobs/operation";
+import { cancelJob, onPlacement, placementSubject, requestJob, requesterOf } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 import { waitWhile } from "#engine/jobs/wait-while";
 
@@ -29,7 +29,7 @@ export type Revocation = {
 /**
  * Takes an organization's access to a region away: no reads and writes from now on, and after the grace period, or at once,
  * the database and everything about it goes. Returns SUSPENDED with the moment of the drop, or REVOKING. The receipt is
- * the operation's result. NOT_FOUND, INVALID_INPUT on a wrong name, CONFLICT while the placement is moving.
+ * the job's result. NOT_FOUND, INVALID_INPUT on a wrong name, CONFLICT while the placement is moving.
  */
 export async function revokeRegionAccess(services: Services, actor: Actor, input: Revocation): Promise<Placement> {
   const placement = await getManagedPlacement(services, actor, input.placementId);
@@ -58,7 +58,7 @@ async function request(
     : await setPlacementState({ home }, placement.id, "REVOKING");
   if (!moved)
     throw new TenantryError("CONFLICT", "The placement changed a moment ago: look at it again before revoking it.");
-  await requestOperation(home, requesterOf(actor), {
+  await requestJob(home, requesterOf(actor), {
     ...onPlacement("revoke-placement", placement),
     input: { export: exportFirst },
     ...(dueAt === undefined ? {} : { dueAt }),
@@ -78,7 +78,7 @@ export async function resumeRegionAccess(services: Services, actor: Actor, place
         "CONFLICT",
         "Only a SUSPENDED placement can be resumed: this one is being dropped or was never suspended.",
       );
-    await cancelOperation(transaction, "revoke-placement", placementSubject(placementId));
+    await cancelJob(transaction, "revoke-placement", placementSubject(placementId));
   });
   return getPlacement(services, actor, placementId);
 }

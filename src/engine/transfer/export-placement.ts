@@ -18,14 +18,14 @@ import {
   writeManifest,
 } from "#engine/transfer/export-format";
 import { LinesWriter } from "#engine/transfer/json-lines";
-import { onPlacement, requesterOf } from "#engine/jobs/operation";
-import { runHere } from "#engine/jobs/operation-here";
+import { onPlacement, requesterOf } from "#engine/jobs/job";
+import { runHere } from "#engine/jobs/job-here";
 import type { Services } from "#engine/services";
 import { explainTransfer, type TransferOptions } from "#engine/transfer/transfer-failure";
 
 /**
- * Exports a placement as an operation of its own, so that nobody revokes it meanwhile. For the operator only. NOT_FOUND,
- * CONFLICT while another operation on it runs, and what {@link exportPlacement} throws.
+ * Exports a placement as a job of its own, so that nobody revokes it meanwhile. For the operator only. NOT_FOUND,
+ * CONFLICT while another job on it runs, and what {@link exportPlacement} throws.
  */
 export async function runExport(
   services: Services,

@@ -12,8 +12,8 @@ import { type ExportedFile, fileOf, type Manifest, readManifest, type TableName 
 import { importRows, type ImportTarget } from "#engine/transfer/import-rows";
 import { readPieces } from "#engine/transfer/json-lines";
 import { listMissingMembers, type MissingMember } from "#engine/transfer/missing-members";
-import { onPlacement, requesterOf } from "#engine/jobs/operation";
-import { runHere } from "#engine/jobs/operation-here";
+import { onPlacement, requesterOf } from "#engine/jobs/job";
+import { runHere } from "#engine/jobs/job-here";
 import type { Services } from "#engine/services";
 import { settleResources } from "#engine/links/settle-writes";
 import { explainTransfer, type TransferOptions } from "#engine/transfer/transfer-failure";
@@ -41,8 +41,8 @@ export type Imported = {
 };
 
 /**
- * Imports a folder as an operation of its own, so that nobody revokes the placement meanwhile. For the operator only.
- * NOT_FOUND, CONFLICT while another operation on it runs, and what {@link importPlacement} throws.
+ * Imports a folder as a job of its own, so that nobody revokes the placement meanwhile. For the operator only.
+ * NOT_FOUND, CONFLICT while another job on it runs, and what {@link importPlacement} throws.
  */
 export async function runImport(
   services: Services,

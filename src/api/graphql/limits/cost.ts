@@ -32,7 +32,7 @@ const INTROSPECTION_POINTS = 100;
 const MOST_POINTS = 1e9;
 
 /** Texts that can be longer than a name. Each costs a point, under each of its names: in the answer it is there as often. */
-export const LONG_TEXTS: ReadonlySet<string> = new Set(["Comment.body", "Operation.result"]);
+export const LONG_TEXTS: ReadonlySet<string> = new Set(["Comment.body", "Job.result"]);
 
 /** Fields that ask servers instead of reading a row, by schema coordinate. */
 export const WEIGHTS: Readonly<Record<string, number>> = {

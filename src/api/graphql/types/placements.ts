@@ -139,7 +139,7 @@ builder.mutationFields((t) => ({
   revokeRegionAccess: t.field({
     type: "Placement",
     description:
-      "Takes an organization's access to a region away. No reads and writes from now on; after 7 days (SUSPENDED), or at once with skipGrace (REVOKING), its data and everything about it is removed: with its database, or, where others share that, row by row. The receipt is the result of the operation.",
+      "Takes an organization's access to a region away. No reads and writes from now on; after 7 days (SUSPENDED), or at once with skipGrace (REVOKING), its data and everything about it is removed: with its database, or, where others share that, row by row. The receipt is the result of the job.",
     args: { input: t.arg({ type: RevokeRegionAccessInput, required: true }) },
     resolve: (_, { input }, { actor, services }) =>
       revokeRegionAccess(services, actor, {
@@ -168,7 +168,7 @@ builder.mutationFields((t) => ({
 builder.subscriptionField("placementChanged", (t) =>
   t.field({
     type: "Placement",
-    description: "The placement now, and again whenever it changes or a step of an operation on it begins.",
+    description: "The placement now, and again whenever it changes or a step of a job on it begins.",
     args: { id: t.arg.id({ required: true, description: "The placement's id." }) },
     subscribe: (_, { id }, { actor, services }) => followPlacement(services, actor, validId("id", id)),
     resolve: (placement: Placement) => placement,

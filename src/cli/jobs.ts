@@ -5,57 +5,57 @@ import { print } from "#cli/output";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
 import { isUuid } from "#base/kernel/ids";
-import { listOperations, listOperationSteps, type Operation, type OperationStep } from "#engine/jobs/list-operations";
-import { OPERATION_STATES } from "#engine/jobs/operation";
+import { listJobs, listJobSteps, type Job, type JobStep } from "#engine/jobs/list-jobs";
+import { JOB_STATES } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 
 type Options = { json?: boolean; state?: string; placement?: string; limit: string };
 
 const MAX_LISTED = 1_000;
 
-/** `tenantry ops`: what was asked for, how far it is, and what went wrong. */
-export function opsCommand(): Command {
-  return new Command("ops")
-    .description("list operations, newest first: who asked, when, state, step, attempts, last error")
-    .option("--state <state>", `only those that are ${OPERATION_STATES.join(", ")}`)
+/** `tenantry jobs`: what was asked for, how far it is, and what went wrong. */
+export function jobsCommand(): Command {
+  return new Command("jobs")
+    .description("list jobs, newest first: who asked, when, state, step, attempts, last error")
+    .option("--state <state>", `only those that are ${JOB_STATES.join(", ")}`)
     .option("--placement <id>", "only those on this placement")
     .option("--limit <n>", "how many at most", "20")
     .option("--json", "print one JSON object")
-    .action((options: Options) => withServices((services) => ops(services, options)));
+    .action((options: Options) => withServices((services) => jobs(services, options)));
 }
 
-async function ops(services: Services, options: Options): Promise<void> {
-  const state = OPERATION_STATES.find((one) => one === options.state?.toUpperCase());
+async function jobs(services: Services, options: Options): Promise<void> {
+  const state = JOB_STATES.find((one) => one === options.state?.toUpperCase());
   if (options.state !== undefined && state === undefined)
-    throw invalidInput("state", `--state must be one of ${OPERATION_STATES.join(", ")}.`);
+    throw invalidInput("state", `--state must be one of ${JOB_STATES.join(", ")}.`);
   if (options.placement !== undefined && !isUuid(options.placement))
     throw invalidInput("placement", "--placement must be a placement's id.");
   const first = Number(options.limit);
   if (!Number.isInteger(first) || first < 1 || first > MAX_LISTED)
     throw invalidInput("limit", `--limit must be between 1 and ${MAX_LISTED}.`);
-  const { rows } = await listOperations(
+  const { rows } = await listJobs(
     services,
     OPERATOR,
     { state: state ?? null, placementId: options.placement ?? null },
     { first, after: null },
   );
-  const steps = await listOperationSteps(
+  const steps = await listJobSteps(
     services,
     rows.map(({ id }) => id),
   );
-  const stepsOf = Map.groupBy(steps, ({ operationId }) => operationId);
+  const stepsOf = Map.groupBy(steps, ({ jobId }) => jobId);
   if (options.json === true) {
-    print(JSON.stringify({ operations: rows.map((row) => Object.assign(row, { steps: stepsOf.get(row.id) ?? [] })) }));
+    print(JSON.stringify({ jobs: rows.map((row) => Object.assign(row, { steps: stepsOf.get(row.id) ?? [] })) }));
     return;
   }
-  if (rows.length === 0) print("No operations.");
+  if (rows.length === 0) print("No jobs.");
   for (const row of rows) report(row, stepsOf.get(row.id) ?? []);
 }
 
 const COLORS = { WAITING: "yellow", RUNNING: "blue", DONE: "green", FAILED: "red", CANCELLED: "dim" } as const;
 
-function report(operation: Operation, steps: readonly OperationStep[]): void {
-  const { id, kind, subject, state, requestedBy, requestedAt, attempts, step, lastError, dueAt } = operation;
+function report(job: Job, steps: readonly JobStep[]): void {
+  const { id, kind, subject, state, requestedBy, requestedAt, attempts, step, lastError, dueAt } = job;
   const at = step === null ? "" : `, at ${step}`;
   const due = state === "WAITING" ? `, due ${dueAt.toISOString()}` : "";
   print(`${styleText(COLORS[state], state.padEnd(9))} ${kind} ${subject}${at}${due}`);

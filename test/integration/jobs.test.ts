@@ -1,4 +1,4 @@
-/** Operations: asked for once, visible step by step, finished or cleanly undone. */
+/** Jobs: asked for once, visible step by step, finished or cleanly undone. */
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.stop());
 
-type Operation = {
+type Job = {
   id: string;
   kind: string;
   state: string;
@@ -43,14 +43,14 @@ type Operation = {
   steps: { name: string; attempts: number; finishedAt: string | null }[];
 };
 
-async function operationsOn(placementId: string, as?: string): Promise<Operation[]> {
-  const { operations } = await app.ask(
-    `query ($id: ID) { operations(placementId: $id) { edges { node {
+async function jobsOn(placementId: string, as?: string): Promise<Job[]> {
+  const { jobs } = await app.ask(
+    `query ($id: ID) { jobs(placementId: $id) { edges { node {
        id kind state step attempts lastError requestedBy result steps { name attempts finishedAt } } } } }`,
     { id: placementId },
     as,
   );
-  return operations.edges.map(({ node }: { node: Operation }) => node);
+  return jobs.edges.map(({ node }: { node: Job }) => node);
 }
 
 const revokeQuery =
@@ -83,20 +83,20 @@ async function traces({ database }: Granted): Promise<string[]> {
   return [...(await look(app.databaseUrl)), ...(await look(`${serverUrl("eu")}/postgres`))];
 }
 
-test("a grant is an operation with its steps", async () => {
+test("a grant is a job with its steps", async () => {
   const { placement } = await filled("Stepwise");
-  const [operation] = await operationsOn(placement.id);
-  expect(operation).toMatchObject({
+  const [job] = await jobsOn(placement.id);
+  expect(job).toMatchObject({
     kind: "provision-placement",
     state: "DONE",
     step: null,
     attempts: 1,
     requestedBy: "operator",
   });
-  expect(operation?.steps.map(({ name }) => name).toSorted()).toEqual(
+  expect(job?.steps.map(({ name }) => name).toSorted()).toEqual(
     ["make-template", "create-database", "identify", "link-directory", "link-catalog", "activate"].toSorted(),
   );
-  expect(operation?.steps.every(({ finishedAt }) => finishedAt !== null)).toBe(true);
+  expect(job?.steps.every(({ finishedAt }) => finishedAt !== null)).toBe(true);
 });
 
 test("fifty grants at once finish, and asking twice at the same moment gives the same placement", async () => {
@@ -142,7 +142,7 @@ test("a revocation asks for the name, suspends, and can be undone", async () => 
   expect((await app.ask("query ($id: ID!) { resource(id: $id) { name } }", { id: resource })).resource.name).toBe(
     "Project",
   );
-  expect((await operationsOn(placement.id))[0]).toMatchObject({ kind: "revoke-placement", state: "CANCELLED" });
+  expect((await jobsOn(placement.id))[0]).toMatchObject({ kind: "revoke-placement", state: "CANCELLED" });
 });
 
 test("a revocation without grace leaves nothing but a receipt, and the organization can come back", async () => {
@@ -159,7 +159,7 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
   const input = { placementId: placement.id, confirm: "Gone", skipGrace: true };
   expect((await app.ask(revokeQuery, { input }, user)).revokeRegionAccess.state).toBe("REVOKING");
   const done = await eventually(async () =>
-    (await operationsOn(placement.id)).find(({ state, kind }) => kind === "revoke-placement" && state === "DONE"),
+    (await jobsOn(placement.id)).find(({ state, kind }) => kind === "revoke-placement" && state === "DONE"),
   );
   expect(await traces(placement)).toEqual([]);
   const rows = await sql(
@@ -210,14 +210,14 @@ test.each([
   const { placement, user } = await filled("Failing");
   const recorded = classifyFailure(error).sentence;
   await sql(app.databaseUrl, "update tenantry.placements set failure = $2 where id = $1", [placement.id, recorded]);
-  await sql(app.databaseUrl, "update tenantry.operations set last_error = $2 where placement_id = $1", [
+  await sql(app.databaseUrl, "update tenantry.jobs set last_error = $2 where placement_id = $1", [
     placement.id,
     recorded,
   ]);
   const read = async (as?: string) => {
     const query = "query ($id: ID!) { placement(id: $id) { failure } }";
     const { failure } = (await app.ask(query, { id: placement.id }, as)).placement;
-    return [failure, (await operationsOn(placement.id, as))[0]?.lastError];
+    return [failure, (await jobsOn(placement.id, as))[0]?.lastError];
   };
   expect(await read(user)).toEqual([sentence, sentence]);
   expect(await read()).toEqual([recorded, recorded]);
@@ -234,7 +234,7 @@ test("a revocation can export first, and a new placement takes the export in und
       granted.state === "ACTIVE" && granted.id !== placement.id ? granted : undefined,
     ),
   );
-  const done = (await operationsOn(placement.id)).find(({ kind }) => kind === "revoke-placement");
+  const done = (await jobsOn(placement.id)).find(({ kind }) => kind === "revoke-placement");
   const receipt = JSON.parse(done?.result ?? "{}");
   await using services = await openServices(app);
   const imported = await runImport(services, OPERATOR, next?.id ?? "", join(exportFolder, receipt.exportedTo));
@@ -246,15 +246,15 @@ test("a revocation can export first, and a new placement takes the export in und
   expect(read.resource).toEqual({ name: "Project", comments: { edges: [{ node: { author: { id: user } } }] } });
 });
 
-test("who does not own the organization sees nothing of its operations and cannot revoke", async () => {
+test("who does not own the organization sees nothing of its jobs and cannot revoke", async () => {
   const { placement } = await filled("Private");
   const stranger = await createUser(app, "Stranger");
-  expect(await operationsOn(placement.id, stranger)).toEqual([]);
+  expect(await jobsOn(placement.id, stranger)).toEqual([]);
   const input = { placementId: placement.id, confirm: "Private" };
   expect(await app.refuse(revokeQuery, { input }, stranger)).toMatchObject({ code: "NOT_FOUND" });
 });
 
-/** Suspends a placement, has its grace be over, and stops the operation before it looks. */
+/** Suspends a placement, has its grace be over, and stops the job before it looks. */
 async function stoppedBeforeTheDrop(name: string) {
   const { placement, organization } = await filled(name);
   const reached = Promise.withResolvers<void>();
@@ -266,18 +266,16 @@ async function stoppedBeforeTheDrop(name: string) {
   });
   await app.ask(revokeQuery, { input: { placementId: placement.id, confirm: name } });
   await sql(app.databaseUrl, "update tenantry.placements set drop_after = now() where id = $1", [placement.id]);
-  await sql(
-    app.databaseUrl,
-    "update tenantry.operations set due_at = now() where placement_id = $1 and state = 'WAITING'",
-    [placement.id],
-  );
+  await sql(app.databaseUrl, "update tenantry.jobs set due_at = now() where placement_id = $1 and state = 'WAITING'", [
+    placement.id,
+  ]);
   await reached.promise;
   await app.ask("mutation ($id: ID!) { resumeRegionAccess(placementId: $id) { state } }", { id: placement.id });
   return { placement, organization, goOn: () => gate.resolve() };
 }
 
 const isOver = async (placementId: string) =>
-  (await operationsOn(placementId)).every(({ state }) => state !== "WAITING" && state !== "RUNNING");
+  (await jobsOn(placementId)).every(({ state }) => state !== "WAITING" && state !== "RUNNING");
 
 test("a placement that is resumed in the last moment keeps everything", async () => {
   const { placement, organization, goOn } = await stoppedBeforeTheDrop("Saved");
@@ -343,7 +341,7 @@ test("a database of an organization that home has forgotten is neither used nor 
   const input = { placementId: refused.id, confirm: "Newcomer", skipGrace: true };
   await app.ask(revokeQuery, { input });
   const revocation = async () =>
-    (await operationsOn(refused.id)).find(({ kind, state }) => kind === "revoke-placement" && state === "FAILED");
+    (await jobsOn(refused.id)).find(({ kind, state }) => kind === "revoke-placement" && state === "FAILED");
   expect((await eventually(revocation))?.lastError).toContain("whom home has forgotten");
   const url = `${serverUrl("eu")}/${placement.database}`;
   expect(await sql(url, "select id from tenantry.resources")).toEqual([{ id: resource }]);

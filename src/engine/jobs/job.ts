@@ -1,5 +1,5 @@
 /**
- * Operations: what touches several servers. A row at home says what was asked for; a handler of idempotent steps makes it
+ * Jobs: what touches several servers. A row at home says what was asked for; a handler of idempotent steps makes it
  * real by reading the servers and doing what is missing, so that running again mends a crash anywhere.
  */
 import type { Actor } from "#engine/auth/actor";
@@ -7,10 +7,10 @@ import { newId } from "#base/kernel/ids";
 import type { Queryable } from "#base/postgres/database";
 
 /**
- * Each kind with its steps, in order. `worker`: run by the operation runner of any process, again after a failure.
+ * Each kind with its steps, in order. `worker`: run by the job runner of any process, again after a failure.
  * `caller`: run by the command that asked, which runs it again; when that process ends, it counts as failed.
  */
-export const OPERATIONS = {
+export const JOBS = {
   "provision-placement": {
     runBy: "worker",
     steps: ["make-template", "create-database", "identify", "link-directory", "link-catalog", "activate"],
@@ -38,21 +38,21 @@ export const OPERATIONS = {
   "migrate-databases": { runBy: "caller", steps: ["plan", "canary", "waves", "templates"] },
 } as const satisfies Record<string, { runBy: "worker" | "caller"; steps: readonly string[] }>;
 
-export type OperationKind = keyof typeof OPERATIONS;
+export type JobKind = keyof typeof JOBS;
 /** Those that a process runs for whoever called it. */
 export type CallerKind = {
-  [Kind in OperationKind]: (typeof OPERATIONS)[Kind]["runBy"] extends "caller" ? Kind : never;
-}[OperationKind];
-export type StepOf<Kind extends OperationKind> = (typeof OPERATIONS)[Kind]["steps"][number];
+  [Kind in JobKind]: (typeof JOBS)[Kind]["runBy"] extends "caller" ? Kind : never;
+}[JobKind];
+export type StepOf<Kind extends JobKind> = (typeof JOBS)[Kind]["steps"][number];
 
-export const OPERATION_STATES = ["WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED"] as const;
-export type OperationState = (typeof OPERATION_STATES)[number];
+export const JOB_STATES = ["WAITING", "RUNNING", "DONE", "FAILED", "CANCELLED"] as const;
+export type JobState = (typeof JOB_STATES)[number];
 
-/** Channel on which home announces `<operation id> <placement id or -> <state>`. */
-export const OPERATION_CHANNEL = "tenantry_operation";
+/** Channel on which home announces `<job id> <placement id or -> <state>`. */
+export const JOB_CHANNEL = "tenantry_job";
 
-export type OperationRequest = {
-  kind: OperationKind;
+export type JobRequest = {
+  kind: JobKind;
   subject: string;
   placementId?: string;
   organizationId?: string;
@@ -73,14 +73,10 @@ export function requesterOf(actor: Actor): string {
  * Writes the request, in the caller's transaction. One that is active for the same kind and subject is brought forward
  * instead and run at once. Returns the id of the one that will run.
  */
-export async function requestOperation(
-  home: Queryable<"home">,
-  requestedBy: string,
-  request: OperationRequest,
-): Promise<string> {
+export async function requestJob(home: Queryable<"home">, requestedBy: string, request: JobRequest): Promise<string> {
   const [row] = await home.query<{ id: string }>(
-    "operations.request",
-    `insert into tenantry.operations as o (${REQUEST_COLUMNS}, due_at)
+    "jobs.request",
+    `insert into tenantry.jobs as o (${REQUEST_COLUMNS}, due_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, clock_timestamp()))
      on conflict (kind, subject) where state in ('WAITING', 'RUNNING')
        do update set due_at = excluded.due_at, input = o.input || excluded.input
@@ -94,42 +90,42 @@ export async function requestOperation(
 /** The columns that say what was asked for, in the order of {@link requestValues}. */
 export const REQUEST_COLUMNS = "id, kind, subject, placement_id, organization_id, region_id, requested_by, input";
 
-export function requestValues(id: string, requestedBy: string, request: OperationRequest): unknown[] {
+export function requestValues(id: string, requestedBy: string, request: JobRequest): unknown[] {
   const { kind, subject, placementId = null, organizationId = null, regionId = null, input = {} } = request;
   return [id, kind, subject, placementId, organizationId, regionId, requestedBy, JSON.stringify(input)];
 }
 
 /** Takes back what waits; what runs already is not stopped. */
-export async function cancelOperation(home: Queryable<"home">, kind: OperationKind, subject: string): Promise<void> {
+export async function cancelJob(home: Queryable<"home">, kind: JobKind, subject: string): Promise<void> {
   await home.query(
-    "operations.cancel",
-    `update tenantry.operations set state = 'CANCELLED', finished_at = now()
+    "jobs.cancel",
+    `update tenantry.jobs set state = 'CANCELLED', finished_at = now()
      where kind = $1 and subject = $2 and state = 'WAITING'`,
     [kind, subject],
   );
 }
 
-/** What operations on a region as a whole have as their subject. */
+/** What jobs on a region as a whole have as their subject. */
 export function regionSubject(regionId: string): string {
   return `region:${regionId}`;
 }
 
-/** What operations on a placement have as their subject. */
+/** What jobs on a placement have as their subject. */
 export function placementSubject(placementId: string): string {
   return `placement:${placementId}`;
 }
 
-type PlacementKind = Extract<OperationKind, `${string}-placement`>;
+type PlacementKind = Extract<JobKind, `${string}-placement`>;
 
-/** An operation on a placement. */
+/** A job on a placement. */
 export function onPlacement<Kind extends PlacementKind>(
   kind: Kind,
   { id, organizationId, regionId }: { id: string; organizationId: string; regionId: string },
-): OperationRequest & { kind: Kind } {
+): JobRequest & { kind: Kind } {
   return { kind, subject: placementSubject(id), placementId: id, organizationId, regionId };
 }
 
-/** An operation on a region as a whole. */
-export function onRegion<Kind extends OperationKind>(kind: Kind, regionId: string): OperationRequest & { kind: Kind } {
+/** A job on a region as a whole. */
+export function onRegion<Kind extends JobKind>(kind: Kind, regionId: string): JobRequest & { kind: Kind } {
   return { kind, subject: regionSubject(regionId), regionId };
 }

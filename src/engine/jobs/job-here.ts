@@ -1,40 +1,40 @@
-/** Operations that a command runs itself, such as a fleet migration: recorded like the others, run by whoever asked. */
+/** Jobs that a command runs itself, such as a fleet migration: recorded like the others, run by whoever asked. */
 import { newId } from "#base/kernel/ids";
 import { TenantryError } from "#base/kernel/errors";
-import { type CallerKind, type OperationRequest, REQUEST_COLUMNS, requestValues } from "#engine/jobs/operation";
+import { type CallerKind, type JobRequest, REQUEST_COLUMNS, requestValues } from "#engine/jobs/job";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
-import { OperationRun } from "#engine/jobs/operation-run";
+import { JobRun } from "#engine/jobs/job-run";
 import type { Services } from "#engine/services";
 
 /**
- * Runs an operation in this process and returns what `work` returns. CONFLICT when one on the same subject runs. When the
+ * Runs a job in this process and returns what `work` returns. CONFLICT when one on the same subject runs. When the
  * process ends in the middle, the record says so; running the command again goes on.
  */
 export async function runHere<Kind extends CallerKind, Result>(
   services: Services,
   requestedBy: string,
-  request: OperationRequest & { kind: Kind },
-  work: (run: OperationRun<Kind>) => Promise<Result>,
+  request: JobRequest & { kind: Kind },
+  work: (run: JobRun<Kind>) => Promise<Result>,
 ): Promise<Result> {
   return services.home.session(async (session) => {
-    if (!(await tryLock(session, LOCK_CLASS.operationSubject, request.subject)))
-      throw new TenantryError("CONFLICT", `Another operation on ${request.subject} is running: see tenantry ops.`);
+    if (!(await tryLock(session, LOCK_CLASS.jobSubject, request.subject)))
+      throw new TenantryError("CONFLICT", `Another job on ${request.subject} is running: see tenantry jobs.`);
     const id = newId();
     await session.query(
-      "operations.interrupted",
-      `update tenantry.operations set state = 'FAILED', finished_at = now(),
+      "jobs.interrupted",
+      `update tenantry.jobs set state = 'FAILED', finished_at = now(),
          last_error = 'The process that ran it ended before it was done.'
        where kind = $1 and subject = $2 and state in ('WAITING', 'RUNNING')`,
       [request.kind, request.subject],
     );
     const [started] = await session.query<{ at: string }>(
-      "operations.start_here",
-      `insert into tenantry.operations (${REQUEST_COLUMNS}, state, attempts, started_at)
+      "jobs.start_here",
+      `insert into tenantry.jobs (${REQUEST_COLUMNS}, state, attempts, started_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8, 'RUNNING', 1, now())
        returning now()::text as at`,
       requestValues(id, requestedBy, request),
     );
-    const run = new OperationRun<Kind>(
+    const run = new JobRun<Kind>(
       services,
       {
         id,
@@ -57,7 +57,7 @@ export async function runHere<Kind extends CallerKind, Result>(
       await run.fail(error, { retries: false });
       throw error;
     } finally {
-      await unlock(session, LOCK_CLASS.operationSubject, request.subject);
+      await unlock(session, LOCK_CLASS.jobSubject, request.subject);
     }
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Every operation is stopped at every failpoint by killing, in turn, the process that runs it, home's server and the
+ * Every job is stopped at every failpoint by killing, in turn, the process that runs it, home's server and the
  * region's server; afterwards it must finish by itself, and nothing half made may stay anywhere.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
-import { OPERATIONS } from "../../src/engine/jobs/operation.ts";
+import { JOBS } from "../../src/engine/jobs/job.ts";
 import { closeServices, createServices, type Services } from "../../src/engine/services.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -25,8 +25,8 @@ import { findDifferences, findUnrest, type Installation } from "../support/repli
 import { type OwnServer, startServer, temporaryFolder } from "../support/servers.ts";
 
 type WorkerKind = {
-  [Kind in keyof typeof OPERATIONS]: (typeof OPERATIONS)[Kind]["runBy"] extends "worker" ? Kind : never;
-}[keyof typeof OPERATIONS];
+  [Kind in keyof typeof JOBS]: (typeof JOBS)[Kind]["runBy"] extends "worker" ? Kind : never;
+}[keyof typeof JOBS];
 
 let home: OwnServer;
 let region: OwnServer;
@@ -104,7 +104,7 @@ class Worker {
   }
 }
 
-/** What goes wrong while the operation stands at the failpoint. */
+/** What goes wrong while the job stands at the failpoint. */
 const DISASTERS: Record<string, () => Promise<void>> = {
   "the process": async () => {
     await worker.kill();
@@ -201,14 +201,11 @@ const SCENARIOS: Record<WorkerKind, Scenario> = {
 
 /** Its failpoints: before and after each step, and before its end is recorded. */
 function failpointsOf(kind: WorkerKind): string[] {
-  return [
-    ...OPERATIONS[kind].steps.flatMap((step) => [`${kind}/${step}/before`, `${kind}/${step}/after`]),
-    `${kind}/finish`,
-  ];
+  return [...JOBS[kind].steps.flatMap((step) => [`${kind}/${step}/before`, `${kind}/${step}/after`]), `${kind}/finish`];
 }
 
 async function isSettled(): Promise<boolean> {
-  const open = await sql(api.databaseUrl, "select from tenantry.operations where state in ('WAITING', 'RUNNING')");
+  const open = await sql(api.databaseUrl, "select from tenantry.jobs where state in ('WAITING', 'RUNNING')");
   return open.length === 0;
 }
 

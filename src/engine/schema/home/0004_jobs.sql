@@ -1,9 +1,9 @@
--- Operations: what was asked for that touches several servers, how far it is, and what came of it.
+-- Jobs: what was asked for that touches several servers, how far it is, and what came of it.
 
-create table tenantry.operations (
+create table tenantry.jobs (
   id uuid primary key,
   kind text not null,
-  -- What it is about. Two operations on one subject never run at the same time.
+  -- What it is about. Two jobs on one subject never run at the same time.
   subject text not null,
   -- No foreign keys: the record outlives what it is about.
   placement_id uuid,
@@ -25,30 +25,30 @@ create table tenantry.operations (
   finished_at timestamptz,
   result jsonb
 );
-create index operations_due on tenantry.operations (due_at) where state in ('WAITING', 'RUNNING');
-create index operations_placement_id on tenantry.operations (placement_id, id) where placement_id is not null;
+create index jobs_due on tenantry.jobs (due_at) where state in ('WAITING', 'RUNNING');
+create index jobs_placement_id on tenantry.jobs (placement_id, id) where placement_id is not null;
 -- Asking twice for the same is asking once.
-create unique index operations_active_key on tenantry.operations (kind, subject) where state in ('WAITING', 'RUNNING');
+create unique index jobs_active_key on tenantry.jobs (kind, subject) where state in ('WAITING', 'RUNNING');
 
-create table tenantry.operation_steps (
-  operation_id uuid not null references tenantry.operations on delete cascade,
+create table tenantry.job_steps (
+  job_id uuid not null references tenantry.jobs on delete cascade,
   name text not null,
   attempts int not null default 0,
   started_at timestamptz,
   finished_at timestamptz,
-  primary key (operation_id, name)
+  primary key (job_id, name)
 );
 
-create function tenantry.operation_notify() returns trigger language plpgsql as $$
+create function tenantry.job_notify() returns trigger language plpgsql as $$
 begin
-  perform pg_notify('tenantry_operation', new.id || ' ' || coalesce(new.placement_id::text, '-') || ' ' || new.state);
+  perform pg_notify('tenantry_job', new.id || ' ' || coalesce(new.placement_id::text, '-') || ' ' || new.state);
   return null;
 end $$;
-create trigger operation_notify after insert or update on tenantry.operations
-  for each row execute function tenantry.operation_notify();
+create trigger job_notify after insert or update on tenantry.jobs
+  for each row execute function tenantry.job_notify();
 
--- What waited in the job queue that operations replace.
-insert into tenantry.operations (id, kind, subject, placement_id, organization_id, region_id, requested_by)
+-- What waited in the queue that jobs replace.
+insert into tenantry.jobs (id, kind, subject, placement_id, organization_id, region_id, requested_by)
   select gen_random_uuid(), 'provision-placement', 'placement:' || id, id, organization_id, region_id, 'system'
   from tenantry.placements where state in ('PROVISIONING', 'FAILED');
 drop schema if exists graphile_worker cascade;

@@ -1,20 +1,20 @@
 /**
- * Runs what is due, in this process. An operation is held by session locks at home: they end with the process that holds
+ * Runs what is due, in this process. A job is held by session locks at home: they end with the process that holds
  * them, however it ends, so that another goes on at once. Locks of a queue in a table would outlive it.
  */
 import { z } from "zod";
 import { delay } from "#base/kernel/wait";
 import type { Session } from "#base/postgres/database";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
-import { type CallerKind, OPERATION_CHANNEL, OPERATIONS, type OperationKind } from "#engine/jobs/operation";
-import { type ClaimedOperation, OperationRun } from "#engine/jobs/operation-run";
+import { type CallerKind, JOB_CHANNEL, JOBS, type JobKind } from "#engine/jobs/job";
+import { type ClaimedJob, JobRun } from "#engine/jobs/job-run";
 import { provisionPlacement } from "#engine/placements/provision-placement";
 import { finishRetirement } from "#engine/placements/retire-region";
 import { revokePlacement } from "#engine/placements/revoke-placement";
 import type { Services } from "#engine/services";
 
-type WorkerKind = Exclude<OperationKind, CallerKind>;
-type Handlers = { [Kind in WorkerKind]: (services: Services, run: OperationRun<Kind>) => Promise<void> };
+type WorkerKind = Exclude<JobKind, CallerKind>;
+type Handlers = { [Kind in WorkerKind]: (services: Services, run: JobRun<Kind>) => Promise<void> };
 
 /** What runs each kind. A kind without a handler does not compile. */
 const HANDLERS: Handlers = {
@@ -23,24 +23,24 @@ const HANDLERS: Handlers = {
   "retire-region": finishRetirement,
 };
 
-/** Operations that this process runs at once. */
+/** Jobs that this process runs at once. */
 const MAX_RUNNING = 6;
-/** Operations on one region's server at once, of all processes together. */
+/** Jobs on one region's server at once, of all processes together. */
 const MAX_PER_SERVER = 4;
 /** When a notification is missed, what is due is found after this long. */
 const POLL_INTERVAL_MS = 2_000;
 const RECONNECT_PAUSE_MS = 500;
 
-export type OperationRunner = {
+export type JobRunner = {
   /** Takes nothing more and lets what runs finish. */
   stop: () => Promise<void>;
 };
 
-/** Starts running operations in this process. */
-export async function startOperationRunner(services: Services): Promise<OperationRunner> {
+/** Starts running jobs in this process. */
+export async function startJobRunner(services: Services): Promise<JobRunner> {
   const stop = new AbortController();
   let wake: () => void = () => undefined;
-  const stopListening = await services.listener.on(OPERATION_CHANNEL, (payload) => {
+  const stopListening = await services.listener.on(JOB_CHANNEL, (payload) => {
     if (payload === "" || payload.endsWith(" WAITING")) wake();
   });
   const untilWoken = () =>
@@ -51,7 +51,7 @@ export async function startOperationRunner(services: Services): Promise<Operatio
   return {
     stop: async () => {
       stopListening();
-      stop.abort(new Error("the operation runner stopped"));
+      stop.abort(new Error("the job runner stopped"));
       wake();
       await running;
     },
@@ -68,7 +68,7 @@ async function keepRunning(
     try {
       await services.home.session((session) => runInSession(services, session, stop, untilWoken, wake));
     } catch (error) {
-      services.logger.warn({ err: error }, "the session that holds the operations broke");
+      services.logger.warn({ err: error }, "the session that holds the jobs broke");
       await delay(RECONNECT_PAUSE_MS, stop).catch(() => undefined);
     }
   }
@@ -95,10 +95,10 @@ async function runInSession(
       await Promise.race([woken, delay(pauseMs, stop).catch(() => undefined)]);
     }
     await Promise.all(held.tasks);
-    await session.query("operations.release_all", "select pg_advisory_unlock_all()");
+    await session.query("jobs.release_all", "select pg_advisory_unlock_all()");
   } catch (error) {
     // Others may take over from now on.
-    lost.abort(new Error("the session that holds the operations broke"));
+    lost.abort(new Error("the session that holds the jobs broke"));
     await Promise.all(held.tasks);
     throw error;
   }
@@ -107,11 +107,11 @@ async function runInSession(
 async function release(session: Session<"home">, held: Held): Promise<void> {
   for (const { subject, place } of held.ended.splice(0)) {
     if (subject !== undefined) {
-      await unlock(session, LOCK_CLASS.operationSubject, subject);
+      await unlock(session, LOCK_CLASS.jobSubject, subject);
       held.subjects.delete(subject);
     }
     if (place !== undefined) {
-      await unlock(session, LOCK_CLASS.operationPlace, place);
+      await unlock(session, LOCK_CLASS.jobPlace, place);
       held.places.delete(place);
     }
   }
@@ -119,7 +119,7 @@ async function release(session: Session<"home">, held: Held): Promise<void> {
 
 const rowSchema = z.object({
   id: z.string(),
-  kind: z.enum(Object.keys(OPERATIONS) as [OperationKind, ...OperationKind[]]),
+  kind: z.enum(Object.keys(JOBS) as [JobKind, ...JobKind[]]),
   subject: z.string(),
   placementId: z.string().nullable(),
   regionId: z.string().nullable(),
@@ -137,14 +137,14 @@ async function claimDue(
 ): Promise<number> {
   if (held.tasks.size >= MAX_RUNNING) return POLL_INTERVAL_MS;
   const rows = await session.query(
-    "operations.due",
+    "jobs.due",
     `select id, kind, subject, placement_id as "placementId", region_id as "regionId",
             extract(epoch from due_at - now())::float8 * 1000 as "waitMs"
-     from tenantry.operations
+     from tenantry.jobs
      where state in ('WAITING', 'RUNNING') and due_at <= now() + $3 * interval '1 millisecond' and subject <> all($1::text[])
        and kind = any($2::text[])
      order by due_at limit 100`,
-    [[...held.subjects], Object.keys(OPERATIONS), POLL_INTERVAL_MS],
+    [[...held.subjects], Object.keys(JOBS), POLL_INTERVAL_MS],
   );
   for (const row of rows) {
     const candidate = rowSchema.parse(row);
@@ -180,25 +180,22 @@ async function takePlace(
   for (let index = 0; index < MAX_PER_SERVER; index += 1) {
     const place = `${regionId} ${index}`;
     if (held.places.has(place)) continue;
-    if (!(await tryLock(session, LOCK_CLASS.operationPlace, place))) continue;
+    if (!(await tryLock(session, LOCK_CLASS.jobPlace, place))) continue;
     held.places.add(place);
     return place;
   }
   return null;
 }
 
-/** Takes the subject's lock and marks the operation as running; undefined when somebody else has it or it is over. */
-async function claim(
-  session: Session<"home">,
-  candidate: Candidate,
-): Promise<ClaimedOperation<WorkerKind> | undefined> {
-  if (!(await tryLock(session, LOCK_CLASS.operationSubject, candidate.subject))) return undefined;
+/** Takes the subject's lock and marks the job as running; undefined when somebody else has it or it is over. */
+async function claim(session: Session<"home">, candidate: Candidate): Promise<ClaimedJob<WorkerKind> | undefined> {
+  if (!(await tryLock(session, LOCK_CLASS.jobSubject, candidate.subject))) return undefined;
   const { kind } = candidate;
   const byCaller = !isWorkerKind(kind);
-  const [row] = await session.query<Pick<ClaimedOperation, "input" | "result" | "attempts" | "claimedAt">>(
-    "operations.claim",
+  const [row] = await session.query<Pick<ClaimedJob, "input" | "result" | "attempts" | "claimedAt">>(
+    "jobs.claim",
     // One that its caller ran is not ours to go on with: whoever ran it is gone, as its lock is free.
-    `update tenantry.operations set attempts = attempts + 1, started_at = coalesce(started_at, now()),
+    `update tenantry.jobs set attempts = attempts + 1, started_at = coalesce(started_at, now()),
        state = case when $2 then 'FAILED' else 'RUNNING' end,
        finished_at = case when $2 then now() end,
        last_error = case when $2 then 'The process that ran it ended before it was done: run it again.' else last_error end
@@ -207,31 +204,28 @@ async function claim(
     [candidate.id, byCaller],
   );
   if (row !== undefined && isWorkerKind(kind)) return { ...candidate, kind, ...row };
-  await unlock(session, LOCK_CLASS.operationSubject, candidate.subject);
+  await unlock(session, LOCK_CLASS.jobSubject, candidate.subject);
   return undefined;
 }
 
-function isWorkerKind(kind: OperationKind): kind is WorkerKind {
-  return OPERATIONS[kind].runBy === "worker";
+function isWorkerKind(kind: JobKind): kind is WorkerKind {
+  return JOBS[kind].runBy === "worker";
 }
 
 /** Runs it to its end. Never rejects: what cannot even be recorded runs again when its lock is free. */
-async function runOne(services: Services, operation: ClaimedOperation<WorkerKind>, lost: AbortSignal): Promise<void> {
-  const run = new OperationRun(services, operation, lost);
+async function runOne(services: Services, job: ClaimedJob<WorkerKind>, lost: AbortSignal): Promise<void> {
+  const run = new JobRun(services, job, lost);
   try {
     try {
       // The table pairs each kind with its handler; the compiler cannot follow that through the union.
-      const handle = HANDLERS[operation.kind] as (services: Services, run: OperationRun<WorkerKind>) => Promise<void>;
+      const handle = HANDLERS[job.kind] as (services: Services, run: JobRun<WorkerKind>) => Promise<void>;
       await handle(services, run);
       await run.finish();
     } catch (error) {
-      services.logger.warn(
-        { err: error, operation: operation.kind, subject: operation.subject },
-        "an operation failed",
-      );
+      services.logger.warn({ err: error, job: job.kind, subject: job.subject }, "a job failed");
       if (!lost.aborted) await run.fail(error, { retries: true });
     }
   } catch (error) {
-    services.logger.warn({ err: error, operation: operation.kind }, "an operation's end could not be recorded");
+    services.logger.warn({ err: error, job: job.kind }, "a job's end could not be recorded");
   }
 }

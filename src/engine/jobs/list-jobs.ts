@@ -1,12 +1,12 @@
-/** The record of operations, as people read it. */
+/** The record of jobs, as people read it. */
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { rolesThatMay } from "#engine/auth/policy";
 import { type Page, type PageRequest, toPage } from "#base/kernel/page";
-import type { OperationState } from "#engine/jobs/operation";
+import type { JobState } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 
 /** What was asked for, how far it is, and what came of it. */
-export type Operation = {
+export type Job = {
   id: string;
   kind: string;
   /** What it is about, such as `placement:<id>`. */
@@ -17,7 +17,7 @@ export type Operation = {
   /** `operator`, `system`, a user's id, or `key:` and a key's id. */
   requestedBy: string;
   requestedAt: Date;
-  state: OperationState;
+  state: JobState;
   /** The step it is at, or was at when it failed. */
   step: string | null;
   attempts: number;
@@ -30,30 +30,30 @@ export type Operation = {
   result: unknown;
 };
 
-export type OperationStep = {
-  operationId: string;
+export type JobStep = {
+  jobId: string;
   name: string;
   attempts: number;
   startedAt: Date | null;
   finishedAt: Date | null;
 };
 
-export type OperationFilter = { placementId?: string | null; state?: OperationState | null };
+export type JobFilter = { placementId?: string | null; state?: JobState | null };
 
-/** A page of operations, newest first. The operator sees all; a user those of organizations that they own. */
-export async function listOperations(
+/** A page of jobs, newest first. The operator sees all; a user those of organizations that they own. */
+export async function listJobs(
   { home }: Pick<Services, "home">,
   actor: Actor,
-  filter: OperationFilter,
+  filter: JobFilter,
   page: PageRequest,
-): Promise<Page<Operation>> {
-  const rows = await home.query<Operation>(
-    "operations.list",
+): Promise<Page<Job>> {
+  const rows = await home.query<Job>(
+    "jobs.list",
     `select o.id, o.kind, o.subject, o.placement_id as "placementId", o.organization_id as "organizationId",
             o.region_id as "regionId", o.requested_by as "requestedBy", o.requested_at as "requestedAt", o.state, o.step,
             o.attempts, o.last_error as "lastError", o.due_at as "dueAt", o.started_at as "startedAt",
             o.finished_at as "finishedAt", o.result
-     from tenantry.operations o
+     from tenantry.jobs o
      where ($1::uuid is null or o.id < $1) and ($3::uuid is null or o.placement_id = $3)
        and ($4::text is null or o.state = $4)
        and ($5::uuid is null or exists (
@@ -66,21 +66,18 @@ export async function listOperations(
       filter.placementId ?? null,
       filter.state ?? null,
       viewerId(actor),
-      rolesThatMay("read-operations"),
+      rolesThatMay("read-jobs"),
     ],
   );
   return toPage(rows, page);
 }
 
-/** The steps of operations that the caller has listed, in the order they were first taken. */
-export function listOperationSteps(
-  { home }: Pick<Services, "home">,
-  operationIds: readonly string[],
-): Promise<OperationStep[]> {
-  return home.query<OperationStep>(
-    "operations.steps",
-    `select operation_id as "operationId", name, attempts, started_at as "startedAt", finished_at as "finishedAt"
-     from tenantry.operation_steps where operation_id = any($1::uuid[]) order by started_at, name`,
-    [operationIds],
+/** The steps of jobs that the caller has listed, in the order they were first taken. */
+export function listJobSteps({ home }: Pick<Services, "home">, jobIds: readonly string[]): Promise<JobStep[]> {
+  return home.query<JobStep>(
+    "jobs.steps",
+    `select job_id as "jobId", name, attempts, started_at as "startedAt", finished_at as "finishedAt"
+     from tenantry.job_steps where job_id = any($1::uuid[]) order by started_at, name`,
+    [jobIds],
   );
 }

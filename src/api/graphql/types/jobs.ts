@@ -1,18 +1,18 @@
 import { validId } from "#base/kernel/validation";
-import { listOperations } from "#engine/jobs/list-operations";
+import { listJobs } from "#engine/jobs/list-jobs";
 import { readableFailure } from "#engine/jobs/failure";
-import { OPERATION_STATES } from "#engine/jobs/operation";
+import { JOB_STATES } from "#engine/jobs/job";
 import { builder } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 
-const OperationState = builder.enumType("OperationState", {
+const JobState = builder.enumType("JobState", {
   description:
     "WAITING: it runs when it is due, or again after a failure. FAILED: a person has to change something first.",
-  values: OPERATION_STATES,
+  values: JOB_STATES,
 });
 
-builder.objectType("OperationStep", {
-  description: "A step of an operation. Every step can run again.",
+builder.objectType("JobStep", {
+  description: "A step of a job. Every step can run again.",
   fields: (t) => ({
     name: t.exposeString("name", { description: "What it does." }),
     attempts: t.exposeInt("attempts", { description: "How often it was begun." }),
@@ -21,19 +21,19 @@ builder.objectType("OperationStep", {
   }),
 });
 
-builder.objectType("Operation", {
+builder.objectType("Job", {
   description: "Something asked for that touches several servers: how far it is, and what came of it.",
   fields: (t) => ({
     id: t.exposeID("id", { description: "UUIDv7." }),
     kind: t.exposeString("kind", { description: "Such as provision-placement or revoke-placement." }),
     subject: t.exposeString("subject", {
-      description: "What it is about; two operations on one subject never run at the same time.",
+      description: "What it is about; two jobs on one subject never run at the same time.",
     }),
     requestedBy: t.exposeString("requestedBy", {
       description: "operator, system, a user's id, or key: and a key's id.",
     }),
     requestedAt: t.expose("requestedAt", { type: "DateTime", description: "When it was asked for." }),
-    state: t.expose("state", { type: OperationState, description: "How it stands." }),
+    state: t.expose("state", { type: JobState, description: "How it stands." }),
     step: t.exposeString("step", { nullable: true, description: "The step it is at, or failed at." }),
     attempts: t.exposeInt("attempts", { description: "How often it was begun." }),
     lastError: t.string({
@@ -50,27 +50,27 @@ builder.objectType("Operation", {
       resolve: ({ result }) => (result == null ? null : JSON.stringify(result)),
     }),
     steps: t.field({
-      type: ["OperationStep"],
+      type: ["JobStep"],
       description: "The steps begun so far.",
-      resolve: ({ id }, _, { loaders }) => loaders.operationSteps.load(id),
+      resolve: ({ id }, _, { loaders }) => loaders.jobSteps.load(id),
     }),
   }),
 });
 
-const Operations = connectionType("Operation", "Operation", (operation) => operation.id);
+const Jobs = connectionType("Job", "Job", (job) => job.id);
 
-builder.queryField("operations", (t) =>
+builder.queryField("jobs", (t) =>
   t.field({
-    type: Operations.connection,
-    description: "Operations, newest first. The operator sees all; a user those of organizations that they own.",
+    type: Jobs.connection,
+    description: "Jobs, newest first. The operator sees all; a user those of organizations that they own.",
     args: {
       ...pageArguments,
       placementId: t.arg.id({ required: false, description: "Only those on this placement." }),
-      state: t.arg({ type: OperationState, required: false, description: "Only those in this state." }),
+      state: t.arg({ type: JobState, required: false, description: "Only those in this state." }),
     },
     resolve: (_, args, { actor, services }) =>
-      Operations.read(args, (page) =>
-        listOperations(
+      Jobs.read(args, (page) =>
+        listJobs(
           services,
           actor,
           {
