@@ -13,7 +13,17 @@ import { DAMAGE, type Damage, damageOf } from "#engine/replication/damage";
 import { recordCarried, recordFailure } from "#engine/replication/link-record";
 import { holdsPlace, type LinkEvent, next } from "#engine/replication/link-state";
 import { mend, tellSubscriber } from "#engine/replication/establish";
-import { addTicket, asTold, keyOf, namesOf, newRuntime, type Runtime } from "#engine/replication/link-runtime";
+import {
+  addTicket,
+  asTold,
+  isSliceOver,
+  keyOf,
+  namesOf,
+  newRuntime,
+  noteAwake,
+  postpone,
+  type Runtime,
+} from "#engine/replication/link-runtime";
 import type { Direction } from "#engine/replication/names";
 import { publicationMatches, publishNoMore } from "#engine/replication/publication";
 import { answerTickets, type LinkId } from "#engine/replication/nudge";
@@ -153,10 +163,7 @@ export class Carrier {
     const chosen =
       awake.find(({ nudged, target }) => !nudged && target === undefined) ??
       // A walsender starts decoding anew at each wake, so a slice shorter than that takes would get nobody on.
-      awake.find(
-        ({ awakeSince, unfinishedSlices }) =>
-          now - awakeSince > this.#options.sliceMs * 2 ** Math.min(unfinishedSlices, MAX_SLICE_DOUBLINGS),
-      );
+      awake.find((runtime) => isSliceOver(runtime, this.#options.sliceMs, now));
     if (chosen !== undefined) this.#retire(chosen);
   }
 
@@ -286,12 +293,7 @@ export class Carrier {
       runtime.id.direction === "catalog" || this.#isPublished(runtime),
       enableSubscription(runtime.link),
     ]);
-    // Errors from before the wake are not this one's.
-    runtime.errorsAtWake = errors;
-    const now = performance.now();
-    runtime.awakeSince = now;
-    runtime.idleSince = now;
-    runtime.inactiveSince = now;
+    noteAwake(runtime, errors);
     this.#move(runtime, "enabled");
     if (!published) this.#fail(runtime, DAMAGE.publicationChanged);
   }
@@ -342,14 +344,7 @@ export class Carrier {
 
   #fail(runtime: Runtime, { reason, reseed, doubtsPublisher = false }: Damage): void {
     this.#move(runtime, "failed");
-    runtime.mustReseed ||= reseed;
-    runtime.failures += 1;
-    runtime.nudged = true;
-    runtime.nudgedTickets.push(...runtime.targetTickets.splice(0));
-    runtime.target = undefined;
-    // The first attempt comes at once, later ones back off.
-    const pause = Math.min(this.#options.retryMs * 2 ** (runtime.failures - 2), this.#options.maxRetryMs);
-    runtime.retryAt = performance.now() + (runtime.failures === 1 ? 0 : pause);
+    postpone(runtime, reseed, this.#options);
     this.#context.report(`${runtime.link.name}: ${reason}`);
     if (doubtsPublisher && runtime.id.direction === "directory")
       this.#background(this.nudge({ ...runtime.id, direction: "catalog" }, { broken: DAMAGE.homeDoubted }));
@@ -400,6 +395,3 @@ export class Carrier {
     runtime.state = next(runtime.state, event);
   }
 }
-
-/** A slice grows up to some thousand times: about half an hour. */
-const MAX_SLICE_DOUBLINGS = 10;

@@ -86,3 +86,35 @@ export function keyOf({ databaseId, direction }: LinkId): string {
 export function namesOf(runtimes: readonly Runtime[]): string[] {
   return runtimes.map(({ link }) => link.name);
 }
+
+/** Puts a link that failed off, with all that it was asked for. The first attempt comes at once; later ones back off. */
+export function postpone(
+  runtime: Runtime,
+  reseed: boolean,
+  { retryMs, maxRetryMs }: { retryMs: number; maxRetryMs: number },
+): void {
+  runtime.mustReseed ||= reseed;
+  runtime.failures += 1;
+  runtime.nudged = true;
+  runtime.nudgedTickets.push(...runtime.targetTickets.splice(0));
+  runtime.target = undefined;
+  const pauseMs = Math.min(retryMs * 2 ** (runtime.failures - 2), maxRetryMs);
+  runtime.retryAt = performance.now() + (runtime.failures === 1 ? 0 : pauseMs);
+}
+
+/** Its subscription was enabled just now. `errors` are from before that, and so are not this wake's. */
+export function noteAwake(runtime: Runtime, errors: number): void {
+  const now = performance.now();
+  runtime.errorsAtWake = errors;
+  runtime.awakeSince = now;
+  runtime.idleSince = now;
+  runtime.inactiveSince = now;
+}
+
+/** A slice grows up to some thousand times: about half an hour. */
+const MAX_SLICE_DOUBLINGS = 10;
+
+/** Whether it has had its place for as long as it may while others wait. */
+export function isSliceOver({ awakeSince, unfinishedSlices }: Runtime, sliceMs: number, now: number): boolean {
+  return now - awakeSince > sliceMs * 2 ** Math.min(unfinishedSlices, MAX_SLICE_DOUBLINGS);
+}
