@@ -10,7 +10,8 @@ import { regionAddress, registerRegion } from "../src/engine/regions/regions.ts"
 import { type MigrationSet, readMigration, TENANT_SCHEMA } from "../src/engine/migrations/migration-set.ts";
 import { createLogger } from "../src/base/observability/logger.ts";
 import { migrateFleet } from "../src/engine/fleet/migrate-databases.ts";
-import { closeServices, createServices, type Services } from "../src/engine/services.ts";
+import type { Services } from "../src/engine/services.ts";
+import { closeServices, createServices } from "../src/services.ts";
 import { ensureTemplate } from "../src/engine/placements/template-database.ts";
 import { describeMachine } from "./machine.ts";
 import { type BenchServers, connected, sql, startServers } from "./servers.ts";

@@ -14,7 +14,9 @@ import {
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
 import { startJobRunner } from "#engine/jobs/job-runner";
 import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
-import { closeServices, createServices, type Services, signInAsApi } from "#engine/services";
+import type { Services } from "#engine/services";
+import { JOB_HANDLERS } from "#job-handlers";
+import { closeServices, createServices, signInAsApi } from "#services";
 
 export type AppOptions = {
   databaseUrl: string;
@@ -96,7 +98,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     await noticeHomeHistory(services.home);
     gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
     rollback.defer(() => gateway?.close());
-    const runner = await startJobRunner(services);
+    const runner = await startJobRunner(services, JOB_HANDLERS);
     rollback.defer(() => runner.stop());
     replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
     rollback.defer(replication.stop);

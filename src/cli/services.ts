@@ -3,7 +3,8 @@ import { readConfig } from "#config";
 import { embeddedHome, exportFolder } from "#cli/embedded-servers";
 import { TenantryError } from "#base/kernel/errors";
 import { createLogger } from "#base/observability/logger";
-import { closeServices, createServices, type Services } from "#engine/services";
+import type { Services } from "#engine/services";
+import { closeServices, createServices } from "#services";
 
 /** Runs a command's work. Migrates nothing: a home of another version is refused. */
 export async function withServices(work: (services: Services) => Promise<void>): Promise<void> {

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
 import { JOBS } from "../../src/engine/jobs/job.ts";
-import { closeServices, createServices, type Services } from "../../src/engine/services.ts";
+import type { Services } from "../../src/engine/services.ts";
+import { closeServices, createServices } from "../../src/services.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,

@@ -1,7 +1,7 @@
 /** The database keeps organizations apart, whatever the program asks for; in databases of their own and in a shared one. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { signInAsApi } from "../../src/engine/services.ts";
+import { signInAsApi } from "../../src/services.ts";
 import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
 import type { HomeDatabase, Queryable } from "../../src/base/postgres/database.ts";
 import type { TenantRoute } from "../../src/engine/routing/routing.ts";

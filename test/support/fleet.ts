@@ -1,7 +1,8 @@
 /** Fleets of tenant databases made cheaply, and programs of other versions. */
 import { type MigrationSet, readMigration, TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
 import { createLogger } from "../../src/base/observability/logger.ts";
-import { closeServices, createServices, type Services } from "../../src/engine/services.ts";
+import type { Services } from "../../src/engine/services.ts";
+import { closeServices, createServices } from "../../src/services.ts";
 import { sql, type TestApp } from "./app.ts";
 
 /** The tenant schema of a program that has these migrations more. */

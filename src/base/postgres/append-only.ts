@@ -1,6 +1,9 @@
 /** Tables whose trigger `append_only` refuses to change and delete rows, whoever asks. */
 import type { DatabaseKind, Transaction } from "#base/postgres/database";
 
+/** Rows younger than this cannot be pruned: whoever did something cannot have it forgotten at once. */
+export const MIN_AGE_DAYS = 30;
+
 const LOCK_TIMEOUT_MS = 2_000;
 
 /**

@@ -1,5 +1,6 @@
 /** Retention of the audit log: an operator takes old entries away, at home and in the regions. */
-import { MIN_AGE_DAYS, pruneEntries } from "#engine/audit/prune";
+import { MIN_AGE_DAYS } from "#base/postgres/append-only";
+import { pruneEntries } from "#engine/audit/prune";
 import { listTenantDatabases } from "#engine/home/tenant-databases";
 import { regionAddress } from "#engine/regions/regions";
 import { invalidInput } from "#base/kernel/errors";

@@ -2,9 +2,6 @@
 import { withoutAppendOnly } from "#base/postgres/append-only";
 import type { Database, Transaction } from "#base/postgres/database";
 
-/** Entries younger than this cannot be pruned: who did something cannot have it forgotten at once. */
-export const MIN_AGE_DAYS = 30;
-
 /** Rows that go in one transaction; writers of entries wait behind it. */
 const BATCH_ROWS = 5_000;
 

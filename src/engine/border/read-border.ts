@@ -1,7 +1,8 @@
 /** The border as the operator reads it: what may cross, what crossed, what was refused. */
 import { authorizeOperator } from "#engine/auth/policy";
 import type { Actor } from "#engine/auth/actor";
-import { MIN_AGE_DAYS } from "#engine/audit/prune";
+import { MIN_AGE_DAYS } from "#base/postgres/append-only";
+import { flowsOf } from "#engine/border/flows";
 import { type BorderFlow, mayCross } from "#engine/border/may-cross";
 import { type PrunedLedger, pruneLedger } from "#engine/border/ledger/prune";
 import {
@@ -17,7 +18,6 @@ import type { Page, PageRequest } from "#base/kernel/page";
 import { validRegionKey } from "#base/kernel/validation";
 import { databaseName } from "#engine/replication/names";
 import type { Services } from "#engine/services";
-import { flowsOf } from "#engine/links/tenant-links";
 
 export type { BorderFlow } from "#engine/border/may-cross";
 export { crossingKey, isCrossingKey } from "#engine/border/ledger/read-ledger";

@@ -5,6 +5,9 @@ import { notFound } from "#base/kernel/errors";
 import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 
+/** Channel on which home announces the id of a placement that changed. */
+export const PLACEMENT_CHANNEL = "tenantry_placement";
+
 export const ISOLATIONS = ["DEDICATED", "SHARED"] as const;
 export type Isolation = (typeof ISOLATIONS)[number];
 export const PLACEMENT_STATES = ["PROVISIONING", "ACTIVE", "MOVING", "SUSPENDED", "REVOKING", "FAILED"] as const;

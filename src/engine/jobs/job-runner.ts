@@ -8,20 +8,15 @@ import type { Session } from "#base/postgres/database";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { type CallerKind, JOB_CHANNEL, JOBS, type JobKind } from "#engine/jobs/job";
 import { type ClaimedJob, JobRun } from "#engine/jobs/job-run";
-import { provisionPlacement } from "#engine/placements/provision-placement";
-import { finishRetirement } from "#engine/placements/retire-region";
-import { revokePlacement } from "#engine/placements/revoke-placement";
 import type { Services } from "#engine/services";
 
 type WorkerKind = Exclude<JobKind, CallerKind>;
-type Handlers = { [Kind in WorkerKind]: (services: Services, run: JobRun<Kind>) => Promise<void> };
 
-/** What runs each kind. A kind without a handler does not compile. */
-const HANDLERS: Handlers = {
-  "provision-placement": provisionPlacement,
-  "revoke-placement": revokePlacement,
-  "retire-region": finishRetirement,
-};
+/** What runs each kind, handed in by the composition root. A table that lacks a kind does not compile. */
+export type JobHandlers = { [Kind in WorkerKind]: (services: Services, run: JobRun<Kind>) => Promise<void> };
+
+/** What the runner works with. */
+type Work = { services: Services; handlers: JobHandlers };
 
 /** Jobs that this process runs at once. */
 const MAX_RUNNING = 6;
@@ -37,7 +32,7 @@ export type JobRunner = {
 };
 
 /** Starts running jobs in this process. */
-export async function startJobRunner(services: Services): Promise<JobRunner> {
+export async function startJobRunner(services: Services, handlers: JobHandlers): Promise<JobRunner> {
   const stop = new AbortController();
   let wake: () => void = () => undefined;
   const stopListening = await services.listener.on(JOB_CHANNEL, (payload) => {
@@ -47,7 +42,7 @@ export async function startJobRunner(services: Services): Promise<JobRunner> {
     new Promise<void>((resolve) => {
       wake = resolve;
     });
-  const running = keepRunning(services, stop.signal, untilWoken, () => wake());
+  const running = keepRunning({ services, handlers }, stop.signal, untilWoken, () => wake());
   return {
     stop: async () => {
       stopListening();
@@ -59,14 +54,15 @@ export async function startJobRunner(services: Services): Promise<JobRunner> {
 }
 
 async function keepRunning(
-  services: Services,
+  work: Work,
   stop: AbortSignal,
   untilWoken: () => Promise<void>,
   wake: () => void,
 ): Promise<void> {
+  const { services } = work;
   while (!stop.aborted) {
     try {
-      await services.home.session((session) => runInSession(services, session, stop, untilWoken, wake));
+      await services.home.session((session) => runInSession(work, session, stop, untilWoken, wake));
     } catch (error) {
       services.logger.warn({ err: error }, "the session that holds the jobs broke");
       await delay(RECONNECT_PAUSE_MS, stop).catch(() => undefined);
@@ -79,7 +75,7 @@ type Held = { subjects: Set<string>; places: Set<string>; tasks: Set<Promise<voi
 type Ended = { subject?: string; place?: string | undefined };
 
 async function runInSession(
-  services: Services,
+  work: Work,
   session: Session<"home">,
   stop: AbortSignal,
   untilWoken: () => Promise<void>,
@@ -91,7 +87,7 @@ async function runInSession(
     while (!stop.aborted) {
       const woken = untilWoken();
       await release(session, held);
-      const pauseMs = await claimDue(services, session, held, lost.signal, wake);
+      const pauseMs = await claimDue(work, session, held, lost.signal, wake);
       await Promise.race([woken, delay(pauseMs, stop).catch(() => undefined)]);
     }
     await Promise.all(held.tasks);
@@ -129,7 +125,7 @@ type Candidate = z.infer<typeof rowSchema>;
 
 /** Starts what is due and can be had. Returns after how many milliseconds to look again. */
 async function claimDue(
-  services: Services,
+  work: Work,
   session: Session<"home">,
   held: Held,
   lost: AbortSignal,
@@ -160,7 +156,7 @@ async function claimDue(
       continue;
     }
     held.subjects.add(candidate.subject);
-    const task = runOne(services, claimed, lost).finally(() => {
+    const task = runOne(work, claimed, lost).finally(() => {
       held.tasks.delete(task);
       held.ended.push({ subject: candidate.subject, place });
       wake();
@@ -213,12 +209,12 @@ function isWorkerKind(kind: JobKind): kind is WorkerKind {
 }
 
 /** Runs it to its end. Never rejects: what cannot even be recorded runs again when its lock is free. */
-async function runOne(services: Services, job: ClaimedJob<WorkerKind>, lost: AbortSignal): Promise<void> {
+async function runOne({ services, handlers }: Work, job: ClaimedJob<WorkerKind>, lost: AbortSignal): Promise<void> {
   const run = new JobRun(services, job, lost);
   try {
     try {
       // The table pairs each kind with its handler; the compiler cannot follow that through the union.
-      const handle = HANDLERS[job.kind] as (services: Services, run: JobRun<WorkerKind>) => Promise<void>;
+      const handle = handlers[job.kind] as (services: Services, run: JobRun<WorkerKind>) => Promise<void>;
       await handle(services, run);
       await run.finish();
     } catch (error) {

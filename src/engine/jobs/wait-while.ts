@@ -1,7 +1,7 @@
 import type { Actor } from "#engine/auth/actor";
-import { getPlacement, type Placement } from "#engine/home/placements";
+import { PLACEMENT_CHANNEL, getPlacement, type Placement } from "#engine/home/placements";
 import { TenantryError } from "#base/kernel/errors";
-import { PLACEMENT_CHANNEL, type Services } from "#engine/services";
+import type { Services } from "#engine/services";
 
 /** A call that asks for something slow returns after this long with the state reached. */
 const MAX_WAIT_MS = 5_000;

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
 import { listCarriedRegions, listReplicatedDatabases } from "#engine/home/replicated-databases";
-import { type RegionServer, regionServer } from "#engine/regions/regions";
+import { REGION_CHANNEL, type RegionServer, regionServer } from "#engine/regions/regions";
 import { breachOf, type Damage } from "#engine/replication/damage";
 import { BREACH_CHANNEL, parseBreach } from "#engine/replication/breach";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -26,7 +26,7 @@ import { linkName, scoutName } from "#engine/replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#engine/replication/nudge";
 import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#engine/replication/sweep";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
-import { REGION_CHANNEL, type Services } from "#engine/services";
+import type { Services } from "#engine/services";
 import { linksAt } from "#engine/links/tenant-links";
 
 export type ReplicationOptions = {

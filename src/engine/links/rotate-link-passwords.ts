@@ -1,8 +1,8 @@
 /** Gives the links of tenant databases other passwords, as when a server that keeps them was read by somebody. */
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
-import { getRegion } from "#engine/regions/regions";
-import { REGION_CHANNEL, type Services } from "#engine/services";
+import { REGION_CHANNEL, getRegion } from "#engine/regions/regions";
+import type { Services } from "#engine/services";
 
 /** How many tenant databases, in how many regions, have links with other passwords now. */
 export type RotatedPasswords = { databases: number; regions: number };

@@ -4,7 +4,7 @@ import type { CertificateFiles } from "#engine/border/certificate";
 import { Gateway } from "#engine/border/gateway";
 import type { GatewayLimits, GatewayLink } from "#engine/border/options";
 import { findLinkedDatabase } from "#engine/home/replicated-databases";
-import { regionServer } from "#engine/regions/regions";
+import { REGION_CHANNEL, regionServer } from "#engine/regions/regions";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { isLoopback } from "#base/kernel/loopback";
 import { type Direction, linkName } from "#engine/replication/names";
@@ -12,8 +12,8 @@ import { BREACH_CHANNEL } from "#engine/replication/breach";
 import { SHARE_IN_TURNS } from "#engine/replication/capacity";
 import { recordFailure } from "#engine/replication/link-record";
 import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#engine/border/border";
-import { REGION_CHANNEL, type Services } from "#engine/services";
-import { acceptedFlowsOf, flowsOf } from "#engine/links/tenant-links";
+import type { Services } from "#engine/services";
+import { acceptedFlowsOf, flowsOf } from "#engine/border/flows";
 
 export type GatewaySettings = {
   /** Where it listens; port 0: one that is free. */

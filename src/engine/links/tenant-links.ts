@@ -1,37 +1,11 @@
 import { type RegionServer, regionServer } from "#engine/regions/regions";
 import type { ReplicatedDatabase } from "#engine/home/replicated-databases";
 import { TenantryError } from "#base/kernel/errors";
-import { flowChangesUpTo, type MigrationSet } from "#engine/migrations/migration-set";
-import { type Flows, flowsAfter, flowsInBoth, flowsInEither, type Link, linksOf } from "#engine/replication/link";
+import { flowsOf } from "#engine/border/flows";
+import { type Link, linksOf } from "#engine/replication/link";
 import type { Direction } from "#engine/replication/names";
 import type { GatewayAddresses, ToldBefore } from "#engine/border/border";
 import type { Services } from "#engine/services";
-
-type Versions = Pick<ReplicatedDatabase, "schemaVersion" | "migratingTo">;
-
-/**
- * What flows for a database of this version: of both its versions, while a migration is changing it. Undefined when one is
- * newer than the program, which then does not know.
- */
-export function flowsOf(set: MigrationSet, versions: Versions): Flows | undefined {
-  return combineFlows(set, versions, flowsInBoth);
-}
-
-/** What may still arrive: a change is sent with the columns that were published when it was written. */
-export function acceptedFlowsOf(set: MigrationSet, versions: Versions): Flows | undefined {
-  return combineFlows(set, versions, flowsInEither);
-}
-
-function combineFlows(
-  set: MigrationSet,
-  { schemaVersion, migratingTo }: Versions,
-  combine: (one: Flows, other: Flows) => Flows,
-): Flows | undefined {
-  const version = schemaVersion ?? set.latestVersion;
-  if (Math.max(version, migratingTo ?? 0) > set.latestVersion) return undefined;
-  const flows = flowsAfter(flowChangesUpTo(set, version));
-  return migratingTo === null ? flows : combine(flows, flowsAfter(flowChangesUpTo(set, migratingTo)));
-}
 
 /**
  * The two links of a tenant database, with both ends open; `despiteFence` where it is set to be read only. CONFLICT when it

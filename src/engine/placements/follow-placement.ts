@@ -1,8 +1,8 @@
 import type { Actor } from "#engine/auth/actor";
-import { getPlacement, type Placement } from "#engine/home/placements";
+import { PLACEMENT_CHANNEL, getPlacement, type Placement } from "#engine/home/placements";
 import { EventStream, readingFrom } from "#base/kernel/event-stream";
 import { JOB_CHANNEL } from "#engine/jobs/job";
-import { PLACEMENT_CHANNEL, type Services } from "#engine/services";
+import type { Services } from "#engine/services";
 
 /** The placement now, after every change, and at each step of what is done to it. NOT_FOUND, and the end, when the actor may not see it (any more). */
 export async function followPlacement(

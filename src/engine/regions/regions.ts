@@ -23,6 +23,9 @@ import { requirePooler } from "#engine/regions/pooler";
 import { findObstacle } from "#engine/servers/region-requirements";
 import { MAINTENANCE_DATABASE, probeAt } from "#engine/servers/server-probe";
 
+/** Channel on which home announces the id of a region whose address, name or standing changed. */
+export const REGION_CHANNEL = "tenantry_region";
+
 /** A geo-located PostgreSQL server. Its URLs are not part of it: they never leave regions.ts. */
 export type Region = {
   id: string;

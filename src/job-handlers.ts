@@ -1,0 +1,11 @@
+/** Which function of the engine runs each kind of job. */
+import type { JobHandlers } from "#engine/jobs/job-runner";
+import { provisionPlacement } from "#engine/placements/provision-placement";
+import { finishRetirement } from "#engine/placements/retire-region";
+import { revokePlacement } from "#engine/placements/revoke-placement";
+
+export const JOB_HANDLERS: JobHandlers = {
+  "provision-placement": provisionPlacement,
+  "revoke-placement": revokePlacement,
+  "retire-region": finishRetirement,
+};

@@ -1,0 +1,152 @@
+/** Makes what the engine and the API work with, once per process, and takes it apart again. */
+import { SecretBox } from "#base/kernel/secret-box";
+import type { Logger } from "#base/observability/logger";
+import type { Metrics } from "#base/observability/metrics";
+import { parsePoolUrl } from "#base/postgres/connection-url";
+import type { HomeDatabase } from "#base/postgres/database";
+import { Listener, Listeners } from "#base/postgres/listener";
+import { Pools } from "#base/postgres/pools";
+import { Seats } from "#engine/auth/seats";
+import { Border } from "#engine/border/border";
+import { BorderLedger } from "#engine/border/ledger/ledger";
+import { type HomeContext, openHome } from "#engine/home/home";
+import { PLACEMENT_CHANNEL } from "#engine/home/placements";
+import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#engine/migrations/migration-set";
+import { protectHome } from "#engine/migrations/protect-home";
+import { migrate, requireLatest } from "#engine/migrations/runner";
+import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
+import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
+import { requirePooler } from "#engine/regions/pooler";
+import { REGION_CHANNEL } from "#engine/regions/regions";
+import { apiRoleName } from "#engine/replication/names";
+import { NudgeDesk } from "#engine/replication/nudge";
+import { Router } from "#engine/routing/routing";
+import type { Services } from "#engine/services";
+
+/** To home, per process, for the API; a part of what base/kernel/limits.ts counts. */
+const MAX_API_CONNECTIONS = 16;
+
+/** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
+export async function createServices(options: {
+  databaseUrl: string;
+  databasePoolUrl?: string | undefined;
+  secretKey: string;
+  previousSecretKeys?: readonly string[] | undefined;
+  logger: Logger;
+  /** Left out: nobody asks this process for metrics. */
+  metrics?: Metrics | undefined;
+  exportFolder?: string | undefined;
+  /** Left out: letters go to the log, or are refused. */
+  mail?: { smtpUrl: string; from: string } | undefined;
+  /** Whether letters go to the log where there is no mail server; true when left out. */
+  lettersInLog?: boolean;
+  /** Whether to bring home to the latest schema; else a home that is not is refused. */
+  migrateHome?: boolean;
+  /** Of the API to tenant databases; left out: the defaults. */
+  connections?: { max: number; maxPerServer: number } | undefined;
+  /** Over the program's own; for tests, which play older and newer programs. */
+  tenantSchema?: MigrationSet | undefined;
+}): Promise<Services> {
+  const { logger, tenantSchema = TENANT_SCHEMA } = options;
+  const { databasePoolUrl } = options;
+  const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
+  const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
+  const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
+  try {
+    const homeContext = await openHome(pools, options.databaseUrl, (home) =>
+      options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrateHome(home),
+    );
+    const { home, installation } = homeContext;
+    const apiRole = await loadApiRole(home, secrets, apiRoleName(installation));
+    const border = await Border.open(home, installation, secrets);
+    const router = new Router({
+      home,
+      pools,
+      secrets,
+      latestVersion: tenantSchema.latestVersion,
+      signInAsApi: (address, systemIdentifier) => apiRole.on(address, systemIdentifier),
+    });
+    const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
+    const { listener, seats, nudges } = await startListening(homeContext.home, router, onBroken);
+    const listeners = new Listeners(onBroken);
+    const { exportFolder } = options;
+    const mailer = createMailer(options);
+    const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
+    return {
+      ...homeContext,
+      homePooler,
+      pools,
+      secrets,
+      apiRole,
+      router,
+      seats,
+      border,
+      tenantSchema,
+      listener,
+      listeners,
+      nudges,
+      ledger,
+      mailer,
+      exportFolder,
+      logger,
+    };
+  } catch (error) {
+    await pools.close();
+    throw error;
+  }
+}
+
+/** What this process hears of others through home. */
+async function startListening(home: HomeContext["home"], router: Router, onBroken: (error: unknown) => void) {
+  const listener = new Listener(home, onBroken);
+  for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
+  const seats = new Seats(home);
+  await seats.listen(listener);
+  const nudges = new NudgeDesk(home);
+  await nudges.listen(listener);
+  await listener.start();
+  return { listener, seats, nudges };
+}
+
+async function migrateHome(home: HomeDatabase): Promise<void> {
+  await migrate(home, HOME_SCHEMA);
+  await protectHome(home);
+}
+
+function createMailer({
+  mail,
+  lettersInLog,
+  logger,
+}: {
+  mail?: { smtpUrl: string; from: string } | undefined;
+  lettersInLog?: boolean;
+  logger: Logger;
+}): Mailer {
+  if (mail !== undefined) return smtpMailer(mail.smtpUrl, mail.from);
+  return lettersInLog === false ? noMailer() : logMailer(logger);
+}
+
+/**
+ * The same for the API: home is signed in to with the API's own role, through the pooler if there is one. Makes the role's password when it has none yet.
+ * CAPABILITY_MISSING when that may not be done, INVALID_INPUT when the pooler will not do.
+ */
+export async function signInAsApi(services: Services): Promise<Services> {
+  const { pools, apiRole, home: server, homeAddress: address, homeSystemIdentifier: systemIdentifier } = services;
+  const database = services.homeDatabaseName;
+  const at = { server, address, systemIdentifier, database };
+  await ensureApiRole(pools, apiRole, at);
+  const { homePooler: pooler } = services;
+  if (pooler !== undefined) await requirePooler(services, pooler, at, "DATABASE_POOL_URL");
+  const home = pools.open("home", apiRole.on(address, systemIdentifier), database, {
+    maxConnections: MAX_API_CONNECTIONS,
+    pooler,
+  });
+  return { ...services, home };
+}
+
+export async function closeServices(services: Services): Promise<void> {
+  services.mailer.close();
+  await services.ledger.close();
+  await Promise.all([services.listener.close(), services.listeners.close()]);
+  await services.pools.close();
+}
