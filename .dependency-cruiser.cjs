@@ -12,54 +12,148 @@ Visitor.prototype.visitStatement = function (statement) {
   return statement;
 };
 
-const SERVICES = ["auth", "audit", "directory", "workspace"];
+/** What nearly every room of the engine stands on. */
+const BASE = ["base/kernel", "base/postgres"];
+
+/** The rooms of the engine in whose names people ask for something. The others are for these alone. */
+const ASKED = ["auth", "audit", "home", "people", "regions", "placements", "jobs", "links", "border"].map(
+  (room) => `engine/${room}`,
+);
+
+/** The container that functions take; the type names what each room puts into it. */
+const SERVICES = "engine/services";
 
 /**
  * Each folder (or file) of src/, and what it may import apart from itself. `may` is the row of the design; `also` is what
- * building it has shown to be needed on top, with the reason. A folder without a row may not exist.
+ * building it has shown to be needed on top, with the reason. A folder without a row may not exist. The rows go upwards:
+ * app → api → engine → base, and the rooms of the engine among themselves likewise.
  */
 const ROWS = [
-  { part: "main", may: "all" },
-  { part: "config", may: ["kernel"] },
-  { part: "kernel", may: [] },
-  { part: "observability", may: ["kernel"] },
-  { part: "postgres", may: ["kernel", "observability"] },
-  { part: "schema", may: [] },
-  { part: "migrations", may: ["kernel", "postgres", "schema"] },
-  { part: "replication", may: ["kernel", "postgres"] },
-  { part: "border", may: ["kernel", "observability", "postgres", "replication"] },
-  { part: "auth", may: ["kernel", "postgres"] },
-  { part: "audit", may: ["kernel", "postgres", "auth"] },
-  { part: "directory", may: ["kernel", "postgres", "auth"] },
+  { part: "base/kernel", may: [] },
+  { part: "base/observability", may: ["base/kernel"] },
+  { part: "base/postgres", may: ["base/kernel", "base/observability"] },
+
+  { part: "engine/schema", may: [] },
+  { part: "engine/migrations", may: [...BASE, "engine/schema"] },
+  { part: "engine/replication", may: BASE },
+  { part: "engine/auth", may: BASE },
+  { part: "engine/routing", may: BASE },
+  { part: "engine/servers", may: BASE },
+  { part: "engine/home", may: [...BASE, "engine/auth", "engine/servers"] },
   {
-    part: "workspace",
-    may: ["kernel", "postgres", "auth"],
-    also: ["audit"],
-    why: "what is written and its entry are one statement",
+    part: "engine/border",
+    may: [...BASE, "base/observability", "engine/replication"],
+    also: ["engine/auth", "engine/home", "engine/migrations", SERVICES],
+    why: "what may pass goes by the schema versions of the databases that home knows, and only the operator reads it",
   },
   {
-    part: "operations",
-    may: ["kernel", "observability", "postgres", "schema", "migrations", "replication", "border", ...SERVICES],
+    part: "engine/regions",
+    may: [...BASE, "engine/auth", "engine/servers", "engine/home"],
+    also: ["engine/replication", "engine/border", SERVICES],
+    why: "a region is taken when its server reaches the gateway and has room for replication",
   },
   {
-    part: "graphql",
-    may: [...SERVICES, "operations"],
-    also: ["kernel", "observability"],
-    why: "ids and typed errors are the kernel's; an unexpected error is logged where it is masked",
+    part: "engine/audit",
+    may: [...BASE, "engine/auth"],
+    also: ["engine/home", "engine/regions", SERVICES],
+    why: "entries about content stay in their region, so pruning goes to every region",
+  },
+  { part: "engine/jobs", may: [...BASE, "base/observability", "engine/auth", "engine/home", SERVICES] },
+  {
+    part: "engine/links",
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/border", "engine/replication", SERVICES],
+    also: ["engine/servers"],
+    why: "a region is carried on the address that was probed",
   },
   {
-    part: "http",
-    may: ["graphql", "observability"],
-    also: ["kernel", "auth", "audit", "operations"],
+    part: "engine/people",
+    may: [...BASE, "base/observability", "engine/auth", "engine/home", "engine/links", SERVICES],
+  },
+  {
+    part: "engine/transfer",
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", SERVICES],
+  },
+  {
+    part: "engine/placements",
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", SERVICES],
+    also: ["engine/audit", "engine/migrations", "engine/replication", "engine/servers", "engine/transfer"],
+    why: "a placement is made and unmade with all that belongs to it: template, links, export, entries",
+  },
+  {
+    part: "engine/fleet",
+    may: [...BASE, "engine/home", "engine/regions", "engine/links", "engine/jobs", "engine/migrations", SERVICES],
+    also: ["engine/placements", "engine/replication", "engine/servers"],
+    why: "the template is migrated with the fleet, and publications follow the schema",
+  },
+  {
+    part: "engine/doctor",
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/jobs", "engine/placements", SERVICES],
+    also: ["engine/migrations", "engine/replication", "engine/servers"],
+    why: "it compares what servers have with what migrations and links should have made there",
+  },
+  {
+    part: SERVICES,
+    may: [
+      ...BASE,
+      "base/observability",
+      "engine/auth",
+      "engine/home",
+      "engine/people",
+      "engine/regions",
+      "engine/border",
+    ],
+    also: ["engine/migrations", "engine/replication", "engine/routing"],
+    why: "types only (services-are-types): it runs nothing, so files do not import in a circle",
+  },
+
+  {
+    part: "api/graphql",
+    may: [...ASKED, SERVICES],
+    also: ["base/kernel", "base/observability", "engine/routing", "app"],
+    why: "ids and typed errors are the kernel's; an unexpected error is logged where it is masked; for the app see API_KNOWS_APP",
+  },
+  {
+    part: "api/http",
+    may: ["api/graphql", "base/observability"],
+    also: ["base/kernel", "engine/auth", "engine/audit", SERVICES, "app"],
     why: "it finds out who calls and from where, and hands the services it was started with to the resolvers",
   },
   {
-    part: "cli",
-    may: [...SERVICES, "operations"],
-    also: ["kernel", "observability", "config", "embedded", "main"],
-    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log",
+    part: "app",
+    may: ["api/graphql", "engine/auth", "engine/routing", ...BASE],
+    also: ["engine/audit", "engine/links"],
+    why: "what is written and its entry are one statement; whoever writes waits until it can be read",
   },
-  { part: "embedded", may: ["kernel"] },
+
+  { part: "config", may: ["base/kernel"] },
+  { part: "embedded", may: ["base/kernel"] },
+  { part: "services", may: ["base", "engine"] },
+  { part: "job-handlers", may: ["engine"] },
+  {
+    part: "cli",
+    may: [...ASKED, "engine/doctor", "engine/fleet", "engine/transfer", SERVICES],
+    also: ["base/kernel", "base/observability", "config", "embedded", "main", "services"],
+    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and services",
+  },
+  { part: "main", may: "all" },
+];
+
+/**
+ * Where the API still knows the app that ships, file by file. They go when the schema is built of modules: then the app
+ * brings its types, loaders, planned fields and examples, and this list is empty.
+ */
+const API_KNOWS_APP = [
+  // The types behind the app's GraphQL objects, and the modules that define them.
+  "graphql/builder",
+  "graphql/schema",
+  "graphql/types/organizations",
+  // Its loaders.
+  "graphql/loaders",
+  // Its fields that are answered by one statement.
+  "graphql/plan/plan",
+  "graphql/plan/selections",
+  // Its examples in the explorer.
+  "http/explorer/explorer",
 ];
 
 /** A folder's modules or the one file of that name. */
@@ -71,7 +165,7 @@ const DRIVER = "(^|node_modules/)(pg|pg-native|pg-pool|pg-cursor|@types/pg)(/|$)
 const rows = ROWS.filter(({ may }) => may !== "all").map(({ part, may, also = [] }) => {
   const allowed = also.concat(may);
   return {
-    name: `imports-of-${part}`,
+    name: `imports-of-${part.replaceAll("/", "-")}`,
     comment: `src/${part} may import ${allowed.length === 0 ? "nothing else of src/" : allowed.join(", ")}.`,
     severity: "error",
     from: { path: within([part]), pathNot: TESTS },
@@ -90,24 +184,67 @@ module.exports = {
       to: {},
     },
     {
-      name: "workspace-never-directory",
-      comment: "A tenant's data is reached without the directory, so that it can stay in its region.",
+      name: "base-never-engine",
+      comment: "The base knows nothing of what is built on it.",
       severity: "error",
-      from: { path: within(["workspace"]), pathNot: TESTS },
-      to: { path: within(["directory"]), reachable: true },
+      from: { path: within(["base"]), pathNot: TESTS },
+      to: { path: "^src/", pathNot: within(["base"]) },
+    },
+    {
+      name: "engine-never-api",
+      comment: "The engine runs without its API: what it does can be asked for in other ways.",
+      severity: "error",
+      from: { path: within(["engine"]), pathNot: TESTS },
+      to: { path: within(["api", "cli", "main", "services", "job-handlers"]), reachable: true },
+    },
+    {
+      name: "engine-never-app",
+      comment:
+        "The engine knows tenant tables in general and no table by name, so that another app can take its place.",
+      severity: "error",
+      from: { path: within(["engine"]), pathNot: TESTS },
+      to: { path: within(["app"]), reachable: true },
+    },
+    {
+      name: "api-never-app",
+      comment: "The app brings what it adds to the API; the files that still know it are listed.",
+      severity: "error",
+      from: { path: within(["api"]), pathNot: [TESTS, `^src/api/(${API_KNOWS_APP.join("|")})\\.ts$`] },
+      to: { path: within(["app"]) },
+    },
+    {
+      name: "services-are-types",
+      comment: "The container's type may name what every room puts into it, as a type takes part in no run.",
+      severity: "error",
+      from: { path: within([SERVICES]) },
+      to: { dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "content-never-home",
+      comment: "A tenant's data is reached without the rows at home, so that it can stay in its region.",
+      severity: "error",
+      from: {
+        path: ["^src/app/(resources|comments)/", within(["engine/routing"])],
+        // What resolvers ask of it at home; the content itself goes by the files beside these.
+        pathNot: [TESTS, "^src/app/(resources|comments)/(graphql|resource-members)\\.ts$"],
+      },
+      to: {
+        path: within(["home", "people", "regions", "placements"].map((room) => `engine/${room}`)),
+        reachable: true,
+      },
     },
     {
       name: "graphql-never-postgres",
-      comment: "Resolvers call services and operations; SQL and connections are theirs.",
+      comment: "Resolvers call functions of the engine; SQL and connections are theirs.",
       severity: "error",
-      from: { path: within(["graphql"]), pathNot: TESTS },
-      to: { path: [within(["postgres"]), DRIVER] },
+      from: { path: within(["api/graphql"]), pathNot: TESTS },
+      to: { path: [within(["base/postgres"]), DRIVER] },
     },
     {
       name: "driver-only-in-postgres",
-      comment: "src/postgres is the only importer of the driver.",
+      comment: "src/base/postgres is the only importer of the driver.",
       severity: "error",
-      from: { path: "^src/", pathNot: [within(["postgres"]), TESTS] },
+      from: { path: "^src/", pathNot: [within(["base/postgres"]), TESTS] },
       to: { path: DRIVER },
     },
     {
@@ -118,17 +255,10 @@ module.exports = {
       to: { path: ["^(test|bench)/", TESTS] },
     },
     {
-      name: "console-stands-alone",
-      comment: "The operator's page runs in a browser: it imports nothing of the server.",
-      severity: "error",
-      from: { path: "^console/" },
-      to: { path: "^(src|bin|test|bench)/" },
-    },
-    {
       name: "no-cycles",
       comment: "Neither folders nor files import in a circle, not even for types.",
       severity: "error",
-      from: { path: "^(src|bin|console)/" },
+      from: { path: "^(src|bin)/" },
       to: { circular: true },
     },
     {
