@@ -132,7 +132,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (unknown.length > 0)
     throw new TenantryError(
       "INVALID_INPUT",
-      `Unknown environment variable ${unknown.join(", ")}; the README lists those there are.`,
+      `Unknown environment variable ${unknown.join(", ")}; docs/reference/configuration.md lists all of them.`,
     );
   // An empty variable is an absent one, as shells and compose files leave them.
   const given = Object.fromEntries(

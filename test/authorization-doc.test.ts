@@ -1,4 +1,4 @@
-/** docs/AUTHORIZATION.md shows the policy table as it is. `vitest run --project unit -u test/authorization-doc.test.ts` writes it. */
+/** docs/reference/authorization.md shows the policy table as it is. `vitest run --project unit -u test/authorization-doc.test.ts` writes it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -6,7 +6,7 @@ import { MINIMUM_ROLE, POLICY, type Rule } from "../src/engine/auth/policy-table
 import { ROLES } from "../src/engine/auth/roles.ts";
 import { outcomeOf } from "./support/policy-outcome.ts";
 
-const PATH = join(import.meta.dirname, "../docs/AUTHORIZATION.md");
+const PATH = join(import.meta.dirname, "../docs/reference/authorization.md");
 
 const COLUMNS = [
   { kind: "operator", role: null },
@@ -51,7 +51,7 @@ function tables(): string {
   ].join("\n");
 }
 
-test("docs/AUTHORIZATION.md has the policy table", async () => {
+test("docs/reference/authorization.md has the policy table", async () => {
   const text = readFileSync(PATH, "utf8");
   const [before = "", rest = ""] = text.split("<!-- made of engine/auth/policy-table.ts -->");
   const [, after = ""] = rest.split("<!-- end -->");

@@ -207,7 +207,7 @@ const LINKS: Rule = {
     ["docs/A.md", "[the plan](no-such-file.md)"],
     ["docs/A.md", '<img src="no-such-picture.png">'],
     ["docs/A.md", "# One\n[two](#two)"],
-    ["A.md", "[gone](docs/DEPENDENCIES.md#no-such-heading)"],
+    ["A.md", "[gone](docs/internals/dependencies.md#no-such-heading)"],
     ["docs/A.md", "[root]: ../no-such-file.json"],
   ],
   good: [["docs/A.md", "# One & two\n[a](../package.json) [b](#one--two) [c](https://example.org/x) `[d](e)`"]],
@@ -233,9 +233,9 @@ const NAMED_FILES: Rule = {
 };
 
 const DEPENDENCIES: Rule = {
-  name: "docs/DEPENDENCIES.md has a row for every dependency, and for nothing else",
+  name: "docs/internals/dependencies.md has a row for every dependency, and for nothing else",
   check: ({ path, text }) => {
-    if (path !== "docs/DEPENDENCIES.md") return [];
+    if (path !== "docs/internals/dependencies.md") return [];
     const rows = text.split("\n").filter((line) => line.startsWith("| `"));
     const listed = rows.flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, name]) => name));
     const used = dependencyNames();
@@ -252,7 +252,7 @@ const DEPENDENCIES: Rule = {
         .map((row) => `empty: ${row}`),
     ];
   },
-  bad: [["docs/DEPENDENCIES.md", "| `left-pad` | padding | nothing |"]],
+  bad: [["docs/internals/dependencies.md", "| `left-pad` | padding | nothing |"]],
 };
 
 const RULES = [...BANNED, NAMES, FILE_LENGTH, FUNCTION_LENGTH, LINKS, NAMED_FILES, DEPENDENCIES];
@@ -264,7 +264,7 @@ describe("tidy", () => {
     expect(files.map(({ path }) => path)).toEqual(
       expect.arrayContaining(["package.json", "src/base/kernel/errors.ts"]),
     );
-    expect(files.some(({ path }) => path === "docs/DEPENDENCIES.md")).toBe(true);
+    expect(files.some(({ path }) => path === "docs/internals/dependencies.md")).toBe(true);
   });
 
   test.each(RULES)("$name", ({ check }) => {
@@ -278,7 +278,7 @@ describe("tidy", () => {
   });
 
   test("a package whose inside is used has one exact version", () => {
-    const page = files.find(({ path }) => path === "docs/DEPENDENCIES.md")?.text ?? "";
+    const page = files.find(({ path }) => path === "docs/internals/dependencies.md")?.text ?? "";
     const [, section = ""] = /### Pinned to one exact version\n(.*?)\n## /s.exec(page) ?? [];
     const pinned = [...section.matchAll(/^\| ([a-z][a-z@/-]*) \|/gm)].map(([, name = ""]) => name);
     expect(pinned).toEqual(expect.arrayContaining(["pg", "graphql-yoga", "graphql"]));

@@ -1,4 +1,4 @@
-/** Home and a region behind PgBouncer in transaction mode, as it comes with Debian: docs/POSTGRES.md, "Behind a pooler". */
+/** Home and a region behind PgBouncer in transaction mode, as it comes with Debian: docs/how-to/pooler.md. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";

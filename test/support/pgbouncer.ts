@@ -28,7 +28,7 @@ export type Pooler = AsyncDisposable & {
   start: () => Promise<void>;
 };
 
-/** Starts it in front of the server at `serverUrl`, with its files in `folder`. `settings` go over those of docs/POSTGRES.md, which are tested so. */
+/** Starts it in front of the server at `serverUrl`, with its files in `folder`. `settings` go over those of docs/how-to/pooler.md, which are tested so. */
 export async function startPgBouncer(
   serverUrl: string,
   settings: Record<string, string>,
@@ -102,13 +102,13 @@ export async function startPgBouncer(
 
 /** The settings that the documentation gives: what is written there is what is tested. */
 function documentedSettings(): Record<string, string> {
-  const page = readFileSync(new URL("../../docs/POSTGRES.md", import.meta.url), "utf8");
+  const page = readFileSync(new URL("../../docs/how-to/pooler.md", import.meta.url), "utf8");
   const [, text = ""] = /```ini\n(?:.*\n)*?\[pgbouncer\]\n((?:.*\n)*?)```/.exec(page) ?? [];
   const settings = text
     .split("\n")
     .map((line) => /^([a-z_]+) = (.+)$/.exec(line))
     .flatMap((match) => (match === null ? [] : [[match[1], match[2]]]));
-  if (settings.length === 0) throw new Error("docs/POSTGRES.md has no settings of PgBouncer");
+  if (settings.length === 0) throw new Error("docs/how-to/pooler.md has no settings of PgBouncer");
   return Object.fromEntries(settings) as Record<string, string>;
 }
 

@@ -3,7 +3,7 @@ import { sql } from "./app.ts";
 import { type Pooler, startPgBouncer } from "./pgbouncer.ts";
 import { temporaryFolder } from "./servers.ts";
 
-/** Starts it in front of the server at `serverUrl`. `settings` go over those of docs/POSTGRES.md, which are tested so. */
+/** Starts it in front of the server at `serverUrl`. `settings` go over those of docs/how-to/pooler.md, which are tested so. */
 export function startPooler(serverUrl: string, settings: Record<string, string> = {}): Promise<Pooler> {
   return startPgBouncer(serverUrl, settings, temporaryFolder());
 }

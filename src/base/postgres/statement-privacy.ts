@@ -8,7 +8,7 @@
  *   that `log_statement = ddl`, `log_min_error_statement` and `pg_stat_statements` (with its default `track = top`) look at.
  *
  * A role that may turn nothing off cannot hide the value from a server that logs everything: `log_statement = all`,
- * `log_min_duration_statement = 0`, `pg_stat_statements.track = all`, pgaudit. docs/POSTGRES.md says so.
+ * `log_min_duration_statement = 0`, `pg_stat_statements.track = all`, pgaudit. docs/reference/supported-postgresql.md says so.
  */
 import type { Database, DatabaseKind, Queryable, Session } from "#base/postgres/database";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";

@@ -1,7 +1,7 @@
 /**
  * Who may do what: the one table. Every field of the schema has a row; `api/graphql/policy/enforce-policy.ts` puts what the row says
  * in front of its resolver, and a schema with a field without a row, or a row without a field, is not built.
- * docs/AUTHORIZATION.md is made of it, and `test/integration/authorization-matrix.test.ts` compares it with what happens.
+ * docs/reference/authorization.md is made of it, and `test/integration/authorization-matrix.test.ts` compares it with what happens.
  */
 import type { Role } from "#engine/auth/roles";
 

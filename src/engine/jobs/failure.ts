@@ -66,7 +66,8 @@ const SENTENCES: Record<string, Failure> = {
     retry: true,
   },
   [SQL_STATE.insufficientPrivilege]: {
-    sentence: "The role that Tenantry signs in with may not do this: see region requirements in the README.",
+    sentence:
+      "The role that Tenantry signs in with may not do this: docs/how-to/register-a-region.md says what to grant.",
     retry: false,
   },
   [SQL_STATE.invalidPassword]: {

@@ -1,4 +1,4 @@
-/** Connection poolers in front of home and of regions' servers, by which the API may reach them: docs/POSTGRES.md. */
+/** Connection poolers in front of home and of regions' servers, by which the API may reach them: docs/how-to/pooler.md. */
 import { type AdministeredServer, type ApiRole, ensureApiRole } from "#engine/regions/api-role";
 import { invalidInput } from "#base/kernel/errors";
 import { findUnreadableFile, type PoolerAddress } from "#base/postgres/connection-url";
