@@ -4,8 +4,9 @@ import { type HomeContext, openHome } from "#engine/home/home";
 import { requirePooler } from "#engine/regions/pooler";
 import { BorderLedger } from "#engine/border/ledger/ledger";
 import { Seats } from "#engine/auth/seats";
+import { DeclaredTables } from "#engine/tables";
 import { SecretBox } from "#base/kernel/secret-box";
-import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#engine/migrations/migration-set";
+import { homeSchemaOf, type MigrationSet } from "#engine/migrations/migration-set";
 import { protectHome } from "#engine/migrations/protect-home";
 import { migrate, requireLatest } from "#engine/migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
@@ -34,6 +35,8 @@ export type Services = HomeContext & {
   border: Border;
   /** What tenant databases are migrated to, and what each of its versions lets flow. */
   tenantSchema: MigrationSet;
+  /** What the app's migrations say about its tables. */
+  tables: DeclaredTables;
   /** Hears what other processes announce at home. */
   listener: Listener;
   /** Hears what tenant databases announce, while somebody follows it. */
@@ -76,19 +79,22 @@ export async function createServices(options: {
   migrateHome?: boolean;
   /** Of the API to tenant databases; left out: the defaults. */
   connections?: { max: number; maxPerServer: number } | undefined;
-  /** Over the program's own; for tests, which play older and newer programs. */
-  tenantSchema?: MigrationSet | undefined;
+  /** What tenant databases are migrated to. */
+  tenantSchema: MigrationSet;
 }): Promise<Services> {
-  const { logger, tenantSchema = TENANT_SCHEMA } = options;
+  const { logger, tenantSchema } = options;
+  const homeSchema = homeSchemaOf(tenantSchema);
   const { databasePoolUrl } = options;
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
   try {
     const homeContext = await openHome(pools, options.databaseUrl, (home) =>
-      options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrateHome(home),
+      options.migrateHome === false ? requireLatest(home, homeSchema) : migrateHome(home, homeSchema),
     );
     const { home, installation } = homeContext;
+    const tables = await DeclaredTables.read(home, tenantSchema);
+    if (options.migrateHome !== false) await protectHome(home, tables.served());
     const apiRole = await loadApiRole(home, secrets, apiRoleName(installation));
     const border = await Border.open(home, installation, secrets);
     const router = new Router({
@@ -114,6 +120,7 @@ export async function createServices(options: {
       seats,
       border,
       tenantSchema,
+      tables,
       listener,
       listeners,
       nudges,
@@ -140,9 +147,8 @@ async function startListening(home: HomeContext["home"], router: Router, onBroke
   return { listener, seats, nudges };
 }
 
-async function migrateHome(home: HomeDatabase): Promise<void> {
-  await migrate(home, HOME_SCHEMA);
-  await protectHome(home);
+async function migrateHome(home: HomeDatabase, schema: MigrationSet): Promise<void> {
+  await migrate(home, schema);
 }
 
 function createMailer({

@@ -77,7 +77,7 @@ test("what nobody knows is named, and removed when it holds nothing or is named"
   );
   await sql(
     `${serverUrl("eu")}/${full}`,
-    "insert into tenantry.resources (database_id, id, organization_id, name) values (902, gen_random_uuid(), gen_random_uuid(), 'Kept')",
+    "insert into app.resources (database_id, id, organization_id, name) values (902, gen_random_uuid(), gen_random_uuid(), 'Kept')",
   );
   await sql(`${serverUrl("eu")}/${empty}`, `select pg_create_logical_replication_slot('${empty}_catalog', 'pgoutput')`);
   await sql(app.databaseUrl, `create publication ${empty}_directory`);
@@ -138,14 +138,14 @@ test("a subscription on a region's server that leads to home's database is named
 
 test("a schema that somebody changed by hand is told in sentences", async () => {
   const url = `${serverUrl("eu")}/${placement.database}`;
-  await sql(url, "drop index tenantry.comments_resource_id");
-  await sql(url, "alter table tenantry.resources add column color text");
+  await sql(url, "drop index app.comments_resource_id");
+  await sql(url, "alter table app.resources add column color text");
   const ill = await tenantry("doctor", "--json");
   expect(ill.code).toBe(1);
   expect(ill.json.drift).toMatchObject([{ database: placement.database }]);
   expect(ill.json.drift[0].differences.join("\n")).toMatch(/lacks index comments_resource_id[^]*column color/);
-  await sql(url, "create index comments_resource_id on tenantry.comments (resource_id, id)");
-  await sql(url, "alter table tenantry.resources drop column color");
+  await sql(url, "create index comments_resource_id on app.comments (resource_id, id)");
+  await sql(url, "alter table app.resources drop column color");
   expect((await tenantry("doctor", "--json")).json.drift).toEqual([]);
 }, 60_000);
 

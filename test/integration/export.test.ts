@@ -14,7 +14,7 @@ import { runImport } from "../../src/engine/transfer/import-placement.ts";
 import { placementSubject } from "../../src/engine/jobs/job.ts";
 import { LOCK_CLASS, tryLock, unlock } from "../../src/base/postgres/session-lock.ts";
 import { closeServices, createServices, type Services } from "../../src/engine/services.ts";
-import { TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
+import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { routedIdSql } from "../support/routed-id.ts";
 import {
@@ -50,6 +50,7 @@ beforeAll(async () => {
     secretKey: app.secretKey,
     logger: createLogger({ level: "silent", pretty: false }),
     migrateHome: false,
+    tenantSchema: TENANT_SCHEMA,
   });
 });
 afterAll(async () => {
@@ -108,10 +109,10 @@ const lines = (file: string): any[] =>
 const content = (url = tenant()) =>
   sql(
     url,
-    `select 'resource' as what, to_jsonb(r) - 'database_id' as row from tenantry.resources r
-     union all select 'comment', to_jsonb(c) - 'database_id' from tenantry.comments c order by 1, 2`,
+    `select 'resource' as what, to_jsonb(r) - 'database_id' as row from app.resources r
+     union all select 'comment', to_jsonb(c) - 'database_id' from app.comments c order by 1, 2`,
   );
-const clear = () => sql(tenant(), "delete from tenantry.resources");
+const clear = () => sql(tenant(), "delete from app.resources");
 const numberOf = async (id: string) =>
   Number((await sql(app.databaseUrl, "select number from tenantry.placements where id = $1", [id]))[0]?.["number"]);
 
@@ -120,7 +121,7 @@ async function forget({ id }: Granted): Promise<void> {
   await sql(
     app.databaseUrl,
     `with gone as (delete from tenantry.placements where id = $1 returning database_id)
-     delete from tenantry.resources where database_id in (select database_id from gone)`,
+     delete from app.resources where database_id in (select database_id from gone)`,
     [id],
   );
 }
@@ -456,7 +457,7 @@ test("an export that did not finish is no export, and is started over by the sam
   await expect(exported({}, strangers)).rejects.toMatchObject(refused);
   expect(readFileSync(join(strangers, "comments.ndjson"), "utf8")).toBe("somebody's\n");
 
-  await sql(tenant(), "delete from tenantry.comments");
+  await sql(tenant(), "delete from app.comments");
   const fresh = join(temporaryFolder(), "fresh");
   await expect(exported({ onProgress, signal: controller.signal }, fresh)).rejects.toBe(stopped);
   expect((await exported({}, fresh)).files.map(({ rows }) => rows)).toEqual([1, 0, 1, 1]);
@@ -469,9 +470,9 @@ test("an export that did not finish is no export, and is started over by the sam
 test("an import that was stopped goes on when it is run again", async () => {
   await sql(
     tenant(),
-    `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
      select ${routedIdSql("tenantry.placement_number_of(id)")}, database_id, organization_id, id, $1, repeat('x', 9000)
-     from tenantry.resources, generate_series(1, 700)`,
+     from app.resources, generate_series(1, 700)`,
     [author],
   );
   const manifest = await exported();
@@ -487,7 +488,7 @@ test("an import that was stopped goes on when it is run again", async () => {
       },
     }),
   ).rejects.toThrow("stopped");
-  const [{ n } = { n: 0 }] = await sql<{ n: number }>(tenant(), "select count(*)::int as n from tenantry.comments");
+  const [{ n } = { n: 0 }] = await sql<{ n: number }>(tenant(), "select count(*)::int as n from app.comments");
   expect(n).toBeGreaterThan(0);
   expect(n).toBeLessThan(702);
   expect((await imported()).tables).toEqual({
@@ -508,10 +509,10 @@ test("what is written during an export is in it as a whole or not at all", async
         sql(
           tenant(),
           `with late as (
-             insert into tenantry.resources (database_id, id, organization_id, name)
-             select database_id, $1, organization_id, 'Late' from tenantry.resources limit 1 returning *
+             insert into app.resources (database_id, id, organization_id, name)
+             select database_id, $1, organization_id, 'Late' from app.resources limit 1 returning *
            )
-           insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+           insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
            select ${routedIdSql("tenantry.placement_number_of(id)")}, database_id, organization_id, id, $2, 'Late' from late`,
           [late, author],
         ),
@@ -532,15 +533,15 @@ test("the rows of another organization in the same database are neither read nor
   await sql(
     tenant(),
     `with theirs as (
-       insert into tenantry.resources (database_id, id, organization_id, name)
-       select database_id, $1, $2, 'Theirs' from tenantry.resources limit 1 returning *
+       insert into app.resources (database_id, id, organization_id, name)
+       select database_id, $1, $2, 'Theirs' from app.resources limit 1 returning *
      ), member as (
        insert into tenantry.directory_members
        select database_id, $2, $3, 'OWNER', now(), 'Neighbour', 'n@example.com', now() from theirs
      ), named as (
        insert into tenantry.directory_organizations select database_id, $2, 'Neighbour', now() from theirs
      )
-     insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+     insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
      select $1, database_id, $2, $1, $3, 'Theirs' from theirs`,
     [foreign, stranger, author],
   );
@@ -551,24 +552,24 @@ test("the rows of another organization in the same database are neither read nor
 
   // An export made by hand, which says that one of its comments is on their resource.
   forge("comments.ndjson", (text) => text.replaceAll(resource, foreign));
-  await sql(tenant(), "delete from tenantry.comments where organization_id = $1", [organization]);
+  await sql(tenant(), "delete from app.comments where organization_id = $1", [organization]);
   const refused = { code: "CONFLICT", message: expect.stringContaining("belongs to another organization") };
   await expect(imported()).rejects.toMatchObject(refused);
-  const theirs = () => sql(tenant(), "select body from tenantry.comments where resource_id = $1", [foreign]);
+  const theirs = () => sql(tenant(), "select body from app.comments where resource_id = $1", [foreign]);
   expect(await theirs()).toEqual([{ body: "Theirs" }]);
   // And one whose resource has the id of theirs.
-  await sql(tenant(), "delete from tenantry.resources where organization_id = $1", [organization]);
-  await sql(tenant(), "update tenantry.resources set organization_id = $1 where id = $2", [stranger, foreign]);
+  await sql(tenant(), "delete from app.resources where organization_id = $1", [organization]);
+  await sql(tenant(), "update app.resources set organization_id = $1 where id = $2", [stranger, foreign]);
   forge("resources.ndjson", (text) => text.replaceAll(resource, foreign));
   await expect(imported()).rejects.toMatchObject(refused);
-  expect(await sql(tenant(), "select name from tenantry.resources")).toEqual([{ name: "Theirs" }]);
+  expect(await sql(tenant(), "select name from app.resources")).toEqual([{ name: "Theirs" }]);
 });
 
 test("columns that a later migration adds travel too, and an older export leaves them at their defaults", async () => {
   const old = `${folder}-old`;
   await exported({}, old);
-  await sql(tenant(), "alter table tenantry.comments add column mood text default 'fine', add column loud boolean");
-  await sql(tenant(), "update tenantry.comments set mood = 'awful', loud = true");
+  await sql(tenant(), "alter table app.comments add column mood text default 'fine', add column loud boolean");
+  await sql(tenant(), "update app.comments set mood = 'awful', loud = true");
   await exported();
   const before = await content();
   await clear();
@@ -576,18 +577,16 @@ test("columns that a later migration adds travel too, and an older export leaves
   expect(await content()).toEqual(before);
   await clear();
   await runImport(services, OPERATOR, placement.id, old);
-  expect(await sql(tenant(), "select distinct mood, loud from tenantry.comments")).toEqual([
-    { mood: "fine", loud: null },
-  ]);
+  expect(await sql(tenant(), "select distinct mood, loud from app.comments")).toEqual([{ mood: "fine", loud: null }]);
 });
 
 test("many rows, large and small, come back in the order of their ids and without a gap", async () => {
   await sql(
     tenant(),
-    `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
      select (lpad(to_hex(i), 12, '0') || substr(replace(id::text, '-', ''), 13))::uuid, database_id, organization_id, id, $1,
        case when i <= 300 then repeat('😀', 10000) else 'short ' || i end
-     from tenantry.resources, generate_series(1, 10000) i`,
+     from app.resources, generate_series(1, 10000) i`,
     [author],
   );
   const before = await content();

@@ -111,7 +111,7 @@ test("a region's standby takes over: the catalog loses what it has lost, and it 
   expect(await names(tenant, "resources")).toEqual(["Kept"]);
   expect(await names(app.databaseUrl, "resources")).toEqual(["Kept"]);
   expect(await names(tenant, "directory_members")).toEqual(["Author", "Kept", "Lost"]);
-  expect(await sql(tenant, "select body from tenantry.comments")).toEqual([{ body: "On Kept" }]);
+  expect(await sql(tenant, "select body from app.comments")).toEqual([{ body: "On Kept" }]);
   await work("After");
   await parked(app.databaseUrl, tenant);
   expect(await names(app.databaseUrl, "resources")).toEqual(["After", "Kept"]);
@@ -129,7 +129,7 @@ test("home's standby takes over: the regions lose the members it has lost, and i
   await agreement({ homeUrl: databaseUrl, regionUrl: (_, name) => region.url(name) });
   expect(await names(databaseUrl, "resources")).toEqual(["Kept", "Lost"]);
   expect(await names(tenant, "directory_members")).toEqual(["Author", "Kept"]);
-  expect(await sql(tenant, "select body from tenantry.comments order by body")).toHaveLength(2);
+  expect(await sql(tenant, "select body from app.comments order by body")).toHaveLength(2);
   await work("After");
   await parked(databaseUrl, tenant);
 });
@@ -181,7 +181,7 @@ test("a standby that kept its slots takes over: they are not believed", async ({
   const end = await endOf(region.url("postgres"));
   await standby.takeOver();
   // What is written now lies before the position up to which home has confirmed: its slot would never send it.
-  const insert = `insert into tenantry.resources (database_id, id, organization_id, name)
+  const insert = `insert into app.resources (database_id, id, organization_id, name)
     select database_id, ${routedIdSql(await placementNumber(app.databaseUrl, organization, database))}, $1, 'Written below'
     from tenantry.identity`;
   await sql(standby.url(database), insert, [organization]);

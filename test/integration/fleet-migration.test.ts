@@ -2,7 +2,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
-import { TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
+import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import {
   type FleetMigrationOptions,
   migrateFleet,
@@ -17,7 +17,7 @@ const OLD = TENANT_SCHEMA.latestVersion;
 const NEW = OLD + 1;
 const V3 = schemaWith(
   `create table tenantry.labels (id uuid primary key, name text not null);
-   alter table tenantry.comments add column pinned boolean not null default false;`,
+   alter table app.comments add column pinned boolean not null default false;`,
 );
 const FAST: FleetMigrationOptions = {
   limits: { total: 8, perServer: 4 },
@@ -111,7 +111,7 @@ test("50 databases: one fails, one is locked, a server restarts; the rest is mig
   await sql(euUrl(failing), "create table tenantry.labels (mine text)");
   const holder = new pg.Client({ connectionString: euUrl(locked), application_name: "a long report" });
   await holder.connect();
-  await holder.query("begin; select count(*) from tenantry.comments");
+  await holder.query("begin; select count(*) from app.comments");
   const events: string[] = [];
   let restarted: Promise<void> | undefined;
   let released: Promise<unknown> | undefined;

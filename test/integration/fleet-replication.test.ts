@@ -17,12 +17,12 @@ import {
 const ADD = `
 -- replicated: add catalog resources.color
 -- replicated: add directory directory_members.nickname
-alter table tenantry.resources add column color text not null default 'red';
+alter table app.resources add column color text not null default 'red';
 alter table tenantry.directory_members add column nickname text;`;
 const REMOVE = `
 -- replicated: remove catalog resources.color
 -- replicated: remove directory directory_members.nickname
-alter table tenantry.resources drop column color;
+alter table app.resources drop column color;
 alter table tenantry.directory_members drop column nickname;`;
 
 const REPLICATION = { sweepIntervalMs: 3_600_000, carrier: { idleMs: 50, retryMs: 50 } };
@@ -58,7 +58,7 @@ const rows = async (url: string, text: string) =>
 const catalog = () =>
   rows(
     app.databaseUrl,
-    `select name || ' ' || coalesce(color, 'none') as row from tenantry.resources where organization_id = '${organization}'`,
+    `select name || ' ' || coalesce(color, 'none') as row from catalog.resources where organization_id = '${organization}'`,
   );
 const directory = () =>
   rows(tenant, "select name || ' ' || coalesce(nickname, 'none') as row from tenantry.directory_members");
@@ -75,7 +75,7 @@ const published = async (url: string) =>
   ).flatMap(({ columns }) => columns);
 
 async function addAtHome(): Promise<void> {
-  await sql(app.databaseUrl, "alter table tenantry.resources add column if not exists color text");
+  await sql(app.databaseUrl, "alter table catalog.resources add column if not exists color text");
   await sql(app.databaseUrl, "alter table tenantry.directory_members add column if not exists nickname text");
 }
 
@@ -94,7 +94,7 @@ test("a column that is added flows both ways, for rows written before and after"
   await addMember(app, organization, await createUser(app, "Middle"));
   await nickname("Middle", "One");
   expect(await migrateTo(schema)).toMatchObject({ migrated: 1, failed: [] });
-  await sql(tenant, "update tenantry.resources set color = 'green' where name = 'Between'");
+  await sql(tenant, "update app.resources set color = 'green' where name = 'Between'");
   await createResource(app, { name: "After", organizationId: organization });
   const user = await createUser(app, "Late");
   await addMember(app, organization, user);
@@ -147,8 +147,8 @@ test("a crash after the tenant's part is made good by the next run", async () =>
   await sql(app.databaseUrl, "update tenantry.tenant_databases set migrating_to = $1", [schema.latestVersion]);
   await sql(tenant, ADD);
   const added = schema.migrations.at(-1);
-  await sql(tenant, "insert into tenantry.migrations (version, name, checksum) values ($1, $2, $3)", [
-    added?.version,
+  await sql(tenant, "insert into tenantry.migrations (part, number, name, checksum) values ('app', $1, $2, $3)", [
+    added?.number,
     added?.name,
     added?.checksum,
   ]);
@@ -159,7 +159,7 @@ test("a crash after the tenant's part is made good by the next run", async () =>
   const [{ id } = { id: 0 }] = await sql<{ id: number }>(tenant, "select database_id as id from tenantry.identity");
   await sql(
     tenant,
-    `alter publication ${database}_catalog set table tenantry.resources
+    `alter publication ${database}_catalog set table app.resources
        (database_id, id, organization_id, name, created_by, created_at) where (database_id = ${id})`,
   );
   expect(await migrateTo(schema)).toMatchObject({ verified: 1, failed: [] });

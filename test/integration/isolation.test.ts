@@ -96,19 +96,17 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     const insert = (organizationId: string) =>
       database.query(
         "test.insert",
-        `insert into tenantry.resources (database_id, id, organization_id, name)
+        `insert into app.resources (database_id, id, organization_id, name)
          select database_id, $1, $2, 'Planted' from tenantry.identity`,
         [randomUUID(), organizationId],
       );
     await expect(insert(other.organization)).rejects.toThrow("row-level security");
-    await expect(database.query("test", "update tenantry.resources set name = 'Changed'")).rejects.toThrow(
-      "permission",
-    );
-    await expect(database.query("test", "delete from tenantry.comments")).rejects.toThrow("permission");
+    await expect(database.query("test", "update app.resources set name = 'Changed'")).rejects.toThrow("permission");
+    await expect(database.query("test", "delete from app.comments")).rejects.toThrow("permission");
     await expect(database.query("test", "delete from tenantry.audit_log")).rejects.toThrow("permission");
-    await expect(database.query("test", "truncate tenantry.comments")).rejects.toThrow("permission");
+    await expect(database.query("test", "truncate app.comments")).rejects.toThrow("permission");
     await expect(database.query("test", "update tenantry.identity set database_id = 1")).rejects.toThrow("permission");
-    await expect(database.query("test", "alter table tenantry.comments disable row level security")).rejects.toThrow(
+    await expect(database.query("test", "alter table app.comments disable row level security")).rejects.toThrow(
       "must be owner",
     );
   });
@@ -118,7 +116,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     await expect(
       database.query(
         "test.insert",
-        `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+        `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
          select gen_random_uuid(), database_id, $1, $2, $3, 'Planted' from tenantry.identity`,
         [own.organization, other.resource, own.user],
       ),
@@ -147,7 +145,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     await Promise.all(
       Array.from({ length: 40 }, async (_, index) => {
         const route = routes[index % 2];
-        const rows = await route?.open().query("test.names", "select organization_id as id from tenantry.resources");
+        const rows = await route?.open().query("test.names", "select organization_id as id from app.resources");
         expect(rows).toEqual([{ id: route?.organizationId }]);
       }),
     );
@@ -264,7 +262,7 @@ describe("a shared database", () => {
     await expect(
       stale.open().query(
         "test.insert",
-        `insert into tenantry.resources (database_id, id, organization_id, name)
+        `insert into app.resources (database_id, id, organization_id, name)
          select database_id, gen_random_uuid(), $1, 'Late' from tenantry.identity`,
         [leaving.organization],
       ),
@@ -334,11 +332,11 @@ describe("at home", () => {
 
   const as = (viewer: string) => api.scoped({ setting: "tenantry.viewer", value: viewer });
   const catalog = async (database: Queryable<"home">) =>
-    (await database.query<{ id: string }>("test.catalog", "select id from tenantry.resources")).map(({ id }) => id);
+    (await database.query<{ id: string }>("test.catalog", "select id from app.resources")).map(({ id }) => id);
 
   test("a statement for nobody sees nothing of the catalog and of the default organization's comments", async () => {
     expect(await catalog(api)).toEqual([]);
-    expect(await api.query("test.comments", "select from tenantry.comments")).toEqual([]);
+    expect(await api.query("test.comments", "select from app.comments")).toEqual([]);
   });
 
   test("a statement without WHERE sees what its user may see", async () => {
@@ -361,16 +359,14 @@ describe("at home", () => {
     await expect(
       as("operator").query(
         "test.insert",
-        "insert into tenantry.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), $1, 'Planted')",
+        "insert into app.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), $1, 'Planted')",
         [own.organization],
       ),
     ).rejects.toThrow("row-level security");
     for (const change of ["delete from tenantry.audit_log", "update tenantry.audit_outcomes set outcome = 'OK'"])
       await expect(api.query("test", change)).rejects.toThrow("permission denied");
     await expect(api.query("test", "select from tenantry.installation")).rejects.toThrow("permission denied");
-    await expect(api.query("test", "alter table tenantry.resources disable row level security")).rejects.toThrow(
-      "owner",
-    );
+    await expect(api.query("test", "alter table app.resources disable row level security")).rejects.toThrow("owner");
   });
 
   test.each(OUTSIDE_ROW_SECURITY)("nothing can be kept beside the rows, by %s", async (statement) => {

@@ -164,7 +164,7 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
   expect(await traces(placement)).toEqual([]);
   const rows = await sql(
     app.databaseUrl,
-    `select 'resource' from tenantry.resources where organization_id = $1
+    `select 'resource' from catalog.resources where organization_id = $1
      union all select 'inbox' from tenantry_inbox.resources where organization_id = $1
      -- Of a row that was refused nobody knows whose it was.
      union all select 'inbox' from tenantry_inbox.resources where database_id not in (select id from tenantry.tenant_databases)
@@ -344,7 +344,7 @@ test("a database of an organization that home has forgotten is neither used nor 
     (await jobsOn(refused.id)).find(({ kind, state }) => kind === "revoke-placement" && state === "FAILED");
   expect((await eventually(revocation))?.lastError).toContain("whom home has forgotten");
   const url = `${serverUrl("eu")}/${placement.database}`;
-  expect(await sql(url, "select id from tenantry.resources")).toEqual([{ id: resource }]);
+  expect(await sql(url, "select id from app.resources")).toEqual([{ id: resource }]);
 
   const server = `${serverUrl("eu")}/postgres`;
   await sql(server, `alter database ${placement.database} allow_connections false`);
@@ -357,5 +357,5 @@ test("a database of an organization that home has forgotten is neither used nor 
   const isGone = async () =>
     (await sql(app.databaseUrl, "select from tenantry.placements where id = $1", [refused.id])).length === 0;
   expect(await eventually(isGone)).toBe(true);
-  expect(await sql(`${url}_kept`, "select id from tenantry.resources")).toEqual([{ id: resource }]);
+  expect(await sql(`${url}_kept`, "select id from app.resources")).toEqual([{ id: resource }]);
 });

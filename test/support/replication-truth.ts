@@ -88,7 +88,7 @@ export function findDifferences({ homeUrl, regionUrl }: Installation): Promise<s
           );
           found.push(...compare(`${name}, ${table} in the region`, truth, await rowsOf(tenant, select)));
         }
-        const select = `select ${COLUMNS.resources} from tenantry.resources`;
+        const select = `select ${COLUMNS.resources} from app.resources`;
         const truth = await rowsOf(tenant, select);
         found.push(...compare(`${name}, catalog`, truth, await rowsOf(home, `${select} where database_id = $1`, [id])));
       });
