@@ -39,9 +39,12 @@ const change = (index: number) => `
   create index bench_${index}_name on tenantry.bench_${index} (name);`;
 
 const FIRST = TENANT_SCHEMA.latestVersion;
+const OF_APP = TENANT_SCHEMA.migrations.filter(({ part }) => part === "app").length;
 const ALL = [
   ...TENANT_SCHEMA.migrations,
-  ...Array.from({ length: ROUNDS * 2 + 1 }, (_, index) => readMigration(FIRST + index + 1, "bench", change(index))),
+  ...Array.from({ length: ROUNDS * 2 + 1 }, (_, index) =>
+    readMigration("app", OF_APP + index + 1, "bench", change(index)),
+  ),
 ];
 const schemaAt = (version: number): MigrationSet => ({ migrations: ALL.slice(0, version), latestVersion: version });
 

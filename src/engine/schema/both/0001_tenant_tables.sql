@@ -100,12 +100,16 @@ begin
 end $$;
 
 -- Why a table cannot hold tenants' rows, in one sentence; null: it can.
-create function tenantry.fault_of_table(declared regclass) returns text language plpgsql stable as $$
+create function tenantry.fault_of_table(declared regclass) returns text language plpgsql stable
+  set search_path = pg_catalog, pg_temp as $$
 declare
   one record;
 begin
   if (select relnamespace <> 'app'::regnamespace or relkind <> 'r' from pg_class where oid = declared) then
     return format('%s is not an ordinary table of schema app.', declared);
+  end if;
+  if (select relname !~ '^[a-z_][a-z0-9_]{0,47}$' from pg_class where oid = declared) then
+    return format('%s has a name that is not plain: use up to 48 lower case letters, digits and _.', declared);
   end if;
   for one in select * from (values ('id', 'uuid'), ('organization_id', 'uuid')) as wanted (name, type) loop
     if not exists (select from pg_attribute where attrelid = declared and attname = one.name and attnotnull
@@ -199,7 +203,8 @@ end $$;
 
 -- Says that a column holds something about a person: `user` (the id of one), `name`, `email` or `text`. For erasure, and for
 -- the report of what is where.
-create function tenantry.personal(declared regclass, of_column text, holds text) returns void language plpgsql as $$
+create function tenantry.personal(declared regclass, of_column text, holds text) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
 begin
   if not exists (select from pg_attribute where attrelid = declared and attname = of_column and attnum > 0 and not attisdropped) then
     raise exception 'tenantry.personal: % has no column %.', declared, quote_ident(of_column)
@@ -214,7 +219,8 @@ end $$;
 
 -- Drops a table that was declared, with its rows. Home keeps what the catalog has of it while databases of the version before
 -- are served.
-create function tenantry.drop_tenant_table(declared regclass) returns void language plpgsql as $$
+create function tenantry.drop_tenant_table(declared regclass) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
 declare
   name text := declared::text;
 begin
@@ -226,7 +232,8 @@ begin
 end $$;
 
 -- Says which columns of a directory table flow from home to tenant databases. The engine's own tables only.
-create function tenantry.directory(declared regclass, columns text[]) returns void language plpgsql as $$
+create function tenantry.directory(declared regclass, columns text[]) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
 begin
   perform tenantry.declare('directory', declared::text, columns);
 end $$;
