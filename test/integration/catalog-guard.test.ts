@@ -225,7 +225,11 @@ test("rows with another database's number are left out, and nothing of that data
      commit`,
   );
   const ours = newRoutedId(0);
-  await sql(home.url, "insert into catalog.resources (id, name) values ($1, 'Of home')", [ours]);
+  await sql(
+    home.url,
+    "insert into catalog.resources (database_id, id, organization_id, name) values (0, $1, tenantry.default_organization(), 'Of home')",
+    [ours],
+  );
   await start();
   await send({ databaseId: other.databaseId, id: theirs, organization: other.organization, name: "Forged" });
   await publisher.run("update tenantry_inbox.resources set name = 'Forged again' where id = $1", [theirs]);
@@ -285,11 +289,12 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
   });
 
   test("a row for the catalog itself does not arrive: only the guard writes there", async () => {
-    await publisher.run("create schema tenantry");
-    await publisher.run("create table app.resources (like tenantry_inbox.resources including all)");
-    await publisher.run(`alter publication ${link} add table app.resources`);
+    await publisher.run("create schema catalog");
+    await publisher.run("create table catalog.resources (like tenantry_inbox.resources including all)");
+    await publisher.run("alter table catalog.resources drop column fault");
+    await publisher.run(`alter publication ${link} add table catalog.resources`);
     await start(owner);
-    await publisher.run("insert into app.resources values ($1, $2, $3, 'Forged', null, now())", [
+    await publisher.run("insert into catalog.resources values ($1, $2, $3, 'Forged', null, now())", [
       home.other.databaseId,
       newRoutedId(home.other.number),
       home.other.organization,

@@ -160,11 +160,11 @@ test("an operator exports, loses rows, imports and has them back as they were; o
     schemaVersion: TENANT_SCHEMA.latestVersion,
   });
   expect(readdirSync(folder).toSorted()).toEqual([
-    "comments.ndjson",
+    "app.comments.ndjson",
     "manifest.json",
     "members.ndjson",
     "organizations.ndjson",
-    "resources.ndjson",
+    "app.resources.ndjson",
   ]);
   for (const { file, rows, bytes, sha256 } of manifest.files) {
     const text = readFileSync(join(folder, file));
@@ -177,7 +177,7 @@ test("an operator exports, loses rows, imports and has them back as they were; o
     // Nobody else on the machine reads it.
     expect(statSync(join(folder, file)).mode & 0o077).toBe(0);
   }
-  expect(lines("comments.ndjson").map(({ body }) => body)).toEqual([AWKWARD, LONG]);
+  expect(lines("app.comments.ndjson").map(({ body }) => body)).toEqual([AWKWARD, LONG]);
   expect(lines("members.ndjson")).toMatchObject([{ user_id: author, name: "Author", role: "MEMBER" }]);
   expect(lines("organizations.ndjson")).toMatchObject([{ organization_id: organization, name: "Exported" }]);
 
@@ -187,7 +187,7 @@ test("an operator exports, loses rows, imports and has them back as they were; o
   expect(JSON.parse(back.stdout)).toEqual({
     placementId: placement.id,
     organizationId: organization,
-    tables: { resources: { rows: 1, added: 1 }, comments: { rows: 2, added: 2 } },
+    tables: { "app.resources": { rows: 1, added: 1 }, "app.comments": { rows: 2, added: 2 } },
     missingMembers: { count: 0, first: [] },
     inCatalog: true,
   });
@@ -222,7 +222,7 @@ test("a new placement takes the rows in when the old one is gone: old ids lead t
   // It may have been worked in already.
   const own = await createResource(app, { name: "Own", organizationId: organization });
   expect(await imported({}, next.id)).toMatchObject({
-    tables: { resources: { rows: 1, added: 1 }, comments: { rows: 2, added: 2 } },
+    tables: { "app.resources": { rows: 1, added: 1 }, "app.comments": { rows: 2, added: 2 } },
     inCatalog: true,
   });
   expect(await content(tenant(next))).toEqual(expect.arrayContaining(before));
@@ -263,7 +263,9 @@ test("a number that the sequence has yet to reach is not given to anybody else, 
   await forget(placement);
   const heir = await next();
   expect(await numberOf(heir.id)).toBe(number + 1);
-  expect(await imported({ otherOrganization: true }, heir.id)).toMatchObject({ tables: { comments: { added: 2 } } });
+  expect(await imported({ otherOrganization: true }, heir.id)).toMatchObject({
+    tables: { "app.comments": { added: 2 } },
+  });
   const second = await next();
   await expect(imported({ otherOrganization: true }, second.id)).rejects.toMatchObject({
     code: "CONFLICT",
@@ -281,7 +283,7 @@ test("another organization's placement takes it only when that is said", async (
   });
   expect(await content(tenant(next))).toEqual([]);
   expect(await imported({ otherOrganization: true }, next.id)).toMatchObject({
-    tables: { comments: { added: 2 } },
+    tables: { "app.comments": { added: 2 } },
     missingMembers: { count: 1, first: [{ userId: author, name: "Author", isUser: true }] },
   });
 });
@@ -302,11 +304,11 @@ test("a file that was changed is refused by name, and nothing is written", async
     expect(adopted).toEqual([]);
   };
   changeManifest({ files: files.map((file) => ({ ...file, rows: file.rows + 1 })) });
-  await refused("resources.ndjson was changed");
+  await refused("app.resources.ndjson was changed");
   changeManifest({ files: files.map((file) => ({ ...file, file: `../${file.file}` })) });
   await refused("manifest.json is not the manifest");
   changeManifest({ files: files.map((file) => ({ ...file, columns: [...file.columns, "secret"] })) });
-  await refused('resources.ndjson has the column "secret"');
+  await refused('app.resources.ndjson has the column "secret"');
   changeManifest({ files });
   const path = join(folder, "members.ndjson");
   const text = readFileSync(path, "utf8");
@@ -314,11 +316,11 @@ test("a file that was changed is refused by name, and nothing is written", async
   await refused("members.ndjson was changed");
   writeFileSync(path, text);
   // The last file that would be written.
-  appendFileSync(join(folder, "comments.ndjson"), "{}\n");
-  await refused("comments.ndjson was changed");
+  appendFileSync(join(folder, "app.comments.ndjson"), "{}\n");
+  await refused("app.comments.ndjson was changed");
   const failed = await tenantry("import", folder, "--placement", next.id);
   expect(failed).toMatchObject({ code: 1, stdout: "" });
-  expect(failed.stderr).toBe("comments.ndjson was changed since it was exported: its checksum is another one.\n");
+  expect(failed.stderr).toBe("app.comments.ndjson was changed since it was exported: its checksum is another one.\n");
 });
 
 test("rows of a newer schema, and rows that break the rules, are refused", async () => {
@@ -330,17 +332,19 @@ test("rows of a newer schema, and rows that break the rules, are refused", async
   });
   await clear();
   changeManifest({ schemaVersion });
-  forge("resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, '"name":"","created_by"'));
-  expect(lines("resources.ndjson")).toMatchObject([{ id: resource, name: "" }]);
+  forge("app.resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, '"name":"","created_by"'));
+  expect(lines("app.resources.ndjson")).toMatchObject([{ id: resource, name: "" }]);
   await expect(imported()).rejects.toMatchObject({
     code: "INVALID_INPUT",
-    message: expect.stringContaining("resources.ndjson has names with"),
+    message: expect.stringContaining("app.resources.ndjson has a row that cannot be written: its name is empty"),
   });
   for (const name of ["Plans\\r\\nand more", "\u202esnalP"]) {
-    forge("resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, `"name":"${name}","created_by"`));
+    forge("app.resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, `"name":"${name}","created_by"`));
     await expect(imported()).rejects.toMatchObject({
       code: "INVALID_INPUT",
-      message: expect.stringContaining("resources.ndjson has names with a line break"),
+      message: expect.stringContaining(
+        "app.resources.ndjson has a row that cannot be written: its name is empty, longer than 200 characters, or has",
+      ),
     });
     expect(await content()).toEqual([]);
   }
@@ -352,19 +356,19 @@ test.each(["1999-12-31T23:59:59.999Z", "2100-01-01T00:00:00+00:00", "294276-12-3
     await exported();
     await clear();
     // First the comments, whose resources are imported before them.
-    for (const file of ["comments.ndjson", "resources.ndjson"]) {
+    for (const file of ["app.comments.ndjson", "app.resources.ndjson"]) {
       forge(file, (text) => text.replace(/"created_at":"[^"]*"/, `"created_at":"${moment}"`));
       await expect(imported()).rejects.toMatchObject({
         code: "INVALID_INPUT",
-        message: `${file} has a row whose created_at is not in the years 2000 to 2099.`,
+        message: `${file} has a row that cannot be written: it was not created between the years 2000 and 2100.`,
       });
     }
   },
 );
 
 test.each([
-  ["resources", ["created_at"]],
-  ["comments", ["created_at"]],
+  ["app.resources", ["created_at"]],
+  ["app.comments", ["created_at"]],
   ["directory_organizations", ["created_at"]],
   ["directory_members", ["joined_at", "user_created_at"]],
   ["users", ["created_at"]],
@@ -377,7 +381,7 @@ test.each([
       const [constraint] = await sql<{ text: string }>(
         url,
         "select pg_get_constraintdef(oid) as text from pg_constraint where conrelid = $1::regclass and conname = $2",
-        [`tenantry.${table}`, `${table}_${column}_check`],
+        [table.includes(".") ? table : `tenantry.${table}`, `${table.replace("app.", "")}_${column}_check`],
       );
       expect([url, constraint?.text]).toEqual([url, `CHECK (tenantry.is_moment(${column}))`]);
     }
@@ -391,25 +395,25 @@ test.each([
 ])("a row that home would refuse for %s is not imported", async (_, file, pattern, replacement) => {
   await exported();
   await clear();
-  forge(`${file}.ndjson`, (text) => text.replace(pattern, replacement));
+  forge(`app.${file}.ndjson`, (text) => text.replace(pattern, replacement));
   await expect(imported()).rejects.toMatchObject({
     code: "INVALID_INPUT",
-    message: expect.stringContaining(`${file}.ndjson has `),
+    message: expect.stringContaining(`app.${file}.ndjson has `),
   });
-  expect(await sql(tenant(), `select from tenantry.${file}`)).toEqual([]);
+  expect(await sql(tenant(), `select from app.${file}`)).toEqual([]);
 });
 
 test("an id that leads to no placement of the export is refused, and nothing of its piece is written", async () => {
   await exported();
   await clear();
   const elsewhere = newRoutedId((await numberOf(placement.id)) + 1_000);
-  forge("resources.ndjson", (text) => text + text.replaceAll(resource, elsewhere));
+  forge("app.resources.ndjson", (text) => text + text.replaceAll(resource, elsewhere));
   const { files } = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
-  for (const one of files) if (one.table === "resources") one.rows = 2;
+  for (const one of files) if (one.table === "app.resources") one.rows = 2;
   changeManifest({ files });
   await expect(imported()).rejects.toMatchObject({
     code: "INVALID_INPUT",
-    message: "resources.ndjson has an id that does not lead to the exported placement.",
+    message: "app.resources.ndjson has an id that does not lead to the exported placement.",
   });
   expect(await content()).toEqual([]);
 });
@@ -429,7 +433,7 @@ test("rows that went on from placement to placement keep their ids, and each id 
   await forget(second);
   const third = await grant(organization);
   expect(await runImport(services, OPERATOR, third.id, later)).toMatchObject({
-    tables: { resources: { rows: 1, added: 1 }, comments: { rows: 2, added: 2 } },
+    tables: { "app.resources": { rows: 1, added: 1 }, "app.comments": { rows: 2, added: 2 } },
     inCatalog: true,
   });
   expect((await app.ask(READ, { id: resource })).resource).toMatchObject({ createdBy: { id: author } });
@@ -440,7 +444,7 @@ test("an export that did not finish is no export, and is started over by the sam
   const controller = new AbortController();
   const onProgress = () => controller.abort(stopped);
   await expect(exported({ onProgress, signal: controller.signal })).rejects.toBe(stopped);
-  expect(readdirSync(folder).toSorted()).toEqual(["comments.ndjson", "resources.ndjson", "unfinished.json"]);
+  expect(readdirSync(folder).toSorted()).toEqual(["app.comments.ndjson", "app.resources.ndjson", "unfinished.json"]);
   await expect(imported()).rejects.toMatchObject({
     code: "INVALID_INPUT",
     message: expect.stringContaining("did not finish"),
@@ -453,9 +457,9 @@ test("an export that did not finish is no export, and is started over by the sam
   await expect(exported()).rejects.toMatchObject(refused);
   const strangers = join(temporaryFolder(), "strangers");
   mkdirSync(strangers);
-  writeFileSync(join(strangers, "comments.ndjson"), "somebody's\n");
+  writeFileSync(join(strangers, "app.comments.ndjson"), "somebody's\n");
   await expect(exported({}, strangers)).rejects.toMatchObject(refused);
-  expect(readFileSync(join(strangers, "comments.ndjson"), "utf8")).toBe("somebody's\n");
+  expect(readFileSync(join(strangers, "app.comments.ndjson"), "utf8")).toBe("somebody's\n");
 
   await sql(tenant(), "delete from app.comments");
   const fresh = join(temporaryFolder(), "fresh");
@@ -484,7 +488,7 @@ test("an import that was stopped goes on when it is run again", async () => {
     imported({
       signal: controller.signal,
       onProgress: ({ doing, file }) => {
-        if (doing === "importing" && file === "comments.ndjson") controller.abort(new Error("stopped"));
+        if (doing === "importing" && file === "app.comments.ndjson") controller.abort(new Error("stopped"));
       },
     }),
   ).rejects.toThrow("stopped");
@@ -492,8 +496,8 @@ test("an import that was stopped goes on when it is run again", async () => {
   expect(n).toBeGreaterThan(0);
   expect(n).toBeLessThan(702);
   expect((await imported()).tables).toEqual({
-    resources: { rows: 1, added: 0 },
-    comments: { rows: 702, added: 702 - n },
+    "app.resources": { rows: 1, added: 0 },
+    "app.comments": { rows: 702, added: 702 - n },
   });
   expect(await content()).toEqual(before);
 });
@@ -503,7 +507,7 @@ test("what is written during an export is in it as a whole or not at all", async
   const writing: Promise<unknown>[] = [];
   const manifest = await exported({
     onProgress: ({ file }) => {
-      if (file !== "resources.ndjson" || writing.length > 0) return;
+      if (file !== "app.resources.ndjson" || writing.length > 0) return;
       // The resources are read, the comments are not.
       writing.push(
         sql(
@@ -548,10 +552,10 @@ test("the rows of another organization in the same database are neither read nor
   const manifest = await exported();
   expect(manifest.files.map(({ rows }) => rows)).toEqual([1, 2, 1, 1]);
   for (const file of ["resources", "comments", "organizations", "members"])
-    expect(readFileSync(join(folder, `${file}.ndjson`), "utf8")).not.toMatch(/Theirs|Neighbour/);
+    expect(readFileSync(join(folder, `app.${file}.ndjson`), "utf8")).not.toMatch(/Theirs|Neighbour/);
 
   // An export made by hand, which says that one of its comments is on their resource.
-  forge("comments.ndjson", (text) => text.replaceAll(resource, foreign));
+  forge("app.comments.ndjson", (text) => text.replaceAll(resource, foreign));
   await sql(tenant(), "delete from app.comments where organization_id = $1", [organization]);
   const refused = { code: "CONFLICT", message: expect.stringContaining("belongs to another organization") };
   await expect(imported()).rejects.toMatchObject(refused);
@@ -560,7 +564,7 @@ test("the rows of another organization in the same database are neither read nor
   // And one whose resource has the id of theirs.
   await sql(tenant(), "delete from app.resources where organization_id = $1", [organization]);
   await sql(tenant(), "update app.resources set organization_id = $1 where id = $2", [stranger, foreign]);
-  forge("resources.ndjson", (text) => text.replaceAll(resource, foreign));
+  forge("app.resources.ndjson", (text) => text.replaceAll(resource, foreign));
   await expect(imported()).rejects.toMatchObject(refused);
   expect(await sql(tenant(), "select name from app.resources")).toEqual([{ name: "Theirs" }]);
 });
@@ -596,7 +600,7 @@ test("many rows, large and small, come back in the order of their ids and withou
   const pages = sizes.map((size, index) => size - (sizes[index - 1] ?? 0));
   // The resource, and 64 comments of whose size nothing is known; from then on a MB of what JavaScript counts in twos.
   expect(Math.max(...pages.slice(2))).toBeLessThan(2.5 * 2 ** 20);
-  const ids = lines("comments.ndjson").map(({ id }) => id);
+  const ids = lines("app.comments.ndjson").map(({ id }) => id);
   expect(ids.every((id, index) => index === 0 || id > ids[index - 1])).toBe(true);
   await clear();
   await imported();

@@ -30,7 +30,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   region = await createScratchPublisher();
-  await region.run("create schema tenantry");
+  await region.run("create schema app");
   links = looseLinks(home.installation, home.first.databaseId, {
     home: endpoint(home.url, "home"),
     tenant: endpoint(region.url, "tenant"),
@@ -235,7 +235,11 @@ function lying(rows: (string | null)[][], more: boolean): Link {
 test("a server speaks for no other database, whatever number it writes into its rows", async () => {
   const theirs = newRoutedId(home.other.number);
   const ours = newRoutedId(0);
-  await sql(home.url, "insert into catalog.resources (id, name) values ($1, 'Of home')", [ours]);
+  await sql(
+    home.url,
+    "insert into catalog.resources (database_id, id, organization_id, name) values (0, $1, tenantry.default_organization(), 'Of home')",
+    [ours],
+  );
   await sql(
     home.url,
     `begin; set local tenantry.catalog_sender = '${home.other.databaseId}';
@@ -279,10 +283,10 @@ test("a server that sends rows without end is left, and the copy stays as it was
   await seed(links.catalog);
   await region.run("drop table app.resources");
   // Whatever was sent last, these come after it.
-  await region.run("create sequence tenantry.endless");
+  await region.run("create sequence app.endless");
   await region.run(
     ENDLESS(
-      "('ffffffff-' || substr(lpad(to_hex(nextval('tenantry.endless')), 12, '0'), 1, 4) || '-7000-8000-' || lpad(to_hex(currval('tenantry.endless')), 12, '0'))::uuid",
+      "('ffffffff-' || substr(lpad(to_hex(nextval('app.endless')), 12, '0'), 1, 4) || '-7000-8000-' || lpad(to_hex(currval('app.endless')), 12, '0'))::uuid",
     ).replace("select 1 as database_id", `select ${home.first.databaseId} as database_id`),
   );
   await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3_000 })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });

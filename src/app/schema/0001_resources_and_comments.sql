@@ -35,6 +35,7 @@ create table app.comments (
   constraint comments_resource_fkey foreign key (organization_id, resource_id, database_id)
     references app.resources (organization_id, id, database_id) on delete cascade
 );
+comment on constraint comments_created_at_check on app.comments is 'it was not created between the years 2000 and 2100';
 create index comments_resource_id on app.comments (resource_id, id);
 select tenantry.tenant_table('app.comments');
 select tenantry.personal('app.comments', 'author_id', 'user');

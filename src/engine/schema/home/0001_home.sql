@@ -573,8 +573,11 @@ begin
     execute format('grant select on %s to %I', kept, tenantry.api_role());
     -- A mirror of what was sent. A refused row stays with its key alone, so that a later change of it finds it. `fault`: why the
     -- row is not in the catalog, in words that follow "because". Null: it is there.
-    execute format('create table %s (database_id int not null, id uuid not null, organization_id uuid, fault text,
-      primary key (database_id, id))', inbox);
+    execute format('create table %s (database_id int not null, id uuid not null, organization_id uuid, %s fault text,
+      primary key (database_id, id))', inbox, (
+        select string_agg(format('%I %s,', attname, format_type(atttypid, atttypmod)), ' '
+                          order by array_position(columns, attname::text))
+        from pg_attribute where attrelid = declared and attname = any(columns)));
     execute format('create index on %s (database_id, id) where fault is not null', inbox);
   end if;
   for one in
@@ -583,7 +586,7 @@ begin
   loop
     if not exists (select from pg_attribute where attrelid = kept::regclass and attname = one.name and not attisdropped) then
       execute format('alter table %s add column %I %s', kept, one.name, one.type);
-      execute format('alter table %s add column %I %s', inbox, one.name, one.type);
+      execute format('alter table %s add column if not exists %I %s', inbox, one.name, one.type);
     elsif not exists (select from pg_attribute where attrelid = kept::regclass and attname = one.name
                       and format_type(atttypid, atttypmod) = one.type) then
       raise exception 'tenantry.catalog: %.% has another type than before. Tenant databases of the version before send the old one: add a column instead.',
@@ -609,11 +612,11 @@ declare
   write constant text := 'insert into %s as kept (%s) values (%s)
     on conflict (database_id, id) do update set %s where (kept.*) is distinct from (excluded.*);';
 begin
-  -- A value that an older database does not send is the column's default, where the column needs one.
+  -- A value that an older database does not send is the column's default, where that is a constant and the column needs one.
   select string_agg(quote_ident(c.attname), ', ' order by c.attnum),
     string_agg(format('%1$I = excluded.%1$I', c.attname), ', ' order by c.attnum) filter (where c.attname not in ('database_id', 'id')),
     string_agg(format('new.%I', c.attname), ', ' order by c.attnum),
-    string_agg(case when a.attnotnull and d.adbin is not null and c.attname not in ('database_id', 'id', 'organization_id')
+    string_agg(case when a.attnotnull and pg_get_expr(d.adbin, d.adrelid) !~ '[(]'
       then format('coalesce(new.%I, %s)', c.attname, pg_get_expr(d.adbin, d.adrelid))
       else format('new.%I', c.attname) end, ', ' order by c.attnum)
   into names, updates, own_values, sent_values
