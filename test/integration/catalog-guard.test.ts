@@ -288,19 +288,22 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
     expect(await sql(home.url, "select from tenantry.api_keys")).toEqual([]);
   });
 
-  test("a row for the catalog itself does not arrive: only the guard writes there", async () => {
-    await publisher.run("create schema catalog");
-    await publisher.run("create table catalog.resources (like tenantry_inbox.resources including all)");
-    await publisher.run("alter table catalog.resources drop column fault");
-    await publisher.run(`alter publication ${link} add table catalog.resources`);
+  test.each([
+    ["the catalog itself", "catalog"],
+    ["the default organization's content", "app"],
+  ])("a row for %s does not arrive: only the guard writes there", async (_, schema) => {
+    await publisher.run(`create schema ${schema}`);
+    await publisher.run(`create table ${schema}.resources (like tenantry_inbox.resources including all)`);
+    await publisher.run(`alter publication ${link} add table ${schema}.resources`);
     await start(owner);
-    await publisher.run("insert into catalog.resources values ($1, $2, $3, 'Forged', null, now())", [
+    await publisher.run(`insert into ${schema}.resources values ($1, $2, $3, 'Forged', null, now())`, [
       home.other.databaseId,
       newRoutedId(home.other.number),
       home.other.organization,
     ]);
     expect(await eventually(async () => (await applyErrors()) > 0)).toBe(true);
     expect((await readCatalog(home.url)).names).toEqual([]);
+    expect(await sql(home.url, "select from app.resources")).toEqual([]);
   });
 
   test("a TRUNCATE empties nothing", async () => {

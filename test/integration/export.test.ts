@@ -121,7 +121,7 @@ async function forget({ id }: Granted): Promise<void> {
   await sql(
     app.databaseUrl,
     `with gone as (delete from tenantry.placements where id = $1 returning database_id)
-     delete from app.resources where database_id in (select database_id from gone)`,
+     delete from catalog.resources where database_id in (select database_id from gone)`,
     [id],
   );
 }
@@ -161,10 +161,10 @@ test("an operator exports, loses rows, imports and has them back as they were; o
   });
   expect(readdirSync(folder).toSorted()).toEqual([
     "app.comments.ndjson",
+    "app.resources.ndjson",
     "manifest.json",
     "members.ndjson",
     "organizations.ndjson",
-    "app.resources.ndjson",
   ]);
   for (const { file, rows, bytes, sha256 } of manifest.files) {
     const text = readFileSync(join(folder, file));
@@ -193,7 +193,7 @@ test("an operator exports, loses rows, imports and has them back as they were; o
   });
   expect(await content()).toEqual(before);
   const again = await tenantry("import", folder, "--placement", placement.id);
-  expect(again.stdout).toContain("Imported 0 comments; 2 were there already and stay as they are.");
+  expect(again.stdout).toContain("Imported 0 rows of app.comments; 2 were there already and stay as they are.");
   expect(await content()).toEqual(before);
   // The catalog has it: no sweep has run.
   const { resources } = await app.ask("query ($id: ID!) { resources(organizationId: $id) { edges { node { id } } } }", {
@@ -480,7 +480,7 @@ test("an import that was stopped goes on when it is run again", async () => {
     [author],
   );
   const manifest = await exported();
-  expect(manifest.files.find(({ table }) => table === "comments")).toMatchObject({ rows: 702 });
+  expect(manifest.files.find(({ table }) => table === "app.comments")).toMatchObject({ rows: 702 });
   const before = await content();
   await clear();
   const controller = new AbortController();
@@ -551,8 +551,8 @@ test("the rows of another organization in the same database are neither read nor
   );
   const manifest = await exported();
   expect(manifest.files.map(({ rows }) => rows)).toEqual([1, 2, 1, 1]);
-  for (const file of ["resources", "comments", "organizations", "members"])
-    expect(readFileSync(join(folder, `app.${file}.ndjson`), "utf8")).not.toMatch(/Theirs|Neighbour/);
+  for (const file of ["app.resources", "app.comments", "organizations", "members"])
+    expect(readFileSync(join(folder, `${file}.ndjson`), "utf8")).not.toMatch(/Theirs|Neighbour/);
 
   // An export made by hand, which says that one of its comments is on their resource.
   forge("app.comments.ndjson", (text) => text.replaceAll(resource, foreign));
@@ -596,7 +596,7 @@ test("many rows, large and small, come back in the order of their ids and withou
   const before = await content();
   const sizes: number[] = [];
   const manifest = await exported({ onProgress: ({ bytes }) => sizes.push(bytes) });
-  expect(manifest.files.find(({ table }) => table === "comments")).toMatchObject({ rows: 10_002 });
+  expect(manifest.files.find(({ table }) => table === "app.comments")).toMatchObject({ rows: 10_002 });
   const pages = sizes.map((size, index) => size - (sizes[index - 1] ?? 0));
   // The resource, and 64 comments of whose size nothing is known; from then on a MB of what JavaScript counts in twos.
   expect(Math.max(...pages.slice(2))).toBeLessThan(2.5 * 2 ** 20);

@@ -178,10 +178,10 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
   expect(done?.result).not.toMatch(/127\.0\.0\.1|localhost|postgres:|"(host|port|user)"/);
   const receipt = JSON.parse(done?.result ?? "{}");
   expect(receipt.tables).toMatchObject([
-    { table: "resources", rows: 1 },
-    { table: "comments", rows: 1 },
-    { table: "directory_organizations", rows: 1 },
-    { table: "directory_members", rows: 2 },
+    { table: "app.resources", rows: 1 },
+    { table: "app.comments", rows: 1 },
+    { table: "tenantry.directory_organizations", rows: 1 },
+    { table: "tenantry.directory_members", rows: 2 },
   ]);
   expect(receipt).toMatchObject({
     organization: { name: "Gone" },
@@ -238,7 +238,10 @@ test("a revocation can export first, and a new placement takes the export in und
   const receipt = JSON.parse(done?.result ?? "{}");
   await using services = await openServices(app);
   const imported = await runImport(services, OPERATOR, next?.id ?? "", join(exportFolder, receipt.exportedTo));
-  expect(imported.tables).toEqual({ resources: { rows: 1, added: 1 }, comments: { rows: 1, added: 1 } });
+  expect(imported.tables).toEqual({
+    "app.resources": { rows: 1, added: 1 },
+    "app.comments": { rows: 1, added: 1 },
+  });
   const read = await app.ask(
     "query ($id: ID!) { resource(id: $id) { name comments(first: 1) { edges { node { author { id } } } } } }",
     { id: resource },

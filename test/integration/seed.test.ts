@@ -332,7 +332,8 @@ test.each([
 ])("a region that %s keeps no transaction of home open", async (_, trigger) => {
   const deferred = trigger.startsWith("constraint") ? "deferrable initially deferred" : "";
   await region.run(
-    `create table tenantry.directory_organizations (database_id int, organization_id uuid, name text, created_at timestamptz, primary key (database_id, organization_id));
+    `create schema tenantry;
+     create table tenantry.directory_organizations (database_id int, organization_id uuid, name text, created_at timestamptz, primary key (database_id, organization_id));
      create table tenantry.directory_members (database_id int, organization_id uuid, user_id uuid, role text, joined_at timestamptz,
        name text, email text, user_created_at timestamptz, primary key (database_id, organization_id, user_id));
      create function public.sleep() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end';
@@ -353,6 +354,7 @@ test.each([
 });
 
 test("a directory is seeded into the region, and a temporary table of the same name there is another one", async () => {
+  await region.run("create schema tenantry");
   await region.run(
     "create table tenantry.directory_organizations (database_id int, organization_id uuid, name text, created_at timestamptz, primary key (database_id, organization_id))",
   );
