@@ -133,7 +133,7 @@ const SCENARIOS: Record<CallerKind, Scenario> = {
   repair: async () => {
     const name = placement.database.replace(/_\d+$/, "_999");
     await sql(region.url("postgres"), `create database ${name}`);
-    await sql(region.url(name), "create schema tenantry; create table app.resources (); create table app.comments ()");
+    await sql(region.url(name), "create schema app; create table app.resources (); create table app.comments ()");
     await sql(region.url(name), `select pg_create_logical_replication_slot('${name}_catalog', 'pgoutput')`);
     return {
       what: { kind: "repair" },

@@ -110,8 +110,9 @@ async function addComments(databaseUrl: string): Promise<void> {
   );
   await sql(
     databaseUrl,
-    `insert into app.comments (id, resource_id, author_id, body)
-     select gen_random_uuid(), r.id, u.id, 'A note' from app.resources r, tenantry.users u where r.database_id = 0`,
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
+     select gen_random_uuid(), r.database_id, r.organization_id, r.id, u.id, 'A note'
+     from app.resources r, tenantry.users u`,
   );
 }
 

@@ -26,7 +26,7 @@ export async function sendHonest(stage: Stage, tenant = stage.mine): Promise<str
     await nudge(stage, tenant);
     // While a link is made anew, its copy is there before it is.
     const here = await stage.home(
-      "select from app.resources where id = $1 and exists (select from pg_subscription where subname = $2)",
+      "select from catalog.resources where id = $1 and exists (select from pg_subscription where subname = $2)",
       [id, catalogOf(tenant)],
     );
     return here.length > 0;

@@ -42,8 +42,8 @@ async function makeEvilSchema(stage: Stage): Promise<void> {
   await eu(`create operator evil.= (leftarg = uuid, rightarg = uuid, function = evil.same)`);
   await eu(`create function evil.same(int, int) returns boolean language sql as $$ select true $$`);
   await eu(`create operator evil.= (leftarg = int, rightarg = int, function = evil.same)`);
-  await eu(`alter database ${mine.database} set search_path = evil, pg_catalog, tenantry`);
-  await eu(`alter role all in database ${mine.database} set search_path = evil, pg_catalog, tenantry`).catch(
+  await eu(`alter database ${mine.database} set search_path = evil, pg_catalog, tenantry, app`);
+  await eu(`alter role all in database ${mine.database} set search_path = evil, pg_catalog, tenantry, app`).catch(
     () => undefined,
   );
 }
@@ -180,7 +180,7 @@ export const SEED_ATTACKS: readonly SeedAttack[] = [
     },
     undo: async ({ eu }) => {
       await eu("drop table app.resources");
-      await eu("alter table aside.resources set schema tenantry");
+      await eu("alter table aside.resources set schema app");
       await eu("drop schema aside");
       await eu("drop domain public.ids");
     },

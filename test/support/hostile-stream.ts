@@ -174,7 +174,7 @@ export const ATTACKS: readonly Attack[] = [
     },
     undo: async ({ eu }) => {
       await eu("drop table app.resources");
-      await eu("alter table aside.resources set schema tenantry");
+      await eu("alter table aside.resources set schema app");
       await eu("drop schema aside");
     },
   },

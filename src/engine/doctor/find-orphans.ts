@@ -141,6 +141,11 @@ function belongs(
 async function countRows(services: Services, { address }: Server, name: string): Promise<number | null> {
   try {
     return await services.pools.once(address, name, async (database) => {
+      const [app] = await database.query<{ made: boolean }>(
+        "orphans.app",
+        "select to_regnamespace('app') is not null as made",
+      );
+      if (app?.made !== true) return null;
       let rows = 0;
       // Whatever tables it has: home knows nothing of it.
       for (const name of await findUndeclared(database, [])) {
