@@ -90,14 +90,13 @@ describe("what cannot be recorded is not done", () => {
     });
   });
 
-  test("in a database of the version before the log it is recorded at home, without the content's id", async () => {
+  test("in a region that has lost its log", async () => {
     await meanwhile(region, AWAY, BACK, async () => {
-      await app.ask(COMMENT, { input: { resourceId: resource, body: "Before the log" } }, owner);
-      const wanted = { action: "createComment", outcome: "OK", whoId: owner, subjectId: null, organizationId: acme };
-      expect(await newest()).toMatchObject(wanted);
-      expect(await newest(acme)).toMatchObject(wanted);
+      const input = { resourceId: resource, body: "Without a log" };
+      expect(await app.refuse(COMMENT, { input }, owner)).toMatchObject({ code: "CAPABILITY_MISSING" });
     });
-    expect(await bodies()).toContain("Before the log");
+    expect(await bodies()).not.toContain("Without a log");
+    expect(await newest()).toMatchObject({ action: "createComment", outcome: "CAPABILITY_MISSING" });
   });
 });
 

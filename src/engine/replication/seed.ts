@@ -19,7 +19,7 @@ import {
   type TextRow,
 } from "#engine/replication/seed-rows";
 
-/** Transaction-local, at home: the tenant database that the inbox's rows are of (schema/home/0002_replication.sql). */
+/** Transaction-local, at home: the tenant database that the inbox's rows are of (engine/schema/home/0001_home.sql). */
 export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
 
 // Values travel as text, so both sides must read and write them in the same way; and functions are PostgreSQL's own.
