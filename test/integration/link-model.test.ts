@@ -118,7 +118,7 @@ const COMMANDS: [string, Run][] = [
       await blocker.connect();
       try {
         await blocker.query("begin");
-        await blocker.query("lock table app.resources in share row exclusive mode");
+        await blocker.query("lock table catalog.resources in share row exclusive mode");
         expect((await createAndHearOfLag(organization, name)) || model.mayMissWrites).toBe(true);
       } finally {
         await blocker.end();

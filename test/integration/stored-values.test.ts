@@ -50,7 +50,7 @@ async function dropChecks(url: string): Promise<void> {
   const checks = await sql<{ relation: string; name: string }>(
     url,
     `select conrelid::regclass::text as relation, quote_ident(conname) as name from pg_constraint
-     where contype = 'c' and connamespace = 'tenantry'::regnamespace and pg_get_constraintdef(oid) like '%created_at%'`,
+     where contype = 'c' and connamespace in ('app'::regnamespace, 'tenantry'::regnamespace) and pg_get_constraintdef(oid) like '%created_at%'`,
   );
   for (const { relation, name } of checks) await sql(url, `alter table ${relation} drop constraint if exists ${name}`);
 }
