@@ -23,6 +23,9 @@ const ASKED = ["auth", "audit", "home", "people", "regions", "placements", "jobs
 /** The container that functions take; the type names what each room puts into it. */
 const SERVICES = "engine/services";
 
+/** What the app's migrations say about its tables. */
+const TABLES = "engine/tables";
+
 /**
  * Each folder (or file) of src/, and what it may import apart from itself. `may` is the row of the design; `also` is what
  * building it has shown to be needed on top, with the reason. A folder without a row may not exist. The rows go upwards:
@@ -36,6 +39,7 @@ const ROWS = [
   { part: "engine/schema", may: [] },
   { part: "engine/migrations", may: [...BASE, "engine/schema"] },
   { part: "engine/replication", may: BASE },
+  { part: TABLES, may: [...BASE, "engine/migrations", "engine/replication"] },
   { part: "engine/auth", may: BASE },
   { part: "engine/routing", may: BASE },
   { part: "engine/servers", may: BASE },
@@ -43,7 +47,7 @@ const ROWS = [
   {
     part: "engine/border",
     may: [...BASE, "base/observability", "engine/replication"],
-    also: ["engine/auth", "engine/home", "engine/migrations", SERVICES],
+    also: ["engine/auth", "engine/home", TABLES, SERVICES],
     why: "what may pass goes by the schema versions of the databases that home knows, and only the operator reads it",
   },
   {
@@ -71,23 +75,23 @@ const ROWS = [
   },
   {
     part: "engine/transfer",
-    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", SERVICES],
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
   },
   {
     part: "engine/placements",
-    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", SERVICES],
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
     also: ["engine/audit", "engine/migrations", "engine/replication", "engine/servers", "engine/transfer"],
     why: "a placement is made and unmade with all that belongs to it: template, links, export, entries",
   },
   {
     part: "engine/fleet",
-    may: [...BASE, "engine/home", "engine/regions", "engine/links", "engine/jobs", "engine/migrations", SERVICES],
+    may: [...BASE, "engine/home", "engine/regions", "engine/links", "engine/jobs", "engine/migrations", TABLES, SERVICES],
     also: ["engine/placements", "engine/replication", "engine/servers"],
     why: "the template is migrated with the fleet, and publications follow the schema",
   },
   {
     part: "engine/doctor",
-    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/jobs", "engine/placements", SERVICES],
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/jobs", "engine/placements", TABLES, SERVICES],
     also: ["engine/migrations", "engine/replication", "engine/servers"],
     why: "it compares what servers have with what migrations and links should have made there",
   },
@@ -102,7 +106,7 @@ const ROWS = [
       "engine/regions",
       "engine/border",
     ],
-    also: ["engine/migrations", "engine/replication", "engine/routing"],
+    also: ["engine/migrations", "engine/replication", "engine/routing", TABLES],
     why: "types only (services-are-types): it runs nothing, so files do not import in a circle",
   },
 
@@ -121,8 +125,8 @@ const ROWS = [
   {
     part: "app",
     may: ["api/graphql", "engine/auth", "engine/routing", ...BASE],
-    also: ["engine/audit", "engine/links"],
-    why: "what is written and its entry are one statement; whoever writes waits until it can be read",
+    also: ["engine/audit", "engine/links", "engine/migrations"],
+    why: "what is written and its entry are one statement; whoever writes waits until it can be read; its tables are migrations",
   },
 
   { part: "config", may: ["base/kernel"] },
@@ -132,8 +136,8 @@ const ROWS = [
   {
     part: "cli",
     may: [...ASKED, "engine/doctor", "engine/fleet", "engine/transfer", SERVICES],
-    also: ["base/kernel", "base/observability", "config", "embedded", "main", "services"],
-    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and services",
+    also: ["base/kernel", "base/observability", "config", "embedded", "main", "services", "app"],
+    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and services, for the app's tables",
   },
   { part: "main", may: "all" },
 ];

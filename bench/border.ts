@@ -49,7 +49,13 @@ async function prepare(servers: BenchServers): Promise<void> {
 
 function linkOf(servers: BenchServers, name: string): GatewayLink {
   const tables = [
-    { table: "things", into: "tenantry.things", key: ["database_id", "id"], columns: ["database_id", "id", "name"] },
+    {
+      table: "things",
+      from: "tenantry.things",
+      into: "tenantry.things",
+      key: ["database_id", "id"],
+      columns: ["database_id", "id", "name"],
+    },
   ];
   return {
     name,

@@ -77,23 +77,23 @@ async function timed(url: string, text: string): Promise<number> {
 
 async function fill(fleet: Fleet, database: TenantDatabase, megabytes: number): Promise<void> {
   const url = fleet.tenantUrl(database);
-  await sql(url, "delete from tenantry.resources");
-  await sql(url, "vacuum tenantry.comments");
+  await sql(url, "delete from app.resources");
+  await sql(url, "vacuum app.comments");
   await sql(
     url,
-    `insert into tenantry.resources (database_id, id, organization_id, name)
+    `insert into app.resources (database_id, id, organization_id, name)
      select $1, id, $2, 'Resource ' || i from unnest($3::uuid[]) with ordinality as r (id, i)`,
     [database.id, database.organizationId, Array.from({ length: RESOURCES }, () => newRoutedId(database.number))],
   );
   await sql(
     url,
-    `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
      -- Ids that lead to the placement, as the API makes them.
      select (substr(id, 1, 16) || lpad(to_hex((2::bigint << 30) | ($6::bigint << 6) | (i & 63)), 8, '0') || substr(id, 25))::uuid,
        $1, $2, r.ids[1 + i % $4], $3,
        left(repeat(md5(i::text) || E' "said"\\n', 45), 200 + (i::bigint * 7919 % 1600)::int)
      from generate_series(1, $5) i, replace(uuidv7()::text, '-', '') as id,
-       (select array_agg(id) as ids from tenantry.resources) r`,
+       (select array_agg(id) as ids from app.resources) r`,
     [
       database.id,
       database.organizationId,
@@ -115,15 +115,15 @@ async function measure(fleet: Fleet, database: TenantDatabase, megabytes: number
   );
   const folder = mkdtempSync(join(tmpdir(), "tenantry-bench-export-"));
   try {
-    const alone = await timed(url, "copy (select row_to_json(c) from tenantry.comments c) to '/dev/null'");
+    const alone = await timed(url, "copy (select row_to_json(c) from app.comments c) to '/dev/null'");
     const exported = await tenantry(fleet, "export", placement?.id ?? "", "--to", join(folder, "one"));
     const bytes = (exported.output["files"] as { bytes: number }[]).reduce((sum, file) => sum + file.bytes, 0);
-    await sql(url, "create unlogged table copy as table tenantry.comments");
-    await sql(url, "truncate tenantry.comments");
-    const inserted = await timed(url, "insert into tenantry.comments select * from copy");
+    await sql(url, "create unlogged table copy as table app.comments");
+    await sql(url, "truncate app.comments");
+    const inserted = await timed(url, "insert into app.comments select * from copy");
     await sql(url, "drop table copy");
-    await sql(url, "truncate tenantry.comments");
-    await sql(url, "delete from tenantry.resources");
+    await sql(url, "truncate app.comments");
+    await sql(url, "delete from app.resources");
     const imported = await tenantry(fleet, "import", join(folder, "one"), "--placement", placement?.id ?? "");
     if (imported.output["inCatalog"] !== true) console.error("the catalog was late");
     const row = (what: string, run: Run, server: string, serverSeconds: number) => [

@@ -6,6 +6,7 @@
 import pg from "pg";
 import { OPERATOR } from "../src/engine/auth/actor.ts";
 import type { Gateway } from "../src/engine/border/gateway.ts";
+import { TENANT_SCHEMA } from "../src/app/schema.ts";
 import { listReplicatedDatabases } from "../src/engine/home/replicated-databases.ts";
 import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { startGateway } from "../src/engine/links/run-gateway.ts";
@@ -74,7 +75,13 @@ export class Fleet {
     const carrier = await startCarrier({ databaseUrl, secretKey, replication: NO_SWEEP });
     rollback.defer(carrier.stop);
     const logger = createLogger({ level: "error", pretty: false });
-    const services = await createServices({ databaseUrl, secretKey, logger, migrateHome: false });
+    const services = await createServices({
+      databaseUrl,
+      secretKey,
+      logger,
+      migrateHome: false,
+      tenantSchema: TENANT_SCHEMA,
+    });
     rollback.defer(() => closeServices(services));
     const home = new pg.Client({ connectionString: databaseUrl });
     await home.connect();
@@ -268,7 +275,7 @@ export class Fleet {
     const database = { id, name, number, organizationId, userId: organizationId };
     const [resource] = await sql<{ id: string }>(
       this.servers.region.url(database.name),
-      `insert into tenantry.resources (database_id, id, organization_id, name)
+      `insert into app.resources (database_id, id, organization_id, name)
        values ($1, $3, $2, 'For comments') returning id`,
       [database.id, organizationId, newRoutedId(number)],
     );

@@ -41,12 +41,12 @@ function measureOne(fleet: Fleet, direction: Direction, database: TenantDatabase
         ? () => fleet.home.query("update tenantry.users set name = $2 where id = $1", [database.userId, name])
         : () =>
             tenant.query(
-              `insert into tenantry.resources (database_id, id, organization_id, name)
+              `insert into app.resources (database_id, id, organization_id, name)
                values ($1, $4, $2, $3)`,
               [database.id, database.organizationId, name, newRoutedId(database.number)],
             );
     const reader = direction === "directory" ? tenant : fleet.home;
-    const table = direction === "directory" ? "tenantry.directory_members" : "tenantry.resources";
+    const table = direction === "directory" ? "tenantry.directory_members" : "app.resources";
     const isVisible = async () =>
       (await reader.query(`select from ${table} where database_id = $1 and name = $2`, [database.id, name]))
         .rowCount === 1;

@@ -7,7 +7,8 @@ import { parseArgs } from "node:util";
 import pg from "pg";
 import { OPERATOR } from "../src/engine/auth/actor.ts";
 import { regionAddress, registerRegion } from "../src/engine/regions/regions.ts";
-import { type MigrationSet, readMigration, TENANT_SCHEMA } from "../src/engine/migrations/migration-set.ts";
+import { TENANT_SCHEMA } from "../src/app/schema.ts";
+import { type MigrationSet, readMigration } from "../src/engine/migrations/migration-set.ts";
 import { createLogger } from "../src/base/observability/logger.ts";
 import { migrateFleet } from "../src/engine/fleet/migrate-databases.ts";
 import type { Services } from "../src/engine/services.ts";
@@ -35,13 +36,16 @@ const CONCURRENCY = Number(flags.concurrency);
 /** What a small migration does: a table, a column with a default, an index. */
 const change = (index: number) => `
   create table tenantry.bench_${index} (id uuid primary key, name text not null);
-  alter table tenantry.comments add column bench_${index} boolean not null default false;
+  alter table app.comments add column bench_${index} boolean not null default false;
   create index bench_${index}_name on tenantry.bench_${index} (name);`;
 
 const FIRST = TENANT_SCHEMA.latestVersion;
+const OF_APP = TENANT_SCHEMA.migrations.filter(({ part }) => part === "app").length;
 const ALL = [
   ...TENANT_SCHEMA.migrations,
-  ...Array.from({ length: ROUNDS * 2 + 1 }, (_, index) => readMigration(FIRST + index + 1, "bench", change(index))),
+  ...Array.from({ length: ROUNDS * 2 + 1 }, (_, index) =>
+    readMigration("app", OF_APP + index + 1, "bench", change(index)),
+  ),
 ];
 const schemaAt = (version: number): MigrationSet => ({ migrations: ALL.slice(0, version), latestVersion: version });
 

@@ -131,11 +131,11 @@ async function makeTenant(services: Services, servers: BenchServers, organizatio
   const resourceId = newRoutedId(number);
   await connected(servers.region.url(database), async (client) => {
     await client.query(
-      `insert into tenantry.resources (database_id, id, organization_id, name) values ($1, $2, $3, 'A resource')`,
+      `insert into app.resources (database_id, id, organization_id, name) values ($1, $2, $3, 'A resource')`,
       [databaseId, resourceId, organizationId],
     );
     await client.query(
-      `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+      `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
        select id, $1, $2, $3, $2, left(repeat('A note about what was seen today. ', 4), 115) from unnest($4::uuid[]) as c (id)`,
       [databaseId, organizationId, resourceId, Array.from({ length: 30 }, () => newRoutedId(number))],
     );

@@ -82,7 +82,7 @@ async function addContent(url: string, places: readonly Place[]): Promise<Target
       const count = WORKLOAD.resources / WORKLOAD.organizations;
       const resources = Array.from({ length: count }, () => newRoutedId(number));
       await client.query(
-        `insert into tenantry.resources (database_id, id, organization_id, name)
+        `insert into app.resources (database_id, id, organization_id, name)
          select $1, r.id, $2, 'Resource ' || r.id from unnest($3::uuid[]) as r (id)`,
         [databaseId, organizationId, resources],
       );
@@ -94,7 +94,7 @@ async function addContent(url: string, places: readonly Place[]): Promise<Target
         })),
       );
       await client.query(
-        `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+        `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
          select c.id, $1, $2, c.resource_id, c.author_id, left(repeat('A note about what was seen today. ', 4), 115)
          from unnest($3::uuid[], $4::uuid[], $5::uuid[]) as c (id, resource_id, author_id)`,
         [
@@ -119,7 +119,7 @@ async function untilCarried(homeUrl: string, tenantUrl: string): Promise<void> {
   const done = await waitFor(
     async () =>
       (await count(tenantUrl, "tenantry.directory_members")) === WORKLOAD.users &&
-      (await count(homeUrl, "tenantry.resources")) === WORKLOAD.resources
+      (await count(homeUrl, "app.resources")) === WORKLOAD.resources
         ? true
         : undefined,
     { timeoutMs: 600_000, pauseMs: 1_000 },

@@ -4,7 +4,7 @@ import { connected } from "./servers.ts";
 
 /** The statement of app/comments/comments.ts, one transaction each. */
 const STATEMENT = `with added as (
-    insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+    insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
     values (gen_random_uuid(), $1, $2, $3, $4, $5) returning *
   ), announced as (
     select pg_notify('tenantry_comment', resource_id || ' ' || id) from added

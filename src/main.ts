@@ -1,4 +1,5 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
+import { TENANT_SCHEMA } from "#app/schema";
 import type { Gateway } from "#engine/border/gateway";
 import { createSignIn, type SignInOptions } from "#engine/auth/create-sign-in";
 import type { ApiOptions } from "#api/http/api-options";
@@ -73,7 +74,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     pretty: options.prettyLogs,
     destination: options.logDestination,
   });
-  const { databaseUrl, databasePoolUrl, secretKey, previousSecretKeys, role, tenantSchema } = options;
+  const { databaseUrl, databasePoolUrl, secretKey, previousSecretKeys, role } = options;
+  const tenantSchema = options.tenantSchema ?? TENANT_SCHEMA;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
   const metrics = new Metrics();

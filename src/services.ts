@@ -3,7 +3,6 @@ import { SecretBox } from "#base/kernel/secret-box";
 import type { Logger } from "#base/observability/logger";
 import type { Metrics } from "#base/observability/metrics";
 import { parsePoolUrl } from "#base/postgres/connection-url";
-import type { HomeDatabase } from "#base/postgres/database";
 import { Listener, Listeners } from "#base/postgres/listener";
 import { Pools } from "#base/postgres/pools";
 import { Seats } from "#engine/auth/seats";
@@ -11,7 +10,8 @@ import { Border } from "#engine/border/border";
 import { BorderLedger } from "#engine/border/ledger/ledger";
 import { type HomeContext, openHome } from "#engine/home/home";
 import { PLACEMENT_CHANNEL } from "#engine/home/placements";
-import { HOME_SCHEMA, type MigrationSet, TENANT_SCHEMA } from "#engine/migrations/migration-set";
+import { homeSchemaOf, type MigrationSet } from "#engine/migrations/migration-set";
+import { DeclaredTables } from "#engine/tables";
 import { protectHome } from "#engine/migrations/protect-home";
 import { migrate, requireLatest } from "#engine/migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
@@ -44,18 +44,16 @@ export async function createServices(options: {
   migrateHome?: boolean;
   /** Of the API to tenant databases; left out: the defaults. */
   connections?: { max: number; maxPerServer: number } | undefined;
-  /** Over the program's own; for tests, which play older and newer programs. */
-  tenantSchema?: MigrationSet | undefined;
+  /** What tenant databases are migrated to. */
+  tenantSchema: MigrationSet;
 }): Promise<Services> {
-  const { logger, tenantSchema = TENANT_SCHEMA } = options;
+  const { logger, tenantSchema } = options;
   const { databasePoolUrl } = options;
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
   try {
-    const homeContext = await openHome(pools, options.databaseUrl, (home) =>
-      options.migrateHome === false ? requireLatest(home, HOME_SCHEMA) : migrateHome(home),
-    );
+    const { homeContext, tables } = await openTables(pools, options);
     const { home, installation } = homeContext;
     const apiRole = await loadApiRole(home, secrets, apiRoleName(installation));
     const border = await Border.open(home, installation, secrets);
@@ -82,6 +80,7 @@ export async function createServices(options: {
       seats,
       border,
       tenantSchema,
+      tables,
       listener,
       listeners,
       nudges,
@@ -96,6 +95,21 @@ export async function createServices(options: {
   }
 }
 
+/** Opens home at the schema of the app's tables, and reads what these are. */
+async function openTables(
+  pools: Pools,
+  options: { databaseUrl: string; tenantSchema: MigrationSet; migrateHome?: boolean },
+) {
+  const { tenantSchema, migrateHome = true } = options;
+  const homeSchema = homeSchemaOf(tenantSchema);
+  const homeContext = await openHome(pools, options.databaseUrl, (home) =>
+    migrateHome ? migrate(home, homeSchema) : requireLatest(home, homeSchema),
+  );
+  const tables = await DeclaredTables.read(homeContext.home, tenantSchema);
+  if (migrateHome) await protectHome(homeContext.home, tables.served());
+  return { homeContext, tables };
+}
+
 /** What this process hears of others through home. */
 async function startListening(home: HomeContext["home"], router: Router, onBroken: (error: unknown) => void) {
   const listener = new Listener(home, onBroken);
@@ -106,11 +120,6 @@ async function startListening(home: HomeContext["home"], router: Router, onBroke
   await nudges.listen(listener);
   await listener.start();
   return { listener, seats, nudges };
-}
-
-async function migrateHome(home: HomeDatabase): Promise<void> {
-  await migrate(home, HOME_SCHEMA);
-  await protectHome(home);
 }
 
 function createMailer({

@@ -83,6 +83,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/engine/schema/a.ts", 'import "#base/kernel/target";', "imports-of-engine-schema"],
   ["src/engine/migrations/a.ts", 'import "#engine/home/target";', "imports-of-engine-migrations"],
   ["src/engine/replication/a.ts", 'import "#engine/home/target";', "imports-of-engine-replication"],
+  ["src/engine/tables.ts", 'import "#engine/home/target";', "imports-of-engine-tables"],
   ["src/engine/auth/a.ts", 'import "#engine/home/target";', "imports-of-engine-auth"],
   ["src/engine/routing/a.ts", 'import "#engine/replication/target";', "imports-of-engine-routing"],
   ["src/engine/servers/a.ts", 'import "#engine/home/target";', "imports-of-engine-servers"],

@@ -32,7 +32,7 @@ async function resources(ids: readonly string[]): Promise<(Resource | undefined)
   const found = await rows<Resource>(
     "resources",
     `select id, database_id as "databaseId", organization_id as "organizationId", name, created_at as "createdAt"
-     from tenantry.resources
+     from app.resources
      where database_id = (select database_id from tenantry.identity) and id = any($1::uuid[])`,
     [ids],
   );
@@ -70,7 +70,7 @@ async function pages(asked: readonly { resourceId: string; first: number }[]): P
     "comments",
     `select c.* from unnest($1::uuid[], $2::int[]) as asked (resource_id, page)
      cross join lateral (
-       select ${COMMENT} from tenantry.comments c where c.resource_id = asked.resource_id order by c.id limit asked.page + 1
+       select ${COMMENT} from app.comments c where c.resource_id = asked.resource_id order by c.id limit asked.page + 1
      ) c`,
     [asked.map(({ resourceId }) => resourceId), asked.map(({ first }) => first)],
   );
@@ -97,8 +97,8 @@ await serve(
       createComment: async (_: unknown, { input }: NewComment) => {
         const [added] = await rows<Comment>(
           "add_comment",
-          `insert into tenantry.comments as c (id, database_id, organization_id, resource_id, author_id, body)
-           select gen_random_uuid(), r.database_id, r.organization_id, r.id, $2, $3 from tenantry.resources r
+          `insert into app.comments as c (id, database_id, organization_id, resource_id, author_id, body)
+           select gen_random_uuid(), r.database_id, r.organization_id, r.id, $2, $3 from app.resources r
            where r.id = $1 and r.database_id = (select database_id from tenantry.identity) returning ${COMMENT}`,
           [input.resourceId, input.authorId, input.body],
         );

@@ -11,9 +11,10 @@ import { type NewComment, serve, toConnection } from "./apollo-server.ts";
 
 const [connectionString = "", regionKey = "", max = "4"] = process.argv.slice(2);
 
+const app = pgSchema("app");
 const tenantry = pgSchema("tenantry");
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
-const resources = tenantry.table(
+const resources = app.table(
   "resources",
   {
     databaseId: integer("database_id").notNull(),
@@ -35,7 +36,7 @@ const members = tenantry.table("directory_members", {
   id: uuid("user_id").notNull(),
   name: text("name").notNull(),
 });
-const comments = tenantry.table("comments", {
+const comments = app.table("comments", {
   id: uuid("id").primaryKey(),
   databaseId: integer("database_id").notNull(),
   organizationId: uuid("organization_id").notNull(),

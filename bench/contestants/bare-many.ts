@@ -17,12 +17,12 @@ const READ = {
       select json_agg(json_build_object('node', json_build_object(
                'id', p.id, 'body', p.body, 'author', json_build_object('name', p.name))) order by p.id)
       from (
-        select c.id, c.body, m.name from tenantry.comments c
+        select c.id, c.body, m.name from app.comments c
         left join tenantry.directory_members m
           on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id
         where c.resource_id = r.id order by c.id limit 20
       ) p)))::text as answer
-    from tenantry.resources r
+    from app.resources r
     where r.id = $1 and r.database_id = (select database_id from tenantry.identity)`,
 };
 

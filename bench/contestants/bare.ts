@@ -19,7 +19,7 @@ const READ = {
       'comments', json_build_object(
         'edges', c.edges,
         'pageInfo', json_build_object('hasNextPage', c.found > 20, 'endCursor', c.last)))))::text as answer
-    from tenantry.resources r
+    from app.resources r
     join tenantry.directory_organizations o using (database_id, organization_id)
     cross join lateral (
       select json_agg(json_build_object('cursor', p.id, 'node', json_build_object(
@@ -29,7 +29,7 @@ const READ = {
              count(*) as found, max(p.id::text) filter (where p.place <= 20) as last
       from (
         select c.id, c.body, c.created_at, c.author_id, m.name, row_number() over (order by c.id) as place
-        from tenantry.comments c
+        from app.comments c
         left join tenantry.directory_members m
           on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id
         where c.resource_id = r.id order by c.id limit 21
@@ -42,9 +42,9 @@ const WRITE = {
   name: "write",
   text: `
     with added as (
-      insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+      insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
       select gen_random_uuid(), r.database_id, r.organization_id, r.id, $2, $3
-      from tenantry.resources r where r.id = $1 and r.database_id = (select database_id from tenantry.identity)
+      from app.resources r where r.id = $1 and r.database_id = (select database_id from tenantry.identity)
       returning *
     )
     select json_build_object('data', json_build_object('createComment', json_build_object(

@@ -18,13 +18,13 @@ const client = new pg.Client({ connectionString });
 await client.connect();
 await client.query(`
   create schema if not exists bench_postgraphile;
-  create or replace function tenantry.resources_region_key(r tenantry.resources) returns text stable language sql
+  create or replace function app.resources_region_key(r app.resources) returns text stable language sql
     begin atomic select ${client.escapeLiteral(regionKey)}::text; end;
   create or replace function bench_postgraphile.add_comment(resource_id uuid, author_id uuid, body text)
-    returns tenantry.comments volatile language sql as $$
-      insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+    returns app.comments volatile language sql as $$
+      insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
       select gen_random_uuid(), r.database_id, r.organization_id, r.id, $2, $3
-      from tenantry.resources r where r.id = $1 and r.database_id = (select database_id from tenantry.identity)
+      from app.resources r where r.id = $1 and r.database_id = (select database_id from tenantry.identity)
       returning *
     $$`);
 const { rows } = await client.query<{ id: number }>("select database_id as id from tenantry.identity");
@@ -33,7 +33,7 @@ await client.end();
 const relations = makePgSmartTagsPlugin([
   {
     kind: "class",
-    match: "tenantry.comments",
+    match: "app.comments",
     tags: {
       foreignKey:
         "(database_id, organization_id, author_id) references tenantry.directory_members (database_id, organization_id, user_id)|@fieldName author",
@@ -41,7 +41,7 @@ const relations = makePgSmartTagsPlugin([
   },
   {
     kind: "class",
-    match: "tenantry.resources",
+    match: "app.resources",
     tags: {
       foreignKey:
         "(database_id, organization_id) references tenantry.directory_organizations (database_id, organization_id)|@fieldName organization",
@@ -56,7 +56,11 @@ const served = postgraphile({
   // It leaves out relations whose foreign key is not the start of an index, as a comment's resource: its index starts with the resource.
   disablePlugins: ["PgIndexBehaviorsPlugin"],
   pgServices: [
-    makePgService({ connectionString, schemas: ["tenantry", "bench_postgraphile"], poolConfig: { max: Number(max) } }),
+    makePgService({
+      connectionString,
+      schemas: ["app", "tenantry", "bench_postgraphile"],
+      poolConfig: { max: Number(max) },
+    }),
   ],
   grafast: { explain: false },
   grafserv: { graphqlPath: "/graphql", graphiql: false, watch: false },

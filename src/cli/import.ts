@@ -42,7 +42,7 @@ function report({ tables, missingMembers, inCatalog }: Imported): void {
   for (const [table, { rows, added }] of Object.entries(tables)) {
     const there = rows - added;
     const kept = there === 0 ? "" : `; ${there.toLocaleString("en")} were there already and stay as they are`;
-    print(`Imported ${added.toLocaleString("en")} ${table}${kept}.`);
+    print(`Imported ${added.toLocaleString("en")} rows of ${table}${kept}.`);
   }
   const { count, first } = missingMembers;
   if (count > 0)
@@ -52,5 +52,5 @@ function report({ tables, missingMembers, inCatalog }: Imported): void {
   for (const { userId, name, isUser } of first) print(`  ${userId} ${name}${isUser ? "" : " (no user here)"}`);
   if (count > first.length) print(`  and ${(count - first.length).toLocaleString("en")} more.`);
   if (!inCatalog)
-    print("Resources are not all in the catalog at home yet: they arrive as soon as a worker carries the region.");
+    print("Not all rows are in the catalog at home yet: they arrive as soon as a worker carries the region.");
 }

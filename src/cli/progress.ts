@@ -33,7 +33,7 @@ export class ProgressLine {
   }
 }
 
-/** `exporting comments.ndjson  1,234,567 rows  512.3 MB  87.1 MB/s` */
+/** `exporting app.comments.ndjson  1,234,567 rows  512.3 MB  87.1 MB/s` */
 function formatProgress({ doing, file, rows, bytes }: TransferProgress, seconds: number): string {
   const megabytes = bytes / 1e6;
   const speed = seconds > 0 ? [`${(megabytes / seconds).toFixed(1)} MB/s`] : [];

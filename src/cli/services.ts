@@ -1,4 +1,5 @@
 /** Services for commands that look or act and end, on the home that `tenantry start` uses. */
+import { TENANT_SCHEMA } from "#app/schema";
 import { readConfig } from "#config";
 import { embeddedHome, exportFolder } from "#cli/embedded-servers";
 import { TenantryError } from "#base/kernel/errors";
@@ -21,6 +22,7 @@ export async function withServices(work: (services: Services) => Promise<void>):
     previousSecretKeys,
     logger,
     migrateHome: false,
+    tenantSchema: TENANT_SCHEMA,
     exportFolder: exportFolder(config),
   });
   try {

@@ -13,6 +13,7 @@ import type { Mailer } from "#engine/people/mail";
 import type { ApiRole } from "#engine/regions/api-role";
 import type { NudgeDesk } from "#engine/replication/nudge";
 import type { Router } from "#engine/routing/routing";
+import type { DeclaredTables } from "#engine/tables";
 
 export type Services = HomeContext & {
   /** By which the API reaches home; undefined: it reaches home itself. */
@@ -28,6 +29,8 @@ export type Services = HomeContext & {
   border: Border;
   /** What tenant databases are migrated to, and what each of its versions lets flow. */
   tenantSchema: MigrationSet;
+  /** What the app's migrations say about its tables. */
+  tables: DeclaredTables;
   /** Hears what other processes announce at home. */
   listener: Listener;
   /** Hears what tenant databases announce, while somebody follows it. */

@@ -58,7 +58,7 @@ afterAll(async () => {
 const content = () =>
   sql(
     region.url(placement.database),
-    "select id, name from tenantry.resources union all select id, body from tenantry.comments order by 1",
+    "select id, name from app.resources union all select id, body from app.comments order by 1",
   );
 
 const PROGRAM = fileURLToPath(new URL("../support/command-to-crash.ts", import.meta.url));
@@ -120,7 +120,7 @@ const SCENARIOS: Record<CallerKind, Scenario> = {
   },
   "import-placement": async () => {
     await eventually(() =>
-      sql(region.url(placement.database), "delete from tenantry.resources").then(
+      sql(region.url(placement.database), "delete from app.resources").then(
         () => true,
         () => false,
       ),
@@ -133,10 +133,7 @@ const SCENARIOS: Record<CallerKind, Scenario> = {
   repair: async () => {
     const name = placement.database.replace(/_\d+$/, "_999");
     await sql(region.url("postgres"), `create database ${name}`);
-    await sql(
-      region.url(name),
-      "create schema tenantry; create table tenantry.resources (); create table tenantry.comments ()",
-    );
+    await sql(region.url(name), "create schema app; create table app.resources (); create table app.comments ()");
     await sql(region.url(name), `select pg_create_logical_replication_slot('${name}_catalog', 'pgoutput')`);
     return {
       what: { kind: "repair" },

@@ -2,6 +2,7 @@
  * Every job is stopped at every failpoint by killing, in turn, the process that runs it, home's server and the
  * region's server; afterwards it must finish by itself, and nothing half made may stay anywhere.
  */
+import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -50,7 +51,12 @@ beforeAll(async () => {
     replication: { sweepIntervalMs: 300, carrier: { idleMs: 50, stallMs: 1_500, retryMs: 50, maxRetryMs: 500 } },
   };
   worker = await Worker.start(options);
-  services = await createServices({ databaseUrl, secretKey, logger: createLogger({ level: "silent", pretty: false }) });
+  services = await createServices({
+    databaseUrl,
+    secretKey,
+    logger: createLogger({ level: "silent", pretty: false }),
+    tenantSchema: TENANT_SCHEMA,
+  });
   await registerRegion(api, "own", region.url());
   installation = { homeUrl: databaseUrl, regionUrl: (_, database) => region.url(database) };
 }, 60_000);

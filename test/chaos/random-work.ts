@@ -128,7 +128,7 @@ function slowly(random: Random, statement: string): string[] {
 }
 
 const ROLES = ["ADMIN", "MEMBER", "VIEWER"] as const;
-const HANDMADE = "tenantry.resources (database_id, id, organization_id, name) select database_id";
+const HANDMADE = "app.resources (database_id, id, organization_id, name) select database_id";
 
 type Write = (random: Random, world: World, ledger: Ledger) => Promise<void>;
 
@@ -212,7 +212,7 @@ const resourceByHand: Write = async (random, world, ledger) => {
   const [id, name] = [known?.id ?? newRoutedId(tenant.number), `By hand ${randomUUID()}`];
   const remove = known !== undefined && random.below(2) === 0;
   const statement = remove
-    ? `delete from tenantry.resources where id = '${id}'`
+    ? `delete from app.resources where id = '${id}'`
     : `insert into ${HANDMADE}, '${id}', '${tenant.organization}', '${name}' from tenantry.identity
        on conflict (database_id, id) do update set name = excluded.name`;
   await ledger.write(`handmade ${tenant.url} ${id}`, async () => {

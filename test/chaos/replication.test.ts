@@ -81,13 +81,13 @@ async function findLosses({ homeUrl, tenants }: World, ledger: Ledger): Promise<
     await check(
       url,
       `resource ${url} `,
-      `select name as key, id::text as value from tenantry.resources where ${own} and name like 'Resource %'`,
+      `select name as key, id::text as value from app.resources where ${own} and name like 'Resource %'`,
     );
-    await check(url, `comment ${url} `, "select body as key, id::text as value from tenantry.comments");
+    await check(url, `comment ${url} `, "select body as key, id::text as value from app.comments");
     await check(
       url,
       `handmade ${url} `,
-      `select id::text as key, name as value from tenantry.resources where name like 'By hand %' and ${own}`,
+      `select id::text as key, name as value from app.resources where name like 'By hand %' and ${own}`,
     );
   }
   return found;

@@ -119,12 +119,12 @@ test.each([
 
 test("moments that no Date can be end nothing", async () => {
   for (const column of ["name", "created_at"])
-    await stage.eu(`alter table tenantry.resources drop constraint if exists resources_${column}_check`);
-  await stage.eu("alter table tenantry.comments drop constraint if exists comments_created_at_check");
+    await stage.eu(`alter table app.resources drop constraint if exists resources_${column}_check`);
+  await stage.eu("alter table app.comments drop constraint if exists comments_created_at_check");
   await expectHarmless(stage, async () => {
     for (const moment of ["294276-12-31", "infinity", "-infinity", "4713-01-01 BC"]) {
-      await stage.eu("update tenantry.resources set created_at = $1 where id = $2", [moment, stage.mine.resource]);
-      await stage.eu("update tenantry.comments set created_at = $1", [moment]);
+      await stage.eu("update app.resources set created_at = $1 where id = $2", [moment, stage.mine.resource]);
+      await stage.eu("update app.comments set created_at = $1", [moment]);
       for (const query of [
         "query ($id: ID!) { resource(id: $id) { createdAt comments(first: 10) { edges { node { createdAt } } } } }",
         "{ resources(first: 100) { edges { node { createdAt comments(first: 10) { edges { node { createdAt } } } } } } }",

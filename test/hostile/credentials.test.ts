@@ -147,7 +147,7 @@ test("who administers the region sees no password of home where sessions and sta
   const shown = await stage.eu<{ text: string }>(
     `select coalesce(query, '') || coalesce(usename, '') || application_name as text from pg_stat_activity
      union all select subconninfo from pg_subscription
-     union all select prosrc from pg_proc where pronamespace::regnamespace::text ~ '^tenantry'`,
+     union all select prosrc from pg_proc where pronamespace::regnamespace::text ~ '^(tenantry|app$)'`,
   );
   for (const { text } of shown) for (const secret of stage.secrets) expect(text).not.toContain(secret);
 });

@@ -116,7 +116,7 @@ test.each<[string, number, (socket: net.Socket) => Promise<unknown>, (index: num
       const input = { name: `During ${stage.other.mark}`, organizationId: stage.other.organization };
       written.push(await createResource(stage.app, input));
       await until("the row is at home", async () => {
-        return (await stage.home("select from tenantry.resources where id = $1", [written.at(-1)])).length > 0;
+        return (await stage.home("select from catalog.resources where id = $1", [written.at(-1)])).length > 0;
       });
       await parked();
     }

@@ -96,8 +96,7 @@ describe.each(["a region", "home"])("in %s", (where) => {
     "a mutation whose answer is too large, the %s way: it is said that it was carried out, and it was, once",
     async (_, accept) => {
       const database = where === "home" ? app.databaseUrl : region;
-      const count = async () =>
-        (await sql(database, "select from tenantry.comments where resource_id = $1", [id()])).length;
+      const count = async () => (await sql(database, "select from app.comments where resource_id = $1", [id()])).length;
       const before = await count();
       const query = `mutation ($input: CreateCommentInput!) { made: createComment(input: $input) { ${bodies(60)} } }`;
       const { text } = await post({ query, variables: { input: { resourceId: id(), body: BODY } } }, accept);
@@ -107,7 +106,7 @@ describe.each(["a region", "home"])("in %s", (where) => {
       expect(await count()).toBe(before + 1);
       await sql(
         database,
-        "delete from tenantry.comments where resource_id = $1 and id = (select max(id::text)::uuid from tenantry.comments where resource_id = $1)",
+        "delete from app.comments where resource_id = $1 and id = (select max(id::text)::uuid from app.comments where resource_id = $1)",
         [id()],
       );
     },

@@ -45,7 +45,7 @@ const COMMENT = "mutation ($input: CreateCommentInput!) { createComment(input: $
 const ORGANIZATION = "mutation ($input: CreateOrganizationInput!) { createOrganization(input: $input) { id } }";
 const newest = async (organizationId: string | null = null) => (await entriesOf(app, organizationId, undefined, 1))[0];
 const bodies = () =>
-  sql<{ body: string }>(region, "select body from tenantry.comments").then((rows) => rows.map(({ body }) => body));
+  sql<{ body: string }>(region, "select body from app.comments").then((rows) => rows.map(({ body }) => body));
 
 /** Changes a database for as long as `work` takes. */
 async function meanwhile(url: string, change: string, back: string, work: () => Promise<void>): Promise<void> {
@@ -73,7 +73,7 @@ describe("what cannot be recorded is not done", () => {
       );
     });
     expect(await sql(app.databaseUrl, "select from tenantry.organizations where name = 'Unrecorded'")).toEqual([]);
-    expect(await sql(app.databaseUrl, "select from tenantry.resources where name = 'Unrecorded'")).toEqual([]);
+    expect(await sql(app.databaseUrl, "select from catalog.resources where name = 'Unrecorded'")).toEqual([]);
     expect(await bodies()).not.toContain("Unrecorded");
   });
 
@@ -90,14 +90,13 @@ describe("what cannot be recorded is not done", () => {
     });
   });
 
-  test("in a database of the version before the log it is recorded at home, without the content's id", async () => {
+  test("in a region that has lost its log", async () => {
     await meanwhile(region, AWAY, BACK, async () => {
-      await app.ask(COMMENT, { input: { resourceId: resource, body: "Before the log" } }, owner);
-      const wanted = { action: "createComment", outcome: "OK", whoId: owner, subjectId: null, organizationId: acme };
-      expect(await newest()).toMatchObject(wanted);
-      expect(await newest(acme)).toMatchObject(wanted);
+      const input = { resourceId: resource, body: "Without a log" };
+      expect(await app.refuse(COMMENT, { input }, owner)).toMatchObject({ code: "CAPABILITY_MISSING" });
     });
-    expect(await bodies()).toContain("Before the log");
+    expect(await bodies()).not.toContain("Without a log");
+    expect(await newest()).toMatchObject({ action: "createComment", outcome: "CAPABILITY_MISSING" });
   });
 });
 

@@ -364,10 +364,7 @@ describe("entries about content", () => {
       [id],
     );
     expect(inRegion).toEqual([{ action: "createComment", subject_kind: "COMMENT", who: "OPERATOR" }]);
-    const written = await sql<{ id: string }>(
-      region,
-      "select id from tenantry.comments union select id from tenantry.resources",
-    );
+    const written = await sql<{ id: string }>(region, "select id from app.comments union select id from app.resources");
     const recorded = await sql<{ id: string }>(region, "select subject_id as id from tenantry.audit_log");
     expect(new Set(recorded.map((row) => row.id))).toEqual(new Set(written.map((row) => row.id)));
     const atHome = await sql(

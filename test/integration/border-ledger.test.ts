@@ -8,7 +8,7 @@ import { type Crossing, CROSSING_WAYS } from "../../src/engine/border/ledger/cro
 import { BorderLedger, type BorderLedgerOptions } from "../../src/engine/border/ledger/ledger.ts";
 import { MAX_REFUSALS_A_MINUTE, REFUSAL_CODES } from "../../src/engine/border/ledger/refusals.ts";
 import { Metrics } from "../../src/base/observability/metrics.ts";
-import { FIRST_FLOWS } from "../../src/engine/replication/link.ts";
+import { APP_FLOWS } from "../support/flows.ts";
 import { databaseName } from "../../src/engine/replication/names.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { createOrganization, createUser, eventually, grant, registerRegion } from "../support/journey.ts";
@@ -370,7 +370,7 @@ describe("the operator reads", () => {
     const query =
       "{ border { newerDatabases mayCross { direction from into columns filter changes schemaVersions databases } } }";
     const { border } = await app.ask(query);
-    const flows = [...FIRST_FLOWS.directory, ...FIRST_FLOWS.catalog];
+    const flows = [...APP_FLOWS.directory, ...APP_FLOWS.catalog];
     expect(border.mayCross.map(({ columns }: { columns: string[] }) => columns)).toEqual(
       flows.map(({ columns }) => columns),
     );
@@ -383,7 +383,7 @@ describe("the operator reads", () => {
     });
     expect(border.mayCross[2]).toMatchObject({
       direction: "catalog",
-      from: "tenantry.resources",
+      from: "app.resources",
       into: "tenantry_inbox.resources",
     });
     for (const flow of border.mayCross)
@@ -457,7 +457,7 @@ describe("the operator reads", () => {
   test("on the command line, all three parts for people", async () => {
     const { code, output } = await tenantry("border", "--days", "2", "--region", "read-us", "--limit", "1000");
     expect(code).toBe(0);
-    expect(output).toContain("catalog, region to home: tenantry.resources → tenantry_inbox.resources\n");
+    expect(output).toContain("catalog, region to home: app.resources → tenantry_inbox.resources\n");
     expect(output).toContain("      columns database_id, id, organization_id, name, created_by, created_at\n");
     expect(output).toContain("      where database_id = <the tenant database's number>\n");
     expect(output).toContain("Only insert, update, delete cross; TRUNCATE and all else never do.");

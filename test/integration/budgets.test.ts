@@ -102,7 +102,7 @@ test("so many operations of an organization run at once; more wait, too many are
     ).length;
   const lock = new pg.Client({ connectionString: app.databaseUrl });
   await lock.connect();
-  await lock.query("begin; lock table tenantry.resources in access exclusive mode");
+  await lock.query("begin; lock table catalog.resources in access exclusive mode");
   // Twenty have room to wait.
   const asked = Array.from({ length: 23 }, (_, n) => postAs(limited, keys[n % 2], list));
   const refused = await Promise.race(asked);
@@ -133,7 +133,7 @@ test("one operation's statements take so many connections at once, and leave the
     ).length;
   const lock = new pg.Client({ connectionString: app.databaseUrl });
   await lock.connect();
-  await lock.query("begin; lock table tenantry.resources in access exclusive mode");
+  await lock.query("begin; lock table catalog.resources in access exclusive mode");
   const asked = limited.ask(`{ ${fields.join(" ")} }`, {}, noisy);
   await eventually(async () => (await running()) === 2);
   expect(await limited.ask("{ me { id } }", {}, quiet)).toEqual({ me: { id: quiet } });

@@ -87,7 +87,7 @@ async function hangUpOn(at: TestApp, url: string, name: string, query: string, v
 describe("an operation that takes too long", () => {
   test.each(TRANSPORTS)("over %s is told so, and its SQL ends while what held it up stays", async (transport) => {
     await using locks = new AsyncDisposableStack();
-    locks.use(await hold(patient.databaseUrl, "lock table tenantry.resources in access exclusive mode"));
+    locks.use(await hold(patient.databaseUrl, "lock table catalog.resources in access exclusive mode"));
     const answer = firstErrorOver(transport, hurried, { query: RESOURCES });
     await untilRunning(patient.databaseUrl, "resources.list");
     expect(await answer).toMatchObject({ code: "LIMIT_EXCEEDED", message: expect.stringContaining("500 ms") });
@@ -103,7 +103,7 @@ describe("an operation that takes too long", () => {
       });
     {
       await using locks = new AsyncDisposableStack();
-      locks.use(await hold(patient.databaseUrl, "lock table tenantry.resources in access exclusive mode"));
+      locks.use(await hold(patient.databaseUrl, "lock table catalog.resources in access exclusive mode"));
       expect((await post()).status).toBe(503);
     }
     expect((await post()).status).toBe(200);
@@ -111,7 +111,7 @@ describe("an operation that takes too long", () => {
 
   test("ends its SQL in the region too", async () => {
     await using locks = new AsyncDisposableStack();
-    locks.use(await hold(region, "lock table tenantry.comments in access exclusive mode"));
+    locks.use(await hold(region, "lock table app.comments in access exclusive mode"));
     const query = `{ resource(id: "${resource}") { comments { edges { node { id } } } } }`;
     const answer = hurried.refuse(query);
     await untilRunning(region, "comments.list");
@@ -148,14 +148,14 @@ describe("an operation that takes too long", () => {
 describe("a caller that hangs up", () => {
   test("over HTTP ends the SQL", async () => {
     await using locks = new AsyncDisposableStack();
-    locks.use(await hold(patient.databaseUrl, "lock table tenantry.resources in access exclusive mode"));
+    locks.use(await hold(patient.databaseUrl, "lock table catalog.resources in access exclusive mode"));
     await hangUpOn(patient, patient.databaseUrl, "resources.list", RESOURCES);
     await untilEnded(patient.databaseUrl, "resources.list");
   });
 
   test("over a web socket ends the SQL", async () => {
     await using locks = new AsyncDisposableStack();
-    locks.use(await hold(patient.databaseUrl, "lock table tenantry.resources in access exclusive mode"));
+    locks.use(await hold(patient.databaseUrl, "lock table catalog.resources in access exclusive mode"));
     const client = socketClient(patient.url);
     const next = client
       .iterate({ query: RESOURCES })
@@ -206,7 +206,7 @@ test("no statement of somebody else is cancelled, on connections that are used a
     }
   });
   await using locks = new AsyncDisposableStack();
-  locks.use(await hold(patient.databaseUrl, "lock table tenantry.resources in access exclusive mode"));
+  locks.use(await hold(patient.databaseUrl, "lock table catalog.resources in access exclusive mode"));
   for (let round = 0; round < 8; round += 1)
     await hangUpOn(patient, patient.databaseUrl, "resources.list", RESOURCES).then(() =>
       untilEnded(patient.databaseUrl, "resources.list"),
@@ -220,7 +220,7 @@ test("no statement of somebody else is cancelled, on connections that are used a
 test("as many cancelled operations as there are connections leave connections to work with", async () => {
   {
     await using locks = new AsyncDisposableStack();
-    locks.use(await hold(patient.databaseUrl, "lock table tenantry.resources in access exclusive mode"));
+    locks.use(await hold(patient.databaseUrl, "lock table catalog.resources in access exclusive mode"));
     const refused = await Promise.all(Array.from({ length: 40 }, () => hurried.refuse(RESOURCES)));
     expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(["LIMIT_EXCEEDED"]));
     await untilEnded(patient.databaseUrl, "resources.list");
@@ -242,7 +242,7 @@ test("what is followed goes on beyond the time that an operation has", async () 
   // An operation that takes as long as it may, meanwhile: then the time is over for certain.
   {
     await using locks = new AsyncDisposableStack();
-    locks.use(await hold(patient.databaseUrl, "lock table tenantry.resources in access exclusive mode"));
+    locks.use(await hold(patient.databaseUrl, "lock table catalog.resources in access exclusive mode"));
     await hurried.refuse(RESOURCES);
     await hurried.refuse(RESOURCES);
   }

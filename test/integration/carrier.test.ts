@@ -1,4 +1,5 @@
 /** A carrier by itself: what it does to a link when things happen at once. */
+import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import { readFileSync } from "node:fs";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -42,13 +43,18 @@ beforeAll(async () => {
   installation = { homeUrl: app.databaseUrl, regionUrl: (_, name) => server.url(name) };
   tenant = server.url(database);
   const fresh = routedIdSql(await placementNumber(app.databaseUrl, organization, database));
-  insert = `insert into tenantry.resources (database_id, id, organization_id, name)
+  insert = `insert into app.resources (database_id, id, organization_id, name)
     values (1, ${fresh}, '${organization}', 'Late')`;
   await eventually(async () => (await findUnrest(installation)).length === 0);
   const { databaseUrl, secretKey } = app;
   // From here on nobody carries but the test.
   await app.stop();
-  services = await createServices({ databaseUrl, secretKey, logger: createLogger({ level: "silent", pretty: false }) });
+  services = await createServices({
+    databaseUrl,
+    secretKey,
+    logger: createLogger({ level: "silent", pretty: false }),
+    tenantSchema: TENANT_SCHEMA,
+  });
   gateway = await startGateway(services, LOCAL);
   await tellSubscriber(await openLink(id));
 });

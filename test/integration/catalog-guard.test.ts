@@ -40,7 +40,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await unsubscribe(home.url, publisher, link).catch(() => undefined);
-  await sql(home.url, "delete from tenantry.resources");
+  await sql(home.url, "delete from catalog.resources");
   await sql(
     home.url,
     `begin; set local tenantry.catalog_sender = '${home.first.databaseId}'; delete from tenantry_inbox.resources; commit`,
@@ -77,7 +77,7 @@ async function send({
 /** An honest row: when it is in the catalog, what was sent before it has been looked at. */
 async function settle(name = "Marker"): Promise<void> {
   const id = await send({ name });
-  const find = () => sql(home.url, "select from tenantry.resources where id = $1", [id]);
+  const find = () => sql(home.url, "select from catalog.resources where id = $1", [id]);
   expect(await eventually(async () => (await find()).length === 1)).toBe(true);
 }
 
@@ -225,7 +225,11 @@ test("rows with another database's number are left out, and nothing of that data
      commit`,
   );
   const ours = newRoutedId(0);
-  await sql(home.url, "insert into tenantry.resources (id, name) values ($1, 'Of home')", [ours]);
+  await sql(
+    home.url,
+    "insert into catalog.resources (database_id, id, organization_id, name) values (0, $1, tenantry.default_organization(), 'Of home')",
+    [ours],
+  );
   await start();
   await send({ databaseId: other.databaseId, id: theirs, organization: other.organization, name: "Forged" });
   await publisher.run("update tenantry_inbox.resources set name = 'Forged again' where id = $1", [theirs]);
@@ -234,7 +238,7 @@ test("rows with another database's number are left out, and nothing of that data
   const moving = await send({ name: "Moving" });
   await publisher.run("update tenantry_inbox.resources set database_id = 0 where id = $1", [moving]);
   await settle();
-  const names = await sql(home.url, "select database_id, name from tenantry.resources order by name");
+  const names = await sql(home.url, "select database_id, name from catalog.resources order by name");
   expect(names).toEqual([
     { database_id: home.first.databaseId, name: "Marker" },
     { database_id: home.first.databaseId, name: "Moving" },
@@ -284,18 +288,22 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
     expect(await sql(home.url, "select from tenantry.api_keys")).toEqual([]);
   });
 
-  test("a row for the catalog itself does not arrive: only the guard writes there", async () => {
-    await publisher.run("create schema tenantry");
-    await publisher.run("create table tenantry.resources (like tenantry_inbox.resources including all)");
-    await publisher.run(`alter publication ${link} add table tenantry.resources`);
+  test.each([
+    ["the catalog itself", "catalog"],
+    ["the default organization's content", "app"],
+  ])("a row for %s does not arrive: only the guard writes there", async (_, schema) => {
+    await publisher.run(`create schema ${schema}`);
+    await publisher.run(`create table ${schema}.resources (like tenantry_inbox.resources including all)`);
+    await publisher.run(`alter publication ${link} add table ${schema}.resources`);
     await start(owner);
-    await publisher.run("insert into tenantry.resources values ($1, $2, $3, 'Forged', null, now())", [
+    await publisher.run(`insert into ${schema}.resources values ($1, $2, $3, 'Forged', null, now())`, [
       home.other.databaseId,
       newRoutedId(home.other.number),
       home.other.organization,
     ]);
     expect(await eventually(async () => (await applyErrors()) > 0)).toBe(true);
     expect((await readCatalog(home.url)).names).toEqual([]);
+    expect(await sql(home.url, "select from app.resources")).toEqual([]);
   });
 
   test("a TRUNCATE empties nothing", async () => {
@@ -373,7 +381,7 @@ test("a home role that is no superuser migrates home, and can hand a subscriptio
   const [row] = await sql<{ id: string }>(url.href, "select id from tenantry.installation");
   const inbox = inboxRoleName(row?.id ?? "");
   // Again, as the next start does it.
-  await protectHome(app.services.home);
+  await protectHome(app.services.home, app.services.tables.served());
   expect(await sql(url.href, "select pg_has_role($1, 'usage') as usage", [inbox])).toEqual([{ usage: true }]);
   // Before 16 a subscription is a superuser's to give away.
   if (isNew) {
@@ -392,7 +400,7 @@ test("a home role that is no superuser migrates home, and can hand a subscriptio
 });
 
 const TABLES = `select c.oid::regclass::text as name from pg_class c
-  where c.relkind in ('r', 'p') and c.relnamespace in ('tenantry'::regnamespace, 'tenantry_inbox'::regnamespace)`;
+  where c.relkind in ('r', 'p') and c.relnamespace::regnamespace::text in ('tenantry', 'tenantry_inbox', 'catalog', 'app')`;
 
 /** Tables of home that replication could write or empty. */
 async function unprotected(): Promise<string[]> {
@@ -425,11 +433,11 @@ test("a table that a later migration makes, and a trigger that was switched off,
   await sql(home.url, "create table tenantry.later (id int primary key)");
   await sql(home.url, "alter table tenantry.api_keys disable trigger refuse_replicated_row");
   await sql(home.url, "create table tenantry_inbox.later (id int primary key)");
-  await sql(home.url, "drop trigger refuse_truncate on tenantry.resources");
+  await sql(home.url, "drop trigger refuse_truncate on catalog.resources");
   expect(await unprotected()).toEqual(
-    ["tenantry.api_keys", "tenantry.later", "tenantry_inbox.later", "tenantry.resources"].toSorted(),
+    ["tenantry.api_keys", "tenantry.later", "tenantry_inbox.later", "catalog.resources"].toSorted(),
   );
-  await protectHome(home.app.services.home);
+  await protectHome(home.app.services.home, home.app.services.tables.served());
   // What a table of the inbox is guarded by is its migration's to say.
   expect(await unprotected()).toEqual(["tenantry_inbox.later"]);
   expect(

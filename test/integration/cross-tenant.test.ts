@@ -221,16 +221,22 @@ async function everything(app: SignedInApp, others: readonly Content[]): Promise
     const [row] = await sql(
       url,
       `select count(*)::int as rows, md5(coalesce(string_agg(text, '|' order by text), '')) as digest
-       from (select (to_jsonb(t) - 'last_used_at')::text as text from tenantry.${table} t) rows`,
+       from (select (to_jsonb(t) - 'last_used_at')::text as text from ${table} t) rows`,
     );
     return row;
   };
   const atHome = ["users", "identities", "organizations", "memberships", "invitations", "api_keys", "regions"];
-  atHome.push("placements", "tenant_databases", "resources", "comments", "jobs", "directory_members");
+  atHome.push("placements", "tenant_databases", "operations", "directory_members");
   const found: Record<string, unknown> = {};
-  for (const table of atHome) found[table] = await digest(app.setup.databaseUrl, table);
+  for (const table of [
+    ...atHome.map((name) => `tenantry.${name}`),
+    "catalog.resources",
+    "app.resources",
+    "app.comments",
+  ])
+    found[table] = await digest(app.setup.databaseUrl, table);
   for (const { database, regionKey } of others)
-    for (const table of ["resources", "comments", "directory_members"])
+    for (const table of ["app.resources", "app.comments", "tenantry.directory_members"])
       found[`${database} ${table}`] = await digest(`${serverUrl(regionKey as "eu" | "us")}/${database}`, table);
   return found;
 }

@@ -58,9 +58,7 @@ test("erasing a user replaces name and address everywhere and keeps the comments
   expect(eraseUser.user.email).not.toContain("example.com");
   for (const { url } of places) {
     expect(await knownThere(url)).toEqual([{ name: "Erased user", email: eraseUser.user.email }]);
-    expect(await sql(url, "select body, author_id from tenantry.comments")).toEqual([
-      { body: "Kept", author_id: user },
-    ]);
+    expect(await sql(url, "select body, author_id from app.comments")).toEqual([{ body: "Kept", author_id: user }]);
   }
   expect((await app.ask(ERASE, { id: user })).eraseUser.complete).toBe(true);
 });

@@ -15,7 +15,7 @@ import { placementSubject } from "../../src/engine/jobs/job.ts";
 import { LOCK_CLASS, tryLock, unlock } from "../../src/base/postgres/session-lock.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { closeServices, createServices } from "../../src/services.ts";
-import { TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
+import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { routedIdSql } from "../support/routed-id.ts";
 import {
@@ -51,6 +51,7 @@ beforeAll(async () => {
     secretKey: app.secretKey,
     logger: createLogger({ level: "silent", pretty: false }),
     migrateHome: false,
+    tenantSchema: TENANT_SCHEMA,
   });
 });
 afterAll(async () => {
@@ -109,10 +110,10 @@ const lines = (file: string): any[] =>
 const content = (url = tenant()) =>
   sql(
     url,
-    `select 'resource' as what, to_jsonb(r) - 'database_id' as row from tenantry.resources r
-     union all select 'comment', to_jsonb(c) - 'database_id' from tenantry.comments c order by 1, 2`,
+    `select 'resource' as what, to_jsonb(r) - 'database_id' as row from app.resources r
+     union all select 'comment', to_jsonb(c) - 'database_id' from app.comments c order by 1, 2`,
   );
-const clear = () => sql(tenant(), "delete from tenantry.resources");
+const clear = () => sql(tenant(), "delete from app.resources");
 const numberOf = async (id: string) =>
   Number((await sql(app.databaseUrl, "select number from tenantry.placements where id = $1", [id]))[0]?.["number"]);
 
@@ -121,7 +122,7 @@ async function forget({ id }: Granted): Promise<void> {
   await sql(
     app.databaseUrl,
     `with gone as (delete from tenantry.placements where id = $1 returning database_id)
-     delete from tenantry.resources where database_id in (select database_id from gone)`,
+     delete from catalog.resources where database_id in (select database_id from gone)`,
     [id],
   );
 }
@@ -160,11 +161,11 @@ test("an operator exports, loses rows, imports and has them back as they were; o
     schemaVersion: TENANT_SCHEMA.latestVersion,
   });
   expect(readdirSync(folder).toSorted()).toEqual([
-    "comments.ndjson",
+    "app.comments.ndjson",
+    "app.resources.ndjson",
     "manifest.json",
     "members.ndjson",
     "organizations.ndjson",
-    "resources.ndjson",
   ]);
   for (const { file, rows, bytes, sha256 } of manifest.files) {
     const text = readFileSync(join(folder, file));
@@ -177,7 +178,7 @@ test("an operator exports, loses rows, imports and has them back as they were; o
     // Nobody else on the machine reads it.
     expect(statSync(join(folder, file)).mode & 0o077).toBe(0);
   }
-  expect(lines("comments.ndjson").map(({ body }) => body)).toEqual([AWKWARD, LONG]);
+  expect(lines("app.comments.ndjson").map(({ body }) => body)).toEqual([AWKWARD, LONG]);
   expect(lines("members.ndjson")).toMatchObject([{ user_id: author, name: "Author", role: "MEMBER" }]);
   expect(lines("organizations.ndjson")).toMatchObject([{ organization_id: organization, name: "Exported" }]);
 
@@ -187,13 +188,13 @@ test("an operator exports, loses rows, imports and has them back as they were; o
   expect(JSON.parse(back.stdout)).toEqual({
     placementId: placement.id,
     organizationId: organization,
-    tables: { resources: { rows: 1, added: 1 }, comments: { rows: 2, added: 2 } },
+    tables: { "app.resources": { rows: 1, added: 1 }, "app.comments": { rows: 2, added: 2 } },
     missingMembers: { count: 0, first: [] },
     inCatalog: true,
   });
   expect(await content()).toEqual(before);
   const again = await tenantry("import", folder, "--placement", placement.id);
-  expect(again.stdout).toContain("Imported 0 comments; 2 were there already and stay as they are.");
+  expect(again.stdout).toContain("Imported 0 rows of app.comments; 2 were there already and stay as they are.");
   expect(await content()).toEqual(before);
   // The catalog has it: no sweep has run.
   const { resources } = await app.ask("query ($id: ID!) { resources(organizationId: $id) { edges { node { id } } } }", {
@@ -222,7 +223,7 @@ test("a new placement takes the rows in when the old one is gone: old ids lead t
   // It may have been worked in already.
   const own = await createResource(app, { name: "Own", organizationId: organization });
   expect(await imported({}, next.id)).toMatchObject({
-    tables: { resources: { rows: 1, added: 1 }, comments: { rows: 2, added: 2 } },
+    tables: { "app.resources": { rows: 1, added: 1 }, "app.comments": { rows: 2, added: 2 } },
     inCatalog: true,
   });
   expect(await content(tenant(next))).toEqual(expect.arrayContaining(before));
@@ -263,7 +264,9 @@ test("a number that the sequence has yet to reach is not given to anybody else, 
   await forget(placement);
   const heir = await next();
   expect(await numberOf(heir.id)).toBe(number + 1);
-  expect(await imported({ otherOrganization: true }, heir.id)).toMatchObject({ tables: { comments: { added: 2 } } });
+  expect(await imported({ otherOrganization: true }, heir.id)).toMatchObject({
+    tables: { "app.comments": { added: 2 } },
+  });
   const second = await next();
   await expect(imported({ otherOrganization: true }, second.id)).rejects.toMatchObject({
     code: "CONFLICT",
@@ -281,7 +284,7 @@ test("another organization's placement takes it only when that is said", async (
   });
   expect(await content(tenant(next))).toEqual([]);
   expect(await imported({ otherOrganization: true }, next.id)).toMatchObject({
-    tables: { comments: { added: 2 } },
+    tables: { "app.comments": { added: 2 } },
     missingMembers: { count: 1, first: [{ userId: author, name: "Author", isUser: true }] },
   });
 });
@@ -302,11 +305,11 @@ test("a file that was changed is refused by name, and nothing is written", async
     expect(adopted).toEqual([]);
   };
   changeManifest({ files: files.map((file) => ({ ...file, rows: file.rows + 1 })) });
-  await refused("resources.ndjson was changed");
+  await refused("app.resources.ndjson was changed");
   changeManifest({ files: files.map((file) => ({ ...file, file: `../${file.file}` })) });
   await refused("manifest.json is not the manifest");
   changeManifest({ files: files.map((file) => ({ ...file, columns: [...file.columns, "secret"] })) });
-  await refused('resources.ndjson has the column "secret"');
+  await refused('app.resources.ndjson has the column "secret"');
   changeManifest({ files });
   const path = join(folder, "members.ndjson");
   const text = readFileSync(path, "utf8");
@@ -314,11 +317,11 @@ test("a file that was changed is refused by name, and nothing is written", async
   await refused("members.ndjson was changed");
   writeFileSync(path, text);
   // The last file that would be written.
-  appendFileSync(join(folder, "comments.ndjson"), "{}\n");
-  await refused("comments.ndjson was changed");
+  appendFileSync(join(folder, "app.comments.ndjson"), "{}\n");
+  await refused("app.comments.ndjson was changed");
   const failed = await tenantry("import", folder, "--placement", next.id);
   expect(failed).toMatchObject({ code: 1, stdout: "" });
-  expect(failed.stderr).toBe("comments.ndjson was changed since it was exported: its checksum is another one.\n");
+  expect(failed.stderr).toBe("app.comments.ndjson was changed since it was exported: its checksum is another one.\n");
 });
 
 test("rows of a newer schema, and rows that break the rules, are refused", async () => {
@@ -330,17 +333,19 @@ test("rows of a newer schema, and rows that break the rules, are refused", async
   });
   await clear();
   changeManifest({ schemaVersion });
-  forge("resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, '"name":"","created_by"'));
-  expect(lines("resources.ndjson")).toMatchObject([{ id: resource, name: "" }]);
+  forge("app.resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, '"name":"","created_by"'));
+  expect(lines("app.resources.ndjson")).toMatchObject([{ id: resource, name: "" }]);
   await expect(imported()).rejects.toMatchObject({
     code: "INVALID_INPUT",
-    message: expect.stringContaining("resources.ndjson has names with"),
+    message: expect.stringContaining("app.resources.ndjson has a row that cannot be written: its name is empty"),
   });
   for (const name of ["Plans\\r\\nand more", "\u202esnalP"]) {
-    forge("resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, `"name":"${name}","created_by"`));
+    forge("app.resources.ndjson", (text) => text.replace(/"name":[^]*?,"created_by"/, `"name":"${name}","created_by"`));
     await expect(imported()).rejects.toMatchObject({
       code: "INVALID_INPUT",
-      message: expect.stringContaining("resources.ndjson has names with a line break"),
+      message: expect.stringContaining(
+        "app.resources.ndjson has a row that cannot be written: its name is empty, longer than 200 characters, or has",
+      ),
     });
     expect(await content()).toEqual([]);
   }
@@ -352,19 +357,19 @@ test.each(["1999-12-31T23:59:59.999Z", "2100-01-01T00:00:00+00:00", "294276-12-3
     await exported();
     await clear();
     // First the comments, whose resources are imported before them.
-    for (const file of ["comments.ndjson", "resources.ndjson"]) {
+    for (const file of ["app.comments.ndjson", "app.resources.ndjson"]) {
       forge(file, (text) => text.replace(/"created_at":"[^"]*"/, `"created_at":"${moment}"`));
       await expect(imported()).rejects.toMatchObject({
         code: "INVALID_INPUT",
-        message: `${file} has a row whose created_at is not in the years 2000 to 2099.`,
+        message: `${file} has a row that cannot be written: it was not created between the years 2000 and 2100.`,
       });
     }
   },
 );
 
 test.each([
-  ["resources", ["created_at"]],
-  ["comments", ["created_at"]],
+  ["app.resources", ["created_at"]],
+  ["app.comments", ["created_at"]],
   ["directory_organizations", ["created_at"]],
   ["directory_members", ["joined_at", "user_created_at"]],
   ["users", ["created_at"]],
@@ -377,7 +382,7 @@ test.each([
       const [constraint] = await sql<{ text: string }>(
         url,
         "select pg_get_constraintdef(oid) as text from pg_constraint where conrelid = $1::regclass and conname = $2",
-        [`tenantry.${table}`, `${table}_${column}_check`],
+        [table.includes(".") ? table : `tenantry.${table}`, `${table.replace("app.", "")}_${column}_check`],
       );
       expect([url, constraint?.text]).toEqual([url, `CHECK (tenantry.is_moment(${column}))`]);
     }
@@ -391,25 +396,25 @@ test.each([
 ])("a row that home would refuse for %s is not imported", async (_, file, pattern, replacement) => {
   await exported();
   await clear();
-  forge(`${file}.ndjson`, (text) => text.replace(pattern, replacement));
+  forge(`app.${file}.ndjson`, (text) => text.replace(pattern, replacement));
   await expect(imported()).rejects.toMatchObject({
     code: "INVALID_INPUT",
-    message: expect.stringContaining(`${file}.ndjson has `),
+    message: expect.stringContaining(`app.${file}.ndjson has `),
   });
-  expect(await sql(tenant(), `select from tenantry.${file}`)).toEqual([]);
+  expect(await sql(tenant(), `select from app.${file}`)).toEqual([]);
 });
 
 test("an id that leads to no placement of the export is refused, and nothing of its piece is written", async () => {
   await exported();
   await clear();
   const elsewhere = newRoutedId((await numberOf(placement.id)) + 1_000);
-  forge("resources.ndjson", (text) => text + text.replaceAll(resource, elsewhere));
+  forge("app.resources.ndjson", (text) => text + text.replaceAll(resource, elsewhere));
   const { files } = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
-  for (const one of files) if (one.table === "resources") one.rows = 2;
+  for (const one of files) if (one.table === "app.resources") one.rows = 2;
   changeManifest({ files });
   await expect(imported()).rejects.toMatchObject({
     code: "INVALID_INPUT",
-    message: "resources.ndjson has an id that does not lead to the exported placement.",
+    message: "app.resources.ndjson has an id that does not lead to the exported placement.",
   });
   expect(await content()).toEqual([]);
 });
@@ -429,7 +434,7 @@ test("rows that went on from placement to placement keep their ids, and each id 
   await forget(second);
   const third = await grant(organization);
   expect(await runImport(services, OPERATOR, third.id, later)).toMatchObject({
-    tables: { resources: { rows: 1, added: 1 }, comments: { rows: 2, added: 2 } },
+    tables: { "app.resources": { rows: 1, added: 1 }, "app.comments": { rows: 2, added: 2 } },
     inCatalog: true,
   });
   expect((await app.ask(READ, { id: resource })).resource).toMatchObject({ createdBy: { id: author } });
@@ -440,7 +445,7 @@ test("an export that did not finish is no export, and is started over by the sam
   const controller = new AbortController();
   const onProgress = () => controller.abort(stopped);
   await expect(exported({ onProgress, signal: controller.signal })).rejects.toBe(stopped);
-  expect(readdirSync(folder).toSorted()).toEqual(["comments.ndjson", "resources.ndjson", "unfinished.json"]);
+  expect(readdirSync(folder).toSorted()).toEqual(["app.comments.ndjson", "app.resources.ndjson", "unfinished.json"]);
   await expect(imported()).rejects.toMatchObject({
     code: "INVALID_INPUT",
     message: expect.stringContaining("did not finish"),
@@ -453,11 +458,11 @@ test("an export that did not finish is no export, and is started over by the sam
   await expect(exported()).rejects.toMatchObject(refused);
   const strangers = join(temporaryFolder(), "strangers");
   mkdirSync(strangers);
-  writeFileSync(join(strangers, "comments.ndjson"), "somebody's\n");
+  writeFileSync(join(strangers, "app.comments.ndjson"), "somebody's\n");
   await expect(exported({}, strangers)).rejects.toMatchObject(refused);
-  expect(readFileSync(join(strangers, "comments.ndjson"), "utf8")).toBe("somebody's\n");
+  expect(readFileSync(join(strangers, "app.comments.ndjson"), "utf8")).toBe("somebody's\n");
 
-  await sql(tenant(), "delete from tenantry.comments");
+  await sql(tenant(), "delete from app.comments");
   const fresh = join(temporaryFolder(), "fresh");
   await expect(exported({ onProgress, signal: controller.signal }, fresh)).rejects.toBe(stopped);
   expect((await exported({}, fresh)).files.map(({ rows }) => rows)).toEqual([1, 0, 1, 1]);
@@ -470,13 +475,13 @@ test("an export that did not finish is no export, and is started over by the sam
 test("an import that was stopped goes on when it is run again", async () => {
   await sql(
     tenant(),
-    `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
      select ${routedIdSql("tenantry.placement_number_of(id)")}, database_id, organization_id, id, $1, repeat('x', 9000)
-     from tenantry.resources, generate_series(1, 700)`,
+     from app.resources, generate_series(1, 700)`,
     [author],
   );
   const manifest = await exported();
-  expect(manifest.files.find(({ table }) => table === "comments")).toMatchObject({ rows: 702 });
+  expect(manifest.files.find(({ table }) => table === "app.comments")).toMatchObject({ rows: 702 });
   const before = await content();
   await clear();
   const controller = new AbortController();
@@ -484,16 +489,16 @@ test("an import that was stopped goes on when it is run again", async () => {
     imported({
       signal: controller.signal,
       onProgress: ({ doing, file }) => {
-        if (doing === "importing" && file === "comments.ndjson") controller.abort(new Error("stopped"));
+        if (doing === "importing" && file === "app.comments.ndjson") controller.abort(new Error("stopped"));
       },
     }),
   ).rejects.toThrow("stopped");
-  const [{ n } = { n: 0 }] = await sql<{ n: number }>(tenant(), "select count(*)::int as n from tenantry.comments");
+  const [{ n } = { n: 0 }] = await sql<{ n: number }>(tenant(), "select count(*)::int as n from app.comments");
   expect(n).toBeGreaterThan(0);
   expect(n).toBeLessThan(702);
   expect((await imported()).tables).toEqual({
-    resources: { rows: 1, added: 0 },
-    comments: { rows: 702, added: 702 - n },
+    "app.resources": { rows: 1, added: 0 },
+    "app.comments": { rows: 702, added: 702 - n },
   });
   expect(await content()).toEqual(before);
 });
@@ -503,16 +508,16 @@ test("what is written during an export is in it as a whole or not at all", async
   const writing: Promise<unknown>[] = [];
   const manifest = await exported({
     onProgress: ({ file }) => {
-      if (file !== "resources.ndjson" || writing.length > 0) return;
+      if (file !== "app.resources.ndjson" || writing.length > 0) return;
       // The resources are read, the comments are not.
       writing.push(
         sql(
           tenant(),
           `with late as (
-             insert into tenantry.resources (database_id, id, organization_id, name)
-             select database_id, $1, organization_id, 'Late' from tenantry.resources limit 1 returning *
+             insert into app.resources (database_id, id, organization_id, name)
+             select database_id, $1, organization_id, 'Late' from app.resources limit 1 returning *
            )
-           insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+           insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
            select ${routedIdSql("tenantry.placement_number_of(id)")}, database_id, organization_id, id, $2, 'Late' from late`,
           [late, author],
         ),
@@ -533,43 +538,43 @@ test("the rows of another organization in the same database are neither read nor
   await sql(
     tenant(),
     `with theirs as (
-       insert into tenantry.resources (database_id, id, organization_id, name)
-       select database_id, $1, $2, 'Theirs' from tenantry.resources limit 1 returning *
+       insert into app.resources (database_id, id, organization_id, name)
+       select database_id, $1, $2, 'Theirs' from app.resources limit 1 returning *
      ), member as (
        insert into tenantry.directory_members
        select database_id, $2, $3, 'OWNER', now(), 'Neighbour', 'n@example.com', now() from theirs
      ), named as (
        insert into tenantry.directory_organizations select database_id, $2, 'Neighbour', now() from theirs
      )
-     insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+     insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
      select $1, database_id, $2, $1, $3, 'Theirs' from theirs`,
     [foreign, stranger, author],
   );
   const manifest = await exported();
   expect(manifest.files.map(({ rows }) => rows)).toEqual([1, 2, 1, 1]);
-  for (const file of ["resources", "comments", "organizations", "members"])
+  for (const file of ["app.resources", "app.comments", "organizations", "members"])
     expect(readFileSync(join(folder, `${file}.ndjson`), "utf8")).not.toMatch(/Theirs|Neighbour/);
 
   // An export made by hand, which says that one of its comments is on their resource.
-  forge("comments.ndjson", (text) => text.replaceAll(resource, foreign));
-  await sql(tenant(), "delete from tenantry.comments where organization_id = $1", [organization]);
+  forge("app.comments.ndjson", (text) => text.replaceAll(resource, foreign));
+  await sql(tenant(), "delete from app.comments where organization_id = $1", [organization]);
   const refused = { code: "CONFLICT", message: expect.stringContaining("belongs to another organization") };
   await expect(imported()).rejects.toMatchObject(refused);
-  const theirs = () => sql(tenant(), "select body from tenantry.comments where resource_id = $1", [foreign]);
+  const theirs = () => sql(tenant(), "select body from app.comments where resource_id = $1", [foreign]);
   expect(await theirs()).toEqual([{ body: "Theirs" }]);
   // And one whose resource has the id of theirs.
-  await sql(tenant(), "delete from tenantry.resources where organization_id = $1", [organization]);
-  await sql(tenant(), "update tenantry.resources set organization_id = $1 where id = $2", [stranger, foreign]);
-  forge("resources.ndjson", (text) => text.replaceAll(resource, foreign));
+  await sql(tenant(), "delete from app.resources where organization_id = $1", [organization]);
+  await sql(tenant(), "update app.resources set organization_id = $1 where id = $2", [stranger, foreign]);
+  forge("app.resources.ndjson", (text) => text.replaceAll(resource, foreign));
   await expect(imported()).rejects.toMatchObject(refused);
-  expect(await sql(tenant(), "select name from tenantry.resources")).toEqual([{ name: "Theirs" }]);
+  expect(await sql(tenant(), "select name from app.resources")).toEqual([{ name: "Theirs" }]);
 });
 
 test("columns that a later migration adds travel too, and an older export leaves them at their defaults", async () => {
   const old = `${folder}-old`;
   await exported({}, old);
-  await sql(tenant(), "alter table tenantry.comments add column mood text default 'fine', add column loud boolean");
-  await sql(tenant(), "update tenantry.comments set mood = 'awful', loud = true");
+  await sql(tenant(), "alter table app.comments add column mood text default 'fine', add column loud boolean");
+  await sql(tenant(), "update app.comments set mood = 'awful', loud = true");
   await exported();
   const before = await content();
   await clear();
@@ -577,28 +582,26 @@ test("columns that a later migration adds travel too, and an older export leaves
   expect(await content()).toEqual(before);
   await clear();
   await runImport(services, OPERATOR, placement.id, old);
-  expect(await sql(tenant(), "select distinct mood, loud from tenantry.comments")).toEqual([
-    { mood: "fine", loud: null },
-  ]);
+  expect(await sql(tenant(), "select distinct mood, loud from app.comments")).toEqual([{ mood: "fine", loud: null }]);
 });
 
 test("many rows, large and small, come back in the order of their ids and without a gap", async () => {
   await sql(
     tenant(),
-    `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
      select (lpad(to_hex(i), 12, '0') || substr(replace(id::text, '-', ''), 13))::uuid, database_id, organization_id, id, $1,
        case when i <= 300 then repeat('😀', 10000) else 'short ' || i end
-     from tenantry.resources, generate_series(1, 10000) i`,
+     from app.resources, generate_series(1, 10000) i`,
     [author],
   );
   const before = await content();
   const sizes: number[] = [];
   const manifest = await exported({ onProgress: ({ bytes }) => sizes.push(bytes) });
-  expect(manifest.files.find(({ table }) => table === "comments")).toMatchObject({ rows: 10_002 });
+  expect(manifest.files.find(({ table }) => table === "app.comments")).toMatchObject({ rows: 10_002 });
   const pages = sizes.map((size, index) => size - (sizes[index - 1] ?? 0));
   // The resource, and 64 comments of whose size nothing is known; from then on a MB of what JavaScript counts in twos.
   expect(Math.max(...pages.slice(2))).toBeLessThan(2.5 * 2 ** 20);
-  const ids = lines("comments.ndjson").map(({ id }) => id);
+  const ids = lines("app.comments.ndjson").map(({ id }) => id);
   expect(ids.every((id, index) => index === 0 || id > ids[index - 1])).toBe(true);
   await clear();
   await imported();

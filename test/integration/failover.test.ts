@@ -66,7 +66,7 @@ async function agreement(installation: Installation): Promise<void> {
 }
 
 const names = async (url: string, table: string) =>
-  (await sql<{ name: string }>(url, `select name from tenantry.${table} order by name`)).map(({ name }) => name);
+  (await sql<{ name: string }>(url, `select name from ${table} order by name`)).map(({ name }) => name);
 
 /** The end of a server's WAL moves beyond this position, by no change that anybody replicates. */
 async function writeBeyond(url: string, position: string): Promise<void> {
@@ -108,13 +108,13 @@ test("a region's standby takes over: the catalog loses what it has lost, and it 
   await move(standby);
   const tenant = standby.url(database);
   await agreement({ homeUrl: app.databaseUrl, regionUrl: (_, name) => standby.url(name) });
-  expect(await names(tenant, "resources")).toEqual(["Kept"]);
-  expect(await names(app.databaseUrl, "resources")).toEqual(["Kept"]);
-  expect(await names(tenant, "directory_members")).toEqual(["Author", "Kept", "Lost"]);
-  expect(await sql(tenant, "select body from tenantry.comments")).toEqual([{ body: "On Kept" }]);
+  expect(await names(tenant, "app.resources")).toEqual(["Kept"]);
+  expect(await names(app.databaseUrl, "catalog.resources")).toEqual(["Kept"]);
+  expect(await names(tenant, "tenantry.directory_members")).toEqual(["Author", "Kept", "Lost"]);
+  expect(await sql(tenant, "select body from app.comments")).toEqual([{ body: "On Kept" }]);
   await work("After");
   await parked(app.databaseUrl, tenant);
-  expect(await names(app.databaseUrl, "resources")).toEqual(["After", "Kept"]);
+  expect(await names(app.databaseUrl, "catalog.resources")).toEqual(["After", "Kept"]);
 });
 
 test("home's standby takes over: the regions lose the members it has lost, and it learns the resources it missed", async () => {
@@ -127,9 +127,9 @@ test("home's standby takes over: the regions lose the members it has lost, and i
   app = await startApp({ databaseUrl, secretKey: app.secretKey, replication: REPLICATION });
   const tenant = region.url(database);
   await agreement({ homeUrl: databaseUrl, regionUrl: (_, name) => region.url(name) });
-  expect(await names(databaseUrl, "resources")).toEqual(["Kept", "Lost"]);
-  expect(await names(tenant, "directory_members")).toEqual(["Author", "Kept"]);
-  expect(await sql(tenant, "select body from tenantry.comments order by body")).toHaveLength(2);
+  expect(await names(databaseUrl, "catalog.resources")).toEqual(["Kept", "Lost"]);
+  expect(await names(tenant, "tenantry.directory_members")).toEqual(["Author", "Kept"]);
+  expect(await sql(tenant, "select body from app.comments order by body")).toHaveLength(2);
   await work("After");
   await parked(databaseUrl, tenant);
 });
@@ -181,7 +181,7 @@ test("a standby that kept its slots takes over: they are not believed", async ({
   const end = await endOf(region.url("postgres"));
   await standby.takeOver();
   // What is written now lies before the position up to which home has confirmed: its slot would never send it.
-  const insert = `insert into tenantry.resources (database_id, id, organization_id, name)
+  const insert = `insert into app.resources (database_id, id, organization_id, name)
     select database_id, ${routedIdSql(await placementNumber(app.databaseUrl, organization, database))}, $1, 'Written below'
     from tenantry.identity`;
   await sql(standby.url(database), insert, [organization]);
@@ -189,8 +189,8 @@ test("a standby that kept its slots takes over: they are not believed", async ({
   await sql(app.databaseUrl, "update tenantry.links set origin_lsn = null");
   await move(standby);
   await agreement({ homeUrl: app.databaseUrl, regionUrl: (_, name) => standby.url(name) });
-  expect(await names(app.databaseUrl, "resources")).toContain("Written below");
-  expect(await names(app.databaseUrl, "resources")).not.toContain("Lost");
+  expect(await names(app.databaseUrl, "catalog.resources")).toContain("Written below");
+  expect(await names(app.databaseUrl, "catalog.resources")).not.toContain("Lost");
 });
 
 test("home's standby takes over at its address under a running program: it goes on, and no number is given twice", async () => {
@@ -202,8 +202,8 @@ test("home's standby takes over at its address under a running program: it goes 
   await expect.poll(() => findDifferences(installation).catch(String), { timeout: 20_000 }).toEqual([]);
   const tenant = region.url(database);
   await parked(app.databaseUrl, tenant);
-  expect(await names(app.databaseUrl, "resources")).toEqual(["Kept", "Lost"]);
-  expect(await names(tenant, "directory_members")).toEqual(["Author", "Kept"]);
+  expect(await names(app.databaseUrl, "catalog.resources")).toEqual(["Kept", "Lost"]);
+  expect(await names(tenant, "tenantry.directory_members")).toEqual(["Author", "Kept"]);
   // A grant that comes before home's new history was noticed is refused by the database that it finds.
   const noticed = "select from tenantry.installation where home_history like '%/00000002'";
   await expect.poll(() => sql(app.databaseUrl, noticed), { timeout: 10_000 }).toHaveLength(1);

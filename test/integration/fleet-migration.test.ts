@@ -2,7 +2,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
-import { TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
+import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import {
   type FleetMigrationOptions,
   migrateFleet,
@@ -17,7 +17,7 @@ const OLD = TENANT_SCHEMA.latestVersion;
 const NEW = OLD + 1;
 const V3 = schemaWith(
   `create table tenantry.labels (id uuid primary key, name text not null);
-   alter table tenantry.comments add column pinned boolean not null default false;`,
+   alter table app.comments add column pinned boolean not null default false;`,
 );
 const FAST: FleetMigrationOptions = {
   limits: { total: 8, perServer: 4 },
@@ -94,16 +94,6 @@ test("starting a newer program migrates nothing, and it serves what is one versi
   expect((await homeRows()).every(({ version }) => version === OLD)).toBe(true);
 });
 
-test("a program two versions ahead refuses, and says what to run", async () => {
-  const ahead = await startApp({ ...app, role: "api", tenantSchema: schemaWith("select 1", "select 2") });
-  expect(
-    await ahead.refuse("mutation ($input: CreateResourceInput!) { createResource(input: $input) { name } }", {
-      input: { name: "Refused", organizationId: organization, regionKey: "eu" },
-    }),
-  ).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("run tenantry migrate") });
-  await ahead.stop();
-});
-
 test("50 databases: one fails, one is locked, a server restarts; the rest is migrated, and another run does what is left", async () => {
   // From here on this program knows the way.
   expect(await app.ask(RESOURCE, { id: resource })).toEqual({ resource: { name: "Known" } });
@@ -111,7 +101,7 @@ test("50 databases: one fails, one is locked, a server restarts; the rest is mig
   await sql(euUrl(failing), "create table tenantry.labels (mine text)");
   const holder = new pg.Client({ connectionString: euUrl(locked), application_name: "a long report" });
   await holder.connect();
-  await holder.query("begin; select count(*) from tenantry.comments");
+  await holder.query("begin; select count(*) from app.comments");
   const events: string[] = [];
   let restarted: Promise<void> | undefined;
   let released: Promise<unknown> | undefined;
@@ -160,10 +150,25 @@ test("an older program refuses what is newer than itself, also one that runs alr
   expect(
     await app.refuse("mutation ($input: CreateResourceInput!) { createResource(input: $input) { name } }", { input }),
   ).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("start the newer program") });
+  await expect(migrateWith(TENANT_SCHEMA)).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringContaining("start the newer program"),
+  });
+  // A home that was restored from before knows nothing of it. Each database does.
+  const [forgotten] = await sql<{ name: string; checksum: string }>(
+    app.databaseUrl,
+    "delete from tenantry.migrations where part = 'app' and number = (select max(number) from tenantry.migrations where part = 'app') returning *",
+  );
   const report = await migrateWith(TENANT_SCHEMA);
   expect(report).toMatchObject({ migrated: 0, failed: [] });
   expect(report.refused.length).toBe(50);
   expect(report.refused[0]?.reason).toContain("newer than this program");
+  await sql(
+    app.databaseUrl,
+    `insert into tenantry.migrations (part, number, name, checksum)
+     select 'app', max(number) + 1, $1, $2 from tenantry.migrations where part = 'app'`,
+    [forgotten?.name, forgotten?.checksum],
+  );
 });
 
 test("--verify looks into every database, and believes it rather than home", async () => {
@@ -226,6 +231,9 @@ async function isInEu(name: string): Promise<boolean> {
   return (await sql(euUrl("postgres"), "select from pg_database where datname = $1", [name])).length > 0;
 }
 
+const ADDED = [...V4.migrations.slice(OLD).map(({ sql: text }) => text), "select 5"];
+const V5 = schemaWith(...ADDED);
+
 test("a second run beside the first is refused", async () => {
   const started = Promise.withResolvers<void>();
   const mayEnd = Promise.withResolvers<void>();
@@ -233,11 +241,20 @@ test("a second run beside the first is refused", async () => {
     started.resolve();
     await mayEnd.promise;
   });
-  const schema = schemaWith(...V4.migrations.slice(OLD).map(({ sql: text }) => text), "select 5");
-  const first = migrateWith(schema);
+  const first = migrateWith(V5);
   await started.promise;
   disarm();
-  await expect(migrateWith(schema)).rejects.toMatchObject({ code: "CONFLICT" });
+  await expect(migrateWith(V5)).rejects.toMatchObject({ code: "CONFLICT" });
   mayEnd.resolve();
   expect(await first).toMatchObject({ migrated: 50, failed: [] });
+});
+
+test("a program two versions ahead refuses, and says what to run", async () => {
+  const ahead = await startApp({ ...app, role: "api", tenantSchema: schemaWith(...ADDED, "select 6", "select 7") });
+  expect(
+    await ahead.refuse("mutation ($input: CreateResourceInput!) { createResource(input: $input) { name } }", {
+      input: { name: "Refused", organizationId: organization, regionKey: "eu" },
+    }),
+  ).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("run tenantry migrate") });
+  await ahead.stop();
 });

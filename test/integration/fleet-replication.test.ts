@@ -14,16 +14,22 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 
+const MEMBER = "database_id,organization_id,user_id,role,joined_at,name,email,user_created_at";
 const ADD = `
--- replicated: add catalog resources.color
--- replicated: add directory directory_members.nickname
-alter table tenantry.resources add column color text not null default 'red';
-alter table tenantry.directory_members add column nickname text;`;
+alter table app.resources add column color text not null default 'red';
+select tenantry.catalog('app.resources', '{name,created_by,created_at,color}');
+alter table tenantry.directory_members add column nickname text;
+select tenantry.directory('tenantry.directory_members', '{${MEMBER},nickname}');`;
+// Home publishes the directory, to databases of the version before too: it keeps the column.
 const REMOVE = `
--- replicated: remove catalog resources.color
--- replicated: remove directory directory_members.nickname
-alter table tenantry.resources drop column color;
-alter table tenantry.directory_members drop column nickname;`;
+select tenantry.catalog('app.resources', '{name,created_by,created_at}');
+alter table app.resources drop column color;
+select tenantry.directory('tenantry.directory_members', '{${MEMBER}}');
+do $$ begin
+  if to_regclass('tenantry.installation') is null then
+    alter table tenantry.directory_members drop column nickname;
+  end if;
+end $$;`;
 
 const REPLICATION = { sweepIntervalMs: 3_600_000, carrier: { idleMs: 50, retryMs: 50 } };
 
@@ -58,7 +64,7 @@ const rows = async (url: string, text: string) =>
 const catalog = () =>
   rows(
     app.databaseUrl,
-    `select name || ' ' || coalesce(color, 'none') as row from tenantry.resources where organization_id = '${organization}'`,
+    `select name || ' ' || coalesce(color, 'none') as row from catalog.resources where organization_id = '${organization}'`,
   );
 const directory = () =>
   rows(tenant, "select name || ' ' || coalesce(nickname, 'none') as row from tenantry.directory_members");
@@ -74,27 +80,21 @@ const published = async (url: string) =>
     )
   ).flatMap(({ columns }) => columns);
 
-async function addAtHome(): Promise<void> {
-  await sql(app.databaseUrl, "alter table tenantry.resources add column if not exists color text");
-  await sql(app.databaseUrl, "alter table tenantry.directory_members add column if not exists nickname text");
-}
-
 const nickname = (name: string, text: string) =>
   sql(app.databaseUrl, "update tenantry.directory_members set nickname = $2 where name = $1", [name, text]);
 
 test("a column that is added flows both ways, for rows written before and after", async () => {
   await createResource(app, { name: "Before", organizationId: organization });
   await addMember(app, organization, await createUser(app, "Early"));
-  await addAtHome();
-  await nickname("Early", "Bird");
   const schema = schemaWith(ADD);
   await upgrade(schema);
+  await nickname("Early", "Bird");
   // One version behind: served, and what is new stays where it is.
   await createResource(app, { name: "Between", organizationId: organization });
   await addMember(app, organization, await createUser(app, "Middle"));
   await nickname("Middle", "One");
   expect(await migrateTo(schema)).toMatchObject({ migrated: 1, failed: [] });
-  await sql(tenant, "update tenantry.resources set color = 'green' where name = 'Between'");
+  await sql(tenant, "update app.resources set color = 'green' where name = 'Between'");
   await createResource(app, { name: "After", organizationId: organization });
   const user = await createUser(app, "Late");
   await addMember(app, organization, user);
@@ -112,7 +112,6 @@ test("a column that is added flows both ways, for rows written before and after"
 });
 
 test("a column that is removed stops flowing first, in place, and nothing halts", async () => {
-  await addAtHome();
   const before = schemaWith(ADD);
   await upgrade(before);
   expect(await migrateTo(before)).toMatchObject({ migrated: 1 });
@@ -140,15 +139,14 @@ test("a column that is removed stops flowing first, in place, and nothing halts"
 
 test("a crash after the tenant's part is made good by the next run", async () => {
   await createResource(app, { name: "Before", organizationId: organization });
-  await addAtHome();
   const schema = schemaWith(ADD);
   await upgrade(schema);
   // As it is left by a process that ended between the commit in the tenant database and anything after it.
   await sql(app.databaseUrl, "update tenantry.tenant_databases set migrating_to = $1", [schema.latestVersion]);
-  await sql(tenant, ADD);
   const added = schema.migrations.at(-1);
-  await sql(tenant, "insert into tenantry.migrations (version, name, checksum) values ($1, $2, $3)", [
-    added?.version,
+  await sql(tenant, `set tenantry.migration = 'app ${added?.number}'; ${ADD}`);
+  await sql(tenant, "insert into tenantry.migrations (part, number, name, checksum) values ('app', $1, $2, $3)", [
+    added?.number,
     added?.name,
     added?.checksum,
   ]);
@@ -159,7 +157,7 @@ test("a crash after the tenant's part is made good by the next run", async () =>
   const [{ id } = { id: 0 }] = await sql<{ id: number }>(tenant, "select database_id as id from tenantry.identity");
   await sql(
     tenant,
-    `alter publication ${database}_catalog set table tenantry.resources
+    `alter publication ${database}_catalog set table app.resources
        (database_id, id, organization_id, name, created_by, created_at) where (database_id = ${id})`,
   );
   expect(await migrateTo(schema)).toMatchObject({ verified: 1, failed: [] });

@@ -80,7 +80,7 @@ describe.each(Object.entries(FORGERIES))("%s", (_, forged) => {
 
   test("in what is answered to a mutation costs its answer; it was done, once", async () => {
     await forge(forged);
-    const count = async () => (await sql(region, "select from tenantry.comments")).length;
+    const count = async () => (await sql(region, "select from app.comments")).length;
     const before = await count();
     const text = await post(
       "mutation ($input: CreateCommentInput!) { createComment(input: $input) { body createdAt } }",

@@ -1,6 +1,7 @@
 /** The database keeps organizations apart, whatever the program asks for; in databases of their own and in a shared one. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DEFAULT_ORGANIZATION_ID } from "../../src/base/kernel/ids.ts";
 import { signInAsApi } from "../../src/services.ts";
 import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
 import type { HomeDatabase, Queryable } from "../../src/base/postgres/database.ts";
@@ -50,9 +51,10 @@ async function withoutScope(one: Tenant) {
   return (await routeOf(one)).openWhole();
 }
 
-const TABLES = ["resources", "comments", "directory_organizations", "directory_members"];
+const CONTENT = ["app.resources", "app.comments"];
+const TABLES = [...CONTENT, "tenantry.directory_organizations", "tenantry.directory_members"];
 /** The API adds to it in the same statement as content. */
-const AUDIT = "audit_log";
+const AUDIT = "tenantry.audit_log";
 
 /** What any role may do in a database that nobody has taken it from. */
 const OUTSIDE_ROW_SECURITY = [
@@ -82,35 +84,69 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     async (table) => {
       const rows = await (await routeOf(own))
         .open()
-        .query<{ organization_id: string }>("test.all", `select * from tenantry.${table}`);
+        .query<{ organization_id: string }>("test.all", `select * from ${table}`);
       expect(new Set(rows.map(({ organization_id: id }) => id))).toEqual(new Set([own.organization]));
     },
   );
 
   test.each([...TABLES, AUDIT])("a statement for nobody returns no row of %s", async (table) => {
-    expect(await (await withoutScope(own)).query("test.all", `select * from tenantry.${table}`)).toEqual([]);
+    expect(await (await withoutScope(own)).query("test.all", `select * from ${table}`)).toEqual([]);
   });
 
-  test("rows of another organization cannot be written, nor anything be changed or deleted", async () => {
+  test("rows of another organization cannot be written, nor what is not the app's be changed", async () => {
     const database = (await routeOf(own)).open();
     const insert = (organizationId: string) =>
       database.query(
         "test.insert",
-        `insert into tenantry.resources (database_id, id, organization_id, name)
+        `insert into app.resources (database_id, id, organization_id, name)
          select database_id, $1, $2, 'Planted' from tenantry.identity`,
         [randomUUID(), organizationId],
       );
     await expect(insert(other.organization)).rejects.toThrow("row-level security");
-    await expect(database.query("test", "update tenantry.resources set name = 'Changed'")).rejects.toThrow(
-      "permission",
-    );
-    await expect(database.query("test", "delete from tenantry.comments")).rejects.toThrow("permission");
+    for (const table of CONTENT)
+      await expect(
+        database.query("test.move", `update ${table} set organization_id = $1`, [other.organization]),
+      ).rejects.toThrow("row-level security");
     await expect(database.query("test", "delete from tenantry.audit_log")).rejects.toThrow("permission");
-    await expect(database.query("test", "truncate tenantry.comments")).rejects.toThrow("permission");
+    await expect(database.query("test", "truncate app.comments")).rejects.toThrow("permission");
     await expect(database.query("test", "update tenantry.identity set database_id = 1")).rejects.toThrow("permission");
-    await expect(database.query("test", "alter table tenantry.comments disable row level security")).rejects.toThrow(
+    await expect(database.query("test", "alter table app.comments disable row level security")).rejects.toThrow(
       "must be owner",
     );
+  });
+
+  test("a statement without WHERE changes and deletes the organization's rows only", async () => {
+    const leaving = await tenant("Careless", isolation);
+    const theirs = () =>
+      sql<{ row: string }>(
+        superuser(other.granted.database),
+        `select to_jsonb(r)::text as row from app.resources r where organization_id = $1
+         union all select to_jsonb(c)::text from app.comments c where organization_id = $1 order by 1`,
+        [other.organization],
+      );
+    const before = await theirs();
+    expect(before).toHaveLength(2);
+    const database = (await routeOf(leaving)).open();
+    const each = (statement: (table: string) => string) =>
+      Promise.all(
+        CONTENT.toReversed().map((table) =>
+          database.query("test.each", `${statement(table)} returning organization_id`),
+        ),
+      );
+    const own = [{ organization_id: leaving.organization }];
+    expect(await each((table) => `update ${table} set created_at = '2001-02-03'`)).toEqual([own, own]);
+    expect(await theirs()).toEqual(before);
+    // Without its comments, which would go with it.
+    for (const table of CONTENT.toReversed())
+      expect(await database.query("test.delete", `delete from ${table} returning organization_id`)).toEqual(own);
+    expect(await theirs()).toEqual(before);
+    // A statement for nobody reaches nobody's.
+    const whole = await withoutScope(other);
+    for (const table of CONTENT) {
+      expect(await whole.query("test.update", `update ${table} set created_at = now() returning id`)).toEqual([]);
+      expect(await whole.query("test.delete", `delete from ${table} returning id`)).toEqual([]);
+    }
+    expect(await theirs()).toEqual(before);
   });
 
   test("a comment on another organization's resource is refused, also when its id is known", async () => {
@@ -118,7 +154,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     await expect(
       database.query(
         "test.insert",
-        `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+        `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
          select gen_random_uuid(), database_id, $1, $2, $3, 'Planted' from tenantry.identity`,
         [own.organization, other.resource, own.user],
       ),
@@ -147,7 +183,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     await Promise.all(
       Array.from({ length: 40 }, async (_, index) => {
         const route = routes[index % 2];
-        const rows = await route?.open().query("test.names", "select organization_id as id from tenantry.resources");
+        const rows = await route?.open().query("test.names", "select organization_id as id from app.resources");
         expect(rows).toEqual([{ id: route?.organizationId }]);
       }),
     );
@@ -156,12 +192,12 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
   test("every table with an organization's rows has row-level security, and policies that name the scope", async () => {
     const tables = await sql(
       superuser(own.granted.database),
-      `select c.relname as table, c.relrowsecurity as enabled,
+      `select format('%I.%I', c.relnamespace::regnamespace, c.relname) as table, c.relrowsecurity as enabled,
               c.relforcerowsecurity or c.relname like 'directory%' as forced,
               exists (select from pg_policy p where p.polrelid = c.oid
                       and pg_get_expr(p.polqual, p.polrelid) ~ 'scope_organization') as scoped
        from pg_class c
-       where c.relnamespace = 'tenantry'::regnamespace and c.relkind in ('r', 'p')
+       where c.relnamespace in ('app'::regnamespace, 'tenantry'::regnamespace) and c.relkind in ('r', 'p')
          and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id')`,
     );
     expect(tables.map(({ table }) => String(table)).toSorted()).toEqual(expect.arrayContaining([...TABLES, AUDIT]));
@@ -249,12 +285,12 @@ describe("a shared database", () => {
     for (const table of [...TABLES, AUDIT]) {
       const rows = await sql(
         superuser(staying.granted.database),
-        `select distinct organization_id from tenantry.${table} where organization_id = any($1)`,
+        `select distinct organization_id from ${table} where organization_id = any($1)`,
         [[leaving.organization, staying.organization]],
       );
       expect(rows, table).toEqual([{ organization_id: staying.organization }]);
     }
-    for (const schema of ["tenantry", "tenantry_inbox"])
+    for (const schema of ["catalog", "tenantry_inbox"])
       expect(
         await sql(app.databaseUrl, `select organization_id from ${schema}.resources where organization_id = any($1)`, [
           [leaving.organization, staying.organization],
@@ -264,7 +300,7 @@ describe("a shared database", () => {
     await expect(
       stale.open().query(
         "test.insert",
-        `insert into tenantry.resources (database_id, id, organization_id, name)
+        `insert into app.resources (database_id, id, organization_id, name)
          select database_id, gen_random_uuid(), $1, 'Late' from tenantry.identity`,
         [leaving.organization],
       ),
@@ -334,11 +370,11 @@ describe("at home", () => {
 
   const as = (viewer: string) => api.scoped({ setting: "tenantry.viewer", value: viewer });
   const catalog = async (database: Queryable<"home">) =>
-    (await database.query<{ id: string }>("test.catalog", "select id from tenantry.resources")).map(({ id }) => id);
+    (await database.query<{ id: string }>("test.catalog", "select id from catalog.resources")).map(({ id }) => id);
 
   test("a statement for nobody sees nothing of the catalog and of the default organization's comments", async () => {
     expect(await catalog(api)).toEqual([]);
-    expect(await api.query("test.comments", "select from tenantry.comments")).toEqual([]);
+    for (const table of CONTENT) expect(await api.query("test.content", `select from ${table}`), table).toEqual([]);
   });
 
   test("a statement without WHERE sees what its user may see", async () => {
@@ -357,20 +393,36 @@ describe("at home", () => {
     expect(await catalog(as(leaving))).toEqual([everybodys]);
   });
 
+  test("the default organization's content has none of another's, and takes none", async () => {
+    const organizations = await as(own.user).query("test.content", "select organization_id as id from app.resources");
+    expect(organizations).toEqual([{ id: DEFAULT_ORGANIZATION_ID }]);
+    await expect(
+      as("operator").query("test.move", "update app.comments set organization_id = $1", [own.organization]),
+    ).rejects.toThrow("row-level security");
+    for (const change of ["update app.comments set body = 'Changed'", "delete from app.comments"])
+      expect(await api.query("test.nobody", `${change} returning id`)).toEqual([]);
+  });
+
   test("the API writes no catalog row of an organization, changes no audit entry, and does not read the installation's secrets", async () => {
     await expect(
       as("operator").query(
         "test.insert",
-        "insert into tenantry.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), $1, 'Planted')",
+        "insert into app.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), $1, 'Planted')",
         [own.organization],
       ),
     ).rejects.toThrow("row-level security");
-    for (const change of ["delete from tenantry.audit_log", "update tenantry.audit_outcomes set outcome = 'OK'"])
-      await expect(api.query("test", change)).rejects.toThrow("permission denied");
+    for (const change of [
+      "insert into catalog.resources (database_id, id, organization_id) values (1, gen_random_uuid(), gen_random_uuid())",
+      "update catalog.resources set name = 'Planted'",
+      "delete from catalog.resources",
+      "insert into tenantry_inbox.resources (database_id, id) values (1, gen_random_uuid())",
+      "select from tenantry_inbox.resources",
+      "delete from tenantry.audit_log",
+      "update tenantry.audit_outcomes set outcome = 'OK'",
+    ])
+      await expect(as("operator").query("test", change), change).rejects.toThrow("permission denied");
     await expect(api.query("test", "select from tenantry.installation")).rejects.toThrow("permission denied");
-    await expect(api.query("test", "alter table tenantry.resources disable row level security")).rejects.toThrow(
-      "owner",
-    );
+    await expect(api.query("test", "alter table app.resources disable row level security")).rejects.toThrow("owner");
   });
 
   test.each(OUTSIDE_ROW_SECURITY)("nothing can be kept beside the rows, by %s", async (statement) => {

@@ -164,7 +164,7 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
   expect(await traces(placement)).toEqual([]);
   const rows = await sql(
     app.databaseUrl,
-    `select 'resource' from tenantry.resources where organization_id = $1
+    `select 'resource' from catalog.resources where organization_id = $1
      union all select 'inbox' from tenantry_inbox.resources where organization_id = $1
      -- Of a row that was refused nobody knows whose it was.
      union all select 'inbox' from tenantry_inbox.resources where database_id not in (select id from tenantry.tenant_databases)
@@ -178,10 +178,10 @@ test("a revocation without grace leaves nothing but a receipt, and the organizat
   expect(done?.result).not.toMatch(/127\.0\.0\.1|localhost|postgres:|"(host|port|user)"/);
   const receipt = JSON.parse(done?.result ?? "{}");
   expect(receipt.tables).toMatchObject([
-    { table: "resources", rows: 1 },
-    { table: "comments", rows: 1 },
-    { table: "directory_organizations", rows: 1 },
-    { table: "directory_members", rows: 2 },
+    { table: "app.resources", rows: 1 },
+    { table: "app.comments", rows: 1 },
+    { table: "tenantry.directory_organizations", rows: 1 },
+    { table: "tenantry.directory_members", rows: 2 },
   ]);
   expect(receipt).toMatchObject({
     organization: { name: "Gone" },
@@ -238,7 +238,10 @@ test("a revocation can export first, and a new placement takes the export in und
   const receipt = JSON.parse(done?.result ?? "{}");
   await using services = await openServices(app);
   const imported = await runImport(services, OPERATOR, next?.id ?? "", join(exportFolder, receipt.exportedTo));
-  expect(imported.tables).toEqual({ resources: { rows: 1, added: 1 }, comments: { rows: 1, added: 1 } });
+  expect(imported.tables).toEqual({
+    "app.resources": { rows: 1, added: 1 },
+    "app.comments": { rows: 1, added: 1 },
+  });
   const read = await app.ask(
     "query ($id: ID!) { resource(id: $id) { name comments(first: 1) { edges { node { author { id } } } } } }",
     { id: resource },
@@ -344,7 +347,7 @@ test("a database of an organization that home has forgotten is neither used nor 
     (await jobsOn(refused.id)).find(({ kind, state }) => kind === "revoke-placement" && state === "FAILED");
   expect((await eventually(revocation))?.lastError).toContain("whom home has forgotten");
   const url = `${serverUrl("eu")}/${placement.database}`;
-  expect(await sql(url, "select id from tenantry.resources")).toEqual([{ id: resource }]);
+  expect(await sql(url, "select id from app.resources")).toEqual([{ id: resource }]);
 
   const server = `${serverUrl("eu")}/postgres`;
   await sql(server, `alter database ${placement.database} allow_connections false`);
@@ -357,5 +360,5 @@ test("a database of an organization that home has forgotten is neither used nor 
   const isGone = async () =>
     (await sql(app.databaseUrl, "select from tenantry.placements where id = $1", [refused.id])).length === 0;
   expect(await eventually(isGone)).toBe(true);
-  expect(await sql(`${url}_kept`, "select id from tenantry.resources")).toEqual([{ id: resource }]);
+  expect(await sql(`${url}_kept`, "select id from app.resources")).toEqual([{ id: resource }]);
 });

@@ -1,4 +1,5 @@
 /** The whole journey over plain HTTP, checked with SQL on the servers; regions on servers of their own and on home's. */
+import { DEFAULT_ORGANIZATION_ID } from "../../src/base/kernel/ids.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -50,17 +51,14 @@ describe.each([
       { organization_id: organization, name: "Acme" },
     ]);
 
-    await eventually(async () => (await sql(app.databaseUrl, "select from tenantry.resources")).length === 2);
-    const catalog = await sql(
-      app.databaseUrl,
-      "select id, name, organization_id from tenantry.resources order by name",
-    );
+    await eventually(async () => (await sql(app.databaseUrl, "select from catalog.resources")).length === 2);
+    const catalog = await sql(app.databaseUrl, "select id, name, organization_id from catalog.resources order by name");
     expect(catalog).toEqual([
-      { id: atHome, name: "Default project", organization_id: null },
+      { id: atHome, name: "Default project", organization_id: DEFAULT_ORGANIZATION_ID },
       { id: inRegion, name: "Project", organization_id: organization },
     ]);
-    expect(await sql(tenant, "select body from tenantry.comments")).toEqual([{ body: "In the region" }]);
-    expect(await sql(app.databaseUrl, "select body from tenantry.comments")).toEqual([{ body: "At home" }]);
+    expect(await sql(tenant, "select body from app.comments")).toEqual([{ body: "In the region" }]);
+    expect(await sql(app.databaseUrl, "select body from app.comments")).toEqual([{ body: "At home" }]);
 
     const read = await app.ask(`{
       resources { edges { node {

@@ -73,7 +73,7 @@ async function dropSubscription(url: string, name: string): Promise<void> {
   await sql(url, `drop subscription ${name}`);
 }
 
-const insertInto = ({ number }: Real) => `insert into tenantry.resources (database_id, id, organization_id, name)
+const insertInto = ({ number }: Real) => `insert into app.resources (database_id, id, organization_id, name)
   select database_id, ${routedIdSql(number)}, $1, $2 from tenantry.identity`;
 
 /** Makes a resource through the API; whether the answer said that something has not arrived. */
@@ -107,7 +107,7 @@ const COMMANDS: [string, Run][] = [
       const isLate = await createAndHearOfLag(organization, name);
       model.resources.add(name);
       if (isLate || model.mayMissWrites) return;
-      expect(await sql(app.databaseUrl, "select from tenantry.resources where name = $1", [name])).toHaveLength(1);
+      expect(await sql(app.databaseUrl, "select from catalog.resources where name = $1", [name])).toHaveLength(1);
     },
   ],
   [
@@ -118,7 +118,7 @@ const COMMANDS: [string, Run][] = [
       await blocker.connect();
       try {
         await blocker.query("begin");
-        await blocker.query("lock table tenantry.resources in share row exclusive mode");
+        await blocker.query("lock table catalog.resources in share row exclusive mode");
         expect((await createAndHearOfLag(organization, name)) || model.mayMissWrites).toBe(true);
       } finally {
         await blocker.end();
@@ -151,7 +151,7 @@ const COMMANDS: [string, Run][] = [
     async (model, { tenant }) => {
       const [name] = model.resources;
       if (name === undefined) return;
-      await sql(tenant, "delete from tenantry.resources where name = $1", [name]);
+      await sql(tenant, "delete from app.resources where name = $1", [name]);
       model.resources.delete(name);
     },
   ],
@@ -231,7 +231,7 @@ async function differences(model: Model, real: Real): Promise<string[]> {
     (await sql<{ name: string }>(url, text, [real.organization])).map(({ name }) => name);
   const catalog = await names(
     app.databaseUrl,
-    "select name from tenantry.resources where organization_id = $1 order by name",
+    "select name from catalog.resources where organization_id = $1 order by name",
   );
   const directory = await names(
     real.tenant,

@@ -232,7 +232,7 @@ test("an operation that is over ends its SQL on the server, and no other's", asy
   });
   const locker = new pg.Client({ connectionString: regionServer.url(database) });
   await locker.connect();
-  await locker.query("begin; lock table tenantry.comments in access exclusive mode");
+  await locker.query("begin; lock table app.comments in access exclusive mode");
   const running = async () =>
     (
       await sql(

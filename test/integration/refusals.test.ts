@@ -38,8 +38,8 @@ async function snapshot(): Promise<unknown> {
     app.databaseUrl,
     `select (select count(*) from tenantry.users) as users, (select count(*) from tenantry.organizations) as organizations,
             (select count(*) from tenantry.memberships) as memberships, (select count(*) from tenantry.regions) as regions,
-            (select count(*) from tenantry.placements) as placements, (select count(*) from tenantry.resources) as resources,
-            (select count(*) from tenantry.comments) as comments`,
+            (select count(*) from tenantry.placements) as placements, (select count(*) from app.resources) as resources,
+            (select count(*) from app.comments) as comments`,
   );
   const databases = await sql(
     `${serverUrl("eu")}/postgres`,

@@ -54,7 +54,7 @@ test("a rotated password loses no row, in either direction", async () => {
   // Written while home cannot sign in there, and while the region cannot be reached from home's side.
   await sql(
     server.url(database),
-    `insert into tenantry.resources (database_id, id, organization_id, name)
+    `insert into app.resources (database_id, id, organization_id, name)
      select database_id, ${routedIdSql(await placementNumber(app.databaseUrl, organization, database))}, $1, 'Meanwhile'
      from tenantry.identity`,
     [organization],

@@ -54,7 +54,7 @@ async function session(url: string): Promise<pg.Client & AsyncDisposable> {
 }
 
 const insertResource = (name: string) =>
-  `insert into tenantry.resources (database_id, id, organization_id, name)
+  `insert into app.resources (database_id, id, organization_id, name)
    select database_id, ${routedIdSql(number)}, '${organization}', '${name}' from tenantry.identity`;
 
 /** Sweeps as if nobody had looked for long, and waits until whatever that found was carried. */

@@ -62,7 +62,7 @@ async function isParked(): Promise<boolean> {
 async function catalogNames(): Promise<string[]> {
   const rows = await sql<{ name: string }>(
     app.databaseUrl,
-    "select name from tenantry.resources where organization_id = $1 order by name",
+    "select name from catalog.resources where organization_id = $1 order by name",
     [organization],
   );
   return rows.map(({ name }) => name);
@@ -88,7 +88,7 @@ const freshId = async () => routedIdSql(await placementNumber(app.databaseUrl, o
 async function insertByHand(name: string): Promise<void> {
   await sql(
     tenant,
-    `insert into tenantry.resources (database_id, id, organization_id, name)
+    `insert into app.resources (database_id, id, organization_id, name)
      select database_id, ${await freshId()}, $1, $2 from tenantry.identity`,
     [organization, name],
   );
@@ -211,10 +211,10 @@ test("a reseed removes rows that only the copy has and restores those it lost", 
   await createResource(app, { name: "Real", organizationId: organization });
   expect(await eventually(() => isParked())).toBe(true);
   const id = await databaseId();
-  await sql(app.databaseUrl, "delete from tenantry.resources where organization_id = $1", [organization]);
+  await sql(app.databaseUrl, "delete from catalog.resources where organization_id = $1", [organization]);
   await sql(
     app.databaseUrl,
-    "insert into tenantry.resources (database_id, id, organization_id, name) values ($1, gen_random_uuid(), $2, 'Ghost')",
+    "insert into catalog.resources (database_id, id, organization_id, name) values ($1, gen_random_uuid(), $2, 'Ghost')",
     [id, organization],
   );
   await sql(tenant, "select pg_drop_replication_slot($1)", [slot("catalog")]);
@@ -252,37 +252,37 @@ test("a tenant database cannot write another's rows in the catalog, nor its own 
   const target = await createResource(app, { name: "Untouched", organizationId: victim });
   const [row] = await sql<{ database_id: number }>(
     app.databaseUrl,
-    "select database_id from tenantry.resources where id = $1",
+    "select database_id from catalog.resources where id = $1",
     [target],
   );
   // What a region's administrator can do: publish everything, switch the triggers off, write what they like.
   await sql(tenant, `drop publication ${slot("catalog")}`);
-  await sql(tenant, `create publication ${slot("catalog")} for table tenantry.resources`);
-  await sql(tenant, "alter table tenantry.resources disable trigger all");
+  await sql(tenant, `create publication ${slot("catalog")} for table app.resources`);
+  await sql(tenant, "alter table app.resources disable trigger all");
   const forge = (id: number, name: string, owner: string) =>
-    sql(tenant, "insert into tenantry.resources (database_id, id, organization_id, name) values ($1, $2, $3, $4)", [
+    sql(tenant, "insert into app.resources (database_id, id, organization_id, name) values ($1, $2, $3, $4)", [
       id,
       target,
       owner,
       name,
     ]);
   await forge(row?.database_id ?? 0, "Forged", victim);
-  await sql(tenant, "update tenantry.resources set name = 'Forged again' where id = $1", [target]);
-  await sql(tenant, "delete from tenantry.resources where id = $1", [target]);
+  await sql(tenant, "update app.resources set name = 'Forged again' where id = $1", [target]);
+  await sql(tenant, "delete from app.resources where id = $1", [target]);
   await forge(await databaseId(), "Forged owner", victim);
   await sql(tenant, `alter publication ${slot("catalog")} set (publish = 'insert, update, delete, truncate')`);
-  await sql(tenant, "truncate tenantry.resources cascade").catch(() => undefined);
+  await sql(tenant, "truncate app.resources cascade").catch(() => undefined);
   // An honest row behind them shows that they have arrived and were left out.
   await sql(
     tenant,
-    `insert into tenantry.resources (database_id, id, organization_id, name) values ($1, ${await freshId()}, $2, 'Honest')`,
+    `insert into app.resources (database_id, id, organization_id, name) values ($1, ${await freshId()}, $2, 'Honest')`,
     [await databaseId(), organization],
   );
   await sql(app.databaseUrl, "select pg_notify('tenantry_nudge', $1)", [`${await databaseId()} catalog`]);
   await eventually(async () => (await catalogNames()).includes("Honest"));
   expect(await catalogNames()).toEqual(["Honest"]);
   expect(
-    await sql(app.databaseUrl, "select name, organization_id from tenantry.resources where id = $1", [target]),
+    await sql(app.databaseUrl, "select name, organization_id from catalog.resources where id = $1", [target]),
   ).toEqual([{ name: "Untouched", organization_id: victim }]);
 });
 

@@ -73,7 +73,7 @@ async function restored(server: OwnServer, between: () => Promise<void>): Promis
 }
 
 const names = async (url: string, table: string) =>
-  (await sql<{ name: string }>(url, `select name from tenantry.${table} order by name`)).map(({ name }) => name);
+  (await sql<{ name: string }>(url, `select name from ${table} order by name`)).map(({ name }) => name);
 
 test("a region that was restored gets the directory of today, and the catalog loses what the region has lost", async () => {
   await work("Kept");
@@ -85,8 +85,8 @@ test("a region that was restored gets the directory of today, and the catalog lo
     await sql(app.databaseUrl, "update tenantry.links set origin_lsn = null");
   });
   await agreement();
-  expect(await names(tenant, "directory_members")).toEqual(["Forgotten", "Kept"]);
-  expect(await names(app.databaseUrl, "resources")).toEqual(["Kept"]);
+  expect(await names(tenant, "tenantry.directory_members")).toEqual(["Forgotten", "Kept"]);
+  expect(await names(app.databaseUrl, "catalog.resources")).toEqual(["Kept"]);
 });
 
 test("a home that was restored gets the catalog of today, and the region loses members that home has lost", async () => {
@@ -95,6 +95,6 @@ test("a home that was restored gets the catalog of today, and the region loses m
     await work("Since");
   });
   await agreement();
-  expect(await names(app.databaseUrl, "resources")).toContain("Since");
-  expect(await names(tenant, "directory_members")).not.toContain("Since");
+  expect(await names(app.databaseUrl, "catalog.resources")).toContain("Since");
+  expect(await names(tenant, "tenantry.directory_members")).not.toContain("Since");
 });

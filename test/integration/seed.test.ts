@@ -30,14 +30,14 @@ afterAll(async () => {
 
 beforeEach(async () => {
   region = await createScratchPublisher();
-  await region.run("create schema tenantry");
+  await region.run("create schema app");
   links = looseLinks(home.installation, home.first.databaseId, {
     home: endpoint(home.url, "home"),
     tenant: endpoint(region.url, "tenant"),
   });
 });
 afterEach(async () => {
-  await sql(home.url, "delete from tenantry.resources");
+  await sql(home.url, "delete from catalog.resources");
   for (const { databaseId } of [home.first, home.other])
     await sql(
       home.url,
@@ -57,14 +57,14 @@ function endpoint(url: string, kind: "home" | "tenant") {
 /** The region's table; `types` of its own where its administrator has made it anew. */
 async function makeTable(types = { id: "uuid", organization: "uuid", by: "uuid", at: "timestamptz" }): Promise<void> {
   await region.run(
-    `create table tenantry.resources (database_id int, id ${types.id}, organization_id ${types.organization}, name text,
+    `create table app.resources (database_id int, id ${types.id}, organization_id ${types.organization}, name text,
        created_by ${types.by}, created_at ${types.at})`,
   );
 }
 
 async function put(name: string | null, more: Partial<Record<"id" | "organization" | "by" | "at", string>> = {}) {
   const { id = newRoutedId(home.first.number), organization = home.first.organization, by = null } = more;
-  await region.run("insert into tenantry.resources values ($1, $2, $3, $4, $5, $6)", [
+  await region.run("insert into app.resources values ($1, $2, $3, $4, $5, $6)", [
     home.first.databaseId,
     id,
     organization,
@@ -78,7 +78,7 @@ async function put(name: string | null, more: Partial<Record<"id" | "organizatio
 const catalog = () =>
   sql(
     home.url,
-    `select id, organization_id, name, created_by, created_at::text from tenantry.resources where database_id = $1 order by id`,
+    `select id, organization_id, name, created_by, created_at::text from catalog.resources where database_id = $1 order by id`,
     [home.first.databaseId],
   );
 const versions = () => sql(home.url, "select xmin::text, id from tenantry_inbox.resources order by id");
@@ -90,24 +90,22 @@ test("the copy becomes equal: what is missing comes, what changed changes, what 
   await put("Gone");
   await seed(links.catalog);
   expect((await readCatalog(home.url)).names).toEqual(["Changed", "Gone", "Lost"]);
-  await region.run("update tenantry.resources set name = 'Changed again' where name = 'Changed'");
-  await region.run("delete from tenantry.resources where name = 'Gone'");
+  await region.run("update app.resources set name = 'Changed again' where name = 'Changed'");
+  await region.run("delete from app.resources where name = 'Gone'");
   await put("New");
   // At home somebody lost one, wrote another one, and changed a third.
-  await sql(home.url, "delete from tenantry.resources where name = 'Lost'");
-  await sql(home.url, `insert into tenantry.resources values ($1, $2, $3, 'Ghost')`, [
+  await sql(home.url, "delete from catalog.resources where name = 'Lost'");
+  await sql(home.url, `insert into catalog.resources values ($1, $2, $3, 'Ghost')`, [
     home.first.databaseId,
     newId(),
     home.first.organization,
   ]);
   await seed(links.catalog);
   expect((await readCatalog(home.url)).names).toEqual(["Changed again", "Lost", "New"]);
-  await sql(home.url, "update tenantry.resources set name = 'Defaced', created_at = now() where name = 'New'");
+  await sql(home.url, "update catalog.resources set name = 'Defaced', created_at = now() where name = 'New'");
   await seed(links.catalog);
   expect(await catalog()).toEqual(
-    await region.run(
-      "select id, organization_id, name, created_by, created_at::text from tenantry.resources order by id",
-    ),
+    await region.run("select id, organization_id, name, created_by, created_at::text from app.resources order by id"),
   );
 });
 
@@ -124,21 +122,21 @@ test("rows that are equal are not written again", async () => {
 test("more rows than one batch come in order, and twice is the same", async () => {
   await makeTable();
   await region.run(
-    `insert into tenantry.resources
+    `insert into app.resources
      select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, 2500) i`,
     [home.first.databaseId, home.first.organization],
   );
   await seed(links.catalog);
   await seed(links.catalog);
   expect(
-    await sql(home.url, "select count(*)::int as n, count(distinct name)::int as names from tenantry.resources"),
+    await sql(home.url, "select count(*)::int as n, count(distinct name)::int as names from catalog.resources"),
   ).toEqual([{ n: 2500, names: 2500 }]);
 });
 
 test("long values go in smaller batches, and one that is too long is refused as a row", async () => {
   await makeTable();
   await region.run(
-    `insert into tenantry.resources
+    `insert into app.resources
      select $1, ${routedIdSql(home.first.number)}, $2, repeat('x', 50000), null, now() from generate_series(1, 300) i`,
     [home.first.databaseId, home.first.organization],
   );
@@ -162,7 +160,7 @@ test("what the guard refuses in the stream it refuses here, and refused rows com
   const { names, faults } = await readCatalog(home.url);
   expect(names).toEqual(["Good"]);
   expect(faults).toHaveLength(5);
-  await region.run("update tenantry.resources set name = 'Mended' where id = $1", [id]);
+  await region.run("update app.resources set name = 'Mended' where id = $1", [id]);
   await seed(links.catalog);
   expect((await readCatalog(home.url)).names).toEqual(["Good", "Mended"]);
   expect((await readCatalog(home.url)).faults).toHaveLength(4);
@@ -237,7 +235,11 @@ function lying(rows: (string | null)[][], more: boolean): Link {
 test("a server speaks for no other database, whatever number it writes into its rows", async () => {
   const theirs = newRoutedId(home.other.number);
   const ours = newRoutedId(0);
-  await sql(home.url, "insert into tenantry.resources (id, name) values ($1, 'Of home')", [ours]);
+  await sql(
+    home.url,
+    "insert into catalog.resources (database_id, id, organization_id, name) values (0, $1, tenantry.default_organization(), 'Of home')",
+    [ours],
+  );
   await sql(
     home.url,
     `begin; set local tenantry.catalog_sender = '${home.other.databaseId}';
@@ -252,7 +254,7 @@ test("a server speaks for no other database, whatever number it writes into its 
     [null, own, home.first.organization, "Good", null, moment],
   ];
   await seed(lying(rows, false));
-  expect(await sql(home.url, "select database_id, name from tenantry.resources order by name")).toEqual([
+  expect(await sql(home.url, "select database_id, name from catalog.resources order by name")).toEqual([
     { database_id: home.first.databaseId, name: "Good" },
     { database_id: 0, name: "Of home" },
     { database_id: home.other.databaseId, name: "Theirs" },
@@ -271,7 +273,7 @@ test("a server that sends the same rows again and again is left, and the copy st
 });
 
 const ENDLESS = (id: string) =>
-  `create view tenantry.resources as
+  `create view app.resources as
    select 1 as database_id, ${id} as id, null::uuid as organization_id, 'Endless'::text as name, null::uuid as created_by,
           now() as created_at from generate_series(1, 1000)`;
 
@@ -279,12 +281,12 @@ test("a server that sends rows without end is left, and the copy stays as it was
   await makeTable();
   await put("Before");
   await seed(links.catalog);
-  await region.run("drop table tenantry.resources");
+  await region.run("drop table app.resources");
   // Whatever was sent last, these come after it.
-  await region.run("create sequence tenantry.endless");
+  await region.run("create sequence app.endless");
   await region.run(
     ENDLESS(
-      "('ffffffff-' || substr(lpad(to_hex(nextval('tenantry.endless')), 12, '0'), 1, 4) || '-7000-8000-' || lpad(to_hex(currval('tenantry.endless')), 12, '0'))::uuid",
+      "('ffffffff-' || substr(lpad(to_hex(nextval('app.endless')), 12, '0'), 1, 4) || '-7000-8000-' || lpad(to_hex(currval('app.endless')), 12, '0'))::uuid",
     ).replace("select 1 as database_id", `select ${home.first.databaseId} as database_id`),
   );
   await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3_000 })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
@@ -293,7 +295,7 @@ test("a server that sends rows without end is left, and the copy stays as it was
 
 test("a server that does not answer keeps no transaction of home open", async () => {
   await region.run(
-    `create view tenantry.resources as
+    `create view app.resources as
      select ${home.first.databaseId} as database_id, null::uuid as id, null::uuid as organization_id, pg_sleep(600)::text as name,
             null::uuid as created_by, now() as created_at`,
   );
@@ -315,7 +317,7 @@ test("a server that does not answer keeps no transaction of home open", async ()
 
 test("a server that sends a row now and then does not get the whole time", async () => {
   await region.run(
-    `create view tenantry.resources as
+    `create view app.resources as
      select ${home.first.databaseId} as database_id, gen_random_uuid() as id, null::uuid as organization_id, pg_sleep(0.05)::text as name,
             null::uuid as created_by, now() as created_at from generate_series(1, 20)`,
   );
@@ -330,7 +332,8 @@ test.each([
 ])("a region that %s keeps no transaction of home open", async (_, trigger) => {
   const deferred = trigger.startsWith("constraint") ? "deferrable initially deferred" : "";
   await region.run(
-    `create table tenantry.directory_organizations (database_id int, organization_id uuid, name text, created_at timestamptz, primary key (database_id, organization_id));
+    `create schema tenantry;
+     create table tenantry.directory_organizations (database_id int, organization_id uuid, name text, created_at timestamptz, primary key (database_id, organization_id));
      create table tenantry.directory_members (database_id int, organization_id uuid, user_id uuid, role text, joined_at timestamptz,
        name text, email text, user_created_at timestamptz, primary key (database_id, organization_id, user_id));
      create function public.sleep() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end';
@@ -351,6 +354,7 @@ test.each([
 });
 
 test("a directory is seeded into the region, and a temporary table of the same name there is another one", async () => {
+  await region.run("create schema tenantry");
   await region.run(
     "create table tenantry.directory_organizations (database_id int, organization_id uuid, name text, created_at timestamptz, primary key (database_id, organization_id))",
   );

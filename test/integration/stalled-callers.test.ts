@@ -48,8 +48,8 @@ async function fill(app: TestApp): Promise<void> {
   await comment(app, resource, user, BODY);
   await sql(
     app.databaseUrl,
-    `insert into tenantry.comments (id, database_id, resource_id, author_id, body)
-     select gen_random_uuid(), database_id, resource_id, author_id, body from tenantry.comments, generate_series(1, 79)`,
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
+     select gen_random_uuid(), database_id, organization_id, resource_id, author_id, body from app.comments, generate_series(1, 79)`,
   );
 }
 

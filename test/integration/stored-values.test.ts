@@ -40,8 +40,8 @@ beforeAll(async () => {
 afterAll(() => app.stop());
 beforeEach(async () => {
   const now = "now() where created_at not between '2000-01-01' and '2100-01-01'";
-  await sql(region, `update tenantry.resources set created_at = ${now}`);
-  await sql(region, `update tenantry.comments set created_at = ${now}`);
+  await sql(region, `update app.resources set created_at = ${now}`);
+  await sql(region, `update app.comments set created_at = ${now}`);
   await sql(region, "update tenantry.directory_members set user_created_at = now()");
 });
 
@@ -50,7 +50,7 @@ async function dropChecks(url: string): Promise<void> {
   const checks = await sql<{ relation: string; name: string }>(
     url,
     `select conrelid::regclass::text as relation, quote_ident(conname) as name from pg_constraint
-     where contype = 'c' and connamespace = 'tenantry'::regnamespace and pg_get_constraintdef(oid) like '%created_at%'`,
+     where contype = 'c' and connamespace in ('app'::regnamespace, 'tenantry'::regnamespace) and pg_get_constraintdef(oid) like '%created_at%'`,
   );
   for (const { relation, name } of checks) await sql(url, `alter table ${relation} drop constraint if exists ${name}`);
 }
@@ -75,7 +75,7 @@ const SHOWN = ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"];
 describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("the %s way", (way) => {
   test.each(MOMENTS)("a resource made at %s", async (moment) => {
     const [id = ""] = resources;
-    await sql(region, "update tenantry.resources set created_at = $2 where id = $1", [id, moment]);
+    await sql(region, "update app.resources set created_at = $2 where id = $1", [id, moment]);
     expect(await ask(way, `{ resource(id: "${id}") { name createdAt } }`)).toMatchObject({
       data: { resource: null },
       errors: [{ path: ["resource", "createdAt"], extensions: { code: "INTERNAL" } }],
@@ -87,7 +87,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("the %s way", (way) =>
 
   test.each(MOMENTS)("the second of three comments, written at %s", async (moment) => {
     const [id = ""] = resources;
-    await sql(region, "update tenantry.comments set created_at = $2 where id = $1", [comments[1], moment]);
+    await sql(region, "update app.comments set created_at = $2 where id = $1", [comments[1], moment]);
     const { data, errors } = await ask(
       way,
       `{ resource(id: "${id}") { name comments { edges { node { id createdAt } } pageInfo { hasNextPage } } } }`,
@@ -115,8 +115,8 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("the %s way", (way) =>
 
   test.each(SHOWN)("what was made at %s is shown", async (moment) => {
     const [id = ""] = resources;
-    await sql(region, "update tenantry.resources set created_at = $2 where id = $1", [id, moment]);
-    await sql(region, "update tenantry.comments set created_at = $2 where id = $1", [comments[1], moment]);
+    await sql(region, "update app.resources set created_at = $2 where id = $1", [id, moment]);
+    await sql(region, "update app.comments set created_at = $2 where id = $1", [comments[1], moment]);
     const { data } = await ask(
       way,
       `{ resource(id: "${id}") { createdAt comments { edges { node { createdAt } } } } }`,
@@ -131,10 +131,10 @@ test.each(MOMENTS)(
   async (moment) => {
     await eventually(
       async () =>
-        (await sql(app.databaseUrl, "select from tenantry.resources where id = any($1::uuid[])", [resources]))
-          .length === 3,
+        (await sql(app.databaseUrl, "select from catalog.resources where id = any($1::uuid[])", [resources])).length ===
+        3,
     );
-    await sql(app.databaseUrl, "update tenantry.resources set created_at = $2 where id = $1", [resources[1], moment]);
+    await sql(app.databaseUrl, "update catalog.resources set created_at = $2 where id = $1", [resources[1], moment]);
     const query = `{ resources(organizationId: "${organization}", first: 100) {
     edges { node { createdAt region { key } comments { edges { node { body } } } } } } }`;
     for (let index = 0; index < 3; index += 1) {

@@ -408,7 +408,7 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
       const client = new pg.Client({ connectionString: databaseUrl });
       await client.connect();
       await client.query("begin");
-      await client.query("lock table tenantry.resources in access exclusive mode");
+      await client.query("lock table catalog.resources in access exclusive mode");
       return { [Symbol.asyncDispose]: () => client.end() };
     }
     const waiting = async () => {

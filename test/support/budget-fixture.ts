@@ -100,9 +100,9 @@ async function addComments(databaseUrl: string): Promise<void> {
   );
   await sql(
     `${serverUrl("eu")}/${shared?.name}`,
-    `insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
      select gen_random_uuid(), r.database_id, r.organization_id, r.id, m.user_id, 'A note'
-     from tenantry.resources r cross join generate_series(0, ${MOST_ROWS - 1}) n
+     from app.resources r cross join generate_series(0, ${MOST_ROWS - 1}) n
      cross join lateral (
        select user_id from tenantry.directory_members m where m.organization_id = r.organization_id
        order by user_id offset n % (select count(*) from tenantry.directory_members o
@@ -110,8 +110,9 @@ async function addComments(databaseUrl: string): Promise<void> {
   );
   await sql(
     databaseUrl,
-    `insert into tenantry.comments (id, resource_id, author_id, body)
-     select gen_random_uuid(), r.id, u.id, 'A note' from tenantry.resources r, tenantry.users u where r.database_id = 0`,
+    `insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
+     select gen_random_uuid(), r.database_id, r.organization_id, r.id, u.id, 'A note'
+     from app.resources r, tenantry.users u`,
   );
 }
 

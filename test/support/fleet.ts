@@ -1,5 +1,6 @@
 /** Fleets of tenant databases made cheaply, and programs of other versions. */
-import { type MigrationSet, readMigration, TENANT_SCHEMA } from "../../src/engine/migrations/migration-set.ts";
+import { TENANT_SCHEMA } from "../../src/app/schema.ts";
+import { type MigrationSet, readMigration } from "../../src/engine/migrations/migration-set.ts";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { closeServices, createServices } from "../../src/services.ts";
@@ -7,10 +8,10 @@ import { sql, type TestApp } from "./app.ts";
 
 /** The tenant schema of a program that has these migrations more. */
 export function schemaWith(...added: string[]): MigrationSet {
-  const first = TENANT_SCHEMA.latestVersion + 1;
+  const first = TENANT_SCHEMA.migrations.filter(({ part }) => part === "app").length + 1;
   const migrations = [
     ...TENANT_SCHEMA.migrations,
-    ...added.map((text, index) => readMigration(first + index, `added_${index}`, text)),
+    ...added.map((text, index) => readMigration("app", first + index, `added_${index}`, text)),
   ];
   return { migrations, latestVersion: migrations.length };
 }
@@ -18,11 +19,18 @@ export function schemaWith(...added: string[]): MigrationSet {
 /** What a command of that program works with. */
 export async function openServices(
   app: Pick<TestApp, "databaseUrl" | "secretKey">,
-  tenantSchema?: MigrationSet,
+  tenantSchema: MigrationSet = TENANT_SCHEMA,
 ): Promise<Services & AsyncDisposable> {
   const { databaseUrl, secretKey } = app;
   const logger = createLogger({ level: "silent", pretty: false });
-  const services = await createServices({ databaseUrl, secretKey, logger, migrateHome: false, tenantSchema });
+  const services = await createServices({
+    databaseUrl,
+    secretKey,
+    logger,
+    // A program with other migrations has migrated home before its command is used.
+    migrateHome: tenantSchema !== TENANT_SCHEMA,
+    tenantSchema,
+  });
   return { ...services, [Symbol.asyncDispose]: () => closeServices(services) };
 }
 

@@ -60,6 +60,7 @@ export async function startLoneLink(
   const tables = [
     {
       table: "things",
+      from: "tenantry.things",
       into: "tenantry_inbox.things",
       key: ["database_id", "id"],
       columns: ["database_id", "id", "name"],

@@ -17,7 +17,7 @@ export async function nudge({ home }: Stage, { databaseId }: Tenant): Promise<vo
 /** Writes an honest row by hand, and waits until home has it: then everything before it has been looked at. */
 export async function sendHonest(stage: Stage, tenant = stage.mine): Promise<string> {
   const [{ id }] = await stage.eu(
-    `insert into tenantry.resources (database_id, id, organization_id, name)
+    `insert into app.resources (database_id, id, organization_id, name)
      values ($1, ${routedIdSql(tenant.number)}, $2, 'Honest') returning id`,
     [tenant.databaseId, tenant.organization],
     tenant.database,
@@ -26,7 +26,7 @@ export async function sendHonest(stage: Stage, tenant = stage.mine): Promise<str
     await nudge(stage, tenant);
     // While a link is made anew, its copy is there before it is.
     const here = await stage.home(
-      "select from tenantry.resources where id = $1 and exists (select from pg_subscription where subname = $2)",
+      "select from catalog.resources where id = $1 and exists (select from pg_subscription where subname = $2)",
       [id, catalogOf(tenant)],
     );
     return here.length > 0;
@@ -130,9 +130,7 @@ export async function insertForgery({ eu }: Stage, table: string): Promise<void>
 export async function publishHonestly({ eu, mine }: Stage): Promise<void> {
   const name = catalogOf(mine);
   if ((await eu("select from pg_publication where pubname = $1", [name])).length === 0) return;
-  await eu(
-    `alter publication ${name} set table tenantry.resources (${COLUMNS}) where (database_id = ${mine.databaseId})`,
-  );
+  await eu(`alter publication ${name} set table app.resources (${COLUMNS}) where (database_id = ${mine.databaseId})`);
   await eu(`alter publication ${name} set (publish = 'insert, update, delete')`);
 }
 

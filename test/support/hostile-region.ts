@@ -205,7 +205,7 @@ async function placeTenant(
 /** Waits until home's catalog has the row. */
 async function arrived(home: Stage["home"], id: string): Promise<void> {
   await until("the row is at home", async () => {
-    return (await home("select from tenantry.resources where id = $1", [id])).length > 0;
+    return (await home("select from catalog.resources where id = $1", [id])).length > 0;
   });
 }
 

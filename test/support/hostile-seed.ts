@@ -42,8 +42,8 @@ async function makeEvilSchema(stage: Stage): Promise<void> {
   await eu(`create operator evil.= (leftarg = uuid, rightarg = uuid, function = evil.same)`);
   await eu(`create function evil.same(int, int) returns boolean language sql as $$ select true $$`);
   await eu(`create operator evil.= (leftarg = int, rightarg = int, function = evil.same)`);
-  await eu(`alter database ${mine.database} set search_path = evil, pg_catalog, tenantry`);
-  await eu(`alter role all in database ${mine.database} set search_path = evil, pg_catalog, tenantry`).catch(
+  await eu(`alter database ${mine.database} set search_path = evil, pg_catalog, tenantry, app`);
+  await eu(`alter role all in database ${mine.database} set search_path = evil, pg_catalog, tenantry, app`).catch(
     () => undefined,
   );
 }
@@ -58,12 +58,12 @@ const dropOverload = ({ eu }: Stage) =>
 
 async function fill({ eu, mine }: Stage, rows: number): Promise<void> {
   await eu(
-    `insert into tenantry.resources (database_id, id, organization_id, name)
+    `insert into app.resources (database_id, id, organization_id, name)
      select $1, gen_random_uuid(), $2, 'Filler' from generate_series(1, $3::int)`,
     [mine.databaseId, mine.organization, rows],
   );
 }
-const empty = ({ eu }: Stage) => eu("delete from tenantry.resources where name = 'Filler'");
+const empty = ({ eu }: Stage) => eu("delete from app.resources where name = 'Filler'");
 
 let rewriting: Disposable | undefined;
 const rewrite = (from: (stage: Stage) => string, to: (stage: Stage) => string | Buffer) => ({
@@ -74,9 +74,9 @@ const rewrite = (from: (stage: Stage) => string, to: (stage: Stage) => string | 
 });
 
 async function takeConstraintsOff({ eu }: Stage): Promise<void> {
-  await eu("drop trigger if exists own_rows_only on tenantry.resources");
+  await eu("drop trigger if exists own_rows_only on app.resources");
   for (const column of ["name", "created_at"])
-    await eu(`alter table tenantry.resources drop constraint if exists resources_${column}_check`);
+    await eu(`alter table app.resources drop constraint if exists resources_${column}_check`);
 }
 
 export const SEED_ATTACKS: readonly SeedAttack[] = [
@@ -141,7 +141,7 @@ export const SEED_ATTACKS: readonly SeedAttack[] = [
     what: "another table's rows are inherited: without keys, and of others",
     prepare: async (stage) => {
       const { eu } = stage;
-      await eu("create table public.child () inherits (tenantry.resources)");
+      await eu("create table public.child () inherits (app.resources)");
       await eu("alter table public.child alter id drop not null").catch(() => undefined);
       await eu(
         `insert into public.child (${COLUMNS}) select a::int, b::uuid, c::uuid, d, e::uuid, f::timestamptz
@@ -157,30 +157,30 @@ export const SEED_ATTACKS: readonly SeedAttack[] = [
       const { eu } = stage;
       await takeConstraintsOff(stage);
       await fill(stage, 5);
-      await eu(`update tenantry.resources set created_at = x.at, name = 'Filler'
+      await eu(`update app.resources set created_at = x.at, name = 'Filler'
         from (select id, ('{infinity,-infinity,294276-12-31,"4713-01-01 BC",1999-12-31}'::timestamptz[])[row_number() over ()] as at
-              from tenantry.resources where name = 'Filler') x where x.id = resources.id`);
-      await eu("update tenantry.resources set name = repeat('x', 30000000) where created_at = '1999-12-31'");
+              from app.resources where name = 'Filler') x where x.id = resources.id`);
+      await eu("update app.resources set name = repeat('x', 30000000) where created_at = '1999-12-31'");
     },
-    undo: ({ eu }) => eu("delete from tenantry.resources where name = 'Filler' or length(name) > 200"),
+    undo: ({ eu }) => eu("delete from app.resources where name = 'Filler' or length(name) > 200"),
   },
   {
     what: "columns are of other types",
     prepare: async ({ eu, mine }) => {
       await eu("create schema aside");
-      await eu("alter table tenantry.resources set schema aside");
+      await eu("alter table app.resources set schema aside");
       await eu("create domain public.ids as bigint");
-      await eu(`create table tenantry.resources (database_id public.ids, id text, organization_id json, name bytea,
+      await eu(`create table app.resources (database_id public.ids, id text, organization_id json, name bytea,
         created_by xml, created_at numeric)`);
-      await eu(`alter table tenantry.resources replica identity full`);
-      await eu(`insert into tenantry.resources values
+      await eu(`alter table app.resources replica identity full`);
+      await eu(`insert into app.resources values
         (${mine.databaseId}, '${newRoutedId(mine.number)}', '"${mine.organization}"', 'x', '<a/>', 1e40),
         (${mine.databaseId}, 'no uuid', '[]', '', null, 'NaN'), (${mine.databaseId}, null, null, null, null, null),
         (${mine.databaseId} + 4294967296, '${newRoutedId(mine.number)}', null, null, null, null)`);
     },
     undo: async ({ eu }) => {
-      await eu("drop table tenantry.resources");
-      await eu("alter table aside.resources set schema tenantry");
+      await eu("drop table app.resources");
+      await eu("alter table aside.resources set schema app");
       await eu("drop schema aside");
       await eu("drop domain public.ids");
     },
@@ -189,9 +189,9 @@ export const SEED_ATTACKS: readonly SeedAttack[] = [
     what: "columns are missing",
     prepare: ({ eu, mine }) =>
       eu(
-        `drop publication if exists ${catalogOf(mine)}; alter table tenantry.resources rename organization_id to organisation`,
+        `drop publication if exists ${catalogOf(mine)}; alter table app.resources rename organization_id to organisation`,
       ),
-    undo: ({ eu }) => eu("alter table tenantry.resources rename organisation to organization_id"),
+    undo: ({ eu }) => eu("alter table app.resources rename organisation to organization_id"),
   },
   {
     what: "ids are changed on their way, to another region's organization",

@@ -24,9 +24,9 @@ const SERVER = `
   union all select 'publication', pubname from pg_publication
   union all select 'trigger', tgrelid::regclass::text || ' ' || tgname || ' ' || tgenabled::text from pg_trigger where not tgisinternal
   union all select 'function', p.oid::regprocedure::text || md5(prosrc) || proowner::regrole::text from pg_proc p
-    where pronamespace::regnamespace::text ~ '^tenantry'
+    where pronamespace::regnamespace::text ~ '^(tenantry|app$|catalog$)'
   union all select 'table', oid::regclass::text || ' ' || relowner::regrole::text || coalesce(relacl::text, '') from pg_class
-    where relnamespace::regnamespace::text ~ '^tenantry'
+    where relnamespace::regnamespace::text ~ '^(tenantry|app$|catalog$)'
   union all select 'prepared', gid from pg_prepared_xacts`;
 
 /** Catalog rows of the region's own placements may change, and nothing else. */
@@ -35,7 +35,9 @@ export async function snapshot({ home, mine, sharers, servers, other }: Stage): 
   const [{ name } = { name: "" }] = await home<{ name: string }>("select current_database() as name");
   const found: Snapshot = new Map();
   await read(servers.home.url(name), "home", found, (table) =>
-    table === "resources" ? `where not coalesce(${mayChange(own)}, false)` : "",
+    ["catalog.resources", "tenantry_inbox.resources"].includes(table)
+      ? `where not coalesce(${mayChange(own)}, false)`
+      : "",
   );
   await read(servers.us.url(other.database), "us", found, () => "");
   const links = await home<{ row: string }>(
@@ -65,12 +67,12 @@ async function read(url: string, place: string, found: Snapshot, where: (table: 
   try {
     const tables = await client.query<{ schema: string; name: string }>(
       `select relnamespace::regnamespace::text as schema, relname as name from pg_class
-       where relkind in ('r', 'p') and relnamespace::regnamespace::text ~ '^tenantry' order by 1, 2`,
+       where relkind in ('r', 'p') and relnamespace::regnamespace::text ~ '^(tenantry|app$|catalog$)' order by 1, 2`,
     );
     for (const { schema, name } of tables.rows) {
       if (BOOKKEEPING.has(name)) continue;
       const rows = await client.query<{ row: string }>(
-        `select t::text as row from ${schema}.${name} t ${where(name)} order by 1`,
+        `select t::text as row from ${schema}.${name} t ${where(`${schema}.${name}`)} order by 1`,
       );
       found.set(
         `${place}, ${schema}.${name}`,

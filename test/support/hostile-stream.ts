@@ -33,33 +33,32 @@ function dropForged({ eu }: Stage): Promise<unknown> {
 /** Takes off what stands in the region to keep its rows in order. */
 async function takeGuardsOff({ eu, mine }: Stage): Promise<void> {
   for (const trigger of ["own_rows_only", "refuse_truncate"])
-    await eu(`drop trigger if exists ${trigger} on tenantry.resources`);
+    await eu(`drop trigger if exists ${trigger} on app.resources`);
   for (const column of ["name", "created_at"])
-    await eu(`alter table tenantry.resources drop constraint if exists resources_${column}_check`);
-  await eu(`alter publication ${catalogOf(mine)} set table tenantry.resources (${COLUMNS})`);
+    await eu(`alter table app.resources drop constraint if exists resources_${column}_check`);
+  await eu(`alter publication ${catalogOf(mine)} set table app.resources (${COLUMNS})`);
 }
 
 async function sendTheirs({ eu, other, sharers, mine }: Stage): Promise<void> {
-  const insert =
-    "insert into tenantry.resources (database_id, id, organization_id, name) values ($1, $2, $3, 'FORGED')";
+  const insert = "insert into app.resources (database_id, id, organization_id, name) values ($1, $2, $3, 'FORGED')";
   for (const { databaseId, resource, organization, number } of [other, ...sharers]) {
     await eu(insert, [databaseId, newRoutedId(number), organization]);
     await eu(insert, [databaseId, resource, organization]);
     await eu(insert, [mine.databaseId, newRoutedId(number), organization]);
     await eu(insert, [mine.databaseId, newRoutedId(mine.number), organization]);
-    await eu("update tenantry.resources set name = 'FORGED AGAIN' where id = $1", [resource]);
-    await eu("update tenantry.resources set database_id = 0 where id = $1", [resource]);
-    await eu("delete from tenantry.resources where id = $1", [resource]);
+    await eu("update app.resources set name = 'FORGED AGAIN' where id = $1", [resource]);
+    await eu("update app.resources set database_id = 0 where id = $1", [resource]);
+    await eu("delete from app.resources where id = $1", [resource]);
   }
   await eu(insert, [0, newRoutedId(0), mine.organization]);
   await eu(insert, [-1, newRoutedId(0), mine.organization]);
-  await eu("delete from tenantry.resources where name ~ '^FORGED'");
+  await eu("delete from app.resources where name ~ '^FORGED'");
 }
 
 /** A name of so many bytes, under an id of their own. */
 const sendName = ({ eu, mine }: Stage, name: string) =>
   eu(
-    `insert into tenantry.resources (database_id, id, organization_id, name)
+    `insert into app.resources (database_id, id, organization_id, name)
      values ($1, ${routedIdSql(mine.number)}, $2, ${name})`,
     [mine.databaseId, mine.organization],
   );
@@ -128,7 +127,7 @@ export const ATTACKS: readonly Attack[] = [
     strike: async (stage) => {
       await takeGuardsOff(stage);
       await stage.eu(`alter publication ${catalogOf(stage.mine)} set (publish = 'insert, update, delete, truncate')`);
-      await stage.eu("truncate tenantry.resources cascade");
+      await stage.eu("truncate app.resources cascade");
     },
   },
   {
@@ -151,9 +150,9 @@ export const ATTACKS: readonly Attack[] = [
       await sendName(stage, "repeat('x', 10_000_000)".replaceAll("_", ""));
       await sendName(stage, "E'\\u202e' || 'x' || chr(10)");
       for (const moment of ["infinity", "-infinity", "294276-12-31", "4713-01-01 BC"])
-        await eu("update tenantry.resources set created_at = $1", [moment]);
-      await eu("update tenantry.resources set created_at = now()");
-      await eu("delete from tenantry.resources where name ~ 'x'");
+        await eu("update app.resources set created_at = $1", [moment]);
+      await eu("update app.resources set created_at = now()");
+      await eu("delete from app.resources where name ~ 'x'");
     },
   },
   {
@@ -163,19 +162,19 @@ export const ATTACKS: readonly Attack[] = [
     strike: async (stage) => {
       const { eu, mine } = stage;
       await eu("create schema aside");
-      await eu("alter table tenantry.resources set schema aside");
-      await eu(`create table tenantry.resources (database_id bigint, id text, organization_id text, name text,
+      await eu("alter table app.resources set schema aside");
+      await eu(`create table app.resources (database_id bigint, id text, organization_id text, name text,
         created_by text, created_at text, primary key (database_id, id))`);
-      await eu(`alter publication ${catalogOf(mine)} set table tenantry.resources (${COLUMNS})`);
+      await eu(`alter publication ${catalogOf(mine)} set table app.resources (${COLUMNS})`);
       await eu(
-        `insert into tenantry.resources values
+        `insert into app.resources values
         (4294967296 + $1::bigint, 'no uuid', 'none', 'x', '{}', 'yesterday'), ($1, '', null, null, null, null)`,
         [mine.databaseId],
       );
     },
     undo: async ({ eu }) => {
-      await eu("drop table tenantry.resources");
-      await eu("alter table aside.resources set schema tenantry");
+      await eu("drop table app.resources");
+      await eu("alter table aside.resources set schema app");
       await eu("drop schema aside");
     },
   },
@@ -185,11 +184,11 @@ export const ATTACKS: readonly Attack[] = [
     lenient: "passes",
     strike: async (stage) => {
       const { eu, mine } = stage;
-      await eu("alter table tenantry.resources add fault text");
-      await eu(`alter publication ${catalogOf(mine)} set table tenantry.resources (${COLUMNS}, fault)`);
-      await eu("update tenantry.resources set fault = 'FORGED'");
+      await eu("alter table app.resources add fault text");
+      await eu(`alter publication ${catalogOf(mine)} set table app.resources (${COLUMNS}, fault)`);
+      await eu("update app.resources set fault = 'FORGED'");
     },
-    undo: ({ eu }) => eu("alter table tenantry.resources drop fault cascade"),
+    undo: ({ eu }) => eu("alter table app.resources drop fault cascade"),
   },
   {
     what: "a row of 20 MB is sent",
@@ -228,7 +227,7 @@ export const ATTACKS: readonly Attack[] = [
         perform pg_replication_origin_session_setup('hostile_origin');
         perform pg_replication_origin_xact_setup('7FFFFFFF/0', now());
         perform pg_logical_emit_message(false, 'tenantry', 'x');
-        insert into tenantry.resources (database_id, id, organization_id, name)
+        insert into app.resources (database_id, id, organization_id, name)
           values (${mine.databaseId}, ${routedIdSql(mine.number)}, '${mine.organization}', 'With an origin');
       end $$`);
     },
@@ -242,7 +241,7 @@ export const ATTACKS: readonly Attack[] = [
       const { eu, mine } = stage;
       await dropSlot(stage);
       await eu("select pg_create_logical_replication_slot($1, 'pgoutput', false, true)", [catalogOf(mine)]);
-      await eu(`begin; update tenantry.resources set name = name || '!'; prepare transaction 'held'`);
+      await eu(`begin; update app.resources set name = name || '!'; prepare transaction 'held'`);
     },
     undo: ({ eu }) => eu("rollback prepared 'held'"),
   },

@@ -1,7 +1,8 @@
 /** Links as a test makes them, without an installation around them: what they do is looked at by the test. */
 import type { Database, DatabaseKind } from "../../src/base/postgres/database.ts";
-import { FIRST_FLOWS, type Flows, type Link, linksOf } from "../../src/engine/replication/link.ts";
+import { type Flows, type Link, linksOf } from "../../src/engine/replication/link.ts";
 import type { Direction } from "../../src/engine/replication/names.ts";
+import { APP_FLOWS } from "./flows.ts";
 
 /** The two links of a tenant database. `told`: what their subscribers are told; nothing when left out. */
 export function looseLinks(
@@ -10,7 +11,7 @@ export function looseLinks(
   ends: { home: Database<DatabaseKind>; tenant: Database<DatabaseKind> },
   options: { flows?: Flows; told?: Partial<Record<Direction, { connection: string; mark: string }>> } = {},
 ): Record<Direction, Link> {
-  const { flows = FIRST_FLOWS, told = {} } = options;
+  const { flows = APP_FLOWS, told = {} } = options;
   const toldOf = (direction: Direction) => {
     const now = told[direction] ?? { connection: "", mark: "nothing" };
     return { now, before: now.mark };

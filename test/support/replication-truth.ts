@@ -34,8 +34,10 @@ async function connected<Result>(url: string, work: (query: Query) => Promise<Re
 const COLUMNS = {
   directory_organizations: "database_id, organization_id, name, created_at",
   directory_members: "database_id, organization_id, user_id, role, joined_at, name, email, user_created_at",
-  resources: "database_id, id, organization_id, name, created_by, created_at",
 } as const;
+
+const RESOURCES = "select database_id, id, organization_id, name, created_by, created_at from app.resources";
+const CATALOG = `${RESOURCES.replace("app.", "catalog.")} where database_id = $1`;
 
 const TRUTH = {
   directory_organizations: `
@@ -73,7 +75,7 @@ function listTenantDatabases(query: Query): Promise<TenantDatabase[]> {
 /** Where a copy differs from its source, or home's projection from what it projects; empty when all agree. */
 export function findDifferences({ homeUrl, regionUrl }: Installation): Promise<string[]> {
   return connected(homeUrl, async (home) => {
-    const found: string[] = [];
+    const found = compare("home's own catalog", await rowsOf(home, RESOURCES), await rowsOf(home, CATALOG, [0]));
     for (const { id, name, region } of await listTenantDatabases(home))
       await connected(regionUrl(region, name), async (tenant) => {
         for (const table of ["directory_organizations", "directory_members"] as const) {
@@ -88,9 +90,7 @@ export function findDifferences({ homeUrl, regionUrl }: Installation): Promise<s
           );
           found.push(...compare(`${name}, ${table} in the region`, truth, await rowsOf(tenant, select)));
         }
-        const select = `select ${COLUMNS.resources} from tenantry.resources`;
-        const truth = await rowsOf(tenant, select);
-        found.push(...compare(`${name}, catalog`, truth, await rowsOf(home, `${select} where database_id = $1`, [id])));
+        found.push(...compare(`${name}, catalog`, await rowsOf(tenant, RESOURCES), await rowsOf(home, CATALOG, [id])));
       });
     return found;
   });

@@ -112,7 +112,7 @@ function insertion(answer: string): Insertion {
     const found = texts.get(entry);
     if (found !== undefined) return found;
     const text = `with added as (
-         insert into tenantry.comments (id, database_id, organization_id, resource_id, author_id, body)
+         insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
          values ($1, $2, $3, $4, $5, $6) returning *
        )${entry}
        ${answer}`;
@@ -158,9 +158,10 @@ async function insertComment(
 ): Promise<object> {
   const databaseId = databaseIdOf(route);
   const organizationId = organizationIdOf(route);
+  const audited = route.kind === "home" ? null : organizationId;
   const id = newRoutedId(placementNumberOf(resourceId));
   const parameters = COMMENT_PARAMETERS + answer.values.length;
-  const written = { database, kind: "COMMENT", id, databaseId, organizationId, parameters } as const;
+  const written = { database, kind: "COMMENT", id, databaseId, organizationId: audited, parameters } as const;
   const [row] = await recordingContent(context, act, written, (entry) =>
     database.query<object>(
       "comments.create",
@@ -229,9 +230,9 @@ export async function listComments(
          from (
            select r.id as "resourceId", c.id, c.author_id as "authorId", ${body} as body, c.created_at as "createdAt",
                   sum(octet_length(${body})) over (order by r.id, c.id rows unbounded preceding) as bytes
-           from tenantry.resources r left join lateral (
-             select * from tenantry.comments where resource_id = r.id and id > $4 order by id limit $5) c on true
-           where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id is not distinct from $3) l
+           from app.resources r left join lateral (
+             select * from app.comments where resource_id = r.id and id > $4 order by id limit $5) c on true
+           where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id = $3) l
          where coalesce(bytes - octet_length(body) <= $6, true)
          order by "resourceId", id`,
         [databaseIdOf(route), resourceIds, organizationIdOf(route), page.after ?? BEFORE_ALL, page.first + 1, maxBytes],
@@ -269,11 +270,10 @@ export async function getComment(
 ): Promise<Comment> {
   const { there } = await locateResource(context, actor, resourceId);
   const [comment] = await there((database) =>
-    database.query<Comment>(
-      "comments.get",
-      `select ${COLUMNS} from tenantry.comments where id = $1 and resource_id = $2`,
-      [id, resourceId],
-    ),
+    database.query<Comment>("comments.get", `select ${COLUMNS} from app.comments where id = $1 and resource_id = $2`, [
+      id,
+      resourceId,
+    ]),
   );
   if (comment === undefined) throw notFound("Comment");
   return comment;

@@ -42,7 +42,7 @@ export type ResourceValue =
 export type ResourceInput = {
   id: string;
   databaseId: number;
-  organizationId: string | null;
+  organizationId: string;
   /** JSON. */
   region: string;
   pages: readonly PageRequest[];
@@ -209,9 +209,8 @@ export function resourceText(
     }
   };
   const pieces = object(members, part);
-  const where = from === "home" ? "r.organization_id is null" : `r.organization_id = ${organization()}`;
-  const rows = `from tenantry.resources r ${joins.join(" ")}
-      where r.database_id = ${database} and r.id = ${id} and ${where}`;
+  const rows = `from app.resources r ${joins.join(" ")}
+      where r.database_id = ${database} and r.id = ${id} and r.organization_id = ${organization()}`;
   const maxBytes = `${parameters.of("bytes", (input) => input.maxBytes)}::int`;
   return { text: boundedText(join(pieces), rows, maxBytes), values: parameters.values() };
 }
@@ -275,7 +274,7 @@ function pageText(
   const lateral = `cross join lateral (
     select ${[...columns].join(", ")}
     from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as place
-          from tenantry.comments c where c.resource_id = r.id and c.id > ${after} order by c.id limit ${first} + 1) c
+          from app.comments c where c.resource_id = r.id and c.id > ${after} order by c.id limit ${first} + 1) c
     ${withAuthor ? authors : ""}) ${row}`;
   return { pieces, lateral };
 }

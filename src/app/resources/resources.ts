@@ -5,7 +5,7 @@ import { requireInOrganization } from "#engine/auth/membership";
 import type { Seats } from "#engine/auth/seats";
 import { seesOrganization } from "#engine/auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
-import { HOME_NUMBER, newRoutedId } from "#base/kernel/ids";
+import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER, newRoutedId } from "#base/kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
 import { validName } from "#base/kernel/validation";
 import type { DatabaseKind, HomeDatabase, Queryable, ScopedDatabase } from "#base/postgres/database";
@@ -30,13 +30,14 @@ export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Rout
 
 /**
  * Home as row-level security shows it to the actor: the catalog and the default organization's content
- * (engine/schema/home/0009_isolation.sql).
+ * (engine/schema/home/0001_home.sql).
  */
 export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): ScopedDatabase<"home"> {
   return home.scoped({ setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" });
 }
 
-const COLUMNS = `id, name, database_id as "databaseId", organization_id as "organizationId",
+const COLUMNS = `id, name, database_id as "databaseId",
+  nullif(organization_id, '${DEFAULT_ORGANIZATION_ID}') as "organizationId",
   created_by as "createdById", created_at as "createdAt"`;
 
 /**
@@ -116,11 +117,11 @@ async function insertResource(
     database.query<Resource>(
       "resources.create",
       `with added as (
-         insert into tenantry.resources (database_id, id, organization_id, name, created_by)
+         insert into app.resources (database_id, id, organization_id, name, created_by)
          values ($1, $2, $3, $4, $5) returning *
        )${entry.text}
        select ${COLUMNS} from added`,
-      [databaseId, id, organizationId, name, userIdOf(actor), ...entry.values],
+      [databaseId, id, organizationId ?? DEFAULT_ORGANIZATION_ID, name, userIdOf(actor), ...entry.values],
     ),
   );
   if (resource === undefined) throw new Error("the insert returned no row");
@@ -196,8 +197,8 @@ export function readResources({ route, there }: Place, ids: readonly string[]): 
     (database) =>
       database.query<Resource>(
         "resources.get",
-        `select ${COLUMNS} from tenantry.resources
-         where database_id = $1 and id = any($2::uuid[]) and organization_id is not distinct from $3`,
+        `select ${COLUMNS} from app.resources
+         where database_id = $1 and id = any($2::uuid[]) and organization_id = $3`,
         [databaseIdOf(route), ids, organizationIdOf(route)],
       ),
     ids.length,
@@ -249,9 +250,9 @@ export function databaseIdOf(route: Route): number {
   return route.kind === "home" ? 0 : route.databaseId;
 }
 
-/** null at home: the default organization. */
-export function organizationIdOf(route: Route): string | null {
-  return route.kind === "home" ? null : route.organizationId;
+/** As rows name it: at home the default organization. */
+export function organizationIdOf(route: Route): string {
+  return route.kind === "home" ? DEFAULT_ORGANIZATION_ID : route.organizationId;
 }
 
 export type ResourceFilter = { organizationId?: string | null; regionKey?: string | null };
@@ -268,13 +269,13 @@ export async function listResources(
 ): Promise<Page<Resource>> {
   const rows = await homeFor({ home }, actor).query<Resource>(
     "resources.list",
-    `select ${COLUMNS} from tenantry.resources r
+    `select ${COLUMNS} from catalog.resources r
      where ($1::uuid is null or r.id > $1)
        and ($3::uuid is null or r.organization_id = $3)
        and ($4::text is null or exists (
          select from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id
          where d.id = r.database_id and g.key = $4))
-       and (r.organization_id is null or ${seesOrganization("r.organization_id", "$5")})
+       and (r.organization_id = '${DEFAULT_ORGANIZATION_ID}' or ${seesOrganization("r.organization_id", "$5")})
      order by r.id limit $2`,
     [page.after, page.first + 1, filter.organizationId ?? null, filter.regionKey ?? null, viewerId(actor)],
   );
@@ -292,7 +293,7 @@ export async function listResourcesOf(
     "resources.of_organizations",
     `select r.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
-       select ${COLUMNS} from tenantry.resources
+       select ${COLUMNS} from catalog.resources
        where resources.organization_id = wanted.organization_id and id > $2 order by id limit $3) r
      order by r.id`,
     [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],

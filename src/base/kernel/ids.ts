@@ -1,6 +1,6 @@
 /**
  * Ids are UUIDv7 (RFC 9562): a millisecond timestamp, so that index pages fill in order, then random bits.
- * Resource and comment ids carry the number of their placement in the first 24 of those random bits, so that
+ * Ids of the app's rows carry the number of their placement in the first 24 of those random bits, so that
  * an id alone says which database holds the row. The default organization is number 0.
  *
  * Layout: 48 bits time | 4 version | 12 random | 2 variant | 24 placement number | 38 random.
@@ -9,6 +9,9 @@ import { randomFillSync } from "node:crypto";
 
 /** The number of the default organization: its rows live at home. */
 export const HOME_NUMBER = 0;
+
+/** The default organization in rows; the API shows it as null. It has no row of its own (engine/schema/home/0001_home.sql). */
+export const DEFAULT_ORGANIZATION_ID = "00000000-0000-0000-0000-000000000000";
 
 /** Placement numbers fit 24 bits; the sequence at home ends there too. */
 export const MAX_PLACEMENT_NUMBER = 0xff_ff_ff;

@@ -13,3 +13,11 @@ export function quoteLiteral(text: string): string {
   const quoted = `'${text.replaceAll("'", "''").replaceAll("\\", "\\\\")}'`;
   return text.includes("\\") ? ` E${quoted}` : quoted;
 }
+
+/** A name with its schema, such as `app.invoices`, quoted. Throws RangeError where it is not two identifiers. */
+export function quoteQualified(name: string): string {
+  const [schema, table, ...rest] = name.split(".");
+  if (schema === undefined || table === undefined || rest.length > 0)
+    throw new RangeError(`${JSON.stringify(name)} is not a name with its schema`);
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
+}

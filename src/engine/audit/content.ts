@@ -3,18 +3,16 @@
  * and no transaction more, and neither can be without the other.
  */
 import { OK, type Origin, type SubjectKind } from "#engine/audit/entry";
-import { type AuditContext, cannotRecord, NOTHING, recorded } from "#engine/audit/record";
+import { type AuditContext, cannotRecord } from "#engine/audit/record";
 import { newId } from "#base/kernel/ids";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
-import { sqlState, SQL_STATE } from "#base/postgres/sql-state";
+import { sqlState } from "#base/postgres/sql-state";
 
 /** Who writes content, by which mutation. */
 export type ContentAct = { origin: Origin; action: string };
 
 /** A part of a `with` statement, to stand behind another one, and the values of its parameters. */
 export type EntryPart = { readonly text: string; readonly values: readonly unknown[] };
-
-const NO_PART: EntryPart = { text: "", values: [] };
 
 /** What the statement adds besides the entry. */
 type Written = {
@@ -29,9 +27,8 @@ type Written = {
 };
 
 /**
- * Has `write` send a statement with the part that writes the entry of the row it adds. A tenant database of the version before
- * the audit log is served too: there the entry is at home, without the content's id. CAPABILITY_MISSING, with nothing written,
- * where the log cannot be.
+ * Has `write` send a statement with the part that writes the entry of the row it adds. CAPABILITY_MISSING, with nothing
+ * written, where the log cannot be.
  */
 export async function recordingContent<Result>(
   context: AuditContext,
@@ -39,17 +36,13 @@ export async function recordingContent<Result>(
   written: Written,
   write: (part: EntryPart) => Promise<Result>,
 ): Promise<Result> {
-  const { database, organizationId } = written;
   try {
     return await write(entryPart(act, written));
   } catch (error) {
     if (!isAboutLog(error)) throw error;
-    if (database.kind !== "tenant" || sqlState(error) !== SQL_STATE.undefinedTable) {
-      context.logger.error({ err: error }, "the audit log cannot be written");
-      throw cannotRecord(error);
-    }
+    context.logger.error({ err: error }, "the audit log cannot be written");
+    throw cannotRecord(error);
   }
-  return recorded(context, { ...act, what: { ...NOTHING, organizationId } }, () => write(NO_PART));
 }
 
 const COLUMNS = "id, organization_id, who, who_id, via, address, user_agent, action, subject_kind, subject_id";

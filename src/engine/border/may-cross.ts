@@ -3,8 +3,6 @@ import type { Flows } from "#engine/replication/link";
 import type { Direction } from "#engine/replication/names";
 import { PUBLISHED_CHANGES, rowFilter } from "#engine/replication/publication";
 
-const PUBLISHER_SCHEMA = "tenantry";
-
 /** What the tenant databases of one version let flow. */
 export type VersionFlows = { schemaVersion: number; databases: number; flows: Flows };
 
@@ -31,11 +29,11 @@ export function mayCross(versions: readonly VersionFlows[]): BorderFlow[] {
   const found = new Map<string, BorderFlow>();
   for (const { schemaVersion, databases, flows } of versions)
     for (const direction of ["directory", "catalog"] as const)
-      for (const { table, into, columns } of flows[direction]) {
-        const key = [direction, table, ...columns].join(" ");
+      for (const { from, into, columns } of flows[direction]) {
+        const key = [direction, from, ...columns].join(" ");
         const flow = found.get(key) ?? {
           direction,
-          from: `${PUBLISHER_SCHEMA}.${table}`,
+          from,
           into,
           columns,
           filter: rowFilter("<the tenant database's number>"),

@@ -37,13 +37,13 @@ const MAX_DATABASE_ID = 0x7f_ff_ff_ff;
 /** What may cross between home and the tenant databases that there are, and those that will be made. For the operator. */
 export async function readMayCross(services: Services, actor: Actor): Promise<MayCross> {
   authorizeOperator(actor);
-  const { tenantSchema } = services;
+  const { tables } = services;
   const made = await countReplicatedVersions(services);
-  const versions = [...made, { schemaVersion: tenantSchema.latestVersion, migratingTo: null, databases: 0 }].map(
+  const versions = [...made, { schemaVersion: tables.latestVersion, migratingTo: null, databases: 0 }].map(
     ({ schemaVersion, migratingTo, databases }) => ({
-      schemaVersion: schemaVersion ?? tenantSchema.latestVersion,
+      schemaVersion: schemaVersion ?? tables.latestVersion,
       databases,
-      flows: flowsOf(tenantSchema, { schemaVersion, migratingTo }),
+      flows: flowsOf(tables, { schemaVersion, migratingTo }),
     }),
   );
   return {

@@ -3,7 +3,6 @@ import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/r
 import { regionAddress } from "#engine/regions/regions";
 import { forEachOf } from "#base/kernel/turns";
 import { describeSchemaIn } from "#engine/migrations/fingerprint";
-import { expectedSchema } from "#engine/migrations/manifest";
 import { diffSchema } from "#engine/migrations/schema-difference";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
@@ -39,7 +38,7 @@ async function look(
   address: ServerAddress,
 ): Promise<Drift | undefined> {
   const version = schemaVersion ?? services.tenantSchema.latestVersion;
-  const expected = expectedSchema(version);
+  const expected = services.tenantSchema.expected?.(version);
   // Newer than this program, which then does not know what it should look like.
   if (expected === undefined) return undefined;
   try {

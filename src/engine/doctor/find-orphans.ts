@@ -5,7 +5,9 @@
 import { listRegions, regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { ServerAddress } from "#base/postgres/connection-url";
+import { findUndeclared } from "#engine/tables";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
+import { quoteQualified } from "#base/postgres/identifiers";
 import { isConnectionFailure } from "#base/postgres/sql-state";
 import { namePrefix, templatePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
@@ -19,7 +21,7 @@ export type Orphan = {
   name: string;
   /** The database that it is in. */
   database: string;
-  /** Resources and comments in an orphaned database; null: it could not be read, or it is none. */
+  /** Rows of the app in an orphaned database; null: it could not be read, or it is no database. */
   rows: number | null;
 };
 
@@ -139,11 +141,21 @@ function belongs(
 async function countRows(services: Services, { address }: Server, name: string): Promise<number | null> {
   try {
     return await services.pools.once(address, name, async (database) => {
-      const [row] = await database.query<{ rows: string }>(
-        "orphans.rows",
-        `select ((select count(*) from tenantry.resources) + (select count(*) from tenantry.comments))::text as rows`,
+      const [app] = await database.query<{ made: boolean }>(
+        "orphans.app",
+        "select to_regnamespace('app') is not null as made",
       );
-      return Number(row?.rows ?? 0);
+      if (app?.made !== true) return null;
+      let rows = 0;
+      // Whatever tables it has: home knows nothing of it.
+      for (const name of await findUndeclared(database, [])) {
+        const [row] = await database.query<{ rows: string }>(
+          "orphans.rows",
+          `select count(*)::text as rows from ${quoteQualified(name)}`,
+        );
+        rows += Number(row?.rows ?? 0);
+      }
+      return rows;
     });
   } catch {
     return null;

@@ -6,6 +6,7 @@
  * lacks a published column halts. So columns that go are taken off the publications first, new ones come last, and the
  * link is then reseeded, as rows that are there are not sent again.
  */
+import { flowsDiffer } from "#engine/tables";
 import { listTenantDatabases, setMigratingTo, type TenantDatabaseRecord } from "#engine/home/tenant-databases";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
@@ -122,8 +123,8 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
   const { services, recorder, addresses, limits, outcomes } = context;
   const { tenantSchema } = services;
   const target = tenantSchema.latestVersion;
-  const changes = tenantSchema.migrations.slice(database.version ?? target).flatMap(({ replicated }) => replicated);
-  const flowsChange = changes.length > 0 || database.migratingTo !== null;
+  const { flows } = services.tables.at(database.version);
+  const flowsChange = flowsDiffer(flows, services.tables.at(target).flows) || database.migratingTo !== null;
   if (flowsChange) await publishLess(context, database.id);
   const address = addresses.get(database.regionId);
   if (address === undefined) throw new Error(`the address of region ${database.regionKey} is missing`);

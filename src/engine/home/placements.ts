@@ -16,7 +16,7 @@ export type PlacementState = (typeof PLACEMENT_STATES)[number];
 /** An organization's access to a region, and the tenant database it uses there. */
 export type Placement = {
   id: string;
-  /** Stands in the ids of the placement's resources and comments. */
+  /** Stands in the ids of the placement's rows. */
   number: number;
   organizationId: string;
   regionId: string;
@@ -193,7 +193,7 @@ export async function unprojectPlacement(
   { databaseId, organizationId }: Pick<Placement, "databaseId" | "organizationId">,
 ): Promise<void> {
   await home.transaction(async (transaction) => {
-    // As the triggers do (engine/schema/home/0002_replication.sql): who joins meanwhile is not projected any more.
+    // As the triggers do (engine/schema/home/0001_home.sql): who joins meanwhile is not projected any more.
     await transaction.query("placements.lock", "select from tenantry.organizations where id = $1 for update", [
       organizationId,
     ]);
@@ -238,14 +238,20 @@ async function forgetCatalog(
   transaction: Queryable<"home">,
   { databaseId, organizationId }: { databaseId: number; organizationId: string | null },
 ): Promise<void> {
-  // The inbox takes nothing from anybody who does not say for which database (engine/schema/home/0002_replication.sql).
+  // The inbox takes nothing from anybody who does not say for which database (engine/schema/home/0001_home.sql).
   await transaction.query("placements.catalog_sender", "select set_config('tenantry.catalog_sender', $1, true)", [
     String(databaseId),
   ]);
-  for (const table of ["tenantry_inbox.resources", "tenantry.resources"])
+  const tables = await transaction.query<{ name: string }>(
+    "placements.catalog_tables",
+    `select format('%I.%I', n.nspname, c.relname) as name
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname in ('tenantry_inbox', 'catalog') and c.relkind = 'r' order by n.nspname desc, c.relname`,
+  );
+  for (const { name } of tables)
     await transaction.query(
       "placements.forget_catalog",
-      `delete from ${table} where database_id = $1 and ($2::uuid is null or organization_id = $2)`,
+      `delete from ${name} where database_id = $1 and ($2::uuid is null or organization_id = $2)`,
       [databaseId, organizationId],
     );
 }

@@ -121,7 +121,7 @@ function isInTheClear({ host, certificate }: GatewaySettings): boolean {
 
 /** The link that somebody signs in as, with what home says of it now. */
 async function findLink(services: Services, name: string): Promise<GatewayLink | undefined> {
-  const { installation, border, tenantSchema, home, homeAddress, homeDatabaseName } = services;
+  const { installation, border, tables, home, homeAddress, homeDatabaseName } = services;
   const match = /^tenantry_[0-9a-f]{8}_(\d{1,10})_(directory|catalog)$/.exec(name);
   const databaseId = Number(match?.[1]);
   const direction = match?.[2] as Direction;
@@ -136,8 +136,8 @@ async function findLink(services: Services, name: string): Promise<GatewayLink |
     findLinkedDatabase({ home }, databaseId),
     border.toldBefore(databaseId),
   ]);
-  const flows = database && flowsOf(tenantSchema, database);
-  const accepted = database && acceptedFlowsOf(tenantSchema, database);
+  const flows = database && flowsOf(tables, database);
+  const accepted = database && acceptedFlowsOf(tables, database);
   if (database === undefined || flows === undefined || accepted === undefined) return undefined;
   const { address } = await regionServer(services, database.regionId);
   return {

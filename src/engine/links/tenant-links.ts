@@ -47,7 +47,7 @@ export function linksAt(
   { server, addresses, before }: Surroundings,
   options: { despiteFence?: boolean } = {},
 ): Record<Direction, Link> | undefined {
-  const flows = flowsOf(services.tenantSchema, database);
+  const flows = flowsOf(services.tables, database);
   if (flows === undefined) return undefined;
   const { databaseId, regionId } = database;
   const told = (direction: Direction) => ({

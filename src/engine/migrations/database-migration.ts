@@ -9,9 +9,15 @@
  * by `--verify` and `doctor`, which always read.
  */
 import { describeSchemaIn, FINGERPRINT_SCRIPT, fingerprintIn } from "#engine/migrations/fingerprint";
-import { expectedSchema } from "#engine/migrations/manifest";
-import { type Migration, type MigrationSet, TENANT_SCHEMA } from "#engine/migrations/migration-set";
-import { API_ROLE_SETTING, type Applied, MIGRATION_LOCK, refuseUnknown } from "#engine/migrations/runner";
+import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
+import {
+  API_ROLE_SETTING,
+  type Applied,
+  MIGRATION_LOCK,
+  MIGRATION_SETTING,
+  missingOf,
+  READ_APPLIED,
+} from "#engine/migrations/runner";
 import { diffSchema } from "#engine/migrations/schema-difference";
 import type { Session } from "#base/postgres/database";
 import { quoteLiteral } from "#base/postgres/identifiers";
@@ -64,13 +70,12 @@ export async function migrateDatabase(
     // The lock goes with the session; it keeps two programs from migrating the same database.
     `set lock_timeout = ${limits.lockTimeoutMs}; set statement_timeout = ${limits.statementTimeoutMs};
      select pg_advisory_lock(${MIGRATION_LOCK});
-     select version, name, checksum from tenantry.migrations order by version`,
+     ${READ_APPLIED}`,
   );
   const applied = (looked.at(-1) ?? []) as Applied[];
-  refuseUnknown(applied, set);
-  const missing = set.migrations.slice(applied.length);
+  const missing = missingOf(applied, set);
   for (const migration of missing.slice(0, -1))
-    await session.script(label(migration), transactionOf(migration, apiRole));
+    await session.script(labelOf(migration), transactionOf(migration, apiRole));
   const last = missing.at(-1);
   const known = outcomeFrom(applied.length);
   // The fingerprint comes after the commit: no lock is held while it is read.
@@ -81,12 +86,11 @@ export async function migrateDatabase(
   const results =
     texts.length === 0
       ? []
-      : await session.script(last === undefined ? "fleet.fingerprint" : label(last), texts.join("; "));
+      : await session.script(last === undefined ? "fleet.fingerprint" : labelOf(last), texts.join("; "));
   const versions = { from: applied.length, version: set.latestVersion };
   if (known !== undefined) return { ...versions, fingerprint: known.fingerprint, differences: known.differences };
   const fingerprint = fingerprintIn(results);
-  // A set that plays another program has versions that no manifest is of.
-  const expected = set === TENANT_SCHEMA ? expectedSchema(set.latestVersion) : undefined;
+  const expected = set.expected?.(set.latestVersion);
   const differences =
     expected === undefined || expected.fingerprint === fingerprint
       ? []
@@ -94,16 +98,13 @@ export async function migrateDatabase(
   return { ...versions, fingerprint, differences };
 }
 
-function label({ version, name }: Migration): string {
-  return `migration ${version} ${name}`;
-}
-
-function transactionOf({ version, name, sql, checksum }: Migration, apiRole: string): string {
+function transactionOf({ part, number, name, sql, checksum }: Migration, apiRole: string): string {
   return `begin;
     set local ${API_ROLE_SETTING} = ${quoteLiteral(apiRole)};
+    set local ${MIGRATION_SETTING} = ${quoteLiteral(`${part} ${number}`)};
     ${sql}
     ;
-    insert into tenantry.migrations (version, name, checksum)
-      values (${version}, ${quoteLiteral(name)}, ${quoteLiteral(checksum)});
+    insert into tenantry.migrations (part, number, name, checksum)
+      values (${quoteLiteral(part)}, ${number}, ${quoteLiteral(name)}, ${quoteLiteral(checksum)});
     commit`;
 }

@@ -1,5 +1,5 @@
 /**
- * What a database's schema `tenantry` is, read from its catalogs in one statement, in a form that is the same on
+ * What a database's schemas `tenantry` and `app` are, read from its catalogs in one statement, in a form that is the same on
  * PostgreSQL 15 to 18 for the same migrations. Its hash is the fingerprint. Publications belong to links, and owners and
  * privileges to the server's roles: both are left out.
  */
@@ -22,13 +22,16 @@ export type SchemaDescription = { readonly facts: readonly SchemaFact[]; readonl
  * the columns, as only 18 has rows in pg_constraint for it. Indexes that belong to a constraint are its definition.
  */
 const FACTS = `
-  with space as materialized (select oid from pg_namespace where nspname = 'tenantry'),
+  with space as materialized (
+    select oid, case nspname when 'tenantry' then '' else nspname || '.' end as prefix from pg_namespace
+    where nspname in ('tenantry', 'app')
+  ),
   relation as materialized (
-    select c.* from pg_class c where c.relnamespace = (select oid from space)
+    select c.*, s.prefix || c.relname as shown from pg_class c join space s on s.oid = c.relnamespace
   ),
   fact (kind, owner, name, definition) as (
     select case r.relkind when 'S' then 'sequence' when 'v' then 'view' when 'm' then 'view' else 'table' end,
-           '', r.relname::text,
+           '', r.shown,
            concat_ws(', ', case when r.relkind not in ('r', 'S') then 'kind ' || r.relkind::text end,
              case when r.relpersistence <> 'p' then 'unlogged' end,
              case when r.relreplident <> 'd' and r.relkind = 'r' then 'replica identity ' || r.relreplident::text end,
@@ -36,7 +39,7 @@ const FACTS = `
              case when r.relforcerowsecurity then 'forced row security' end)
     from relation r where r.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
     union all
-    select 'column', r.relname::text, a.attname::text,
+    select 'column', r.shown, a.attname::text,
            concat_ws(' ', format_type(a.atttypid, a.atttypmod),
              case when a.attcollation <> 0 and a.attcollation <> t.typcollation
                then 'collate ' || a.attcollation::regcollation::text end,
@@ -50,38 +53,38 @@ const FACTS = `
     from relation r join pg_attribute a on a.attrelid = r.oid join pg_type t on t.oid = a.atttypid
     where r.relkind in ('r', 'p', 'f') and a.attnum > 0 and not a.attisdropped
     union all
-    select 'constraint', r.relname::text, k.conname::text, pg_get_constraintdef(k.oid)
+    select 'constraint', r.shown, k.conname::text, pg_get_constraintdef(k.oid)
     from relation r join pg_constraint k on k.conrelid = r.oid
     where k.contype in ('p', 'u', 'x', 'c', 'f')
     union all
-    select 'index', r.relname::text, i.relname::text,
+    select 'index', r.shown, i.relname::text,
            pg_get_indexdef(x.indexrelid) || case when x.indisvalid then '' else ' invalid' end
     from relation r join pg_index x on x.indrelid = r.oid join relation i on i.oid = x.indexrelid
     where not exists (
       select from pg_constraint k
       where k.conrelid = r.oid and k.conindid = x.indexrelid and k.contype in ('p', 'u', 'x'))
     union all
-    select 'trigger', r.relname::text, g.tgname::text,
+    select 'trigger', r.shown, g.tgname::text,
            pg_get_triggerdef(g.oid) || case g.tgenabled when 'O' then '' when 'R' then ', on replication only'
                                        when 'A' then ', always' else ', disabled' end
     from relation r join pg_trigger g on g.tgrelid = r.oid where not g.tgisinternal
     union all
-    select 'policy', r.relname::text, p.polname::text,
+    select 'policy', r.shown, p.polname::text,
            concat_ws(' ', case when p.polpermissive then 'permissive' else 'restrictive' end, 'for ' || p.polcmd::text,
              'using ' || pg_get_expr(p.polqual, p.polrelid), 'with check ' || pg_get_expr(p.polwithcheck, p.polrelid))
     from relation r join pg_policy p on p.polrelid = r.oid
     union all
-    select 'function', '', f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')',
+    select 'function', '', s.prefix || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')',
            concat_ws(' ', 'returns ' || pg_get_function_result(f.oid), 'language ' || l.lanname,
              'volatility ' || f.provolatile::text, case when f.prosecdef then 'security definer' end,
              case when f.proisstrict then 'strict' end, array_to_string(f.proconfig, ', '))
            || ' as ' || coalesce(pg_get_function_sqlbody(f.oid), f.prosrc)
-    from pg_proc f join pg_language l on l.oid = f.prolang where f.pronamespace = (select oid from space)
+    from pg_proc f join pg_language l on l.oid = f.prolang join space s on s.oid = f.pronamespace
     union all
-    select 'type', '', t.typname::text,
+    select 'type', '', s.prefix || t.typname,
            coalesce(nullif(format_type(t.typbasetype, t.typtypmod), '-'),
              (select string_agg(e.enumlabel, ', ' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid))
-    from pg_type t where t.typnamespace = (select oid from space) and t.typtype in ('e', 'd')
+    from pg_type t join space s on s.oid = t.typnamespace where t.typtype in ('e', 'd')
   ),
   line (text) as (
     select json_build_array(kind, owner, name, definition)::text collate "C" from fact

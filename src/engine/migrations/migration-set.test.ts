@@ -1,62 +1,30 @@
 import { expect, test } from "vitest";
-import {
-  findOrderFaults,
-  flowChangesUpTo,
-  HOME_SCHEMA,
-  type MigrationSet,
-  readMigration,
-  TENANT_SCHEMA,
-} from "#engine/migrations/migration-set";
+import { type Migration, readMigration, tenantSchemaOf } from "#engine/migrations/migration-set";
+import { missingOf } from "#engine/migrations/runner";
 
-const setOf = (...texts: string[]): MigrationSet => ({
-  migrations: texts.map((text, index) => readMigration(index + 1, "m", text)),
-  latestVersion: texts.length,
+const app = (...texts: string[]) => texts.map((text, index) => readMigration("app", index + 1, "m", text));
+const applied = (migrations: readonly Migration[]) =>
+  migrations.map(({ part, number, name, checksum }) => ({ part, number, name, checksum }));
+
+test("a database lacks what it has not, in the order of the set", () => {
+  const set = tenantSchemaOf(app("select 1", "select 2"));
+  expect(missingOf([], set)).toEqual(set.migrations);
+  expect(missingOf(applied(set.migrations.slice(0, -1)), set)).toEqual(set.migrations.slice(-1));
+  expect(missingOf(applied(set.migrations), set)).toEqual([]);
 });
 
-test("a migration declares what it changes about what flows", () => {
-  const { replicated } = readMigration(
-    7,
-    "colors",
-    "-- Colors.\n-- replicated: add catalog resources.color\n--replicated: remove directory directory_members.email\nselect 1;",
+test("a later migration of the engine is applied to a database that has the app's", () => {
+  const set = tenantSchemaOf(app("select 1"));
+  const without = applied(set.migrations).filter(({ part }) => part !== "tenant");
+  expect(missingOf(without, set).map(({ part }) => part)).toEqual(["tenant"]);
+});
+
+test("a database of a newer program, and one of another build, are refused", () => {
+  const set = tenantSchemaOf(app("select 1"));
+  const newer = tenantSchemaOf(app("select 1", "select 2"));
+  expect(() => missingOf(applied(newer.migrations), set)).toThrow("newer than the");
+  const other = tenantSchemaOf(app("select 'other'"));
+  expect(() => missingOf(applied(other.migrations), set)).toThrow(
+    "Migration 1 of app (m) was applied with another text",
   );
-  expect(replicated).toEqual([
-    { change: "add", direction: "catalog", table: "resources", column: "color" },
-    { change: "remove", direction: "directory", table: "directory_members", column: "email" },
-  ]);
-  expect(readMigration(1, "none", "-- what is replicated: nothing\nselect 1;").replicated).toEqual([]);
-});
-
-test.each(["-- replicated: resources.color", "-- replicated: add upwards resources.color", "-- replicated:"])(
-  "%s is refused",
-  (line) => {
-    expect(() => readMigration(7, "odd", line)).toThrow("migration 7 odd");
-  },
-);
-
-test("changes are known by version", () => {
-  const set = setOf(
-    "select 1",
-    "-- replicated: add catalog resources.color",
-    "-- replicated: add catalog resources.tag",
-  );
-  expect([0, 1, 2, 3].map((version) => flowChangesUpTo(set, version).length)).toEqual([0, 0, 1, 2]);
-});
-
-test("what the program's own migrations declare can work", () => {
-  expect(findOrderFaults(HOME_SCHEMA, TENANT_SCHEMA)).toEqual([]);
-});
-
-test("a tenant schema cannot add what home does not know", () => {
-  const tenant = setOf("select 1", "-- replicated: add catalog resources.color");
-  expect(findOrderFaults(setOf("select 1"), tenant)).toEqual([expect.stringContaining("catalog resources.color")]);
-  expect(findOrderFaults(setOf("-- replicated: add catalog resources.color"), tenant)).toEqual([]);
-});
-
-test("home cannot remove what a served tenant database still needs", () => {
-  const home = setOf("-- replicated: remove directory directory_members.email");
-  const removing = "-- replicated: remove directory directory_members.email";
-  expect(findOrderFaults(home, setOf("select 1"))).toHaveLength(1);
-  // Removed with this version: the one before it is served too.
-  expect(findOrderFaults(home, setOf("select 1", removing))).toHaveLength(1);
-  expect(findOrderFaults(home, setOf("select 1", removing, "select 2"))).toEqual([]);
 });

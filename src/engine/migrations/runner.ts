@@ -1,6 +1,6 @@
 /** Brings one database to the latest version of a migration set. Safe to run twice and by two at once. */
 import { TenantryError } from "#base/kernel/errors";
-import type { Migration, MigrationSet } from "#engine/migrations/migration-set";
+import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
 import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
 
 // An arbitrary constant; advisory locks are per database, so every database has its own.
@@ -17,10 +17,10 @@ export async function migrate<Kind extends DatabaseKind>(
 ): Promise<number> {
   await database.session(async (session) => {
     await session.query("migrations.lock", `select pg_advisory_lock(${MIGRATION_LOCK})`);
+    await refuseUnreleased(session);
     await session.query("migrations.table", MIGRATIONS_TABLE);
     const applied = await readApplied(session);
-    refuseUnknown(applied, set);
-    for (const migration of set.migrations.slice(applied.length)) await apply(session, migration, apiRole);
+    for (const migration of missingOf(applied, set)) await apply(session, migration, apiRole);
     await session.query("migrations.unlock", `select pg_advisory_unlock(${MIGRATION_LOCK})`);
   });
   return set.latestVersion;
@@ -31,68 +31,100 @@ export async function requireLatest<Kind extends DatabaseKind>(
   database: Database<Kind>,
   set: MigrationSet,
 ): Promise<void> {
+  await refuseUnreleased(database);
   const [row] = await database.query<{ exists: boolean }>(
     "migrations.exists",
     "select to_regclass('tenantry.migrations') is not null as exists",
   );
   const applied = row?.exists === true ? await readApplied(database) : [];
-  refuseUnknown(applied, set);
-  if (applied.length < set.latestVersion)
+  if (missingOf(applied, set).length > 0)
     throw new TenantryError(
       "CONFLICT",
       `The database is at schema version ${applied.length} and this program is at ${set.latestVersion}: start it once to migrate home.`,
     );
 }
 
+/** A database of before 0.2 has nothing that this version could go on from. Throws CONFLICT. */
+async function refuseUnreleased(session: Queryable<DatabaseKind>): Promise<void> {
+  const [row] = await session.query<{ old: boolean }>(
+    "migrations.form",
+    `select exists (select from pg_attribute where attrelid = to_regclass('tenantry.migrations') and attname = 'version') as old`,
+  );
+  if (row?.old === true)
+    throw new TenantryError(
+      "CONFLICT",
+      "This database was made by a version of Tenantry before 0.2, which was never released: start with an empty database or data folder.",
+    );
+}
+
 const MIGRATIONS_TABLE = `
   do $$ begin
     create schema if not exists tenantry;
+    -- The schema's version is how many rows there are.
     create table if not exists tenantry.migrations (
-      version int primary key,
+      part text not null,
+      number int not null,
       name text not null,
       checksum text not null,
-      applied_at timestamptz not null default now()
+      applied_at timestamptz not null default now(),
+      primary key (part, number)
     );
   end $$`;
 
 /** A migration that a database has, as it recorded it. */
-export type Applied = { version: number; name: string; checksum: string };
+export type Applied = { part: string; number: number; name: string; checksum: string };
+
+/** Reads the migrations that a database has. */
+export const READ_APPLIED = "select part, number, name, checksum from tenantry.migrations";
 
 function readApplied(session: Queryable<DatabaseKind>): Promise<Applied[]> {
-  return session.query<Applied>(
-    "migrations.applied",
-    "select version, name, checksum from tenantry.migrations order by version",
-  );
+  return session.query<Applied>("migrations.applied", READ_APPLIED);
 }
 
-/** Refuses what this program's migrations cannot have led to. Throws CONFLICT. */
-export function refuseUnknown(applied: readonly Applied[], set: MigrationSet): void {
-  if (applied.length > set.latestVersion)
-    throw new TenantryError(
-      "CONFLICT",
-      `The database is at schema version ${applied.length}, newer than the ${set.latestVersion} this program knows: start the newer program.`,
-    );
-  for (const [index, row] of applied.entries()) {
-    const known = set.migrations[index];
-    if (known?.version !== row.version || known.checksum !== row.checksum)
+/**
+ * The migrations that a database lacks, in their order. Throws CONFLICT for a database that this program's migrations cannot
+ * have led to.
+ */
+export function missingOf(applied: readonly Applied[], set: MigrationSet): Migration[] {
+  const keyOf = ({ part, number }: { part: string; number: number }) => `${part} ${number}`;
+  const known = new Map(set.migrations.map((migration) => [keyOf(migration), migration]));
+  for (const row of applied) {
+    const migration = known.get(keyOf(row));
+    if (migration === undefined)
       throw new TenantryError(
         "CONFLICT",
-        `Migration ${row.version} (${row.name}) was applied with another text than this program has: the database belongs to another build.`,
+        `The database is at schema version ${applied.length}, newer than the ${set.latestVersion} this program knows: start the newer program.`,
+      );
+    if (migration.checksum !== row.checksum)
+      throw new TenantryError(
+        "CONFLICT",
+        `Migration ${row.number} of ${row.part} (${row.name}) was applied with another text than this program has: the database belongs to another build.`,
       );
   }
+  const had = new Set(applied.map(keyOf));
+  return set.migrations.filter((migration) => !had.has(keyOf(migration)));
 }
 
 /** What a migration finds the name of the API's role in. */
 export const API_ROLE_SETTING = "tenantry.api_role";
+/** What the calls of a migration find its part and number in. */
+export const MIGRATION_SETTING = "tenantry.migration";
 
 async function apply(session: Queryable<DatabaseKind>, migration: Migration, apiRole: string): Promise<void> {
-  const label = `migration ${migration.version} ${migration.name}`;
+  const label = labelOf(migration);
+  const { part, number } = migration;
   await session.query(label, "begin");
-  await session.query(label, "select set_config($1, $2, true)", [API_ROLE_SETTING, apiRole]);
+  await session.query(label, "select set_config($1, $2, true), set_config($3, $4, true)", [
+    API_ROLE_SETTING,
+    apiRole,
+    MIGRATION_SETTING,
+    `${part} ${number}`,
+  ]);
   // When it throws, the session is discarded and with it the transaction.
   await session.query(label, migration.sql);
-  await session.query(label, "insert into tenantry.migrations (version, name, checksum) values ($1, $2, $3)", [
-    migration.version,
+  await session.query(label, "insert into tenantry.migrations (part, number, name, checksum) values ($1, $2, $3, $4)", [
+    part,
+    number,
     migration.name,
     migration.checksum,
   ]);

@@ -1,6 +1,8 @@
 import type { Placement } from "#engine/home/placements";
 import { TenantryError } from "#base/kernel/errors";
+import type { TenantTable } from "#engine/tables";
 import type { TenantDatabase } from "#base/postgres/database";
+import { quoteQualified } from "#base/postgres/identifiers";
 
 /**
  * A home that was restored, or whose standby took over, may have forgotten a grant and give its database's number again. The
@@ -10,12 +12,16 @@ import type { TenantDatabase } from "#base/postgres/database";
 export async function refuseForgotten(
   database: TenantDatabase,
   { isolation, organizationId, database: name }: Placement,
+  tables: readonly TenantTable[],
 ): Promise<void> {
   if (isolation === "SHARED") return;
+  // A row that goes with another one says no more than that one.
+  const looked = tables.filter(({ goesWithParent }) => !goesWithParent).map((table) => quoteQualified(table.name));
   const others = await database.query(
     "identity.others",
-    `(select from tenantry.directory_organizations where organization_id <> $1 limit 1)
-     union all (select from tenantry.resources where organization_id <> $1 limit 1)`,
+    ["tenantry.directory_organizations", ...looked]
+      .map((table) => `(select from ${table} where organization_id <> $1 limit 1)`)
+      .join(" union all "),
     [organizationId],
   );
   if (others.length > 0)

@@ -111,7 +111,7 @@ async function ensureIdentity(services: Services, database: TenantDatabase, plac
        insert into tenantry.identity (installation_id, database_id) values ($1, $2)
        on conflict do nothing returning installation_id, database_id
      )
-     select found.*, (select max(version) from tenantry.migrations) as version
+     select found.*, (select count(*)::int from tenantry.migrations) as version
      from (select * from added union all select installation_id, database_id from tenantry.identity limit 1) found`,
     [services.installation, placement.databaseId],
   );
@@ -120,6 +120,6 @@ async function ensureIdentity(services: Services, database: TenantDatabase, plac
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
     );
-  await refuseForgotten(database, placement);
+  await refuseForgotten(database, placement, services.tables.at(identity.version).tables);
   return identity.version;
 }

@@ -20,7 +20,7 @@ import { TenantryError } from "#base/kernel/errors";
 import { waitFor } from "#base/kernel/wait";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#base/postgres/database";
-import { quoteIdentifier } from "#base/postgres/identifiers";
+import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
 import { removePublisher, removeSubscriber } from "#engine/replication/establish";
 import type { Link } from "#engine/replication/link";
 import { findManifest } from "#engine/transfer/export-format";
@@ -107,7 +107,7 @@ async function stopWrites(context: Context): Promise<boolean> {
   if (!(await databaseExists(server, placement.database))) return true;
   await requireOwn(services, placement, database);
   if (!context.isAlone) {
-    await closeToPlacement(database, placement.number);
+    await closeToPlacement(database, placement.number, services.tables.at(placement.schemaVersion).tables);
     return true;
   }
   // Another process may not have heard of it yet, and a statement may be under way.
@@ -133,9 +133,13 @@ async function dropDatabase(context: Context): Promise<void> {
 
 /** From a database that others go on using. */
 async function deleteRows(context: Context): Promise<void> {
-  await deleteContent(context.database, context.placement);
+  await deleteContent(
+    context.database,
+    context.placement,
+    context.services.tables.at(context.placement.schemaVersion).tables,
+  );
   await forgetEntries(context.database, context.placement.organizationId);
-  await noteRemoved(context, "resources, comments and their audit entries", `region, ${context.placement.database}`);
+  await noteRemoved(context, "rows of all tables and their audit entries", `region, ${context.placement.database}`);
 }
 
 /** Takes the organization and its members out of the region, and waits until they are. */
@@ -159,17 +163,20 @@ async function withdrawDirectory(context: Context): Promise<void> {
   await noteRemoved(context, "organization and members", `region, ${placement.database}`);
 }
 
-const TABLES = ["resources", "comments", "directory_organizations", "directory_members"] as const;
-
 async function count({ services, run, placement, database }: Context): Promise<void> {
   const tables: Receipt["tables"] = [];
-  for (const table of TABLES) {
+  // What the receipt names must be what is there: an undeclared table would go without a line.
+  const declared = services.tables.at(placement.schemaVersion);
+  for (const table of [
+    ...declared.tables.map(({ name }) => name),
+    ...declared.flows.directory.map(({ from }) => from),
+  ]) {
     // A sum of digests: no order to sort by and no memory, however many rows there are.
     const [row] = await database.query<{ rows: string; checksum: string }>(
       "receipt.count",
       `select count(*)::text as rows,
               coalesce(sum(('x' || left(md5(t::text), 15))::bit(60)::bigint), 0)::text as checksum
-       from tenantry.${quoteIdentifier(table)} t where database_id = $1 and organization_id = $2`,
+       from ${quoteQualified(table)} t where database_id = $1 and organization_id = $2`,
       [placement.databaseId, placement.organizationId],
     );
     tables.push({ table, rows: Number(row?.rows ?? 0), checksum: row?.checksum ?? "0" });
@@ -208,7 +215,7 @@ async function requireOwn(services: Services, placement: Placement, database: Te
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename it, then retry.`,
     );
-  await refuseForgotten(database, placement);
+  await refuseForgotten(database, placement, services.tables.at(placement.schemaVersion).tables);
 }
 
 async function exportFirst({ services, run, placement }: Context): Promise<void> {

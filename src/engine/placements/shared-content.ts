@@ -1,8 +1,11 @@
 /** Taking one placement's rows out of a database that others go on using. */
 import type { Placement } from "#engine/home/placements";
+import type { TenantTable } from "#engine/tables";
+import { TenantryError } from "#base/kernel/errors";
 import type { TenantDatabase } from "#base/postgres/database";
+import { quoteQualified } from "#base/postgres/identifiers";
 
-/** Resources deleted by one statement, each with its comments. */
+/** Rows deleted by one statement, each with what goes with it. */
 const PIECE = 200;
 /** Others' writes queue up behind the lock while it waits for theirs. */
 const LOCK_TIMEOUT_MS = 2_000;
@@ -11,12 +14,17 @@ const LOCK_TIMEOUT_MS = 2_000;
  * Has the database refuse rows of the placement from now on, also from a process that has not heard of its end, and waits
  * for statements that are under way. Rejects with SQLSTATE 55P03 when a transaction that writes stays open too long.
  */
-export async function closeToPlacement(database: TenantDatabase, number: number): Promise<void> {
+export async function closeToPlacement(
+  database: TenantDatabase,
+  number: number,
+  tables: readonly TenantTable[],
+): Promise<void> {
   await database.query(
     "placements.close",
     "insert into tenantry.closed_placements (number) values ($1) on conflict do nothing",
     [number],
   );
+  if (tables.length === 0) return;
   await database.transaction(async (transaction) => {
     await transaction.query("placements.lock_timeout", "select set_config('lock_timeout', $1, true)", [
       String(LOCK_TIMEOUT_MS),
@@ -24,24 +32,49 @@ export async function closeToPlacement(database: TenantDatabase, number: number)
     // Whoever writes holds a lock that this one waits for; who comes later looks at what is closed.
     await transaction.query(
       "placements.await_writers",
-      "lock table tenantry.resources, tenantry.comments in share mode",
+      `lock table ${tables.map(({ name }) => quoteQualified(name)).join(", ")} in share mode`,
     );
   });
 }
 
-/** Deletes the placement's resources and comments, piece by piece so that nobody waits long. */
+/**
+ * Deletes the placement's rows of all tables, piece by piece so that nobody waits long. CONFLICT when a row is left: it goes
+ * no further then.
+ */
 export async function deleteContent(
   database: TenantDatabase,
-  { databaseId, organizationId }: Pick<Placement, "databaseId" | "organizationId">,
+  { organizationId }: Pick<Placement, "organizationId">,
+  tables: readonly TenantTable[],
 ): Promise<void> {
+  // Rows that go with others first, by those others: one statement takes a row and all that belongs to it. What is left of a
+  // table has no parent.
+  const whole = tables.filter(({ goesWithParent }) => !goesWithParent);
+  const parts = tables.filter(({ goesWithParent }) => goesWithParent);
+  for (const table of [...whole.toReversed(), ...parts.toReversed()]) await deleteRows(database, table, organizationId);
+  for (const { name } of tables) {
+    const left = await database.query(
+      "content.left",
+      `select from ${quoteQualified(name)} where organization_id = $1 limit 1`,
+      [organizationId],
+    );
+    if (left.length > 0)
+      throw new TenantryError(
+        "CONFLICT",
+        `The table ${name} still has rows of the organization: something keeps them from being deleted. It is tried again.`,
+      );
+  }
+}
+
+async function deleteRows(database: TenantDatabase, { name }: TenantTable, organizationId: string): Promise<void> {
+  const table = quoteQualified(name);
   for (;;) {
     const deleted = await database.query(
       "content.delete",
-      `delete from tenantry.resources
-       where database_id = $1 and id = any (array(
-         select id from tenantry.resources where organization_id = $2 order by id limit ${PIECE}))
+      `delete from ${table}
+       where organization_id = $1 and id = any (array(
+         select id from ${table} where organization_id = $1 order by id limit ${PIECE}))
        returning id`,
-      [databaseId, organizationId],
+      [organizationId],
     );
     if (deleted.length < PIECE) return;
   }

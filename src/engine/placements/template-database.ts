@@ -1,7 +1,5 @@
 /** The database on a region's server that new tenant databases are copied from: empty, at the latest tenant schema. */
 import { describeSchema } from "#engine/migrations/fingerprint";
-import { expectedSchema } from "#engine/migrations/manifest";
-import { TENANT_SCHEMA } from "#engine/migrations/migration-set";
 import { migrate } from "#engine/migrations/runner";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Queryable, ServerDatabase, Session } from "#base/postgres/database";
@@ -112,7 +110,7 @@ async function takeOlder(services: Services, session: Session<"server">, buildin
 
 /** Whether a template that was migrated is what a new one would be; where that is not known, it is taken to be. */
 async function isAsExpected({ pools, tenantSchema }: Services, address: ServerAddress, name: string): Promise<boolean> {
-  const expected = tenantSchema === TENANT_SCHEMA ? expectedSchema(tenantSchema.latestVersion) : undefined;
+  const expected = tenantSchema.expected?.(tenantSchema.latestVersion);
   if (expected === undefined) return true;
   return (await describeSchema(pools.open("tenant", address, name))).fingerprint === expected.fingerprint;
 }

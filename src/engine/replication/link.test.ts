@@ -1,30 +1,35 @@
 import { expect, test } from "vitest";
-import { FIRST_FLOWS, flowsAfter, flowsInBoth } from "#engine/replication/link";
+import { type Flows, flowsInBoth, flowsInEither } from "#engine/replication/link";
+import { APP_FLOWS } from "../../../test/support/flows.ts";
 
-const add = { change: "add", direction: "catalog", table: "resources", column: "color" } as const;
-const remove = { change: "remove", direction: "directory", table: "directory_members", column: "email" } as const;
-const columns = (flows: typeof FIRST_FLOWS, table: string) =>
-  [...flows.directory, ...flows.catalog].find((published) => published.table === table)?.columns ?? [];
+const columns = (flows: Flows, table: string) =>
+  [...flows.directory, ...flows.catalog].find((published) => published.table === table)?.columns;
 
-test("what flows follows the migrations", () => {
-  const flows = flowsAfter([add, remove]);
-  expect(columns(flows, "resources")).toEqual([...columns(FIRST_FLOWS, "resources"), "color"]);
-  expect(columns(flows, "directory_members")).not.toContain("email");
-  expect(columns(FIRST_FLOWS, "directory_members")).toContain("email");
-  expect(flowsAfter([])).toEqual(FIRST_FLOWS);
-});
-
-test.each([
-  { ...add, table: "comments" },
-  { ...add, column: "name" },
-  { ...remove, column: "nickname" },
-  { ...remove, column: "user_id" },
-])("$change $table.$column is a mistake", (change) => {
-  expect(() => flowsAfter([change])).toThrow(`${change.table}.${change.column}`);
-});
+const [resources] = APP_FLOWS.catalog;
+if (resources === undefined) throw new Error("no table flows");
+const OTHERS = {
+  directory: APP_FLOWS.directory.map((table) => ({
+    ...table,
+    columns: table.columns.filter((one) => one !== "email"),
+  })),
+  catalog: [
+    { ...resources, columns: [...resources.columns, "color"] },
+    { ...resources, table: "invoices", from: "app.invoices", into: "tenantry_inbox.invoices" },
+  ],
+};
 
 test("between two versions only what both have flows", () => {
-  const both = flowsInBoth(FIRST_FLOWS, flowsAfter([add, remove]));
-  expect(columns(both, "resources")).toEqual(columns(FIRST_FLOWS, "resources"));
-  expect(columns(both, "directory_members")).toEqual(columns(flowsAfter([remove]), "directory_members"));
+  const both = flowsInBoth(APP_FLOWS, OTHERS);
+  expect(columns(both, "resources")).toEqual(resources.columns);
+  expect(columns(both, "directory_members")).toEqual(columns(OTHERS, "directory_members"));
+  expect(columns(both, "invoices")).toBeUndefined();
+  expect(flowsInBoth(OTHERS, APP_FLOWS).catalog).toHaveLength(1);
+});
+
+test("what one of two versions lets flow may still arrive", () => {
+  for (const either of [flowsInEither(APP_FLOWS, OTHERS), flowsInEither(OTHERS, APP_FLOWS)]) {
+    expect(columns(either, "resources")).toEqual([...resources.columns, "color"]);
+    expect(columns(either, "directory_members")).toContain("email");
+    expect(columns(either, "invoices")).toEqual(resources.columns);
+  }
 });

@@ -17,12 +17,15 @@ export type Told = {
 };
 
 /**
- * What is published of a table of schema `tenantry`: these columns of the rows of one tenant database. `key` is its primary
- * key. `into` is the table that takes it in, with its schema: a catalog's goes into the inbox, where home's guard looks at it.
+ * What is published of a table: these columns of the rows of one tenant database. `key` names a row. `table` is its name,
+ * `from` the same with its schema at the publisher. `into` is the table that takes it in, with its schema: a catalog's goes into
+ * the inbox, where home's guard looks at it, and `kept` is where the guard puts it.
  */
 export type PublishedTable = {
   readonly table: string;
+  readonly from: string;
   readonly into: string;
+  readonly kept?: string;
   readonly key: readonly string[];
   readonly columns: readonly string[];
 };
@@ -52,68 +55,26 @@ export type LinkLedger = {
 
 export type Flows = Readonly<Record<Direction, readonly PublishedTable[]>>;
 
-/**
- * What flows at tenant schema version 1. Columns are listed, so that one added later stays where it is until a migration
- * says that it flows ({@link flowsAfter}).
- */
-export const FIRST_FLOWS: Flows = {
-  directory: [
-    {
-      table: "directory_organizations",
-      into: "tenantry.directory_organizations",
-      key: ["database_id", "organization_id"],
-      columns: ["database_id", "organization_id", "name", "created_at"],
-    },
-    {
-      table: "directory_members",
-      into: "tenantry.directory_members",
-      key: ["database_id", "organization_id", "user_id"],
-      columns: ["database_id", "organization_id", "user_id", "role", "joined_at", "name", "email", "user_created_at"],
-    },
-  ],
-  catalog: [
-    {
-      table: "resources",
-      into: "tenantry_inbox.resources",
-      key: ["database_id", "id"],
-      columns: ["database_id", "id", "organization_id", "name", "created_by", "created_at"],
-    },
-  ],
-};
-
-type Change = { change: "add" | "remove"; direction: Direction; table: string; column: string };
-
-/** What flows after these changes, in their order. Throws when one cannot be: that is a mistake in a migration. */
-export function flowsAfter(changes: readonly Change[], first: Flows = FIRST_FLOWS): Flows {
-  const flows = { ...first };
-  for (const { change, direction, table, column } of changes) {
-    const found = flows[direction].find((published) => published.table === table);
-    const has = found?.columns.includes(column) === true;
-    if (found === undefined || has === (change === "add") || found.key.includes(column))
-      throw new Error(`a migration cannot ${change} ${direction} ${table}.${column}: see what flows at that version`);
-    const columns = change === "add" ? [...found.columns, column] : found.columns.filter((one) => one !== column);
-    flows[direction] = flows[direction].map((published) => (published === found ? { ...found, columns } : published));
-  }
-  return flows;
-}
-
 /** What flows in both: what may be published while a database is on its way from one version to another. */
 export function flowsInBoth(one: Flows, other: Flows): Flows {
   const both = (direction: Direction) =>
-    one[direction].map((published) => {
-      const columns = other[direction].find(({ table }) => table === published.table)?.columns ?? [];
-      return { ...published, columns: published.columns.filter((column) => columns.includes(column)) };
+    one[direction].flatMap((published) => {
+      const columns = other[direction].find(({ from }) => from === published.from)?.columns;
+      if (columns === undefined) return [];
+      return [{ ...published, columns: published.columns.filter((column) => columns.includes(column)) }];
     });
   return { directory: both("directory"), catalog: both("catalog") };
 }
 
 /** What flows in either: what may still arrive while a database is on its way from one version to another. */
 export function flowsInEither(one: Flows, other: Flows): Flows {
-  const either = (direction: Direction) =>
-    one[direction].map((published) => {
-      const more = other[direction].find(({ table }) => table === published.table)?.columns ?? [];
+  const either = (direction: Direction) => {
+    const mine = one[direction].map((published) => {
+      const more = other[direction].find(({ from }) => from === published.from)?.columns ?? [];
       return { ...published, columns: [...new Set([...published.columns, ...more])] };
     });
+    return [...mine, ...other[direction].filter(({ from }) => !mine.some((published) => published.from === from))];
+  };
   return { directory: either("directory"), catalog: either("catalog") };
 }
 

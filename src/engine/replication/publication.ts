@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
+import { quoteIdentifier, quoteLiteral, quoteQualified } from "#base/postgres/identifiers";
 import type { Link } from "#engine/replication/link";
 
 /** What a publication publishes: not TRUNCATE, by which one publisher would empty the subscriber's table for all. */
@@ -32,8 +32,8 @@ export async function ensurePublication(link: Link): Promise<void> {
 function tableList(link: Link): string {
   return link.tables
     .map(
-      ({ table, columns }) =>
-        `tenantry.${quoteIdentifier(table)} (${columns.map(quoteIdentifier).join(", ")}) where (${rowFilter(link.databaseId)})`,
+      ({ from, columns }) =>
+        `${quoteQualified(from)} (${columns.map(quoteIdentifier).join(", ")}) where (${rowFilter(link.databaseId)})`,
     )
     .join(", ");
 }
@@ -50,7 +50,7 @@ async function narrowPublication(link: Link): Promise<void> {
   );
 }
 
-/** What the publication lets out compared with what it should. `wider`: the same and more columns. */
+/** What the publication lets out compared with what it should. `wider`: the same and more columns or tables. */
 type PublicationState = "matches" | "wider" | "different";
 
 /** Whether the publication is there with its tables, and publishes neither TRUNCATE nor more than it should. */
@@ -59,23 +59,22 @@ export async function publicationMatches(link: Link): Promise<boolean> {
 }
 
 async function comparePublication(link: Link): Promise<PublicationState> {
-  const rows = await link.publisher.database.query<{ table: string; columns: string[]; filter: string | null }>(
+  const rows = await link.publisher.database.query<{ from: string; columns: string[]; filter: string | null }>(
     "publication.read",
-    `select t.tablename as "table", t.attnames::text[] as columns, t.rowfilter as filter
+    `select t.schemaname || '.' || t.tablename as "from", t.attnames::text[] as columns, t.rowfilter as filter
      from pg_publication p join pg_publication_tables t on t.pubname = p.pubname
-     where p.pubname = $1 and t.schemaname = 'tenantry'
-       and p.pubinsert and p.pubupdate and p.pubdelete and not p.pubtruncate and not p.puballtables`,
+     where p.pubname = $1 and p.pubinsert and p.pubupdate and p.pubdelete and not p.pubtruncate and not p.puballtables`,
     [link.name],
   );
-  const missing = link.tables.some(({ table, columns }) => {
-    const row = rows.find((published) => published.table === table);
+  const missing = link.tables.some(({ from, columns }) => {
+    const row = rows.find((published) => published.from === from);
     return row?.filter !== `(${rowFilter(link.databaseId)})` || columns.some((column) => !row.columns.includes(column));
   });
-  if (missing || rows.length !== link.tables.length) return "different";
+  if (missing) return "different";
   const exact = link.tables.every(
-    ({ table, columns }) => rows.find((published) => published.table === table)?.columns.length === columns.length,
+    ({ from, columns }) => rows.find((published) => published.from === from)?.columns.length === columns.length,
   );
-  return exact ? "matches" : "wider";
+  return exact && rows.length === link.tables.length ? "matches" : "wider";
 }
 
 /** Narrows a publication that lets out more than it should; only a reseed mends one that is `wrong`. */

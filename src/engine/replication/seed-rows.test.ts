@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import type { Queryable } from "#base/postgres/database";
-import { FIRST_FLOWS, type PublishedTable } from "#engine/replication/link";
+import type { PublishedTable } from "#engine/replication/link";
+import { APP_FLOWS } from "../../../test/support/flows.ts";
 import { BATCH_ROWS, readBatches, SEED_BOUNDS, type SeedBounds, type TextRow } from "#engine/replication/seed-rows";
 
-const [TABLE] = FIRST_FLOWS.catalog.slice(0, 1) as [PublishedTable];
+const [TABLE] = APP_FLOWS.catalog.slice(0, 1) as [PublishedTable];
 
 /** A server that gives these answers, and its last one for ever. */
 async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {

@@ -5,7 +5,7 @@
 import { TenantryError } from "#base/kernel/errors";
 import { orLate } from "#base/kernel/wait";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
-import { quoteIdentifier } from "#base/postgres/identifiers";
+import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
 import type { PublishedTable } from "#engine/replication/link";
 
 /** A row's values as text, in the order of the table's columns. */
@@ -115,7 +115,7 @@ function selectOf(table: PublishedTable, afterLength: number): string {
   return `with line as materialized (
       select pg_catalog.row_number() over (order by ${key.join(", ")}) as number,
              pg_catalog.json_build_array(${values.join(", ")})::pg_catalog.text as text
-      from tenantry.${quoteIdentifier(table.table)} r
+      from ${quoteQualified(table.from)} r
       where r.database_id = $1${afterLength === 0 ? "" : ` and (${key.join(", ")}) > (${placeholders.join(", ")})`}
       order by ${key.join(", ")} limit ${BATCH_ROWS}
     ), sized as (

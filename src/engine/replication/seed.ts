@@ -7,7 +7,7 @@
  * rows that differ are written, as each passes the guard.
  */
 import { TenantryError } from "#base/kernel/errors";
-import { quoteIdentifier } from "#base/postgres/identifiers";
+import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
 import type { DatabaseKind, Queryable, Transaction } from "#base/postgres/database";
 import type { Link, PublishedTable } from "#engine/replication/link";
 import {
@@ -19,7 +19,7 @@ import {
   type TextRow,
 } from "#engine/replication/seed-rows";
 
-/** Transaction-local, at home: the tenant database that the inbox's rows are of (engine/schema/home/0002_replication.sql). */
+/** Transaction-local, at home: the tenant database that the inbox's rows are of (engine/schema/home/0001_home.sql). */
 export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
 
 // Values travel as text, so both sides must read and write them in the same way; and functions are PostgreSQL's own.
@@ -128,7 +128,7 @@ class Stage {
     this.isCatalog = link.direction === "catalog";
     this.#target = target;
     this.#name = `pg_temp.${quoteIdentifier(`seed_${table.table}`)}`;
-    this.#into = table.into.split(".").map(quoteIdentifier).join(".");
+    this.#into = quoteQualified(table.into);
     this.#columns = table.columns.map(quoteIdentifier);
     this.#key = table.key.map(quoteIdentifier);
   }
@@ -195,7 +195,7 @@ class Stage {
 
   /** By way of the inbox, whose guard writes the catalog. Its rows that were never sent are removed from the catalog itself. */
   async convergeCatalog(): Promise<void> {
-    const catalog = `tenantry.${quoteIdentifier(this.table.table)}`;
+    const catalog = quoteQualified(this.table.kept ?? this.table.from);
     await this.#target.query("seed.sender", "select set_config($1, $2, true)", [
       CATALOG_SENDER_SETTING,
       String(this.databaseId),

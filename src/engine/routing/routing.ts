@@ -9,7 +9,7 @@ import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#base/postgres
 import type { HomeDatabase, ScopedDatabase, TenantDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 
-/** Home itself: the default organization's resources and comments. */
+/** Home itself, with the default organization's rows. */
 export type HomeRoute = { readonly kind: "home" };
 export type TenantRoute = {
   readonly kind: "tenant";
@@ -55,9 +55,7 @@ const FROM = `
 /** A server's address with the API's own role there, by the server's identity. */
 export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => ServerAddress;
 
-/** The schema version from which on the API's role may use a tenant database. */
-const API_ROLE_SINCE = 3;
-/** Says to row-level security whose statement it is (engine/schema/tenant/0003_row_level_security.sql). */
+/** Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). */
 const SCOPE_SETTING = "tenantry.scope";
 
 /** Routes kept at most; beyond it the oldest is read again when it is next needed. */
@@ -139,8 +137,7 @@ export class Router {
   /** `number`: what was asked for, the placement's own or one that it has adopted. */
   #remember(row: RouteRow, generation: number, number = row.number): TenantRoute {
     const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
-    const knowsApiRole = row.schemaVersion === null || row.schemaVersion >= API_ROLE_SINCE;
-    const address = knowsApiRole ? this.#signInAsApi(operator, row.systemIdentifier) : operator;
+    const address = this.#signInAsApi(operator, row.systemIdentifier);
     const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
     const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
     const openWhole = () => this.#pools.open("tenant", address, row.database, { pooler, budgeted: true });

@@ -8,19 +8,47 @@ import { z } from "zod";
 import { invalidInput } from "#base/kernel/errors";
 import { MAX_PLACEMENT_NUMBER } from "#base/kernel/ids";
 import { readRegularFile } from "#base/kernel/regular-file";
+import type { TenantTable } from "#engine/tables";
 
-/**
- * The tables of an export, in an order in which they can be written back. Left out are columns that say no more than the
- * manifest, which names the organization, or that mean nothing elsewhere.
- */
-export const EXPORTED_TABLES = [
-  { table: "resources", file: "resources.ndjson", key: "id", leftOut: ["database_id", "organization_id"] },
-  { table: "comments", file: "comments.ndjson", key: "id", leftOut: ["database_id", "organization_id"] },
-  { table: "directory_organizations", file: "organizations.ndjson", key: "organization_id", leftOut: ["database_id"] },
-  { table: "directory_members", file: "members.ndjson", key: "user_id", leftOut: ["database_id", "organization_id"] },
-] as const;
-export type ExportedTable = (typeof EXPORTED_TABLES)[number];
-export type TableName = ExportedTable["table"];
+/** A table of an export, and the file that its rows are in. */
+export type ExportedTable = {
+  readonly table: string;
+  readonly file: string;
+  readonly key: string;
+  /** Columns that say no more than the manifest, which names the organization, or that mean nothing elsewhere. */
+  readonly leftOut: readonly string[];
+};
+
+/** The organization's members, as the region knew them. */
+export const MEMBERS_TABLE = "tenantry.directory_members";
+
+const DIRECTORY_TABLES: readonly ExportedTable[] = [
+  {
+    table: "tenantry.directory_organizations",
+    file: "organizations.ndjson",
+    key: "organization_id",
+    leftOut: ["database_id"],
+  },
+  { table: MEMBERS_TABLE, file: "members.ndjson", key: "user_id", leftOut: ["database_id", "organization_id"] },
+];
+
+/** What is exported of a database with these tables, in an order in which it can be written back. */
+export function exportedTables(tables: readonly Pick<TenantTable, "name" | "bare">[]): ExportedTable[] {
+  const apps = tables.map(({ name, bare }) => ({
+    table: name,
+    file: fileNameOf(bare),
+    key: "id",
+    leftOut: ["database_id", "organization_id"],
+  }));
+  return [...apps, ...DIRECTORY_TABLES];
+}
+
+/** The app's files begin with its schema: no table's file has the name of another one. */
+function fileNameOf(bare: string): string {
+  return `app.${bare}.ndjson`;
+}
+
+const APP_FILE = /^app\.([a-z_][a-z0-9_]{0,62})\.ndjson$/;
 
 const MANIFEST_FILE = "manifest.json";
 const MAX_MANIFEST_BYTES = 1_000_000;
@@ -62,18 +90,26 @@ const manifestSchema = z.object({
   files: z
     .array(fileSchema)
     // Names of files come from the manifest: nothing outside of the folder is read.
-    .refine((files) => files.length === EXPORTED_TABLES.length && EXPORTED_TABLES.every((one) => findFile(files, one))),
+    .refine(
+      (files) =>
+        new Set(files.map(({ file }) => file)).size === files.length &&
+        files.every(({ table, file }) => table === tableOf(file)) &&
+        DIRECTORY_TABLES.every(({ file }) => files.some((one) => one.file === file)),
+    ),
 });
 
 export type ExportedFile = z.infer<typeof fileSchema>;
 export type Manifest = z.infer<typeof manifestSchema>;
 
-function findFile(files: readonly ExportedFile[], { table, file }: ExportedTable): ExportedFile | undefined {
-  return files.find((one) => one.table === table && one.file === file);
+/** The table whose rows are in a file of this name; undefined: an export has no such file. */
+function tableOf(file: string): string | undefined {
+  const bare = APP_FILE.exec(file)?.[1];
+  if (bare !== undefined) return `app.${bare}`;
+  return DIRECTORY_TABLES.find((one) => one.file === file)?.table;
 }
 
 /** The manifest's line about a table. */
-export function fileOf(manifest: Manifest, table: TableName): ExportedFile {
+export function fileOf(manifest: Manifest, table: string): ExportedFile {
   const file = manifest.files.find((one) => one.table === table);
   if (file === undefined) throw new Error(`the manifest has no ${table}`);
   return file;
@@ -88,8 +124,8 @@ export async function prepareFolder(folder: string, placementId: string): Promis
   const found = await readdir(folder);
   if (found.includes(MANIFEST_FILE))
     throw invalidInput("to", "The folder holds a finished export already: name another one.");
-  const ours = new Set<string>([MARKER_FILE, ...EXPORTED_TABLES.map(({ file }) => file)]);
-  const strange = found.find((name) => !ours.has(name.replace(/\.new$/, "")));
+  const isOurs = (name: string) => name === MARKER_FILE || tableOf(name) !== undefined;
+  const strange = found.find((name) => !isOurs(name.replace(/\.new$/, "")));
   const begun = found.some((name) => !name.endsWith(".new"));
   if (strange !== undefined || (begun && (await markedPlacement(folder)) !== placementId))
     throw invalidInput(

@@ -8,10 +8,11 @@ import { numbersOf } from "#engine/home/placement-numbers";
 import { findRegions, regionAddress } from "#engine/regions/regions";
 import { TenantryError } from "#base/kernel/errors";
 import type { Transaction } from "#base/postgres/database";
-import { quoteIdentifier } from "#base/postgres/identifiers";
+import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
+import { findUndeclared, type TenantTable } from "#engine/tables";
 import {
-  EXPORTED_TABLES,
   type ExportedFile,
+  exportedTables,
   type ExportedTable,
   type Manifest,
   prepareFolder,
@@ -47,10 +48,10 @@ export async function runExport(
 }
 
 /**
- * Writes a placement's resources, comments and directory as they are at one moment. `folder` is a new or empty one; an export
+ * Writes a placement's rows of all declared tables, and its directory, as they are at one moment. `folder` is a new or empty one; an export
  * of the same placement that did not finish is started over. Who calls it sees to it that the database is not dropped
  * meanwhile. Returns the manifest, which is written last. INVALID_INPUT for any other folder, CONFLICT for a placement
- * without a database, REGION_UNAVAILABLE.
+ * without a database or with a table that no migration has declared, REGION_UNAVAILABLE.
  */
 export async function exportPlacement(
   services: Services,
@@ -68,8 +69,10 @@ export async function exportPlacement(
     const database = services.pools.open("tenant", address, placement.database);
     const content = await database.transaction(async (source) => {
       const snapshot = await enterSnapshot(source, services, placement);
+      const { tables } = services.tables.at(snapshot.schemaVersion);
+      await refuseUndeclared(source, placement, tables);
       await prepareFolder(folder, placement.id);
-      return { ...snapshot, files: await exportTables(source, placement, folder, options) };
+      return { ...snapshot, files: await exportTables(source, placement, { folder, tables }, options) };
     }, "repeatable read");
     // After the rows: what was adopted while they were read is named too.
     const numbers = await numbersOf(services, placement.id);
@@ -114,7 +117,7 @@ async function enterSnapshot(
       ? await source.query<{ own: boolean; version: number; at: Date }>(
           "export.snapshot",
           `select installation_id = $1 and database_id = $2 as own, now() as at,
-                  (select max(version) from tenantry.migrations) as version
+                  (select count(*)::int from tenantry.migrations) as version
            from tenantry.identity`,
           [services.installation, placement.databaseId],
         )
@@ -129,15 +132,29 @@ async function enterSnapshot(
   return { exportedAt: row.at.toISOString(), schemaVersion: row.version };
 }
 
+/** An export without them would look whole, and a revocation would then drop the only copy. */
+async function refuseUndeclared(
+  source: Transaction<"tenant">,
+  { database }: Placement,
+  tables: readonly TenantTable[],
+): Promise<void> {
+  const [first] = await findUndeclared(source, tables);
+  if (first !== undefined)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${database} has the table ${first}, which no migration has declared, so the export would leave it out: move it to another schema, or declare it with tenantry.tenant_table.`,
+    );
+}
+
 async function exportTables(
   source: Transaction<"tenant">,
   placement: Placement,
-  folder: string,
+  { folder, tables }: { folder: string; tables: readonly TenantTable[] },
   options: TransferOptions,
 ): Promise<ExportedFile[]> {
   const files: ExportedFile[] = [];
   const before = { rows: 0, bytes: 0 };
-  for (const one of EXPORTED_TABLES) {
+  for (const one of exportedTables(tables)) {
     const file = await exportTable(source, placement, folder, one, {
       ...options,
       onProgress: (progress) =>
@@ -161,7 +178,7 @@ async function exportTable(
   { table, file, key, leftOut }: ExportedTable,
   { onProgress, signal }: TransferOptions,
 ): Promise<ExportedFile> {
-  const columns = (await columnsOf(source, table)).filter((column) => !(leftOut as readonly string[]).includes(column));
+  const columns = (await columnsOf(source, table)).filter((column) => !leftOut.includes(column));
   const writer = await LinesWriter.create(join(folder, file));
   try {
     const pages = readPages(source, { placement, table, key, columns });
@@ -182,7 +199,7 @@ export async function columnsOf(database: Pick<Transaction<"tenant">, "query">, 
     "transfer.columns",
     `select attname as name from pg_attribute
      where attrelid = to_regclass($1) and attnum > 0 and not attisdropped and attgenerated = '' order by attnum`,
-    [`tenantry.${quoteIdentifier(table)}`],
+    [quoteQualified(table)],
   );
   return rows.map(({ name }) => name);
 }
@@ -206,7 +223,7 @@ async function* readPages(source: Transaction<"tenant">, reading: Reading): Asyn
     "export.open",
     `declare exported no scroll cursor for
      select row_to_json(r)::text as line from (
-       select ${columns.map(quoteIdentifier).join(", ")} from tenantry.${quoteIdentifier(table)}
+       select ${columns.map(quoteIdentifier).join(", ")} from ${quoteQualified(table)}
        where database_id = $1 and organization_id = $2 order by ${quoteIdentifier(key)}
      ) r`,
     [placement.databaseId, placement.organizationId],

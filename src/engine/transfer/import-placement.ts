@@ -8,7 +8,8 @@ import { findRegions, regionAddress } from "#engine/regions/regions";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import type { TenantDatabase } from "#base/postgres/database";
 import { columnsOf } from "#engine/transfer/export-placement";
-import { type ExportedFile, fileOf, type Manifest, readManifest, type TableName } from "#engine/transfer/export-format";
+import { type ExportedFile, fileOf, type Manifest, MEMBERS_TABLE, readManifest } from "#engine/transfer/export-format";
+import type { TenantTable } from "#engine/tables";
 import { importRows, type ImportTarget } from "#engine/transfer/import-rows";
 import { readPieces } from "#engine/transfer/json-lines";
 import { listMissingMembers, type MissingMember } from "#engine/transfer/missing-members";
@@ -21,9 +22,6 @@ import { explainTransfer, type TransferOptions } from "#engine/transfer/transfer
 /** How long the import waits for the catalog at home; what is late arrives all the same. */
 const CATALOG_TIMEOUT_MS = 60_000;
 
-/** The tables that are written back. The directory is home's to write. */
-const IMPORTED_TABLES = ["resources", "comments"] as const;
-
 export type ImportOptions = TransferOptions & {
   /** Also into a placement of another organization than the exported one. */
   otherOrganization?: boolean | undefined;
@@ -32,11 +30,11 @@ export type ImportOptions = TransferOptions & {
 export type Imported = {
   placementId: string;
   organizationId: string;
-  /** `added`: those that were not there before. */
-  tables: Record<(typeof IMPORTED_TABLES)[number], { rows: number; added: number }>;
+  /** By the table's name with its schema. `added`: those that were not there before. */
+  tables: Record<string, { rows: number; added: number }>;
   /** Exported members who are no members of the organization here. What they wrote is kept, without a name to show. */
   missingMembers: { count: number; first: MissingMember[] };
-  /** Whether all imported resources are in the catalog at home; else they are on their way. */
+  /** Whether all imported rows are in the catalog at home; else they are on their way. */
   inCatalog: boolean;
 };
 
@@ -85,37 +83,42 @@ export async function importPlacement(
     refuseUnfit(placement, manifest, options);
     const address = await regionAddress(services, placement.regionId);
     const database = services.pools.open("tenant", address, placement.database);
-    await refuseNewer(database, manifest);
+    const tables = await findImported(services, database, manifest);
     await verifyFiles(folder, manifest, options);
     const { number, adopted } = manifest.placement;
     for (const one of [number, ...adopted]) await takeNumber(services, placement, one);
     const numbers = await numbersOf(services, placement.id);
-    return importTables(services, { database, placement, numbers }, folder, manifest, options);
+    return importTables(services, { database, placement, numbers }, { folder, manifest, tables }, options);
   });
 }
 
 async function importTables(
   services: Services,
   target: ImportTarget,
-  folder: string,
-  manifest: Manifest,
+  { folder, manifest, tables }: { folder: string; manifest: Manifest; tables: readonly TenantTable[] },
   options: ImportOptions,
 ): Promise<Imported> {
   const { id, organizationId, databaseId } = target.placement;
-  const resources = await importRows(target, folder, fileOf(manifest, "resources"), options);
-  // Comments do not travel: the catalog can catch up while they are written.
+  const imported: Imported["tables"] = {};
+  const before = { rows: 0, bytes: 0 };
+  const write = async (table: TenantTable) => {
+    const count = await importRows(target, folder, { exported: fileOf(manifest, table.name), table }, options, before);
+    imported[table.name] = { rows: count.rows, added: count.added };
+    before.rows += count.rows;
+    before.bytes += count.bytes;
+  };
+  // What flows goes into the catalog while the tables after it are written.
+  const last = tables.findLastIndex(({ catalog }) => catalog !== null);
+  for (const table of tables.slice(0, last + 1)) await write(table);
   const waiting = new AbortController();
   const settled = settleResources(services, databaseId, CATALOG_TIMEOUT_MS, waiting.signal);
   try {
-    const comments = await importRows(target, folder, fileOf(manifest, "comments"), options, resources);
-    const members = fileOf(manifest, "directory_members");
+    for (const table of tables.slice(last + 1)) await write(table);
+    const members = fileOf(manifest, MEMBERS_TABLE);
     return {
       placementId: id,
       organizationId,
-      tables: {
-        resources: { rows: resources.rows, added: resources.added },
-        comments: { rows: comments.rows, added: comments.added },
-      },
+      tables: imported,
       missingMembers: await listMissingMembers(services, organizationId, folder, members),
       inCatalog: (await settled).length === 0,
     };
@@ -138,21 +141,30 @@ function refuseUnfit(placement: Placement, { organization }: Manifest, { otherOr
     );
 }
 
-/** What a later schema means cannot be known. Older rows get the defaults of columns that came since. */
-async function refuseNewer(database: TenantDatabase, manifest: Manifest): Promise<void> {
+/**
+ * The tables that are written back, in an order in which they can be. The directory is home's to write. Refuses an export of a
+ * later schema, as what it means cannot be known. Older rows get the defaults of columns that came since.
+ */
+async function findImported(services: Services, database: TenantDatabase, manifest: Manifest): Promise<TenantTable[]> {
   const [row] = await database.query<{ version: number }>(
     "import.version",
-    "select max(version) as version from tenantry.migrations",
+    "select count(*)::int as version from tenantry.migrations",
   );
   if (manifest.schemaVersion > (row?.version ?? 0))
     throw new TenantryError(
       "CONFLICT",
       `The export is of tenant schema version ${manifest.schemaVersion} and the placement's database is at ${row?.version ?? 0}: migrate it first.`,
     );
-  for (const table of IMPORTED_TABLES) await refuseUnknownColumns(database, fileOf(manifest, table), table);
+  const { tables } = services.tables.at(row?.version ?? null);
+  const exported = manifest.files.filter(({ table }) => table.startsWith("app."));
+  for (const { file, table } of exported)
+    if (!tables.some(({ name }) => name === table))
+      throw invalidInput("folder", `${file} is of the table ${table}, which is not known here.`);
+  for (const one of exported) await refuseUnknownColumns(database, one);
+  return tables.filter(({ name }) => exported.some(({ table }) => table === name));
 }
 
-async function refuseUnknownColumns(database: TenantDatabase, { file, columns }: ExportedFile, table: TableName) {
+async function refuseUnknownColumns(database: TenantDatabase, { file, table, columns }: ExportedFile) {
   const known = await columnsOf(database, table);
   // Whose the rows are is the placement's to say.
   const given = new Set(["database_id", "organization_id"]);

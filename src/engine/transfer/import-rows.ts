@@ -4,8 +4,9 @@ import type { Placement } from "#engine/home/placements";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import type { TenantDatabase } from "#base/postgres/database";
-import { quoteIdentifier } from "#base/postgres/identifiers";
-import { sqlState, violatedConstraint } from "#base/postgres/sql-state";
+import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
+import { SQL_STATE, sqlState, violatedConstraint } from "#base/postgres/sql-state";
+import type { TenantTable } from "#engine/tables";
 import type { ExportedFile } from "#engine/transfer/export-format";
 import { type LinesPiece, readPieces } from "#engine/transfer/json-lines";
 import type { TransferOptions } from "#engine/transfer/transfer-failure";
@@ -15,26 +16,30 @@ const MAX_STATEMENTS = 2;
 
 /** `numbers`: those that lead to the placement. */
 export type ImportTarget = { database: TenantDatabase; placement: Placement; numbers: readonly number[] };
+/** A file of an export and the table that its rows belong to. */
+export type ImportSource = { exported: ExportedFile; table: TenantTable };
 export type ImportCount = { rows: number; added: number; bytes: number };
 
 /**
  * Each piece is one transaction. Rows that are there already stay as they are. INVALID_INPUT for rows that cannot be written,
- * CONFLICT when an id, or the resource of a comment, is another organization's. `before` counts for the progress only.
+ * CONFLICT when an id, or a row that one refers to, is another organization's. `before` counts for the progress only.
  */
 export async function importRows(
   target: ImportTarget,
   folder: string,
-  exported: ExportedFile,
+  source: ImportSource,
   { onProgress, signal }: TransferOptions,
-  before: Pick<ImportCount, "rows" | "bytes"> = { rows: 0, bytes: 0 },
+  { ...before }: Pick<ImportCount, "rows" | "bytes">,
 ): Promise<ImportCount> {
-  const { file, ...content } = exported;
+  const { file, ...content } = source.exported;
+  // A row may refer to one of its own table that another piece brings: then one piece goes after the other.
+  const maxStatements = source.table.parents.includes(source.table.name) ? 1 : MAX_STATEMENTS;
   const count: ImportCount = { rows: 0, added: 0, bytes: 0 };
   // Each is taken out by who has waited for it, so that no failure is lost.
   const running: Promise<void>[] = [];
   const write = async (piece: LinesPiece) => {
     // Not in one expression, which would read the sum before another piece has added to it.
-    const added = await writePiece(target, exported, piece);
+    const added = await writePiece(target, source, piece);
     count.added += added;
     count.rows += piece.rows;
     count.bytes += piece.bytes;
@@ -46,7 +51,7 @@ export async function importRows(
       const task = write(piece);
       task.catch(() => undefined);
       running.push(task);
-      if (running.length >= MAX_STATEMENTS) await running.shift();
+      if (running.length >= maxStatements) await running.shift();
     }
     await Promise.all(running);
   } finally {
@@ -55,34 +60,37 @@ export async function importRows(
   return count;
 }
 
-async function writePiece(target: ImportTarget, exported: ExportedFile, piece: LinesPiece): Promise<number> {
+async function writePiece(target: ImportTarget, source: ImportSource, piece: LinesPiece): Promise<number> {
+  const { exported } = source;
+  const isOthers = () =>
+    new TenantryError(
+      "CONFLICT",
+      `${exported.file} has an id, or refers to a row, that belongs to another organization here.`,
+    );
   try {
-    const { read, added, strange } = await insert(target, exported, piece);
+    const { read, added, strange } = await insert(target, source, piece);
     if (strange > 0)
       throw invalidInput(
         "folder",
         `${exported.file} has ${strange === 1 ? "an id that does" : `${strange} ids that do`} not lead to the exported placement.`,
       );
-    if (added < read && (await countOwn(target, exported, piece)) < read)
-      throw new TenantryError(
-        "CONFLICT",
-        `${exported.file} has an id, or the id of a resource, that belongs to another organization here.`,
-      );
+    if (added < read && (await countOwn(target, exported, piece)) < read) throw isOthers();
     return added;
   } catch (error) {
+    // Each foreign key names the organization.
+    if (sqlState(error) === SQL_STATE.foreignKeyViolation) throw isOthers();
     // Data exceptions and integrity violations are the rows' doing.
     if (!/^2[23]/.test(sqlState(error) ?? "")) throw error;
-    throw invalidInput("folder", `${exported.file} has ${describeFault(error, exported)}.`);
+    throw invalidInput("folder", `${exported.file} has ${describeFault(error, source.table)}.`);
   }
 }
 
 /** What the table's own rules refused. */
-function describeFault(error: unknown, { table }: ExportedFile): string {
-  const constraint = violatedConstraint(error);
-  if (constraint === `${table}_created_at_check`) return "a row whose created_at is not in the years 2000 to 2099";
-  if (constraint === `${table}_name_check`)
-    return "names with a line break, a control or an invisible character, or of more than 200 characters";
-  return `rows that cannot be written: ${redactedMessage(error)}`;
+function describeFault(error: unknown, { rules }: TenantTable): string {
+  const rule = rules[violatedConstraint(error) ?? ""];
+  return rule === undefined
+    ? `rows that cannot be written: ${redactedMessage(error)}`
+    : `a row that cannot be written: ${rule}`;
 }
 
 /**
@@ -92,25 +100,21 @@ function describeFault(error: unknown, { table }: ExportedFile): string {
  */
 async function insert(
   { database, placement, numbers }: ImportTarget,
-  { table, columns }: ExportedFile,
+  { exported: { columns }, table }: ImportSource,
   { json }: LinesPiece,
 ): Promise<{ read: number; added: number; strange: number }> {
-  const name = `tenantry.${quoteIdentifier(table)}`;
+  const name = quoteQualified(table.name);
   const list = columns.map(quoteIdentifier).join(", ");
-  // Databases can be shared: that the resource is there is not enough.
-  const ownResource = `and exists (
-    select from tenantry.resources r
-    where r.database_id = $1 and r.id = lines.resource_id and r.organization_id = $2)`;
   const [row] = await database.query<{ read: number; added: number; strange: number }>(
     "import.write",
     `with lines as materialized (
        select ${list} from json_populate_recordset(null::${name}, $3::json)
      ), strange as materialized (
        select count(*)::int as ids from lines
-       where tenantry.placement_number_of(id) = any($4::int[]) is not true
+       where ${table.idsRoute ? "" : "false and"} tenantry.placement_number_of(id) = any($4::int[]) is not true
      ), added as (
        insert into ${name} (database_id, organization_id, ${list})
-       select $1, $2, ${list} from lines where (select ids from strange) = 0 ${table === "comments" ? ownResource : ""}
+       select $1, $2, ${list} from lines where (select ids from strange) = 0
        on conflict do nothing returning 1
      )
      select (select count(*) from lines)::int as read, (select count(*) from added)::int as added,
@@ -126,7 +130,7 @@ async function countOwn(
   { table }: ExportedFile,
   { json }: LinesPiece,
 ): Promise<number> {
-  const name = `tenantry.${quoteIdentifier(table)}`;
+  const name = quoteQualified(table);
   const [row] = await database.query<{ own: number }>(
     "import.count_own",
     `select count(*)::int as own from json_populate_recordset(null::${name}, $3::json) lines

@@ -2,7 +2,13 @@ import { describe, expect, test } from "vitest";
 import { StreamReader } from "#engine/border/protocol/pgoutput";
 import { int32 } from "#engine/border/protocol/wire";
 
-const table = { table: "things", into: "tenantry_inbox.things", key: ["id"], columns: ["id", "name"] };
+const table = {
+  table: "things",
+  from: "tenantry.things",
+  into: "tenantry_inbox.things",
+  key: ["id"],
+  columns: ["id", "name"],
+};
 const reader = (takesStreams: boolean) => new StreamReader([table], { checksText: true, takesStreams });
 const int16 = (value: number) => Buffer.from([value >> 8, value & 255]);
 const relation = Buffer.concat([

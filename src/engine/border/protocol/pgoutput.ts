@@ -73,7 +73,7 @@ export class StreamReader {
     tables: readonly PublishedTable[],
     options: { checksText: boolean; takesStreams: boolean; lenient?: boolean },
   ) {
-    this.#tables = new Map(tables.map((table) => [`tenantry.${table.table}`, table]));
+    this.#tables = new Map(tables.map((table) => [table.from, table]));
     this.#checksText = options.checksText;
     this.#takesStreams = options.takesStreams;
     this.#lenient = options.lenient === true;
@@ -234,8 +234,8 @@ export class StreamReader {
 }
 
 /** The same announcement under the name that the table has at the subscriber. */
-function renamed(message: Buffer, begin: number, end: number, { table, into }: PublishedTable): Buffer | undefined {
-  if (into === `tenantry.${table}`) return undefined;
+function renamed(message: Buffer, begin: number, end: number, { from, into }: PublishedTable): Buffer | undefined {
+  if (into === from) return undefined;
   const names = Buffer.from(`${into.replace(".", "\0")}\0`);
   return Buffer.concat([message.subarray(0, begin), names, message.subarray(end)]);
 }

@@ -1,0 +1,252 @@
+-- What home and every tenant database have in common: the rules of values, ids, and what a table is to Tenantry.
+--
+-- A table of the app is in schema `app`. Its migration says by calls of the functions below what the table is. Nothing of a
+-- table leaves its database unless a call says so. Home runs the migrations of the app too: for the default organization's
+-- rows, and to make the catalog.
+
+create schema app;
+
+-- Moments lie in the years 2000 to 2099 (UTC): programs cannot write all others as a date. The bounds are seconds since 1970,
+-- as the text of a moment would depend on the session's time zone. The function is false for null and infinity.
+create function tenantry.is_moment(moment timestamptz) returns boolean language sql immutable parallel safe
+  return coalesce(moment >= to_timestamp(946684800) and moment < to_timestamp(4102444800), false);
+
+-- What validName of base/kernel/validation.ts takes: a name has no control characters, no line breaks, and nothing invisible that
+-- turns or hides what stands beside it. It is false for null.
+create function tenantry.is_name(name text) returns boolean language sql immutable parallel safe
+  return coalesce(
+    char_length(name) between 1 and 200 and name collate "C" ~ '[^[:space:]]'
+    and name collate "C" !~
+      '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]',
+    false);
+
+-- The number of the placement that an id leads to; null for an id of another form. base/kernel/ids.ts describes the layout.
+create function tenantry.placement_number_of(id uuid) returns int language sql immutable strict parallel safe
+  return case when get_byte(uuid_send(id), 6) >> 4 = 7 and get_byte(uuid_send(id), 8) >> 6 = 2 then
+    ((get_byte(uuid_send(id), 8) & 63) << 18) | (get_byte(uuid_send(id), 9) << 10)
+    | (get_byte(uuid_send(id), 10) << 2) | (get_byte(uuid_send(id), 11) >> 6) end;
+
+-- What the calls said, in their order. The state of a table is what the last call of each kind said.
+create table tenantry.declarations (
+  position int generated always as identity primary key,
+  -- The migration that made the call.
+  part text not null,
+  number int not null,
+  kind text not null check (kind in ('table', 'catalog', 'directory', 'personal', 'dropped')),
+  -- With its schema.
+  table_name text not null,
+  -- Of `catalog` and `directory`: all columns that flow. Of `personal`: the column.
+  columns text[] not null default '{}',
+  -- Of `personal`: what the column holds.
+  detail text
+);
+
+create function tenantry.declare(kind text, table_name text, columns text[] default '{}', detail text default null)
+  returns void language sql as $$
+  insert into tenantry.declarations (part, number, kind, table_name, columns, detail)
+  values (split_part(current_setting('tenantry.migration'), ' ', 1),
+          split_part(current_setting('tenantry.migration'), ' ', 2)::int, $1, $2, $3, $4);
+$$;
+
+-- Which tenant database this is; 0 is home. The default of a column.
+create function tenantry.database_id() returns int language plpgsql stable parallel safe as $$
+begin
+  return (select database_id from tenantry.identity);
+end $$;
+
+-- The organization that the statement is for. The default of a column, so that a statement need not name it.
+create function tenantry.organization() returns uuid language plpgsql stable parallel safe as $$
+begin
+  return tenantry.scope_organization();
+end $$;
+
+-- A new id that leads to the placement which the statement is for (base/kernel/ids.ts). By the clock of this server.
+create function tenantry.new_id() returns uuid language plpgsql volatile parallel safe as $$
+declare
+  number int := tenantry.scope_placement();
+  id bytea := uuid_send(gen_random_uuid());
+  milliseconds bigint := floor(extract(epoch from clock_timestamp()) * 1000);
+begin
+  if number is null then
+    raise exception 'an id is made in the scope of an organization, and this statement has none'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  for at in 0..5 loop
+    id := set_byte(id, at, ((milliseconds >> (40 - 8 * at)) & 255)::int);
+  end loop;
+  id := set_byte(id, 6, 112 | (get_byte(id, 6) & 15));
+  id := set_byte(id, 8, 128 | (number >> 18));
+  id := set_byte(id, 9, (number >> 10) & 255);
+  id := set_byte(id, 10, (number >> 2) & 255);
+  return encode(set_byte(id, 11, ((number & 3) << 6) | (get_byte(id, 11) & 63)), 'hex')::uuid;
+end $$;
+
+-- TRUNCATE is not published, so it would leave the catalog with rows that are gone. At home a TRUNCATE that a publisher sends
+-- would empty a table for all.
+create function tenantry.refuse_truncate() returns trigger language plpgsql as $$
+begin
+  raise exception '%.% cannot be truncated: use delete', tg_table_schema, tg_table_name
+    using errcode = 'feature_not_supported';
+end $$;
+
+-- A row with another database's id would not pass the publication's filter and so be missing from the catalog in silence:
+-- refuse it here.
+create function tenantry.own_rows_only() returns trigger language plpgsql as $$
+begin
+  if new.database_id is distinct from (select database_id from tenantry.identity) then
+    raise exception 'this is not tenant database %', new.database_id using errcode = 'check_violation';
+  end if;
+  return new;
+end $$;
+
+-- Why a table cannot hold tenants' rows, in one sentence; null: it can.
+create function tenantry.fault_of_table(declared regclass) returns text language plpgsql stable
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  one record;
+begin
+  if (select relnamespace <> 'app'::regnamespace or relkind <> 'r' from pg_class where oid = declared) then
+    return format('%s is not an ordinary table of schema app.', declared);
+  end if;
+  if (select relname !~ '^[a-z_][a-z0-9_]{0,47}$' from pg_class where oid = declared) then
+    return format('%s has a name that is not plain: use up to 48 lower case letters, digits and _.', declared);
+  end if;
+  for one in select * from (values ('id', 'uuid'), ('organization_id', 'uuid')) as wanted (name, type) loop
+    if not exists (select from pg_attribute where attrelid = declared and attname = one.name and attnotnull
+                   and format_type(atttypid, atttypmod) = one.type) then
+      return format('%s has no column %I %s not null.', declared, one.name, one.type);
+    end if;
+  end loop;
+  if not exists (
+    select from pg_constraint k where k.conrelid = declared and k.contype = 'p'
+      and (select bool_or(attname = 'id') and bool_and(attname in ('id', 'database_id', 'organization_id'))
+           from pg_attribute where attrelid = declared and attnum = any(k.conkey))
+  ) then
+    return format('%s has no primary key of id: alone, or with organization_id or database_id.', declared);
+  end if;
+  for one in select attname from pg_attribute where attrelid = declared and attidentity <> '' and not attisdropped loop
+    return format('%s.%I is an identity column: its values would tell organizations of one database about each other. Use uuid with tenantry.new_id().',
+                  declared, one.attname);
+  end loop;
+  for one in
+    select k.conname, k.confrelid::regclass as parent,
+      exists (select from unnest(k.conkey, k.confkey) as pair (own, other)
+              join pg_attribute a on a.attrelid = k.conrelid and a.attnum = pair.own
+              join pg_attribute b on b.attrelid = k.confrelid and b.attnum = pair.other
+              where a.attname = 'organization_id' and b.attname = 'organization_id') as stays,
+      k.confrelid = declared
+        or exists (select from tenantry.declarations d where d.kind = 'table' and d.table_name = k.confrelid::regclass::text) as known
+    from pg_constraint k where k.conrelid = declared and k.contype = 'f'
+  loop
+    if not one.known then
+      return format('%s refers by %I to %s, which no call of tenantry.tenant_table declares before it.', declared, one.conname, one.parent);
+    end if;
+    if not one.stays then
+      return format('%s refers by %I to a row that may be another organization''s: put organization_id into the foreign key.',
+                    declared, one.conname);
+    end if;
+  end loop;
+  return null;
+end $$;
+
+-- Makes a table one that holds tenants' rows: each row is one organization's, a statement sees those of its own organization
+-- only, and exports, imports, revocations and receipts know the table.
+create function tenantry.tenant_table(declared regclass) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  api text := tenantry.api_role();
+  fault text := tenantry.fault_of_table(declared);
+begin
+  if fault is not null then
+    raise exception 'tenantry.tenant_table: %', fault using errcode = 'invalid_table_definition';
+  end if;
+  if not exists (select from pg_attribute where attrelid = declared and attname = 'database_id' and not attisdropped) then
+    execute format('alter table %s add column database_id int not null default tenantry.database_id()', declared);
+  end if;
+  execute format('alter table %s enable row level security, force row level security', declared);
+  -- In sub-selects, so that the setting is read once for a statement and not for each row.
+  execute format('create policy own_organization on %s
+    using (organization_id = (select tenantry.scope_organization()))
+    with check (
+      organization_id = (select tenantry.scope_organization())
+      and not exists (select from tenantry.closed_placements where number = (select tenantry.scope_placement())))', declared);
+  -- Replication, exports and migrations work on whole databases. The role that migrates is the owner.
+  execute format('create policy all_for_owner on %s to current_user using (true)', declared);
+  execute format('grant usage on schema app to %I', api);
+  execute format('grant select, insert, update, delete on %s to %I', declared, api);
+  perform tenantry.declare('table', declared::text);
+end $$;
+
+-- Says which columns of a table go to home's catalog, besides `database_id`, `id` and `organization_id`. Another call for the
+-- same table replaces what the one before said.
+create function tenantry.catalog(declared regclass, columns text[]) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  keys constant text[] := '{database_id,id,organization_id}';
+  wrong text := (
+    select string_agg(quote_ident(one), ', ') from unnest(columns) as one
+    where one = any(keys) or not exists (
+      select from pg_attribute where attrelid = declared and attname = one and attnum > 0 and not attisdropped
+        and attgenerated = ''));
+begin
+  if not exists (select from tenantry.declarations where kind = 'table' and table_name = declared::text) then
+    raise exception 'tenantry.catalog: % was not declared. Call tenantry.tenant_table first.', declared
+      using errcode = 'invalid_table_definition';
+  end if;
+  if wrong is not null then
+    raise exception 'tenantry.catalog: % of % cannot be listed. List stored columns, without the keys, which always flow.', wrong, declared
+      using errcode = 'invalid_column_reference';
+  end if;
+  perform tenantry.declare('catalog', declared::text, keys || columns);
+  perform tenantry.apply_catalog(declared, columns);
+end $$;
+
+-- Says that a column holds something about a person: `user` (the id of one), `name`, `email` or `text`. For erasure, and for
+-- the report of what is where.
+create function tenantry.personal(declared regclass, of_column text, holds text) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_attribute where attrelid = declared and attname = of_column and attnum > 0 and not attisdropped) then
+    raise exception 'tenantry.personal: % has no column %.', declared, quote_ident(of_column)
+      using errcode = 'undefined_column';
+  end if;
+  if holds not in ('user', 'name', 'email', 'text') then
+    raise exception 'tenantry.personal: % is not one of user, name, email, text.', quote_literal(holds)
+      using errcode = 'invalid_parameter_value';
+  end if;
+  perform tenantry.declare('personal', declared::text, array[of_column], holds);
+end $$;
+
+-- Drops a table that was declared, with its rows. Home keeps what the catalog has of it while databases of the version before
+-- are served.
+create function tenantry.drop_tenant_table(declared regclass) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  name text := declared::text;
+begin
+  if not exists (select from tenantry.declarations where kind = 'table' and table_name = name) then
+    raise exception 'tenantry.drop_tenant_table: % was not declared.', declared using errcode = 'undefined_table';
+  end if;
+  execute format('drop table %s', declared);
+  perform tenantry.declare('dropped', name);
+end $$;
+
+-- Says which columns of a directory table flow from home to tenant databases. The engine's own tables only.
+create function tenantry.directory(declared regclass, columns text[]) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  perform tenantry.declare('directory', declared::text, columns);
+end $$;
+
+-- Large objects are outside of row-level security, and every role may make some. Only a superuser can change that.
+create function tenantry.close_large_objects() returns void language plpgsql as $$
+declare
+  maker regprocedure;
+begin
+  if (select rolsuper from pg_roles where rolname = current_user) then
+    for maker in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
+                 and proname in ('lo_creat', 'lo_create', 'lo_from_bytea') loop
+      execute format('revoke execute on function %s from public', maker);
+    end loop;
+  end if;
+end $$;

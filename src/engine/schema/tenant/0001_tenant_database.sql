@@ -1,0 +1,169 @@
+-- A tenant database: which one it is, the directory that home sends, who may see what, and the log of what was done here.
+
+-- One row, written when the database is made from the template: which tenant database this is.
+create table tenantry.identity (
+  installation_id text not null,
+  database_id int not null,
+  one_row boolean primary key default true check (one_row)
+);
+
+-- The API's role, named by the program that migrates: it is one per installation and server. It gets its password later.
+create function tenantry.api_role() returns text language sql stable
+  return current_setting('tenantry.api_role');
+
+-- The database itself keeps organizations apart. The API signs in with a role that owns nothing and sees the rows of one
+-- organization: the one that is named in a setting for the time of one statement. Without it there are no rows.
+
+-- Whom the statement is for, as "<organization>/<number of the placement>"; null: nobody was named.
+create function tenantry.scope_organization() returns uuid language sql stable parallel safe
+  return nullif(split_part(current_setting('tenantry.scope', true), '/', 1), '')::uuid;
+create function tenantry.scope_placement() returns int language sql stable parallel safe
+  return nullif(split_part(current_setting('tenantry.scope', true), '/', 2), '')::int;
+
+-- Placements that take no more rows, as what they had is being deleted: a process that has not heard of it yet, or a
+-- statement that was under way, must not leave something behind. Numbers are never given twice, so these stay.
+create table tenantry.closed_placements (
+  number int primary key,
+  closed_at timestamptz not null default now()
+);
+
+-- The organizations placed here and their members. Home's tables of these names have the same bounds: what home sends is never
+-- refused here, which would halt the subscription.
+create table tenantry.directory_organizations (
+  database_id int not null,
+  organization_id uuid not null,
+  name text not null check (char_length(name) between 1 and 200),
+  created_at timestamptz not null check (tenantry.is_moment(created_at)),
+  primary key (database_id, organization_id)
+);
+create table tenantry.directory_members (
+  database_id int not null,
+  organization_id uuid not null,
+  user_id uuid not null,
+  role text not null check (char_length(role) between 1 and 20),
+  joined_at timestamptz not null check (tenantry.is_moment(joined_at)),
+  name text not null check (char_length(name) between 1 and 200),
+  email text not null check (char_length(email) between 3 and 320),
+  user_created_at timestamptz not null check (tenantry.is_moment(user_created_at)),
+  primary key (database_id, organization_id, user_id)
+);
+select tenantry.directory('tenantry.directory_organizations', '{database_id,organization_id,name,created_at}');
+select tenantry.directory('tenantry.directory_members',
+  '{database_id,organization_id,user_id,role,joined_at,name,email,user_created_at}');
+
+-- Idempotent apply: a copy or a replay sends rows that are already here. An insert onto an existing key would halt the
+-- subscription; the newer row replaces the older instead. Fires for replication only.
+create function tenantry.replace_organization() returns trigger language plpgsql as $$
+begin
+  delete from tenantry.directory_organizations
+    where database_id = new.database_id and organization_id = new.organization_id;
+  return new;
+end $$;
+create trigger replace_organization before insert on tenantry.directory_organizations
+  for each row execute function tenantry.replace_organization();
+alter table tenantry.directory_organizations enable replica trigger replace_organization;
+
+create function tenantry.replace_member() returns trigger language plpgsql as $$
+begin
+  delete from tenantry.directory_members
+    where database_id = new.database_id and organization_id = new.organization_id and user_id = new.user_id;
+  return new;
+end $$;
+create trigger replace_member before insert on tenantry.directory_members
+  for each row execute function tenantry.replace_member();
+alter table tenantry.directory_members enable replica trigger replace_member;
+
+-- Not forced: a subscription's owner who is subject to row-level security may not write into the table at all.
+alter table tenantry.directory_organizations enable row level security;
+alter table tenantry.directory_members enable row level security;
+create policy own_organization on tenantry.directory_organizations
+  using (organization_id = (select tenantry.scope_organization()));
+create policy own_organization on tenantry.directory_members
+  using (organization_id = (select tenantry.scope_organization()));
+
+-- Which transactions changed what is published to the catalog. Written by triggers, so it knows of writes made by hand too;
+-- the sweep compares it with what it has carried and takes the old rows away.
+create table tenantry.catalog_changes (
+  id bigint generated always as identity primary key
+);
+create function tenantry.note_catalog_change() returns trigger language plpgsql as $$
+begin
+  if exists (select from changed_rows) then
+    insert into tenantry.catalog_changes default values;
+  end if;
+  return null;
+end $$;
+
+-- Readies a table for publication. The filter and the key of what is published name the database, so the replica identity does.
+create function tenantry.apply_catalog(declared regclass, columns text[]) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  bare text := (select relname from pg_class where oid = declared);
+  change text;
+begin
+  if not exists (
+    select from pg_constraint k where k.conrelid = declared and k.contype = 'p' and cardinality(k.conkey) = 2
+      and (select bool_and(attname in ('database_id', 'id')) from pg_attribute where attrelid = declared and attnum = any(k.conkey))
+  ) and to_regclass(format('app.%I', bare || '_catalog_key')) is null then
+    execute format('create unique index %I on %s (database_id, id)', bare || '_catalog_key', declared);
+    execute format('alter table %s replica identity using index %I', declared, bare || '_catalog_key');
+  end if;
+  execute format('create or replace trigger own_rows_only before insert or update of database_id on %s
+    for each row execute function tenantry.own_rows_only()', declared);
+  execute format('create or replace trigger refuse_truncate before truncate on %s
+    for each statement execute function tenantry.refuse_truncate()', declared);
+  foreach change in array array['insert', 'update', 'delete'] loop
+    execute format('create or replace trigger %I after %s on %s referencing %s table as changed_rows
+      for each statement execute function tenantry.note_catalog_change()',
+      'note_' || change, change, declared, case change when 'delete' then 'old' else 'new' end);
+  end loop;
+end $$;
+
+-- The audit log of what is written here: it stays beside the rows it is about. Written in the same statement as they are, so
+-- that neither can be without the other; hence there is no outcome. No publication names it. Columns as at home, but without
+-- its checks: every write would pay for them, and only one statement writes here.
+create table tenantry.audit_log (
+  id uuid not null,
+  at timestamptz not null default clock_timestamp(),
+  database_id int not null,
+  organization_id uuid not null,
+  who text not null,
+  who_id text,
+  via text not null,
+  address inet,
+  user_agent text,
+  action text not null,
+  subject_kind text not null,
+  subject_id uuid not null,
+  -- One index for what is read: an organization's newest. Every write pays for it.
+  primary key (organization_id, id)
+);
+create function tenantry.refuse_audit_change() returns trigger language plpgsql as $$
+begin
+  raise exception 'the audit log is append-only' using errcode = 'insufficient_privilege';
+end $$;
+create trigger append_only before update or delete or truncate on tenantry.audit_log
+  for each statement execute function tenantry.refuse_audit_change();
+alter table tenantry.audit_log enable always trigger append_only;
+alter table tenantry.audit_log enable row level security, force row level security;
+create policy own_organization on tenantry.audit_log
+  using (organization_id = (select tenantry.scope_organization()));
+create policy all_for_owner on tenantry.audit_log to current_user using (true);
+
+do $$
+declare
+  api text := tenantry.api_role();
+begin
+  begin
+    execute format('create role %I nologin', api);
+  exception when duplicate_object or unique_violation then null;
+  end;
+  execute format('grant connect on database %I to %I', current_database(), api);
+  execute format('grant usage on schema tenantry to %I', api);
+  execute format('grant select on tenantry.identity, tenantry.closed_placements, tenantry.directory_organizations,
+    tenantry.directory_members to %I', api);
+  execute format('grant insert on tenantry.catalog_changes to %I', api);
+  -- It writes entries and reads them, and can do nothing else with them.
+  execute format('grant select, insert on tenantry.audit_log to %I', api);
+end $$;
+select tenantry.close_large_objects();

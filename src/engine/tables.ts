@@ -1,0 +1,228 @@
+/**
+ * What the app's migrations say about its tables, by schema version: which hold tenants' rows, which columns flow to the
+ * catalog, what is about people. The calls in the migrations are the truth; home has run them, so it is asked.
+ */
+import { TenantryError } from "#base/kernel/errors";
+import type { MigrationSet } from "#engine/migrations/migration-set";
+import type { DatabaseKind, Queryable } from "#base/postgres/database";
+import type { Flows, PublishedTable } from "#engine/replication/link";
+
+/** A table of the app, in which each row is one organization's. */
+export type TenantTable = {
+  /** With its schema: `app.invoices`. */
+  readonly name: string;
+  /** Without its schema. Lower case letters, digits and `_`. */
+  readonly bare: string;
+  /** The columns that flow to home's catalog, its key among them; null: the table never leaves its database. */
+  readonly catalog: readonly string[] | null;
+  /** Columns that hold something about a person. */
+  readonly personal: readonly { readonly column: string; readonly holds: string }[];
+  /** The tables that its foreign keys refer to. */
+  readonly parents: readonly string[];
+  /** Whether each row goes with another one, by foreign keys that delete it too. */
+  readonly goesWithParent: boolean;
+  /** Whether its ids lead to their placement: the column's default is tenantry.new_id(). */
+  readonly idsRoute: boolean;
+  /** What its checks demand, in words that follow "a row that cannot be written:", by the constraint's name. */
+  readonly rules: Readonly<Record<string, string>>;
+};
+
+/** The tables and flows of one schema version. */
+export type DeclaredVersion = {
+  /** A table comes after those that it refers to. */
+  readonly tables: readonly TenantTable[];
+  readonly flows: Flows;
+};
+
+type Declaration = {
+  part: string;
+  number: number;
+  kind: "table" | "catalog" | "directory" | "personal" | "dropped";
+  name: string;
+  columns: string[];
+  detail: string | null;
+};
+type Shape = Pick<TenantTable, "name" | "parents" | "goesWithParent" | "idsRoute" | "rules"> & { fault: string | null };
+
+/** The columns of every table's key in the catalog. */
+const CATALOG_KEY = ["database_id", "id"] as const;
+
+export class DeclaredTables {
+  readonly latestVersion: number;
+  readonly #versions = new Map<number, DeclaredVersion>();
+
+  /** Asks a home that was migrated. CONFLICT with the table's name where a table and what is said about it do not fit. */
+  static async read(home: Queryable<"home">, tenantSchema: MigrationSet): Promise<DeclaredTables> {
+    const [declarations, shapes] = await Promise.all([readDeclarations(home), readShapes(home)]);
+    const tables = new DeclaredTables(tenantSchema, declarations, shapes);
+    refuseGaps(tables.at(null).tables, shapes);
+    return tables;
+  }
+
+  private constructor(
+    { migrations, latestVersion }: MigrationSet,
+    declarations: readonly Declaration[],
+    shapes: readonly Shape[],
+  ) {
+    this.latestVersion = latestVersion;
+    const enginesOwn = migrations.filter(({ part }) => part !== "app").length;
+    for (let version = 0; version <= latestVersion; version += 1) {
+      const said = declarations.filter(({ part, number }) => part !== "app" || number <= version - enginesOwn);
+      this.#versions.set(version, versionOf(said, shapes));
+    }
+  }
+
+  /** What was declared at a version; null: at the latest. Throws CONFLICT for one that is newer than this program. */
+  at(version: number | null): DeclaredVersion {
+    const found = this.#versions.get(version ?? this.latestVersion);
+    if (found !== undefined) return found;
+    throw new TenantryError(
+      "CONFLICT",
+      `A database is at schema version ${version}, newer than the ${this.latestVersion} that this program knows: start the newer program.`,
+    );
+  }
+
+  /** What the versions that are served send to the catalog: each table without its schema, with all its columns. */
+  served(): Record<string, string[]> {
+    const served: Record<string, string[]> = {};
+    for (const version of [this.latestVersion, this.latestVersion - 1])
+      for (const { table, columns } of this.at(version).flows.catalog)
+        served[table] = [...new Set([...(served[table] ?? []), ...columns])];
+    return served;
+  }
+}
+
+function readDeclarations(home: Queryable<"home">): Promise<Declaration[]> {
+  return home.query<Declaration>(
+    "tables.declarations",
+    `select part, number, kind, table_name as name, columns, detail from tenantry.declarations order by position`,
+  );
+}
+
+/** What the tables of schema `app` are. With those that nobody declared. */
+function readShapes(database: Queryable<DatabaseKind>): Promise<Shape[]> {
+  return database.query<Shape>(
+    "tables.shapes",
+    `select format('app.%I', c.relname) as name, tenantry.fault_of_table(c.oid) as fault,
+       coalesce((select array_agg(distinct format('app.%I', p.relname)) from pg_constraint k join pg_class p on p.oid = k.confrelid
+                 where k.conrelid = c.oid and k.contype = 'f'), '{}') as parents,
+       exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype = 'c'
+               and k.confrelid <> c.oid
+               and (select bool_and(a.attnotnull) from pg_attribute a where a.attrelid = c.oid and a.attnum = any(k.conkey)))
+         and not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype <> 'c')
+         as "goesWithParent",
+       exists (select from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+               where a.attrelid = c.oid and a.attname = 'id' and pg_get_expr(d.adbin, d.adrelid) like '%new_id()%')
+         as "idsRoute",
+       coalesce((select json_object_agg(k.conname, coalesce(obj_description(k.oid, 'pg_constraint'), 'it breaks the rule ' || k.conname))
+                 from pg_constraint k where k.conrelid = c.oid and k.contype = 'c'), '{}') as rules
+     from pg_class c where c.relnamespace = 'app'::regnamespace and c.relkind in ('r', 'p') order by c.relname`,
+  );
+}
+
+function versionOf(declarations: readonly Declaration[], shapes: readonly Shape[]): DeclaredVersion {
+  const tables = new Map<string, TenantTable>();
+  const directory = new Map<string, PublishedTable>();
+  for (const { kind, name, columns, detail } of declarations) {
+    const bare = name.slice(name.indexOf(".") + 1);
+    const table = tables.get(name);
+    if (kind === "table") {
+      const {
+        parents = [],
+        goesWithParent = false,
+        idsRoute = true,
+        rules = {},
+      } = shapes.find((shape) => shape.name === name) ?? {};
+      tables.set(name, { name, bare, catalog: null, personal: [], parents, goesWithParent, idsRoute, rules });
+    } else if (kind === "dropped") tables.delete(name);
+    else if (kind === "directory")
+      directory.set(name, { table: bare, from: name, into: name, key: directoryKey(columns), columns });
+    else if (table !== undefined && kind === "catalog") tables.set(name, { ...table, catalog: columns });
+    else if (table !== undefined)
+      tables.set(name, {
+        ...table,
+        personal: [...table.personal, ...columns.map((column) => ({ column, holds: detail ?? "" }))],
+      });
+  }
+  const ordered = parentsFirst([...tables.values()]);
+  const catalog = ordered.flatMap(({ name, bare, catalog: columns }): PublishedTable[] =>
+    columns === null
+      ? []
+      : [
+          {
+            table: bare,
+            from: name,
+            into: `tenantry_inbox.${bare}`,
+            kept: `catalog.${bare}`,
+            key: CATALOG_KEY,
+            columns,
+          },
+        ],
+  );
+  return { tables: ordered, flows: { directory: [...directory.values()], catalog } };
+}
+
+function directoryKey(columns: readonly string[]): string[] {
+  return ["database_id", "organization_id", "user_id"].filter((column) => columns.includes(column));
+}
+
+/** A circle of foreign keys keeps the order of the declarations. */
+function parentsFirst(tables: readonly TenantTable[]): TenantTable[] {
+  const left = new Set(tables);
+  const ordered: TenantTable[] = [];
+  while (left.size > 0) {
+    const waiting = new Set([...left].map(({ name }) => name));
+    const [first] = left;
+    const next =
+      [...left].find(({ name, parents }) => parents.every((parent) => parent === name || !waiting.has(parent))) ??
+      first;
+    if (next === undefined) break;
+    left.delete(next);
+    ordered.push(next);
+  }
+  return ordered;
+}
+
+function refuseGaps(declared: readonly TenantTable[], shapes: readonly Shape[]): void {
+  const names = new Set(declared.map(({ name }) => name));
+  const stray = shapes.find(({ name }) => !names.has(name));
+  if (stray !== undefined)
+    throw new TenantryError(
+      "CONFLICT",
+      `The table ${stray.name} was not declared, so exports and revocations would leave it out: call tenantry.tenant_table('${stray.name}') in the migration that makes it.`,
+    );
+  for (const { name } of declared) {
+    const shape = shapes.find((one) => one.name === name);
+    if (shape === undefined)
+      throw new TenantryError(
+        "CONFLICT",
+        `The table ${name} is declared and is not there: drop a table with tenantry.drop_tenant_table('${name}').`,
+      );
+    if (shape.fault !== null)
+      throw new TenantryError("CONFLICT", `The table cannot hold tenants' rows: ${shape.fault}`);
+  }
+}
+
+/** Whether other tables or columns flow in one than in the other. */
+export function flowsDiffer(one: Flows, other: Flows): boolean {
+  const list = (flows: Flows) =>
+    JSON.stringify(
+      [flows.directory, flows.catalog].map((tables) => tables.map(({ from, columns }) => [from, columns])),
+    );
+  return list(one) !== list(other);
+}
+
+/** The app's tables in a database that are not among `declared`, by name. Somebody made them by hand. */
+export async function findUndeclared(
+  database: Queryable<DatabaseKind>,
+  declared: readonly TenantTable[],
+): Promise<string[]> {
+  const rows = await database.query<{ name: string }>(
+    "tables.undeclared",
+    `select format('app.%I', relname) as name from pg_class
+     where relnamespace = to_regnamespace('app') and relkind in ('r', 'p')
+       and not (format('app.%I', relname) = any($1)) order by relname`,
+    [declared.map(({ name }) => name)],
+  );
+  return rows.map(({ name }) => name);
+}
