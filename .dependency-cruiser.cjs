@@ -37,10 +37,22 @@ const ROWS = [
     also: ["audit"],
     why: "what is written and its entry are one statement",
   },
+  { part: "engine", may: ["kernel", "postgres", "migrations", "replication"] },
   {
     part: "operations",
-    may: ["kernel", "observability", "postgres", "schema", "migrations", "replication", "border", ...SERVICES],
+    may: [
+      "kernel",
+      "observability",
+      "postgres",
+      "schema",
+      "migrations",
+      "replication",
+      "border",
+      "engine",
+      ...SERVICES,
+    ],
   },
+  { part: "app", may: ["migrations"] },
   {
     part: "graphql",
     may: [...SERVICES, "operations"],
@@ -56,8 +68,8 @@ const ROWS = [
   {
     part: "cli",
     may: [...SERVICES, "operations"],
-    also: ["kernel", "observability", "config", "embedded", "main"],
-    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log",
+    also: ["kernel", "observability", "config", "embedded", "main", "app"],
+    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and work on the tables of the app that ships",
   },
   { part: "embedded", may: ["kernel"] },
 ];

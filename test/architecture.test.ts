@@ -52,7 +52,7 @@ async function cruisePlanted(folder: string, files: Record<string, string>): Pro
 }
 
 const TARGETS = ["kernel", "observability", "postgres", "migrations", "replication", "auth", "audit", "directory"]
-  .concat("border", "workspace", "operations", "graphql", "http", "cli", "embedded")
+  .concat("border", "engine", "app", "workspace", "operations", "graphql", "http", "cli", "embedded")
   .map((folder) => `src/${folder}/target.ts`)
   .concat("src/main.ts", "src/config.ts", "src/kernel/target.test.ts", "test/target.ts", "bench/target.ts");
 
@@ -72,6 +72,8 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/workspace/a.ts", 'import "#replication/target";', "imports-of-workspace"],
   ["src/workspace/b.ts", 'import "#directory/target";', "workspace-never-directory"],
   ["src/workspace/roundabout.ts", 'import "./b.ts";', "workspace-never-directory"],
+  ["src/engine/a.ts", 'import "#app/target";', "imports-of-engine"],
+  ["src/app/a.ts", 'import "#operations/target";', "imports-of-app"],
   ["src/operations/a.ts", 'import "#graphql/target";', "imports-of-operations"],
   ["src/graphql/a.ts", 'import "#replication/target";', "imports-of-graphql"],
   ["src/graphql/b.ts", 'import "#postgres/target";', "graphql-never-postgres"],
@@ -106,6 +108,7 @@ const ALLOWED: Record<string, string> = {
   "src/observability/ok.ts": 'import "#kernel/target";',
   "src/postgres/ok.ts": 'import pg from "pg"; import "#kernel/target"; import "./target.ts"; export default pg;',
   "src/operations/ok.ts": 'import "#directory/target"; import "#workspace/target"; import "#replication/target";',
+  "src/engine/ok.ts": 'import "#migrations/target"; import "#replication/target";',
   "src/border/ok.ts": 'import "#replication/target"; import "#observability/target";',
   "src/graphql/ok.ts": 'import "#operations/target"; import "#directory/target";',
   "src/cli/ok.ts": 'import "#operations/target"; import "#main";',

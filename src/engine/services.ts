@@ -82,9 +82,8 @@ export async function createServices(options: {
   /** What tenant databases are migrated to. */
   tenantSchema: MigrationSet;
 }): Promise<Services> {
-  const { logger, tenantSchema } = options;
+  const { logger, tenantSchema, databasePoolUrl, exportFolder } = options;
   const homeSchema = homeSchemaOf(tenantSchema);
-  const { databasePoolUrl } = options;
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
@@ -107,7 +106,6 @@ export async function createServices(options: {
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
     const { listener, seats, nudges } = await startListening(homeContext.home, router, onBroken);
     const listeners = new Listeners(onBroken);
-    const { exportFolder } = options;
     const mailer = createMailer(options);
     const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
     return {
