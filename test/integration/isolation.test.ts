@@ -133,12 +133,12 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
           database.query("test.each", `${statement(table)} returning organization_id`),
         ),
       );
-    const own = [{ organization_id: leaving.organization }];
-    expect(await each((table) => `update ${table} set created_at = '2001-02-03'`)).toEqual([own, own]);
+    const changed = [{ organization_id: leaving.organization }];
+    expect(await each((table) => `update ${table} set created_at = '2001-02-03'`)).toEqual([changed, changed]);
     expect(await theirs()).toEqual(before);
     // Without its comments, which would go with it.
     for (const table of CONTENT.toReversed())
-      expect(await database.query("test.delete", `delete from ${table} returning organization_id`)).toEqual(own);
+      expect(await database.query("test.delete", `delete from ${table} returning organization_id`)).toEqual(changed);
     expect(await theirs()).toEqual(before);
     // A statement for nobody reaches nobody's.
     const whole = await withoutScope(other);

@@ -148,10 +148,10 @@ async function countRows(services: Services, { address }: Server, name: string):
       if (app?.made !== true) return null;
       let rows = 0;
       // Whatever tables it has: home knows nothing of it.
-      for (const name of await findUndeclared(database, [])) {
+      for (const table of await findUndeclared(database, [])) {
         const [row] = await database.query<{ rows: string }>(
           "orphans.rows",
-          `select count(*)::text as rows from ${quoteQualified(name)}`,
+          `select count(*)::text as rows from ${quoteQualified(table)}`,
         );
         rows += Number(row?.rows ?? 0);
       }
