@@ -133,12 +133,12 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
           database.query("test.each", `${statement(table)} returning organization_id`),
         ),
       );
-    const own = [{ organization_id: leaving.organization }];
-    expect(await each((table) => `update ${table} set created_at = '2001-02-03'`)).toEqual([own, own]);
+    const changed = [{ organization_id: leaving.organization }];
+    expect(await each((table) => `update ${table} set created_at = '2001-02-03'`)).toEqual([changed, changed]);
     expect(await theirs()).toEqual(before);
     // Without its comments, which would go with it.
     for (const table of CONTENT.toReversed())
-      expect(await database.query("test.delete", `delete from ${table} returning organization_id`)).toEqual(own);
+      expect(await database.query("test.delete", `delete from ${table} returning organization_id`)).toEqual(changed);
     expect(await theirs()).toEqual(before);
     // A statement for nobody reaches nobody's.
     const whole = await withoutScope(other);
@@ -399,6 +399,23 @@ describe("at home", () => {
     await expect(
       as("operator").query("test.move", "update app.comments set organization_id = $1", [own.organization]),
     ).rejects.toThrow("row-level security");
+    // The catalog's row of another database has the same key.
+    const listed = () =>
+      sql<{ database: number; name: string }>(
+        app.databaseUrl,
+        "select database_id as database, name from catalog.resources where id = $1",
+        [other.resource],
+      );
+    const [theirs] = await listed();
+    for (const [text, values] of [
+      [
+        "insert into app.resources (database_id, id, name) values ($1, $2, 'Taken')",
+        [theirs?.database, other.resource],
+      ],
+      ["update app.resources set database_id = $1", [theirs?.database]],
+    ] as const)
+      await expect(as("operator").query("test.taken", text, values)).rejects.toThrow("this is not tenant database");
+    expect(await listed()).toEqual([theirs]);
     for (const change of ["update app.comments set body = 'Changed'", "delete from app.comments"])
       expect(await api.query("test.nobody", `${change} returning id`)).toEqual([]);
   });
@@ -407,7 +424,7 @@ describe("at home", () => {
     await expect(
       as("operator").query(
         "test.insert",
-        "insert into app.resources (database_id, id, organization_id, name) values (1, gen_random_uuid(), $1, 'Planted')",
+        "insert into app.resources (database_id, id, organization_id, name) values (0, gen_random_uuid(), $1, 'Planted')",
         [own.organization],
       ),
     ).rejects.toThrow("row-level security");

@@ -159,6 +159,31 @@ test("home keeps the default organization's rows in the same tables, and they ar
   );
 });
 
+test("home's own rows are in the catalog of a table or a column that flows from now on", async () => {
+  const first = await startApp({ role: "api", tenantSchema: INVOICES });
+  const { databaseUrl, secretKey } = first;
+  await sql(
+    databaseUrl,
+    `set tenantry.viewer = 'operator';
+     with invoice as (insert into app.invoices (number, total_cents) values ('H-1', 100) returning id)
+       insert into app.lines (invoice_id, text, cents) select id, 'A line', 100 from invoice`,
+  );
+  await first.stop();
+  const listing = `select tenantry.catalog('app.lines', '{text}');
+    select tenantry.catalog('app.invoices', '{number,total_cents}');`;
+  const second = await startApp({ databaseUrl, secretKey, role: "api", tenantSchema: invoicesWith(listing) });
+  try {
+    expect(
+      await sql(
+        databaseUrl,
+        "select l.database_id, l.text, i.total_cents from catalog.lines l join app.lines o using (id) join catalog.invoices i on i.id = o.invoice_id",
+      ),
+    ).toEqual([{ database_id: 0, text: "A line", total_cents: 100 }]);
+  } finally {
+    await second.stop();
+  }
+});
+
 test("a row that breaks the table's own rules is not in the catalog, and says why", async () => {
   const mine = await place("Rules", "DEDICATED");
   await addInvoice(mine.organization, "R-1");

@@ -593,7 +593,17 @@ begin
         declared, quote_ident(one.name) using errcode = 'datatype_mismatch';
     end if;
   end loop;
+  -- The rows here are home's: one that named another database would get into its part of the catalog.
+  execute format('create or replace trigger own_rows_only before insert or update of database_id on %s
+    for each row execute function tenantry.own_rows_only()', declared);
   perform tenantry.write_guard(declared);
+  -- Rows that were here before. From now on a trigger copies them.
+  execute format('insert into %1$s (database_id, id, organization_id%2$s) select database_id, id, organization_id%2$s from %4$s
+    on conflict (database_id, id) do update set (organization_id%2$s) = row(excluded.organization_id%3$s)',
+    kept,
+    (select string_agg(format(', %I', name), '' order by place) from unnest(columns) with ordinality as listed (name, place)),
+    (select string_agg(format(', excluded.%I', name), '' order by place) from unnest(columns) with ordinality as listed (name, place)),
+    declared);
 end $$;
 
 -- Writes the functions and triggers of one table's catalog from the rules that the table has now. The program calls it at each
