@@ -59,7 +59,22 @@ const ROWS = [
     also: ["kernel", "observability", "config", "embedded", "main"],
     why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log",
   },
+  {
+    part: "app",
+    may: ["graphql", "workspace", "kernel"],
+    also: ["http"],
+    why: "the journey of the explorer stands there",
+  },
   { part: "embedded", may: ["kernel"] },
+];
+
+/** Files of the application that ships, wherever they stand. The composition root alone may import them. */
+const APP = [
+  "^src/app/",
+  "^src/workspace/(resources|comments|comment-stream|resource-text)\\.ts$",
+  "^src/graphql/(resources|comments|content-loaders)\\.ts$",
+  "^src/graphql/plan/resource-members\\.ts$",
+  "^src/http/explorer/journey\\.ts$",
 ];
 
 /** A folder's modules or the one file of that name. */
@@ -88,6 +103,13 @@ module.exports = {
       severity: "error",
       from: { path: "^src/", pathNot: within(ROWS.map(({ part }) => part)) },
       to: {},
+    },
+    {
+      name: "engine-never-app",
+      comment: "The engine and its API know no application: what one brings is handed in, as one value, by main.ts.",
+      severity: "error",
+      from: { path: "^src/", pathNot: [...APP, "^src/main\\.ts$", TESTS] },
+      to: { path: APP },
     },
     {
       name: "workspace-never-directory",

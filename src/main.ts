@@ -1,6 +1,10 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
+import { app as shipped } from "#app/app";
 import type { Gateway } from "#engine/border/gateway";
 import { createSignIn, type SignInOptions } from "#engine/auth/create-sign-in";
+import type { Application } from "#api/graphql/define-app";
+import { ENGINE_MODULES } from "#api/graphql/engine-modules";
+import { buildSchema } from "#api/graphql/schema";
 import type { ApiOptions } from "#api/http/api-options";
 import { type HttpServer, startHttpServer } from "#api/http/server";
 import { createLogger, type LogLevel } from "#base/observability/logger";
@@ -17,6 +21,8 @@ import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
 import { closeServices, createServices, type Services, signInAsApi } from "#engine/services";
 
 export type AppOptions = {
+  /** Left out: the one that ships. */
+  application?: Application | undefined;
   databaseUrl: string;
   /** The pooler by which the API reaches home; left out: it reaches home itself. */
   databasePoolUrl?: string | undefined;
@@ -105,7 +111,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   if (role !== "worker") {
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn ?? { mode: "development" });
-    http = await startHttpServer(api, signIn, { ...options, metrics });
+    const { modules, journey = [] } = options.application ?? shipped;
+    const schema = buildSchema([...ENGINE_MODULES, ...modules]);
+    http = await startHttpServer(api, signIn, { ...options, metrics, schema, journey });
     rollback.defer(http.close);
   }
   const running = rollback.move();

@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import type { Actor } from "#engine/auth/actor";
 import type { GraphQLContext } from "#api/graphql/context";
 import { planOf } from "#api/graphql/plan/plan";
-import { schema } from "#api/graphql/schema";
+import { schema } from "./support/schema.ts";
 import { isUuid, newRoutedId } from "#base/kernel/ids";
 
 const REGION = newRoutedId(7);

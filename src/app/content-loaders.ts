@@ -8,7 +8,9 @@ import type { Actor } from "#engine/auth/actor";
 import { notFound } from "#base/kernel/errors";
 import type { Page, PageRequest } from "#base/kernel/page";
 import { type Author, type Comment, findAuthors, listComments } from "#app/comments/comments";
-import { findPlaces, type Place, readResources, type Resource, type WorkspaceContext } from "#app/resources/resources";
+import { findPlaces, type Place, type WorkspaceContext } from "#engine/routing/location";
+import { readResources, type Resource } from "#app/resources/resources";
+import { defineLoaders } from "#api/graphql/loaders";
 import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 
 /** NOT_FOUND for resources that the actor may not see, CONFLICT and REGION_UNAVAILABLE where they cannot be read now. */
@@ -27,8 +29,11 @@ type LoadersOfPlace = {
   authors: DataLoader<string, Author | null>;
 };
 
-export function createContentLoaders(context: WorkspaceContext, actor: Actor): ContentLoaders {
-  const places = new DataLoader<string, Place>((ids) => findPlaces(context, actor, ids));
+/** Resources, comments and authors, read where they live. */
+export const content = defineLoaders(createContentLoaders);
+
+function createContentLoaders(context: WorkspaceContext, actor: Actor): ContentLoaders {
+  const places = new DataLoader<string, Place>((ids) => findPlaces(context, actor, ids, "Resource"));
   const loaders = new Map<string, LoadersOfPlace>();
   const at = async (resourceId: string): Promise<LoadersOfPlace> => {
     const place = await places.load(resourceId);

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { getOperationAST, parse, validate } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { planOf } from "#api/graphql/plan/plan";
-import { schema } from "#api/graphql/schema";
+import { schema } from "../support/schema.ts";
 import { newId, newRoutedId, placementNumberOf } from "#base/kernel/ids";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {

@@ -5,7 +5,8 @@ import { isUuid } from "#base/kernel/ids";
 import type { Listeners } from "#base/postgres/listener";
 import { COMMENT_CHANNEL, type Comment, getComment } from "#app/comments/comments";
 import { inRegion } from "#engine/routing/region-failure";
-import { locateResource, type WorkspaceContext } from "#app/resources/resources";
+import type { WorkspaceContext } from "#engine/routing/location";
+import { locateResource } from "#app/resources/resources";
 
 /**
  * Follows the comments added to a resource from now on, whichever process adds them. Each is read for the actor

@@ -12,20 +12,19 @@ import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#base/kernel/pa
 import { validBody } from "#base/kernel/validation";
 import type { DatabaseKind, ScopedDatabase } from "#base/postgres/database";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { boundedText, type TextRow } from "#engine/routing/region-text";
-import { type CommentValue, commentText, type Member } from "#app/resources/resource-text";
+import { boundedText, type Member, type TextRow } from "#engine/routing/region-text";
+import { type CommentValue, commentText } from "#app/resources/resource-text";
 import {
+  type ContentPlace,
   databaseIdOf,
   findPlace,
-  locateResource,
   organizationIdOf,
   type Place,
-  readResource,
-  type ResourcePlace,
   refuseKeyAtHome,
   regionKeyOf,
   type WorkspaceContext,
-} from "#app/resources/resources";
+} from "#engine/routing/location";
+import { locateResource, readResource } from "#app/resources/resources";
 import type { Route } from "#engine/routing/routing";
 
 /** A text note on a resource by a user. Lives in the resource's database and nowhere else. */
@@ -130,7 +129,7 @@ async function addComment(
 ): Promise<{ row: object; route: Route }> {
   const body = validBody("body", input.body);
   const authorId = chooseAuthor(actor, input.authorId);
-  const place = await findPlace(context, actor, input.resourceId);
+  const place = await findPlace(context, actor, input.resourceId, "Resource");
   await requireAuthor(context, actor, authorId, place.route).catch(async (error: unknown) => {
     // Whether there is such a resource is said first.
     await readResource(place);
@@ -151,7 +150,7 @@ async function addComment(
 async function insertComment(
   context: WorkspaceContext,
   database: ScopedDatabase<DatabaseKind>,
-  { id: resourceId, route }: ResourcePlace,
+  { id: resourceId, route }: ContentPlace,
   { authorId, body }: { authorId: string; body: string },
   act: ContentAct,
   answer: Answer,

@@ -4,11 +4,11 @@ import type {
   AuthorValue,
   CommentValue,
   EdgeValue,
-  Member,
   PageInfoValue,
   PageValue,
   ResourceValue,
 } from "#app/resources/resource-text";
+import type { Member } from "#engine/routing/region-text";
 import type { Fragments } from "#api/graphql/fragments";
 import { membersOf, NotPlanned } from "#api/graphql/plan/selections";
 

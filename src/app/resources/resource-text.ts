@@ -4,10 +4,7 @@
  * to build JSON, and costs this process nothing at all.
  */
 import { BEFORE_ALL, type PageRequest } from "#base/kernel/page";
-import { boundedText } from "#engine/routing/region-text";
-
-/** A member of a JSON object: its name in the answer, and what it is. */
-export type Member<Value> = { readonly name: string; readonly value: Value };
+import { boundedText, type Member } from "#engine/routing/region-text";
 
 /** The name of the object's type. */
 type TypeName = { readonly kind: "type"; readonly type: string };

@@ -1,18 +1,28 @@
-import type { AuditContext } from "#engine/audit/record";
 import { type ContentAct, recordingContent } from "#engine/audit/content";
 import { type Actor, userIdOf, viewerId } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
-import type { Seats } from "#engine/auth/seats";
 import { seesOrganization } from "#engine/auth/visibility";
-import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
+import { invalidInput, notFound } from "#base/kernel/errors";
 import { HOME_NUMBER, newRoutedId } from "#base/kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
 import { validName } from "#base/kernel/validation";
-import type { DatabaseKind, HomeDatabase, Queryable, ScopedDatabase } from "#base/postgres/database";
+import type { DatabaseKind, HomeDatabase, Queryable } from "#base/postgres/database";
+import {
+  chooseRoute,
+  type ContentPlace,
+  databaseIdOf,
+  findPlace,
+  homeFor,
+  organizationIdOf,
+  type Place,
+  refuseKeyAtHome,
+  regionKeyOf,
+  type WorkspaceContext,
+} from "#engine/routing/location";
 import type { TextRow } from "#engine/routing/region-text";
 import type { ResourceInput, TextStatement } from "#app/resources/resource-text";
 import { inRegion } from "#engine/routing/region-failure";
-import { findObstacle, type Route, type Router, requireActive, type TenantRoute } from "#engine/routing/routing";
+import { requireActive, type TenantRoute } from "#engine/routing/routing";
 
 /** An abstract project that several users work on. */
 export type Resource = {
@@ -25,16 +35,6 @@ export type Resource = {
   createdById: string | null;
   createdAt: Date;
 };
-
-export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router; seats: Seats };
-
-/**
- * Home as row-level security shows it to the actor: the catalog and the default organization's content
- * (engine/schema/home/0009_isolation.sql).
- */
-export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): ScopedDatabase<"home"> {
-  return home.scoped({ setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" });
-}
 
 const COLUMNS = `id, name, database_id as "databaseId", organization_id as "organizationId",
   created_by as "createdById", created_at as "createdAt"`;
@@ -66,42 +66,6 @@ export async function createResource(
   return inRegion(route, () => insertResource(context, route.open(), place, actor, act));
 }
 
-/** The default organization's resources are every user's; a key of an organization reads them, but writes in its own. */
-export function refuseKeyAtHome(actor: Actor): void {
-  if (actor.kind === "key")
-    throw new TenantryError("FORBIDDEN", "A key of an organization writes in that organization only.");
-}
-
-async function chooseRoute(
-  context: WorkspaceContext,
-  organizationId: string,
-  regionKey: string | null,
-): Promise<TenantRoute> {
-  const routes = await context.router.routesOf(organizationId);
-  const keys = routes.map((route) => route.regionKey).join(", ");
-  if (regionKey !== null) {
-    const chosen = routes.find((route) => route.regionKey === regionKey);
-    if (chosen !== undefined) return chosen;
-    const known = await context.home.query("regions.exists", "select from tenantry.regions where key = $1", [
-      regionKey,
-    ]);
-    const what =
-      known.length === 0
-        ? `There is no region ${JSON.stringify(regionKey.slice(0, 40))}.`
-        : `The organization has no access to region ${regionKey}.`;
-    throw invalidInput(
-      "regionKey",
-      `${what} ${keys === "" ? "It has access to no region." : `It has access to: ${keys}.`}`,
-    );
-  }
-  const [only, second] = routes;
-  if (only === undefined)
-    throw invalidInput("regionKey", "The organization has access to no region yet: grant it access to one first.");
-  if (second !== undefined)
-    throw invalidInput("regionKey", `The organization has access to several regions, so name one of them: ${keys}.`);
-  return only;
-}
-
 async function insertResource(
   context: WorkspaceContext,
   database: Queryable<DatabaseKind>,
@@ -127,64 +91,16 @@ async function insertResource(
   return resource;
 }
 
-/** Where resources live, for an actor who may look there. */
-export type Place = {
-  route: Route;
-  /**
-   * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the place cannot be
-   * reached.
-   */
-  there: <Result>(
-    work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>,
-    objects?: number,
-  ) => Promise<Result>;
-};
-
-/** Where a resource is, if there is one. */
-export type ResourcePlace = Place & { id: string };
-
 /** A resource and where it lives, read there: also what the catalog has not heard of yet is found. */
-export type LocatedResource = ResourcePlace & { resource: Resource };
-
-/**
- * Where resources with these ids would be, in their order, with one statement for the routes that are not known and one for
- * the roles. Where the actor may see nothing it is NOT_FOUND, for a placement that is not active CONFLICT. Asks nothing of a
- * region: strangers learn nothing of it, not even whether it is up.
- */
-export async function findPlaces(
-  context: WorkspaceContext,
-  actor: Actor,
-  ids: readonly string[],
-): Promise<(Place | TenantryError)[]> {
-  const routes = await context.router.routes(ids);
-  const organizationIds = [
-    ...new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : []))),
-  ];
-  const roles = actor.kind === "operator" ? undefined : await context.seats.rolesOf(organizationIds, actor);
-  return routes.map((route) => {
-    if (route === undefined) return notFound("Resource");
-    if (route.kind === "home") return { route, there: (work) => work(homeFor(context, actor)) };
-    if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return notFound("Resource");
-    const obstacle = findObstacle(route);
-    if (obstacle !== undefined) return obstacle;
-    return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
-  });
-}
-
-/** The same for one resource. */
-export async function findPlace(context: WorkspaceContext, actor: Actor, id: string): Promise<ResourcePlace> {
-  const [place = notFound("Resource")] = await findPlaces(context, actor, [id]);
-  if (place instanceof TenantryError) throw place;
-  return { id, ...place };
-}
+export type LocatedResource = ContentPlace & { resource: Resource };
 
 /** Finds a resource for an actor. NOT_FOUND when there is none that they may see. */
 export async function locateResource(context: WorkspaceContext, actor: Actor, id: string): Promise<LocatedResource> {
-  return readResource(await findPlace(context, actor, id));
+  return readResource(await findPlace(context, actor, id, "Resource"));
 }
 
 /** Reads the resource that should be there. NOT_FOUND when it is not. */
-export async function readResource(place: ResourcePlace): Promise<LocatedResource> {
+export async function readResource(place: ContentPlace): Promise<LocatedResource> {
   const [resource] = await readResources(place, [place.id]);
   if (resource === undefined) throw notFound("Resource");
   return { ...place, resource };
@@ -221,7 +137,7 @@ export async function readResourceText(
   statements: ResourceStatements,
   regionOf: (route: TenantRoute) => string | Promise<string>,
 ): Promise<TextRow | undefined> {
-  const { route, there } = await findPlace(context, actor, id);
+  const { route, there } = await findPlace(context, actor, id, "Resource");
   const statement = statements[route.kind === "home" ? "home" : "region"];
   if (statement === undefined) return undefined;
   const input = {
@@ -237,21 +153,6 @@ export async function readResourceText(
   );
   if (row === undefined) throw notFound("Resource");
   return { ...row, regionKey: regionKeyOf(route) };
-}
-
-/** undefined at home. */
-export function regionKeyOf(route: Route): string | undefined {
-  return route.kind === "home" ? undefined : route.regionKey;
-}
-
-/** 0 at home. */
-export function databaseIdOf(route: Route): number {
-  return route.kind === "home" ? 0 : route.databaseId;
-}
-
-/** null at home: the default organization. */
-export function organizationIdOf(route: Route): string | null {
-  return route.kind === "home" ? null : route.organizationId;
 }
 
 export type ResourceFilter = { organizationId?: string | null; regionKey?: string | null };

@@ -1,0 +1,130 @@
+/**
+ * Where content lives, for an actor who may look there: at home, or in the tenant database of a placement. Nothing here knows
+ * a table.
+ */
+import type { AuditContext } from "#engine/audit/record";
+import { type Actor, viewerId } from "#engine/auth/actor";
+import type { Seats } from "#engine/auth/seats";
+import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
+import type { DatabaseKind, HomeDatabase, ScopedDatabase } from "#base/postgres/database";
+import { inRegion } from "#engine/routing/region-failure";
+import { findObstacle, type Route, type Router, type TenantRoute } from "#engine/routing/routing";
+
+export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router; seats: Seats };
+
+/**
+ * Home as row-level security shows it to the actor: the catalog and the default organization's content
+ * (engine/schema/home/0009_isolation.sql).
+ */
+export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): ScopedDatabase<"home"> {
+  return home.scoped({ setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" });
+}
+
+/** The default organization's content is every user's; a key of an organization reads them, but writes in its own. */
+export function refuseKeyAtHome(actor: Actor): void {
+  if (actor.kind === "key")
+    throw new TenantryError("FORBIDDEN", "A key of an organization writes in that organization only.");
+}
+
+/** Where rows live, for an actor who may look there. */
+export type Place = {
+  route: Route;
+  /**
+   * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the place cannot be
+   * reached.
+   */
+  there: <Result>(
+    work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>,
+    objects?: number,
+  ) => Promise<Result>;
+};
+
+/** Where the row with an id is, if there is one. */
+export type ContentPlace = Place & { id: string };
+
+/**
+ * Where rows with these ids would be, in their order, with one statement for the routes that are not known and one for
+ * the roles. Where the actor may see nothing it is NOT_FOUND, for a placement that is not active CONFLICT. Asks nothing of a
+ * region: strangers learn nothing of it, not even whether it is up. `what` is the name of such a row in NOT_FOUND.
+ */
+export async function findPlaces(
+  context: WorkspaceContext,
+  actor: Actor,
+  ids: readonly string[],
+  what: string,
+): Promise<(Place | TenantryError)[]> {
+  const routes = await context.router.routes(ids);
+  const organizationIds = [
+    ...new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : []))),
+  ];
+  const roles = actor.kind === "operator" ? undefined : await context.seats.rolesOf(organizationIds, actor);
+  return routes.map((route) => {
+    if (route === undefined) return notFound(what);
+    if (route.kind === "home") return { route, there: (work) => work(homeFor(context, actor)) };
+    if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return notFound(what);
+    const obstacle = findObstacle(route);
+    if (obstacle !== undefined) return obstacle;
+    return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+  });
+}
+
+/** The same for one row. */
+export async function findPlace(
+  context: WorkspaceContext,
+  actor: Actor,
+  id: string,
+  what: string,
+): Promise<ContentPlace> {
+  const [place = notFound(what)] = await findPlaces(context, actor, [id], what);
+  if (place instanceof TenantryError) throw place;
+  return { id, ...place };
+}
+
+/** undefined at home. */
+export function regionKeyOf(route: Route): string | undefined {
+  return route.kind === "home" ? undefined : route.regionKey;
+}
+
+/** 0 at home. */
+export function databaseIdOf(route: Route): number {
+  return route.kind === "home" ? 0 : route.databaseId;
+}
+
+/** null at home: the default organization. */
+export function organizationIdOf(route: Route): string | null {
+  return route.kind === "home" ? null : route.organizationId;
+}
+
+/**
+ * Where an organization's new content goes. INVALID_INPUT on a region that it has no access to (saying which it has), and where
+ * no region is named and there are several.
+ */
+export async function chooseRoute(
+  context: WorkspaceContext,
+  organizationId: string,
+  regionKey: string | null,
+): Promise<TenantRoute> {
+  const routes = await context.router.routesOf(organizationId);
+  const keys = routes.map((route) => route.regionKey).join(", ");
+  if (regionKey !== null) {
+    const chosen = routes.find((route) => route.regionKey === regionKey);
+    if (chosen !== undefined) return chosen;
+    const known = await context.home.query("regions.exists", "select from tenantry.regions where key = $1", [
+      regionKey,
+    ]);
+    const what =
+      known.length === 0
+        ? `There is no region ${JSON.stringify(regionKey.slice(0, 40))}.`
+        : `The organization has no access to region ${regionKey}.`;
+    throw invalidInput(
+      "regionKey",
+      `${what} ${keys === "" ? "It has access to no region." : `It has access to: ${keys}.`}`,
+    );
+  }
+  const [only, second] = routes;
+  if (only === undefined)
+    throw invalidInput("regionKey", "The organization has access to no region yet: grant it access to one first.");
+  if (second !== undefined)
+    throw invalidInput("regionKey", `The organization has access to several regions, so name one of them: ${keys}.`);
+  return only;
+}
