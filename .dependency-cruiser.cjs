@@ -59,23 +59,18 @@ const ROWS = [
     also: ["kernel", "observability", "config", "embedded", "main"],
     why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log",
   },
-  {
-    part: "app",
-    may: ["graphql", "workspace", "kernel"],
-    also: ["http"],
-    why: "the journey of the explorer stands there",
-  },
   { part: "embedded", may: ["kernel"] },
 ];
 
 /** Files of the application that ships, wherever they stand. The composition root alone may import them. */
 const APP = [
   "^src/app/",
-  "^src/workspace/(resources|comments|comment-stream|resource-text)\\.ts$",
-  "^src/graphql/(resources|comments|content-loaders)\\.ts$",
-  "^src/graphql/plan/resource-members\\.ts$",
+  "^src/workspace/comments\\.ts$",
+  "^src/graphql/(resources|comments)\\.ts$",
   "^src/http/explorer/journey\\.ts$",
 ];
+/** What an application may import: the kit, and services of the engine. */
+const FOR_APPS = ["^src/graphql/kit\\.ts$", "^src/(workspace|kernel|auth)/"];
 
 /** A folder's modules or the one file of that name. */
 const within = (parts) => `^src/(${parts.join("|")})(/|\\.ts$)`;
@@ -89,7 +84,7 @@ const rows = ROWS.filter(({ may }) => may !== "all").map(({ part, may, also = []
     name: `imports-of-${part}`,
     comment: `src/${part} may import ${allowed.length === 0 ? "nothing else of src/" : allowed.join(", ")}.`,
     severity: "error",
-    from: { path: within([part]), pathNot: TESTS },
+    from: { path: within([part]), pathNot: [TESTS, ...APP] },
     to: { path: "^src/", pathNot: within([part, ...allowed]) },
   };
 });
@@ -101,8 +96,15 @@ module.exports = {
       name: "folder-without-a-row",
       comment: "Every folder of src/ has a row in the table that says what it may import.",
       severity: "error",
-      from: { path: "^src/", pathNot: within(ROWS.map(({ part }) => part)) },
+      from: { path: "^src/", pathNot: [within(ROWS.map(({ part }) => part)), "^src/app/"] },
       to: {},
+    },
+    {
+      name: "apps-by-the-kit",
+      comment: "An application is written as a team would write it: with the kit, and services of the engine.",
+      severity: "error",
+      from: { path: APP, pathNot: TESTS },
+      to: { path: "^src/", pathNot: [...APP, ...FOR_APPS] },
     },
     {
       name: "engine-never-app",

@@ -54,7 +54,7 @@ async function cruisePlanted(folder: string, files: Record<string, string>): Pro
 const TARGETS = ["kernel", "observability", "postgres", "migrations", "replication", "auth", "audit", "directory"]
   .concat("border", "workspace", "operations", "graphql", "http", "cli", "embedded", "app")
   .map((folder) => `src/${folder}/target.ts`)
-  .concat("src/workspace/resources.ts", "src/workspace/comments.ts")
+  .concat("src/workspace/comments.ts", "src/graphql/kit.ts")
   .concat("src/main.ts", "src/config.ts", "src/kernel/target.test.ts", "test/target.ts", "bench/target.ts");
 
 /** One import against each rule: the importing file, what it says, the rule that must name it. */
@@ -79,9 +79,10 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/graphql/c.ts", 'import pg from "pg"; export default pg;', "graphql-never-postgres"],
   ["src/http/a.ts", 'import "#postgres/target";', "imports-of-http"],
   ["src/cli/a.ts", 'import "#http/target";', "imports-of-cli"],
-  ["src/app/a.ts", 'import "#directory/target";', "imports-of-app"],
+  ["src/app/a.ts", 'import "#directory/target";', "apps-by-the-kit"],
+  ["src/app/b.ts", 'import "#graphql/target";', "apps-by-the-kit"],
   ["src/graphql/d.ts", 'import "#app/target";', "engine-never-app"],
-  ["src/http/b.ts", 'import "../workspace/resources.ts";', "engine-never-app"],
+  ["src/http/b.ts", 'import "../workspace/comments.ts";', "engine-never-app"],
   ["src/embedded/a.ts", 'import "#postgres/target";', "imports-of-embedded"],
   ["src/kernel/type.ts", 'import type { A } from "#auth/target"; export type B = A;', "imports-of-kernel"],
   ["src/kernel/export.ts", 'export * from "#auth/target";', "imports-of-kernel"],
@@ -112,7 +113,7 @@ const ALLOWED: Record<string, string> = {
   "src/operations/ok.ts": 'import "#directory/target"; import "#workspace/target"; import "#replication/target";',
   "src/border/ok.ts": 'import "#replication/target"; import "#observability/target";',
   "src/graphql/ok.ts": 'import "#operations/target"; import "#directory/target";',
-  "src/app/ok.ts": 'import "#graphql/target"; import "../workspace/comments.ts"; import "#kernel/target";',
+  "src/app/ok.ts": 'import "#graphql/kit"; import "../workspace/comments.ts"; import "#kernel/target";',
   "src/cli/ok.ts": 'import "#operations/target"; import "#main";',
   "src/workspace/ok.test.ts": 'import pg from "pg"; import "#directory/target"; import "../../test/target.ts"; pg;',
   "test/ok.ts": 'import "#postgres/target"; import pg from "pg"; pg;',

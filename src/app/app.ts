@@ -1,6 +1,6 @@
 /** The application that ships: resources, and comments on them. */
 import { comments } from "#app/comments/graphql";
-import { defineApp } from "#api/graphql/define-app";
+import { defineApp } from "#api/graphql/kit";
 import { resources } from "#app/resources/graphql";
 import { JOURNEY } from "#app/journey";
 

@@ -1,5 +1,5 @@
 /** The explorer's example operations, one per step of the journey, in order. */
-import type { JourneyStep } from "#api/graphql/define-app";
+import type { JourneyStep } from "#api/graphql/kit";
 
 export const JOURNEY: readonly JourneyStep[] = [
   {

@@ -7,11 +7,10 @@ import type { Planner } from "#api/graphql/plan/planner";
 /** Adds types and fields to a schema. `subjectKinds`: what entries of the audit log can be about, in all modules. */
 export type DefineTypes = (builder: Builder, schema: { subjectKinds: readonly string[] }) => void;
 
-export type Module = {
-  /** Stands in the sentence about what is missing. */
-  readonly name: string;
+/** Something that a module is made of, such as a shape or a field with all that is said of it. */
+export type Part = {
   /** Who may ask for each field. A field without a row does not start, nor does a row without a field. */
-  readonly policy: Policy;
+  readonly policy?: Policy;
   /** What the audit log says of each mutation. One without a rule does not start. */
   readonly audit?: Readonly<Record<string, AuditRule>>;
   /** Kinds of content that entries of the audit log are about, besides the engine's. */
@@ -22,10 +21,21 @@ export type Module = {
   readonly longTexts?: readonly string[];
   /** How root fields are answered by one statement, by `Type.field`. */
   readonly planned?: Readonly<Record<string, Planner>>;
-  readonly types: readonly DefineTypes[];
+  readonly types?: readonly DefineTypes[];
+};
+
+export type Module = Part & {
+  /** Stands in the sentence about what is missing. */
+  readonly name: string;
+  readonly parts?: readonly Part[];
 };
 
 /** Declares a module of the API. */
 export function defineModule(module: Module): Module {
   return module;
+}
+
+/** Everything that a module brings, itself among it. */
+export function partsOf(module: Module): readonly Part[] {
+  return [module, ...(module.parts ?? [])];
 }

@@ -7,19 +7,20 @@ import { connectionPolicy } from "#api/graphql/connections";
 import { enforcePolicy } from "#api/graphql/policy/enforce-policy";
 import { layRules } from "#api/graphql/policy/field-rules";
 import { countAnswers } from "#api/graphql/limits/count-answers";
-import type { Module } from "#api/graphql/module";
+import { type Module, partsOf } from "#api/graphql/module";
 
 /**
  * Builds a schema of its own. Throws one sentence with everything that is missing: a field without a policy row, a mutation
  * without an audit rule, a row for no field.
  */
 export function buildSchema(modules: readonly Module[]): GraphQLSchema {
-  const subjectKinds = [...ENGINE_SUBJECT_KINDS, ...modules.flatMap(({ subjects = [] }) => subjects)];
+  const subjects = modules.flatMap((module) => partsOf(module).flatMap((part) => part.subjects ?? []));
+  const subjectKinds = [...ENGINE_SUBJECT_KINDS, ...subjects];
   const builder = createBuilder();
   const owners = new Owners(builder);
-  for (const { name, types } of modules)
-    owners.during(name, () => {
-      for (const define of types) define(builder, { subjectKinds });
+  for (const module of modules)
+    owners.during(module.name, () => {
+      for (const { types = [] } of partsOf(module)) for (const define of types) define(builder, { subjectKinds });
     });
   const schema = builder.toSchema();
   const gaps = [
@@ -37,11 +38,13 @@ function findTwins(names: readonly string[]): string[] {
 }
 
 function findStrangeSubjects(modules: readonly Module[], subjectKinds: readonly string[]): string[] {
-  return modules.flatMap(({ name, audit = {} }) =>
-    Object.entries(audit)
+  return modules.flatMap((module) =>
+    partsOf(module)
+      .flatMap(({ audit = {} }) => Object.entries(audit))
       .filter(([, { subject }]) => !subjectKinds.includes(subject))
       .map(
-        ([field, { subject }]) => `module ${name}: the audit rule of ${field} is about ${subject}, which no module has`,
+        ([field, { subject }]) =>
+          `module ${module.name}: the audit rule of ${field} is about ${subject}, which no module has`,
       ),
   );
 }

@@ -1,45 +1,27 @@
-import { asParent, callers, everybody, inOrganization, row } from "#engine/auth/policy-table";
-import { HOME_NUMBER, isUuid, placementNumberOf } from "#base/kernel/ids";
-import { validId } from "#base/kernel/validation";
+/** Text notes on resources. */
+import { Comment } from "#app/comments/shape";
+import { Resource } from "#app/resources/shape";
 import {
-  type Comment,
-  commentInsertion,
-  createComment,
-  createCommentText,
-  type NewComment,
-} from "#app/comments/comments";
-import { followComments } from "#app/comments/comment-stream";
-import type { Resolver } from "#api/graphql/policy/enforce-policy";
-import { type Builder, perSchema } from "#api/graphql/builder";
-import { distantConnectionType } from "#api/graphql/connections";
-import { content } from "#app/content-loaders";
-import { defineModule } from "#api/graphql/module";
-import type { Planner } from "#api/graphql/plan/planner";
-import { selectComment } from "#app/resources/resource-members";
-import { guarding, maxBytes, readArguments, running } from "#api/graphql/plan/root-field";
+  asParent,
+  type Builder,
+  callers,
+  content,
+  create,
+  defineModule,
+  everybody,
+  findPlace,
+  followAdded,
+  inOrganization,
+  perSchema,
+  requireRow,
+  row,
+  validBody,
+  validId,
+} from "#api/graphql/kit";
+import { chooseAuthor, requireAuthor } from "#app/comments/comments";
 
-/** The type `Comment`. */
-export const CommentType = perSchema((builder) => builder.objectRef<Comment>("Comment"));
-
-export const Comments = distantConnectionType("Comment", CommentType, (comment) => comment.id);
-
-function defineComment(builder: Builder): void {
-  builder.objectType(CommentType(builder), {
-    description: "A text note on a resource by a user. It never leaves its region.",
-    fields: (t) => ({
-      id: t.exposeID("id", { description: "UUIDv7 that says which database holds it." }),
-      body: t.exposeString("body", { description: "At most 10,000 characters." }),
-      author: t.field({
-        type: "User",
-        nullable: true,
-        description: "Who wrote it; null when they have left the organization: a region knows today's members only.",
-        resolve: ({ authorId, resourceId }, _, { loaders }) =>
-          authorId === null ? null : loaders.of(content).author(resourceId, authorId),
-      }),
-      createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was written." }),
-    }),
-  });
-}
+/** Channel of each database on which new comments are announced, with the ids of the resource and of the comment. */
+const CHANNEL = "tenantry_comment";
 
 const CreateCommentInput = perSchema((builder) =>
   builder.inputType("CreateCommentInput", {
@@ -54,82 +36,53 @@ const CreateCommentInput = perSchema((builder) =>
   }),
 );
 
-function defineCreateComment(builder: Builder): void {
-  builder.mutationField("createComment", (t) =>
+const createComment = create("createComment", Comment, {
+  description: "Comments on a resource. The author must belong to the resource's organization.",
+  policy: row(inOrganization("write-content"), {
+    "in the default organization": callers("operator", "user"),
+    "in another's name": inOrganization("write-content", { callers: ["operator", "key"] }),
+  }),
+  audit: { subject: "RESOURCE", id: "input.resourceId" },
+  input: CreateCommentInput,
+  stores: ["resourceId", "authorId", "body"],
+  beside: ({ resourceId }) => resourceId,
+  channel: CHANNEL,
+  add: async (input, { services, actor }) => {
+    const resourceId = validId("resourceId", input.resourceId);
+    const named = input.authorId == null ? null : validId("authorId", input.authorId);
+    const body = validBody("body", input.body);
+    const authorId = chooseAuthor(actor, named);
+    const place = await findPlace(services, actor, resourceId, Resource.name);
+    await requireAuthor(services, actor, authorId, place.route).catch(async (error: unknown) => {
+      // Whether there is such a resource is said first.
+      await requireRow(Resource, place, resourceId);
+      throw error;
+    });
+    return { place, values: { resourceId, authorId, body }, under: { id: resourceId, name: Resource.name } };
+  },
+});
+
+const commentAdded = followAdded("commentAdded", Comment, {
+  description: "Every comment added to a resource from now on.",
+  policy: row(inOrganization("read"), { "of the default organization": everybody }),
+  of: Resource,
+  by: "resourceId",
+  channel: CHANNEL,
+});
+
+function defineResourceOfComment(builder: Builder): void {
+  builder.objectField(Comment.type(builder), "resource", (t) =>
     t.field({
-      type: CommentType(builder),
-      description: "Comments on a resource. The author must belong to the resource's organization.",
-      args: { input: t.arg({ type: CreateCommentInput(builder), required: true }) },
-      resolve: (_, { input }, { actor, services, origin }) =>
-        createComment(services, actor, readNewComment(input), { origin, action: "createComment" }),
+      type: Resource.type(builder),
+      description: "What it is about.",
+      resolve: ({ resourceId }, _, { loaders }) => loaders.of(content).row(Resource, resourceId),
     }),
   );
 }
 
-/** What `createComment` is given. INVALID_INPUT on what is no id. */
-export function readNewComment(input: {
-  resourceId: string;
-  body: string;
-  authorId?: string | null | undefined;
-}): NewComment {
-  return {
-    resourceId: validId("resourceId", input.resourceId),
-    body: input.body,
-    authorId: input.authorId == null ? null : validId("authorId", input.authorId),
-  };
-}
-
-const planCreateComment: Planner = (schema, nodes, fragments) => {
-  const insertion = commentInsertion(selectComment(nodes, fragments));
-  const argumentsOf = readArguments(schema, "Mutation", nodes[0]);
-  const run: Resolver = (_, { input }: { input: NewComment }, { actor, services, origin }) => {
-    const wanted = { ...readNewComment(input), maxBytes: maxBytes() };
-    return createCommentText(services, actor, wanted, { origin, action: "createComment" }, insertion);
-  };
-  const resolve = guarding(schema, "Mutation", nodes[0], run);
-  return (variables) => {
-    const args = argumentsOf(variables) as { input: NewComment };
-    // At home everybody is known by name, and by address to some.
-    const isRouted = isTenants(args.input.resourceId);
-    return isRouted ? running(args.input.resourceId, resolve, args) : undefined;
-  };
-};
-
-function isTenants(id: string): boolean {
-  return isUuid(id) && placementNumberOf(id) !== HOME_NUMBER;
-}
-
-function defineCommentAdded(builder: Builder): void {
-  builder.subscriptionField("commentAdded", (t) =>
-    t.field({
-      type: CommentType(builder),
-      description: "Every comment added to a resource from now on. NOT_FOUND for one that the caller may not see.",
-      args: { resourceId: t.arg.id({ required: true, description: "The resource's id." }) },
-      subscribe: (_, { resourceId }, { actor, services }) =>
-        followComments(services, actor, validId("resourceId", resourceId)),
-      resolve: (comment) => comment,
-    }),
-  );
-}
-
-/** Text notes on resources. */
 export const comments = defineModule({
   name: "comments",
-  subjects: ["COMMENT"],
-  policy: {
-    Mutation: {
-      createComment: row(inOrganization("write-content"), {
-        "in the default organization": callers("operator", "user"),
-        "in another's name": inOrganization("write-content", { callers: ["operator", "key"] }),
-      }),
-    },
-    Subscription: {
-      commentAdded: row(inOrganization("read"), { "of the default organization": everybody }),
-    },
-    Comment: asParent("id body author createdAt"),
-  },
-  audit: { createComment: { subject: "RESOURCE", id: "input.resourceId", content: true } },
-  longTexts: ["Comment.body"],
-  planned: { "Mutation.createComment": planCreateComment },
-  types: [defineComment, defineCreateComment, defineCommentAdded],
+  parts: [Comment, createComment, commentAdded],
+  policy: { Comment: asParent("resource") },
+  types: [defineResourceOfComment],
 });

@@ -4,11 +4,15 @@
  */
 import type { AuditContext } from "#engine/audit/record";
 import { type Actor, viewerId } from "#engine/auth/actor";
+import { requireInOrganization } from "#engine/auth/membership";
 import type { Seats } from "#engine/auth/seats";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
+import { HOME_NUMBER } from "#base/kernel/ids";
 import type { DatabaseKind, HomeDatabase, ScopedDatabase } from "#base/postgres/database";
+import type { Listeners } from "#base/postgres/listener";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inRegion } from "#engine/routing/region-failure";
-import { findObstacle, type Route, type Router, type TenantRoute } from "#engine/routing/routing";
+import { findObstacle, requireActive, type Route, type Router, type TenantRoute } from "#engine/routing/routing";
 
 export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router; seats: Seats };
 
@@ -44,40 +48,84 @@ export type ContentPlace = Place & { id: string };
 
 /**
  * Where rows with these ids would be, in their order, with one statement for the routes that are not known and one for
- * the roles. Where the actor may see nothing it is NOT_FOUND, for a placement that is not active CONFLICT. Asks nothing of a
- * region: strangers learn nothing of it, not even whether it is up. `what` is the name of such a row in NOT_FOUND.
+ * the roles. Undefined where the actor may see nothing, an error (CONFLICT) for a placement that is not active. Asks nothing
+ * of a region: strangers learn nothing of it, not even whether it is up.
  */
 export async function findPlaces(
   context: WorkspaceContext,
   actor: Actor,
   ids: readonly string[],
-  what: string,
-): Promise<(Place | TenantryError)[]> {
+): Promise<(Place | TenantryError | undefined)[]> {
   const routes = await context.router.routes(ids);
   const organizationIds = [
     ...new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : []))),
   ];
   const roles = actor.kind === "operator" ? undefined : await context.seats.rolesOf(organizationIds, actor);
   return routes.map((route) => {
-    if (route === undefined) return notFound(what);
-    if (route.kind === "home") return { route, there: (work) => work(homeFor(context, actor)) };
-    if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return notFound(what);
-    const obstacle = findObstacle(route);
-    if (obstacle !== undefined) return obstacle;
-    return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+    if (route === undefined) return undefined;
+    if (route.kind === "home") return placeAtHome(context, actor);
+    if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return undefined;
+    return findObstacle(route) ?? placeOn(route);
   });
 }
 
-/** The same for one row. */
+/** As {@link findPlaces}, for one row. NOT_FOUND, with the name of such a row, where the actor may see nothing. */
 export async function findPlace(
   context: WorkspaceContext,
   actor: Actor,
   id: string,
   what: string,
 ): Promise<ContentPlace> {
-  const [place = notFound(what)] = await findPlaces(context, actor, [id], what);
+  const [place] = await findPlaces(context, actor, [id]);
+  if (place === undefined) throw notFound(what);
   if (place instanceof TenantryError) throw place;
   return { id, ...place };
+}
+
+function placeAtHome(context: WorkspaceContext, actor: Actor): Place {
+  return { route: { kind: "home" }, there: (work) => work(homeFor(context, actor)) };
+}
+
+function placeOn(route: TenantRoute): Place {
+  return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+}
+
+/**
+ * Where new content of an organization goes: to one of its regions, or home for the default organization (null). NOT_FOUND for
+ * an organization that is not the actor's, FORBIDDEN for a VIEWER, INVALID_INPUT on a region that it has no access to (saying
+ * which it has), CONFLICT while the placement is not active.
+ */
+export async function choosePlace(
+  context: WorkspaceContext,
+  actor: Actor,
+  { organizationId, regionKey }: { organizationId: string | null; regionKey: string | null },
+): Promise<Place> {
+  if (organizationId === null) {
+    if (regionKey !== null)
+      throw invalidInput("regionKey", "What belongs to the default organization lives at home: leave regionKey out.");
+    refuseKeyAtHome(actor);
+    return placeAtHome(context, actor);
+  }
+  await requireInOrganization(context.home, actor, organizationId, "write-content");
+  const route = await chooseRoute(context, organizationId, regionKey);
+  requireActive(route);
+  return placeOn(route);
+}
+
+/** Hears what is announced in the place's database. The returned function ends that. */
+export async function listenAt(
+  { home, listeners }: { home: HomeDatabase; listeners: Listeners },
+  { route }: Place,
+  channel: string,
+  hear: (payload: string) => void,
+): Promise<() => void> {
+  if (route.kind === "home") return listeners.on(home, channel, hear);
+  return inRegion(route, () => listeners.on(route.openWhole(), channel, hear));
+}
+
+/** Whether a statement failed as it names a row that is not there. */
+export function isAboutMissingRow(error: unknown): boolean {
+  return sqlState(error) === SQL_STATE.foreignKeyViolation;
 }
 
 /** undefined at home. */
@@ -90,16 +138,17 @@ export function databaseIdOf(route: Route): number {
   return route.kind === "home" ? 0 : route.databaseId;
 }
 
+/** What ids of new rows there say of where they are. */
+export function numberOf(route: Route): number {
+  return route.kind === "home" ? HOME_NUMBER : route.placementNumber;
+}
+
 /** null at home: the default organization. */
 export function organizationIdOf(route: Route): string | null {
   return route.kind === "home" ? null : route.organizationId;
 }
 
-/**
- * Where an organization's new content goes. INVALID_INPUT on a region that it has no access to (saying which it has), and where
- * no region is named and there are several.
- */
-export async function chooseRoute(
+async function chooseRoute(
   context: WorkspaceContext,
   organizationId: string,
   regionKey: string | null,

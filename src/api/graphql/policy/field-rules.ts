@@ -2,7 +2,7 @@
 import { type GraphQLField, type GraphQLSchema, isObjectType } from "graphql";
 import type { Policy, Row } from "#engine/auth/policy-table";
 import type { AuditRule } from "#api/graphql/policy/audit-rule";
-import type { Module } from "#api/graphql/module";
+import { type Module, type Part, partsOf } from "#api/graphql/module";
 import type { Planner } from "#api/graphql/plan/planner";
 
 export type FieldRules = {
@@ -73,7 +73,7 @@ export function layRules(
   const gaps: string[] = [];
   const fields = new Map(fieldsOf(schema).map(({ name, type, field }) => [name, { type, field }]));
   const rules = new Map<string, FieldRules>();
-  for (const { module, what, field, value } of [...modules.flatMap(sayingsOf), ...policySayings("", derived)]) {
+  for (const { module, what, field, value } of [...modules.flatMap(sayingsIn), ...policySayings("", derived)]) {
     const known = rules.get(field);
     if (!fields.has(field)) gaps.push(`module ${module} has ${WORDS[what]} for ${field}, which is no field`);
     else if (known?.[what] !== undefined)
@@ -91,8 +91,12 @@ export function layRules(
   return gaps;
 }
 
-function sayingsOf(module: Module): Saying[] {
-  const { name, policy, audit = {}, weights = {}, longTexts = [], planned = {} } = module;
+function sayingsIn(module: Module): Saying[] {
+  return partsOf(module).flatMap((part) => sayingsOf(module.name, part));
+}
+
+function sayingsOf(name: string, part: Part): Saying[] {
+  const { policy = {}, audit = {}, weights = {}, longTexts = [], planned = {} } = part;
   const say = (what: keyof FieldRules, prefix: string, values: Readonly<Record<string, unknown>>): Saying[] =>
     Object.entries(values).map(([field, value]) => ({ module: name, what, field: `${prefix}${field}`, value }));
   return [

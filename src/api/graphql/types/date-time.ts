@@ -1,7 +1,7 @@
 import { GraphQLError } from "graphql";
 import type { Builder } from "#api/graphql/builder";
 
-/** What RFC 3339 can write; PostgreSQL stores more. app/resources/resource-text.ts has the same bounds. */
+/** What RFC 3339 can write; PostgreSQL stores more. plan/sql-text.ts has the same bounds. */
 const FIRST_YEAR = 1;
 const LAST_YEAR = 9_999;
 
