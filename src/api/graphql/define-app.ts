@@ -16,6 +16,7 @@ export type JourneyStep = {
   saves?: Record<string, string>;
 };
 
+/** An application: what the engine and its API do not know, as one value. */
 export type Application = {
   /** What the API has besides the engine's own modules. */
   readonly modules: readonly Module[];

@@ -24,13 +24,22 @@ export type Part = {
   readonly types?: readonly DefineTypes[];
 };
 
+/** A part of the API with a name. What it says itself and what its parts say counts alike. */
 export type Module = Part & {
   /** Stands in the sentence about what is missing. */
   readonly name: string;
   readonly parts?: readonly Part[];
 };
 
-/** Declares a module of the API. */
+/**
+ * Declares a module of the API.
+ *
+ * @example
+ * export const invoices = defineModule({
+ *   name: "invoices",
+ *   parts: [Invoice, readById("invoice", Invoice, { description: "One invoice.", policy: row(inOrganization("read")) })],
+ * });
+ */
 export function defineModule(module: Module): Module {
   return module;
 }

@@ -62,7 +62,9 @@ export const asParent = (fields: string): Record<string, Row> =>
 
 /** These callers, whatever they belong to. */
 export const callers = (...list: CallerKind[]): Rule => ({ kind: "callers", callers: list });
+/** Every caller, whatever they belong to. */
 export const everybody: Rule = callers(...ANYBODY);
+/** The operator alone. */
 export const operatorOnly: Rule = callers("operator");
 
 /** Who may do this in the organization that the field is about, and is refused otherwise. */

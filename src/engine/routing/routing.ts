@@ -9,7 +9,7 @@ import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#base/postgres
 import type { HomeDatabase, ScopedDatabase, TenantDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 
-/** Home itself: the default organization's resources and comments. */
+/** Home itself: the default organization's content. */
 export type HomeRoute = { readonly kind: "home" };
 export type TenantRoute = {
   readonly kind: "tenant";

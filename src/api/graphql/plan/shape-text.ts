@@ -193,10 +193,10 @@ function pageText(
     .map((one) => ({ one, sql: memberJoin(child, one, "c", from, scope) }))
     .filter(({ one }) => people.has(one))
     .map(({ sql }) => sql);
-  const read = Object.values(child.fields).flatMap((one) => ("column" in one ? [`c.${one.column}`] : []));
+  const read = new Set(Object.values(child.fields).flatMap((one) => ("column" in one ? [`c.${one.column}`] : [])));
   const lateral = `cross join lateral (
     select ${[...columns].join(", ")}
-    from (select ${read.join(", ")}, row_number() over (order by c.id) as place
+    from (select ${[...read].join(", ")}, row_number() over (order by c.id) as place
           from ${child.table} c where c.${parentColumn(child, field.by)} = r.id and c.id > ${after} order by c.id limit ${first} + 1) c
     ${joins.join(" ")}) ${row}`;
   return { pieces, lateral };

@@ -56,6 +56,8 @@ type CreateOptions<Row extends ContentRow, Input, Stored extends keyof Row & str
    * answer is made in code.
    */
   beside?: (input: Input) => string;
+  /** Points on top of what every mutation costs; left out: those of one row. */
+  cost?: number;
   /** The channel on which the row is announced, for who follows what it belongs to. */
   channel?: string;
 };
@@ -67,10 +69,11 @@ export function create<Row extends ContentRow, Input, Stored extends keyof Row &
   options: CreateOptions<Row, Input, Stored>,
 ): Part {
   const insertion = new Insertion(name, shape, options as unknown as AnyOptions);
-  const { beside } = options;
+  const { beside, cost } = options;
   return {
     policy: { Mutation: { [name]: options.policy } },
     audit: { [name]: { ...options.audit, content: true } },
+    ...(cost !== undefined && { weights: { [`Mutation.${name}`]: cost } }),
     ...(beside !== undefined && {
       planned: { [`Mutation.${name}`]: planCreating(shape, insertion, beside as (input: unknown) => string) },
     }),

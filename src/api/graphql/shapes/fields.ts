@@ -170,7 +170,8 @@ export function propertiesOf({ fields, columns }: Pick<Declaration, "fields" | "
   const further = Object.entries(columns).map(([name, { column, nullable, long }]) =>
     named(name, column, nullable, long),
   );
-  return [...own, ...further];
+  // Two fields can lead to one property, such as the region.
+  return [...new Map([...own, ...further].map((property) => [property.name, property])).values()];
 }
 
 /** The table's name without its schema: what statements on it are named by. */

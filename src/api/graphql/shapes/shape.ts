@@ -71,7 +71,7 @@ export function shape<const Own extends Fields, const More extends Columns>(
     /** What entries of the audit log call such a row, such as `INVOICE`. */
     subject: string;
     /** The table at home that lists such rows of every region; left out: they are not listed. */
-    catalog?: string;
+    catalog?: string | undefined;
     /** Visible when their object is. */
     fields: Own;
     /** Columns that are read with a row, for fields that are resolved in code. */

@@ -36,7 +36,7 @@ function defineMembership(builder: Builder): void {
 
 function defineOrganization(builder: Builder): void {
   builder.objectType("Organization", {
-    description: "A collection of users, owner of resources.",
+    description: "A collection of users, owner of content.",
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7." }),
       name: t.exposeString("name", { description: "At most 200 characters; need not be unique." }),
