@@ -14,7 +14,7 @@ export type ColumnField<Value = unknown> = {
   readonly nullable: boolean;
   /** The text can be longer than a name: it costs a point, and is not read where nobody asks for it. */
   readonly long: boolean;
-  readonly description: string;
+  readonly description: string | undefined;
   /** For the compiler only. */
   readonly $value?: Value;
 };
@@ -64,7 +64,7 @@ type Maybe<Value, Nullable extends boolean> = Nullable extends true ? Value | nu
 function columnField<Value, Nullable extends boolean>(
   holds: Holds,
   column: string,
-  { description = "", nullable }: ColumnOptions<Nullable>,
+  { description, nullable }: ColumnOptions<Nullable>,
   long = false,
 ): ColumnField<Maybe<Value, Nullable>> {
   return { kind: "column", holds, column, nullable: nullable ?? false, long, description };

@@ -123,7 +123,6 @@ function addField(
   name: string,
   field: Field<Shape>,
 ): void {
-  const { description } = field;
   switch (field.kind) {
     case "column":
       return addColumn(builder, type, name, field);
@@ -134,7 +133,7 @@ function addField(
         t.field({
           type: "Organization",
           nullable: true,
-          description,
+          description: field.description,
           resolve: ({ organizationId }, _, { loaders }) =>
             organizationId === null ? null : loaders.organizations.load(organizationId as string),
         }),
@@ -144,7 +143,7 @@ function addField(
         t.field({
           type: "Region",
           nullable: true,
-          description,
+          description: field.description,
           resolve: ({ databaseId }, _, { loaders }) =>
             databaseId === 0 ? null : loaders.regionsOfDatabases.load(databaseId as number),
         }),
@@ -162,7 +161,7 @@ function addColumn(builder: Builder, type: TypeRef<AnyRow>, name: string, field:
     t.field({
       type: SCALARS[holds],
       nullable,
-      description,
+      ...(description !== undefined && { description }),
       // The declaration says what the column has, and the statement reads that column.
       resolve: (row) => row[name] as never,
     }),
