@@ -3,7 +3,7 @@ import type { Actor } from "#engine/auth/actor";
 import { findRole } from "#engine/auth/membership";
 import { authorizeInOrganization, roleMay } from "#engine/auth/policy";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
-import { refuseKeyAtHome, type WorkspaceContext } from "#engine/routing/location";
+import { refuseKeyAtHome, type LocationContext } from "#engine/routing/location";
 import type { Route } from "#engine/routing/routing";
 
 /**
@@ -23,7 +23,7 @@ export function chooseAuthor(actor: Actor, authorId: string | null): string {
 
 /** Refuses an author who may not write there: INVALID_INPUT where another was named, FORBIDDEN for a calling VIEWER. */
 export async function requireAuthor(
-  context: WorkspaceContext,
+  context: LocationContext,
   actor: Actor,
   authorId: string,
   route: Route,

@@ -2,7 +2,6 @@
  * Where content lives, for an actor who may look there: at home, or in the tenant database of a placement. Nothing here knows
  * a table.
  */
-import type { AuditContext } from "#engine/audit/record";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import type { Seats } from "#engine/auth/seats";
@@ -14,7 +13,8 @@ import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inRegion } from "#engine/routing/region-failure";
 import { findObstacle, requireActive, type Route, type Router, type TenantRoute } from "#engine/routing/routing";
 
-export type WorkspaceContext = AuditContext & { home: HomeDatabase; router: Router; seats: Seats };
+/** What finds places: home, the routes of placements, and who may look there. */
+export type LocationContext = { home: HomeDatabase; router: Router; seats: Seats };
 
 /**
  * Home as row-level security shows it to the actor: the catalog and the default organization's content
@@ -52,7 +52,7 @@ export type ContentPlace = Place & { id: string };
  * of a region: strangers learn nothing of it, not even whether it is up.
  */
 export async function findPlaces(
-  context: WorkspaceContext,
+  context: LocationContext,
   actor: Actor,
   ids: readonly string[],
 ): Promise<(Place | TenantryError | undefined)[]> {
@@ -71,7 +71,7 @@ export async function findPlaces(
 
 /** As {@link findPlaces}, for one row. NOT_FOUND, with the name of such a row, where the actor may see nothing. */
 export async function findPlace(
-  context: WorkspaceContext,
+  context: LocationContext,
   actor: Actor,
   id: string,
   what: string,
@@ -82,7 +82,7 @@ export async function findPlace(
   return { id, ...place };
 }
 
-function placeAtHome(context: WorkspaceContext, actor: Actor): Place {
+function placeAtHome(context: LocationContext, actor: Actor): Place {
   return { route: { kind: "home" }, there: (work) => work(homeFor(context, actor)) };
 }
 
@@ -96,7 +96,7 @@ function placeOn(route: TenantRoute): Place {
  * which it has), CONFLICT while the placement is not active.
  */
 export async function choosePlace(
-  context: WorkspaceContext,
+  context: LocationContext,
   actor: Actor,
   { organizationId, regionKey }: { organizationId: string | null; regionKey: string | null },
 ): Promise<Place> {
@@ -149,7 +149,7 @@ export function organizationIdOf(route: Route): string | null {
 }
 
 async function chooseRoute(
-  context: WorkspaceContext,
+  context: LocationContext,
   organizationId: string,
   regionKey: string | null,
 ): Promise<TenantRoute> {

@@ -11,9 +11,9 @@ import type { Part } from "#api/graphql/module";
 import { type ContentRow, statementName } from "#api/graphql/shapes/fields";
 import { columnsOf } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
-import { homeFor, type WorkspaceContext } from "#engine/routing/location";
+import { homeFor, type LocationContext } from "#engine/routing/location";
 
-type Home = Pick<WorkspaceContext, "home">;
+type Home = Pick<LocationContext, "home">;
 type Listed = Shape & { catalog: string };
 
 /**

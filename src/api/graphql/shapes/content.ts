@@ -13,7 +13,7 @@ import { defineLoaders, type PageLoader } from "#api/graphql/loaders";
 import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 import type { ContentRow, Declaration, PageField } from "#api/graphql/shapes/fields";
 import { findPeople, readPages, readRows } from "#api/graphql/shapes/rows";
-import { findPlaces, type Place, type WorkspaceContext } from "#engine/routing/location";
+import { findPlaces, type Place, type LocationContext } from "#engine/routing/location";
 
 /** NOT_FOUND for rows that the actor may not see, CONFLICT and REGION_UNAVAILABLE where they cannot be read now. */
 export type Content = {
@@ -37,7 +37,7 @@ type LoadersOfPlace = {
 };
 
 /** Rows of shapes, what belongs to them, and the people whom they name. */
-export const content = defineLoaders((context: WorkspaceContext, actor: Actor): Content => {
+export const content = defineLoaders((context: LocationContext, actor: Actor): Content => {
   // By the number in the id, which says where the row is.
   const places = new DataLoader<string, Place | typeof HIDDEN, number>(
     async (ids) => (await findPlaces(context, actor, ids)).map((place): Found => place ?? HIDDEN),
