@@ -5,7 +5,6 @@
  * `--rounds=3`, `--seconds=6` for each phase of a round.
  */
 import { parseArgs } from "node:util";
-import { COMMAND_LINE } from "../src/engine/audit/entry.ts";
 import { OPERATOR } from "../src/engine/auth/actor.ts";
 import { createApiKey } from "../src/engine/auth/api-keys.ts";
 import { addMember } from "../src/engine/home/memberships.ts";
@@ -14,9 +13,6 @@ import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { createUser } from "../src/engine/home/users.ts";
 import { startApp } from "../src/main.ts";
 import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
-import { settleResource } from "../src/engine/links/settle-writes.ts";
-import { createComment } from "../src/app/comments/comments.ts";
-import { createResource } from "../src/app/resources/resources.ts";
 import { type ApiProcess, startApiProcess } from "./api-process.ts";
 import { describeMachine } from "./machine.ts";
 import { sql, startServers } from "./servers.ts";
@@ -43,8 +39,22 @@ const servers = await startServers({ fsync: false });
 await sql(servers.home.url("postgres"), "create database bench_home");
 const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
 const quietLog = { logLevel: "error", prettyLogs: false } as const;
-const worker = await startApp({ ...connection, ...quietLog, role: "worker", host: "127.0.0.1", port: 0 });
+const worker = await startApp({ ...connection, ...quietLog, role: "all", host: "127.0.0.1", port: 0 });
 const { services } = worker;
+
+/** Sends a mutation as the operator, and returns the id of what it has made. */
+async function write(mutation: "createResource" | "createComment", input: object): Promise<string> {
+  const type = mutation === "createResource" ? "CreateResourceInput" : "CreateCommentInput";
+  const query = `mutation ($input: ${type}!) { it: ${mutation}(input: $input) { id } }`;
+  const response = await fetch(`${worker.url}/graphql`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ query, variables: { input } }),
+  });
+  const { data } = (await response.json()) as { data?: { it: { id: string } } };
+  if (data === undefined) throw new Error(`${mutation} was refused`);
+  return data.it.id;
+}
 
 /** An organization with resources and comments in the region, and its keys. */
 async function furnish(name: string, resources: number, comments: number, keys: number): Promise<string[]> {
@@ -58,19 +68,9 @@ async function furnish(name: string, resources: number, comments: number, keys: 
   });
   if (placement.state !== "ACTIVE") throw new Error(`the placement is ${placement.state}`);
   for (let one = 0; one < resources; one += 1) {
-    const input = { name: `${name} ${one}`, organizationId, regionKey: "bench" };
-    const resource = await createResource(services, OPERATOR, input, {
-      origin: COMMAND_LINE,
-      action: "createResource",
-    });
+    const resourceId = await write("createResource", { name: `${name} ${one}`, organizationId, regionKey: "bench" });
     for (let other = 0; other < comments; other += 1)
-      await createComment(
-        services,
-        OPERATOR,
-        { resourceId: resource.id, body: "A note", authorId: author.id },
-        { origin: COMMAND_LINE, action: "createComment" },
-      );
-    if (one === resources - 1) await settleResource(services, resource.databaseId);
+      await write("createComment", { resourceId, body: "A note", authorId: author.id });
   }
   const made = Array.from({ length: keys }, () =>
     createApiKey(services, OPERATOR, { name, organizationId, role: "MEMBER", expiresInDays: 1 }),

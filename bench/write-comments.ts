@@ -2,7 +2,7 @@
 import type { Fleet, TenantDatabase } from "./fleet.ts";
 import { connected } from "./servers.ts";
 
-/** The statement of app/comments/comments.ts, one transaction each. */
+/** The statement of createComment, one transaction each. */
 const STATEMENT = `with added as (
     insert into app.comments (id, database_id, organization_id, resource_id, author_id, body)
     values (gen_random_uuid(), $1, $2, $3, $4, $5) returning *

@@ -1,7 +1,10 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
-import { TENANT_SCHEMA } from "#app/schema";
+import { app as shipped } from "#app/app";
 import type { Gateway } from "#engine/border/gateway";
 import { createSignIn, type SignInOptions } from "#engine/auth/create-sign-in";
+import type { Application } from "#api/graphql/define-app";
+import { ENGINE_MODULES } from "#api/graphql/engine-modules";
+import { buildSchema } from "#api/graphql/schema";
 import type { ApiOptions } from "#api/http/api-options";
 import { type HttpServer, startHttpServer } from "#api/http/server";
 import { createLogger, type LogLevel } from "#base/observability/logger";
@@ -20,6 +23,8 @@ import { JOB_HANDLERS } from "#job-handlers";
 import { closeServices, createServices, signInAsApi } from "#services";
 
 export type AppOptions = {
+  /** Left out: the one that ships. */
+  application?: Application | undefined;
   databaseUrl: string;
   /** The pooler by which the API reaches home; left out: it reaches home itself. */
   databasePoolUrl?: string | undefined;
@@ -75,7 +80,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     destination: options.logDestination,
   });
   const { databaseUrl, databasePoolUrl, secretKey, previousSecretKeys, role } = options;
-  const tenantSchema = options.tenantSchema ?? TENANT_SCHEMA;
+  const tenantSchema = options.tenantSchema ?? (options.application ?? shipped).tenantSchema;
   await using rollback = new AsyncDisposableStack();
   const { exportFolder, mail } = options;
   const metrics = new Metrics();
@@ -109,7 +114,9 @@ export async function startApp(options: AppOptions): Promise<App> {
   if (role !== "worker") {
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn ?? { mode: "development" });
-    http = await startHttpServer(api, signIn, { ...options, metrics });
+    const { modules, journey = [] } = options.application ?? shipped;
+    const schema = buildSchema([...ENGINE_MODULES, ...modules]);
+    http = await startHttpServer(api, signIn, { ...options, metrics, schema, journey });
     rollback.defer(http.close);
   }
   const running = rollback.move();

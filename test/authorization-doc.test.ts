@@ -1,10 +1,11 @@
-/** docs/reference/authorization.md shows the policy table as it is. `vitest run --project unit -u test/authorization-doc.test.ts` writes it. */
+/** docs/reference/authorization.md shows the policy of all modules as it is. `vitest run --project unit -u test/authorization-doc.test.ts` writes it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MINIMUM_ROLE, POLICY, type Rule } from "../src/engine/auth/policy-table.ts";
+import { MINIMUM_ROLE, type Rule } from "../src/engine/auth/policy-table.ts";
 import { ROLES } from "../src/engine/auth/roles.ts";
 import { outcomeOf } from "./support/policy-outcome.ts";
+import { POLICY } from "./support/schema.ts";
 
 const PATH = join(import.meta.dirname, "../docs/reference/authorization.md");
 
@@ -16,21 +17,28 @@ const COLUMNS = [
 ] as const;
 const WORDS: Record<string, string> = { data: "yes", "left out": "–", NOT_FOUND: "not found", FORBIDDEN: "forbidden" };
 
+/** The roots first, then the other types by their names. */
+const ROOTS = ["Query", "Mutation", "Subscription"];
+const TYPES = [
+  ...ROOTS,
+  ...Object.keys(POLICY)
+    .filter((type) => !ROOTS.includes(type))
+    .toSorted(),
+].map((type) => [type, POLICY[type] ?? {}] as const);
+
 function cellsOf(rule: Rule): string {
   return COLUMNS.map((column) => WORDS[outcomeOf(rule, column)]).join(" | ");
 }
 
 function tables(): string {
-  const fields = Object.entries(POLICY).flatMap(([type, rows]) =>
-    Object.entries(rows).map(([field, row]) => ({ type, field, row })),
-  );
+  const fields = TYPES.flatMap(([type, rows]) => Object.entries(rows).map(([field, row]) => ({ type, field, row })));
   const isOwn = ({ row }: (typeof fields)[number]) => row.rule.kind !== "parent" || Object.keys(row.cases).length > 0;
   const lines = fields.filter(isOwn).flatMap(({ type, field, row }) => {
     const whose = row.rule.kind === "oneself" ? ", of others" : "";
     const cases = Object.entries(row.cases).map(([named, rule]) => `| … ${named} | ${cellsOf(rule)} |`);
     return [`| \`${type}.${field}\`${whose} | ${cellsOf(row.rule)} |`].concat(cases);
   });
-  const others = Object.entries(POLICY).flatMap(([type, rows]) => {
+  const others = TYPES.flatMap(([type, rows]) => {
     const names = Object.keys(rows).filter((field) => rows[field]?.rule.kind === "parent");
     return names.length === 0 ? [] : [`| \`${type}\` | ${names.join(", ")} |`];
   });
@@ -51,10 +59,10 @@ function tables(): string {
   ].join("\n");
 }
 
-test("docs/reference/authorization.md has the policy table", async () => {
+test("docs/reference/authorization.md has the policy of all modules", async () => {
   const text = readFileSync(PATH, "utf8");
-  const [before = "", rest = ""] = text.split("<!-- made of engine/auth/policy-table.ts -->");
+  const [before = "", rest = ""] = text.split("<!-- made of the modules -->");
   const [, after = ""] = rest.split("<!-- end -->");
-  const made = `${before}<!-- made of engine/auth/policy-table.ts -->\n\n${tables()}\n\n<!-- end -->${after}`;
+  const made = `${before}<!-- made of the modules -->\n\n${tables()}\n\n<!-- end -->${after}`;
   await expect(made).toMatchFileSnapshot(PATH);
 });

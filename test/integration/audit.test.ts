@@ -4,7 +4,7 @@ import { WebSocket } from "ws";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createInvitation } from "../../src/engine/people/invitations.ts";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
-import { schema } from "../../src/api/graphql/schema.ts";
+import { schema } from "../support/schema.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { AUDIT_LOG, entriesOf, type Entry } from "../support/audit.ts";
 import {

@@ -5,10 +5,9 @@
 import { randomUUID } from "node:crypto";
 import { isObjectType, getNamedType, type DocumentNode, parse } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { POLICY } from "../../src/engine/auth/policy-table.ts";
 import type { Role } from "../../src/engine/auth/roles.ts";
-import { fieldsOf } from "../../src/api/graphql/policy/enforce-policy.ts";
-import { schema } from "../../src/api/graphql/schema.ts";
+import { fieldsOf } from "../../src/api/graphql/policy/field-rules.ts";
+import { POLICY, schema } from "../support/schema.ts";
 import { serverUrl, sql } from "../support/app.ts";
 import { countAtBorder } from "../support/border.ts";
 import { firstAnswer } from "../support/follow.ts";

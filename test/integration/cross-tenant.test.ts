@@ -5,7 +5,7 @@
  */
 import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { schema } from "../../src/api/graphql/schema.ts";
+import { schema } from "../support/schema.ts";
 import { serverUrl, sql } from "../support/app.ts";
 import { firstAnswer } from "../support/follow.ts";
 import { addMember, comment, createResource } from "../support/journey.ts";

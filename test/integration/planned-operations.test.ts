@@ -5,8 +5,13 @@
 import fc from "fast-check";
 import { getOperationAST, parse, validate } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Resource } from "#app/resources/shape";
 import { planOf } from "#api/graphql/plan/plan";
-import { schema } from "#api/graphql/schema";
+import { columnText, join } from "#api/graphql/plan/sql-text";
+import type { Holds } from "#api/graphql/shapes/fields";
+import { schema as shippedSchema } from "../support/schema.ts";
+import { Project, secondApplication, secondSchema } from "../support/second-application.ts";
+import { selectionOf } from "../support/shape-operations.ts";
 import { newId, newRoutedId, placementNumberOf } from "#base/kernel/ids";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -27,6 +32,8 @@ const STRANGE = `"quoted" \\ back\nslash\t\u0001 é 漢字 🦉 </script> \u2028
 const STRANGE_NAME = STRANGE.replaceAll(/\p{C}|\u2028/gu, "");
 
 let app: TestApp;
+/** A process with another application on the same databases. */
+let second: TestApp;
 let member: string;
 let viewer: string;
 let left: string;
@@ -37,6 +44,8 @@ const organizations: string[] = [];
 
 beforeAll(async () => {
   app = await startApp();
+  const { databaseUrl, secretKey } = app;
+  second = await startApp({ databaseUrl, secretKey, role: "api", application: secondApplication });
   member = await createUser(app, "Member");
   await app.ask("mutation ($input: UpdateUserInput!) { updateUser(input: $input) { id } }", {
     input: { id: member, name: `Member ${STRANGE_NAME}` },
@@ -80,10 +89,13 @@ beforeAll(async () => {
     async () => (await sql(`${serverUrl("eu")}/${database}`, "select from tenantry.directory_members")).length === 2,
   );
 });
-afterAll(() => app.stop());
+afterAll(async () => {
+  await second.stop();
+  await app.stop();
+});
 
-async function send(body: unknown, accept: string, headers: Record<string, string> = {}) {
-  const response = await fetch(app.url, {
+async function send(body: unknown, accept: string, headers: Record<string, string> = {}, { url } = app) {
+  const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json", accept, ...headers },
     body: typeof body === "string" ? body : JSON.stringify(body),
@@ -95,8 +107,8 @@ async function send(body: unknown, accept: string, headers: Record<string, strin
 }
 
 /** Both answers, of which the errors may come in another order. */
-async function bothWays(body: unknown, headers: Record<string, string> = {}) {
-  const [short, long] = await Promise.all([send(body, SHORT, headers), send(body, LONG, headers)]);
+async function bothWays(body: unknown, headers: Record<string, string> = {}, of = app) {
+  const [short, long] = await Promise.all([send(body, SHORT, headers, of), send(body, LONG, headers, of)]);
   return { short: inOrder(short), long: inOrder(long) };
 }
 
@@ -107,66 +119,12 @@ function inOrder({ text, ...rest }: Awaited<ReturnType<typeof send>>) {
   return { ...rest, body: JSON.stringify(body) };
 }
 
-function planned(query: string): boolean {
+function planned(query: string, schema = shippedSchema): boolean {
   const document = parse(query);
   expect(validate(schema, document)).toEqual([]);
   const operation = getOperationAST(document);
   return operation != null && planOf(schema, document, operation) !== null;
 }
-
-/** Fields of a type, each under its own name or another, some twice, some in fragments. */
-function selection(fields: Record<string, fc.Arbitrary<string>>, type: string): fc.Arbitrary<string> {
-  const field = fc.constantFrom("__typename", ...Object.keys(fields)).chain((name) =>
-    fc
-      .tuple(fc.constantFrom("", `a_${name}: `), fields[name] ?? fc.constant(""))
-      // Two fields of one name must have the same arguments: their alias has them in it.
-      .map(([alias, rest]) => {
-        const args = /^\((.*)\)/.exec(rest)?.[1];
-        const own = args === undefined ? alias : `x${Buffer.from(args).toString("hex")}_${name}: `;
-        return `${own}${name}${rest}`;
-      }),
-  );
-  const group = fc
-    .tuple(fc.constantFrom("plain", "inline", "typed"), fc.array(field, { minLength: 1, maxLength: 4 }))
-    .map(([kind, list]) => {
-      if (kind === "plain") return list.join(" ");
-      return `${kind === "inline" ? "..." : `... on ${type}`} { ${list.join(" ")} }`;
-    });
-  return fc.array(group, { minLength: 1, maxLength: 3 }).map((groups) => `{ ${groups.join(" ")} }`);
-}
-
-const scalar = fc.constant("");
-const author = selection({ id: scalar, name: scalar, email: scalar, createdAt: scalar }, "User");
-const note = selection({ id: scalar, body: scalar, createdAt: scalar, author }, "Comment");
-const page = selection(
-  {
-    edges: selection({ cursor: scalar, node: note }, "CommentEdge"),
-    pageInfo: selection(
-      { hasNextPage: scalar, hasPreviousPage: scalar, startCursor: scalar, endCursor: scalar },
-      "PageInfo",
-    ),
-  },
-  "CommentConnection",
-);
-const pageArguments = fc.constantFrom(
-  "",
-  "(first: 3)",
-  "(first: 0)",
-  "(first: 7)",
-  "(first: $first)",
-  "(after: $after)",
-);
-const resource = selection(
-  {
-    id: scalar,
-    name: scalar,
-    createdAt: scalar,
-    organization: selection({ id: scalar, name: scalar }, "Organization"),
-    region: selection({ key: scalar, name: scalar }, "Region"),
-    comments: fc.tuple(pageArguments, page).map(([args, rest]) => `${args} ${rest}`),
-  },
-  "Resource",
-);
 
 const caller = fc.constantFrom("operator", "member", "viewer", "outsider");
 const which = fc.constantFrom(
@@ -187,40 +145,48 @@ function headersOf(name: string): Record<string, string> {
   return id === undefined ? {} : { "x-user-id": id };
 }
 
-describe("reading resources", () => {
-  test("generated operations answer the same both ways", async () => {
-    let plans = 0;
-    let runs = 0;
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.tuple(which, resource), { minLength: 1, maxLength: 3 }),
-        caller,
-        fc.constantFrom(undefined, null, 1, 2, 100, 101, -1),
-        fc.constantFrom(undefined, null, "third", "wrong"),
-        async (roots, who, first, cursor) => {
-          const definitions = roots.map((_, index) => `$id${index}: ID!`);
-          // Variables that are not used are refused.
-          const text = roots.map(([, fields]) => fields).join(" ");
-          if (text.includes("$first")) definitions.push("$first: Int = 2");
-          if (text.includes("$after")) definitions.push("$after: String");
-          const fields = roots.map(([, rest], index) => `r${index}: resource(id: $id${index}) ${rest}`);
-          const query = `query (${definitions.join(", ")}) { ${fields.join(" ")} }`;
-          const variables: Record<string, unknown> = Object.fromEntries(
-            roots.map(([name], index) => [`id${index}`, resources[name]]),
-          );
-          if (first !== undefined) variables["first"] = first;
-          if (cursor !== undefined) variables["after"] = cursor === "third" ? await thirdCursor() : cursor;
-          runs += 1;
-          if (planned(query)) plans += 1;
-          const { short, long } = await bothWays({ query, variables }, headersOf(who));
-          expect(short).toEqual(long);
-        },
-      ),
-      { numRuns: 250 },
-    );
-    // Two regions in one resource are not, and need not be.
-    expect(plans / runs).toBeGreaterThan(0.5);
-  });
+const ROOTS = [
+  { field: "resource", shape: Resource, schema: shippedSchema, of: () => app, numRuns: 250 },
+  { field: "project", shape: Project, schema: secondSchema, of: () => second, numRuns: 150 },
+];
+
+describe("reading rows of shapes", () => {
+  test.each(ROOTS)(
+    "generated operations on $field answer the same both ways",
+    async ({ field, shape, schema, of, numRuns }) => {
+      let plans = 0;
+      let runs = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.tuple(which, selectionOf(shape)), { minLength: 1, maxLength: 3 }),
+          caller,
+          fc.constantFrom(undefined, null, 1, 2, 100, 101, -1),
+          fc.constantFrom(undefined, null, "third", "wrong"),
+          async (roots, who, first, cursor) => {
+            const definitions = roots.map((_, index) => `$id${index}: ID!`);
+            // Variables that are not used are refused.
+            const text = roots.map(([, fields]) => fields).join(" ");
+            if (text.includes("$first")) definitions.push("$first: Int = 2");
+            if (text.includes("$after")) definitions.push("$after: String");
+            const fields = roots.map(([, rest], index) => `r${index}: ${field}(id: $id${index}) ${rest}`);
+            const query = `query (${definitions.join(", ")}) { ${fields.join(" ")} }`;
+            const variables: Record<string, unknown> = Object.fromEntries(
+              roots.map(([name], index) => [`id${index}`, resources[name]]),
+            );
+            if (first !== undefined) variables["first"] = first;
+            if (cursor !== undefined) variables["after"] = cursor === "third" ? await thirdCursor() : cursor;
+            runs += 1;
+            if (planned(query, schema)) plans += 1;
+            const { short, long } = await bothWays({ query, variables }, headersOf(who), of());
+            expect(short).toEqual(long);
+          },
+        ),
+        { numRuns },
+      );
+      // Two regions in one resource are not, and need not be.
+      expect(plans / runs).toBeGreaterThan(0.5);
+    },
+  );
 
   let cursor: string | undefined;
   async function thirdCursor(): Promise<string> {
@@ -274,6 +240,42 @@ describe("reading resources", () => {
     expect(JSON.parse(short.body)).toMatchObject({ data: { gone: null, here: { id: resources["SHARED"] } } });
     expect(short).toEqual(long);
   });
+});
+
+describe("another application on the same databases", () => {
+  test("lists what its shape says, and knows no other types", async () => {
+    const { projects } = await second.ask(
+      "{ projects { edges { node { title home { key } notes { edges { node { words } } } } } } }",
+    );
+    const { resources: shipped } = await app.ask(
+      "{ resources { edges { node { name region { key } comments { edges { node { body } } } } } } }",
+    );
+    const renamed = JSON.stringify(shipped)
+      .replaceAll('"name":', '"title":')
+      .replaceAll('"region":', '"home":')
+      .replaceAll('"comments":', '"notes":')
+      .replaceAll('"body":', '"words":');
+    expect(JSON.stringify(projects)).toBe(renamed);
+    expect(await second.refuse("{ resources { edges { cursor } } }")).toMatchObject({ code: "INVALID_INPUT" });
+  });
+});
+
+test.each<[Holds, string, unknown[]]>([
+  ["uuid", "uuid", [newId(), null]],
+  ["text", "text", [STRANGE, "", null]],
+  ["int", "int", [0, -2_147_483_648, 2_147_483_647, null]],
+  ["boolean", "boolean", [true, false, null]],
+  ["time", "timestamptz", [new Date(0), new Date("9999-12-31T23:59:59.999Z"), null]],
+])("a database writes a column of kind %s as JSON does", async (holds, type, values) => {
+  const written = join(columnText({ holds, nullable: true }, "v.value"));
+  for (const value of values) {
+    const [row] = await sql(
+      `${serverUrl("home")}/postgres`,
+      `select ${written} as text from (select $1::${type} as value) v`,
+      [value],
+    );
+    expect(row).toEqual({ text: JSON.stringify(value) });
+  }
 });
 
 describe("writing a comment", () => {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { getNamedType, isInputObjectType } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { schema as apiSchema } from "../../src/api/graphql/schema.ts";
+import { schema as apiSchema } from "../support/schema.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,

@@ -11,6 +11,7 @@ import { createSignIn } from "../../src/engine/auth/create-sign-in.ts";
 import { Metrics } from "../../src/base/observability/metrics.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { createOrganization, createResource, createUser, registerRegion } from "../support/journey.ts";
+import { schema } from "../support/schema.ts";
 
 const PROGRAM = fileURLToPath(new URL("../support/tenantry-process.ts", import.meta.url));
 
@@ -97,7 +98,13 @@ test("what one writes all read, and when one is killed the others go on", async 
 test("without it the port is taken, and the message says so", async () => {
   await start();
   const signIn = await createSignIn(worker.services, { mode: "development" });
-  const alone = startHttpServer(worker.services, signIn, { host: "127.0.0.1", port, metrics: new Metrics() });
+  const alone = startHttpServer(worker.services, signIn, {
+    host: "127.0.0.1",
+    port,
+    metrics: new Metrics(),
+    schema,
+    journey: [],
+  });
   await expect(alone).rejects.toThrow(TenantryError);
   await expect(alone).rejects.toThrow(`Port ${port}`);
 });

@@ -11,8 +11,8 @@ import {
   isObjectType,
 } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WEIGHTS } from "#api/graphql/limits/cost";
-import { schema } from "#api/graphql/schema";
+import { rulesOf } from "#api/graphql/policy/field-rules";
+import { schema } from "../support/schema.ts";
 import { type BudgetFixture, MOST_ROWS, startBudgetFixture } from "../support/budget-fixture.ts";
 import { recordStatements } from "../support/statements.ts";
 
@@ -150,7 +150,10 @@ const TABLE: Record<string, Budget> = {
 };
 
 const fieldsOf = (type: GraphQLObjectType) => Object.values(type.getFields());
-const asksServers = (type: GraphQLObjectType, field: string) => WEIGHTS[`${type.name}.${field}`] !== undefined;
+const asksServers = (type: GraphQLObjectType, name: string) => {
+  const field = type.getFields()[name];
+  return field !== undefined && rulesOf(field).points !== undefined;
+};
 const isWrapping = ({ name }: GraphQLObjectType) => /(Connection|Edge)$/.test(name);
 
 /** Fields that lead from one object to others, or ask a server, as `Type.field`. */

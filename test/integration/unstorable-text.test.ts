@@ -16,8 +16,8 @@ import {
 } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newRoutedId } from "../../src/base/kernel/ids.ts";
-import { fieldsOf } from "../../src/api/graphql/policy/enforce-policy.ts";
-import { schema } from "../../src/api/graphql/schema.ts";
+import { fieldsOf } from "../../src/api/graphql/policy/field-rules.ts";
+import { schema } from "../support/schema.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { firstAnswer } from "../support/follow.ts";
 import { createUser } from "../support/journey.ts";

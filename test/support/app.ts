@@ -73,6 +73,8 @@ export async function startApp(
     regionUrls?: Record<string, string>;
     exportFolder?: string;
     mail?: AppOptions["mail"];
+    /** Instead of the one that ships. */
+    application?: AppOptions["application"];
     /** Plays an older or a newer program. */
     tenantSchema?: AppOptions["tenantSchema"];
   } = {},
@@ -99,6 +101,7 @@ export async function startApp(
     api: { ...options.api, limits: { signInFailuresPerMinute: 0, ...options.api?.limits } },
     ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
     tenantSchema: options.tenantSchema,
+    application: options.application,
     mail: options.mail,
     ...(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls }),
     ...(options.replication === undefined ? {} : { replication: options.replication }),

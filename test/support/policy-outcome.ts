@@ -1,8 +1,9 @@
 /** What the policy table says should come of a call, worked out apart from the code that enforces it. */
 import { type DocumentNode, type GraphQLSchema, TypeInfo, visit, visitWithTypeInfo } from "graphql";
-import { MINIMUM_ROLE, POLICY, type Rule } from "../../src/engine/auth/policy-table.ts";
+import { MINIMUM_ROLE, type Rule } from "../../src/engine/auth/policy-table.ts";
 import { ROLES } from "../../src/engine/auth/roles.ts";
 import type { Caller } from "./organization-fixture.ts";
+import { POLICY } from "./schema.ts";
 
 /** `left out`: an answer without errors, in which it is not. */
 export type Outcome = "data" | "left out" | "UNAUTHENTICATED" | "FORBIDDEN" | "NOT_FOUND";

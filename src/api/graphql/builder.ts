@@ -6,8 +6,6 @@ import type { Membership } from "#engine/home/memberships";
 import type { Organization } from "#engine/home/organizations";
 import type { Placement } from "#engine/home/placements";
 import type { Region } from "#engine/regions/regions";
-import type { Comment } from "#app/comments/comments";
-import type { Resource } from "#app/resources/resources";
 import type { Job, JobStep } from "#engine/jobs/list-jobs";
 import type { NamedCrossing, NamedRefusal } from "#engine/border/read-border";
 import type { GraphQLContext } from "#api/graphql/context";
@@ -21,7 +19,7 @@ export type Person = {
   createdAt: Date;
 };
 
-/** The TypeScript type behind each GraphQL object. */
+/** The TypeScript type behind each GraphQL object that modules refer to by its name. */
 export type ObjectShapes = {
   User: Person;
   Organization: Organization;
@@ -29,8 +27,6 @@ export type ObjectShapes = {
   Region: Region;
   RegionServer: Region;
   Placement: Placement;
-  Resource: Resource;
-  Comment: Comment;
   Invitation: Invitation;
   Job: Job;
   JobStep: JobStep;
@@ -40,16 +36,37 @@ export type ObjectShapes = {
   BorderRefusal: NamedRefusal;
 };
 
-export const builder = new SchemaBuilder<{
-  Context: GraphQLContext;
-  DefaultFieldNullability: false;
-  Scalars: {
-    DateTime: { Input: Date; Output: Date };
-    ID: { Input: string; Output: string };
-  };
-  Objects: ObjectShapes;
-}>({ defaultFieldNullability: false });
+/** Makes the builder of one schema, which has roots and nothing below them. */
+export function createBuilder() {
+  const builder = new SchemaBuilder<{
+    Context: GraphQLContext;
+    DefaultFieldNullability: false;
+    Scalars: {
+      DateTime: { Input: Date; Output: Date };
+      ID: { Input: string; Output: string };
+    };
+    Objects: ObjectShapes;
+  }>({ defaultFieldNullability: false });
+  builder.queryType({ description: "What can be read." });
+  builder.mutationType({ description: "What can be changed. Bad input changes nothing." });
+  builder.subscriptionType({ description: "What can be followed as it happens." });
+  return builder;
+}
 
-builder.queryType({ description: "What can be read." });
-builder.mutationType({ description: "What can be changed. Bad input changes nothing." });
-builder.subscriptionType({ description: "What can be followed as it happens." });
+/** Pothos' builder of one schema, with the context, the scalars and the types of the engine. */
+export type Builder = ReturnType<typeof createBuilder>;
+
+/**
+ * A part of a schema that is made when it is first asked for, once for each schema: a type that several fields, files or
+ * modules refer to.
+ */
+export function perSchema<Part extends object>(make: (builder: Builder) => Part): (builder: Builder) => Part {
+  const parts = new WeakMap<Builder, Part>();
+  return (builder) => {
+    const found = parts.get(builder);
+    if (found !== undefined) return found;
+    const part = make(builder);
+    parts.set(builder, part);
+    return part;
+  };
+}

@@ -1,32 +1,47 @@
 /** Relay connections, forward only: `first` and `after`. */
+import type { ObjectRef } from "@pothos/core";
+import { asParent, type Policy } from "#engine/auth/policy-table";
 import { formatCursor, type Page, type PageRequest, readPageRequest } from "#base/kernel/page";
-import { builder, type ObjectShapes } from "#api/graphql/builder";
+import { type Builder, type ObjectShapes, perSchema } from "#api/graphql/builder";
 
 export type Connection<Row> = Page<Row> & { after: string | null; keyOf: (row: Row) => string };
 type Edge<Row> = { node: Row; cursor: string };
 
-export const PageInfo = builder.objectRef<Connection<unknown>>("PageInfo").implement({
-  description: "Where a page of a list ends, and whether there is more.",
-  fields: (t) => ({
-    hasNextPage: t.boolean({
-      description: "Whether there are more after this page.",
-      resolve: (page) => page.hasNextPage,
+/** An object type of a schema, with the rows behind it. */
+export type TypeRef<Row> = ObjectRef<Builder["$inferSchemaTypes"], Row>;
+/** A type of the engine by its name, or what gives a type of a schema. */
+type NodeType = keyof ObjectShapes | ((builder: Builder) => { name: string; $inferType: unknown });
+type RowOf<Node extends NodeType> = Node extends keyof ObjectShapes
+  ? ObjectShapes[Node]
+  : Node extends (builder: Builder) => { $inferType: infer Row }
+    ? Row
+    : never;
+
+export const PageInfo = perSchema((builder) => {
+  addRows(builder, "PageInfo", "hasNextPage hasPreviousPage startCursor endCursor");
+  return builder.objectRef<Connection<unknown>>("PageInfo").implement({
+    description: "Where a page of a list ends, and whether there is more.",
+    fields: (t) => ({
+      hasNextPage: t.boolean({
+        description: "Whether there are more after this page.",
+        resolve: (page) => page.hasNextPage,
+      }),
+      hasPreviousPage: t.boolean({
+        description: "Whether this page started after a cursor, so that there is something before it.",
+        resolve: (page) => page.after !== null,
+      }),
+      startCursor: t.string({
+        nullable: true,
+        description: "The cursor of the page's first row.",
+        resolve: (page) => cursorAt(page, 0),
+      }),
+      endCursor: t.string({
+        nullable: true,
+        description: "The cursor of the page's last row: give it as `after` for the next page.",
+        resolve: (page) => cursorAt(page, -1),
+      }),
     }),
-    hasPreviousPage: t.boolean({
-      description: "Whether this page started after a cursor, so that there is something before it.",
-      resolve: (page) => page.after !== null,
-    }),
-    startCursor: t.string({
-      nullable: true,
-      description: "The cursor of the page's first row.",
-      resolve: (page) => cursorAt(page, 0),
-    }),
-    endCursor: t.string({
-      nullable: true,
-      description: "The cursor of the page's last row: give it as `after` for the next page.",
-      resolve: (page) => cursorAt(page, -1),
-    }),
-  }),
+  });
 });
 
 function cursorAt(page: Connection<unknown>, index: number): string | null {
@@ -34,39 +49,44 @@ function cursorAt(page: Connection<unknown>, index: number): string | null {
   return row === undefined ? null : formatCursor(page.keyOf(row));
 }
 
-type NodeName =
-  | "User"
-  | "Organization"
-  | "Membership"
-  | "Placement"
-  | "Resource"
-  | "Comment"
-  | "Job"
-  | "Invitation"
-  | "ApiKey"
-  | "AuditEntry"
-  | "BorderCrossing"
-  | "BorderRefusal";
-type NodeRow<Name extends NodeName> = ObjectShapes[Name];
+const rows = perSchema((): Record<string, Policy[string]> => ({}));
+
+/** The policy rows of the types that are made here: they are visible with the list. */
+export function connectionPolicy(builder: Builder): Policy {
+  return rows(builder);
+}
+
+function addRows(builder: Builder, type: string, fields: string): void {
+  rows(builder)[type] = asParent(fields);
+}
 
 type PageArguments = { first?: number | null | undefined; after?: string | null | undefined };
 
-/** Defines `<name>Connection` and `<name>Edge` over a type. `isKey`: whether a cursor holds such a key; left out: an id. */
-export function connectionType<Name extends NodeName>(
+/**
+ * Declares `<name>Connection` and `<name>Edge` over a type. `isKey`: whether a cursor holds such a key; left out: an id.
+ * `read` reads one page and says how its rows are told apart. It throws INVALID_INPUT on bad arguments.
+ */
+export function connectionType<Node extends NodeType>(
   name: string,
-  node: Name,
-  keyOf: (row: NodeRow<Name>) => string,
+  node: Node,
+  keyOf: (row: RowOf<Node>) => string,
   isKey?: (text: string) => boolean,
 ) {
-  type Row = NodeRow<Name>;
-  const connection = builder.objectRef<Connection<Row>>(`${name}Connection`).implement({
-    description: `A page of a list of ${node} rows.`,
-    fields: (t) => ({
-      edges: t.field({ type: [edgeType(name, node)], description: EDGES, resolve: toEdges }),
-      pageInfo: t.field({ type: PageInfo, description: PAGE_INFO, resolve: (page) => page as Connection<unknown> }),
-    }),
+  type Row = RowOf<Node>;
+  const connection = perSchema((builder) => {
+    addRows(builder, `${name}Connection`, "edges pageInfo");
+    return builder.objectRef<Connection<Row>>(`${name}Connection`).implement({
+      description: `A page of a list of ${nameOf(builder, node)} rows.`,
+      fields: (t) => ({
+        edges: t.field({ type: [edgeType(builder, name, node)], description: EDGES, resolve: toEdges }),
+        pageInfo: t.field({
+          type: PageInfo(builder),
+          description: PAGE_INFO,
+          resolve: (page) => page as Connection<unknown>,
+        }),
+      }),
+    });
   });
-  /** Reads one page and says how its rows are told apart. */
   const read = async (
     args: PageArguments,
     list: (page: PageRequest) => Promise<Page<Row>>,
@@ -81,32 +101,35 @@ export function connectionType<Name extends NodeName>(
 type DistantConnection<Row> = { load: () => Promise<Connection<Row>> };
 
 /**
- * The same for rows that are read elsewhere than what they belong to, and may be out of reach. That must not cost the whole
- * answer, as a failure does where nothing up to the root may be null: the connection is there in any case, and `edges` and
- * `pageInfo` are null, each with the error.
+ * As {@link connectionType}, for rows that are read elsewhere than what they belong to, and may be out of reach. That must not
+ * cost the whole answer, as a failure does where nothing up to the root may be null: the connection is there in any case, and
+ * `edges` and `pageInfo` are null, each with the error.
  */
-export function distantConnectionType<Name extends NodeName>(
+export function distantConnectionType<Node extends NodeType>(
   name: string,
-  node: Name,
-  keyOf: (row: NodeRow<Name>) => string,
+  node: Node,
+  keyOf: (row: RowOf<Node>) => string,
 ) {
-  type Row = NodeRow<Name>;
-  const connection = builder.objectRef<DistantConnection<Row>>(`${name}Connection`).implement({
-    description: `A page of a list of ${node} rows, which may be out of reach: then its fields are null, with an error.`,
-    fields: (t) => ({
-      edges: t.field({
-        type: [edgeType(name, node)],
-        nullable: true,
-        description: EDGES,
-        resolve: async ({ load }) => toEdges(await load()),
+  type Row = RowOf<Node>;
+  const connection = perSchema((builder) => {
+    addRows(builder, `${name}Connection`, "edges pageInfo");
+    return builder.objectRef<DistantConnection<Row>>(`${name}Connection`).implement({
+      description: `A page of a list of ${nameOf(builder, node)} rows, which may be out of reach: then its fields are null, with an error.`,
+      fields: (t) => ({
+        edges: t.field({
+          type: [edgeType(builder, name, node)],
+          nullable: true,
+          description: EDGES,
+          resolve: async ({ load }) => toEdges(await load()),
+        }),
+        pageInfo: t.field({
+          type: PageInfo(builder),
+          nullable: true,
+          description: PAGE_INFO,
+          resolve: async ({ load }) => (await load()) as Connection<unknown>,
+        }),
       }),
-      pageInfo: t.field({
-        type: PageInfo,
-        nullable: true,
-        description: PAGE_INFO,
-        resolve: async ({ load }) => (await load()) as Connection<unknown>,
-      }),
-    }),
+    });
   });
   /** Says how to read the page. `list` is called for each field, so it must remember. INVALID_INPUT on bad arguments. */
   const read = (args: PageArguments, list: (page: PageRequest) => Promise<Page<Row>>): DistantConnection<Row> => {
@@ -119,12 +142,20 @@ export function distantConnectionType<Name extends NodeName>(
 const EDGES = "The rows of the page with their cursors.";
 const PAGE_INFO = "Where the page ends.";
 
-function edgeType<Name extends NodeName>(name: string, node: Name) {
-  return builder.objectRef<Edge<NodeRow<Name>>>(`${name}Edge`).implement({
-    description: `One ${node} of a list, with its cursor.`,
+function nameOf(builder: Builder, node: NodeType): string {
+  return typeof node === "function" ? node(builder).name : node;
+}
+
+function edgeType<Node extends NodeType>(builder: Builder, name: string, node: Node) {
+  type Row = RowOf<Node>;
+  addRows(builder, `${name}Edge`, "node cursor");
+  // A name of the engine's types and its rows belong together, which the compiler cannot see here.
+  const type = (typeof node === "function" ? node(builder) : node) as TypeRef<Row>;
+  return builder.objectRef<Edge<Row>>(`${name}Edge`).implement({
+    description: `One ${nameOf(builder, node)} of a list, with its cursor.`,
     fields: (t) => ({
       node: t.field({
-        type: node,
+        type,
         description: "The row itself.",
         resolve: (parent) => parent.node as never,
       }),
@@ -141,7 +172,9 @@ function toEdges<Row>(page: Connection<Row>): Edge<Row>[] {
 }
 
 /** The arguments of every connection field. */
-export const pageArguments = builder.args((t) => ({
-  first: t.int({ required: false, description: "How many rows at most; 20 when left out, 100 at most." }),
-  after: t.string({ required: false, description: "The cursor after which the page starts." }),
-}));
+export const pageArguments = perSchema((builder) =>
+  builder.args((t) => ({
+    first: t.int({ required: false, description: "How many rows at most; 20 when left out, 100 at most." }),
+    after: t.string({ required: false, description: "The cursor after which the page starts." }),
+  })),
+);

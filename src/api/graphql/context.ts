@@ -26,6 +26,7 @@ export type Reply = {
   end: (release: () => void) => void;
 };
 
+/** The third argument of every resolver. */
 export type GraphQLContext = {
   actor: Actor;
   signedIn: SignedIn;

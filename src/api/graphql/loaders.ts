@@ -12,16 +12,14 @@ import { probeRegions, type RegionProbe } from "#engine/regions/probe-regions";
 import { findUsers, type User } from "#engine/home/users";
 import { notFound } from "#base/kernel/errors";
 import type { Page } from "#base/kernel/page";
-import { listResourcesOf, type Resource } from "#app/resources/resources";
 import { listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
 import { type ReplicationStatus, readReplicationStatus } from "#engine/links/replication-status";
 import type { Services } from "#engine/services";
 import { type Lag, readLag } from "#engine/links/settle-writes";
-import { type ContentLoaders, createContentLoaders } from "#app/content-loaders";
 import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 
 /** Pages of lists, by the id of what each belongs to and which page it is. */
-type PageLoader<Row> = DataLoader<PageKey, Page<Row>, string>;
+export type PageLoader<Row> = DataLoader<PageKey, Page<Row>, string>;
 
 export type Loaders = {
   /** The caller's role in organizations, for what is checked before a resolver; null: none. The operator has none anywhere. */
@@ -30,8 +28,6 @@ export type Loaders = {
   organizations: DataLoader<string, Organization | null>;
   membersOf: PageLoader<Membership>;
   invitationsOf: PageLoader<Invitation>;
-  /** From the catalog. */
-  resourcesOf: PageLoader<Resource>;
   regions: DataLoader<string, Region | null>;
   regionsByKey: DataLoader<string, Region | null>;
   regionsOfDatabases: DataLoader<number, Region | null>;
@@ -46,9 +42,17 @@ export type Loaders = {
   jobSteps: DataLoader<string, JobStep[]>;
   /** What is known not to have arrived in the catalog. */
   lag: () => Promise<Lag[]>;
-  /** Resources, comments and authors, read where they live. */
-  content: ContentLoaders;
+  /** Those of a module. */
+  of: <Own extends object>(definition: LoaderDefinition<Own>) => Own;
 };
+
+/** How the loaders of a module are made, once for each request that uses them. */
+export type LoaderDefinition<Own extends object> = (services: Services, actor: Actor) => Own;
+
+/** Declares loaders of a module. A resolver has them of its context: `context.loaders.of(definition)`. */
+export function defineLoaders<Own extends object>(make: LoaderDefinition<Own>): LoaderDefinition<Own> {
+  return make;
+}
 
 /** Made when one of them is first used: what is answered by one statement needs none. */
 export function createLoaders(services: Services, actor: Actor): Loaders {
@@ -63,6 +67,7 @@ export function createLoaders(services: Services, actor: Actor): Loaders {
 
 function makeLoaders(services: Services, actor: Actor): Loaders {
   let lag: Promise<Lag[]> | undefined;
+  const made = new Map<LoaderDefinition<object>, object>();
   return {
     roles: new DataLoader(async (ids) => {
       const rows = actor.kind === "operator" ? [] : await findActorRoles(services.home, ids, actor);
@@ -73,7 +78,6 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
     organizations: byKey(idOf, (ids) => findOrganizations(services, actor, ids)),
     membersOf: byPage((ids, page) => listMembers(services, ids, page)),
     invitationsOf: byPage((ids, page) => listInvitations(services, ids, page)),
-    resourcesOf: byPage((ids, page) => listResourcesOf(services, actor, ids, page)),
     regions: byKey(idOf, (ids) => findRegions(services, ids)),
     regionsByKey: byKey(
       ({ key }) => key,
@@ -107,7 +111,11 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
       (ids) => listJobSteps(services, ids),
     ),
     lag: () => (lag ??= readLag(services, actor)),
-    content: createContentLoaders(services, actor),
+    of: <Own extends object>(definition: LoaderDefinition<Own>): Own => {
+      const found = made.get(definition) ?? definition(services, actor);
+      made.set(definition, found);
+      return found as Own;
+    },
   };
 }
 
@@ -140,7 +148,8 @@ function listsBy<Row>(
   });
 }
 
-function byPage<Row>(
+/** Loads pages of lists, by the id of what each belongs to: one statement for all that ask for the same page. */
+export function byPage<Row>(
   list: (ids: readonly string[], page: PageKey["page"]) => Promise<Map<string, Page<Row>>>,
 ): PageLoader<Row> {
   const read = async (group: readonly [PageKey, ...PageKey[]]) => {

@@ -7,6 +7,7 @@ export const MAX_PAGE_SIZE = 100;
 
 /** `after` is the key of the last row of the page before. */
 export type PageRequest = { first: number; after: string | null };
+/** A page of a list, and whether there are more rows after it. */
 export type Page<Row> = { rows: Row[]; hasNextPage: boolean };
 
 /** Reads Relay's `first` and `after`. Cursors are opaque to clients: base64url of the row's key, which is mostly its id. */

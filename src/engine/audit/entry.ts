@@ -3,16 +3,12 @@ import type { Client, SignedIn } from "#engine/auth/sign-in";
 
 export const WHO = ["OPERATOR", "USER", "KEY"] as const;
 export const VIA = ["DEVELOPMENT", "KEY", "TOKEN", "COMMAND_LINE"] as const;
-export type SubjectKind =
-  | "USER"
-  | "ORGANIZATION"
-  | "INVITATION"
-  | "API_KEY"
-  | "REGION"
-  | "PLACEMENT"
-  | "RESOURCE"
-  | "COMMENT"
-  | "ENTRIES_BEFORE";
+/** What entries are about, apart from content, whose kinds the app's modules name. */
+export const ENGINE_SUBJECT_KINDS = ["USER", "ORGANIZATION", "INVITATION", "API_KEY", "REGION", "PLACEMENT"] as const;
+/** What the entry about a pruning is about: the entries from before a moment. */
+export const PRUNED = "ENTRIES_BEFORE";
+/** A kind of the engine's, {@link PRUNED}, or a kind of content. */
+export type SubjectKind = string;
 
 /** Who does it and from where. */
 export type Origin = Client & {

@@ -10,6 +10,7 @@ export type KeyActor = {
   readonly organizationId: string;
   readonly role: Role;
 };
+/** Who calls: the operator, a user, or a key of an organization. */
 export type Actor = Operator | UserActor | KeyActor;
 
 export const OPERATOR: Operator = { kind: "operator" };

@@ -1,7 +1,8 @@
 /**
- * Who may do what: the one table. Every field of the schema has a row; `api/graphql/policy/enforce-policy.ts` puts what the row says
- * in front of its resolver, and a schema with a field without a row, or a row without a field, is not built.
- * docs/reference/authorization.md is made of it, and `test/integration/authorization-matrix.test.ts` compares it with what happens.
+ * Who may do what, as rows of tables. Every field of the schema has a row, in the module that brings the field;
+ * `api/graphql/policy/enforce-policy.ts` puts what the row says in front of its resolver. A schema with a field without a row, or a row
+ * without a field, is not built. docs/reference/authorization.md is made of all rows, and
+ * `test/integration/authorization-matrix.test.ts` compares them with what happens.
  */
 import type { Role } from "#engine/auth/roles";
 
@@ -49,159 +50,28 @@ export type Row = { readonly rule: Rule; readonly cases: Readonly<Record<string,
 
 const ANYBODY = ["operator", "user", "key"] as const;
 
-const callers = (...list: CallerKind[]): Rule => ({ kind: "callers", callers: list });
-const everybody = callers(...ANYBODY);
-const operator = callers("operator");
-const organization = (
+/** By type, by field. */
+export type Policy = Readonly<Record<string, Readonly<Record<string, Row>>>>;
+
+/** A row: a rule, and by a sentence those for inputs or objects that have another. */
+export const row = (rule: Rule, cases: Record<string, Rule> = {}): Row => ({ rule, cases });
+
+/** Rows of fields that are visible when their object is: their names with a space between. */
+export const asParent = (fields: string): Record<string, Row> =>
+  Object.fromEntries(fields.split(" ").map((field) => [field, row({ kind: "parent" })]));
+
+/** These callers, whatever they belong to. */
+export const callers = (...list: CallerKind[]): Rule => ({ kind: "callers", callers: list });
+/** Every caller, whatever they belong to. */
+export const everybody: Rule = callers(...ANYBODY);
+/** The operator alone. */
+export const operatorOnly: Rule = callers("operator");
+
+/** Who may do this in the organization that the field is about, and is refused otherwise. */
+export const inOrganization = (
   action: OrganizationAction,
   options: Partial<Pick<Rule & { kind: "organization" }, "callers" | "parent" | "otherwise">> = {},
 ): Rule => ({ kind: "organization", action, callers: ANYBODY, parent: false, otherwise: "refused", ...options });
-const listed = (action: OrganizationAction) => organization(action, { otherwise: "left out" });
 
-const row = (rule: Rule, cases: Record<string, Rule> = {}): Row => ({ rule, cases });
-/** The names with a space between. */
-const asParent = (fields: string): Record<string, Row> =>
-  Object.fromEntries(fields.split(" ").map((field) => [field, row({ kind: "parent" })]));
-
-const CONNECTION = asParent("edges pageInfo");
-const EDGE = asParent("node cursor");
-
-/** By type, by field. */
-export const POLICY: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
-  Query: {
-    me: row(everybody),
-    user: row({ kind: "people", otherwise: "NOT_FOUND" }),
-    users: row({ kind: "people", otherwise: "left out" }),
-    organization: row(organization("read")),
-    organizations: row(listed("read")),
-    // Regions are the platform's offer to everybody; where their servers are is not.
-    region: row(everybody),
-    regions: row(everybody),
-    placement: row(organization("read")),
-    resource: row(organization("read"), { "of the default organization": everybody }),
-    resources: row(listed("read"), { "of the default organization": everybody }),
-    apiKeys: row(organization("manage-keys"), { "of operators": operator }),
-    jobs: row(listed("read-jobs")),
-    replication: row(operator),
-    border: row(operator),
-    auditLog: row(organization("read-audit-log"), { "of everything": operator }),
-  },
-  Mutation: {
-    createUser: row(operator),
-    updateUser: row({ kind: "oneself" }, { "the e-mail address": operator }),
-    eraseUser: row(operator),
-    linkIdentity: row(operator),
-    createOrganization: row(callers("operator", "user")),
-    addOrganizationMember: row(organization("manage-members"), {
-      "an OWNER, before or after": organization("manage-owners"),
-    }),
-    removeOrganizationMember: row(organization("manage-members"), {
-      "an OWNER": organization("manage-owners"),
-      oneself: organization("read"),
-    }),
-    leaveOrganization: row(organization("read", { callers: ["user"] })),
-    inviteMember: row(organization("manage-members"), { "as OWNER": organization("manage-owners") }),
-    revokeInvitation: row(organization("manage-members"), { "of an OWNER": organization("manage-owners") }),
-    // By the token and the address of who calls.
-    acceptInvitation: row(callers("user")),
-    // One that leaked must not make others.
-    createApiKey: row(organization("manage-keys", { callers: ["operator", "user"] }), { "of operators": operator }),
-    revokeApiKey: row(organization("manage-keys")),
-    registerRegion: row(operator),
-    updateRegion: row(operator),
-    retireRegion: row(operator),
-    grantRegionAccess: row(organization("manage-placements")),
-    revokeRegionAccess: row(organization("manage-placements")),
-    resumeRegionAccess: row(organization("manage-placements")),
-    retryPlacement: row(organization("manage-placements")),
-    createResource: row(organization("write-content"), {
-      "in the default organization": callers("operator", "user"),
-    }),
-    createComment: row(organization("write-content"), {
-      "in the default organization": callers("operator", "user"),
-      "in another's name": organization("write-content", { callers: ["operator", "key"] }),
-    }),
-  },
-  Subscription: {
-    commentAdded: row(organization("read"), { "of the default organization": everybody }),
-    placementChanged: row(organization("read")),
-  },
-  User: {
-    ...asParent("id name createdAt"),
-    // Who speaks in the default organization is known by name there, to everybody, and by no more.
-    email: row(
-      { kind: "parent" },
-      {
-        "of an author in the default organization": { kind: "people", otherwise: "FORBIDDEN" },
-      },
-    ),
-  },
-  Organization: {
-    ...asParent("id name"),
-    members: row(organization("read", { parent: true })),
-    placements: row(organization("read", { parent: true })),
-    resources: row(organization("read", { parent: true })),
-    invitations: row(organization("manage-members", { parent: true })),
-  },
-  Membership: asParent("user organization role joinedAt"),
-  Invitation: asParent("id organization email role createdAt expiresAt"),
-  ApiKey: asParent("id name organization role createdBy createdAt expiresAt revokedAt lastUsedAt"),
-  CreatedApiKey: asParent("key secret"),
-  Region: {
-    ...asParent("key name"),
-    server: row(operator),
-    placements: row(listed("read")),
-  },
-  RegionServer: asParent("host port poolUrl version reachable subscriptionMethod"),
-  Placement: asParent("id organization region isolation state database schemaVersion replication failure dropAfter"),
-  ReplicationStatus: asParent("healthy parked lagBytes"),
-  Resource: {
-    ...asParent("id name organization region createdAt comments"),
-    createdBy: row({ kind: "people", otherwise: "left out" }),
-  },
-  Comment: asParent("id body author resource createdAt"),
-  Job: asParent(
-    "id kind subject requestedBy requestedAt state step attempts lastError dueAt startedAt finishedAt result steps",
-  ),
-  JobStep: asParent("name attempts startedAt finishedAt"),
-  Erasure: asParent("user complete pending"),
-  Replication: asParent("servers databases"),
-  ReplicationServer: asParent("name reachable headroom problem"),
-  ServerHeadroom: asParent("setting limit used"),
-  ReplicationDatabase: asParent("database region flows"),
-  ReplicationFlow: asParent("direction healthy parked lagBytes lagSeconds retainedBytes problem"),
-  Border: asParent("mayCross newerDatabases crossed refused"),
-  BorderFlow: asParent("direction from into columns filter changes schemaVersions databases"),
-  BorderCrossing: asParent("day regionKey database direction table way rows bytes firstAt lastAt"),
-  BorderRefusal: asParent("id firstAt lastAt attempts address database direction user code sentence"),
-  BorderCrossingConnection: CONNECTION,
-  BorderCrossingEdge: EDGE,
-  BorderRefusalConnection: CONNECTION,
-  BorderRefusalEdge: EDGE,
-  AuditEntry: asParent(
-    "id at action outcome who whoId via address userAgent subjectKind subjectId organizationId placementId regionKey",
-  ),
-  AuditLogConnection: asParent("edges pageInfo missingRegions"),
-  AuditLogEdge: EDGE,
-  PageInfo: asParent("hasNextPage hasPreviousPage startCursor endCursor"),
-  ApiKeyConnection: CONNECTION,
-  ApiKeyEdge: EDGE,
-  CommentConnection: CONNECTION,
-  CommentEdge: EDGE,
-  InvitationConnection: CONNECTION,
-  InvitationEdge: EDGE,
-  JobConnection: CONNECTION,
-  JobEdge: EDGE,
-  OrganizationConnection: CONNECTION,
-  OrganizationEdge: EDGE,
-  OrganizationMembersConnection: CONNECTION,
-  OrganizationMembersEdge: EDGE,
-  RegionPlacementsConnection: CONNECTION,
-  RegionPlacementsEdge: EDGE,
-  ReplicationDatabaseConnection: CONNECTION,
-  ReplicationDatabaseEdge: EDGE,
-  ResourceConnection: CONNECTION,
-  ResourceEdge: EDGE,
-  UserConnection: CONNECTION,
-  UserEdge: EDGE,
-};
+/** The field is a list, in which only what the caller may see so is. */
+export const listed = (action: OrganizationAction): Rule => inOrganization(action, { otherwise: "left out" });

@@ -4,6 +4,9 @@
  */
 import { TenantryError } from "#base/kernel/errors";
 
+/** A member of a JSON object: its name in the answer, and what it is. */
+export type Member<Value> = { readonly name: string; readonly value: Value };
+
 /** A row of a statement that {@link boundedText} made, and the region that answered; undefined: home did. */
 export type TextRow = {
   /** Null where the database cannot give it, or it is too long. */

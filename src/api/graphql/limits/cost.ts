@@ -1,7 +1,7 @@
 /**
  * What an operation costs, in points, before it runs. A point is about one object fetched: a field with fields of its own
- * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`. Fields that do more
- * than that are in {@link WEIGHTS}, texts that can be long in {@link LONG_TEXTS}. `__typename` is free once, and costs 1
+ * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`. Modules say
+ * which fields do more than that, and which texts can be long. `__typename` is free once, and costs 1
  * under each name that it is given: in the answer it is there as often. Directives that leave fields out do not make an
  * operation cheaper.
  */
@@ -20,6 +20,7 @@ import {
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from "graphql";
+import { rulesOf } from "#api/graphql/policy/field-rules";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "#base/kernel/page";
 
 /** A list without `first` is taken to have this many rows: regions, an organization's placements. */
@@ -30,18 +31,6 @@ const MUTATION_POINTS = 5;
 const INTROSPECTION_POINTS = 100;
 /** Beyond any limit, and finite under any multiplication. */
 const MOST_POINTS = 1e9;
-
-/** Texts that can be longer than a name. Each costs a point, under each of its names: in the answer it is there as often. */
-export const LONG_TEXTS: ReadonlySet<string> = new Set(["Comment.body", "Job.result"]);
-
-/** Fields that ask servers instead of reading a row, by schema coordinate. */
-export const WEIGHTS: Readonly<Record<string, number>> = {
-  "Placement.replication": 10,
-  "RegionServer.version": 5,
-  "RegionServer.reachable": 5,
-  "Replication.servers": 50,
-  "Replication.databases": 50,
-};
 
 /** `perRow`: what a page's rows cost each, until the field is reached that says how many there are. */
 type Points = { fixed: number; perRow: number };
@@ -151,10 +140,9 @@ export function measureCost(
 type Field = GraphQLField<unknown, unknown>;
 
 function weigh(parent: GraphQLCompositeType, field: Field): number {
-  const coordinate = `${parent.name}.${field.name}`;
-  const weight = WEIGHTS[coordinate];
-  if (weight !== undefined) return weight;
-  if (LONG_TEXTS.has(coordinate)) return 1;
+  const { points, isLong } = rulesOf(field);
+  if (points !== undefined) return points;
+  if (isLong === true) return 1;
   const type = getNamedType(field.type);
   if (!isObjectType(type)) return 0;
   // Part of a page that was counted already.

@@ -5,7 +5,8 @@
  */
 import { defaultFieldResolver, getNamedType, type GraphQLResolveInfo, type GraphQLSchema, isLeafType } from "graphql";
 import { currentCall } from "#base/kernel/call";
-import { type Resolver, fieldsOf } from "#api/graphql/policy/enforce-policy";
+import type { Resolver } from "#api/graphql/policy/enforce-policy";
+import { fieldsOf } from "#api/graphql/policy/field-rules";
 
 /** Shorter strings are counted by their characters: it is cheaper, and there is no room in them for much else. */
 const SHORT = 64;

@@ -12,7 +12,8 @@ import { currentCall } from "#base/kernel/call";
 import { isUuid, placementNumberOf } from "#base/kernel/ids";
 import { provenText } from "#engine/routing/region-text";
 import { type GraphQLContext, JsonText } from "#api/graphql/context";
-import { type PlannedField, planOf, type Run } from "#api/graphql/plan/plan";
+import { type PlannedField, planOf } from "#api/graphql/plan/plan";
+import type { Run } from "#api/graphql/plan/planner";
 
 /**
  * The result, with its data as {@link JsonText}; undefined: it is not planned, or not with these variables, and nothing has
@@ -32,7 +33,7 @@ export async function executePlanned(args: ExecutionArgs): Promise<ExecutionResu
     if (run === undefined) return undefined;
     runs.push(run);
   }
-  // Many resources of one place are one statement, too, in the ordinary way.
+  // Many rows of one place are one statement, too, in the ordinary way.
   if (new Set(runs.map(({ id }) => placeOf(id))).size < runs.length) return undefined;
   const context = args.contextValue as GraphQLContext;
   const answers = await Promise.all(runs.map((run, index) => answer(run, plan.fields[index] as PlannedField, context)));

@@ -1,7 +1,7 @@
 /** Reads selections of a validated document as members of a JSON object, in the order in which they are answered. */
 import { type FieldNode, Kind, type SelectionSetNode } from "graphql";
 import type { Fragments } from "#api/graphql/fragments";
-import type { Member } from "#app/resources/resource-text";
+import type { Member } from "#engine/routing/region-text";
 
 /** Thrown for what is not planned; the operation goes the ordinary way. */
 export class NotPlanned extends Error {}

@@ -9,9 +9,9 @@ import {
 } from "graphql";
 import { describe, expect, test } from "vitest";
 import { type Actor, OPERATOR } from "#engine/auth/actor";
-import { POLICY, type Row, type Rule } from "#engine/auth/policy-table";
-import { enforcePolicy, fieldsOf } from "#api/graphql/policy/enforce-policy";
-import { schema } from "#api/graphql/schema";
+import type { Policy, Row, Rule } from "#engine/auth/policy-table";
+import { enforcePolicy } from "#api/graphql/policy/enforce-policy";
+import { fieldsOf, layRules } from "#api/graphql/policy/field-rules";
 
 const ANYBODY = ["operator", "user", "key"] as const;
 const row = (rule: Rule, cases: Record<string, Rule> = {}): Row => ({ rule, cases });
@@ -25,39 +25,19 @@ function plain(text: string): GraphQLSchema {
   return built;
 }
 
-describe("the table and the schema", () => {
-  test("have the same fields", () => {
-    const rows = Object.entries(POLICY).flatMap(([type, fields]) =>
-      Object.keys(fields).map((name) => `${type}.${name}`),
-    );
-    expect(rows.toSorted()).toEqual(
-      fieldsOf(schema)
-        .map(({ name }) => name)
-        .toSorted(),
-    );
-  });
+/** The schema with the policy in front of its resolvers. */
+function guardedBy(policy: Policy, schema: GraphQLSchema): GraphQLSchema {
+  expect(layRules(schema, [{ name: "test", policy, types: [] }])).toEqual([]);
+  return enforcePolicy(schema);
+}
 
-  test("a field without a row is not built", () => {
-    const built = plain("type Query { a: Thing b: Thing } type Thing { id: ID }");
-    const policy = { Query: { a: PARENT }, Thing: { id: PARENT } };
-    expect(() => enforcePolicy(built, policy)).toThrow("Query.b has no row");
-    expect(() => enforcePolicy(built, { Query: { a: PARENT, b: PARENT } })).toThrow("Thing.id has no row");
-  });
-
-  test("a row without a field is not built", () => {
-    const built = plain("type Query { a: ID }");
-    expect(() => enforcePolicy(built, { Query: { a: PARENT, gone: PARENT } })).toThrow("Query.gone");
-    expect(() => enforcePolicy(built, { Query: { a: PARENT }, Gone: { id: PARENT } })).toThrow("Gone.id");
-  });
-
-  test("fields that are visible with their object keep their resolver", () => {
-    const built = plain("type Query { a: ID b: ID }");
-    const { a, b } = built.getQueryType()?.getFields() ?? {};
-    const [ofA, ofB] = [a?.resolve ?? defaultFieldResolver, b?.resolve ?? defaultFieldResolver];
-    enforcePolicy(built, { Query: { a: PARENT, b: row({ kind: "callers", callers: ["operator"] }) } });
-    expect(a?.resolve).toBe(ofA);
-    expect(b?.resolve).not.toBe(ofB);
-  });
+test("fields that are visible with their object keep their resolver", () => {
+  const built = plain("type Query { a: ID b: ID }");
+  const { a, b } = built.getQueryType()?.getFields() ?? {};
+  const [ofA, ofB] = [a?.resolve ?? defaultFieldResolver, b?.resolve ?? defaultFieldResolver];
+  guardedBy({ Query: { a: PARENT, b: row({ kind: "callers", callers: ["operator"] }) } }, built);
+  expect(a?.resolve).toBe(ofA);
+  expect(b?.resolve).not.toBe(ofB);
 });
 
 describe("what is checked before a resolver", () => {
@@ -72,10 +52,13 @@ describe("what is checked before a resolver", () => {
     ...options,
   });
   const outcome = async (actor: Actor, checked: Row, role: string | null = null): Promise<string> => {
-    const built = enforcePolicy(plain("type Query { a: Thing } type Thing { id: ID field: Thing }"), {
-      Query: { a: PARENT },
-      Thing: { id: PARENT, field: checked },
-    });
+    const built = guardedBy(
+      {
+        Query: { a: PARENT },
+        Thing: { id: PARENT, field: checked },
+      },
+      plain("type Query { a: Thing } type Thing { id: ID field: Thing }"),
+    );
     const contextValue = { actor, loaders: { roles: { load: () => Promise.resolve(role) } } };
     const { errors } = await execute({ schema: built, document: parse("{ a { field { id } } }"), contextValue });
     const [error] = errors ?? [];

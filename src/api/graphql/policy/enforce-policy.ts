@@ -1,72 +1,47 @@
-/** Puts what the policy table says in front of the resolvers of a built schema. */
-import { type GraphQLField, type GraphQLFieldResolver, type GraphQLSchema, isObjectType } from "graphql";
+/** Puts what the rows of the policy say in front of the resolvers of a built schema. */
+import type { GraphQLField, GraphQLFieldResolver, GraphQLSchema } from "graphql";
 import { authorizeCaller, authorizeInOrganization } from "#engine/auth/policy";
-import { POLICY, type Row, type Rule } from "#engine/auth/policy-table";
+import type { Row, Rule } from "#engine/auth/policy-table";
 import type { GraphQLContext } from "#api/graphql/context";
+import { type FieldRules, fieldsOf, rulesOf } from "#api/graphql/policy/field-rules";
 import { createLoaders } from "#api/graphql/loaders";
 import { requireStorableArguments } from "#api/graphql/policy/storable-arguments";
 
-type Policy = typeof POLICY;
 export type Resolver = GraphQLFieldResolver<unknown, GraphQLContext>;
 type Check = (source: unknown, context: GraphQLContext) => void | Promise<void>;
 
-/** The fields of the schema's own object types, as `Type.field`. */
-export function fieldsOf(
-  schema: GraphQLSchema,
-): { name: string; type: string; field: GraphQLField<unknown, unknown> }[] {
-  return Object.values(schema.getTypeMap())
-    .filter((type) => isObjectType(type))
-    .filter(({ name }) => !name.startsWith("__"))
-    .flatMap((type) =>
-      Object.values(type.getFields()).map((field) => ({ name: `${type.name}.${field.name}`, type: type.name, field })),
-    );
-}
-
 /**
- * Wraps the resolvers of the schema with what their rows demand, as far as that is known before they run. Throws when a field
- * has no row, or a row no field. Fields that are visible with their object and take no arguments keep their resolver as it is: a
- * list has hundreds.
+ * Wraps the resolvers of the schema with what their rows demand, as far as that is known before they run. Fields that are
+ * visible with their object and take no arguments keep their resolver as it is: a list has hundreds.
  */
-export function enforcePolicy(schema: GraphQLSchema, policy: Policy = POLICY): GraphQLSchema {
-  const fields = fieldsOf(schema);
-  const rows = Object.entries(policy).flatMap(([type, row]) => Object.keys(row).map((field) => `${type}.${field}`));
-  const gaps = [
-    ...fields
-      .filter(({ name }) => !rows.includes(name))
-      .map(({ name }) => `${name} has no row in engine/auth/policy-table.ts`),
-    ...rows
-      .filter((name) => !fields.some((field) => field.name === name))
-      .map((name) => `${name} of engine/auth/policy-table.ts is no field of the schema`),
-  ];
-  if (gaps.length > 0) throw new Error(`Schema and policy differ: ${gaps.join("; ")}.`);
-  for (const { type, field } of fields) {
-    const row = policy[type]?.[field.name];
-    if (row !== undefined) wrap(field as GraphQLField<unknown, GraphQLContext>, type, row);
-  }
+export function enforcePolicy(schema: GraphQLSchema): GraphQLSchema {
+  for (const { type, field } of fieldsOf(schema)) wrap(field as GraphQLField<unknown, GraphQLContext>, type);
   return schema;
 }
 
 /** Puts the row of a field in front of another resolver for it. */
-export function withPolicy(type: string, field: string, resolve: Resolver): Resolver {
-  const row = POLICY[type]?.[field];
-  if (row === undefined) throw new Error(`${type}.${field} has no row in engine/auth/policy-table.ts`);
-  return wrapped(resolve, type, field, row);
+export function withPolicy(type: string, field: GraphQLField<unknown, unknown>, resolve: Resolver): Resolver {
+  return wrapped(resolve, type, rulesOf(field));
 }
 
-function wrapped(resolve: Resolver, type: string, name: string, row: Row): Resolver {
-  const resolver = withStorableArguments(guarded(resolve, checkOf(row)));
-  return type === "Mutation" ? forgettingSeats(readingAfresh(resolver), name) : resolver;
+function wrapped(resolve: Resolver, type: string, { policy, audit }: FieldRules): Resolver {
+  const resolver = withStorableArguments(guarded(resolve, checkOf(policy)));
+  if (type !== "Mutation") return resolver;
+  const afresh = readingAfresh(resolver);
+  // Content changes nobody's role.
+  return audit?.content === true ? afresh : forgettingSeats(afresh);
 }
 
-function wrap(field: GraphQLField<unknown, GraphQLContext>, type: string, row: Row): void {
-  const check = checkOf(row);
+function wrap(field: GraphQLField<unknown, GraphQLContext>, type: string): void {
+  const rules = rulesOf(field);
+  const check = checkOf(rules.policy);
   if (type === "Subscription") {
     field.subscribe = withStorableArguments(guarded(required(field.subscribe, field.name), check));
     field.resolve = readingAfresh(required(field.resolve, field.name));
     return;
   }
   if (check === undefined && type !== "Mutation" && field.args.length === 0) return;
-  field.resolve = wrapped(required(field.resolve, field.name), type, field.name, row);
+  field.resolve = wrapped(required(field.resolve, field.name), type, rules);
 }
 
 function required(resolver: Resolver | undefined, name: string): Resolver {
@@ -103,12 +78,8 @@ function readingAfresh(resolve: Resolver): Resolver {
   };
 }
 
-/** These change nobody's role. */
-const CONTENT_MUTATIONS = new Set(["createResource", "createComment"]);
-
 /** Other processes hear of it when they do; the caller's next query to this one must see what was changed. */
-function forgettingSeats(resolve: Resolver, name: string): Resolver {
-  if (CONTENT_MUTATIONS.has(name)) return resolve;
+function forgettingSeats(resolve: Resolver): Resolver {
   return async (source, args, context, info) => {
     try {
       return await resolve(source, args, context, info);
@@ -119,7 +90,9 @@ function forgettingSeats(resolve: Resolver, name: string): Resolver {
 }
 
 /** What is to be checked first; undefined: nothing, or only what the resolver finds out. */
-function checkOf({ rule, cases }: Row): Check | undefined {
+function checkOf(row: Row | undefined): Check | undefined {
+  if (row === undefined) return undefined;
+  const { rule, cases } = row;
   // A row with cases passes whom any of its rules could: which one applies is known to the service.
   const callers = [rule, ...Object.values(cases)].map(callersOf);
   const refused = callers.every((list) => list !== undefined)

@@ -1,19 +1,21 @@
 import { GraphQLError } from "graphql";
-import { builder } from "#api/graphql/builder";
+import type { Builder } from "#api/graphql/builder";
 
-/** What RFC 3339 can write; PostgreSQL stores more. app/resources/resource-text.ts has the same bounds. */
+/** What RFC 3339 can write; PostgreSQL stores more. plan/sql-text.ts has the same bounds. */
 const FIRST_YEAR = 1;
 const LAST_YEAR = 9_999;
 
-builder.scalarType("DateTime", {
-  description: "A point in time as RFC 3339 text in UTC with milliseconds, such as 2026-01-31T12:00:00.000Z.",
-  serialize: (value) => write(value) as never,
-  parseValue: (value) => {
-    const time = typeof value === "string" ? new Date(value) : undefined;
-    if (time === undefined || Number.isNaN(time.getTime())) throw new GraphQLError("DateTime must be RFC 3339 text.");
-    return time;
-  },
-});
+export function defineDateTime(builder: Builder): void {
+  builder.scalarType("DateTime", {
+    description: "A point in time as RFC 3339 text in UTC with milliseconds, such as 2026-01-31T12:00:00.000Z.",
+    serialize: (value) => write(value) as never,
+    parseValue: (value) => {
+      const time = typeof value === "string" ? new Date(value) : undefined;
+      if (time === undefined || Number.isNaN(time.getTime())) throw new GraphQLError("DateTime must be RFC 3339 text.");
+      return time;
+    },
+  });
+}
 
 /**
  * The driver gives infinity as a number and what is beyond JavaScript's dates as an Invalid Date. Both are stored by whoever

@@ -1,80 +1,109 @@
+import { asParent, callers, inOrganization, row } from "#engine/auth/policy-table";
+import { defineModule } from "#api/graphql/module";
 import { acceptInvitation, revokeInvitation } from "#engine/people/invitations";
 import { getMembership } from "#engine/home/memberships";
 import { validId } from "#base/kernel/validation";
 import { inviteMember } from "#engine/people/invite-member";
 import { settleOrganization } from "#engine/links/settle-writes";
 import { sayLate } from "#api/graphql/lag";
-import { builder } from "#api/graphql/builder";
+import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { Role } from "#api/graphql/types/enums";
 import { missing } from "#api/graphql/loaders";
 
-builder.objectType("Invitation", {
-  description: "Somebody who may become a member by showing the token that was sent to them.",
-  fields: (t) => ({
-    id: t.exposeID("id", { description: "UUIDv7." }),
-    organization: t.field({
-      type: "Organization",
-      description: "What they are invited to.",
-      resolve: async ({ organizationId }, _, { loaders }) =>
-        (await loaders.organizations.load(organizationId)) ?? missing("Organization"),
+function defineInvitation(builder: Builder): void {
+  builder.objectType("Invitation", {
+    description: "Somebody who may become a member by showing the token that was sent to them.",
+    fields: (t) => ({
+      id: t.exposeID("id", { description: "UUIDv7." }),
+      organization: t.field({
+        type: "Organization",
+        description: "What they are invited to.",
+        resolve: async ({ organizationId }, _, { loaders }) =>
+          (await loaders.organizations.load(organizationId)) ?? missing("Organization"),
+      }),
+      email: t.exposeString("email", { description: "Who may accept it: the user with this address." }),
+      role: t.expose("role", { type: Role(builder), description: "What they may do there then." }),
+      createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
+      expiresAt: t.expose("expiresAt", { type: "DateTime", description: "Until when it is good." }),
     }),
-    email: t.exposeString("email", { description: "Who may accept it: the user with this address." }),
-    role: t.expose("role", { type: Role, description: "What they may do there then." }),
-    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
-    expiresAt: t.expose("expiresAt", { type: "DateTime", description: "Until when it is good." }),
-  }),
-});
+  });
+  builder.objectField("Organization", "invitations", (t) =>
+    t.field({
+      type: Invitations.connection(builder),
+      description: "Open invitations, oldest first. For who may manage members.",
+      args: pageArguments(builder),
+      resolve: ({ id }, args, { loaders }) =>
+        Invitations.read(args, (page) => loaders.invitationsOf.load({ id, page })),
+    }),
+  );
+}
 
 const Invitations = connectionType("Invitation", "Invitation", (invitation) => invitation.id);
 
-builder.objectField("Organization", "invitations", (t) =>
-  t.field({
-    type: Invitations.connection,
-    description: "Open invitations, oldest first. For who may manage members.",
-    args: pageArguments,
-    resolve: ({ id }, args, { loaders }) => Invitations.read(args, (page) => loaders.invitationsOf.load({ id, page })),
+const InviteMemberInput = perSchema((builder) =>
+  builder.inputType("InviteMemberInput", {
+    fields: (t) => ({
+      organizationId: t.id({ required: true, description: "The organization." }),
+      email: t.string({ required: true, description: "Whom to invite. They need not be a user yet." }),
+      role: t.field({ type: Role(builder), defaultValue: "MEMBER", description: "What they may do there." }),
+      expiresInDays: t.int({ defaultValue: 7, description: "1 to 30 days." }),
+    }),
   }),
 );
 
-const InviteMemberInput = builder.inputType("InviteMemberInput", {
-  fields: (t) => ({
-    organizationId: t.id({ required: true, description: "The organization." }),
-    email: t.string({ required: true, description: "Whom to invite. They need not be a user yet." }),
-    role: t.field({ type: Role, defaultValue: "MEMBER", description: "What they may do there." }),
-    expiresInDays: t.int({ defaultValue: 7, description: "1 to 30 days." }),
-  }),
-});
+function defineMutations(builder: Builder): void {
+  builder.mutationFields((t) => ({
+    inviteMember: t.field({
+      type: "Invitation",
+      description:
+        "Sends a token to an e-mail address, with which its user becomes a member. Inviting an address again replaces the invitation before. LIMIT_EXCEEDED, with extensions.retryAfterSeconds, when too many letters were sent.",
+      args: { input: t.arg({ type: InviteMemberInput(builder), required: true }) },
+      resolve: (_, { input }, { actor, services }) =>
+        inviteMember(services, actor, {
+          organizationId: validId("organizationId", input.organizationId),
+          email: input.email,
+          role: input.role ?? "MEMBER",
+          expiresInDays: input.expiresInDays ?? 7,
+        }),
+    }),
+    acceptInvitation: t.field({
+      type: "Membership",
+      description:
+        "Makes the calling user a member, by the token that was sent to their address. NOT_FOUND for any other.",
+      args: { token: t.arg.string({ required: true, description: "From the letter." }) },
+      resolve: async (_, { token }, context) => {
+        const { organizationId, userId } = await acceptInvitation(context.services, context.actor, token);
+        await sayLate(context, settleOrganization(context.services, organizationId));
+        return getMembership(context.services, organizationId, userId);
+      },
+    }),
+    revokeInvitation: t.field({
+      type: "Invitation",
+      description: "Takes an open invitation back.",
+      args: { id: t.arg.id({ required: true, description: "The invitation's id." }) },
+      resolve: (_, { id }, { actor, services }) => revokeInvitation(services, actor, validId("id", id)),
+    }),
+  }));
+}
 
-builder.mutationFields((t) => ({
-  inviteMember: t.field({
-    type: "Invitation",
-    description:
-      "Sends a token to an e-mail address, with which its user becomes a member. Inviting an address again replaces the invitation before. LIMIT_EXCEEDED, with extensions.retryAfterSeconds, when too many letters were sent.",
-    args: { input: t.arg({ type: InviteMemberInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) =>
-      inviteMember(services, actor, {
-        organizationId: validId("organizationId", input.organizationId),
-        email: input.email,
-        role: input.role ?? "MEMBER",
-        expiresInDays: input.expiresInDays ?? 7,
-      }),
-  }),
-  acceptInvitation: t.field({
-    type: "Membership",
-    description:
-      "Makes the calling user a member, by the token that was sent to their address. NOT_FOUND for any other.",
-    args: { token: t.arg.string({ required: true, description: "From the letter." }) },
-    resolve: async (_, { token }, context) => {
-      const { organizationId, userId } = await acceptInvitation(context.services, context.actor, token);
-      await sayLate(context, settleOrganization(context.services, organizationId));
-      return getMembership(context.services, organizationId, userId);
+/** Becoming a member by a letter. */
+export const invitations = defineModule({
+  name: "invitations",
+  policy: {
+    Mutation: {
+      inviteMember: row(inOrganization("manage-members"), { "as OWNER": inOrganization("manage-owners") }),
+      // By the token and the address of who calls.
+      acceptInvitation: row(callers("user")),
+      revokeInvitation: row(inOrganization("manage-members"), { "of an OWNER": inOrganization("manage-owners") }),
     },
-  }),
-  revokeInvitation: t.field({
-    type: "Invitation",
-    description: "Takes an open invitation back.",
-    args: { id: t.arg.id({ required: true, description: "The invitation's id." }) },
-    resolve: (_, { id }, { actor, services }) => revokeInvitation(services, actor, validId("id", id)),
-  }),
-}));
+    Organization: { invitations: row(inOrganization("manage-members", { parent: true })) },
+    Invitation: asParent("id organization email role createdAt expiresAt"),
+  },
+  audit: {
+    inviteMember: { subject: "INVITATION", organization: "input.organizationId", made: { id: "id" } },
+    acceptInvitation: { subject: "ORGANIZATION", made: { id: "organizationId", organization: "organizationId" } },
+    revokeInvitation: { subject: "INVITATION", id: "id" },
+  },
+  types: [defineInvitation, defineMutations],
+});

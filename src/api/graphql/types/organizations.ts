@@ -1,147 +1,190 @@
+import { asParent, callers, inOrganization, listed, row } from "#engine/auth/policy-table";
+import { defineModule } from "#api/graphql/module";
 import { addMember, leave, removeMember } from "#engine/home/memberships";
 import { createOrganization, getOrganization, listOrganizations } from "#engine/home/organizations";
 import { validId } from "#base/kernel/validation";
 import { settleOrganization } from "#engine/links/settle-writes";
-import { readCatalog, sayLate } from "#api/graphql/lag";
-import { builder } from "#api/graphql/builder";
+import { sayLate } from "#api/graphql/lag";
+import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { Role } from "#api/graphql/types/enums";
 import { missing } from "#api/graphql/loaders";
-import { Resources } from "#app/resources/graphql";
 
 const Members = connectionType("OrganizationMembers", "Membership", (membership) => membership.userId);
 const Organizations = connectionType("Organization", "Organization", (organization) => organization.id);
 
-builder.objectType("Membership", {
-  description: "A user in an organization.",
-  fields: (t) => ({
-    user: t.field({
-      type: "User",
-      description: "Who belongs to it.",
-      resolve: async ({ userId }, _, { loaders }) => (await loaders.users.load(userId)) ?? missing("User"),
+function defineMembership(builder: Builder): void {
+  builder.objectType("Membership", {
+    description: "A user in an organization.",
+    fields: (t) => ({
+      user: t.field({
+        type: "User",
+        description: "Who belongs to it.",
+        resolve: async ({ userId }, _, { loaders }) => (await loaders.users.load(userId)) ?? missing("User"),
+      }),
+      organization: t.field({
+        type: "Organization",
+        description: "What they belong to.",
+        resolve: async ({ organizationId }, _, { loaders }) =>
+          (await loaders.organizations.load(organizationId)) ?? missing("Organization"),
+      }),
+      role: t.expose("role", { type: Role(builder), description: "What they may do there." }),
+      joinedAt: t.expose("joinedAt", { type: "DateTime", description: "Since when." }),
     }),
+  });
+}
+
+function defineOrganization(builder: Builder): void {
+  builder.objectType("Organization", {
+    description: "A collection of users, owner of content.",
+    fields: (t) => ({
+      id: t.exposeID("id", { description: "UUIDv7." }),
+      name: t.exposeString("name", { description: "At most 200 characters; need not be unique." }),
+      members: t.field({
+        type: Members.connection(builder),
+        description: "Who belongs to it.",
+        args: pageArguments(builder),
+        resolve: ({ id }, args, { loaders }) => Members.read(args, (page) => loaders.membersOf.load({ id, page })),
+      }),
+      placements: t.field({
+        type: ["Placement"],
+        description: "Its access to regions, oldest first.",
+        resolve: ({ id }, _, { loaders }) => loaders.placementsOf.load(id),
+      }),
+    }),
+  });
+}
+
+function defineQueries(builder: Builder): void {
+  builder.queryFields((t) => ({
     organization: t.field({
       type: "Organization",
-      description: "What they belong to.",
-      resolve: async ({ organizationId }, _, { loaders }) =>
-        (await loaders.organizations.load(organizationId)) ?? missing("Organization"),
+      nullable: true,
+      description: "One organization that the caller belongs to. NOT_FOUND otherwise.",
+      args: { id: t.arg.id({ required: true, description: "The organization's id." }) },
+      resolve: async (_, { id }, { loaders }) =>
+        (await loaders.organizations.load(validId("id", id))) ?? missing("Organization"),
     }),
-    role: t.expose("role", { type: Role, description: "What they may do there." }),
-    joinedAt: t.expose("joinedAt", { type: "DateTime", description: "Since when." }),
-  }),
-});
+    organizations: t.field({
+      type: Organizations.connection(builder),
+      description: "The caller's organizations; all of them for the operator.",
+      args: pageArguments(builder),
+      resolve: (_, args, { actor, services }) =>
+        Organizations.read(args, (page) => listOrganizations(services, actor, page)),
+    }),
+  }));
+}
 
-builder.objectType("Organization", {
-  description: "A collection of users, owner of resources.",
-  fields: (t) => ({
-    id: t.exposeID("id", { description: "UUIDv7." }),
-    name: t.exposeString("name", { description: "At most 200 characters; need not be unique." }),
-    members: t.field({
-      type: Members.connection,
-      description: "Who belongs to it.",
-      args: pageArguments,
-      resolve: ({ id }, args, { loaders }) => Members.read(args, (page) => loaders.membersOf.load({ id, page })),
-    }),
-    placements: t.field({
-      type: ["Placement"],
-      description: "Its access to regions, oldest first.",
-      resolve: ({ id }, _, { loaders }) => loaders.placementsOf.load(id),
-    }),
-    resources: t.field({
-      type: Resources.connection,
-      description: "Its resources in every region, from the catalog at home.",
-      args: pageArguments,
-      resolve: ({ id }, args, context) =>
-        readCatalog(context, () => Resources.read(args, (page) => context.loaders.resourcesOf.load({ id, page }))),
+const CreateOrganizationInput = perSchema((builder) =>
+  builder.inputType("CreateOrganizationInput", {
+    fields: (t) => ({ name: t.string({ required: true, description: "1 to 200 characters." }) }),
+  }),
+);
+
+const AddOrganizationMemberInput = perSchema((builder) =>
+  builder.inputType("AddOrganizationMemberInput", {
+    fields: (t) => ({
+      organizationId: t.id({ required: true, description: "The organization." }),
+      userId: t.id({ required: true, description: "The user to add, or whose role to change." }),
+      role: t.field({ type: Role(builder), defaultValue: "MEMBER", description: "What they may do there." }),
     }),
   }),
-});
+);
 
-builder.queryFields((t) => ({
-  organization: t.field({
-    type: "Organization",
-    nullable: true,
-    description: "One organization that the caller belongs to. NOT_FOUND otherwise.",
-    args: { id: t.arg.id({ required: true, description: "The organization's id." }) },
-    resolve: async (_, { id }, { loaders }) =>
-      (await loaders.organizations.load(validId("id", id))) ?? missing("Organization"),
+const RemoveOrganizationMemberInput = perSchema((builder) =>
+  builder.inputType("RemoveOrganizationMemberInput", {
+    fields: (t) => ({
+      organizationId: t.id({ required: true, description: "The organization." }),
+      userId: t.id({ required: true, description: "The member to remove." }),
+    }),
   }),
-  organizations: t.field({
-    type: Organizations.connection,
-    description: "The caller's organizations; all of them for the operator.",
-    args: pageArguments,
-    resolve: (_, args, { actor, services }) =>
-      Organizations.read(args, (page) => listOrganizations(services, actor, page)),
-  }),
-}));
+);
 
-const CreateOrganizationInput = builder.inputType("CreateOrganizationInput", {
-  fields: (t) => ({ name: t.string({ required: true, description: "1 to 200 characters." }) }),
-});
+function defineMutations(builder: Builder): void {
+  builder.mutationFields((t) => ({
+    createOrganization: t.field({
+      type: "Organization",
+      description: "Makes an organization; a calling user becomes its OWNER.",
+      args: { input: t.arg({ type: CreateOrganizationInput(builder), required: true }) },
+      resolve: (_, { input }, { actor, services }) => createOrganization(services, actor, input),
+    }),
+    addOrganizationMember: t.field({
+      type: "Membership",
+      description:
+        "Adds a user to an organization, or changes the role of one who belongs to it. Callers other than the operator add people whom they share an organization with, and invite others. Owners are made and unmade by owners.",
+      args: { input: t.arg({ type: AddOrganizationMemberInput(builder), required: true }) },
+      resolve: async (_, { input }, context) => {
+        const membership = await addMember(context.services, context.actor, {
+          organizationId: validId("organizationId", input.organizationId),
+          userId: validId("userId", input.userId),
+          role: input.role ?? "MEMBER",
+        });
+        await sayLate(context, settleOrganization(context.services, membership.organizationId));
+        return membership;
+      },
+    }),
+    removeOrganizationMember: t.field({
+      type: "Organization",
+      description: "Removes a user from an organization. What they wrote stays. The last owner cannot be removed.",
+      args: { input: t.arg({ type: RemoveOrganizationMemberInput(builder), required: true }) },
+      resolve: async (_, { input }, context) => {
+        const { actor, services } = context;
+        const organizationId = validId("organizationId", input.organizationId);
+        const userId = validId("userId", input.userId);
+        const organization = await getOrganization(services, actor, organizationId);
+        await removeMember(services, actor, { organizationId, userId });
+        await sayLate(context, settleOrganization(services, organizationId));
+        return organization;
+      },
+    }),
+    leaveOrganization: t.field({
+      type: "Organization",
+      description:
+        "The calling user leaves an organization. Of the answer only what does not need a membership can be read. The last owner cannot leave.",
+      args: { organizationId: t.arg.id({ required: true, description: "Which one." }) },
+      resolve: async (_, args, context) => {
+        const { actor, services } = context;
+        const organizationId = validId("organizationId", args.organizationId);
+        const organization = await getOrganization(services, actor, organizationId);
+        await leave(services, actor, organizationId);
+        await sayLate(context, settleOrganization(services, organizationId));
+        return organization;
+      },
+    }),
+  }));
+}
 
-const AddOrganizationMemberInput = builder.inputType("AddOrganizationMemberInput", {
-  fields: (t) => ({
-    organizationId: t.id({ required: true, description: "The organization." }),
-    userId: t.id({ required: true, description: "The user to add, or whose role to change." }),
-    role: t.field({ type: Role, defaultValue: "MEMBER", description: "What they may do there." }),
-  }),
-});
-
-const RemoveOrganizationMemberInput = builder.inputType("RemoveOrganizationMemberInput", {
-  fields: (t) => ({
-    organizationId: t.id({ required: true, description: "The organization." }),
-    userId: t.id({ required: true, description: "The member to remove." }),
-  }),
-});
-
-builder.mutationFields((t) => ({
-  createOrganization: t.field({
-    type: "Organization",
-    description: "Makes an organization; a calling user becomes its OWNER.",
-    args: { input: t.arg({ type: CreateOrganizationInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) => createOrganization(services, actor, input),
-  }),
-  addOrganizationMember: t.field({
-    type: "Membership",
-    description:
-      "Adds a user to an organization, or changes the role of one who belongs to it. Callers other than the operator add people whom they share an organization with, and invite others. Owners are made and unmade by owners.",
-    args: { input: t.arg({ type: AddOrganizationMemberInput, required: true }) },
-    resolve: async (_, { input }, context) => {
-      const membership = await addMember(context.services, context.actor, {
-        organizationId: validId("organizationId", input.organizationId),
-        userId: validId("userId", input.userId),
-        role: input.role ?? "MEMBER",
-      });
-      await sayLate(context, settleOrganization(context.services, membership.organizationId));
-      return membership;
+/** Organizations and their members. */
+export const organizations = defineModule({
+  name: "organizations",
+  policy: {
+    Query: {
+      organization: row(inOrganization("read")),
+      organizations: row(listed("read")),
     },
-  }),
-  removeOrganizationMember: t.field({
-    type: "Organization",
-    description: "Removes a user from an organization. Their comments stay. The last owner cannot be removed.",
-    args: { input: t.arg({ type: RemoveOrganizationMemberInput, required: true }) },
-    resolve: async (_, { input }, context) => {
-      const { actor, services } = context;
-      const organizationId = validId("organizationId", input.organizationId);
-      const userId = validId("userId", input.userId);
-      const organization = await getOrganization(services, actor, organizationId);
-      await removeMember(services, actor, { organizationId, userId });
-      await sayLate(context, settleOrganization(services, organizationId));
-      return organization;
+    Mutation: {
+      createOrganization: row(callers("operator", "user")),
+      addOrganizationMember: row(inOrganization("manage-members"), {
+        "an OWNER, before or after": inOrganization("manage-owners"),
+      }),
+      removeOrganizationMember: row(inOrganization("manage-members"), {
+        "an OWNER": inOrganization("manage-owners"),
+        oneself: inOrganization("read"),
+      }),
+      leaveOrganization: row(inOrganization("read", { callers: ["user"] })),
     },
-  }),
-  leaveOrganization: t.field({
-    type: "Organization",
-    description:
-      "The calling user leaves an organization. Of the answer only what does not need a membership can be read. The last owner cannot leave.",
-    args: { organizationId: t.arg.id({ required: true, description: "Which one." }) },
-    resolve: async (_, args, context) => {
-      const { actor, services } = context;
-      const organizationId = validId("organizationId", args.organizationId);
-      const organization = await getOrganization(services, actor, organizationId);
-      await leave(services, actor, organizationId);
-      await sayLate(context, settleOrganization(services, organizationId));
-      return organization;
+    Organization: {
+      ...asParent("id name"),
+      members: row(inOrganization("read", { parent: true })),
+      placements: row(inOrganization("read", { parent: true })),
     },
-  }),
-}));
+    Membership: asParent("user organization role joinedAt"),
+  },
+  audit: {
+    createOrganization: { subject: "ORGANIZATION", made: { id: "id", organization: "id" } },
+    addOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },
+    removeOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },
+    leaveOrganization: { subject: "ORGANIZATION", id: "organizationId", organization: "organizationId" },
+  },
+  types: [defineMembership, defineOrganization, defineQueries, defineMutations],
+});

@@ -1,147 +1,193 @@
+import { asParent, everybody, listed, operatorOnly, row } from "#engine/auth/policy-table";
+import { defineModule } from "#api/graphql/module";
 import { listRegions } from "#engine/regions/regions";
 import { registerRegion, updateRegion } from "#engine/regions/register-region";
 import { retireRegion } from "#engine/placements/retire-region";
-import { builder } from "#api/graphql/builder";
+import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { missing } from "#api/graphql/loaders";
 
 const Placements = connectionType("RegionPlacements", "Placement", (placement) => placement.id);
 
-builder.objectType("Region", {
-  description: "A geo-located PostgreSQL server.",
-  fields: (t) => ({
-    key: t.exposeString("key", { description: "What people type, such as eu." }),
-    name: t.exposeString("name", { description: "What people read, such as Frankfurt." }),
-    server: t.field({
-      type: "RegionServer",
-      description: "What is known of the server. Never its connection URL.",
-      resolve: (region) => region,
-    }),
-    placements: t.field({
-      type: Placements.connection,
-      description: "Who has access to it, as far as the caller may see.",
-      args: pageArguments,
-      resolve: ({ id }, args, { loaders }) => Placements.read(args, (page) => loaders.placementsIn.load({ id, page })),
-    }),
-  }),
-});
-
-builder.objectType("RegionServer", {
-  description: "What the probe found.",
-  fields: (t) => ({
-    host: t.exposeString("host", { description: "Host name or address." }),
-    port: t.exposeInt("port", { description: "TCP port." }),
-    version: t.string({
-      nullable: true,
-      description: "PostgreSQL's version, asked of the server now; null when it cannot be reached.",
-      resolve: async ({ id }, _, { loaders }) => (await loaders.probes.load(id))?.version ?? null,
-    }),
-    reachable: t.boolean({
-      description: "Whether the server answers now.",
-      resolve: async ({ id }, _, { loaders }) => (await loaders.probes.load(id)) !== null,
-    }),
-    poolUrl: t.exposeString("poolUrl", {
-      nullable: true,
-      description: "The connection pooler by which the API reaches the server; null: it reaches the server itself.",
-    }),
-    subscriptionMethod: t.exposeString("subscriptionMethod", {
-      nullable: true,
-      description:
-        "How subscriptions are made there: SUPERUSER, PROVIDER_ROLE, PG_CREATE_SUBSCRIPTION or AIVEN_EXTRAS.",
-    }),
-  }),
-});
-
-builder.queryFields((t) => ({
-  region: t.field({
-    type: "Region",
-    nullable: true,
-    description: "The region with this key. NOT_FOUND when there is none.",
-    args: { key: t.arg.string({ required: true, description: "The region's key." }) },
-    resolve: async (_, { key }, { loaders }) => (await loaders.regionsByKey.load(key)) ?? missing("Region"),
-  }),
-  regions: t.field({
-    type: ["Region"],
-    description: "All regions, by key.",
-    resolve: (_, __, { services }) => listRegions(services),
-  }),
-}));
-
-const RegisterRegionInput = builder.inputType("RegisterRegionInput", {
-  fields: (t) => ({
-    key: t.string({
-      required: true,
-      description: "A lower-case letter, then letters, digits or hyphens; at most 40.",
-    }),
-    name: t.string({ required: true, description: "1 to 200 characters." }),
-    connectionUrl: t.string({
-      required: true,
-      description:
-        "postgres://user:password@host:5432, without a database name and without a trailing slash; sslmode and the like may follow. Stored encrypted, never shown again.",
-    }),
-    poolUrl: t.string({
-      required: false,
-      description:
-        "A connection pooler in front of the server, for the API: postgres://host:6432, without user, password and database; sslmode and the like may follow, and prepared_statements=true where it carries prepared statements (PgBouncer 1.21 and newer).",
-    }),
-  }),
-});
-
-const UpdateRegionInput = builder.inputType("UpdateRegionInput", {
-  fields: (t) => ({
-    key: t.string({ required: true, description: "Which region; its key stays." }),
-    name: t.string({ required: false, description: "A new name, 1 to 200 characters." }),
-    connectionUrl: t.string({
-      required: false,
-      description: "A new address, user or password of the same server. Form as in registerRegion.",
-    }),
-    poolUrl: t.string({
-      required: false,
-      description: "Another connection pooler, or null for none. Left out, it stays. Form as in registerRegion.",
-    }),
-  }),
-});
-
-const RetireRegionInput = builder.inputType("RetireRegionInput", {
-  fields: (t) => ({
-    key: t.string({ required: true, description: "Which region." }),
-    abandonServer: t.boolean({
-      defaultValue: false,
-      description: "Leave the server as it is, as when it is gone for good.",
-    }),
-  }),
-});
-
-builder.mutationFields((t) => ({
-  updateRegion: t.field({
-    type: "Region",
-    description:
-      "Changes a region's name or pooler, or its server's address or password. Loses no row. For the operator.",
-    args: { input: t.arg({ type: UpdateRegionInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) =>
-      updateRegion(services, actor, {
-        key: input.key,
-        name: input.name ?? null,
-        connectionUrl: input.connectionUrl ?? null,
-        // null takes the pooler away; undefined keeps it.
-        poolUrl: input.poolUrl,
+function defineRegion(builder: Builder): void {
+  builder.objectType("Region", {
+    description: "A geo-located PostgreSQL server.",
+    fields: (t) => ({
+      key: t.exposeString("key", { description: "What people type, such as eu." }),
+      name: t.exposeString("name", { description: "What people read, such as Frankfurt." }),
+      server: t.field({
+        type: "RegionServer",
+        description: "What is known of the server. Never its connection URL.",
+        resolve: (region) => region,
       }),
-  }),
-  retireRegion: t.field({
-    type: "Region",
-    description: "Takes a region out of service. CONFLICT while placements remain. For the operator.",
-    args: { input: t.arg({ type: RetireRegionInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) =>
-      retireRegion(services, actor, { key: input.key, abandonServer: input.abandonServer ?? false }),
-  }),
-}));
+      placements: t.field({
+        type: Placements.connection(builder),
+        description: "Who has access to it, as far as the caller may see.",
+        args: pageArguments(builder),
+        resolve: ({ id }, args, { loaders }) =>
+          Placements.read(args, (page) => loaders.placementsIn.load({ id, page })),
+      }),
+    }),
+  });
+}
 
-builder.mutationField("registerRegion", (t) =>
-  t.field({
-    type: "Region",
-    description:
-      "Registers a PostgreSQL server as a region, after probing it and having it connect to the gateway. For the operator.",
-    args: { input: t.arg({ type: RegisterRegionInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) => registerRegion(services, actor, input),
+function defineRegionServer(builder: Builder): void {
+  builder.objectType("RegionServer", {
+    description: "What the probe found.",
+    fields: (t) => ({
+      host: t.exposeString("host", { description: "Host name or address." }),
+      port: t.exposeInt("port", { description: "TCP port." }),
+      version: t.string({
+        nullable: true,
+        description: "PostgreSQL's version, asked of the server now; null when it cannot be reached.",
+        resolve: async ({ id }, _, { loaders }) => (await loaders.probes.load(id))?.version ?? null,
+      }),
+      reachable: t.boolean({
+        description: "Whether the server answers now.",
+        resolve: async ({ id }, _, { loaders }) => (await loaders.probes.load(id)) !== null,
+      }),
+      poolUrl: t.exposeString("poolUrl", {
+        nullable: true,
+        description: "The connection pooler by which the API reaches the server; null: it reaches the server itself.",
+      }),
+      subscriptionMethod: t.exposeString("subscriptionMethod", {
+        nullable: true,
+        description:
+          "How subscriptions are made there: SUPERUSER, PROVIDER_ROLE, PG_CREATE_SUBSCRIPTION or AIVEN_EXTRAS.",
+      }),
+    }),
+  });
+}
+
+function defineQueries(builder: Builder): void {
+  builder.queryFields((t) => ({
+    region: t.field({
+      type: "Region",
+      nullable: true,
+      description: "The region with this key. NOT_FOUND when there is none.",
+      args: { key: t.arg.string({ required: true, description: "The region's key." }) },
+      resolve: async (_, { key }, { loaders }) => (await loaders.regionsByKey.load(key)) ?? missing("Region"),
+    }),
+    regions: t.field({
+      type: ["Region"],
+      description: "All regions, by key.",
+      resolve: (_, __, { services }) => listRegions(services),
+    }),
+  }));
+}
+
+const RegisterRegionInput = perSchema((builder) =>
+  builder.inputType("RegisterRegionInput", {
+    fields: (t) => ({
+      key: t.string({
+        required: true,
+        description: "A lower-case letter, then letters, digits or hyphens; at most 40.",
+      }),
+      name: t.string({ required: true, description: "1 to 200 characters." }),
+      connectionUrl: t.string({
+        required: true,
+        description:
+          "postgres://user:password@host:5432, without a database name and without a trailing slash; sslmode and the like may follow. Stored encrypted, never shown again.",
+      }),
+      poolUrl: t.string({
+        required: false,
+        description:
+          "A connection pooler in front of the server, for the API: postgres://host:6432, without user, password and database; sslmode and the like may follow, and prepared_statements=true where it carries prepared statements (PgBouncer 1.21 and newer).",
+      }),
+    }),
   }),
 );
+
+const UpdateRegionInput = perSchema((builder) =>
+  builder.inputType("UpdateRegionInput", {
+    fields: (t) => ({
+      key: t.string({ required: true, description: "Which region; its key stays." }),
+      name: t.string({ required: false, description: "A new name, 1 to 200 characters." }),
+      connectionUrl: t.string({
+        required: false,
+        description: "A new address, user or password of the same server. Form as in registerRegion.",
+      }),
+      poolUrl: t.string({
+        required: false,
+        description: "Another connection pooler, or null for none. Left out, it stays. Form as in registerRegion.",
+      }),
+    }),
+  }),
+);
+
+const RetireRegionInput = perSchema((builder) =>
+  builder.inputType("RetireRegionInput", {
+    fields: (t) => ({
+      key: t.string({ required: true, description: "Which region." }),
+      abandonServer: t.boolean({
+        defaultValue: false,
+        description: "Leave the server as it is, as when it is gone for good.",
+      }),
+    }),
+  }),
+);
+
+function defineMutations(builder: Builder): void {
+  builder.mutationFields((t) => ({
+    updateRegion: t.field({
+      type: "Region",
+      description:
+        "Changes a region's name or pooler, or its server's address or password. Loses no row. For the operator.",
+      args: { input: t.arg({ type: UpdateRegionInput(builder), required: true }) },
+      resolve: (_, { input }, { actor, services }) =>
+        updateRegion(services, actor, {
+          key: input.key,
+          name: input.name ?? null,
+          connectionUrl: input.connectionUrl ?? null,
+          // null takes the pooler away; undefined keeps it.
+          poolUrl: input.poolUrl,
+        }),
+    }),
+    retireRegion: t.field({
+      type: "Region",
+      description: "Takes a region out of service. CONFLICT while placements remain. For the operator.",
+      args: { input: t.arg({ type: RetireRegionInput(builder), required: true }) },
+      resolve: (_, { input }, { actor, services }) =>
+        retireRegion(services, actor, { key: input.key, abandonServer: input.abandonServer ?? false }),
+    }),
+  }));
+  builder.mutationField("registerRegion", (t) =>
+    t.field({
+      type: "Region",
+      description:
+        "Registers a PostgreSQL server as a region, after probing it and having it connect to the gateway. For the operator.",
+      args: { input: t.arg({ type: RegisterRegionInput(builder), required: true }) },
+      resolve: (_, { input }, { actor, services }) => registerRegion(services, actor, input),
+    }),
+  );
+}
+
+/** Regions and their servers. */
+export const regions = defineModule({
+  name: "regions",
+  policy: {
+    Query: {
+      // Regions are the platform's offer to everybody; where their servers are is not.
+      region: row(everybody),
+      regions: row(everybody),
+    },
+    Mutation: {
+      registerRegion: row(operatorOnly),
+      updateRegion: row(operatorOnly),
+      retireRegion: row(operatorOnly),
+    },
+    Region: {
+      ...asParent("key name"),
+      server: row(operatorOnly),
+      placements: row(listed("read")),
+    },
+    RegionServer: asParent("host port poolUrl version reachable subscriptionMethod"),
+  },
+  audit: {
+    registerRegion: { subject: "REGION", made: { id: "key" } },
+    updateRegion: { subject: "REGION", id: "input.key" },
+    retireRegion: { subject: "REGION", id: "input.key" },
+  },
+  weights: { "RegionServer.version": 5, "RegionServer.reachable": 5 },
+  types: [defineRegion, defineRegionServer, defineQueries, defineMutations],
+});

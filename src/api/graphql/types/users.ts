@@ -1,121 +1,167 @@
+import { asParent, everybody, operatorOnly, row } from "#engine/auth/policy-table";
+import { defineModule } from "#api/graphql/module";
 import { createUser, getUser, listUsers, updateUser } from "#engine/home/users";
 import { TenantryError } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
 import { type Erasure as ErasureResult, eraseUser } from "#engine/people/erase-user";
 import { settleUser } from "#engine/links/settle-writes";
 import { sayLate } from "#api/graphql/lag";
-import { builder } from "#api/graphql/builder";
+import { type Builder, perSchema } from "#api/graphql/builder";
 import { missing } from "#api/graphql/loaders";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 
-builder.objectType("User", {
-  description: "A person who uses the system.",
-  fields: (t) => ({
-    id: t.exposeID("id", { description: "UUIDv7." }),
-    name: t.exposeString("name", { description: "At most 200 characters." }),
-    email: t.string({
-      description:
-        "Unique, whatever its case. FORBIDDEN for who shares the default organization with them and nothing else. Ends in @invalid for a user whose identity provider has verified none.",
-      resolve: ({ email }) => {
-        if (email === null)
-          throw new TenantryError("FORBIDDEN", "Only people of one's organizations show their address.");
-        return email;
-      },
+function defineUser(builder: Builder): void {
+  builder.objectType("User", {
+    description: "A person who uses the system.",
+    fields: (t) => ({
+      id: t.exposeID("id", { description: "UUIDv7." }),
+      name: t.exposeString("name", { description: "At most 200 characters." }),
+      email: t.string({
+        description:
+          "Unique, whatever its case. FORBIDDEN for who shares the default organization with them and nothing else. Ends in @invalid for a user whose identity provider has verified none.",
+        resolve: ({ email }) => {
+          if (email === null)
+            throw new TenantryError("FORBIDDEN", "Only people of one's organizations show their address.");
+          return email;
+        },
+      }),
+      createdAt: t.expose("createdAt", { type: "DateTime", description: "When the user was made." }),
     }),
-    createdAt: t.expose("createdAt", { type: "DateTime", description: "When the user was made." }),
-  }),
-});
+  });
+}
 
 const Users = connectionType("User", "User", (user) => user.id);
 
-builder.queryFields((t) => ({
-  me: t.field({
-    type: "User",
-    nullable: true,
-    description: "The calling user; null for the operator and for keys.",
-    resolve: (_, __, { actor, services }) => (actor.kind === "user" ? getUser(services, actor, actor.userId) : null),
-  }),
-  user: t.field({
-    type: "User",
-    nullable: true,
-    description: "One user: oneself or somebody of one's organizations. NOT_FOUND otherwise.",
-    args: { id: t.arg.id({ required: true, description: "The user's id." }) },
-    resolve: async (_, { id }, { loaders }) => (await loaders.users.load(validId("id", id))) ?? missing("User"),
-  }),
-  users: t.field({
-    type: Users.connection,
-    description: "The users that the caller may see, by id, which is by age.",
-    args: pageArguments,
-    resolve: (_, args, { actor, services }) => Users.read(args, (page) => listUsers(services, actor, page)),
-  }),
-}));
+function defineQueries(builder: Builder): void {
+  builder.queryFields((t) => ({
+    me: t.field({
+      type: "User",
+      nullable: true,
+      description: "The calling user; null for the operator and for keys.",
+      resolve: (_, __, { actor, services }) => (actor.kind === "user" ? getUser(services, actor, actor.userId) : null),
+    }),
+    user: t.field({
+      type: "User",
+      nullable: true,
+      description: "One user: oneself or somebody of one's organizations. NOT_FOUND otherwise.",
+      args: { id: t.arg.id({ required: true, description: "The user's id." }) },
+      resolve: async (_, { id }, { loaders }) => (await loaders.users.load(validId("id", id))) ?? missing("User"),
+    }),
+    users: t.field({
+      type: Users.connection(builder),
+      description: "The users that the caller may see, by id, which is by age.",
+      args: pageArguments(builder),
+      resolve: (_, args, { actor, services }) => Users.read(args, (page) => listUsers(services, actor, page)),
+    }),
+  }));
+}
 
-const CreateUserInput = builder.inputType("CreateUserInput", {
-  fields: (t) => ({
-    name: t.string({ required: true, description: "1 to 200 characters." }),
-    email: t.string({ required: true, description: "An e-mail address that no other user has." }),
-  }),
-});
-
-const UpdateUserInput = builder.inputType("UpdateUserInput", {
-  fields: (t) => ({
-    id: t.id({ required: true, description: "Whom to change." }),
-    name: t.string({ description: "1 to 200 characters; stays when left out." }),
-    email: t.string({
-      description: "An e-mail address that no other user has; stays when left out. For the operator.",
+const CreateUserInput = perSchema((builder) =>
+  builder.inputType("CreateUserInput", {
+    fields: (t) => ({
+      name: t.string({ required: true, description: "1 to 200 characters." }),
+      email: t.string({ required: true, description: "An e-mail address that no other user has." }),
     }),
   }),
-});
+);
 
-const Erasure = builder.objectRef<ErasureResult>("Erasure").implement({
-  description: "How far an erasure has come.",
-  fields: (t) => ({
-    user: t.field({ type: "User", description: "The user, without name and address.", resolve: ({ user }) => user }),
-    complete: t.boolean({
-      description: "Whether every region has confirmed.",
-      resolve: ({ pending }) => pending.length === 0,
-    }),
-    pending: t.field({
-      type: ["Placement"],
-      description: "The placements that have not confirmed yet. It goes on by itself; erase again to ask again.",
-      resolve: ({ pending }) => pending,
+const UpdateUserInput = perSchema((builder) =>
+  builder.inputType("UpdateUserInput", {
+    fields: (t) => ({
+      id: t.id({ required: true, description: "Whom to change." }),
+      name: t.string({ description: "1 to 200 characters; stays when left out." }),
+      email: t.string({
+        description: "An e-mail address that no other user has; stays when left out. For the operator.",
+      }),
     }),
   }),
-});
+);
 
-builder.mutationField("updateUser", (t) =>
-  t.field({
-    type: "User",
-    description:
-      "Changes a user's name or address, here and in their organizations' regions. Users change their own name, the operator everything.",
-    args: { input: t.arg({ type: UpdateUserInput, required: true }) },
-    resolve: async (_, { input }, context) => {
-      const user = await updateUser(context.services, context.actor, {
-        id: validId("id", input.id),
-        name: input.name ?? null,
-        email: input.email ?? null,
-      });
-      await sayLate(context, settleUser(context.services, user.id));
-      return user;
+const Erasure = perSchema((builder) =>
+  builder.objectRef<ErasureResult>("Erasure").implement({
+    description: "How far an erasure has come.",
+    fields: (t) => ({
+      user: t.field({ type: "User", description: "The user, without name and address.", resolve: ({ user }) => user }),
+      complete: t.boolean({
+        description: "Whether every region has confirmed.",
+        resolve: ({ pending }) => pending.length === 0,
+      }),
+      pending: t.field({
+        type: ["Placement"],
+        description: "The placements that have not confirmed yet. It goes on by itself; erase again to ask again.",
+        resolve: ({ pending }) => pending,
+      }),
+    }),
+  }),
+);
+
+function defineMutations(builder: Builder): void {
+  builder.mutationField("updateUser", (t) =>
+    t.field({
+      type: "User",
+      description:
+        "Changes a user's name or address, here and in their organizations' regions. Users change their own name, the operator everything.",
+      args: { input: t.arg({ type: UpdateUserInput(builder), required: true }) },
+      resolve: async (_, { input }, context) => {
+        const user = await updateUser(context.services, context.actor, {
+          id: validId("id", input.id),
+          name: input.name ?? null,
+          email: input.email ?? null,
+        });
+        await sayLate(context, settleUser(context.services, user.id));
+        return user;
+      },
+    }),
+  );
+  builder.mutationField("eraseUser", (t) =>
+    t.field({
+      type: Erasure(builder),
+      description:
+        "Replaces a person's name and e-mail address for good, at home and in every region; what they wrote stays. Returns when every region has confirmed, or after 10 s with those that have not. For the operator.",
+      args: { id: t.arg.id({ required: true, description: "Whom to erase." }) },
+      resolve: (_, { id }, { actor, services }) => eraseUser(services, actor, validId("id", id)),
+    }),
+  );
+  builder.mutationField("createUser", (t) =>
+    t.field({
+      type: "User",
+      description: "Adds a user. For the operator.",
+      args: { input: t.arg({ type: CreateUserInput(builder), required: true }) },
+      resolve: (_, { input }, { actor, services }) => createUser(services, actor, input),
+    }),
+  );
+}
+
+/** People: who they are, and the end of what is known of them. */
+export const users = defineModule({
+  name: "users",
+  policy: {
+    Query: {
+      me: row(everybody),
+      user: row({ kind: "people", otherwise: "NOT_FOUND" }),
+      users: row({ kind: "people", otherwise: "left out" }),
     },
-  }),
-);
-
-builder.mutationField("eraseUser", (t) =>
-  t.field({
-    type: Erasure,
-    description:
-      "Replaces a person's name and e-mail address for good, at home and in every region; their comments stay. Returns when every region has confirmed, or after 10 s with those that have not. For the operator.",
-    args: { id: t.arg.id({ required: true, description: "Whom to erase." }) },
-    resolve: (_, { id }, { actor, services }) => eraseUser(services, actor, validId("id", id)),
-  }),
-);
-
-builder.mutationField("createUser", (t) =>
-  t.field({
-    type: "User",
-    description: "Adds a user. For the operator.",
-    args: { input: t.arg({ type: CreateUserInput, required: true }) },
-    resolve: (_, { input }, { actor, services }) => createUser(services, actor, input),
-  }),
-);
+    Mutation: {
+      createUser: row(operatorOnly),
+      updateUser: row({ kind: "oneself" }, { "the e-mail address": operatorOnly }),
+      eraseUser: row(operatorOnly),
+    },
+    Erasure: asParent("user complete pending"),
+    User: {
+      ...asParent("id name createdAt"),
+      // Who speaks in the default organization is known by name there, to everybody, and by no more.
+      email: row(
+        { kind: "parent" },
+        {
+          "of an author in the default organization": { kind: "people", otherwise: "FORBIDDEN" },
+        },
+      ),
+    },
+  },
+  audit: {
+    createUser: { subject: "USER", made: { id: "id" } },
+    updateUser: { subject: "USER", id: "input.id" },
+    eraseUser: { subject: "USER", id: "id" },
+  },
+  types: [defineUser, defineQueries, defineMutations],
+});

@@ -1,0 +1,29 @@
+import { apiKeys } from "#api/graphql/types/api-keys";
+import { auditLog } from "#api/graphql/types/audit-log";
+import { border } from "#api/graphql/types/border";
+import { defineDateTime } from "#api/graphql/types/date-time";
+import { invitations } from "#api/graphql/types/invitations";
+import { defineModule, type Module } from "#api/graphql/module";
+import { jobs } from "#api/graphql/types/jobs";
+import { organizations } from "#api/graphql/types/organizations";
+import { placements } from "#api/graphql/types/placements";
+import { regions } from "#api/graphql/types/regions";
+import { replication } from "#api/graphql/types/replication";
+import { users } from "#api/graphql/types/users";
+
+const scalars = defineModule({ name: "scalars", policy: {}, types: [defineDateTime] });
+
+/** What every API has: the directory, regions and access to them, and what the operator looks at. */
+export const ENGINE_MODULES: readonly Module[] = [
+  scalars,
+  users,
+  organizations,
+  invitations,
+  apiKeys,
+  regions,
+  placements,
+  jobs,
+  replication,
+  border,
+  auditLog,
+];

@@ -1,0 +1,151 @@
+/** Lists of a shape's rows across regions, from the catalog at home. */
+import { DEFAULT_ORGANIZATION_ID } from "#base/kernel/ids";
+import { type Actor, viewerId } from "#engine/auth/actor";
+import { inOrganization, type Row as PolicyRow, row as policyRow } from "#engine/auth/policy-table";
+import { seesOrganization } from "#engine/auth/visibility";
+import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
+import { validId } from "#base/kernel/validation";
+import { connectionType, pageArguments } from "#api/graphql/connections";
+import { readCatalog } from "#api/graphql/lag";
+import { byPage, defineLoaders } from "#api/graphql/loaders";
+import type { Part } from "#api/graphql/module";
+import { type ContentRow, statementName } from "#api/graphql/shapes/fields";
+import { columnsOf } from "#api/graphql/shapes/rows";
+import type { Shape } from "#api/graphql/shapes/shape";
+import { homeFor, type LocationContext } from "#engine/routing/location";
+
+type Home = Pick<LocationContext, "home">;
+type Listed = Shape & { catalog: string };
+
+/**
+ * The field `Query.<name>`: a page of the rows that the caller may see, in every region, and with `organizationId` or
+ * `regionKey` those alone.
+ */
+export function listCatalog<Row extends ContentRow>(
+  name: string,
+  shape: Shape<Row>,
+  options: { description: string; policy: PolicyRow },
+): Part {
+  const listed = asListed(shape);
+  const { connection, read } = catalogPages(listed);
+  return {
+    policy: { Query: { [name]: options.policy } },
+    types: [
+      (builder) =>
+        builder.queryField(name, (t) =>
+          t.field({
+            type: connection(builder),
+            description: options.description,
+            args: {
+              organizationId: t.arg.id({ required: false, description: "Only this organization's." }),
+              regionKey: t.arg.string({ required: false, description: "Only those in this region." }),
+              ...pageArguments(builder),
+            },
+            resolve: (_, args, context) => {
+              const { actor, services } = context;
+              const organizationId =
+                args.organizationId == null ? null : validId("organizationId", args.organizationId);
+              const filter = { organizationId, regionKey: args.regionKey ?? null };
+              return readCatalog(context, () => read(args, (page) => listRows(listed, services, actor, filter, page)));
+            },
+          }),
+        ),
+    ],
+  };
+}
+
+/** The field `Organization.<name>`: a page of the organization's rows in every region. */
+export function listCatalogOfOrganization<Row extends ContentRow>(
+  name: string,
+  shape: Shape<Row>,
+  options: { description: string },
+): Part {
+  const listed = asListed(shape);
+  const { connection, read } = catalogPages(listed);
+  const loaders = defineLoaders((services: Home, actor: Actor) => ({
+    pages: byPage((ids, page) => listRowsOf(listed, services, actor, ids, page)),
+  }));
+  return {
+    policy: { Organization: { [name]: policyRow(inOrganization("read", { parent: true })) } },
+    types: [
+      (builder) =>
+        builder.objectField("Organization", name, (t) =>
+          t.field({
+            type: connection(builder),
+            description: options.description,
+            args: pageArguments(builder),
+            resolve: ({ id }, args, context) =>
+              readCatalog(context, () => read(args, (page) => context.loaders.of(loaders).pages.load({ id, page }))),
+          }),
+        ),
+    ],
+  };
+}
+
+function asListed<Row extends ContentRow>(shape: Shape<Row>): Listed {
+  const { catalog, name } = shape;
+  if (catalog === undefined) throw new Error(`The shape ${name} has no catalog, so its rows cannot be listed.`);
+  return shape as unknown as Listed;
+}
+
+const pagesByShape = new WeakMap<Listed, ReturnType<typeof makePages>>();
+
+/** The list type of a shape, which several fields have. */
+function catalogPages(shape: Listed) {
+  const pages = pagesByShape.get(shape) ?? makePages(shape);
+  pagesByShape.set(shape, pages);
+  return pages;
+}
+
+function makePages({ name, type }: Listed) {
+  return connectionType(name, type, (row) => row.id);
+}
+
+/**
+ * A page of the catalog: the default organization's rows and those of the actor's organizations, in every
+ * region. A row made a moment ago outside this process may not have arrived yet.
+ */
+async function listRows(
+  shape: Listed,
+  home: Home,
+  actor: Actor,
+  filter: { organizationId: string | null; regionKey: string | null },
+  page: PageRequest,
+): Promise<Page<ContentRow>> {
+  const rows = await homeFor(home, actor).query<ContentRow>(
+    statementName(shape, "list"),
+    `select ${columnsOf(shape, "r")} from ${shape.catalog} r
+     where ($1::uuid is null or r.id > $1)
+       and ($3::uuid is null or r.organization_id = $3)
+       and ($4::text is null or exists (
+         select from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id
+         where d.id = r.database_id and g.key = $4))
+       and (r.organization_id = '${DEFAULT_ORGANIZATION_ID}' or ${seesOrganization("r.organization_id", "$5")})
+     order by r.id limit $2`,
+    [page.after, page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
+  );
+  return toPage(rows, page);
+}
+
+/** A property that no field can be called. */
+const WHOSE = "whose row it is";
+
+/** The same page of the catalog of each of several organizations. The caller has checked that the actor may read them. */
+async function listRowsOf(
+  shape: Listed,
+  home: Home,
+  actor: Actor,
+  organizationIds: readonly string[],
+  page: PageRequest,
+): Promise<Map<string, Page<ContentRow>>> {
+  const rows = await homeFor(home, actor).query<ContentRow & { [WHOSE]: string }>(
+    statementName(shape, "of_organizations"),
+    `select wanted.organization_id as "${WHOSE}", r.* from unnest($1::uuid[]) as wanted (organization_id)
+     cross join lateral (
+       select ${columnsOf(shape, "t")} from ${shape.catalog} t
+       where t.organization_id = wanted.organization_id and t.id > $2 order by t.id limit $3) r
+     order by r.id`,
+    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+  );
+  return toPages(organizationIds, rows, (row) => row[WHOSE], page);
+}

@@ -1,0 +1,162 @@
+/** Reads rows of shapes where they live, for fields that resolvers answer: one statement for all that ask in one place. */
+import { DEFAULT_ORGANIZATION_ID } from "#base/kernel/ids";
+import { type Actor, viewerId } from "#engine/auth/actor";
+import { seesPerson } from "#engine/auth/visibility";
+import { answerTooLarge } from "#base/kernel/answer-size";
+import { currentCall } from "#base/kernel/call";
+import { notFound } from "#base/kernel/errors";
+import { DEFAULT_LIMITS } from "#base/kernel/limits";
+import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#base/kernel/page";
+import type { Person } from "#api/graphql/builder";
+import {
+  type ContentRow,
+  type Declaration,
+  type PageField,
+  type Property,
+  propertiesOf,
+  statementName,
+} from "#api/graphql/shapes/fields";
+import { databaseIdOf, organizationIdOf, type Place } from "#engine/routing/location";
+
+/** What a statement selects of a row, as `row`; left out: the only one. */
+export function columnsOf(shape: Declaration, row?: string): string {
+  return propertiesOf(shape)
+    .map((property) => selected(property, row))
+    .join(", ");
+}
+
+function selected({ name, column }: Property, row?: string): string {
+  const sql = row === undefined ? column : `${row}.${column}`;
+  // The API shows the default organization as null.
+  if (column === "organization_id") return `nullif(${sql}, '${DEFAULT_ORGANIZATION_ID}') as "${name}"`;
+  return name === column ? sql : `${sql} as "${name}"`;
+}
+
+/** The rows with these ids that are in the place, in no particular order. */
+export function readRows<Row extends ContentRow>(
+  shape: Declaration<Row>,
+  { route, there }: Place,
+  ids: readonly string[],
+): Promise<Row[]> {
+  return there(
+    (database) =>
+      database.query<Row>(
+        statementName(shape, "get"),
+        `select ${columnsOf(shape)} from ${shape.table}
+         where database_id = $1 and id = any($2::uuid[]) and organization_id = $3`,
+        [databaseIdOf(route), ids, organizationIdOf(route)],
+      ),
+    ids.length,
+  );
+}
+
+/** NOT_FOUND when there is no row with the id in the place. */
+export async function requireRow(shape: Declaration, place: Place, id: string): Promise<void> {
+  if ((await readRows(shape, place, [id])).length === 0) throw notFound(shape.name);
+}
+
+/** Statements by what they are made of: what is sent again and again is not put together each time. */
+const pageStatements = new WeakMap<PageField<Declaration>, Map<string, string>>();
+
+function pageStatement(parent: Declaration, field: PageField<Declaration>, withLongTexts: boolean): string {
+  const made = pageStatements.get(field) ?? new Map<string, string>();
+  pageStatements.set(field, made);
+  const key = `${parent.table} ${withLongTexts}`;
+  const found = made.get(key);
+  if (found !== undefined) return found;
+  const properties = propertiesOf(field.of);
+  const isLeftOut = ({ long }: Property) => long && !withLongTexts;
+  const columns = properties.map((one) =>
+    isLeftOut(one) ? `${one.nullable ? "null" : "''"} as "${one.name}"` : selected(one, "c"),
+  );
+  const lengths = properties
+    .filter(({ long }) => long && withLongTexts)
+    .map(({ column, nullable }) => (nullable ? `coalesce(octet_length(c.${column}), 0)` : `octet_length(c.${column})`));
+  const bytes = lengths.length === 0 ? "0" : lengths.join(" + ");
+  const by = field.of.columns[field.by]?.column ?? "";
+  // A row to which nothing belongs has one, of nulls.
+  const text = `select l.*, bytes > $6 as "${TOO_LARGE}"
+     from (
+       select r.id as "${PARENT}", ${columns.join(", ")}, ${bytes} as own_bytes,
+              sum(${bytes}) over (order by r.id, c.id rows unbounded preceding) as bytes
+       from ${parent.table} r left join lateral (
+         select * from ${field.of.table} where ${by} = r.id and id > $4 order by id limit $5) c on true
+       where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id = $3) l
+     where coalesce(bytes - own_bytes <= $6, true)
+     order by "${PARENT}", id`;
+  made.set(key, text);
+  return text;
+}
+
+/** Properties that no field can be called. */
+const PARENT = "row it belongs to";
+const TOO_LARGE = "too large together";
+type PageRow<Row> = (Row | { id: null }) & { [PARENT]: string; [TOO_LARGE]: boolean | null };
+
+/**
+ * The same page of what belongs to each of several rows of a place, oldest first, by the id of that row: one statement.
+ * A row that is not there has no page. Where nobody asks for long texts they are empty. LIMIT_EXCEEDED when they are more than
+ * an answer may have: they do not leave the database then.
+ */
+export async function readPages<Row extends ContentRow>(
+  parent: Declaration,
+  field: PageField<Declaration>,
+  { route, there }: Place,
+  ids: readonly string[],
+  page: PageRequest,
+  withLongTexts: boolean,
+): Promise<Map<string, Page<Row>>> {
+  const maxBytes = currentCall()?.answer?.max ?? DEFAULT_LIMITS.maxAnswerBytes;
+  const rows = await there(
+    (database) =>
+      database.query<PageRow<Row>>(statementName(field.of, "list"), pageStatement(parent, field, withLongTexts), [
+        databaseIdOf(route),
+        ids,
+        organizationIdOf(route),
+        page.after ?? BEFORE_ALL,
+        page.first + 1,
+        maxBytes,
+      ]),
+    ids.length,
+  );
+  if (rows.some((row) => row[TOO_LARGE] ?? false)) {
+    // Ends the call, if there is one.
+    currentCall()?.answer?.add(maxBytes + 1);
+    throw answerTooLarge(maxBytes);
+  }
+  return new Map(
+    [...Map.groupBy(rows, (row) => row[PARENT])].map(([id, found]) => [
+      id,
+      toPage(
+        found.filter((row): row is PageRow<Row> & Row => row.id !== null),
+        page,
+      ),
+    ]),
+  );
+}
+
+/**
+ * The people with these ids, as the database of the place knows them. A region knows its organization's members
+ * only, so who has left it is missing. In the default organization everybody is known by name, and by address to
+ * those only who share another organization with them.
+ */
+export function findPeople(actor: Actor, { route, there }: Place, ids: readonly string[]): Promise<Person[]> {
+  return there(
+    (database) =>
+      route.kind === "home"
+        ? database.query<Person>(
+            "people.at_home",
+            `select u.id, u.name, u.created_at as "createdAt",
+                    case when ${seesPerson("u.id", "$2")} then u.email end as email
+             from tenantry.users u where u.id = any($1::uuid[])`,
+            [ids, viewerId(actor)],
+          )
+        : database.query<Person>(
+            "people.in_region",
+            `select user_id as id, name, email, user_created_at as "createdAt" from tenantry.directory_members
+             where database_id = $1 and organization_id = $2 and user_id = any($3::uuid[])`,
+            [route.databaseId, route.organizationId, ids],
+          ),
+    1,
+  );
+}

@@ -1,0 +1,179 @@
+/**
+ * Where content lives, for an actor who may look there: at home, or in the tenant database of a placement. Nothing here knows
+ * a table.
+ */
+import { type Actor, viewerId } from "#engine/auth/actor";
+import { requireInOrganization } from "#engine/auth/membership";
+import type { Seats } from "#engine/auth/seats";
+import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
+import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER } from "#base/kernel/ids";
+import type { DatabaseKind, HomeDatabase, ScopedDatabase } from "#base/postgres/database";
+import type { Listeners } from "#base/postgres/listener";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { inRegion } from "#engine/routing/region-failure";
+import { findObstacle, requireActive, type Route, type Router, type TenantRoute } from "#engine/routing/routing";
+
+/** What finds places: home, the routes of placements, and who may look there. */
+export type LocationContext = { home: HomeDatabase; router: Router; seats: Seats };
+
+/**
+ * Home as row-level security shows it to the actor: the catalog and the default organization's content
+ * (engine/schema/home/0001_home.sql).
+ */
+export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): ScopedDatabase<"home"> {
+  return home.scoped({ setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" });
+}
+
+/** The default organization's content is every user's; a key of an organization reads them, but writes in its own. */
+export function refuseKeyAtHome(actor: Actor): void {
+  if (actor.kind === "key")
+    throw new TenantryError("FORBIDDEN", "A key of an organization writes in that organization only.");
+}
+
+/** Where rows live, for an actor who may look there. */
+export type Place = {
+  route: Route;
+  /**
+   * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the place cannot be
+   * reached.
+   */
+  there: <Result>(
+    work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>,
+    objects?: number,
+  ) => Promise<Result>;
+};
+
+/** Where the row with an id is, if there is one. */
+export type ContentPlace = Place & { id: string };
+
+/**
+ * Where rows with these ids would be, in their order, with one statement for the routes that are not known and one for
+ * the roles. Undefined where the actor may see nothing, an error (CONFLICT) for a placement that is not active. Asks nothing
+ * of a region: strangers learn nothing of it, not even whether it is up.
+ */
+export async function findPlaces(
+  context: LocationContext,
+  actor: Actor,
+  ids: readonly string[],
+): Promise<(Place | TenantryError | undefined)[]> {
+  const routes = await context.router.routes(ids);
+  const organizationIds = [
+    ...new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : []))),
+  ];
+  const roles = actor.kind === "operator" ? undefined : await context.seats.rolesOf(organizationIds, actor);
+  return routes.map((route) => {
+    if (route === undefined) return undefined;
+    if (route.kind === "home") return placeAtHome(context, actor);
+    if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return undefined;
+    return findObstacle(route) ?? placeOn(route);
+  });
+}
+
+/** As {@link findPlaces}, for one row. NOT_FOUND, with the name of such a row, where the actor may see nothing. */
+export async function findPlace(
+  context: LocationContext,
+  actor: Actor,
+  id: string,
+  what: string,
+): Promise<ContentPlace> {
+  const [place] = await findPlaces(context, actor, [id]);
+  if (place === undefined) throw notFound(what);
+  if (place instanceof TenantryError) throw place;
+  return { id, ...place };
+}
+
+function placeAtHome(context: LocationContext, actor: Actor): Place {
+  return { route: { kind: "home" }, there: (work) => work(homeFor(context, actor)) };
+}
+
+function placeOn(route: TenantRoute): Place {
+  return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+}
+
+/**
+ * Where new content of an organization goes: to one of its regions, or home for the default organization (null). NOT_FOUND for
+ * an organization that is not the actor's, FORBIDDEN for a VIEWER, INVALID_INPUT on a region that it has no access to (saying
+ * which it has), CONFLICT while the placement is not active.
+ */
+export async function choosePlace(
+  context: LocationContext,
+  actor: Actor,
+  { organizationId, regionKey }: { organizationId: string | null; regionKey: string | null },
+): Promise<Place> {
+  if (organizationId === null) {
+    if (regionKey !== null)
+      throw invalidInput("regionKey", "What belongs to the default organization lives at home: leave regionKey out.");
+    refuseKeyAtHome(actor);
+    return placeAtHome(context, actor);
+  }
+  await requireInOrganization(context.home, actor, organizationId, "write-content");
+  const route = await chooseRoute(context, organizationId, regionKey);
+  requireActive(route);
+  return placeOn(route);
+}
+
+/** Hears what is announced in the place's database. The returned function ends that. */
+export async function listenAt(
+  { home, listeners }: { home: HomeDatabase; listeners: Listeners },
+  { route }: Place,
+  channel: string,
+  hear: (payload: string) => void,
+): Promise<() => void> {
+  if (route.kind === "home") return listeners.on(home, channel, hear);
+  return inRegion(route, () => listeners.on(route.openWhole(), channel, hear));
+}
+
+/** Whether a statement failed as it names a row that is not there. */
+export function isAboutMissingRow(error: unknown): boolean {
+  return sqlState(error) === SQL_STATE.foreignKeyViolation;
+}
+
+/** undefined at home. */
+export function regionKeyOf(route: Route): string | undefined {
+  return route.kind === "home" ? undefined : route.regionKey;
+}
+
+/** 0 at home. */
+export function databaseIdOf(route: Route): number {
+  return route.kind === "home" ? 0 : route.databaseId;
+}
+
+/** What ids of new rows there say of where they are. */
+export function numberOf(route: Route): number {
+  return route.kind === "home" ? HOME_NUMBER : route.placementNumber;
+}
+
+/** As rows name it: at home the default organization. */
+export function organizationIdOf(route: Route): string {
+  return route.kind === "home" ? DEFAULT_ORGANIZATION_ID : route.organizationId;
+}
+
+async function chooseRoute(
+  context: LocationContext,
+  organizationId: string,
+  regionKey: string | null,
+): Promise<TenantRoute> {
+  const routes = await context.router.routesOf(organizationId);
+  const keys = routes.map((route) => route.regionKey).join(", ");
+  if (regionKey !== null) {
+    const chosen = routes.find((route) => route.regionKey === regionKey);
+    if (chosen !== undefined) return chosen;
+    const known = await context.home.query("regions.exists", "select from tenantry.regions where key = $1", [
+      regionKey,
+    ]);
+    const what =
+      known.length === 0
+        ? `There is no region ${JSON.stringify(regionKey.slice(0, 40))}.`
+        : `The organization has no access to region ${regionKey}.`;
+    throw invalidInput(
+      "regionKey",
+      `${what} ${keys === "" ? "It has access to no region." : `It has access to: ${keys}.`}`,
+    );
+  }
+  const [only, second] = routes;
+  if (only === undefined)
+    throw invalidInput("regionKey", "The organization has access to no region yet: grant it access to one first.");
+  if (second !== undefined)
+    throw invalidInput("regionKey", `The organization has access to several regions, so name one of them: ${keys}.`);
+  return only;
+}
