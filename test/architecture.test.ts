@@ -121,8 +121,8 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/engine/home/up.ts", 'import "#app/resources/target";', "engine-never-app"],
   ["src/engine/home/roundabout.ts", 'import "./up.ts";', "engine-never-app"],
   ["src/api/graphql/up.ts", 'import "#app/resources/target";', "api-never-app"],
-  ["src/app/comments/a.ts", 'import "#engine/home/target";', "content-never-home"],
-  ["src/app/comments/roundabout.ts", 'import "./a.ts";', "content-never-home"],
+  ["src/engine/routing/b.ts", 'import "#engine/home/target";', "content-never-home"],
+  ["src/engine/routing/roundabout.ts", 'import "./b.ts";', "content-never-home"],
   ["src/api/graphql/b.ts", 'import "#base/postgres/target";', "graphql-never-postgres"],
   ["src/api/graphql/c.ts", 'import pg from "pg"; export default pg;', "graphql-never-postgres"],
 
