@@ -12,7 +12,6 @@ import { addMember } from "../src/engine/home/memberships.ts";
 import { createOrganization } from "../src/engine/home/organizations.ts";
 import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { createUser } from "../src/engine/home/users.ts";
-import { startApp } from "../src/main.ts";
 import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
 import { settleResource } from "../src/engine/links/settle-writes.ts";
 import { createComment } from "../src/app/comments/comments.ts";
@@ -22,6 +21,7 @@ import { describeMachine } from "./machine.ts";
 import { sql, startServers } from "./servers.ts";
 import { percentile } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
+import { startWorker } from "./worker.ts";
 
 const { values: flags } = parseArgs({
   options: { rounds: { type: "string", default: "3" }, seconds: { type: "string", default: "6" } },
@@ -42,8 +42,7 @@ const OFF = {
 const servers = await startServers({ fsync: false });
 await sql(servers.home.url("postgres"), "create database bench_home");
 const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
-const quietLog = { logLevel: "error", prettyLogs: false } as const;
-const worker = await startApp({ ...connection, ...quietLog, role: "worker", host: "127.0.0.1", port: 0 });
+const worker = await startWorker(connection);
 const { services } = worker;
 
 /** An organization with resources and comments in the region, and its keys. */

@@ -22,31 +22,32 @@ import { apiRoleName } from "#engine/replication/names";
 import { NudgeDesk } from "#engine/replication/nudge";
 import { Router } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
+import type { Settings } from "#config";
 
 /** To home, per process, for the API; a part of what base/kernel/limits.ts counts. */
 const MAX_API_CONNECTIONS = 16;
 
-/** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
-export async function createServices(options: {
+/** The settings that services go by. What is left out is the default. */
+type ServicesSettings = Partial<
+  Pick<Settings, "databasePoolUrl" | "previousSecretKeys" | "exportFolder" | "mail" | "connections">
+>;
+
+type ServicesOptions = ServicesSettings & {
   databaseUrl: string;
-  databasePoolUrl?: string | undefined;
   secretKey: string;
-  previousSecretKeys?: readonly string[] | undefined;
   logger: Logger;
   /** Left out: nobody asks this process for metrics. */
   metrics?: Metrics | undefined;
-  exportFolder?: string | undefined;
-  /** Left out: letters go to the log, or are refused. */
-  mail?: { smtpUrl: string; from: string } | undefined;
   /** Whether letters go to the log where there is no mail server; true when left out. */
   lettersInLog?: boolean;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
   migrateHome?: boolean;
-  /** Of the API to tenant databases; left out: the defaults. */
-  connections?: { max: number; maxPerServer: number } | undefined;
   /** Over the program's own; for tests, which play older and newer programs. */
   tenantSchema?: MigrationSet | undefined;
-}): Promise<Services> {
+};
+
+/** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
+export async function createServices(options: ServicesOptions): Promise<Services> {
   const { logger, tenantSchema = TENANT_SCHEMA } = options;
   const { databasePoolUrl } = options;
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
@@ -113,15 +114,7 @@ async function migrateHome(home: HomeDatabase): Promise<void> {
   await protectHome(home);
 }
 
-function createMailer({
-  mail,
-  lettersInLog,
-  logger,
-}: {
-  mail?: { smtpUrl: string; from: string } | undefined;
-  lettersInLog?: boolean;
-  logger: Logger;
-}): Mailer {
+function createMailer({ mail, lettersInLog, logger }: ServicesOptions): Mailer {
   if (mail !== undefined) return smtpMailer(mail.smtpUrl, mail.from);
   return lettersInLog === false ? noMailer() : logMailer(logger);
 }

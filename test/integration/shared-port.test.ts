@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TenantryError } from "#base/kernel/errors";
+import { readConfig } from "../../src/config.ts";
 import { choosePorts } from "../../src/embedded/ports.ts";
 import { startHttpServer } from "../../src/api/http/server.ts";
 import { createSignIn } from "../../src/engine/auth/create-sign-in.ts";
@@ -97,7 +98,11 @@ test("what one writes all read, and when one is killed the others go on", async 
 test("without it the port is taken, and the message says so", async () => {
   await start();
   const signIn = await createSignIn(worker.services, { mode: "development" });
-  const alone = startHttpServer(worker.services, signIn, { host: "127.0.0.1", port, metrics: new Metrics() });
+  const alone = startHttpServer(worker.services, signIn, {
+    ...readConfig({}),
+    port,
+    metrics: new Metrics(),
+  });
   await expect(alone).rejects.toThrow(TenantryError);
   await expect(alone).rejects.toThrow(`Port ${port}`);
 });
