@@ -85,7 +85,7 @@ export const LIMITS = {
     least: 100,
     most: 600_000,
     unit: "milliseconds",
-    meaning: "How long an operation may take. The time in which it waits for its turn counts.",
+    meaning: "How long an operation may take. The time that it waits for a permit counts.",
   },
   actorPointsPerSecond: {
     variable: "TENANTRY_ACTOR_POINTS_PER_SECOND",
