@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
+import { explain } from "#cli/reference";
 import { readConfig, type Settings } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
 import { parentOf } from "#embedded/processes";
@@ -12,9 +13,10 @@ const LAUNCHER_LOOK_MS = 500;
 
 /** `tenantry start`: embedded servers unless DATABASE_URL is set, the API, the job runner. */
 export function startCommand(): Command {
-  return new Command("start")
-    .description("start the API, and PostgreSQL servers unless DATABASE_URL is set")
-    .action(start);
+  const command = new Command("start").description(
+    "Start the API, jobs, replication and the gateway, or the part of them that TENANTRY_ROLE names. Without DATABASE_URL three embedded PostgreSQL servers start too. Ctrl-C stops everything, and the data stays.",
+  );
+  return explain(command.action(start), { example: "tenantry start", page: "how-to/deploy.md" });
 }
 
 async function start(): Promise<void> {
