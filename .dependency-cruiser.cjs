@@ -137,8 +137,8 @@ const ROWS = [
   {
     part: "api/http",
     may: ["api/graphql", "base/observability"],
-    also: ["base/kernel", "engine/auth", "engine/audit", SERVICES],
-    why: "it finds out who calls and from where, and hands the services it was started with to the resolvers",
+    also: ["base/kernel", "engine/auth", "engine/audit", SERVICES, "config"],
+    why: "it finds out who calls and from where, and hands the services it was started with to the resolvers; its settings are a part of the one type of all settings",
   },
   {
     part: "app",
@@ -149,7 +149,7 @@ const ROWS = [
 
   { part: "config", may: ["base/kernel"] },
   { part: "embedded", may: ["base/kernel"] },
-  { part: "services", may: ["base", "engine"] },
+  { part: "services", may: ["base", "engine", "config"] },
   { part: "job-handlers", may: ["engine"] },
   {
     part: "cli",

@@ -1,6 +1,7 @@
 /** Tenantry's worker in a process of its own, so that its CPU is told from the benchmark's. Started by carrier.ts. */
 import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
-import { startApp } from "../src/main.ts";
+import type { App } from "../src/main.ts";
+import { startWorker } from "./worker.ts";
 
 export type CarrierRequest =
   | { kind: "start"; databaseUrl: string; secretKey: string; replication: Partial<ReplicationOptions> }
@@ -11,21 +12,12 @@ export type CarrierRequest =
 /** `ms`: what the request took; `cpuSeconds`: the process's so far. */
 export type CarrierAnswer = { ms: number; cpuSeconds: number } | { error: string };
 
-let app: Awaited<ReturnType<typeof startApp>> | undefined;
+let app: App | undefined;
 
 async function answer(request: CarrierRequest): Promise<void> {
   if (request.kind === "start") {
     const { databaseUrl, secretKey, replication } = request;
-    const listen = { host: "127.0.0.1", port: 0 };
-    app = await startApp({
-      databaseUrl,
-      secretKey,
-      replication,
-      role: "worker",
-      ...listen,
-      logLevel: "error",
-      prettyLogs: false,
-    });
+    app = await startWorker({ databaseUrl, secretKey }, replication);
   } else if (request.kind === "sweep") await app?.replication?.sweepNow();
   else if (request.kind === "stop") await app?.close();
 }

@@ -6,7 +6,6 @@ import { parseArgs } from "node:util";
 import { OPERATOR } from "../src/engine/auth/actor.ts";
 import { createOrganization } from "../src/engine/home/organizations.ts";
 import { registerRegion } from "../src/engine/regions/register-region.ts";
-import { startApp } from "../src/main.ts";
 import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
 import { settleOrganization } from "../src/engine/links/settle-writes.ts";
 import type { Services } from "../src/engine/services.ts";
@@ -14,6 +13,7 @@ import { describeMachine } from "./machine.ts";
 import { type BenchServers, connected, sql, startServers } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
+import { startWorker } from "./worker.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -57,15 +57,7 @@ async function bareCopies(servers: BenchServers, template: string, names: readon
 
 const servers = await startServers({ fsync: flags.fsync });
 await sql(servers.home.url("postgres"), "create database bench_home");
-const app = await startApp({
-  databaseUrl: servers.home.url("bench_home"),
-  secretKey: servers.secretKey,
-  role: "worker",
-  host: "127.0.0.1",
-  port: 0,
-  logLevel: "error",
-  prettyLogs: false,
-});
+const app = await startWorker({ databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey });
 const { services } = app;
 try {
   await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl: servers.region.url() });

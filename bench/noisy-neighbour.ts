@@ -11,13 +11,13 @@ import { addMember } from "../src/engine/home/memberships.ts";
 import { createOrganization } from "../src/engine/home/organizations.ts";
 import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { createUser } from "../src/engine/home/users.ts";
-import { startApp } from "../src/main.ts";
 import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
 import { type ApiProcess, startApiProcess } from "./api-process.ts";
 import { describeMachine } from "./machine.ts";
 import { sql, startServers } from "./servers.ts";
 import { percentile } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
+import { startWorker } from "./worker.ts";
 
 const { values: flags } = parseArgs({
   options: { rounds: { type: "string", default: "3" }, seconds: { type: "string", default: "6" } },
@@ -38,8 +38,7 @@ const OFF = {
 const servers = await startServers({ fsync: false });
 await sql(servers.home.url("postgres"), "create database bench_home");
 const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
-const quietLog = { logLevel: "error", prettyLogs: false } as const;
-const worker = await startApp({ ...connection, ...quietLog, role: "all", host: "127.0.0.1", port: 0 });
+const worker = await startWorker(connection);
 const { services } = worker;
 
 /** Sends a mutation as the operator, and returns the id of what it has made. */

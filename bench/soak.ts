@@ -5,7 +5,6 @@
  */
 import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { startApp } from "../src/main.ts";
 import { freePort } from "./api-process.ts";
 import { startTenantry } from "./contestants.ts";
 import { inspect } from "./heap.ts";
@@ -16,6 +15,7 @@ import { record } from "./record.ts";
 import { sql, startServers } from "./servers.ts";
 import { median, shuffled } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
+import { startWorker } from "./worker.ts";
 import { furnish } from "./workload.ts";
 
 const { values: flags } = parseArgs({
@@ -53,14 +53,7 @@ type Sample = { memory: number; heap: number; files: number; connections: number
 const servers = await startServers({ fsync: false });
 await sql(servers.home.url("postgres"), "create database bench_home");
 const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
-const worker = await startApp({
-  ...connection,
-  role: "worker",
-  host: "127.0.0.1",
-  port: 0,
-  logLevel: "error",
-  prettyLogs: false,
-});
+const worker = await startWorker(connection);
 const { targets } = await furnish(worker.services, {
   homeUrl: connection.databaseUrl,
   regionUrl: (name) => servers.region.url(name),

@@ -8,7 +8,6 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { startApp } from "../src/main.ts";
 import { type Kind, measureApi } from "./api.ts";
 import { type Bar, barTable, type Part } from "./bars.ts";
 import { drawBars } from "./chart.ts";
@@ -22,6 +21,7 @@ import { measureScaleOut } from "./scale-out.ts";
 import { sql, startServers } from "./servers.ts";
 import { digits } from "./table.ts";
 import { furnishTenants } from "./tenants.ts";
+import { startWorker } from "./worker.ts";
 import { furnish } from "./workload.ts";
 
 const PARTS = ["api", "scale-out", "fan-out", "cold", "many"] as const;
@@ -95,8 +95,7 @@ async function measureWorkload(): Promise<void> {
   stack.defer(servers.stop);
   await sql(servers.home.url("postgres"), "create database bench_home");
   const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
-  const quiet = { host: "127.0.0.1", port: 0, logLevel: "error", prettyLogs: false } as const;
-  const worker = await startApp({ ...connection, ...quiet, role: "worker" });
+  const worker = await startWorker(connection);
   stack.defer(() => worker.close());
   const regionUrl = (name?: string) => servers.region.url(name);
   const { targets, database } = await furnish(worker.services, { homeUrl: connection.databaseUrl, regionUrl });

@@ -4,8 +4,6 @@ import { createApiKey } from "../src/engine/auth/api-keys.ts";
 import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { newRoutedId } from "../src/base/kernel/ids.ts";
 import { waitFor } from "../src/base/kernel/wait.ts";
-import { type App, startApp } from "../src/main.ts";
-import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
 import type { Services } from "../src/engine/services.ts";
 import { advanceSlots } from "./advance-slots.ts";
 import { ended } from "./api-process.ts";
@@ -13,6 +11,7 @@ import { startServer } from "./contestants.ts";
 import { NO_SWEEP } from "./fleet.ts";
 import type { Sent } from "./load.ts";
 import { type BenchServer, type BenchServers, connected, sql, startServers } from "./servers.ts";
+import { startWorker } from "./worker.ts";
 import { grantUntilActive } from "./workload.ts";
 
 const CONCURRENT_GRANTS = 4;
@@ -74,11 +73,6 @@ export async function furnishTenants(size: number): Promise<Tenants> {
     await stack.disposeAsync();
     throw error;
   }
-}
-
-function startWorker(connection: Tenants["connection"], replication: Partial<ReplicationOptions> = {}): Promise<App> {
-  const quiet = { host: "127.0.0.1", port: 0, logLevel: "error", prettyLogs: false } as const;
-  return startApp({ ...connection, ...quiet, role: "worker", replication });
 }
 
 /** Until nothing replicates. */

@@ -5,9 +5,8 @@ import { createSignIn, type SignInOptions } from "#engine/auth/create-sign-in";
 import type { Application } from "#api/graphql/define-app";
 import { ENGINE_MODULES } from "#api/graphql/engine-modules";
 import { buildSchema } from "#api/graphql/schema";
-import type { ApiOptions } from "#api/http/api-options";
 import { type HttpServer, startHttpServer } from "#api/http/server";
-import { createLogger, type LogLevel } from "#base/observability/logger";
+import { createLogger } from "#base/observability/logger";
 import { Metrics } from "#base/observability/metrics";
 import {
   REPLICATION_DEFAULTS,
@@ -19,44 +18,31 @@ import { noticeHomeHistory } from "#engine/home/notice-home-history";
 import { startJobRunner } from "#engine/jobs/job-runner";
 import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
 import type { Services } from "#engine/services";
+import type { Settings } from "#config";
 import { JOB_HANDLERS } from "#job-handlers";
 import { closeServices, createServices, signInAsApi } from "#services";
 
-export type AppOptions = {
+/** The settings that were read, and what else a process is started with. */
+export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn" | "gateway"> & {
   /** Left out: the one that ships. */
   application?: Application | undefined;
+  /** Home is known by now, as are the embedded servers. */
   databaseUrl: string;
-  /** The pooler by which the API reaches home; left out: it reaches home itself. */
-  databasePoolUrl?: string | undefined;
   secretKey: string;
-  /** Keys that stored secrets may still be encrypted with, while the key is being changed. */
-  previousSecretKeys?: readonly string[] | undefined;
-  /** Left out: development. */
-  signIn?: SignInOptions | undefined;
-  role: "all" | "api" | "worker";
-  host: string;
-  port: number;
-  logLevel: LogLevel;
+  // Tests may say more of these two than the environment can.
+  signIn: SignInOptions;
+  gateway: GatewaySettings;
   prettyLogs: boolean;
-  /** The mail server for invitations; left out: they go to the log. */
-  mail?: { smtpUrl: string; from: string } | undefined;
-  /** Of the API to tenant databases; left out: the defaults. */
-  connections?: { max: number; maxPerServer: number } | undefined;
-  /** Whether other processes may listen on the port too. */
-  sharePort?: boolean;
-  /** What bounds the API; left out: the defaults. */
-  api?: ApiOptions | undefined;
+  /** Connection URLs of the embedded regions, for the explorer's examples. */
+  regionUrls?: Record<string, string> | undefined;
   /** Where log lines go instead of standard output; for tests. */
   logDestination?: { write: (line: string) => void } | undefined;
-  /** Where exports before a revocation go; left out: there are none. */
-  exportFolder?: string | undefined;
-  /** The gateway of this process, unless its role is `api`; left out: on loopback, at a port that is free. */
-  gateway?: GatewaySettings | undefined;
   /** Over the defaults; for tests and benchmarks. */
-  replication?: Partial<ReplicationOptions>;
+  replication?: Partial<ReplicationOptions> | undefined;
+  /** Over the program's own; for tests. */
   tenantSchema?: Services["tenantSchema"] | undefined;
-  /** Connection URLs of the embedded regions, for the explorer's examples. */
-  regionUrls?: Record<string, string>;
+  /** How long a caller may take nothing of its answer, in milliseconds; for tests. */
+  stalledMs?: number | undefined;
 };
 
 export type App = {
@@ -79,31 +65,20 @@ export async function startApp(options: AppOptions): Promise<App> {
     pretty: options.prettyLogs,
     destination: options.logDestination,
   });
-  const { databaseUrl, databasePoolUrl, secretKey, previousSecretKeys, role } = options;
-  const tenantSchema = options.tenantSchema ?? (options.application ?? shipped).tenantSchema;
+  const application = options.application ?? shipped;
+  const { tenantSchema = application.tenantSchema } = options;
   await using rollback = new AsyncDisposableStack();
-  const { exportFolder, mail } = options;
   const metrics = new Metrics();
-  const services = await createServices({
-    databaseUrl,
-    databasePoolUrl,
-    secretKey,
-    previousSecretKeys,
-    logger,
-    metrics,
-    tenantSchema,
-    exportFolder,
-    mail,
-    connections: options.connections,
-    // In development whoever reads the log is the operator.
-    lettersInLog: (options.signIn?.mode ?? "development") === "development",
-  });
+  const { role } = options;
+  // In development whoever reads the log is the operator.
+  const lettersInLog = options.signIn.mode === "development";
+  const services = await createServices({ ...options, tenantSchema, logger, metrics, lettersInLog });
   rollback.defer(() => closeServices(services));
   let replication: ReplicationRunner | undefined;
   let gateway: Gateway | undefined;
   if (role !== "api") {
     await noticeHomeHistory(services.home);
-    gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
+    gateway = await startGateway(services, options.gateway);
     rollback.defer(() => gateway?.close());
     const runner = await startJobRunner(services, JOB_HANDLERS);
     rollback.defer(() => runner.stop());
@@ -113,8 +88,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   let http: HttpServer | undefined;
   if (role !== "worker") {
     const api = await signInAsApi(services);
-    const signIn = await createSignIn(api, options.signIn ?? { mode: "development" });
-    const { modules, journey = [] } = options.application ?? shipped;
+    const signIn = await createSignIn(api, options.signIn);
+    const { modules, journey = [] } = application;
     const schema = buildSchema([...ENGINE_MODULES, ...modules]);
     http = await startHttpServer(api, signIn, { ...options, metrics, schema, journey });
     rollback.defer(http.close);

@@ -22,31 +22,32 @@ import { apiRoleName } from "#engine/replication/names";
 import { NudgeDesk } from "#engine/replication/nudge";
 import { Router } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
+import type { Settings } from "#config";
 
 /** To home, per process, for the API; a part of what base/kernel/limits.ts counts. */
 const MAX_API_CONNECTIONS = 16;
 
-/** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
-export async function createServices(options: {
+/** The settings that services go by. What is left out is the default. */
+type ServicesSettings = Partial<
+  Pick<Settings, "databasePoolUrl" | "previousSecretKeys" | "exportFolder" | "mail" | "connections">
+>;
+
+type ServicesOptions = ServicesSettings & {
   databaseUrl: string;
-  databasePoolUrl?: string | undefined;
   secretKey: string;
-  previousSecretKeys?: readonly string[] | undefined;
   logger: Logger;
   /** Left out: nobody asks this process for metrics. */
   metrics?: Metrics | undefined;
-  exportFolder?: string | undefined;
-  /** Left out: letters go to the log, or are refused. */
-  mail?: { smtpUrl: string; from: string } | undefined;
   /** Whether letters go to the log where there is no mail server; true when left out. */
   lettersInLog?: boolean;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
   migrateHome?: boolean;
-  /** Of the API to tenant databases; left out: the defaults. */
-  connections?: { max: number; maxPerServer: number } | undefined;
   /** What tenant databases are migrated to. */
   tenantSchema: MigrationSet;
-}): Promise<Services> {
+};
+
+/** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
+export async function createServices(options: ServicesOptions): Promise<Services> {
   const { logger, tenantSchema } = options;
   const { databasePoolUrl } = options;
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
@@ -122,15 +123,7 @@ async function startListening(home: HomeContext["home"], router: Router, onBroke
   return { listener, seats, nudges };
 }
 
-function createMailer({
-  mail,
-  lettersInLog,
-  logger,
-}: {
-  mail?: { smtpUrl: string; from: string } | undefined;
-  lettersInLog?: boolean;
-  logger: Logger;
-}): Mailer {
+function createMailer({ mail, lettersInLog, logger }: ServicesOptions): Mailer {
   if (mail !== undefined) return smtpMailer(mail.smtpUrl, mail.from);
   return lettersInLog === false ? noMailer() : logMailer(logger);
 }

@@ -3,6 +3,7 @@ import type { AuditEntry } from "#engine/audit/entry";
 import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
@@ -21,23 +22,37 @@ type ListOptions = OutputOptions & {
 
 /** `tenantry audit`: who did what, when, from where, with the outcome; `audit prune` takes old entries away. */
 export function auditCommand(): Command {
-  return new Command("audit")
-    .description("list the audit log, newest first: all of home's, or an organization's with its regions'")
-    .option("--organization <id>", "what concerns this organization, also in its regions")
-    .option("--leave-out-unavailable", "leave regions out that cannot be reached, and name them")
-    .option("--limit <n>", "how many at most", "20")
-    .option("--after <id>", "those before this entry")
-    .option("--json", "print one JSON object")
+  const command = new Command("audit")
+    .description(
+      "List the audit log, newest first: who did what, when, from where, with which outcome. Without --organization it lists the entries at home.",
+    )
+    .option("--organization <id>", "List what concerns the organization with this id, also in its regions.")
+    .option("--leave-out-unavailable", "Leave out regions that cannot be reached, and name them.")
+    .option("--limit <n>", `How many entries to list, 1 to ${MAX_LISTED}.`, "20")
+    .option("--after <id>", "Go on after the entry with this id, the last one of the page before.")
+    .option("--json", "Print one JSON object.")
     .action((options: ListOptions) => withServices((services) => list(services, options)))
-    .addCommand(
-      new Command("prune")
-        .description("remove entries from before a moment, at home and in the regions; is recorded itself")
-        .requiredOption("--before <moment>", "RFC 3339, such as 2026-01-31T00:00:00Z; at least 30 days ago")
-        .option("--json", "print one JSON object")
-        .action((_: object, command: Command) =>
-          withServices((services) => prune(services, command.optsWithGlobals())),
-        ),
-    );
+    .addCommand(pruneCommand());
+  return explain(command, {
+    example: "tenantry audit --organization 01993c1e-8f1a-7a52-8000-3f2b6c9d1e00 --limit 100",
+    page: "reference/audit-log.md",
+  });
+}
+
+function pruneCommand(): Command {
+  const command = new Command("prune")
+    .description("Remove old entries, at home and in the regions. The removal is recorded itself.")
+    .requiredOption(
+      "--before <moment>",
+      "Remove entries from before this moment, such as 2026-01-31T00:00:00Z (RFC 3339), at least 30 days ago.",
+    )
+    .option("--json", "Print one JSON object.")
+    .action((_: object, given: Command) => withServices((services) => prune(services, given.optsWithGlobals())));
+  return explain(command, {
+    example: "tenantry audit prune --before 2026-01-31T00:00:00Z",
+    exitsWith1: "a database could not be pruned",
+    page: "reference/audit-log.md",
+  });
 }
 
 async function list(services: Services, options: ListOptions): Promise<void> {

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
 import {
@@ -27,31 +28,40 @@ type ShowOptions = OutputOptions & { days: string; region?: string; limit: strin
  * links other passwords.
  */
 export function borderCommand(): Command {
-  return new Command("border")
-    .description("show what may cross between home and the regions, what crossed, and what was refused")
-    .option("--days <n>", "what crossed and was refused today and on so many days before, less one (UTC)", "7")
-    .option("--region <key>", "what crossed to and from this region only")
-    .option("--limit <n>", "how many crossings and refusals at most, newest first", "50")
-    .option("--json", "print one JSON object")
+  const command = new Command("border")
+    .description("Show what may cross between home and the regions, what crossed, and what was refused.")
+    .option("--days <n>", "How many days to show, today included (UTC).", "7")
+    .option("--region <key>", "Show only what crossed to and from the region with this key.")
+    .option("--limit <n>", `How many crossings and how many refusals to show, newest first, 1 to ${MAX_LISTED}.`, "50")
+    .option("--json", "Print one JSON object.")
     .action((options: ShowOptions) => withServices((services) => show(services, options)))
-    .addCommand(
-      new Command("prune")
-        .description("remove from the ledger what is from before a moment; is recorded in the audit log")
-        .requiredOption("--before <moment>", "RFC 3339, such as 2026-01-31T00:00:00Z; at least 30 days ago")
-        .option("--json", "print one JSON object")
-        .action((_: object, command: Command) =>
-          withServices((services) => prune(services, command.optsWithGlobals())),
-        ),
+    .addCommand(pruneCommand())
+    .addCommand(rotateCommand());
+  return explain(command, { example: "tenantry border --region eu --days 1", page: "reference/border-ledger.md" });
+}
+
+function pruneCommand(): Command {
+  const command = new Command("prune")
+    .description("Remove old rows from the ledger of the border. The audit log records it.")
+    .requiredOption(
+      "--before <moment>",
+      "Remove what is from before this moment, such as 2026-01-31T00:00:00Z (RFC 3339), at least 30 days ago.",
     )
-    .addCommand(
-      new Command("rotate")
-        .description("give links other passwords for the gateway; is recorded in the audit log")
-        .option("--region <key>", "links to and from this region only")
-        .option("--json", "print one JSON object")
-        .action((_: object, command: Command) =>
-          withServices((services) => rotate(services, command.optsWithGlobals())),
-        ),
-    );
+    .option("--json", "Print one JSON object.")
+    .action((_: object, given: Command) => withServices((services) => prune(services, given.optsWithGlobals())));
+  return explain(command, {
+    example: "tenantry border prune --before 2026-01-31T00:00:00Z",
+    page: "reference/border-ledger.md",
+  });
+}
+
+function rotateCommand(): Command {
+  const command = new Command("rotate")
+    .description("Give links other passwords for the gateway. The audit log records it.")
+    .option("--region <key>", "Change only links to and from the region with this key.")
+    .option("--json", "Print one JSON object.")
+    .action((_: object, given: Command) => withServices((services) => rotate(services, given.optsWithGlobals())));
+  return explain(command, { example: "tenantry border rotate --region eu", page: "how-to/rotate-keys.md" });
 }
 
 async function show(services: Services, options: ShowOptions): Promise<void> {

@@ -1,18 +1,25 @@
 import { inspect, styleText } from "node:util";
 import { Command } from "commander";
 import { print } from "#cli/output";
+import { explain } from "#cli/reference";
 import { readConfig } from "#config";
 import { TenantryError } from "#base/kernel/errors";
 import { embeddedRegionUrls } from "#cli/embedded-servers";
 
 /** `tenantry demo`: plays the whole journey against the running API and shows each step with what came back. */
 export function demoCommand(): Command {
-  return new Command("demo")
-    .description("play the whole journey against the running API")
-    .option("--url <url>", "where the API is; left out: on this machine at PORT")
-    .option("--region-url <url>", "connection URL of the server to register as region eu; known for embedded servers")
-    .option("--json", "print one JSON object per step")
+  const command = new Command("demo")
+    .description(
+      "Play the whole journey against a running API, and show each step with its answer. It makes users, an organization, a resource and comments.",
+    )
+    .option("--url <url>", "The URL of the API. Without it: this machine, at PORT.")
+    .option(
+      "--region-url <url>",
+      "The connection URL of a server to register as region eu, where no region is registered yet. Embedded servers are known without it.",
+    )
+    .option("--json", "Print one JSON object per step.")
     .action(demo);
+  return explain(command, { example: "tenantry demo --url http://127.0.0.1:4000" });
 }
 
 type GivenOptions = { url?: string; regionUrl?: string; json?: boolean };

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { plain, print, printJson } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { TenantryError } from "#base/kernel/errors";
 import {
@@ -21,12 +22,19 @@ const PAGE_SIZE = 100;
 
 /** `tenantry doctor`: looks at every server and tenant database; exit code 1 when something is wrong. */
 export function doctorCommand(): Command {
-  return new Command("doctor")
-    .description("look at every server and tenant database; exit code 1 when something is wrong")
-    .option("--repair", "remove what is half made and holds nothing, and set going what nobody works on")
-    .option("--drop <database...>", "with --repair: also drop these databases, whatever they hold")
-    .option("--json", "print one JSON object")
+  const command = new Command("doctor")
+    .description(
+      "Look at every server and tenant database, and name what is wrong. It finds replication that does not run, things on servers that nobody knows, placements that nobody works on, and schemas that were changed.",
+    )
+    .option("--repair", "Remove half-made things that hold nothing, and set placements going that nobody works on.")
+    .option("--drop <database...>", "With --repair: drop these databases too, whatever they hold.")
+    .option("--json", "Print one JSON object.")
     .action((options: Options) => withServices((services) => doctor(services, options)));
+  return explain(command, {
+    example: "tenantry doctor",
+    exitsWith1: "something is wrong",
+    page: "how-to/monitor.md",
+  });
 }
 
 type Options = { json?: boolean; repair?: boolean; drop?: string[] };

@@ -4,6 +4,7 @@ import { OPERATOR } from "#engine/auth/actor";
 import { print } from "#cli/output";
 import { withProgress } from "#cli/progress";
 import { onPlacement, recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { TenantryError } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
@@ -11,12 +12,19 @@ import { runExport } from "#engine/transfer/export-placement";
 
 /** `tenantry export`: one placement's data as files that any program can read; exit code 1 when it is not whole. */
 export function exportCommand(): Command {
-  return new Command("export")
-    .description("write a placement's resources, comments and directory into a folder, as they are at one moment")
-    .argument("<placement>", "the placement's id")
-    .requiredOption("--to <folder>", "a new or empty folder; an unfinished export of the placement is started over")
-    .option("--json", "print the manifest as one JSON object")
+  const command = new Command("export")
+    .description("Write a placement's resources, comments and directory into a folder, as they are at one moment.")
+    .argument("<placement>", "The id of the placement.")
+    .requiredOption(
+      "--to <folder>",
+      "A new or empty folder. A folder with an unfinished export of the placement starts over.",
+    )
+    .option("--json", "Print the manifest as one JSON object.")
     .action((id: string, options: { to: string; json?: boolean }) => exportTo(validId("placement", id), options));
+  return explain(command, {
+    example: "tenantry export 01993c1e-8f1a-7a52-8000-3f2b6c9d1e00 --to ./acme",
+    page: "how-to/export-and-import.md",
+  });
 }
 
 const INTERRUPTED = new TenantryError("CONFLICT", "Interrupted: export again into the same folder, or remove it.");

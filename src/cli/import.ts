@@ -4,6 +4,7 @@ import { OPERATOR } from "#engine/auth/actor";
 import { print } from "#cli/output";
 import { withProgress } from "#cli/progress";
 import { onPlacement, recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { TenantryError } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
@@ -13,13 +14,17 @@ type Options = { placement: string; otherOrganization?: boolean; json?: boolean 
 
 /** `tenantry import`: an export back into a placement, ids kept; exit code 1 when not all of it was. */
 export function importCommand(): Command {
-  return new Command("import")
-    .description("bring an export back into a placement, ids kept; running it again goes on where it was")
-    .argument("<folder>", "a finished export")
-    .requiredOption("--placement <id>", "the ACTIVE placement to import into")
-    .option("--other-organization", "also when the placement is another organization's than the exported one")
-    .option("--json", "print one JSON object")
+  const command = new Command("import")
+    .description("Bring an export back into a placement. Ids stay the same. Run it again to go on where it stopped.")
+    .argument("<folder>", "The folder of a finished export.")
+    .requiredOption("--placement <id>", "The id of the placement to import into. It must be ACTIVE.")
+    .option("--other-organization", "Import even if the placement belongs to another organization than the export.")
+    .option("--json", "Print one JSON object.")
     .action((folder: string, options: Options) => importFrom(folder, options));
+  return explain(command, {
+    example: "tenantry import ./acme --placement 01993c1e-8f1a-7a52-8000-3f2b6c9d1e00",
+    page: "how-to/export-and-import.md",
+  });
 }
 
 const INTERRUPTED = new TenantryError("CONFLICT", "Interrupted: import again to go on.");

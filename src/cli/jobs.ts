@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { print } from "#cli/output";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
 import { isUuid } from "#base/kernel/ids";
@@ -15,13 +16,14 @@ const MAX_LISTED = 1_000;
 
 /** `tenantry jobs`: what was asked for, how far it is, and what went wrong. */
 export function jobsCommand(): Command {
-  return new Command("jobs")
-    .description("list jobs, newest first: who asked, when, state, step, attempts, last error")
-    .option("--state <state>", `only those that are ${JOB_STATES.join(", ")}`)
-    .option("--placement <id>", "only those on this placement")
-    .option("--limit <n>", "how many at most", "20")
-    .option("--json", "print one JSON object")
+  const command = new Command("jobs")
+    .description("List jobs, newest first: who asked, when, state, step, attempts, last error.")
+    .option("--state <state>", `List only jobs in this state: ${JOB_STATES.join(", ")}.`)
+    .option("--placement <id>", "List only jobs on the placement with this id.")
+    .option("--limit <n>", `How many jobs to list, 1 to ${MAX_LISTED}.`, "20")
+    .option("--json", "Print one JSON object.")
     .action((options: Options) => withServices((services) => jobs(services, options)));
+  return explain(command, { example: "tenantry jobs --state FAILED", page: "how-to/troubleshooting.md" });
 }
 
 async function jobs(services: Services, options: Options): Promise<void> {

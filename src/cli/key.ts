@@ -4,10 +4,12 @@ import { type ApiKey, createApiKey, listApiKeys, revokeApiKey } from "#engine/au
 import { ROLES, type Role } from "#engine/auth/roles";
 import { print } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
 import { MAX_PAGE_SIZE } from "#base/kernel/page";
 import { validId } from "#base/kernel/validation";
+import type { Services } from "#engine/services";
 
 type CreateOptions = {
   name: string;
@@ -21,42 +23,49 @@ type CreateOptions = {
 /** `tenantry key create|list|revoke`: whoever may use the database makes the first operator's key here. */
 export function keyCommand(): Command {
   return new Command("key")
-    .description("make, list and revoke API keys")
-    .addCommand(
-      new Command("create")
-        .description("make a key and print it; it is not shown again")
-        .requiredOption("--name <text>", "what it is for")
-        .option("--operator", "an operator's key: it may do everything")
-        .option("--organization <id>", "a key of this organization")
-        .addOption(new Option("--role <role>", "what it may do in the organization").choices(ROLES))
-        .option("--expires-in-days <n>", "1 to 365", "90")
-        .option("--json", "print one JSON object")
-        .action(create),
-    )
-    .addCommand(
-      new Command("list")
-        .description("list the operator's keys, or an organization's")
-        .option("--organization <id>", "the keys of this organization")
-        .option("--json", "print one JSON object")
-        .action(list),
-    )
-    .addCommand(
-      new Command("revoke")
-        .description("revoke a key: it is refused within a second")
-        .argument("<id>", "the key's id")
-        .action((id: string) =>
-          withServices(async (services) => {
-            const keyId = validId("id", id);
-            const { name } = await recordedCommand(
-              services,
-              "revokeApiKey",
-              { subjectKind: "API_KEY", subjectId: keyId },
-              () => revokeApiKey(services, OPERATOR, keyId),
-            );
-            print(`Revoked: ${name}.`);
-          }),
-        ),
-    );
+    .description("Make, list and revoke API keys.")
+    .addCommand(createCommand())
+    .addCommand(listCommand())
+    .addCommand(revokeCommand());
+}
+
+const PAGE = "how-to/sign-in.md";
+
+function createCommand(): Command {
+  const command = new Command("create")
+    .description("Make an API key and print it, once. Name either --operator, or --organization and --role.")
+    .requiredOption("--name <text>", "What the key is for.")
+    .option("--operator", "Make an operator's key, which may do everything.")
+    .option("--organization <id>", "Make a key of the organization with this id.")
+    .addOption(new Option("--role <role>", "What the key may do in the organization.").choices(ROLES))
+    .option("--expires-in-days <n>", "How many days the key is good for, 1 to 365.", "90")
+    .option("--json", "Print one JSON object.")
+    .action(create);
+  return explain(command, { example: 'tenantry key create --operator --name "first"', page: PAGE });
+}
+
+function listCommand(): Command {
+  const command = new Command("list")
+    .description("List API keys without their secrets. Without --organization it lists the operator's.")
+    .option("--organization <id>", "List the keys of the organization with this id.")
+    .option("--json", "Print one JSON object.")
+    .action(list);
+  return explain(command, { example: "tenantry key list", page: PAGE });
+}
+
+function revokeCommand(): Command {
+  const command = new Command("revoke")
+    .description("Revoke an API key. It is refused within a second.")
+    .argument("<id>", "The id of the key.")
+    .action((id: string) => withServices((services) => revoke(services, validId("id", id))));
+  return explain(command, { example: "tenantry key revoke 01993c1e-8f1a-7a52-8000-3f2b6c9d1e00", page: PAGE });
+}
+
+async function revoke(services: Services, id: string): Promise<void> {
+  const { name } = await recordedCommand(services, "revokeApiKey", { subjectKind: "API_KEY", subjectId: id }, () =>
+    revokeApiKey(services, OPERATOR, id),
+  );
+  print(`Revoked: ${name}.`);
 }
 
 async function create(options: CreateOptions): Promise<void> {

@@ -15,29 +15,38 @@ import { keyCommand } from "#cli/key";
 import { rotateSecretKeyCommand } from "#cli/rotate-secret-key";
 import { startCommand } from "#cli/start";
 
-/** Runs a command line. Failures become one sentence on standard error and exit code 1. */
-export async function run(args: readonly string[]): Promise<void> {
-  const program = new Command("tenantry")
+/** All commands, in the groups of the help and of the reference page. */
+export function createProgram(): Command {
+  return new Command("tenantry")
     .description("Keeps every organization's data in its region, on stock PostgreSQL.")
+    .commandsGroup("Start:")
     .addCommand(startCommand())
     .addCommand(demoCommand())
+    .commandsGroup("Regions:")
     .addCommand(regionCommand())
+    .commandsGroup("Organizations and their access:")
     .addCommand(organizationCommand())
     .addCommand(grantCommand())
     .addCommand(revokeCommand())
     .addCommand(resumeCommand())
     .addCommand(retryCommand())
+    .addCommand(exportCommand())
+    .addCommand(importCommand())
+    .commandsGroup("Looking and repairing:")
     .addCommand(doctorCommand())
     .addCommand(jobsCommand())
     .addCommand(auditCommand())
     .addCommand(borderCommand())
+    .commandsGroup("Versions and keys:")
     .addCommand(migrateCommand())
-    .addCommand(exportCommand())
-    .addCommand(importCommand())
     .addCommand(keyCommand())
     .addCommand(rotateSecretKeyCommand());
+}
+
+/** Runs a command line. Failures become one sentence on standard error and exit code 1. */
+export async function run(args: readonly string[]): Promise<void> {
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await createProgram().parseAsync([...args], { from: "user" });
   } catch (error) {
     process.stderr.write(`${redactedMessage(error)}\n`);
     process.exitCode = 1;

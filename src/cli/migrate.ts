@@ -3,46 +3,77 @@ import { Command, InvalidArgumentError } from "commander";
 import { print } from "#cli/output";
 import { ProgressBar } from "#cli/progress-bar";
 import { recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
+import { FLEET_LIMIT_DEFAULTS, FLEET_PLAN_DEFAULTS } from "#engine/fleet/fleet-plan";
 import {
   type FleetMigrationOptions,
   type FleetPlan,
   type FleetReport,
+  MAX_FAILURE_SHARE,
   migrateFleet,
   planFleetMigration,
+  STATEMENT_LIMIT_DEFAULTS,
 } from "#engine/fleet/migrate-databases";
 import type { Services } from "#engine/services";
 
 type Options = {
   plan?: boolean;
   verify?: boolean;
-  canaries?: number;
-  concurrency?: number;
-  perServer?: number;
-  maxFailures?: number;
-  lockTimeout?: number;
-  statementTimeout?: number;
+  canaries: number;
+  concurrency: number;
+  perServer: number;
+  maxFailures: number;
+  lockTimeout: number;
+  statementTimeout: number;
   json?: boolean;
 };
 
+const { canariesPerRegion } = FLEET_PLAN_DEFAULTS;
+const { total, perServer } = FLEET_LIMIT_DEFAULTS;
+const { lockTimeoutMs, statementTimeoutMs } = STATEMENT_LIMIT_DEFAULTS;
+
 /** `tenantry migrate`: brings every tenant database to this program's schema; exit code 1 when something failed. */
 export function migrateCommand(): Command {
-  return new Command("migrate")
-    .description("bring every tenant database to this program's schema; exit code 1 when something failed")
-    .option("--plan", "print what would be done, in order, and change nothing")
-    .option("--verify", "look into databases that are up to date too, and name where their schema differs")
-    .option("--canaries <n>", "databases of each region that go first, alone (1)", atLeast(0))
-    .option("--concurrency <n>", "databases at once (8)", atLeast(1))
-    .option("--per-server <n>", "of them on one server (4)", atLeast(1))
-    .option("--max-failures <percent>", "stop when more than this share has failed (10)", atLeast(0, 100))
+  const command = new Command("migrate")
+    .description(
+      "Bring every tenant database to this program's schema: canaries first, then waves. Run it again to go on where it stopped.",
+    )
+    .option("--plan", "Print what would be done, in order, and change nothing.")
+    .option("--verify", "Look into databases that are up to date too, and name where their schema differs.")
+    .option(
+      "--canaries <n>",
+      "How many databases of each region go first, alone. When one fails, nothing else begins.",
+      atLeast(0),
+      canariesPerRegion,
+    )
+    .option("--concurrency <n>", "How many databases are migrated at once.", atLeast(1), total)
+    .option("--per-server <n>", "How many of them may be on one server.", atLeast(1), perServer)
+    .option(
+      "--max-failures <percent>",
+      "When more than this share of the databases, in percent, has failed, nothing more begins.",
+      atLeast(0, 100),
+      MAX_FAILURE_SHARE * 100,
+    )
     .option(
       "--lock-timeout <ms>",
-      "how long a statement waits for a lock, with the tenant behind it (2000)",
+      "How many milliseconds a statement waits for a lock. The tenant's own work waits behind it.",
       atLeast(1),
+      lockTimeoutMs,
     )
-    .option("--statement-timeout <ms>", "how long a statement may run (10000)", atLeast(1))
-    .option("--json", "print one JSON object")
+    .option(
+      "--statement-timeout <ms>",
+      "How many milliseconds a statement may run. The tenant's own work waits behind it.",
+      atLeast(1),
+      statementTimeoutMs,
+    )
+    .option("--json", "Print one JSON object.")
     .action((options: Options) => withServices((services) => run(services, options)));
+  return explain(command, {
+    example: "tenantry migrate --plan",
+    exitsWith1: "a database failed, is newer than the program, cannot be reached, or has another schema than it should",
+    page: "how-to/upgrade-and-migrate.md",
+  });
 }
 
 function atLeast(least: number, most = 1_000_000) {
@@ -72,19 +103,12 @@ async function run(services: Services, options: Options): Promise<void> {
 }
 
 function toMigrationOptions(options: Options): FleetMigrationOptions {
-  const { canaries, concurrency, perServer, maxFailures, lockTimeout, statementTimeout } = options;
   return {
-    ...(canaries === undefined ? {} : { canariesPerRegion: canaries }),
-    ...(maxFailures === undefined ? {} : { maxFailureShare: maxFailures / 100 }),
+    canariesPerRegion: options.canaries,
+    maxFailureShare: options.maxFailures / 100,
     verify: options.verify === true,
-    limits: {
-      ...(concurrency === undefined ? {} : { total: concurrency }),
-      ...(perServer === undefined ? {} : { perServer }),
-    },
-    statements: {
-      ...(lockTimeout === undefined ? {} : { lockTimeoutMs: lockTimeout }),
-      ...(statementTimeout === undefined ? {} : { statementTimeoutMs: statementTimeout }),
-    },
+    limits: { total: options.concurrency, perServer: options.perServer },
+    statements: { lockTimeoutMs: options.lockTimeout, statementTimeoutMs: options.statementTimeout },
   };
 }
 

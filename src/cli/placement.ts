@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions } from "#cli/output";
 import { onPlacement, recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { createOrganization, listOrganizations } from "#engine/home/organizations";
 import type { Placement } from "#engine/home/placements";
@@ -12,13 +13,23 @@ import { resumeRegionAccess, revokeRegionAccess } from "#engine/placements/revok
 
 const PAGE_SIZE = 100;
 
+/** In examples. */
+const SOME_ID = "01993c1e-8f1a-7a52-8000-3f2b6c9d1e00";
+const REVOKING = "how-to/take-access-away.md";
+
 /** `tenantry org`: organizations. */
 export function organizationCommand(): Command {
-  const organization = new Command("org").description("create and list organizations");
-  organization
-    .command("create <name>")
-    .description("make an organization without members")
-    .option("--json", "print one JSON object")
+  return new Command("org")
+    .description("Create and list organizations.")
+    .addCommand(createOrganizationCommand())
+    .addCommand(listOrganizationsCommand());
+}
+
+function createOrganizationCommand(): Command {
+  const command = new Command("create")
+    .description("Make an organization without members, and print its id.")
+    .argument("<name>", "The name of the organization.")
+    .option("--json", "Print one JSON object.")
     .action((name: string, options: OutputOptions) =>
       withServices(async (services) => {
         const made = await recordedCommand(
@@ -31,11 +42,14 @@ export function organizationCommand(): Command {
         output(options, made, [`${made.id}  ${made.name}`]);
       }),
     );
-  organization
-    .command("list")
-    .description("list organizations, oldest first")
-    .option("--after <id>", "those after this one")
-    .option("--json", "print one JSON object")
+  return explain(command, { example: 'tenantry org create "Acme"' });
+}
+
+function listOrganizationsCommand(): Command {
+  const command = new Command("list")
+    .description("List organizations, oldest first.")
+    .option("--after <id>", "Go on after the organization with this id, the last one of the page before.")
+    .option("--json", "Print one JSON object.")
     .action((options: OutputOptions & { after?: string }) =>
       withServices(async (services) => {
         const after = options.after === undefined ? null : validId("after", options.after);
@@ -49,17 +63,17 @@ export function organizationCommand(): Command {
         );
       }),
     );
-  return organization;
+  return explain(command, { example: "tenantry org list" });
 }
 
 /** `tenantry grant`: an organization's access to a region. */
 export function grantCommand(): Command {
-  return new Command("grant")
-    .description("give an organization a tenant database in a region; exit code 1 unless it is ACTIVE")
-    .argument("<organization>", "its id")
-    .argument("<region>", "the region's key")
-    .option("--shared", "in the database that the region's organizations share, in place of one of its own")
-    .option("--json", "print one JSON object")
+  const command = new Command("grant")
+    .description("Give an organization access to a region: a tenant database of its own on the region's server.")
+    .argument("<organization>", "The id of the organization.")
+    .argument("<region>", "The key of the region.")
+    .option("--shared", "Use the database that organizations share in the region, in place of one of its own.")
+    .option("--json", "Print one JSON object.")
     .action((organization: string, regionKey: string, options: OutputOptions & { shared?: boolean }) =>
       withServices(async (services) => {
         const organizationId = validId("organization", organization);
@@ -75,17 +89,22 @@ export function grantCommand(): Command {
         report(options, granted, "ACTIVE");
       }),
     );
+  return explain(command, {
+    example: `tenantry grant ${SOME_ID} eu`,
+    exitsWith1: "the placement is not ACTIVE yet. A worker goes on with it",
+    page: "how-to/register-a-region.md",
+  });
 }
 
 /** `tenantry revoke`: takes it away. */
 export function revokeCommand(): Command {
-  return new Command("revoke")
-    .description("take an organization's access to a region away; its data is dropped after 7 days")
-    .argument("<placement>", "its id")
-    .requiredOption("--confirm <name>", "the organization's name")
-    .option("--skip-grace", "drop now; there is no way back but a backup")
-    .option("--export", "write everything to the export folder before anything is dropped")
-    .option("--json", "print one JSON object")
+  const command = new Command("revoke")
+    .description("Take an organization's access to a region away. Its data there is dropped after 7 days.")
+    .argument("<placement>", "The id of the placement.")
+    .requiredOption("--confirm <name>", "The name of the organization, so that nobody revokes the wrong one.")
+    .option("--skip-grace", "Drop the data now. There is no way back but a backup or an export.")
+    .option("--export", "Write everything to the export folder (TENANTRY_EXPORT_DIR) before anything is dropped.")
+    .option("--json", "Print one JSON object.")
     .action((id: string, options: OutputOptions & { confirm: string; skipGrace?: boolean; export?: boolean }) =>
       withServices(async (services) => {
         const input = {
@@ -100,14 +119,15 @@ export function revokeCommand(): Command {
         report(options, revoked);
       }),
     );
+  return explain(command, { example: `tenantry revoke ${SOME_ID} --confirm "Acme"`, page: REVOKING });
 }
 
 /** `tenantry resume`: undoes a revocation during its grace. */
 export function resumeCommand(): Command {
-  return new Command("resume")
-    .description("undo a revocation while the placement is SUSPENDED")
-    .argument("<placement>", "its id")
-    .option("--json", "print one JSON object")
+  const command = new Command("resume")
+    .description("Undo a revocation, while the placement is SUSPENDED.")
+    .argument("<placement>", "The id of the placement.")
+    .option("--json", "Print one JSON object.")
     .action((id: string, options: OutputOptions) =>
       withServices(async (services) => {
         const placementId = validId("placement", id);
@@ -117,14 +137,19 @@ export function resumeCommand(): Command {
         report(options, resumed, "ACTIVE");
       }),
     );
+  return explain(command, {
+    example: `tenantry resume ${SOME_ID}`,
+    exitsWith1: "the placement is not ACTIVE",
+    page: REVOKING,
+  });
 }
 
 /** `tenantry retry`: for after the cause of a failure was mended. */
 export function retryCommand(): Command {
-  return new Command("retry")
-    .description("run what failed or waits for a placement again, now")
-    .argument("<placement>", "its id")
-    .option("--json", "print one JSON object")
+  const command = new Command("retry")
+    .description("Run again, now, what failed or waits for a placement. Mend the cause first.")
+    .argument("<placement>", "The id of the placement.")
+    .option("--json", "Print one JSON object.")
     .action((id: string, options: OutputOptions) =>
       withServices(async (services) => {
         const placementId = validId("placement", id);
@@ -134,6 +159,7 @@ export function retryCommand(): Command {
         report(options, retried);
       }),
     );
+  return explain(command, { example: `tenantry retry ${SOME_ID}`, page: "how-to/troubleshooting.md" });
 }
 
 function report(options: OutputOptions, placement: Placement, wanted?: Placement["state"]): void {

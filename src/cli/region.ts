@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions, readInput } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
 import { checkRegion } from "#engine/regions/probe-regions";
@@ -19,19 +20,32 @@ type UrlOptions = OutputOptions & {
   poolUrl?: string | false;
 };
 
-const URL_HELP = "the connection URL; left out, it is read from standard input, where nobody else sees it";
-const POOL_URL_HELP = "a connection pooler in front of the server, for the API: postgres://host:6432";
+const KEY = "The key of the region.";
+const POOL_URL_HELP = "A connection pooler in front of the server, for the API, such as postgres://host:6432.";
+const PAGE = "how-to/register-a-region.md";
 
 /** `tenantry region`: the servers that organizations can be placed on. */
 export function regionCommand(): Command {
-  const region = new Command("region").description("add, list, check, update and retire regions");
-  region
-    .command("add <key>")
-    .description("register a PostgreSQL server as a region, after probing it")
-    .option("--name <name>", "for people; the key when left out")
-    .option("--url <url>", URL_HELP)
+  return new Command("region")
+    .description("Add, list, check, update and retire regions.")
+    .addCommand(addCommand())
+    .addCommand(listCommand())
+    .addCommand(checkCommand())
+    .addCommand(updateCommand())
+    .addCommand(retireCommand());
+}
+
+function addCommand(): Command {
+  const command = new Command("add")
+    .description("Register a PostgreSQL server as a region, after probing it.")
+    .argument("<key>", "The key of the new region, as in eu.")
+    .option("--name <name>", "The name for people. Without it: the key.")
+    .option(
+      "--url <url>",
+      "The connection URL of the server, without a database name. Without it the URL is read from standard input, where nobody else sees it.",
+    )
     .option("--pool-url <url>", POOL_URL_HELP)
-    .option("--json", "print one JSON object")
+    .option("--json", "Print one JSON object.")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
         const connectionUrl = options.url ?? (await readUrl());
@@ -46,27 +60,43 @@ export function regionCommand(): Command {
         output(options, added, [describe(added)]);
       }),
     );
-  region
-    .command("list")
-    .description("list the regions")
-    .option("--json", "print one JSON object")
+  return explain(command, { example: "tenantry region add eu --name Europe < url-of-eu.txt", page: PAGE });
+}
+
+function listCommand(): Command {
+  const command = new Command("list")
+    .description("List the regions.")
+    .option("--json", "Print one JSON object.")
     .action((options: OutputOptions) =>
       withServices(async (services) => {
         const regions = await listRegions(services);
         output(options, { regions }, regions.length === 0 ? ["No regions."] : regions.map(describe));
       }),
     );
-  region
-    .command("check <key>")
-    .description("what a region's server is, may and has room for; exit code 1 when it cannot take a database")
-    .option("--json", "print one JSON object")
+  return explain(command, { example: "tenantry region list" });
+}
+
+function checkCommand(): Command {
+  const command = new Command("check")
+    .description(
+      "Say what a region's server is, what its role may do there, and what it has room for. Home's server and the region's both connect to the gateway, as a try.",
+    )
+    .argument("<key>", KEY)
+    .option("--json", "Print one JSON object.")
     .action((key: string, options: OutputOptions) => withServices((services) => check(services, key, options)));
-  addUpdateCommand(region);
-  region
-    .command("retire <key>")
-    .description("take a region without placements out of service")
-    .option("--abandon-server", "leave the server as it is, as when it is gone for good")
-    .option("--json", "print one JSON object")
+  return explain(command, {
+    example: "tenantry region check eu",
+    exitsWith1: "the server cannot take a tenant database",
+    page: PAGE,
+  });
+}
+
+function retireCommand(): Command {
+  const command = new Command("retire")
+    .description("Take a region without placements out of service. A worker removes what is left on its server.")
+    .argument("<key>", KEY)
+    .option("--abandon-server", "Leave the server as it is, for one that is gone for good.")
+    .option("--json", "Print one JSON object.")
     .action((key: string, options: OutputOptions & { abandonServer?: boolean }) =>
       withServices(async (services) => {
         const input = { key, abandonServer: options.abandonServer === true };
@@ -76,7 +106,7 @@ export function regionCommand(): Command {
         output(options, retired, [`${retired.key} takes no more grants; a worker removes what is left on its server.`]);
       }),
     );
-  return region;
+  return explain(command, { example: "tenantry region retire eu" });
 }
 
 /** A URL on the command line is seen by everybody on the machine. */
@@ -91,16 +121,20 @@ function nullOf(url: string | false | undefined): string | null | undefined {
   return url === false ? null : url;
 }
 
-/** `tenantry region update`. */
-function addUpdateCommand(region: Command): void {
-  region
-    .command("update <key>")
-    .description("change a region's name or pooler, or its server's address or password")
-    .option("--name <name>", "a new name")
-    .option("--url <url>", URL_HELP)
+function updateCommand(): Command {
+  const command = new Command("update")
+    .description(
+      "Change a region's name or pooler, or its server's address or password. What is not named stays as it is. Without an option the new connection URL is read from standard input.",
+    )
+    .argument("<key>", KEY)
+    .option("--name <name>", "The new name for people.")
+    .option(
+      "--url <url>",
+      "The new connection URL of the server, without a database name. Others on the machine can see a command line.",
+    )
     .option("--pool-url <url>", POOL_URL_HELP)
-    .option("--no-pool-url", "the API reaches the server itself again")
-    .option("--json", "print one JSON object")
+    .option("--no-pool-url", "Use no pooler any more: the API reaches the server itself.")
+    .option("--json", "Print one JSON object.")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
         const { name, poolUrl } = options;
@@ -113,6 +147,7 @@ function addUpdateCommand(region: Command): void {
         output(options, updated, [describe(updated)]);
       }),
     );
+  return explain(command, { example: "tenantry region update eu < new-url.txt", page: "how-to/move-a-server.md" });
 }
 
 type Services = Parameters<Parameters<typeof withServices>[0]>[0];

@@ -1,13 +1,16 @@
 import { Command } from "commander";
 import { recordedCommand } from "#cli/recorded";
+import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { rotateSecretKey } from "#engine/links/rotate-secret-key";
 
 /** `tenantry rotate-secret-key`: the middle of changing TENANTRY_SECRET_KEY. */
 export function rotateSecretKeyCommand(): Command {
-  return new Command("rotate-secret-key")
-    .description("encrypt stored secrets with TENANTRY_SECRET_KEY, those of TENANTRY_SECRET_KEY_PREVIOUS included")
-    .option("--json", "print one JSON object")
+  const command = new Command("rotate-secret-key")
+    .description(
+      "Encrypt all stored secrets with TENANTRY_SECRET_KEY. TENANTRY_SECRET_KEY_PREVIOUS names the keys that they may be encrypted with now.",
+    )
+    .option("--json", "Print one JSON object.")
     .action(({ json }: { json?: boolean }) =>
       withServices(async (services) => {
         const rotation = await recordedCommand(services, "rotateSecretKey", {}, () => rotateSecretKey(services));
@@ -18,4 +21,5 @@ export function rotateSecretKeyCommand(): Command {
         );
       }),
     );
+  return explain(command, { example: "tenantry rotate-secret-key", page: "how-to/rotate-keys.md" });
 }

@@ -1,6 +1,6 @@
 /** Services for commands that look or act and end, on the home that `tenantry start` uses. */
 import { TENANT_SCHEMA } from "#app/schema";
-import { readConfig } from "#config";
+import { readConfig, type Settings } from "#config";
 import { embeddedHome, exportFolder } from "#cli/embedded-servers";
 import { TenantryError } from "#base/kernel/errors";
 import { createLogger } from "#base/observability/logger";
@@ -9,21 +9,21 @@ import { closeServices, createServices } from "#services";
 
 /** Runs a command's work. Migrates nothing: a home of another version is refused. */
 export async function withServices(work: (services: Services) => Promise<void>): Promise<void> {
-  const config = readConfig();
-  const { databaseUrl, secretKey } = config.databaseUrl === undefined ? embedded(config) : config;
+  const settings = readConfig();
+  const { databaseUrl, secretKey } = settings.databaseUrl === undefined ? embedded(settings) : settings;
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
   const logger = createLogger({ level: "error", pretty: process.stderr.isTTY });
-  const { databasePoolUrl, previousSecretKeys } = config;
   const services = await createServices({
+    ...settings,
     databaseUrl,
-    databasePoolUrl,
     secretKey,
-    previousSecretKeys,
+    exportFolder: exportFolder(settings),
+    // No command sends letters.
+    mail: undefined,
     logger,
     migrateHome: false,
     tenantSchema: TENANT_SCHEMA,
-    exportFolder: exportFolder(config),
   });
   try {
     await work(services);
@@ -32,12 +32,12 @@ export async function withServices(work: (services: Services) => Promise<void>):
   }
 }
 
-function embedded(config: ReturnType<typeof readConfig>): { databaseUrl: string; secretKey: string } {
-  const home = embeddedHome(config);
+function embedded(settings: Settings): { databaseUrl: string; secretKey: string } {
+  const home = embeddedHome(settings);
   if (home === undefined)
     throw new TenantryError(
       "INVALID_INPUT",
       "There is no Tenantry here yet: run pnpm start first, or set DATABASE_URL.",
     );
-  return { databaseUrl: home.databaseUrl, secretKey: config.secretKey ?? home.secretKey };
+  return { databaseUrl: home.databaseUrl, secretKey: settings.secretKey ?? home.secretKey };
 }

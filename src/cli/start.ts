@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
-import { readConfig, type Config } from "#config";
+import { explain } from "#cli/reference";
+import { readConfig, type Settings } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
 import { parentOf } from "#embedded/processes";
 import { startApp } from "#main";
@@ -12,21 +13,22 @@ const LAUNCHER_LOOK_MS = 500;
 
 /** `tenantry start`: embedded servers unless DATABASE_URL is set, the API, the job runner. */
 export function startCommand(): Command {
-  return new Command("start")
-    .description("start the API, and PostgreSQL servers unless DATABASE_URL is set")
-    .action(start);
+  const command = new Command("start").description(
+    "Start the API, jobs, replication and the gateway, or the part of them that TENANTRY_ROLE names. Without DATABASE_URL three embedded PostgreSQL servers start too. Ctrl-C stops everything, and the data stays.",
+  );
+  return explain(command.action(start), { example: "tenantry start", page: "how-to/deploy.md" });
 }
 
 async function start(): Promise<void> {
-  const config = readConfig();
+  const settings = readConfig();
   const say = (line: string) => process.stdout.write(`${line}\n`);
   await using stack = new AsyncDisposableStack();
   // Pressed while things start: they are taken down again once they are up.
-  const stopped = untilStopped(config.startedByScript);
+  const stopped = untilStopped(settings.startedByScript);
   let cluster: Cluster | undefined;
-  if (config.databaseUrl === undefined) {
+  if (settings.databaseUrl === undefined) {
     cluster = await startCluster({
-      dataDir: dataFolder(config),
+      dataDir: dataFolder(settings),
       servers: EMBEDDED_SERVERS,
       onProgress: say,
     });
@@ -38,9 +40,11 @@ async function start(): Promise<void> {
   say("Preparing the home database …");
   const regionUrls = cluster === undefined ? undefined : { eu: serverUrl(cluster, "eu"), us: serverUrl(cluster, "us") };
   const app = await startApp({
-    ...connection(config, cluster),
-    ...appOptions(config),
-    ...(regionUrls === undefined ? {} : { regionUrls }),
+    ...settings,
+    ...connection(settings, cluster),
+    exportFolder: exportFolder(settings),
+    prettyLogs: process.stdout.isTTY,
+    regionUrls,
   });
   // Not before: what fails while things start ends the start, with one sentence.
   stack.use(surviveFailures({ logger: app.services.logger, metrics: app.metrics }));
@@ -52,36 +56,18 @@ async function start(): Promise<void> {
   await stopped;
 }
 
-function connection(config: Config, cluster: Cluster | undefined): { databaseUrl: string; secretKey: string } {
+function connection(
+  { databaseUrl, secretKey }: Pick<Settings, "databaseUrl" | "secretKey">,
+  cluster: Cluster | undefined,
+): { databaseUrl: string; secretKey: string } {
   if (cluster !== undefined)
     return {
       databaseUrl: cluster.servers.get("home")?.url("tenantry") ?? "",
-      secretKey: config.secretKey ?? cluster.secretKey,
+      secretKey: secretKey ?? cluster.secretKey,
     };
-  if (config.databaseUrl === undefined || config.secretKey === undefined)
-    throw new TenantryError("INTERNAL", "The configuration names neither a database nor embedded servers.");
-  return { databaseUrl: config.databaseUrl, secretKey: config.secretKey };
-}
-
-function appOptions(config: Config) {
-  const { databasePoolUrl, role, host, port, logLevel, mail, previousSecretKeys, signIn, api } = config;
-  const { connections, sharePort, gateway } = config;
-  return {
-    gateway,
-    connections,
-    sharePort,
-    databasePoolUrl,
-    exportFolder: exportFolder(config),
-    mail,
-    role,
-    host,
-    port,
-    logLevel,
-    previousSecretKeys,
-    signIn,
-    api,
-    prettyLogs: process.stdout.isTTY,
-  };
+  if (databaseUrl === undefined || secretKey === undefined)
+    throw new TenantryError("INTERNAL", "The settings name neither a database nor embedded servers.");
+  return { databaseUrl, secretKey };
 }
 
 function serverUrl(cluster: Cluster, name: string): string {

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TenantryError } from "#base/kernel/errors";
+import { readConfig } from "../../src/config.ts";
 import { choosePorts } from "../../src/embedded/ports.ts";
 import { startHttpServer } from "../../src/api/http/server.ts";
 import { createSignIn } from "../../src/engine/auth/create-sign-in.ts";
@@ -99,7 +100,7 @@ test("without it the port is taken, and the message says so", async () => {
   await start();
   const signIn = await createSignIn(worker.services, { mode: "development" });
   const alone = startHttpServer(worker.services, signIn, {
-    host: "127.0.0.1",
+    ...readConfig({}),
     port,
     metrics: new Metrics(),
     schema,

@@ -2,10 +2,10 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
-import type { ReplicationOptions } from "../../src/engine/links/carry-replication.ts";
-import { type AppOptions, startApp as start } from "../../src/main.ts";
+import { startApp as start } from "../../src/main.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { recordSaid, recordSecret } from "./run-record.ts";
+import { type GivenSettings, testSettings } from "./settings.ts";
 
 export type ServerName = "home" | "eu" | "us";
 
@@ -58,54 +58,26 @@ export type TestApp = {
 };
 
 /** Starts the API and the job runner with a fresh home database on `homeServer`. */
-export async function startApp(
-  options: {
-    homeServer?: string;
-    role?: "all" | "api" | "worker";
-    databaseUrl?: string;
-    gateway?: AppOptions["gateway"];
-    databasePoolUrl?: string;
-    secretKey?: string;
-    previousSecretKeys?: readonly string[];
-    signIn?: AppOptions["signIn"];
-    api?: AppOptions["api"];
-    replication?: Partial<ReplicationOptions>;
-    regionUrls?: Record<string, string>;
-    exportFolder?: string;
-    mail?: AppOptions["mail"];
-    /** Instead of the one that ships. */
-    application?: AppOptions["application"];
-    /** Plays an older or a newer program. */
-    tenantSchema?: AppOptions["tenantSchema"];
-  } = {},
-): Promise<TestApp> {
-  const server = options.homeServer ?? serverUrl("home");
+export async function startApp({
+  homeServer,
+  ...options
+}: GivenSettings & { homeServer?: string } = {}): Promise<TestApp> {
+  const server = homeServer ?? serverUrl("home");
   const databaseUrl = options.databaseUrl ?? (await createHome(server));
   const secretKey = options.secretKey ?? randomBytes(32).toString("base64");
   for (const key of [secretKey, ...(options.previousSecretKeys ?? [])]) recordSecret(inject("runFolder"), key);
-  const app = await start({
+  const settings = testSettings({
+    ...options,
     databaseUrl,
-    gateway: options.gateway,
     databasePoolUrl: options.databasePoolUrl ?? poolUrlOf(databaseUrl),
     secretKey,
-    role: options.role ?? "all",
-    host: "127.0.0.1",
-    port: 0,
-    // Nobody reads it but the search for secrets, so all of it is written.
-    logLevel: "trace",
-    prettyLogs: false,
-    logDestination: { write: (line) => recordSaid(inject("runFolder"), "the log", line) },
-    previousSecretKeys: options.previousSecretKeys,
-    signIn: options.signIn,
     // Everybody in a test has one address, so that what one fails at would keep others out.
     api: { ...options.api, limits: { signInFailuresPerMinute: 0, ...options.api?.limits } },
-    ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
-    tenantSchema: options.tenantSchema,
-    application: options.application,
-    mail: options.mail,
-    ...(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls }),
-    ...(options.replication === undefined ? {} : { replication: options.replication }),
+    // Nobody reads it but the search for secrets, so all of it is written.
+    logLevel: "trace",
+    logDestination: { write: (line) => recordSaid(inject("runFolder"), "the log", line) },
   });
+  const app = await start(settings);
   const url = app.url ?? "";
   const send = async (query: string, variables: object = {}, as?: string) => {
     const response = await fetch(`${url}/graphql`, {

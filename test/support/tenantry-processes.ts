@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { AppOptions } from "../../src/main.ts";
 import type { Random } from "./random.ts";
+import type { GivenSettings } from "./settings.ts";
 
 const PROGRAM = fileURLToPath(new URL("./tenantry-process.ts", import.meta.url));
 const KEPT_LINES = 60;
@@ -13,7 +13,7 @@ type Role = "api" | "worker";
 type One = { role: Role; child: ChildProcess; url: string | undefined; running: boolean };
 
 export class TenantryProcesses {
-  readonly #options: Partial<AppOptions>;
+  readonly #options: GivenSettings;
   readonly #all = new Set<One>();
   #stopping = false;
   /** Processes that ended on their own after they had started: what the others did to them must not do that. */
@@ -21,7 +21,7 @@ export class TenantryProcesses {
   /** The end of what they said. */
   readonly log: string[] = [];
 
-  constructor(options: Partial<AppOptions>) {
+  constructor(options: GivenSettings) {
     this.#options = options;
   }
 

@@ -6,10 +6,10 @@
  */
 import { createInterface } from "node:readline";
 import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
-import { type AppOptions, startApp } from "../../src/main.ts";
+import { startApp } from "../../src/main.ts";
+import { type GivenSettings, testSettings } from "./settings.ts";
 
-const options = JSON.parse(process.argv[2] ?? "{}") as Pick<AppOptions, "databaseUrl" | "secretKey"> &
-  Partial<AppOptions>;
+const options = JSON.parse(process.argv[2] ?? "{}") as GivenSettings;
 let goOn = Promise.withResolvers<void>();
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -28,14 +28,7 @@ lines.on("line", (line) => {
 });
 // Its end is also that of the test run that holds the other end of the pipe.
 lines.on("close", () => process.exit(1));
-const app = await startApp({
-  role: "worker",
-  host: "127.0.0.1",
-  port: 0,
-  logLevel: "warn",
-  prettyLogs: false,
-  ...options,
-});
+const app = await startApp(testSettings({ role: "worker", ...options }));
 if (app.url !== undefined) say(`url ${app.url}`);
 say("ready");
 process.on("SIGTERM", () => {

@@ -6,7 +6,8 @@ import type { SignIn } from "#engine/auth/sign-in";
 import type { JourneyStep } from "#api/graphql/define-app";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
 import { isLoopback } from "#base/kernel/loopback";
-import { type ApiOptions, settingsOf } from "#api/http/api-options";
+import type { Settings } from "#config";
+import { settingsOf } from "#api/http/api-options";
 import { clientOf } from "#api/http/guards/client";
 import { countRefusals } from "#api/http/limits/count-refusals";
 import { type Explorer, createExplorer } from "#api/http/explorer/explorer";
@@ -25,24 +26,23 @@ import type { Services } from "#engine/services";
 
 /** A request must have arrived whole after this long. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** A connection that takes nothing of what waits for it is ended after this long. */
+const STALLED_MS = 30_000;
 /** On stopping, open requests may take this long to finish. */
 const DRAIN_TIMEOUT_MS = 5_000;
 
 export type HttpServer = { url: string; close: () => Promise<void> };
 
-export type HttpOptions = {
-  host: string;
-  port: number;
-  /** Whether other processes may listen on the port too, each for its share of the connections. */
-  sharePort?: boolean;
-  /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
-  regionUrls?: Record<string, string>;
-  api?: ApiOptions | undefined;
+export type HttpOptions = Pick<Settings, "host" | "port" | "sharePort" | "api"> & {
   metrics: Metrics;
   /** What the API answers with. */
   schema: GraphQLSchema;
   /** What the explorer shows. */
   journey: readonly JourneyStep[];
+  /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
+  regionUrls?: Record<string, string> | undefined;
+  /** How long a connection may take nothing of what waits for it, in milliseconds; left out: 30 s. For tests. */
+  stalledMs?: number | undefined;
 };
 
 /** Starts listening. Throws one sentence when the port is taken. */
@@ -51,8 +51,8 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     throw new TenantryError("INVALID_INPUT", "Without sign-in the API listens on loopback only.", { field: "HOST" });
   const { metrics, schema } = options;
   const signIn = countRefusals(plain, metrics);
-  const settings = settingsOf(options.api ?? {}, signIn.mode);
-  const { persistedOperations } = options.api ?? {};
+  const settings = settingsOf(options.api, signIn.mode);
+  const { persistedOperations } = settings;
   const shared: EndpointParts = {
     schema,
     services,
@@ -81,7 +81,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
       else response.destroy();
     });
   });
-  const stopLooking = endStalled(server, settings.stalledMs);
+  const stopLooking = endStalled(server, options.stalledMs ?? STALLED_MS);
   const closeWebSockets = serveWebSockets(server, { ...shared, endpoint });
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
@@ -176,7 +176,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.end(body);
 }
 
-function listen(server: Server, { host, port, sharePort = false }: HttpOptions): Promise<void> {
+function listen(server: Server, { host, port, sharePort }: HttpOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
       const reasons: Record<string, string> = {

@@ -1,5 +1,6 @@
 /** A bounded queue between something that happens and somebody who follows it. */
 import { TenantryError } from "#base/kernel/errors";
+import { Wakeup } from "#base/kernel/wakeup";
 
 const MAX_WAITING = 1_000;
 
@@ -30,7 +31,7 @@ export function readingFrom<Value>(
 export class EventStream<Value> implements AsyncIterableIterator<Value> {
   readonly #waiting: Value[] = [];
   readonly #onEnd: () => void;
-  #wake: (() => void) | undefined;
+  readonly #wakeup = new Wakeup();
   #failure: Error | undefined;
   #ended = false;
 
@@ -46,7 +47,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       return;
     }
     this.#waiting.push(value);
-    this.#wake?.();
+    this.#wakeup.wake();
   }
 
   async next(): Promise<IteratorResult<Value>> {
@@ -55,9 +56,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       if (value !== undefined) return { value, done: false };
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return { value: undefined, done: true };
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#wakeup.sleep();
     }
   }
 
@@ -76,6 +75,6 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       this.#ended = true;
       this.#onEnd();
     }
-    this.#wake?.();
+    this.#wakeup.wake();
   }
 }

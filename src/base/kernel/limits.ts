@@ -1,61 +1,166 @@
-/** What callers may ask for. The environment changes each (see config.ts); these are the defaults. */
+/** What callers may ask for: one entry for each limit. src/config/limits.ts reads each from the environment. */
 
-export type Limits = {
-  /** Fields inside each other in one operation; what introspection asks for does not count. */
-  maxDepth: number;
-  /** Fields under another name in one operation, counted again wherever a fragment is spread. */
-  maxAliases: number;
-  /** Fields of Query, Mutation or Subscription in one operation, counted likewise. */
-  maxRootFields: number;
-  /** Lexical tokens in a document. */
-  maxTokens: number;
-  /** Points that one operation may cost; see api/graphql/limits/cost.ts. */
-  maxCost: number;
-  /** Operations in one HTTP request. */
-  maxBatch: number;
-  /** Bytes of a request's body or of one web socket message. */
-  maxBodyBytes: number;
-  /** Bytes of the answers to one HTTP request, of one answer on a web socket, and of one event of a subscription. */
-  maxAnswerBytes: number;
-  /** Milliseconds that an operation may take, waiting for its turn included. */
-  timeoutMs: number;
-  /** Points that a user or key may spend per second; 0: any number. */
-  actorPointsPerSecond: number;
-  /** Points that an organization may spend per second; 0: any number. */
-  organizationPointsPerSecond: number;
-  /** Operations of a user or key at once; 0: any number. */
-  actorConcurrency: number;
-  /** Operations of an organization's keys at once; 0: any number. */
-  organizationConcurrency: number;
-  /** Statements at once on one server of a user, or of all of an organization's keys together; 0: any number. */
-  statementConcurrency: number;
-  /** Subscriptions of a user or key at once; 0: any number. */
-  maxSubscriptions: number;
-  /** Failed sign-ins of one address per minute; 0: any number. */
-  signInFailuresPerMinute: number;
-  /** Web sockets of one address that have not signed in yet; 0: any number. */
-  maxSocketsSigningIn: number;
+type Limit = {
+  /** The environment variable that changes it. */
+  variable: string;
+  standard: number;
+  /** What the variable may be set to. */
+  least: number;
+  most: number;
+  unit: string;
+  /** For the reference page, in whole sentences. */
+  meaning: string;
 };
 
-export const DEFAULT_LIMITS: Limits = {
-  maxDepth: 15,
-  maxAliases: 30,
-  maxRootFields: 20,
-  maxTokens: 2_000,
-  maxCost: 5_000,
-  maxBatch: 10,
-  maxBodyBytes: 1_000_000,
-  maxAnswerBytes: 8_000_000,
-  timeoutMs: 30_000,
-  actorPointsPerSecond: 2_000,
-  organizationPointsPerSecond: 5_000,
-  actorConcurrency: 8,
-  organizationConcurrency: 12,
-  statementConcurrency: 6,
-  maxSubscriptions: 100,
-  signInFailuresPerMinute: 60,
-  maxSocketsSigningIn: 50,
-};
+export const LIMITS = {
+  maxDepth: {
+    variable: "TENANTRY_MAX_DEPTH",
+    standard: 15,
+    least: 1,
+    most: 1_000,
+    unit: "fields",
+    meaning: "How deep the fields of an operation may be nested. What introspection asks for does not count.",
+  },
+  maxAliases: {
+    variable: "TENANTRY_MAX_ALIASES",
+    standard: 30,
+    least: 0,
+    most: 10_000,
+    unit: "fields",
+    meaning: "How many fields of an operation may have an alias. A fragment counts each time it is spread.",
+  },
+  maxRootFields: {
+    variable: "TENANTRY_MAX_ROOT_FIELDS",
+    standard: 20,
+    least: 1,
+    most: 10_000,
+    unit: "fields",
+    meaning:
+      "How many fields of `Query`, `Mutation` or `Subscription` an operation may have. A fragment counts each time it is spread.",
+  },
+  maxTokens: {
+    variable: "TENANTRY_MAX_TOKENS",
+    standard: 2_000,
+    least: 10,
+    most: 100_000,
+    unit: "tokens",
+    meaning: "How many lexical tokens a document may have.",
+  },
+  maxCost: {
+    variable: "TENANTRY_MAX_COST",
+    standard: 5_000,
+    least: 1,
+    most: 10_000_000,
+    unit: "points",
+    meaning: "How much one operation may cost. It is priced [before it runs](limits-and-points.md#points).",
+  },
+  maxBatch: {
+    variable: "TENANTRY_MAX_BATCH",
+    standard: 10,
+    least: 1,
+    most: 1_000,
+    unit: "operations",
+    meaning: "How many operations one HTTP request may carry.",
+  },
+  maxBodyBytes: {
+    variable: "TENANTRY_MAX_BODY_BYTES",
+    standard: 1_000_000,
+    least: 1_000,
+    most: 100_000_000,
+    unit: "bytes",
+    meaning: "How large a request's body or a message on a web socket may be.",
+  },
+  maxAnswerBytes: {
+    variable: "TENANTRY_MAX_ANSWER_BYTES",
+    standard: 8_000_000,
+    least: 10_000,
+    most: 1_000_000_000,
+    unit: "bytes",
+    meaning:
+      "How large the answers to one HTTP request may be together. It also bounds one answer on a web socket and one event of a subscription.",
+  },
+  timeoutMs: {
+    variable: "TENANTRY_TIMEOUT_MS",
+    standard: 30_000,
+    least: 100,
+    most: 600_000,
+    unit: "milliseconds",
+    meaning: "How long an operation may take. The time that it waits for a permit counts.",
+  },
+  actorPointsPerSecond: {
+    variable: "TENANTRY_ACTOR_POINTS_PER_SECOND",
+    standard: 2_000,
+    least: 0,
+    most: 1_000_000_000,
+    unit: "points",
+    meaning: "How much a user or a key may spend per second. 0 allows any number.",
+  },
+  organizationPointsPerSecond: {
+    variable: "TENANTRY_ORGANIZATION_POINTS_PER_SECOND",
+    standard: 5_000,
+    least: 0,
+    most: 1_000_000_000,
+    unit: "points",
+    meaning: "How much an organization may spend per second. 0 allows any number.",
+  },
+  actorConcurrency: {
+    variable: "TENANTRY_ACTOR_CONCURRENCY",
+    standard: 8,
+    least: 0,
+    most: 10_000,
+    unit: "operations",
+    meaning: "How many operations of a user or a key may run at once. 0 allows any number.",
+  },
+  organizationConcurrency: {
+    variable: "TENANTRY_ORGANIZATION_CONCURRENCY",
+    standard: 12,
+    least: 0,
+    most: 10_000,
+    unit: "operations",
+    meaning: "How many operations of an organization's keys may run at once. 0 allows any number.",
+  },
+  statementConcurrency: {
+    variable: "TENANTRY_STATEMENT_CONCURRENCY",
+    standard: 6,
+    least: 0,
+    most: 10_000,
+    unit: "statements",
+    meaning:
+      "How many statements may run at once on one server, for one user or for all keys of an organization together. 0 allows any number.",
+  },
+  maxSubscriptions: {
+    variable: "TENANTRY_MAX_SUBSCRIPTIONS",
+    standard: 100,
+    least: 0,
+    most: 1_000_000,
+    unit: "subscriptions",
+    meaning: "How many subscriptions a user or a key may have open. 0 allows any number.",
+  },
+  signInFailuresPerMinute: {
+    variable: "TENANTRY_SIGN_IN_FAILURES_PER_MINUTE",
+    standard: 60,
+    least: 0,
+    most: 1_000_000,
+    unit: "failures",
+    meaning:
+      "How often one address may fail to sign in per minute. Of an IPv6 address the first 64 bits count. 0 allows any number.",
+  },
+  maxSocketsSigningIn: {
+    variable: "TENANTRY_MAX_SOCKETS_SIGNING_IN",
+    standard: 50,
+    least: 0,
+    most: 1_000_000,
+    unit: "web sockets",
+    meaning:
+      "How many web sockets of one address may be open without having signed in. Of an IPv6 address the first 64 bits count. It holds with `TENANTRY_AUTH=bearer`. 0 allows any number.",
+  },
+} satisfies Record<string, Limit>;
+
+export type Limits = { [Name in keyof typeof LIMITS]: number };
+
+export const DEFAULT_LIMITS = Object.fromEntries(
+  Object.entries(LIMITS).map(([name, { standard }]) => [name, standard]),
+) as Limits;
 
 /** Connections of a process to home: of the API's role, for looking up routes and roles, and one to hear announcements. */
 export const API_HOME_CONNECTIONS = 16 + 4 + 1;

@@ -8,6 +8,7 @@ import { type OidcOptions, OidcVerifier, type VerifiedToken } from "#engine/auth
 import type { RevokedKeys } from "#engine/auth/revoked-keys";
 import type { Seats } from "#engine/auth/seats";
 import { type Client, type Credentials, refuseToken, type SignedIn, type SignIn } from "#engine/auth/sign-in";
+import { BoundedMap } from "#base/kernel/bounded-map";
 import type { HomeDatabase } from "#base/postgres/database";
 
 export type BearerOptions = {
@@ -39,7 +40,7 @@ export class BearerSignIn implements SignIn {
   readonly #revoked: RevokedKeys;
   readonly #seats: Seats | undefined;
   /** By a hash of the token: a dump of the memory shows no token that is valid. */
-  readonly #remembered = new Map<string, Remembered>();
+  readonly #remembered = new BoundedMap<string, Remembered>(MAX_REMEMBERED);
 
   /** `onError` hears when the provider cannot be reached, `seats` what role a key has. */
   constructor(
@@ -79,7 +80,6 @@ export class BearerSignIn implements SignIn {
     const digest = hash("sha256", token, "base64");
     const found = this.#remembered.get(digest);
     if (found !== undefined && found.until > now) return found.signedIn;
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     const signedIn = this.#signIn(token, client);
     this.#remembered.set(digest, { signedIn, until: now + REMEMBERED_MS });
     // Refusals are not remembered: they would push out who is signed in.

@@ -6,6 +6,7 @@ import type { Actor, KeyActor, UserActor } from "#engine/auth/actor";
 import { findActorRoles, findRole } from "#engine/auth/membership";
 import { SIGN_IN_CHANNEL } from "#engine/auth/revoked-keys";
 import type { Role } from "#engine/auth/roles";
+import { BoundedMap } from "#base/kernel/bounded-map";
 import type { Queryable } from "#base/postgres/database";
 import type { Listener } from "#base/postgres/listener";
 
@@ -23,7 +24,7 @@ type Remembered = { role: Promise<Role | null>; until: number };
 
 export class Seats {
   readonly #home: Queryable<"home">;
-  readonly #remembered = new Map<string, Remembered>();
+  readonly #remembered = new BoundedMap<string, Remembered>(MAX_REMEMBERED);
 
   constructor(home: Queryable<"home">) {
     this.#home = home;
@@ -87,7 +88,6 @@ export class Seats {
 
   /** `askedAt`: from before the question, as the answer may be as old as that. */
   #keep(key: string, role: Promise<Role | null>, askedAt: number): Promise<Role | null> {
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     const remembered = { role, until: askedAt + REMEMBERED_MS };
     this.#remembered.set(key, remembered);
     const drop = () => {

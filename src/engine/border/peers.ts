@@ -2,6 +2,7 @@
  * Bounds what an address can cost before it has signed in. Wrong passwords never lock out the right one: behind a proxy that
  * hides addresses all regions have the same, and one that guesses must not keep the others out.
  */
+import { BoundedMap } from "#base/kernel/bounded-map";
 
 type Peer = { tokens: number; at: number };
 
@@ -16,7 +17,7 @@ const PAUSE_MS = 1_000;
 const MAX_PEERS = 10_000;
 
 export class Peers {
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers = new BoundedMap<string, Peer>(MAX_PEERS);
   readonly #limits: { maxStrangers: number; maxStrangersPerAddress: number };
   /** Those that are open, by address, the oldest first. */
   readonly #strangers = new Map<string, Set<Stranger>>();
@@ -84,12 +85,6 @@ export class Peers {
     if (found !== undefined) return found;
     const peer = { tokens: BURST, at: performance.now() };
     this.#peers.set(address, peer);
-    if (this.#peers.size > MAX_PEERS) this.#forgetOne();
     return peer;
-  }
-
-  #forgetOne(): void {
-    const [oldest] = this.#peers.keys();
-    if (oldest !== undefined) this.#peers.delete(oldest);
   }
 }

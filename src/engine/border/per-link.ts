@@ -2,6 +2,7 @@
  * How much of the gateway one credential can take, or the links of one region. A subscriber has one stream at a time; for a
  * moment there can be the end of one and the beginning of the next.
  */
+import { BoundedMap } from "#base/kernel/bounded-map";
 
 /** What is counted, and can be ended. */
 export type Member = { end: () => void };
@@ -60,7 +61,7 @@ const MAX_REMEMBERED = 10_000;
  * right password use up what there is, so nobody slows another one's link down.
  */
 export class SignInRate {
-  readonly #links = new Map<string, { tokens: number; at: number }>();
+  readonly #links = new BoundedMap<string, { tokens: number; at: number }>(MAX_REMEMBERED);
 
   /** How many milliseconds a sign-in as this link is to wait before it is looked at. */
   waitMs(link: string): number {
@@ -80,10 +81,7 @@ export class SignInRate {
     entry.tokens = Math.min(BURST, entry.tokens + ((now - entry.at) / 1_000) * SIGN_INS_PER_SECOND);
     entry.at = now;
     // The one that signed in longest ago is the first to be forgotten, which fills what it has used.
-    this.#links.delete(link);
     this.#links.set(link, entry);
-    const [oldest] = this.#links.keys();
-    if (this.#links.size > MAX_REMEMBERED && oldest !== undefined) this.#links.delete(oldest);
     return entry;
   }
 }

@@ -31,6 +31,7 @@ import { runHere } from "#engine/jobs/job-here";
 import type { Services } from "#engine/services";
 import { refreshTemplates } from "#engine/placements/template-database";
 
+export { STATEMENT_LIMIT_DEFAULTS } from "#engine/migrations/database-migration";
 export type { FleetPlan } from "#engine/fleet/fleet-plan";
 export type { FleetProgress } from "#engine/fleet/fleet-executor";
 

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { delay } from "#base/kernel/wait";
+import { Wakeup } from "#base/kernel/wakeup";
 import type { Session } from "#base/postgres/database";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { type CallerKind, JOB_CHANNEL, JOBS, type JobKind } from "#engine/jobs/job";
@@ -16,7 +17,7 @@ type WorkerKind = Exclude<JobKind, CallerKind>;
 export type JobHandlers = { [Kind in WorkerKind]: (services: Services, run: JobRun<Kind>) => Promise<void> };
 
 /** What the runner works with. */
-type Work = { services: Services; handlers: JobHandlers };
+type Work = { services: Services; handlers: JobHandlers; wakeup: Wakeup };
 
 /** Jobs that this process runs at once. */
 const MAX_RUNNING = 6;
@@ -34,35 +35,25 @@ export type JobRunner = {
 /** Starts running jobs in this process. */
 export async function startJobRunner(services: Services, handlers: JobHandlers): Promise<JobRunner> {
   const stop = new AbortController();
-  let wake: () => void = () => undefined;
+  const wakeup = new Wakeup();
   const stopListening = await services.listener.on(JOB_CHANNEL, (payload) => {
-    if (payload === "" || payload.endsWith(" WAITING")) wake();
+    if (payload === "" || payload.endsWith(" WAITING")) wakeup.wake();
   });
-  const untilWoken = () =>
-    new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-  const running = keepRunning({ services, handlers }, stop.signal, untilWoken, () => wake());
+  const running = keepRunning({ services, handlers, wakeup }, stop.signal);
   return {
     stop: async () => {
       stopListening();
       stop.abort(new Error("the job runner stopped"));
-      wake();
       await running;
     },
   };
 }
 
-async function keepRunning(
-  work: Work,
-  stop: AbortSignal,
-  untilWoken: () => Promise<void>,
-  wake: () => void,
-): Promise<void> {
+async function keepRunning(work: Work, stop: AbortSignal): Promise<void> {
   const { services } = work;
   while (!stop.aborted) {
     try {
-      await services.home.session((session) => runInSession(work, session, stop, untilWoken, wake));
+      await services.home.session((session) => runInSession(work, session, stop));
     } catch (error) {
       services.logger.warn({ err: error }, "the session that holds the jobs broke");
       await delay(RECONNECT_PAUSE_MS, stop).catch(() => undefined);
@@ -74,21 +65,14 @@ async function keepRunning(
 type Held = { subjects: Set<string>; places: Set<string>; tasks: Set<Promise<void>>; ended: Ended[] };
 type Ended = { subject?: string; place?: string | undefined };
 
-async function runInSession(
-  work: Work,
-  session: Session<"home">,
-  stop: AbortSignal,
-  untilWoken: () => Promise<void>,
-  wake: () => void,
-): Promise<void> {
+async function runInSession(work: Work, session: Session<"home">, stop: AbortSignal): Promise<void> {
   const lost = new AbortController();
   const held: Held = { subjects: new Set(), places: new Set(), tasks: new Set(), ended: [] };
   try {
     while (!stop.aborted) {
-      const woken = untilWoken();
       await release(session, held);
-      const pauseMs = await claimDue(work, session, held, lost.signal, wake);
-      await Promise.race([woken, delay(pauseMs, stop).catch(() => undefined)]);
+      const pauseMs = await claimDue(work, session, held, lost.signal);
+      await work.wakeup.sleep(pauseMs, stop);
     }
     await Promise.all(held.tasks);
     await session.query("jobs.release_all", "select pg_advisory_unlock_all()");
@@ -124,13 +108,7 @@ const rowSchema = z.object({
 type Candidate = z.infer<typeof rowSchema>;
 
 /** Starts what is due and can be had. Returns after how many milliseconds to look again. */
-async function claimDue(
-  work: Work,
-  session: Session<"home">,
-  held: Held,
-  lost: AbortSignal,
-  wake: () => void,
-): Promise<number> {
+async function claimDue(work: Work, session: Session<"home">, held: Held, lost: AbortSignal): Promise<number> {
   if (held.tasks.size >= MAX_RUNNING) return POLL_INTERVAL_MS;
   const rows = await session.query(
     "jobs.due",
@@ -159,7 +137,7 @@ async function claimDue(
     const task = runOne(work, claimed, lost).finally(() => {
       held.tasks.delete(task);
       held.ended.push({ subject: candidate.subject, place });
-      wake();
+      work.wakeup.wake();
     });
     held.tasks.add(task);
   }

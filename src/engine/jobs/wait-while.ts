@@ -1,6 +1,7 @@
 import type { Actor } from "#engine/auth/actor";
 import { PLACEMENT_CHANNEL, getPlacement, type Placement } from "#engine/home/placements";
 import { TenantryError } from "#base/kernel/errors";
+import { Wakeup } from "#base/kernel/wakeup";
 import type { Services } from "#engine/services";
 
 /** A call that asks for something slow returns after this long with the state reached. */
@@ -21,15 +22,12 @@ export async function waitWhile(
   const { id } = placement;
   const deadline = performance.now() + MAX_WAIT_MS;
   let last = "state" in placement ? placement : undefined;
-  let wake: () => void = () => undefined;
+  const wakeup = new Wakeup();
   const stopListening = await services.listener.on(PLACEMENT_CHANNEL, (changed) => {
-    if (changed === id || changed === "") wake();
+    if (changed === id || changed === "") wakeup.wake();
   });
   try {
     for (;;) {
-      const change = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
       try {
         last = await getPlacement(services, actor, id);
       } catch (error) {
@@ -39,9 +37,7 @@ export async function waitWhile(
       }
       const left = deadline - performance.now();
       if (left <= 0 || !(await isPassing(last))) return last;
-      const timer = setTimeout(() => wake(), Math.min(left, LOOK_INTERVAL_MS));
-      await change;
-      clearTimeout(timer);
+      await wakeup.sleep(Math.min(left, LOOK_INTERVAL_MS));
     }
   } finally {
     stopListening();

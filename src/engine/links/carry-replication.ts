@@ -13,6 +13,7 @@ import { inCall } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import { Turns } from "#base/kernel/turns";
 import { delay } from "#base/kernel/wait";
+import { Wakeup } from "#base/kernel/wakeup";
 import { redactedMessage } from "#base/kernel/redaction";
 import type { Session } from "#base/postgres/database";
 import { probeServer, startsWorkersSlowly } from "#base/postgres/probe";
@@ -70,7 +71,7 @@ export async function startReplication(services: Services, options: ReplicationO
   const carried = new Map<string, Carried & { sweepOnce: () => Promise<void> }>();
   const findRegionOf = rememberRegions(services);
   const first = Promise.withResolvers<void>();
-  let lookNow: () => void = () => undefined;
+  const wanted = new Wakeup();
 
   const stopListening = await hearOfLinks(services, {
     deliver,
@@ -83,13 +84,13 @@ export async function startReplication(services: Services, options: ReplicationO
   const stale = new Set<string>();
   const stopHearingRegions = await services.listener.on(REGION_CHANNEL, (regionId) => {
     for (const id of regionId === "" ? carried.keys() : [regionId]) stale.add(id);
-    lookNow();
+    wanted.wake();
   });
 
   async function deliver(id: LinkId, details: Told): Promise<void> {
     const region = carried.get((await findRegionOf(id.databaseId)) ?? "");
     // Perhaps registered a moment ago, or given up by a process that ended: do not wait for the next look.
-    if (region === undefined) lookNow();
+    if (region === undefined) wanted.wake();
     else await region.carrier.nudge(id, details);
   }
 
@@ -102,10 +103,7 @@ export async function startReplication(services: Services, options: ReplicationO
       services.logger.warn({ regionId }, "a region's server does not answer: what was asked of it was left behind");
   };
   const leading = lead(services, stop.signal, {
-    untilWanted: () =>
-      new Promise((resolve) => {
-        lookNow = resolve;
-      }),
+    wanted,
     onLook: () => first.resolve(),
     isStale: (regionId) => stale.has(regionId),
     dropped: drop,
@@ -113,7 +111,7 @@ export async function startReplication(services: Services, options: ReplicationO
       stale.delete(regionId);
       const beginAnew = () => {
         stale.add(regionId);
-        lookNow();
+        wanted.wake();
       };
       carried.set(regionId, await carryRegion(services, regionId, options, beginAnew));
     },
@@ -175,8 +173,8 @@ function rememberRegions(services: Services): (databaseId: number) => Promise<st
 }
 
 type Leadership = {
-  /** Resolves when a region is wanted that nobody here carries. */
-  untilWanted: () => Promise<void>;
+  /** Is woken when a region is wanted that nobody here carries. */
+  wanted: Wakeup;
   onLook: () => void;
   isStale: (regionId: string) => boolean;
   /** One region is given up: it is gone, or begins anew. */
@@ -196,8 +194,7 @@ async function lead(services: Services, signal: AbortSignal, leadership: Leaders
           while (!signal.aborted) {
             await takeRegions(services, session, mine, leadership);
             leadership.onLook();
-            const wanted = leadership.untilWanted();
-            await Promise.race([wanted, delay(LEADERSHIP_INTERVAL_MS, signal).catch(() => undefined)]);
+            await leadership.wanted.sleep(LEADERSHIP_INTERVAL_MS, signal);
           }
         } finally {
           mine.isLost = true;
@@ -325,7 +322,7 @@ async function carryRegion(services: Services, regionId: string, options: Replic
     report("the API's role was not checked", error),
   );
   const stop = new AbortController();
-  let wake: () => void = () => undefined;
+  const sweepSoon = new Wakeup();
   const checkedAt = new Map<number, string>();
   const refusedAt = new Map<number, string>();
   const sweepOnce = async () => {
@@ -355,17 +352,14 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   };
   const sweeping = (async () => {
     while (!stop.signal.aborted) {
-      const early = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
       await sweepOnce().catch((error: unknown) => report(`a sweep failed: ${redactedMessage(error)}`));
-      await Promise.race([early, delay(options.sweepIntervalMs, stop.signal).catch(() => undefined)]);
+      await sweepSoon.sleep(options.sweepIntervalMs, stop.signal);
     }
   })();
   return {
     carrier,
     sweepOnce,
-    sweepNow: () => wake(),
+    sweepNow: () => sweepSoon.wake(),
     stop: async () => {
       stop.abort(new Error("region given up"));
       await sweeping;

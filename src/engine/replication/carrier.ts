@@ -3,6 +3,7 @@
  * has arrived, and parks them again. One process carries a region at a time (engine/replication/SPEC.md, invariant 6).
  */
 import { delay } from "#base/kernel/wait";
+import { Wakeup } from "#base/kernel/wakeup";
 import {
   CARRIER_DEFAULTS,
   type CarrierContext,
@@ -36,7 +37,7 @@ export class Carrier {
   readonly #links = new Map<string, Runtime>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  #wakeLoop: () => void = () => undefined;
+  readonly #wakeup = new Wakeup();
   #loop: Promise<void> | undefined;
 
   constructor(context: CarrierContext, options: Partial<CarrierOptions> = {}) {
@@ -51,7 +52,6 @@ export class Carrier {
   /** Parks what is awake, as far as the servers allow, and ends. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("carrier stopped"));
-    this.#wakeLoop();
     await this.#loop;
     await Promise.allSettled(this.#tasks);
     const awake = [...this.#links.values()].filter(({ state }) => state === "awake");
@@ -72,7 +72,7 @@ export class Carrier {
     if (details.catalogChanges !== undefined) runtime.changes = details.catalogChanges;
     if (details.broken !== undefined) this.#fail(runtime, details.broken);
     else this.#move(runtime, "nudged");
-    this.#wakeLoop();
+    this.#wakeup.wake();
   }
 
   /** Whether the carrier knows the link as other than parked. */
@@ -93,9 +93,6 @@ export class Carrier {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const woken = new Promise<void>((resolve) => {
-        this.#wakeLoop = resolve;
-      });
       try {
         this.#startWork();
         await this.#look();
@@ -104,8 +101,7 @@ export class Carrier {
         if (!this.#stop.signal.aborted) this.#context.report("the look at the slots failed", error);
         await delay(this.#options.retryMs, this.#stop.signal).catch(() => undefined);
       }
-      const pause = this.#pause();
-      if (pause > 0) await Promise.race([woken, delay(pause, this.#stop.signal).catch(() => undefined)]);
+      await this.#wakeup.sleep(this.#pause(), this.#stop.signal);
     }
   }
 
@@ -349,7 +345,7 @@ export class Carrier {
     if (doubtsPublisher && runtime.id.direction === "directory")
       this.#background(this.nudge({ ...runtime.id, direction: "catalog" }, { broken: DAMAGE.homeDoubted }));
     this.#background(recordFailure(this.#context.home, runtime.id, reason));
-    this.#wakeLoop();
+    this.#wakeup.wake();
   }
 
   async #mend(runtime: Runtime): Promise<void> {
@@ -378,7 +374,7 @@ export class Carrier {
       .finally(() => {
         runtime.working -= 1;
         this.#tasks.delete(task);
-        this.#wakeLoop();
+        this.#wakeup.wake();
       });
     this.#tasks.add(task);
   }

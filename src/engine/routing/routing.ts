@@ -2,6 +2,7 @@
  * From an id to the database that holds the row. Ids carry their placement's number; where that placement lives
  * is read from home once and kept until home says that it changed.
  */
+import { BoundedMap } from "#base/kernel/bounded-map";
 import { TenantryError } from "#base/kernel/errors";
 import { HOME_NUMBER, placementNumberOf } from "#base/kernel/ids";
 import type { SecretBox } from "#base/kernel/secret-box";
@@ -58,7 +59,7 @@ export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => 
 /** Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). */
 const SCOPE_SETTING = "tenantry.scope";
 
-/** Routes kept at most; beyond it the oldest is read again when it is next needed. */
+/** Routes kept at most; a route that was pushed out is read again when it is next needed. */
 const MAX_CACHED_ROUTES = 10_000;
 
 export class Router {
@@ -67,7 +68,7 @@ export class Router {
   readonly #secrets: SecretBox;
   readonly #latestVersion: number;
   readonly #signInAsApi: SignInAsApi;
-  readonly #byNumber = new Map<number, TenantRoute>();
+  readonly #byNumber = new BoundedMap<number, TenantRoute>(MAX_CACHED_ROUTES);
   /** Counts what was forgotten: what was read before that is not kept. */
   #generation = 0;
 
@@ -153,10 +154,7 @@ export class Router {
       open: () => openWhole().scoped(scope),
       openWhole,
     };
-    if (route.state === "ACTIVE" && generation === this.#generation) {
-      if (this.#byNumber.size >= MAX_CACHED_ROUTES) this.#byNumber.clear();
-      this.#byNumber.set(number, route);
-    }
+    if (route.state === "ACTIVE" && generation === this.#generation) this.#byNumber.set(number, route);
     return route;
   }
 }

@@ -21,6 +21,7 @@ import {
   type SelectionSetNode,
 } from "graphql";
 import { rulesOf } from "#api/graphql/policy/field-rules";
+import { BoundedMap } from "#base/kernel/bounded-map";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "#base/kernel/page";
 
 /** A list without `first` is taken to have this many rows: regions, an organization's placements. */
@@ -39,7 +40,10 @@ type Points = { fixed: number; perRow: number };
 const LEAST_POINTS = 1;
 
 /** What operations cost, by the values of the variables that say how many rows are asked for. */
-const costs = new WeakMap<OperationDefinitionNode, { names: readonly string[]; byValues: Map<string, number> }>();
+const costs = new WeakMap<
+  OperationDefinitionNode,
+  { names: readonly string[]; byValues: BoundedMap<string, number> }
+>();
 /** Values that are remembered for one operation. */
 const MAX_REMEMBERED_VALUES = 100;
 
@@ -57,9 +61,8 @@ export function costOf(
   if (known !== undefined) return known;
   const used = new Set<string>();
   const points = measureCost(schema, operation, fragments(), variables, used);
-  const entry = found ?? { names: [...used], byValues: new Map<string, number>() };
+  const entry = found ?? { names: [...used], byValues: new BoundedMap<string, number>(MAX_REMEMBERED_VALUES) };
   costs.set(operation, entry);
-  if (entry.byValues.size >= MAX_REMEMBERED_VALUES) entry.byValues.clear();
   entry.byValues.set(keyOf(entry.names), points);
   return points;
 }

@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { Client, Credentials, SignedIn, SignIn } from "#engine/auth/sign-in";
+import { BoundedMap } from "#base/kernel/bounded-map";
 import { TenantryError } from "#base/kernel/errors";
 import { networkOf } from "#api/http/guards/client-network";
 import { TokenBuckets } from "#api/http/limits/token-buckets";
@@ -13,8 +14,8 @@ const MAX_KNOWN = 10_000;
 export class SignInGuard {
   readonly #signIn: SignIn;
   readonly #failures: TokenBuckets;
-  /** Hashes of what has signed somebody in, latest last. */
-  readonly #known = new Set<string>();
+  /** Hashes of what has signed somebody in. */
+  readonly #known = new BoundedMap<string, true>(MAX_KNOWN);
   /** Who is among them with what they have just shown: sign-in remembers them for a moment, and nothing need be hashed. */
   readonly #noted = new WeakSet<SignedIn>();
 
@@ -40,7 +41,7 @@ export class SignInGuard {
     try {
       const signedIn = await this.#signIn.identify(credentials);
       if (!this.#noted.has(signedIn)) {
-        this.#remember(shown());
+        this.#known.set(shown(), true);
         this.#noted.add(signedIn);
       }
       return signedIn;
@@ -51,11 +52,5 @@ export class SignInGuard {
       }
       throw error;
     }
-  }
-
-  #remember(shown: string): void {
-    this.#known.delete(shown);
-    this.#known.add(shown);
-    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.values().next().value ?? shown);
   }
 }

@@ -1,4 +1,5 @@
 /** A token bucket per key: so much per second, and a burst of it saved up. In the memory of this process, and bounded. */
+import { BoundedMap } from "#base/kernel/bounded-map";
 
 /** Beyond it the key that was used longest ago is forgotten, which fills its bucket again. */
 const MAX_KEYS = 10_000;
@@ -12,7 +13,7 @@ export class TokenBuckets {
   readonly #perSecond: number;
   readonly #burst: number;
   readonly #now: () => number;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new BoundedMap<string, Bucket>(MAX_KEYS);
 
   /** `perSecond` 0: everything is allowed. `now` in milliseconds. */
   constructor(perSecond: number, burst: number, now: () => number = () => performance.now()) {
@@ -55,9 +56,7 @@ export class TokenBuckets {
     if (now - found.movedAt < MOVE_AFTER_MS) return found;
     // Back in at the end: the map's order is the order of last use.
     found.movedAt = now;
-    this.#buckets.delete(key);
     this.#buckets.set(key, found);
-    if (this.#buckets.size > MAX_KEYS) this.#buckets.delete(this.#buckets.keys().next().value ?? key);
     return found;
   }
 }

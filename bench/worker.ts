@@ -1,0 +1,20 @@
+import { readConfig } from "../src/config.ts";
+import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
+import { type App, startApp } from "../src/main.ts";
+
+/** Starts a worker at its defaults in this process. It says errors only, and takes ports that are free. */
+export function startWorker(
+  connection: { databaseUrl: string; secretKey: string },
+  replication: Partial<ReplicationOptions> = {},
+): Promise<App> {
+  return startApp({
+    ...readConfig({}),
+    ...connection,
+    role: "worker",
+    port: 0,
+    gateway: { host: "127.0.0.1", port: 0 },
+    logLevel: "error",
+    prettyLogs: false,
+    replication,
+  });
+}

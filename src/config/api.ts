@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { API_HOME_CONNECTIONS } from "#base/kernel/limits";
+import { bound, choice, flag, list, refused, type ValuesOf, variable } from "#config/variable";
+
+/** Home's own, and one for a tenant database. */
+const LEAST_CONNECTIONS = API_HOME_CONNECTIONS + 1;
+
+export const API = {
+  title: "The API",
+  about: "",
+  fields: {
+    port: variable("PORT", z.coerce.number().int().min(0).max(65_535).default(4000), {
+      meaning: "The TCP port of the API. 0 takes any port that is free.",
+    }),
+    host: variable("HOST", z.string().min(1).default("127.0.0.1"), {
+      meaning: "The address to listen on. In development it must be a loopback address.",
+      example: "0.0.0.0",
+    }),
+    /** Whether other processes may listen on the port too. */
+    sharePort: variable("TENANTRY_SHARE_PORT", flag(), {
+      meaning:
+        "With `true` several API processes [share the port](../how-to/several-processes.md). It works on Linux and FreeBSD.",
+    }),
+    corsOrigins: variable("TENANTRY_CORS_ORIGINS", list(10_000), {
+      meaning:
+        "The origins of the web pages that may call, separated by commas. `*` allows all pages, where callers sign in. In development local pages and Apollo Sandbox may call without it.",
+      example: "https://app.example.com,https://admin.example.com",
+    }),
+    trustedProxies: variable("TENANTRY_TRUSTED_PROXIES", bound(0, 0, 10), {
+      unit: "proxies",
+      meaning:
+        "How many proxies stand in front. Each adds the address that it sees to `X-Forwarded-For`. The [audit log](audit-log.md) and the bound on failed sign-ins go by that address.",
+    }),
+    /** Undefined: in development only. */
+    introspection: variable("TENANTRY_INTROSPECTION", choice(), {
+      meaning: "Whether everybody may ask for the schema. The operator always may.",
+      otherwise: "`true` in development, else `false`",
+    }),
+    persistedOperationsFile: variable("TENANTRY_PERSISTED_OPERATIONS", z.string().min(1).optional(), {
+      meaning: "A file of [known operations](limits-and-points.md#known-operations).",
+      example: "/etc/tenantry/operations.json",
+    }),
+    persistedOperationsOnly: variable("TENANTRY_PERSISTED_OPERATIONS_ONLY", flag(), {
+      meaning: "With `true` only the operations of the file above run.",
+    }),
+    maxConnections: variable("TENANTRY_MAX_CONNECTIONS", bound(60, LEAST_CONNECTIONS, 10_000), {
+      unit: "connections",
+      meaning: `How many connections to PostgreSQL the API of one process opens: ${API_HOME_CONNECTIONS} to home, and the others to tenant databases, however many there are. A caller that waits 5 s for one gets \`LIMIT_EXCEEDED\`. A tenant database that a subscription follows takes one connection more. Jobs and replication have connections of their own.`,
+    }),
+    maxConnectionsPerServer: variable("TENANTRY_MAX_CONNECTIONS_PER_SERVER", bound(24, 1, 10_000), {
+      unit: "connections",
+      meaning: "How many of them may go to one server.",
+    }),
+  },
+};
+
+/** The settings of the HTTP server, of the API, and of its connections to tenant databases. */
+export function apiSettings(values: ValuesOf<typeof API>) {
+  const { port, host, sharePort, maxConnections, maxConnectionsPerServer, ...rest } = values;
+  const { persistedOperationsFile: file, persistedOperationsOnly: only, ...api } = rest;
+  if (only && file === undefined)
+    throw refused("TENANTRY_PERSISTED_OPERATIONS_ONLY needs TENANTRY_PERSISTED_OPERATIONS: nothing could run.");
+  for (const origin of api.corsOrigins)
+    if (origin !== "*" && (!URL.canParse(origin) || new URL(origin).origin !== origin))
+      throw refused(
+        "TENANTRY_CORS_ORIGINS must be origins as browsers send them, such as https://app.example.com, or * for all.",
+      );
+  return {
+    port,
+    host,
+    sharePort,
+    /** Of the API to tenant databases: in total, and to each server. */
+    connections: { max: maxConnections - API_HOME_CONNECTIONS, maxPerServer: maxConnectionsPerServer },
+    api: { ...api, persistedOperations: file === undefined ? undefined : { file, only } },
+  };
+}

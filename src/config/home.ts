@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { list, refused, type ValuesOf, variable } from "#config/variable";
+
+const ROLES = ["all", "api", "worker"] as const;
+const LOG_LEVELS = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
+
+export const HOME = {
+  title: "Home and roles",
+  about: "",
+  fields: {
+    databaseUrl: variable("DATABASE_URL", z.string().min(1).optional(), {
+      meaning:
+        "The connection URL of home, with the database's name. The database must exist. With this variable no embedded server starts.",
+      example: "postgres://tenantry:secret@db.example.com:5432/tenantry",
+      isSecret: true,
+    }),
+    databasePoolUrl: variable("DATABASE_POOL_URL", z.string().min(1).optional(), {
+      meaning:
+        "A [connection pooler](../how-to/pooler.md) in front of home, for the API. The URL has no user, password or database. Add `?prepared_statements=true` where the pooler carries prepared statements.",
+      otherwise: "the API reaches home itself",
+      example: "postgres://pooler.example.com:6432",
+    }),
+    secretKey: variable("TENANTRY_SECRET_KEY", z.string().min(1).optional(), {
+      meaning:
+        "32 bytes in base64 or hexadecimal. The key encrypts the regions' connection URLs. It is required with `DATABASE_URL`. `openssl rand -base64 32` makes one.",
+      otherwise: "kept in the data folder",
+      isSecret: true,
+    }),
+    /** Keys that stored secrets may still be encrypted with. */
+    previousSecretKeys: variable("TENANTRY_SECRET_KEY_PREVIOUS", list(10_000), {
+      meaning:
+        "Keys that still decrypt, separated by commas, while [the key is changed](../how-to/rotate-keys.md#the-secret-key).",
+      isSecret: true,
+    }),
+    dataDir: variable("TENANTRY_DATA_DIR", z.string().min(1).optional(), {
+      meaning: "The folder where the embedded servers keep their data.",
+      otherwise: "`.tenantry` in the checkout",
+      example: "/var/lib/tenantry",
+    }),
+    role: variable("TENANTRY_ROLE", z.enum(ROLES).default("all"), {
+      meaning:
+        "What the process does. `api` serves requests. `worker` runs jobs, replication and a gateway. `all` does both. See [several processes](../how-to/several-processes.md).",
+    }),
+    exportFolder: variable("TENANTRY_EXPORT_DIR", z.string().min(1).optional(), {
+      meaning: "The folder, on the worker's machine, where a revocation with `exportFirst` writes.",
+      otherwise: "`exports` in the data folder; with `DATABASE_URL` none",
+      example: "/var/lib/tenantry/exports",
+    }),
+    logLevel: variable("TENANTRY_LOG_LEVEL", z.enum(LOG_LEVELS).default("info"), {
+      meaning: "The least severe lines that the log has.",
+    }),
+  },
+};
+
+export function homeSettings(values: ValuesOf<typeof HOME>): ValuesOf<typeof HOME> {
+  if (values.databaseUrl !== undefined && values.secretKey === undefined)
+    throw refused(
+      "With DATABASE_URL, TENANTRY_SECRET_KEY must be set: it encrypts the regions' connection URLs. `openssl rand -base64 32` makes one.",
+    );
+  if (values.databasePoolUrl !== undefined && values.databaseUrl === undefined)
+    throw refused("DATABASE_POOL_URL leads to the server of DATABASE_URL: set that too.");
+  return values;
+}
