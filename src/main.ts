@@ -1,7 +1,11 @@
 /** The composition root: puts the parts together for a role, and takes them apart in order. */
+import { JOURNEY } from "#app/journey";
 import { TENANT_SCHEMA } from "#app/schema";
 import type { Gateway } from "#engine/border/gateway";
 import { createSignIn, type SignInOptions } from "#engine/auth/create-sign-in";
+import type { Application } from "#api/graphql/define-app";
+import { schema } from "#api/graphql/schema";
+import { withoutApp } from "#api/graphql/without-app";
 import type { ApiOptions } from "#api/http/api-options";
 import { type HttpServer, startHttpServer } from "#api/http/server";
 import { createLogger, type LogLevel } from "#base/observability/logger";
@@ -20,6 +24,8 @@ import { JOB_HANDLERS } from "#job-handlers";
 import { closeServices, createServices, signInAsApi } from "#services";
 
 export type AppOptions = {
+  /** What the API has besides the engine's own types; left out: the app that ships. */
+  application?: Application | undefined;
   databaseUrl: string;
   /** The pooler by which the API reaches home; left out: it reaches home itself. */
   databasePoolUrl?: string | undefined;
@@ -49,7 +55,10 @@ export type AppOptions = {
   gateway?: GatewaySettings | undefined;
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions>;
+  /** What tenant databases are brought to; left out: the tables of the app that ships. */
   tenantSchema?: Services["tenantSchema"] | undefined;
+  /** Throws when what the migrations have declared is not what was expected. Nothing has started then. */
+  checkTables?: ((tables: Services["tables"]) => void) | undefined;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
   regionUrls?: Record<string, string>;
 };
@@ -94,6 +103,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     lettersInLog: (options.signIn?.mode ?? "development") === "development",
   });
   rollback.defer(() => closeServices(services));
+  options.checkTables?.(services.tables);
   let replication: ReplicationRunner | undefined;
   let gateway: Gateway | undefined;
   if (role !== "api") {
@@ -109,9 +119,15 @@ export async function startApp(options: AppOptions): Promise<App> {
   if (role !== "worker") {
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn ?? { mode: "development" });
-    http = await startHttpServer(api, signIn, { ...options, metrics });
+    http = await startHttpServer(api, signIn, { ...options, metrics, ...apiOf(options.application) });
     rollback.defer(http.close);
   }
   const running = rollback.move();
   return { url: http?.url, services, metrics, replication, gateway, close: () => running.disposeAsync() };
+}
+
+/** The one place that chooses between the app that ships and a team's own. */
+function apiOf(application: Application | undefined) {
+  if (application === undefined) return { schema, journey: JOURNEY };
+  return { schema: withoutApp(schema), journey: application.journey ?? [] };
 }

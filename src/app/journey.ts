@@ -1,18 +1,7 @@
-/**
- * The explorer's example operations, one per step of the journey, in order. `{{name}}` in the variables stands for
- * something an earlier step saved, or for what the page knows: `unique` (a fresh text), `regionUrl.eu`, `regionUrl.us`.
- */
-export type Step = {
-  title: string;
-  /** What it does and what to look at, in a sentence or two. */
-  text: string;
-  query: string;
-  variables: Record<string, unknown>;
-  /** What later steps need of the answer: a name and the path to it below `data`. */
-  saves?: Record<string, string>;
-};
+/** The explorer's example operations, one per step of the journey, in order. */
+import type { JourneyStep } from "#api/graphql/define-app";
 
-export const JOURNEY: readonly Step[] = [
+export const JOURNEY: readonly JourneyStep[] = [
   {
     title: "Create a user",
     text: "A person who uses the system. Users live at home.",
@@ -217,3 +206,6 @@ fragment WithComments on Resource {
     variables: { organization: "{{organization}}", home: "{{homeResource}}", region: "{{regionResource}}" },
   },
 ];
+
+/** The steps that have nothing to do with the app's content. */
+export const ENGINES_JOURNEY = JOURNEY.filter(({ query }) => !/resource|comment/i.test(query));

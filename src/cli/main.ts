@@ -3,10 +3,12 @@ import { Command } from "commander";
 import { redactedMessage } from "#base/kernel/redaction";
 import { auditCommand } from "#cli/audit";
 import { borderCommand } from "#cli/border";
+import { checkCommand } from "#cli/check";
 import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
 import { exportCommand } from "#cli/export";
 import { importCommand } from "#cli/import";
+import { initCommand } from "#cli/init";
 import { jobsCommand } from "#cli/jobs";
 import { migrateCommand } from "#cli/migrate";
 import { grantCommand, organizationCommand, resumeCommand, retryCommand, revokeCommand } from "#cli/placement";
@@ -21,6 +23,8 @@ export async function run(args: readonly string[]): Promise<void> {
     .description("Keeps every organization's data in its region, on stock PostgreSQL.")
     .addCommand(startCommand())
     .addCommand(demoCommand())
+    .addCommand(initCommand())
+    .addCommand(checkCommand())
     .addCommand(regionCommand())
     .addCommand(organizationCommand())
     .addCommand(grantCommand())

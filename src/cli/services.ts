@@ -5,6 +5,8 @@ import { embeddedHome, exportFolder } from "#cli/embedded-servers";
 import { TenantryError } from "#base/kernel/errors";
 import { createLogger } from "#base/observability/logger";
 import type { Services } from "#engine/services";
+import { loadProject } from "#project/load-project";
+import { refuseOtherTables } from "#project/manifest";
 import { closeServices, createServices } from "#services";
 
 /** Runs a command's work. Migrates nothing: a home of another version is refused. */
@@ -15,6 +17,7 @@ export async function withServices(work: (services: Services) => Promise<void>):
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
   const logger = createLogger({ level: "error", pretty: process.stderr.isTTY });
   const { databasePoolUrl, previousSecretKeys } = config;
+  const project = await loadProject(process.cwd());
   const services = await createServices({
     databaseUrl,
     databasePoolUrl,
@@ -22,10 +25,11 @@ export async function withServices(work: (services: Services) => Promise<void>):
     previousSecretKeys,
     logger,
     migrateHome: false,
-    tenantSchema: TENANT_SCHEMA,
+    tenantSchema: project?.tenantSchema ?? TENANT_SCHEMA,
     exportFolder: exportFolder(config),
   });
   try {
+    if (project?.manifest !== undefined) refuseOtherTables(project.manifest, project, services.tables);
     await work(services);
   } finally {
     await closeServices(services);
@@ -37,7 +41,7 @@ function embedded(config: ReturnType<typeof readConfig>): { databaseUrl: string;
   if (home === undefined)
     throw new TenantryError(
       "INVALID_INPUT",
-      "There is no Tenantry here yet: run pnpm start first, or set DATABASE_URL.",
+      "There is no Tenantry here yet: run tenantry start first, or set DATABASE_URL.",
     );
   return { databaseUrl: home.databaseUrl, secretKey: config.secretKey ?? home.secretKey };
 }

@@ -1,9 +1,13 @@
 import { Command } from "commander";
+import { ENGINES_JOURNEY } from "#app/journey";
 import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
 import { readConfig, type Config } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
 import { parentOf } from "#embedded/processes";
+import type { DeclaredTables } from "#engine/tables";
 import { startApp } from "#main";
+import { loadProject, type Project } from "#project/load-project";
+import { refuseOtherTables } from "#project/manifest";
 import { surviveFailures } from "#base/observability/process-failures";
 import { TenantryError } from "#base/kernel/errors";
 
@@ -19,6 +23,7 @@ export function startCommand(): Command {
 
 async function start(): Promise<void> {
   const config = readConfig();
+  const project = await loadProject(process.cwd());
   const say = (line: string) => process.stdout.write(`${line}\n`);
   await using stack = new AsyncDisposableStack();
   // Pressed while things start: they are taken down again once they are up.
@@ -40,6 +45,7 @@ async function start(): Promise<void> {
   const app = await startApp({
     ...connection(config, cluster),
     ...appOptions(config),
+    ...(project === undefined ? {} : projectOptions(project)),
     ...(regionUrls === undefined ? {} : { regionUrls }),
   });
   // Not before: what fails while things start ends the start, with one sentence.
@@ -48,6 +54,8 @@ async function start(): Promise<void> {
     say("Stopping …");
     await app.close();
   });
+  if (project !== undefined)
+    say(`\nThe tables are those of ${project.migrationsName} (${project.migrations.at(-1)?.file ?? "no migration"}).`);
   greet(app.url, regionUrls, say);
   await stopped;
 }
@@ -81,6 +89,18 @@ function appOptions(config: Config) {
     signIn,
     api,
     prettyLogs: process.stdout.isTTY,
+  };
+}
+
+/** A team's own tables in place of those of the app that ships, and of its part of the API. */
+function projectOptions(project: Project) {
+  const { tenantSchema, manifest } = project;
+  return {
+    tenantSchema,
+    application: { journey: ENGINES_JOURNEY },
+    checkTables: (tables: DeclaredTables) => {
+      if (manifest !== undefined) refuseOtherTables(manifest, project, tables);
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TenantryError } from "#base/kernel/errors";
 import { choosePorts } from "../../src/embedded/ports.ts";
+import { schema } from "../../src/api/graphql/schema.ts";
 import { startHttpServer } from "../../src/api/http/server.ts";
 import { createSignIn } from "../../src/engine/auth/create-sign-in.ts";
 import { Metrics } from "../../src/base/observability/metrics.ts";
@@ -97,7 +98,8 @@ test("what one writes all read, and when one is killed the others go on", async 
 test("without it the port is taken, and the message says so", async () => {
   await start();
   const signIn = await createSignIn(worker.services, { mode: "development" });
-  const alone = startHttpServer(worker.services, signIn, { host: "127.0.0.1", port, metrics: new Metrics() });
+  const options = { host: "127.0.0.1", port, metrics: new Metrics(), schema, journey: [] };
+  const alone = startHttpServer(worker.services, signIn, options);
   await expect(alone).rejects.toThrow(TenantryError);
   await expect(alone).rejects.toThrow(`Port ${port}`);
 });

@@ -1,7 +1,9 @@
 /** The HTTP server: GraphQL on /graphql and POST /, the explorer on /, health and metrics. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { GraphQLSchema } from "graphql";
 import type { SignIn } from "#engine/auth/sign-in";
+import type { JourneyStep } from "#api/graphql/define-app";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
 import { isLoopback } from "#base/kernel/loopback";
 import { type ApiOptions, settingsOf } from "#api/http/api-options";
@@ -37,17 +39,22 @@ export type HttpOptions = {
   regionUrls?: Record<string, string>;
   api?: ApiOptions | undefined;
   metrics: Metrics;
+  /** What the API answers with. */
+  schema: GraphQLSchema;
+  /** What the explorer shows. */
+  journey: readonly JourneyStep[];
 };
 
 /** Starts listening. Throws one sentence when the port is taken. */
 export async function startHttpServer(services: Services, plain: SignIn, options: HttpOptions): Promise<HttpServer> {
   if (plain.mode === "development" && !isLoopback(options.host))
     throw new TenantryError("INVALID_INPUT", "Without sign-in the API listens on loopback only.", { field: "HOST" });
-  const { metrics } = options;
+  const { metrics, schema } = options;
   const signIn = countRefusals(plain, metrics);
   const settings = settingsOf(options.api ?? {}, signIn.mode);
   const { persistedOperations } = options.api ?? {};
   const shared: EndpointParts = {
+    schema,
     services,
     signIn,
     metrics,
@@ -55,13 +62,16 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     guard: new SignInGuard(signIn, settings.limits.signInFailuresPerMinute),
     visitors: visitorsOf(signIn.mode, settings.corsOrigins),
     persisted:
-      persistedOperations === undefined ? NO_PERSISTED_OPERATIONS : readPersistedOperations(persistedOperations),
+      persistedOperations === undefined
+        ? NO_PERSISTED_OPERATIONS
+        : readPersistedOperations(persistedOperations, schema),
   };
   const endpoint = createGraphQLEndpoint(shared);
   const { regionUrls } = options;
   // The URLs hold passwords, and the explorer is shown to whoever asks.
   const explorer = createExplorer({
     mode: signIn.mode,
+    journey: options.journey,
     ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
   });
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {

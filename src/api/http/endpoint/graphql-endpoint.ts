@@ -1,6 +1,13 @@
 /** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError, Kind } from "graphql";
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  Kind,
+} from "graphql";
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { originOf } from "#engine/audit/entry";
 import type { Client, Credentials, SignIn } from "#engine/auth/sign-in";
@@ -10,7 +17,6 @@ import { toClientError, toClientErrors } from "#api/graphql/errors";
 import { executeOperation, followOperation } from "#api/graphql/execute";
 import { createLoaders } from "#api/graphql/loaders";
 import { executePlanned } from "#api/graphql/plan/execute";
-import { schema } from "#api/graphql/schema";
 import type { ApiSettings } from "#api/http/api-options";
 import { Budgets } from "#api/http/limits/budgets";
 import { clientOf } from "#api/http/guards/client";
@@ -31,6 +37,7 @@ export type GraphQLEndpoint = ReturnType<typeof createGraphQLEndpoint>;
 
 /** What the endpoint and the web sockets have in common. */
 export type EndpointParts = {
+  schema: GraphQLSchema;
   services: Services;
   metrics: Metrics;
   signIn: SignIn;
@@ -43,7 +50,7 @@ export type EndpointParts = {
 type NodeContext = { req: IncomingMessage; res: ServerResponse };
 
 export function createGraphQLEndpoint(parts: EndpointParts) {
-  const { services, metrics, signIn, visitors, settings } = parts;
+  const { schema, services, metrics, signIn, visitors, settings } = parts;
   const { limits, introspection } = settings;
   return createYoga<NodeContext, GraphQLContext>({
     schema,

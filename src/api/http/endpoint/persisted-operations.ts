@@ -4,8 +4,7 @@
  * is registered by clients: a hash that the file lacks is unknown.
  */
 import { createHash } from "node:crypto";
-import { type DocumentNode, parse, validate } from "graphql";
-import { schema } from "#api/graphql/schema";
+import { type DocumentNode, type GraphQLSchema, parse, validate } from "graphql";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { readRegularFile } from "#base/kernel/regular-file";
 
@@ -27,7 +26,10 @@ export type PersistedOperations = {
 export const NO_PERSISTED_OPERATIONS: PersistedOperations = createPersistedOperations(new Map(), false);
 
 /** Reads the file and checks that each operation is what its hash says and fits the schema. Throws INVALID_INPUT. */
-export function readPersistedOperations({ file, only }: { file: string; only: boolean }): PersistedOperations {
+export function readPersistedOperations(
+  { file, only }: { file: string; only: boolean },
+  schema: GraphQLSchema,
+): PersistedOperations {
   const refuse = (what: string, cause?: unknown) =>
     new TenantryError("INVALID_INPUT", `TENANTRY_PERSISTED_OPERATIONS: ${what}.`, { cause });
   let content: unknown;
@@ -44,7 +46,7 @@ export function readPersistedOperations({ file, only }: { file: string; only: bo
     const shown = JSON.stringify(key.slice(0, 80));
     if (typeof text !== "string") throw refuse(`${shown} must have an operation's text`);
     if (hash !== sha256(text)) throw refuse(`${shown} is not the SHA-256 of its operation`);
-    const fault = faultOf(text);
+    const fault = faultOf(text, schema);
     if (fault !== undefined) throw refuse(`the operation ${shown} does not fit the schema: ${fault}`);
     texts.set(hash, text);
   }
@@ -101,7 +103,7 @@ function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-function faultOf(text: string): string | undefined {
+function faultOf(text: string, schema: GraphQLSchema): string | undefined {
   let document: DocumentNode;
   try {
     document = parse(text);

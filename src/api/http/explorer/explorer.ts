@@ -6,11 +6,13 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
-import { JOURNEY } from "#app/journey";
+import type { JourneyStep } from "#api/graphql/define-app";
 
 export type ExplorerOptions = {
   /** How callers sign in: by choosing whom to act as, or by pasting a token. */
   mode: "development" | "bearer";
+  /** The example operations. */
+  journey: readonly JourneyStep[];
   /** Connection URLs to fill in where regions are registered, by key. They hold passwords: development only. */
   regionUrls?: Record<string, string>;
 };
@@ -52,9 +54,9 @@ export function createExplorer(options: ExplorerOptions): Explorer {
   };
 }
 
-function framePage({ mode, regionUrls = {} }: ExplorerOptions): string {
+function framePage({ mode, journey, regionUrls = {} }: ExplorerOptions): string {
   // "<" could end the script element that holds the data.
-  const data = JSON.stringify({ journey: JOURNEY, mode, regionUrls }).replaceAll("<", "\\u003c");
+  const data = JSON.stringify({ journey, mode, regionUrls }).replaceAll("<", "\\u003c");
   return asset("page.html").replace("__DATA__", () => data);
 }
 
