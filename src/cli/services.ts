@@ -12,12 +12,12 @@ import { closeServices, createServices } from "#services";
 /** Runs a command's work. Migrates nothing: a home of another version is refused. */
 export async function withServices(work: (services: Services) => Promise<void>): Promise<void> {
   const config = readConfig();
+  const project = await loadProject(process.cwd());
   const { databaseUrl, secretKey } = config.databaseUrl === undefined ? embedded(config) : config;
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
   const logger = createLogger({ level: "error", pretty: process.stderr.isTTY });
   const { databasePoolUrl, previousSecretKeys } = config;
-  const project = await loadProject(process.cwd());
   const services = await createServices({
     databaseUrl,
     databasePoolUrl,

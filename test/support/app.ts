@@ -75,6 +75,9 @@ export async function startApp(
     mail?: AppOptions["mail"];
     /** Plays an older or a newer program. */
     tenantSchema?: AppOptions["tenantSchema"];
+    /** Plays a team with an API of its own. */
+    application?: AppOptions["application"];
+    checkTables?: AppOptions["checkTables"];
   } = {},
 ): Promise<TestApp> {
   const server = options.homeServer ?? serverUrl("home");
@@ -99,6 +102,8 @@ export async function startApp(
     api: { ...options.api, limits: { signInFailuresPerMinute: 0, ...options.api?.limits } },
     ...(options.exportFolder === undefined ? {} : { exportFolder: options.exportFolder }),
     tenantSchema: options.tenantSchema,
+    application: options.application,
+    checkTables: options.checkTables,
     mail: options.mail,
     ...(options.regionUrls === undefined ? {} : { regionUrls: options.regionUrls }),
     ...(options.replication === undefined ? {} : { replication: options.replication }),
