@@ -152,9 +152,21 @@ const ROWS = [
   { part: "services", may: ["base", "engine", "config"] },
   { part: "job-handlers", may: ["engine"] },
   {
+    part: "project",
+    may: [...BASE, "engine/migrations", TABLES, "api/graphql/module"],
+    why: "a team's migrations are tried and read as the engine does it, and its modules are named; it starts nothing",
+  },
+  { part: "index", may: ["project"] },
+  {
+    part: "testing",
+    may: ["project", "embedded", "main", "services", "config", "base/kernel"],
+    also: [...ASKED, "engine/routing", SERVICES],
+    why: "it runs the whole program in a test's process, and stands for its API",
+  },
+  {
     part: "cli",
     may: [...ASKED, "engine/doctor", "engine/fleet", "engine/transfer", SERVICES],
-    also: ["base/kernel", "base/observability", "config", "embedded", "main", "services", "app"],
+    also: ["base/kernel", "base/observability", "config", "embedded", "main", "services", "app", "project", TABLES],
     why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and services, for the app's tables",
   },
   { part: "main", may: "all" },
@@ -252,7 +264,7 @@ module.exports = {
       comment: "What ships does not import what tests it, measures it or starts it.",
       severity: "error",
       from: { path: "^(src|bin)/", pathNot: TESTS },
-      to: { path: ["^(test|bench)/", TESTS] },
+      to: { path: ["^(test|bench|build)/", TESTS] },
     },
     {
       name: "no-cycles",

@@ -43,6 +43,8 @@ export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn"
   tenantSchema?: Services["tenantSchema"] | undefined;
   /** How long a caller may take nothing of its answer, in milliseconds; for tests. */
   stalledMs?: number | undefined;
+  /** Throws when what the migrations have declared is not what was expected. Nothing has started then. */
+  checkTables?: ((tables: Services["tables"]) => void) | undefined;
 };
 
 export type App = {
@@ -74,6 +76,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const lettersInLog = options.signIn.mode === "development";
   const services = await createServices({ ...options, tenantSchema, logger, metrics, lettersInLog });
   rollback.defer(() => closeServices(services));
+  options.checkTables?.(services.tables);
   let replication: ReplicationRunner | undefined;
   let gateway: Gateway | undefined;
   if (role !== "api") {

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
 const CRUISER = join(ROOT, "node_modules/dependency-cruiser/bin/dependency-cruiser.mjs");
-const FOLDERS = ["src", "bin", "test", "bench"];
+const FOLDERS = ["src", "bin", "test", "bench", "build"];
 const TIMEOUT_MS = 60_000;
 
 type Violation = { from: string; to: string; rule: { name: string } };
@@ -67,7 +67,7 @@ const ROOMS = [
   .map((room) => `engine/${room}`);
 
 const TARGETS = ["base/kernel", "base/observability", "base/postgres", ...ROOMS, "api/graphql", "api/http", "app"]
-  .concat("app/resources", "cli", "embedded")
+  .concat("app/resources", "cli", "embedded", "project")
   .map((folder) => `src/${folder}/target.ts`)
   .concat(
     "src/api/graphql/kit.ts",
@@ -114,6 +114,10 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/app/b.ts", 'import "#api/graphql/target";', "imports-of-app"],
   ["src/cli/a.ts", 'import "#api/http/target";', "imports-of-cli"],
   ["src/embedded/a.ts", 'import "#base/postgres/target";', "imports-of-embedded"],
+  ["src/project/a.ts", 'import "#engine/home/target";', "imports-of-project"],
+  ["src/index.ts", 'import "#base/kernel/target";', "imports-of-index"],
+  ["src/testing.ts", 'import "#base/postgres/target";', "imports-of-testing"],
+  ["src/testing/a.ts", 'import "#base/postgres/target";', "imports-of-testing"],
 
   ["src/base/kernel/up.ts", 'import "#engine/auth/target";', "base-never-engine"],
   ["src/engine/jobs/up.ts", 'import "#api/graphql/target";', "engine-never-api"],

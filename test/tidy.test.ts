@@ -216,7 +216,8 @@ const LINKS: Rule = {
 const NAMED_FILES: Rule = {
   name: "a page names only files and tests that are there",
   check: ({ path, text }) => {
-    if (!path.endsWith(".md") || path === "CHANGELOG.md") return [];
+    // The example's page names files beside it.
+    if (!path.endsWith(".md") || path === "CHANGELOG.md" || path.startsWith("examples/")) return [];
     const prose = text.replace(/^```.*?^```/gms, "");
     const paths = [...prose.matchAll(/`((?:src|test|bench)\/[\w./-]+\.\w+)`/g)].map(([, name = ""]) => name);
     const tests = [...prose.matchAll(/`([\w-]+\.test\.ts)`/g)].map(([, name = ""]) => name);

@@ -206,3 +206,6 @@ fragment WithComments on Resource {
     variables: { organization: "{{organization}}", home: "{{homeResource}}", region: "{{regionResource}}" },
   },
 ];
+
+/** The steps that have nothing to do with the app's content. */
+export const ENGINES_JOURNEY = JOURNEY.filter(({ query }) => !/resource|comment/i.test(query));

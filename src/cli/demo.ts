@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { print } from "#cli/output";
 import { explain } from "#cli/reference";
 import { readConfig } from "#config";
+import { findProject } from "#project/load-project";
 import { TenantryError } from "#base/kernel/errors";
 import { embeddedRegionUrls } from "#cli/embedded-servers";
 
@@ -27,6 +28,11 @@ type Options = GivenOptions & { url: string };
 type Answer = Record<string, unknown>;
 
 async function demo(given: GivenOptions): Promise<void> {
+  if ((await findProject(process.cwd())) !== undefined)
+    throw new TenantryError(
+      "INVALID_INPUT",
+      "The demo plays with the app that ships, and this folder has tables of its own: run it in an empty folder.",
+    );
   const options: Options = { ...given, url: given.url ?? `http://127.0.0.1:${readConfig().port}` };
   const play = createPlayer(options);
   const suffix = Date.now().toString(36);
@@ -130,7 +136,7 @@ async function send(url: string, query: string, variables: object, as?: string):
   } catch (cause) {
     throw new TenantryError(
       "REGION_UNAVAILABLE",
-      `No Tenantry answers at ${url}: run pnpm start in another terminal first.`,
+      `No Tenantry answers at ${url}: run tenantry start in another terminal first.`,
       { cause },
     );
   }

@@ -1,6 +1,5 @@
 /** Which embedded servers there are and where their data is: shared by the commands that start or use them. */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Settings } from "#config";
 import { defaultDataFolder, keptSecret, keptServerUrls } from "#embedded/data-folder";
 
@@ -11,9 +10,9 @@ export const EMBEDDED_SERVERS = [
   { name: "us", preferredPort: 54_322 },
 ] as const;
 
-/** The data folder of the embedded servers. */
+/** The data folder of the embedded servers: beside what is worked on, which is a checkout or a team's project. */
 export function dataFolder({ dataDir }: Pick<Settings, "dataDir">): string {
-  return dataDir ?? defaultDataFolder(fileURLToPath(new URL("../..", import.meta.url)));
+  return dataDir ?? defaultDataFolder(process.cwd());
 }
 
 /** Where exports before a revocation go: embedded servers have a folder of ours beside them. */

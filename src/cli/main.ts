@@ -3,10 +3,12 @@ import { Command } from "commander";
 import { redactedMessage } from "#base/kernel/redaction";
 import { auditCommand } from "#cli/audit";
 import { borderCommand } from "#cli/border";
+import { checkCommand } from "#cli/check";
 import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
 import { exportCommand } from "#cli/export";
 import { importCommand } from "#cli/import";
+import { initCommand } from "#cli/init";
 import { jobsCommand } from "#cli/jobs";
 import { migrateCommand } from "#cli/migrate";
 import { grantCommand, organizationCommand, resumeCommand, retryCommand, revokeCommand } from "#cli/placement";
@@ -22,6 +24,9 @@ export function createProgram(): Command {
     .commandsGroup("Start:")
     .addCommand(startCommand())
     .addCommand(demoCommand())
+    .commandsGroup("Tables of your own:")
+    .addCommand(initCommand())
+    .addCommand(checkCommand())
     .commandsGroup("Regions:")
     .addCommand(regionCommand())
     .commandsGroup("Organizations and their access:")

@@ -5,11 +5,14 @@ import { embeddedHome, exportFolder } from "#cli/embedded-servers";
 import { TenantryError } from "#base/kernel/errors";
 import { createLogger } from "#base/observability/logger";
 import type { Services } from "#engine/services";
+import { loadProject } from "#project/load-project";
+import { refuseOtherTables } from "#project/manifest";
 import { closeServices, createServices } from "#services";
 
 /** Runs a command's work. Migrates nothing: a home of another version is refused. */
 export async function withServices(work: (services: Services) => Promise<void>): Promise<void> {
   const settings = readConfig();
+  const project = await loadProject(process.cwd());
   const { databaseUrl, secretKey } = settings.databaseUrl === undefined ? embedded(settings) : settings;
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
@@ -23,9 +26,10 @@ export async function withServices(work: (services: Services) => Promise<void>):
     mail: undefined,
     logger,
     migrateHome: false,
-    tenantSchema: TENANT_SCHEMA,
+    tenantSchema: project?.tenantSchema ?? TENANT_SCHEMA,
   });
   try {
+    if (project?.manifest !== undefined) refuseOtherTables(project.manifest, project, services.tables);
     await work(services);
   } finally {
     await closeServices(services);
@@ -37,7 +41,7 @@ function embedded(settings: Settings): { databaseUrl: string; secretKey: string 
   if (home === undefined)
     throw new TenantryError(
       "INVALID_INPUT",
-      "There is no Tenantry here yet: run pnpm start first, or set DATABASE_URL.",
+      "There is no Tenantry here yet: run tenantry start first, or set DATABASE_URL.",
     );
   return { databaseUrl: home.databaseUrl, secretKey: settings.secretKey ?? home.secretKey };
 }

@@ -1,10 +1,14 @@
 import { Command } from "commander";
+import { ENGINES_JOURNEY } from "#app/journey";
 import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
 import { explain } from "#cli/reference";
 import { readConfig, type Settings } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
 import { parentOf } from "#embedded/processes";
+import type { DeclaredTables } from "#engine/tables";
 import { startApp } from "#main";
+import { loadProject, type Project } from "#project/load-project";
+import { refuseOtherTables } from "#project/manifest";
 import { surviveFailures } from "#base/observability/process-failures";
 import { TenantryError } from "#base/kernel/errors";
 
@@ -21,6 +25,7 @@ export function startCommand(): Command {
 
 async function start(): Promise<void> {
   const settings = readConfig();
+  const project = await loadProject(process.cwd());
   const say = (line: string) => process.stdout.write(`${line}\n`);
   await using stack = new AsyncDisposableStack();
   // Pressed while things start: they are taken down again once they are up.
@@ -45,6 +50,7 @@ async function start(): Promise<void> {
     exportFolder: exportFolder(settings),
     prettyLogs: process.stdout.isTTY,
     regionUrls,
+    ...(project === undefined ? {} : projectOptions(project)),
   });
   // Not before: what fails while things start ends the start, with one sentence.
   stack.use(surviveFailures({ logger: app.services.logger, metrics: app.metrics }));
@@ -52,6 +58,8 @@ async function start(): Promise<void> {
     say("Stopping …");
     await app.close();
   });
+  if (project !== undefined)
+    say(`\nThe tables are those of ${project.migrationsName} (${project.migrations.at(-1)?.file ?? "no migration"}).`);
   greet(app.url, regionUrls, say);
   await stopped;
 }
@@ -68,6 +76,17 @@ function connection(
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INTERNAL", "The settings name neither a database nor embedded servers.");
   return { databaseUrl, secretKey };
+}
+
+/** A team's own tables in place of those of the app that ships, and of its part of the API. */
+function projectOptions(project: Project) {
+  const { tenantSchema, modules, manifest } = project;
+  return {
+    application: { tenantSchema, modules, journey: ENGINES_JOURNEY },
+    checkTables: (tables: DeclaredTables) => {
+      if (manifest !== undefined) refuseOtherTables(manifest, project, tables);
+    },
+  };
 }
 
 function serverUrl(cluster: Cluster, name: string): string {

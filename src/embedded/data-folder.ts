@@ -22,18 +22,18 @@ export type Manifest = { ports: Record<string, number> };
 const MANIFEST = "manifest.json";
 
 /**
- * Where the data goes when nobody says: `.tenantry` in the checkout, or, when we are root and the account that the
- * servers then run as cannot get there, a folder of this checkout's under /var/lib/tenantry.
+ * Where the data goes when nobody says: `.tenantry` in the working folder, or, when we are root and the account that the
+ * servers then run as cannot get there, a folder of its own under /var/lib/tenantry.
  */
-export function defaultDataFolder(checkout: string): string {
-  const beside = join(resolve(checkout), ".tenantry");
-  const id = createHash("sha256").update(resolve(checkout)).digest("hex").slice(0, 12);
+export function defaultDataFolder(workingFolder: string): string {
+  const beside = join(resolve(workingFolder), ".tenantry");
+  const id = createHash("sha256").update(resolve(workingFolder)).digest("hex").slice(0, 12);
   const elsewhere = join("/var/lib/tenantry", id);
   const account = serverAccount();
   if (account === undefined) return beside;
-  // Data that is elsewhere stays in use also when the checkout has become reachable since.
+  // Data that is elsewhere stays in use also when the folder has become reachable since.
   if (existsSync(join(elsewhere, MANIFEST)) && !existsSync(join(beside, MANIFEST))) return elsewhere;
-  return isReachable(checkout, account) ? beside : elsewhere;
+  return isReachable(workingFolder, account) ? beside : elsewhere;
 }
 
 /** Makes the folder if need be. Throws one sentence when it cannot be made, written, or reached by the account. */

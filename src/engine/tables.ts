@@ -53,10 +53,20 @@ export class DeclaredTables {
 
   /** Asks a home that was migrated. CONFLICT with the table's name where a table and what is said about it do not fit. */
   static async read(home: Queryable<"home">, tenantSchema: MigrationSet): Promise<DeclaredTables> {
+    const { tables, gaps } = await DeclaredTables.examine(home, tenantSchema);
+    if (gaps[0] !== undefined) throw new TenantryError("CONFLICT", gaps[0]);
+    return tables;
+  }
+
+  /** The same with all `gaps`: where a table and what is said about it do not fit, in one sentence each. */
+  static async examine(
+    home: Queryable<"home">,
+    tenantSchema: MigrationSet,
+  ): Promise<{ tables: DeclaredTables; gaps: string[] }> {
     const [declarations, shapes] = await Promise.all([readDeclarations(home), readShapes(home)]);
     const tables = new DeclaredTables(tenantSchema, declarations, shapes);
-    refuseGaps(tables.at(null).tables, shapes);
-    return tables;
+    const declared = tables.at(null).tables;
+    return { tables, gaps: [...findGaps(declared, shapes), ...(await findSilentChanges(home, declared))] };
   }
 
   private constructor(
@@ -183,24 +193,46 @@ function parentsFirst(tables: readonly TenantTable[]): TenantTable[] {
   return ordered;
 }
 
-function refuseGaps(declared: readonly TenantTable[], shapes: readonly Shape[]): void {
+function findGaps(declared: readonly TenantTable[], shapes: readonly Shape[]): string[] {
   const names = new Set(declared.map(({ name }) => name));
-  const stray = shapes.find(({ name }) => !names.has(name));
-  if (stray !== undefined)
-    throw new TenantryError(
-      "CONFLICT",
-      `The table ${stray.name} was not declared, so exports and revocations would leave it out: call tenantry.tenant_table('${stray.name}') in the migration that makes it.`,
+  const stray = shapes
+    .filter(({ name }) => !names.has(name))
+    .map(
+      ({ name }) =>
+        `The table ${name} was not declared, so exports and revocations would leave it out: call tenantry.tenant_table('${name}') in the migration that makes it.`,
     );
-  for (const { name } of declared) {
+  const unfit = declared.flatMap(({ name }) => {
     const shape = shapes.find((one) => one.name === name);
     if (shape === undefined)
-      throw new TenantryError(
-        "CONFLICT",
+      return [
         `The table ${name} is declared and is not there: drop a table with tenantry.drop_tenant_table('${name}').`,
-      );
-    if (shape.fault !== null)
-      throw new TenantryError("CONFLICT", `The table cannot hold tenants' rows: ${shape.fault}`);
-  }
+      ];
+    return shape.fault === null ? [] : [`The table cannot hold tenants' rows: ${shape.fault}`];
+  });
+  return [...stray, ...unfit];
+}
+
+/** Columns that flow and that a migration has taken away, renamed or given another type without another call. */
+async function findSilentChanges(home: Queryable<"home">, declared: readonly TenantTable[]): Promise<string[]> {
+  const flowing = declared.flatMap(({ name, bare, catalog }) =>
+    (catalog ?? []).map((column) => ({ name, kept: `catalog.${bare}`, column })),
+  );
+  const changed = await home.query<{ name: string; column: string; now: string | null; sent: string }>(
+    "tables.silent_changes",
+    `select f.name, f.column, format_type(a.atttypid, a.atttypmod) as now, format_type(k.atttypid, k.atttypmod) as sent
+     from unnest($1::text[], $2::text[], $3::text[]) as f (name, kept, "column")
+     join pg_attribute k on k.attrelid = to_regclass(f.kept) and k.attname = f.column and not k.attisdropped
+     left join pg_attribute a on a.attrelid = to_regclass(f.name) and a.attname = f.column and not a.attisdropped
+     where to_regclass(f.name) is not null
+       and (a.attname is null or (a.atttypid, a.atttypmod) is distinct from (k.atttypid, k.atttypmod))
+     order by f.name, f.column`,
+    [flowing.map(({ name }) => name), flowing.map(({ kept }) => kept), flowing.map(({ column }) => column)],
+  );
+  return changed.map(({ name, column, now, sent }) =>
+    now === null
+      ? `The column ${column} of ${name} flows to home and is not there: call tenantry.catalog('${name}', …) without it before it is dropped or renamed.`
+      : `The column ${column} of ${name} flows to home as ${sent} and is ${now} now: databases of the version before send the old type. Add a column instead.`,
+  );
 }
 
 /** Whether other tables or columns flow in one than in the other. */

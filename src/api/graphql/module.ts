@@ -31,6 +31,8 @@ export type Module = Part & {
   readonly parts?: readonly Part[];
 };
 
+const declared = new WeakSet<object>();
+
 /**
  * Declares a module of the API.
  *
@@ -41,7 +43,13 @@ export type Module = Part & {
  * });
  */
 export function defineModule(module: Module): Module {
+  declared.add(module);
   return module;
+}
+
+/** Whether {@link defineModule} made it: what a team's file exports can be anything. */
+export function isModule(value: unknown): value is Module {
+  return typeof value === "object" && value !== null && declared.has(value);
 }
 
 /** Everything that a module brings, itself among it. */

@@ -1,4 +1,8 @@
-/** Numbered SQL files of a folder: `0001_name.sql`, applied in order, each in a transaction of its own. */
+/**
+ * Numbered SQL files of a folder: `0001_name.sql`, applied in order, each in a transaction of its own. They may begin at 0000,
+ * as drizzle-kit numbers them; its `--> statement-breakpoint` is a comment to PostgreSQL. Other files and folders are not
+ * looked at.
+ */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import type { SchemaDescription } from "#engine/migrations/fingerprint";
@@ -11,6 +15,8 @@ export type Migration = {
   /** Within its part. */
   readonly number: number;
   readonly name: string;
+  /** Its file in its folder. */
+  readonly file: string;
   readonly sql: string;
   readonly checksum: string;
 };
@@ -42,24 +48,31 @@ export function homeSchemaOf(tenant: MigrationSet): MigrationSet {
 
 /** The migrations in a folder. Throws where a file's name is not the next number's. */
 export function loadMigrations(part: Part, folder: URL): Migration[] {
-  return readdirSync(folder)
+  const files = readdirSync(folder)
     .filter((file) => file.endsWith(".sql"))
-    .toSorted()
-    .map((file, index): Migration => {
-      const match = /^(\d{4})_([a-z0-9_]+)\.sql$/.exec(file);
-      const number = index + 1;
-      if (match === null || Number(match[1]) !== number)
-        throw new Error(`migration ${file} is misnamed or out of order: number ${number} was expected`);
-      return readMigration(part, number, match[2] ?? "", readFileSync(new URL(file, folder), "utf8"));
-    });
+    .toSorted();
+  const first = files[0]?.startsWith("0000_") === true ? 0 : 1;
+  return files.map((file, index): Migration => {
+    const [, digits = "", name = ""] = /^(\d{4})_([A-Za-z0-9_-]+)\.sql$/.exec(file) ?? [];
+    const expected = String(first + index).padStart(4, "0");
+    if (digits !== expected)
+      throw new Error(`migration ${file} is misnamed or out of order: ${expected}_<name>.sql was expected`);
+    return readMigration(part, index + 1, name, readFileSync(new URL(file, folder), "utf8"), file);
+  });
 }
 
 /** A migration from its text. */
-export function readMigration(part: Part, number: number, name: string, sql: string): Migration {
-  return { part, number, name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+export function readMigration(
+  part: Part,
+  number: number,
+  name: string,
+  sql: string,
+  file = `${String(number).padStart(4, "0")}_${name}.sql`,
+): Migration {
+  return { part, number, name, file, sql, checksum: createHash("sha256").update(sql).digest("hex") };
 }
 
 /** How a message names a migration. */
-export function labelOf({ part, number, name }: Pick<Migration, "part" | "number" | "name">): string {
-  return `migration ${part}/${String(number).padStart(4, "0")}_${name}`;
+export function labelOf({ part, file }: Pick<Migration, "part" | "file">): string {
+  return `migration ${part}/${file.replace(/\.sql$/, "")}`;
 }

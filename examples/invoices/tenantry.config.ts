@@ -1,0 +1,3 @@
+import { defineConfig } from "tenantry";
+
+export default defineConfig({ migrations: { tenant: "./db/tenant" } });

@@ -1,0 +1,30 @@
+/** What a team writes in `tenantry.config.ts`. */
+
+/** The configuration of a project with tables of its own. Paths are seen from the folder that the file is in. */
+export type TenantryConfig = {
+  migrations: {
+    /**
+     * The folder with the migrations of the team's tables: plain SQL in files such as `0001_invoices.sql`, numbered without
+     * gaps from 0000 or 0001. Home and every tenant database run them.
+     */
+    tenant: string;
+  };
+  /**
+   * Files that add to the GraphQL API: each exports what `defineModule` of `tenantry/graphql` returns. Left out: the API has
+   * the engine's own types.
+   */
+  modules?: string[] | undefined;
+};
+
+/**
+ * Returns the configuration as it is, so that an editor knows its type.
+ *
+ * @example
+ * ```ts
+ * // tenantry.config.ts
+ * export default defineConfig({ migrations: { tenant: "./db/tenant" }, modules: ["./src/invoices.ts"] });
+ * ```
+ */
+export function defineConfig(config: TenantryConfig): TenantryConfig {
+  return config;
+}

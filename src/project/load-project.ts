@@ -1,0 +1,120 @@
+/** Finds a team's `tenantry.config.ts`, checks it, and reads the migrations that it names. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join, relative, resolve, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import { TenantryError } from "#base/kernel/errors";
+import { loadMigrations, type Migration, type MigrationSet, tenantSchemaOf } from "#engine/migrations/migration-set";
+import { isModule, type Module } from "#api/graphql/module";
+import type { TenantryConfig } from "#project/define-config";
+import { type Manifest, readManifest, refuseOtherMigrations } from "#project/manifest";
+
+/** A folder with a configuration in it, and what that leads to. */
+export type Project = {
+  /** Where the configuration is. */
+  readonly folder: string;
+  /** Its name, for messages. */
+  readonly configFile: string;
+  /** The folder of the migrations, and how it is called in messages: seen from the project's folder. */
+  readonly migrationsFolder: string;
+  readonly migrationsName: string;
+  /** The team's own migrations, in their order. */
+  readonly migrations: readonly Migration[];
+  /** What home and tenant databases are brought to. */
+  readonly tenantSchema: MigrationSet;
+  /** What the team adds to the API. */
+  readonly modules: readonly Module[];
+  /** What `tenantry check` has written down; undefined: nothing yet. */
+  readonly manifest: Manifest | undefined;
+};
+
+const CONFIG_FILES = ["tenantry.config.ts", "tenantry.config.mjs", "tenantry.config.js"];
+
+const configSchema = z.strictObject({
+  migrations: z.strictObject({ tenant: z.string().min(1) }),
+  modules: z.array(z.string().min(1)).max(100).optional(),
+});
+
+/**
+ * The project in a folder; undefined: it has no configuration, so the app that ships is used. Throws INVALID_INPUT in one
+ * sentence when the configuration or the names of the migrations are wrong.
+ */
+export async function findProject(folder: string): Promise<Project | undefined> {
+  const found = CONFIG_FILES.filter((name) => existsSync(join(folder, name)));
+  const [configFile, second] = found;
+  if (configFile === undefined) return undefined;
+  if (second !== undefined) throw wrong(`${configFile} and ${second} are both in ${folder}: keep one of them`);
+  const { migrations: folders, modules = [] } = await readConfigFile(folder, configFile);
+  const migrationsFolder = resolve(folder, folders.tenant);
+  const migrationsName = relative(folder, migrationsFolder).replaceAll(sep, "/");
+  const migrations = readMigrations(migrationsFolder, `${configFile}: migrations.tenant`);
+  return {
+    folder,
+    configFile,
+    migrationsFolder,
+    migrationsName,
+    migrations,
+    tenantSchema: tenantSchemaOf(migrations),
+    modules: (await Promise.all(modules.map((path) => readModules(folder, configFile, path)))).flat(),
+    manifest: readManifest(migrationsFolder),
+  };
+}
+
+/** The same for whatever serves the tables: it also refuses migrations that the manifest does not know. Throws CONFLICT. */
+export async function loadProject(folder: string): Promise<Project | undefined> {
+  const project = await findProject(folder);
+  if (project?.manifest !== undefined) refuseOtherMigrations(project.manifest, project);
+  return project;
+}
+
+async function readConfigFile(folder: string, configFile: string): Promise<TenantryConfig> {
+  let module: Record<string, unknown>;
+  try {
+    module = (await import(pathToFileURL(join(folder, configFile)).href)) as Record<string, unknown>;
+  } catch (cause) {
+    throw wrong(`${configFile} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  if (module["default"] === undefined)
+    throw wrong(`${configFile} exports no configuration: write export default defineConfig({ … })`);
+  const result = configSchema.safeParse(module["default"]);
+  if (result.success) return result.data;
+  throw wrong(`${configFile}: ${result.error.issues.map(describeIssue).join("; ")}`);
+}
+
+/** What a file exports that defineModule has made. */
+async function readModules(folder: string, configFile: string, path: string): Promise<Module[]> {
+  const setting = `${configFile}: modules names ${path}`;
+  let exported: Record<string, unknown>;
+  try {
+    exported = (await import(pathToFileURL(resolve(folder, path)).href)) as Record<string, unknown>;
+  } catch (cause) {
+    throw wrong(`${setting}, which cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  const modules = Object.values(exported).filter(isModule);
+  if (modules.length === 0)
+    throw wrong(`${setting}, which exports no module: write export const … = defineModule({ … })`);
+  return modules;
+}
+
+function describeIssue({ code, path, message, ...issue }: z.core.$ZodIssue): string {
+  const at = path.join(".");
+  if (code === "unrecognized_keys" && "keys" in issue)
+    return `${issue.keys.map((key) => [...path, key].join(".")).join(", ")} is no setting that this version knows`;
+  return at === "" ? message : `${at} is wrong: ${message}`;
+}
+
+function readMigrations(folder: string, setting: string): Migration[] {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw wrong(`${setting} names ${folder}, which is not a folder`);
+  if (!readdirSync(folder).some((file) => file.endsWith(".sql")))
+    throw wrong(`${setting} names ${folder}, which has no migration such as 0001_invoices.sql`);
+  try {
+    return loadMigrations("app", pathToFileURL(`${folder}${sep}`));
+  } catch (cause) {
+    throw wrong(`${folder}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+}
+
+function wrong(message: string, cause?: unknown): TenantryError {
+  return new TenantryError("INVALID_INPUT", `${message.replace(/\.$/, "")}.`, { cause });
+}
