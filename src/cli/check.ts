@@ -22,6 +22,7 @@ export function checkCommand(): Command {
   return explain(command, {
     example: "tenantry check --ci",
     exitsWith1: "a migration is refused, or with --ci the manifest is another one",
+    page: "tutorial/your-own-tables.md",
   });
 }
 

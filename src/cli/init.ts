@@ -42,7 +42,7 @@ export function initCommand(): Command {
     .description("Write a project with tables of its own into a folder. An existing package.json is added to.")
     .argument("<folder>", "The project's folder. It is made when it is missing.")
     .action(init);
-  return explain(command, { example: "tenantry init ." });
+  return explain(command, { example: "tenantry init .", page: "tutorial/your-own-tables.md" });
 }
 
 function init(given: string): void {

@@ -34,7 +34,7 @@ export const HOME = {
     }),
     dataDir: variable("TENANTRY_DATA_DIR", z.string().min(1).optional(), {
       meaning: "The folder where the embedded servers keep their data.",
-      otherwise: "`.tenantry` in the checkout",
+      otherwise: "`.tenantry` in the working folder",
       example: "/var/lib/tenantry",
     }),
     role: variable("TENANTRY_ROLE", z.enum(ROLES).default("all"), {
