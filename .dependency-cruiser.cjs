@@ -133,6 +133,9 @@ const ROWS = [
   { part: "embedded", may: ["base/kernel"] },
   { part: "services", may: ["base", "engine"] },
   { part: "job-handlers", may: ["engine"] },
+  { part: "work", may: ["engine", "job-handlers"] },
+  // What a team's own server imports: the engine without its API and without the app that ships.
+  { part: "library", may: ["base", "engine", "config", "services", "work"] },
   {
     part: "cli",
     may: [...ASKED, "engine/doctor", "engine/fleet", "engine/transfer", SERVICES],
@@ -199,7 +202,14 @@ module.exports = {
       comment: "The engine runs without its API: what it does can be asked for in other ways.",
       severity: "error",
       from: { path: within(["engine"]), pathNot: TESTS },
-      to: { path: within(["api", "cli", "main", "services", "job-handlers"]), reachable: true },
+      to: { path: within(["api", "cli", "library", "main", "services", "job-handlers", "work"]), reachable: true },
+    },
+    {
+      name: "library-never-api",
+      comment: "A team's server that brings its own API and its own tables carries neither of ours.",
+      severity: "error",
+      from: { path: within(["library"]), pathNot: TESTS },
+      to: { path: within(["api", "app", "cli", "main"]), reachable: true },
     },
     {
       name: "engine-never-app",

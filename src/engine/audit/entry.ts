@@ -2,7 +2,7 @@
 import type { Client, SignedIn } from "#engine/auth/sign-in";
 
 export const WHO = ["OPERATOR", "USER", "KEY"] as const;
-export const VIA = ["DEVELOPMENT", "KEY", "TOKEN", "COMMAND_LINE"] as const;
+export const VIA = ["DEVELOPMENT", "KEY", "TOKEN", "COMMAND_LINE", "LIBRARY"] as const;
 export type SubjectKind =
   | "USER"
   | "ORGANIZATION"
