@@ -151,12 +151,15 @@ const ROWS = [
   { part: "embedded", may: ["base/kernel"] },
   { part: "services", may: ["base", "engine", "config"] },
   { part: "job-handlers", may: ["engine"] },
+  { part: "work", may: ["engine", "job-handlers"] },
+  // What a team's own server imports: the engine without its API and without the app that ships.
+  { part: "library", may: ["base", "engine", "config", "services", "work", "project"] },
   {
     part: "project",
-    may: [...BASE, "engine/migrations", TABLES, "api/graphql/module"],
-    why: "a team's migrations are tried and read as the engine does it, and its modules are named; it starts nothing",
+    may: [...BASE, "engine/migrations", TABLES],
+    why: "a team's migrations are tried and read as the engine does it; it starts nothing",
   },
-  { part: "index", may: ["project"] },
+  { part: "index", may: ["project", "library", "base/kernel"] },
   {
     part: "testing",
     may: ["project", "embedded", "main", "services", "config", "base/kernel"],
@@ -166,8 +169,8 @@ const ROWS = [
   {
     part: "cli",
     may: [...ASKED, "engine/doctor", "engine/fleet", "engine/transfer", SERVICES],
-    also: ["base/kernel", "base/observability", "config", "embedded", "main", "services", "app", "project", TABLES],
-    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and services, for the app's tables",
+    also: ["base/kernel", "base/observability", "config", "embedded", "main", "services", "app", "project", TABLES, "api/graphql/module"],
+    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and services, for the app's tables; a team's modules are told from what else its files export",
   },
   { part: "main", may: "all" },
 ];
@@ -211,7 +214,14 @@ module.exports = {
       comment: "The engine runs without its API: what it does can be asked for in other ways.",
       severity: "error",
       from: { path: within(["engine"]), pathNot: TESTS },
-      to: { path: within(["api", "cli", "main", "services", "job-handlers"]), reachable: true },
+      to: { path: within(["api", "cli", "library", "main", "services", "job-handlers", "work"]), reachable: true },
+    },
+    {
+      name: "library-never-api",
+      comment: "A team's server that brings its own API and its own tables carries neither of ours.",
+      severity: "error",
+      from: { path: within(["library"]), pathNot: TESTS },
+      to: { path: within(["api", "app", "cli", "main"]), reachable: true },
     },
     {
       name: "engine-never-app",

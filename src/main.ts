@@ -8,19 +8,12 @@ import { buildSchema } from "#api/graphql/schema";
 import { type HttpServer, startHttpServer } from "#api/http/server";
 import { createLogger } from "#base/observability/logger";
 import { Metrics } from "#base/observability/metrics";
-import {
-  REPLICATION_DEFAULTS,
-  type ReplicationOptions,
-  type ReplicationRunner,
-  startReplication,
-} from "#engine/links/carry-replication";
-import { noticeHomeHistory } from "#engine/home/notice-home-history";
-import { startJobRunner } from "#engine/jobs/job-runner";
-import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
+import type { ReplicationOptions, ReplicationRunner } from "#engine/links/carry-replication";
+import type { GatewaySettings } from "#engine/links/run-gateway";
 import type { Services } from "#engine/services";
 import type { Settings } from "#config";
-import { JOB_HANDLERS } from "#job-handlers";
 import { closeServices, createServices, signInAsApi } from "#services";
+import { startWork, type Work } from "#work";
 
 /** The settings that were read, and what else a process is started with. */
 export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn" | "gateway"> & {
@@ -77,16 +70,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   const services = await createServices({ ...options, tenantSchema, logger, metrics, lettersInLog });
   rollback.defer(() => closeServices(services));
   options.checkTables?.(services.tables);
-  let replication: ReplicationRunner | undefined;
-  let gateway: Gateway | undefined;
+  let work: Work | undefined;
   if (role !== "api") {
-    await noticeHomeHistory(services.home);
-    gateway = await startGateway(services, options.gateway);
-    rollback.defer(() => gateway?.close());
-    const runner = await startJobRunner(services, JOB_HANDLERS);
-    rollback.defer(() => runner.stop());
-    replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
-    rollback.defer(replication.stop);
+    work = await startWork(services, options);
+    rollback.defer(work.stop);
   }
   let http: HttpServer | undefined;
   if (role !== "worker") {
@@ -98,5 +85,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     rollback.defer(http.close);
   }
   const running = rollback.move();
+  const { replication, gateway } = work ?? {};
   return { url: http?.url, services, metrics, replication, gateway, close: () => running.disposeAsync() };
 }

@@ -67,7 +67,7 @@ const ROOMS = [
   .map((room) => `engine/${room}`);
 
 const TARGETS = ["base/kernel", "base/observability", "base/postgres", ...ROOMS, "api/graphql", "api/http", "app"]
-  .concat("app/resources", "cli", "embedded", "project")
+  .concat("app/resources", "cli", "embedded", "project", "library")
   .map((folder) => `src/${folder}/target.ts`)
   .concat(
     "src/api/graphql/kit.ts",
@@ -75,6 +75,7 @@ const TARGETS = ["base/kernel", "base/observability", "base/postgres", ...ROOMS,
     "src/config.ts",
     "src/services.ts",
     "src/job-handlers.ts",
+    "src/work.ts",
     "src/engine/services.ts",
   )
   .concat("src/base/kernel/target.test.ts", "test/target.ts", "bench/target.ts");
@@ -84,6 +85,8 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/config.ts", 'import "#api/http/target";', "imports-of-config"],
   ["src/services.ts", 'import "#api/http/target";', "imports-of-services"],
   ["src/job-handlers.ts", 'import "#base/kernel/target";', "imports-of-job-handlers"],
+  ["src/work.ts", 'import "#services";', "imports-of-work"],
+  ["src/library/a.ts", 'import "#api/graphql/target";', "imports-of-library"],
   ["src/base/kernel/a.ts", 'import "#base/postgres/target";', "imports-of-base-kernel"],
   ["src/base/observability/a.ts", 'import "#base/postgres/target";', "imports-of-base-observability"],
   ["src/base/postgres/a.ts", 'import "#engine/replication/target";', "imports-of-base-postgres"],
@@ -115,13 +118,15 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/cli/a.ts", 'import "#api/http/target";', "imports-of-cli"],
   ["src/embedded/a.ts", 'import "#base/postgres/target";', "imports-of-embedded"],
   ["src/project/a.ts", 'import "#engine/home/target";', "imports-of-project"],
-  ["src/index.ts", 'import "#base/kernel/target";', "imports-of-index"],
+  ["src/index.ts", 'import "#base/postgres/target";', "imports-of-index"],
   ["src/testing.ts", 'import "#base/postgres/target";', "imports-of-testing"],
   ["src/testing/a.ts", 'import "#base/postgres/target";', "imports-of-testing"],
 
   ["src/base/kernel/up.ts", 'import "#engine/auth/target";', "base-never-engine"],
   ["src/engine/jobs/up.ts", 'import "#api/graphql/target";', "engine-never-api"],
   ["src/engine/jobs/root.ts", 'import "#main";', "engine-never-api"],
+  ["src/engine/jobs/library.ts", 'import "#library/target";', "engine-never-api"],
+  ["src/library/app.ts", 'import "#app/resources/target";', "library-never-api"],
   ["src/engine/home/up.ts", 'import "#app/resources/target";', "engine-never-app"],
   ["src/engine/home/roundabout.ts", 'import "./up.ts";', "engine-never-app"],
   ["src/api/graphql/up.ts", 'import "#app/resources/target";', "api-never-app"],
@@ -167,6 +172,7 @@ const ALLOWED: Record<string, string> = {
   "src/api/graphql/ok.ts": 'import "#engine/placements/target"; import "#engine/home/target";',
   "src/app/ok.ts": 'import "#api/graphql/kit"; import "#engine/routing/target";',
   "src/cli/ok.ts": 'import "#engine/doctor/target"; import "#main";',
+  "src/library/ok.ts": 'import "#engine/placements/target"; import "#base/postgres/target"; import "./target.ts";',
   "src/app/comments/ok.test.ts":
     'import pg from "pg"; import "#engine/home/target"; import "../../../test/target.ts"; pg;',
   "test/ok.ts": 'import "#base/postgres/target"; import pg from "pg"; pg;',

@@ -1,3 +1,4 @@
+import { loadModules } from "#cli/load-modules";
 import { Command } from "commander";
 import { ENGINES_JOURNEY } from "#app/journey";
 import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
@@ -50,7 +51,7 @@ async function start(): Promise<void> {
     exportFolder: exportFolder(settings),
     prettyLogs: process.stdout.isTTY,
     regionUrls,
-    ...(project === undefined ? {} : projectOptions(project)),
+    ...(project === undefined ? {} : await projectOptions(project)),
   });
   // Not before: what fails while things start ends the start, with one sentence.
   stack.use(surviveFailures({ logger: app.services.logger, metrics: app.metrics }));
@@ -79,8 +80,9 @@ function connection(
 }
 
 /** A team's own tables in place of those of the app that ships, and of its part of the API. */
-function projectOptions(project: Project) {
-  const { tenantSchema, modules, manifest } = project;
+async function projectOptions(project: Project) {
+  const { tenantSchema, manifest } = project;
+  const modules = await loadModules(project);
   return {
     application: { tenantSchema, modules, journey: ENGINES_JOURNEY },
     checkTables: (tables: DeclaredTables) => {

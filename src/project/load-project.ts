@@ -5,7 +5,6 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { TenantryError } from "#base/kernel/errors";
 import { loadMigrations, type Migration, type MigrationSet, tenantSchemaOf } from "#engine/migrations/migration-set";
-import { isModule, type Module } from "#api/graphql/module";
 import type { TenantryConfig } from "#project/define-config";
 import { type Manifest, readManifest, refuseOtherMigrations } from "#project/manifest";
 
@@ -22,8 +21,8 @@ export type Project = {
   readonly migrations: readonly Migration[];
   /** What home and tenant databases are brought to. */
   readonly tenantSchema: MigrationSet;
-  /** What the team adds to the API. */
-  readonly modules: readonly Module[];
+  /** Files with what the team adds to the API, as the configuration names them. */
+  readonly modules: readonly string[];
   /** What `tenantry check` has written down; undefined: nothing yet. */
   readonly manifest: Manifest | undefined;
 };
@@ -55,7 +54,7 @@ export async function findProject(folder: string): Promise<Project | undefined> 
     migrationsName,
     migrations,
     tenantSchema: tenantSchemaOf(migrations),
-    modules: (await Promise.all(modules.map((path) => readModules(folder, configFile, path)))).flat(),
+    modules,
     manifest: readManifest(migrationsFolder),
   };
 }
@@ -79,21 +78,6 @@ async function readConfigFile(folder: string, configFile: string): Promise<Tenan
   const result = configSchema.safeParse(module["default"]);
   if (result.success) return result.data;
   throw wrong(`${configFile}: ${result.error.issues.map(describeIssue).join("; ")}`);
-}
-
-/** What a file exports that defineModule has made. */
-async function readModules(folder: string, configFile: string, path: string): Promise<Module[]> {
-  const setting = `${configFile}: modules names ${path}`;
-  let exported: Record<string, unknown>;
-  try {
-    exported = (await import(pathToFileURL(resolve(folder, path)).href)) as Record<string, unknown>;
-  } catch (cause) {
-    throw wrong(`${setting}, which cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
-  }
-  const modules = Object.values(exported).filter(isModule);
-  if (modules.length === 0)
-    throw wrong(`${setting}, which exports no module: write export const … = defineModule({ … })`);
-  return modules;
 }
 
 function describeIssue({ code, path, message, ...issue }: z.core.$ZodIssue): string {

@@ -32,6 +32,14 @@ type Connection = {
   on: (event: string, listener: () => void) => void;
 };
 
+/** A single statement has taken longer than its call lets it. It was stopped on the server. */
+export class StatementTooLong extends Error {
+  constructor(timeoutMs: number) {
+    super(`a statement took longer than ${timeoutMs} ms`);
+    this.name = "StatementTooLong";
+  }
+}
+
 /** Connections for which a cancel request was sent. */
 const spent = new WeakSet<object>();
 
@@ -85,10 +93,7 @@ export async function cancellable<Result>(client: pg.PoolClient, run: () => Prom
 function signalOf({ signal, statementTimeoutMs }: Call): { signal: AbortSignal; forget: () => void } {
   if (statementTimeoutMs === undefined) return { signal, forget: () => undefined };
   const late = new AbortController();
-  const timer = setTimeout(
-    () => late.abort(new Error(`a statement took longer than ${statementTimeoutMs} ms`)),
-    statementTimeoutMs,
-  );
+  const timer = setTimeout(() => late.abort(new StatementTooLong(statementTimeoutMs)), statementTimeoutMs);
   return { signal: AbortSignal.any([signal, late.signal]), forget: () => clearTimeout(timer) };
 }
 

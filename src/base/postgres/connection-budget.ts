@@ -12,8 +12,9 @@
  *   are not more than one server may have.
  * - So many connections to a server are made at once, as many as will not keep it from working, and no more.
  *
- * Only single statements and transactions of the API take part, which hold one connection and wait for no other one, so that
- * nobody waits for somebody who waits. What holds a connection for long (listeners, jobs, replication) has its own.
+ * Single statements and transactions of the API take part, which hold one connection and wait for no other one, so that
+ * nobody waits for somebody who waits. A team's own code can hold one and ask for another: the bound of the wait ends that. What
+ * holds a connection for long (listeners, jobs, replication) has its own.
  */
 import { onAbort } from "#base/kernel/abort";
 import { TenantryError } from "#base/kernel/errors";

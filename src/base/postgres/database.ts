@@ -8,6 +8,7 @@ import { currentCall } from "#base/kernel/call";
 import type { Breaker } from "#base/postgres/breaker";
 import { type ConnectionBudget, Share } from "#base/postgres/connection-budget";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#base/postgres/cancellation";
+import { Lease } from "#base/postgres/lease";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
 import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
 import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#base/postgres/scoped-query";
@@ -241,6 +242,20 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     return call?.inTurn === undefined ? run() : call.inTurn(this.#server, run);
   }
 
+  /**
+   * Lends a connection to SQL that is not the program's own: each statement and each transaction is under these settings. It
+   * counts as others do, so it must be given back. Waits as long as the running call lasts.
+   */
+  async lend(scope: readonly Scope[]): Promise<Lease> {
+    const shared = this.#shared;
+    const client = await shared.take();
+    return new Lease(client, shared.isPooler ? [...scope, SEARCH_PATH_SETTING] : scope, {
+      isPooler: shared.isPooler,
+      prepared: shared.prepared,
+      stopPreparing: () => shared.stopPreparing(),
+    });
+  }
+
   /** Runs `work` on one connection, never through a pooler; the connection is discarded when `work` throws. */
   async session<Result>(work: (session: Session<Kind>) => Promise<Result>): Promise<Result> {
     const client = await this.#direct.take();
@@ -294,7 +309,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 type Around = { settings: readonly Scope[]; notice: Notice | undefined };
 
 async function send(client: pg.PoolClient, { settings, notice }: Around, statement: Statement): Promise<object[]> {
-  if (settings.length > 0) return queryUnderSettings(client, settings, statement, notice);
+  if (settings.length > 0) return (await queryUnderSettings(client, settings, statement, notice)).rows;
   const { text, values, name } = statement;
   const { rows } = await client.query<object>({
     text,

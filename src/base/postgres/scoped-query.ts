@@ -13,7 +13,12 @@ export type Statement = {
   readonly values: readonly unknown[];
   /** Under which it is prepared on the connection, and kept there; undefined: it is parsed for this once. */
   readonly name: string | undefined;
+  /** How the driver is to give the rows, where that is not as objects of its own types. */
+  readonly form?: RowForm | undefined;
 };
+
+/** How the driver gives rows: as arrays, and by other parsers. */
+export type RowForm = Pick<pg.QueryArrayConfig, "types"> & { readonly rowMode?: "array"; readonly binary?: boolean };
 
 /** What is announced on a channel. */
 export type Notice = { readonly channel: string; readonly payload: string };
@@ -31,23 +36,36 @@ function setStatement(count: number): { text: string; name: string } {
     name: `tenantry_scope_${count}`,
   };
 }
-const SET = [1, 2].map(setStatement);
+const SET = [1, 2, 3].map(setStatement);
 
-type Row = object;
+/** The driver's, of one statement. */
+export type Result = pg.QueryResult<object>;
 
 /** By connection, how many settings the statements set that are prepared there. */
 const prepared = new WeakMap<pg.Connection, Set<number>>();
 
 /** With what the driver has but does not say in its types. */
 const DriverQuery = pg.Query as unknown as new (
-  text: string,
+  config: string | (RowForm & { text: string }),
   values: readonly unknown[],
-  callback: (error: Error | null, result: pg.QueryResult<Row> | pg.QueryResult<Row>[] | undefined) => void,
+  callback: (error: Error | null, result: Result | Result[] | undefined) => void,
 ) => pg.Query & {
   name: string | undefined;
   queryMode: "extended" | undefined;
   handleError(error: Error, connection: pg.Connection): void;
 };
+
+/** `isKept`: the statement that sets them is prepared on the connection, and kept there. */
+function sendSettings(connection: pg.Connection, settings: readonly Scope[], isKept: boolean): void {
+  const set = SET[settings.length - 1];
+  if (set === undefined) throw new Error(`a statement has 1 to ${SET.length} settings`);
+  const statement = isKept ? set.name : "";
+  const known = prepared.get(connection) ?? new Set();
+  if (!isKept || !known.has(settings.length)) connection.parse({ ...set, name: statement, types: [] }, true);
+  if (isKept) prepared.set(connection, known.add(settings.length));
+  connection.bind({ statement, values: settings.flatMap(({ setting, value }) => [setting, value]) }, true);
+  connection.execute({}, true);
+}
 
 class ScopedQuery extends DriverQuery {
   /** Whether its messages, and the notice's, have been sent. */
@@ -55,13 +73,13 @@ class ScopedQuery extends DriverQuery {
 
   constructor(
     settings: readonly Scope[],
-    { text, values, name }: Statement,
+    { text, values, name, form }: Statement,
     notice: Notice | undefined,
-    done: (error: Error | undefined, rows: Row[]) => void,
+    done: (error: Error | undefined, result: Result | undefined) => void,
   ) {
-    super(text, values, (error, result) => {
+    super(form === undefined ? text : { ...form, text }, values, (error, result) => {
       // The settings' result comes first.
-      done(error ?? undefined, (Array.isArray(result) ? result.at(-1) : result)?.rows ?? []);
+      done(error ?? undefined, Array.isArray(result) ? result.at(-1) : result);
     });
     // Given to the driver as one object, they would be copied with a descriptor for each.
     this.name = name;
@@ -70,9 +88,13 @@ class ScopedQuery extends DriverQuery {
     const { submit } = this;
     this.submit = (connection) => {
       const { stream } = connection;
+      // The driver refuses it too, but after the settings were sent.
+      const previous = name === undefined ? text : parsedBy(connection)[name];
+      if (previous !== undefined && previous !== text)
+        return new Error(`Prepared statements must be unique: ${name} was used for another text`) as unknown as void;
       stream.cork();
       try {
-        this.#set(connection, settings);
+        sendSettings(connection, settings, this.name !== undefined);
         // A failure leaves open whether the server has it (see handleError), and closing what is not there is no error.
         if (name !== undefined && parsedBy(connection)[name] === undefined) connection.close({ type: "S", name }, true);
         const refusal: unknown = submit.call(this, connection);
@@ -83,17 +105,6 @@ class ScopedQuery extends DriverQuery {
         stream.uncork();
       }
     };
-  }
-
-  #set(connection: pg.Connection, settings: readonly Scope[]): void {
-    const set = SET[settings.length - 1];
-    if (set === undefined) throw new Error("a statement has one or two settings");
-    const statement = this.name === undefined ? "" : set.name;
-    const known = prepared.get(connection) ?? new Set();
-    if (statement === "" || !known.has(settings.length)) connection.parse({ ...set, name: statement, types: [] }, true);
-    if (statement !== "") prepared.set(connection, known.add(settings.length));
-    connection.bind({ statement, values: settings.flatMap(({ setting, value }) => [setting, value]) }, true);
-    connection.execute({}, true);
   }
 
   /** The driver takes the answer to any of our messages for the statement's own, also when that was refused. */
@@ -144,7 +155,7 @@ export function whenAnswered(client: pg.PoolClient): Promise<void> | undefined {
 }
 
 /**
- * Runs the statement under one or two settings on this connection. Rejects with the driver's error.
+ * Runs the statement under one to three settings on this connection. Rejects with the driver's error.
  *
  * `notice` is announced in the same message, as a transaction of its own after the statement's. In one with it, PostgreSQL would
  * have everything that announces something, in all databases of the server, wait for each other's commits to reach the disk
@@ -156,18 +167,44 @@ export function queryUnderSettings(
   settings: readonly Scope[],
   statement: Statement,
   notice?: Notice,
-): Promise<Row[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<Row[]>();
-  const query = new ScopedQuery(settings, statement, notice, (error, rows) => {
-    if (error === undefined) resolve(rows);
-    else reject(error);
+): Promise<Result> {
+  const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  const query = new ScopedQuery(settings, statement, notice, (error, result) => {
+    if (error !== undefined) reject(error);
+    else if (result === undefined) reject(new Error("the driver gave no result"));
+    else resolve(result);
   });
   client.query(query);
   return notice === undefined ? promise : withNotice(client, query, promise);
 }
 
+/** What a cursor is to the driver: it sends its own messages, and is told of each answer. */
+export type Cursor = pg.Submittable & {
+  handleCommandComplete: (message: unknown, connection: unknown) => void;
+  handleError: (error: unknown, connection?: unknown) => void;
+};
+
+/** Has a cursor read under the settings, which end with it. It must not have been sent, and no transaction may be open. */
+export function scopeCursor(cursor: Cursor, settings: readonly Scope[]): void {
+  const { submit, handleCommandComplete } = cursor;
+  cursor.submit = (connection) => {
+    const { stream } = connection;
+    stream.cork();
+    try {
+      sendSettings(connection, settings, false);
+      submit.call(cursor, connection);
+    } finally {
+      stream.uncork();
+    }
+  };
+  // The answer to the settings comes first, and is not the cursor's.
+  cursor.handleCommandComplete = () => {
+    cursor.handleCommandComplete = handleCommandComplete;
+  };
+}
+
 /** Has the driver expect the answer to the query's notice. */
-async function withNotice(client: pg.PoolClient, query: ScopedQuery, rows: Promise<Row[]>): Promise<Row[]> {
+async function withNotice(client: pg.PoolClient, query: ScopedQuery, result: Promise<Result>): Promise<Result> {
   const answer = Promise.withResolvers<void>();
   unanswered.set(client, answer.promise);
   const notice = new SentNotice(query, () => {
@@ -176,7 +213,7 @@ async function withNotice(client: pg.PoolClient, query: ScopedQuery, rows: Promi
   });
   client.query(notice);
   try {
-    return await rows;
+    return await result;
   } catch (error) {
     // Who tries again does so on a connection that is ready.
     await answer.promise;

@@ -57,7 +57,7 @@ const FROM = `
 export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => ServerAddress;
 
 /** Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). */
-const SCOPE_SETTING = "tenantry.scope";
+export const SCOPE_SETTING = "tenantry.scope";
 
 /** Routes kept at most; a route that was pushed out is read again when it is next needed. */
 const MAX_CACHED_ROUTES = 10_000;
@@ -93,8 +93,12 @@ export class Router {
   }
 
   /** The same for several rows, in their order, with one statement for all that is not known. */
-  async routes(ids: readonly string[]): Promise<(Route | undefined)[]> {
-    const numbers = ids.map(placementNumberOf);
+  routes(ids: readonly string[]): Promise<(Route | undefined)[]> {
+    return this.routesOfNumbers(ids.map(placementNumberOf));
+  }
+
+  /** The same for the placements with these numbers. */
+  async routesOfNumbers(numbers: readonly number[]): Promise<(Route | undefined)[]> {
     const found = new Map<number, Route>([[HOME_NUMBER, { kind: "home" }]]);
     for (const number of numbers) {
       const cached = this.#byNumber.get(number);

@@ -81,6 +81,10 @@ begin
   return encode(set_byte(id, 11, ((number & 3) << 6) | (get_byte(id, 11) & 63)), 'hex')::uuid;
 end $$;
 
+-- Who is behind the statement, as the scope names them: a user's id, or `operator`; empty: nobody is named.
+create function tenantry.scope_actor() returns text language sql stable parallel safe
+  return split_part(current_setting('tenantry.scope', true), '/', 3);
+
 -- TRUNCATE is not published, so it would leave the catalog with rows that are gone. At home a TRUNCATE that a publisher sends
 -- would empty a table for all.
 create function tenantry.refuse_truncate() returns trigger language plpgsql as $$
@@ -150,7 +154,7 @@ begin
 end $$;
 
 -- Makes a table one that holds tenants' rows: each row is one organization's, a statement sees those of its own organization
--- only, and exports, imports, revocations and receipts know the table.
+-- only, exports, imports, revocations and receipts know the table, and what a team's program writes is in the audit log.
 create function tenantry.tenant_table(declared regclass) returns void language plpgsql
   set search_path = pg_catalog, pg_temp as $$
 declare
@@ -174,6 +178,11 @@ begin
   execute format('create policy all_for_owner on %s to current_user using (true)', declared);
   execute format('grant usage on schema app to %I', api);
   execute format('grant select, insert, update, delete on %s to %I', declared, api);
+  -- What a team's program writes is in the audit log: its scope names an actor. The API's names none, as its statements write their
+  -- own entry, so it pays for the look at the setting only.
+  execute format('create trigger record_write after insert or update or delete on %s for each row
+    when (split_part(current_setting(''tenantry.scope'', true), ''/'', 3) <> '''')
+    execute function tenantry.record_write()', declared);
   perform tenantry.declare('table', declared::text);
 end $$;
 

@@ -904,11 +904,12 @@ create table tenantry.audit_log (
   who text not null check (who in ('OPERATOR', 'USER', 'KEY')),
   -- The user or the key; of an operator the key, or the subject of the token.
   who_id text check (char_length(who_id) <= 255),
-  via text not null check (via in ('DEVELOPMENT', 'KEY', 'TOKEN', 'COMMAND_LINE')),
+  via text not null check (via in ('DEVELOPMENT', 'KEY', 'TOKEN', 'COMMAND_LINE', 'LIBRARY')),
   address inet,
   user_agent text check (char_length(user_agent) <= 200),
   action text not null check (char_length(action) between 1 and 60),
-  subject_kind text check (char_length(subject_kind) between 1 and 40),
+  -- A table with its schema, where a team's program has written a row.
+  subject_kind text check (char_length(subject_kind) between 1 and 60),
   subject_id text check (char_length(subject_id) between 1 and 60),
   -- OK or the code of the error, where it was known when the entry was written. Null: a line of audit_outcomes says it, and
   -- while there is none nobody knows.
@@ -940,6 +941,19 @@ create trigger append_only before update or delete or truncate on tenantry.audit
 -- Also for a session that says it is a replica.
 alter table tenantry.audit_log enable always trigger append_only;
 alter table tenantry.audit_outcomes enable always trigger append_only;
+
+-- The entry of a row of the default organization that a team's program has written (tenantry.tenant_table).
+create function tenantry.record_write() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  actor text := tenantry.scope_actor();
+begin
+  insert into tenantry.audit_log (id, who, who_id, via, action, subject_kind, subject_id, outcome)
+  values (tenantry.new_id(), case actor when 'operator' then 'OPERATOR' else 'USER' end, nullif(actor, 'operator'), 'LIBRARY',
+          lower(tg_op), format('%I.%I', tg_table_schema, tg_table_name),
+          case tg_op when 'DELETE' then old.id else new.id end, 'OK');
+  return null;
+end $$;
 
 -- The ledger of the border
 -- ------------------------

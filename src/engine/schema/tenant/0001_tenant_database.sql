@@ -14,7 +14,8 @@ create function tenantry.api_role() returns text language sql stable
 -- The database itself keeps organizations apart. The API signs in with a role that owns nothing and sees the rows of one
 -- organization: the one that is named in a setting for the time of one statement. Without it there are no rows.
 
--- Whom the statement is for, as "<organization>/<number of the placement>"; null: nobody was named.
+-- Whom the statement is for, as "<organization>/<number of the placement>", with "/<actor>" behind it where a team's program sends
+-- it; null: nobody was named.
 create function tenantry.scope_organization() returns uuid language sql stable parallel safe
   return nullif(split_part(current_setting('tenantry.scope', true), '/', 1), '')::uuid;
 create function tenantry.scope_placement() returns int language sql stable parallel safe
@@ -149,6 +150,20 @@ alter table tenantry.audit_log enable row level security, force row level securi
 create policy own_organization on tenantry.audit_log
   using (organization_id = (select tenantry.scope_organization()));
 create policy all_for_owner on tenantry.audit_log to current_user using (true);
+
+-- The entry of a row that a team's program has written (tenantry.tenant_table). With the rights of whoever writes the row, so that
+-- row-level security holds for the entry too.
+create function tenantry.record_write() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  actor text := tenantry.scope_actor();
+begin
+  insert into tenantry.audit_log (id, database_id, organization_id, who, who_id, via, action, subject_kind, subject_id)
+  values (tenantry.new_id(), tenantry.database_id(), tenantry.scope_organization(),
+          case actor when 'operator' then 'OPERATOR' else 'USER' end, nullif(actor, 'operator'), 'LIBRARY',
+          lower(tg_op), format('%I.%I', tg_table_schema, tg_table_name), case tg_op when 'DELETE' then old.id else new.id end);
+  return null;
+end $$;
 
 do $$
 declare

@@ -1,0 +1,88 @@
+/** Where an organization's statements go: to its database in a region, or to home for the default organization. */
+import { type Actor, viewerId } from "#engine/auth/actor";
+import { findObstacle, requireActive, SCOPE_SETTING, type TenantRoute } from "#engine/routing/routing";
+import type { Services } from "#engine/services";
+import { StatementTooLong } from "#base/postgres/cancellation";
+import { TenantryError } from "#base/kernel/errors";
+import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER } from "#base/kernel/ids";
+import type { Lease } from "#base/postgres/lease";
+import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { nameInScope } from "#library/actor";
+
+export type Location = {
+  /** The tenant database's id; 0 is home. */
+  readonly databaseId: number;
+  /** Lends a connection on which each statement is for the organization alone. Throws as {@link Location.explain} says. */
+  readonly lend: () => Promise<Lease>;
+  /** What the caller is told of an error: an error of ours where the server is away or the access has ended, else itself. */
+  readonly explain: (failure: unknown) => Promise<unknown>;
+};
+
+/** Home, for the default organization. `services`: signed in as the API, whose role row-level security holds for. */
+export function atHome({ home }: Pick<Services, "home">, actor: Actor): Location {
+  const scope = [
+    { setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" },
+    { setting: SCOPE_SETTING, value: `${DEFAULT_ORGANIZATION_ID}/${HOME_NUMBER}/${nameInScope(actor)}` },
+  ];
+  return {
+    databaseId: 0,
+    lend: () => home.lend(scope),
+    explain: async (failure) => explainTime(failure),
+  };
+}
+
+/** A placement. What is known of it is looked up again for each statement, as it can be taken away meanwhile. */
+export function inRegion({ router }: Pick<Services, "router">, placed: TenantRoute, actor: Actor): Location {
+  const { placementNumber, organizationId, regionKey, databaseId } = placed;
+  const scope = [{ setting: SCOPE_SETTING, value: `${organizationId}/${placementNumber}/${nameInScope(actor)}` }];
+  const explain = async (failure: unknown): Promise<unknown> => {
+    if (failure instanceof TenantryError || failure instanceof StatementTooLong) return explainTime(failure);
+    const state = sqlState(failure);
+    const isAway =
+      isConnectionFailure(failure) || state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization;
+    // A database that is gone, or one that was closed to the placement.
+    const isGone =
+      state === SQL_STATE.undefinedDatabase ||
+      (state === SQL_STATE.insufficientPrivilege && /row-level security/.test(String(failure)));
+    if (!isAway && !isGone) return failure;
+    const obstacle = await whyUnavailable(router, placed).catch(() => undefined);
+    if (obstacle !== undefined) return Object.assign(obstacle, { cause: failure });
+    if (!isAway) return failure;
+    return new TenantryError(
+      "REGION_UNAVAILABLE",
+      `The region ${regionKey} cannot be reached now; try again later. What was being done there may have happened.`,
+      { cause: failure },
+    );
+  };
+  return {
+    databaseId,
+    explain,
+    lend: async () => {
+      const [route] = await router.routesOfNumbers([placementNumber]);
+      if (route?.kind !== "tenant") throw accessEnded(regionKey);
+      requireActive(route);
+      return route.openWhole().lend(scope);
+    },
+  };
+}
+
+/** Asks home again. Undefined while the organization may still work there. */
+async function whyUnavailable(
+  router: Services["router"],
+  { organizationId, placementNumber, regionKey }: TenantRoute,
+): Promise<TenantryError | undefined> {
+  const routes = await router.routesOf(organizationId);
+  const route = routes.find((one) => one.placementNumber === placementNumber);
+  return route === undefined ? accessEnded(regionKey) : findObstacle(route);
+}
+
+function accessEnded(regionKey: string): TenantryError {
+  return new TenantryError("NOT_FOUND", `The organization has no access to region ${regionKey} any more.`);
+}
+
+function explainTime(failure: unknown): unknown {
+  if (!(failure instanceof StatementTooLong)) return failure;
+  return new TenantryError("LIMIT_EXCEEDED", `${failure.message} and was stopped.`.replace(/^a/, "A"), {
+    cause: failure,
+  });
+}

@@ -1,0 +1,16 @@
+/** What the library does is in the audit log as what the API does. */
+import type { Actor } from "#engine/auth/actor";
+import type { What } from "#engine/audit/entry";
+import { NOTHING, recorded } from "#engine/audit/record";
+import type { Services } from "#engine/services";
+import { originOf } from "#library/actor";
+
+/** `action`: the mutation's name. `made` says what the result adds. */
+export function recordedAct<Result>(
+  services: Services,
+  { actor, action, what }: { actor: Actor; action: string; what: Partial<What> },
+  work: () => Promise<Result>,
+  made?: (result: Result) => Partial<What>,
+): Promise<Result> {
+  return recorded(services, { origin: originOf(actor), action, what: { ...NOTHING, ...what } }, work, made);
+}

@@ -1,0 +1,36 @@
+/** What works for all processes of an installation, in one of them: the gateway, the job runner and replication. */
+import type { Gateway } from "#engine/border/gateway";
+import { noticeHomeHistory } from "#engine/home/notice-home-history";
+import { startJobRunner } from "#engine/jobs/job-runner";
+import {
+  REPLICATION_DEFAULTS,
+  type ReplicationOptions,
+  type ReplicationRunner,
+  startReplication,
+} from "#engine/links/carry-replication";
+import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
+import type { Services } from "#engine/services";
+import { JOB_HANDLERS } from "#job-handlers";
+
+export type WorkOptions = {
+  /** Left out: on loopback, at a port that is free. */
+  gateway?: GatewaySettings | undefined;
+  /** Over the defaults; for tests and benchmarks. */
+  replication?: Partial<ReplicationOptions> | undefined;
+};
+
+export type Work = { gateway: Gateway; replication: ReplicationRunner; stop: () => Promise<void> };
+
+/** Starts them. On failure nothing of it is left running. */
+export async function startWork(services: Services, options: WorkOptions): Promise<Work> {
+  await using rollback = new AsyncDisposableStack();
+  await noticeHomeHistory(services.home);
+  const gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
+  rollback.defer(() => gateway.close());
+  const runner = await startJobRunner(services, JOB_HANDLERS);
+  rollback.defer(() => runner.stop());
+  const replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
+  rollback.defer(replication.stop);
+  const running = rollback.move();
+  return { gateway, replication, stop: () => running.disposeAsync() };
+}
