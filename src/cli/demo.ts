@@ -136,7 +136,7 @@ async function send(url: string, query: string, variables: object, as?: string):
   } catch (cause) {
     throw new TenantryError(
       "REGION_UNAVAILABLE",
-      `No Tenantry answers at ${url}: run tenantry start in another terminal first.`,
+      `No Tenantry answers at ${url}: run tenantry start in another terminal first (in a checkout: npx pnpm@12 start).`,
       { cause },
     );
   }

@@ -41,7 +41,7 @@ function embedded(settings: Settings): { databaseUrl: string; secretKey: string 
   if (home === undefined)
     throw new TenantryError(
       "INVALID_INPUT",
-      "There is no Tenantry here yet: run tenantry start first, or set DATABASE_URL.",
+      "There is no Tenantry here yet: run tenantry start first (in a checkout: npx pnpm@12 start), or set DATABASE_URL.",
     );
   return { databaseUrl: home.databaseUrl, secretKey: settings.secretKey ?? home.secretKey };
 }

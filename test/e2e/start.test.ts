@@ -128,7 +128,7 @@ test("it ends with the package manager that started it, which passes no signal o
 test("demo without a running API says what to do", async () => {
   const run = start({}, ["demo", "--url", `http://127.0.0.1:${await freePort()}`]);
   expect(await run.ended).toBe(1);
-  expect(run.output()).toContain("pnpm start");
+  expect(run.output()).toContain("npx pnpm@12 start");
 });
 
 test("demo plays the journey against the running API", async () => {
