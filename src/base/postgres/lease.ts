@@ -98,7 +98,11 @@ export class Lease {
       ...settings.map(asLocal),
       `set local idle_in_transaction_session_timeout = ${MAX_IDLE_IN_TRANSACTION_MS}`,
     ].join("; ");
+    // Whoever has it may have forgotten it, and the pool counts it until it is given back.
+    client.on("end", this.#onEnd);
   }
+
+  readonly #onEnd = () => this.giveBack(true);
 
   /** The server's process, for `pg_stat_activity`. */
   get processId(): number | null {
@@ -143,6 +147,7 @@ export class Lease {
     this.#isOver = true;
     const end = async () => {
       await this.#settled();
+      this.#client.off("end", this.#onEnd);
       const isUsable = !isBroken && !this.#isTainted && !this.#isLost && !isSpent(this.#client);
       this.#client.release(!isUsable || this.#status !== "I");
     };
