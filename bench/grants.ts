@@ -1,13 +1,14 @@
 /**
- * Grants, from the call to ACTIVE, beside a bare `create database … template` of the same template on the same server, one
- * by one in turn and fifty at once; and SHARED grants, which make nothing. `--no-fsync`: where the disk is slow. `--rounds=40`, `--crowd=50`.
+ * Grants, from the call to ACTIVE, beside a bare `create database … template` of the same template on the same server,
+ * one by one in turn and fifty at once; and SHARED grants, which make nothing. `--no-fsync`: where the disk is slow.
+ * `--rounds=40`, `--crowd=50`.
  */
 import { parseArgs } from "node:util";
 import { OPERATOR } from "../src/engine/auth/actor.ts";
 import { createOrganization } from "../src/engine/home/organizations.ts";
 import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
-import { settleOrganization } from "../src/engine/links/settle-writes.ts";
+import { waitUntilMembersVisible } from "../src/engine/links/visible-writes.ts";
 import type { Services } from "../src/engine/services.ts";
 import { describeMachine } from "./machine.ts";
 import { type BenchServers, connected, sql, startServers } from "./servers.ts";
@@ -100,7 +101,7 @@ try {
     await grant(services, id, "SHARED");
     joined.push(performance.now() - started);
     // What the mutation waits for before it answers: the organization is known in the region.
-    await settleOrganization(services, id);
+    await waitUntilMembersVisible(services, id);
     arrived.push(performance.now() - started);
   }
   const row = (what: string, ours: number, base: number) => [what, digits(base), digits(ours), ratio(ours, base)];

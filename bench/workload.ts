@@ -17,7 +17,7 @@ export const WORKLOAD = { organizations: 50, users: 1_000, resources: 5_000, com
 /** What can be asked for. `key` signs in for the resource's organization. */
 export type Target = { resourceId: string; authorId: string; key: string };
 
-type Place = { organizationId: string; number: number; databaseId: number; key: string; members: string[] };
+type Tenant = { organizationId: string; number: number; databaseId: number; key: string; members: string[] };
 
 /** Makes the data and returns the targets and the tenant database's name. */
 export async function furnish(
@@ -25,7 +25,7 @@ export async function furnish(
   { homeUrl, regionUrl }: { homeUrl: string; regionUrl: (database?: string) => string },
 ): Promise<{ targets: Target[]; database: string }> {
   await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl: regionUrl() });
-  const places: Place[] = [];
+  const tenants: Tenant[] = [];
   let database = "";
   for (let index = 0; index < WORKLOAD.organizations; index += 1) {
     const { id: organizationId } = await createOrganization(services, OPERATOR, { name: `Organization ${index}` });
@@ -34,10 +34,10 @@ export async function furnish(
     const options = { name: "Bench", organizationId, role: "MEMBER", expiresInDays: 1 } as const;
     const { secret } = await createApiKey(services, OPERATOR, options);
     const { number, databaseId } = placement;
-    places.push({ organizationId, number, databaseId, key: secret, members: [] });
+    tenants.push({ organizationId, number, databaseId, key: secret, members: [] });
   }
-  await addUsers(homeUrl, places);
-  const targets = await addContent(regionUrl(database), places);
+  await addUsers(homeUrl, tenants);
+  const targets = await addContent(regionUrl(database), tenants);
   await untilCarried(homeUrl, regionUrl(database));
   return { targets, database };
 }
@@ -54,12 +54,12 @@ export async function grantUntilActive(
   return placement;
 }
 
-async function addUsers(homeUrl: string, places: readonly Place[]): Promise<void> {
+async function addUsers(homeUrl: string, tenants: readonly Tenant[]): Promise<void> {
   const users = Array.from({ length: WORKLOAD.users }, (_, index) => {
-    const place = places[index % places.length];
+    const tenant = tenants[index % tenants.length];
     const id = newId();
-    place?.members.push(id);
-    return { id, organizationId: place?.organizationId ?? "", name: `User ${index}` };
+    tenant?.members.push(id);
+    return { id, organizationId: tenant?.organizationId ?? "", name: `User ${index}` };
   });
   await connected(homeUrl, async (client) => {
     await client.query(
@@ -75,10 +75,10 @@ async function addUsers(homeUrl: string, places: readonly Place[]): Promise<void
   });
 }
 
-async function addContent(url: string, places: readonly Place[]): Promise<Target[]> {
+async function addContent(url: string, tenants: readonly Tenant[]): Promise<Target[]> {
   const targets: Target[] = [];
   await connected(url, async (client) => {
-    for (const { organizationId, number, databaseId, key, members } of places) {
+    for (const { organizationId, number, databaseId, key, members } of tenants) {
       const count = WORKLOAD.resources / WORKLOAD.organizations;
       const resources = Array.from({ length: count }, () => newRoutedId(number));
       await client.query(

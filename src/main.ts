@@ -66,8 +66,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const metrics = new Metrics();
   const { role } = options;
   // In development whoever reads the log is the operator.
-  const lettersInLog = options.signIn.mode === "development";
-  const services = await createServices({ ...options, tenantSchema, logger, metrics, lettersInLog });
+  const mailsInLog = options.signIn.mode === "development";
+  const services = await createServices({ ...options, tenantSchema, logger, metrics, mailsInLog });
   rollback.defer(() => closeServices(services));
   options.checkTables?.(services.tables);
   let work: Work | undefined;

@@ -5,7 +5,7 @@ import type { Metrics } from "#base/observability/metrics";
 import { parsePoolUrl } from "#base/postgres/connection-url";
 import { Listener, Listeners } from "#base/postgres/listener";
 import { Pools } from "#base/postgres/pools";
-import { Seats } from "#engine/auth/seats";
+import { RoleCache } from "#engine/auth/role-cache";
 import { Border } from "#engine/border/border";
 import { BorderLedger } from "#engine/border/ledger/ledger";
 import { type HomeContext, openHome } from "#engine/home/home";
@@ -38,8 +38,8 @@ type ServicesOptions = ServicesSettings & {
   logger: Logger;
   /** Left out: nobody asks this process for metrics. */
   metrics?: Metrics | undefined;
-  /** Whether letters go to the log where there is no mail server; true when left out. */
-  lettersInLog?: boolean;
+  /** Whether mails go to the log where there is no mail server; true when left out. */
+  mailsInLog?: boolean;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
   migrateHome?: boolean;
   /** What tenant databases are migrated to. */
@@ -66,7 +66,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       signInAsApi: (address, systemIdentifier) => apiRole.on(address, systemIdentifier),
     });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
-    const { listener, seats, nudges } = await startListening(homeContext.home, router, onBroken);
+    const { listener, roleCache, nudges } = await startListening(homeContext.home, router, onBroken);
     const listeners = new Listeners(onBroken);
     const { exportFolder } = options;
     const mailer = createMailer(options);
@@ -78,7 +78,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       secrets,
       apiRole,
       router,
-      seats,
+      roleCache,
       border,
       tenantSchema,
       tables,
@@ -115,22 +115,23 @@ async function openTables(
 async function startListening(home: HomeContext["home"], router: Router, onBroken: (error: unknown) => void) {
   const listener = new Listener(home, onBroken);
   for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
-  const seats = new Seats(home);
-  await seats.listen(listener);
+  const roleCache = new RoleCache(home);
+  await roleCache.listen(listener);
   const nudges = new NudgeDesk(home);
   await nudges.listen(listener);
   await listener.start();
-  return { listener, seats, nudges };
+  return { listener, roleCache, nudges };
 }
 
-function createMailer({ mail, lettersInLog, logger }: ServicesOptions): Mailer {
+function createMailer({ mail, mailsInLog, logger }: ServicesOptions): Mailer {
   if (mail !== undefined) return smtpMailer(mail.smtpUrl, mail.from);
-  return lettersInLog === false ? noMailer() : logMailer(logger);
+  return mailsInLog === false ? noMailer() : logMailer(logger);
 }
 
 /**
- * The same for the API: home is signed in to with the API's own role, through the pooler if there is one. Makes the role's password when it has none yet.
- * CAPABILITY_MISSING when that may not be done, INVALID_INPUT when the pooler will not do.
+ * The same for the API: home is signed in to with the API's own role, through the pooler if there is one. Makes the
+ * role's password when it has none yet. CAPABILITY_MISSING when that may not be done, INVALID_INPUT when the pooler
+ * will not do.
  */
 export async function signInAsApi(services: Services): Promise<Services> {
   const { pools, apiRole, home: server, homeAddress: address, homeSystemIdentifier: systemIdentifier } = services;

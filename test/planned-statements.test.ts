@@ -123,14 +123,14 @@ function contextThatHears(sent: Sent[]): GraphQLContext {
   const services = {
     home,
     router: { routes: async ([id]: string[]) => [id === HOME ? { kind: "home" } : route] },
-    seats: {
+    roleCache: {
       rolesOf: async () => new Map([["organization", "MEMBER"]]),
       memberRoleOf: async () => "MEMBER",
     },
   };
-  const origin = { who: "USER", whoId: USER, via: "DEVELOPMENT", address: null, userAgent: null };
+  const callSource = { who: "USER", whoId: USER, via: "DEVELOPMENT", address: null, userAgent: null };
   const loaders = { regionsOfDatabases: { load: async () => ({ name: "Europe" }) } };
-  return { actor, services, origin, loaders, lag: [], gone: undefined } as unknown as GraphQLContext;
+  return { actor, services, callSource, loaders, lag: [], gone: undefined } as unknown as GraphQLContext;
 }
 
 /** Ids that are made for each run are not part of it. */

@@ -37,10 +37,10 @@ function banned(options: {
   const { where, pattern, instead, alsoInComments = false, ...rule } = options;
   const check = ({ path, text }: File) => {
     if (!where(path)) return [];
-    const lines = text.split("\n").map((line, index) => ({ line, place: `${path}:${index + 1}` }));
+    const lines = text.split("\n").map((line, index) => ({ line, location: `${path}:${index + 1}` }));
     return lines
       .filter(({ line }) => (alsoInComments || !/^\s*(\/\/|\/?\*|--)/.test(line)) && pattern.test(line))
-      .map(({ line, place }) => `${place}: ${line.trim()} — ${instead}`);
+      .map(({ line, location }) => `${location}: ${line.trim()} — ${instead}`);
   };
   return { ...rule, check };
 }

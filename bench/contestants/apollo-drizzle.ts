@@ -1,7 +1,7 @@
 /**
- * Apollo Server with Drizzle over the driver: relational queries, prepared. The page and all that belongs to it are asked for by the
- * field `resource` in one go, which is the kindest way to use an ORM here.
- * `node apollo-drizzle.ts <tenant database URL> <region key> <pool size>`; prints its port.
+ * Apollo Server with Drizzle over the driver: relational queries, prepared. The page and all that belongs to it are
+ * asked for by the field `resource` in one go, which is the kindest way to use an ORM here. `node apollo-drizzle.ts
+ * <tenant database URL> <region key> <pool size>`; prints its port.
  */
 import { and, eq, relations, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
@@ -89,7 +89,7 @@ const page = db.query.resources
     },
   })
   .prepare("page");
-const placeOf = db.query.resources
+const resourceOf = db.query.resources
   .findFirst({ where: and(eq(resources.databaseId, databaseId), eq(resources.id, sql.placeholder("id"))) })
   .prepare("resource");
 const addComment = db
@@ -125,7 +125,7 @@ await serve(
     },
     Mutation: {
       createComment: async (_: unknown, { input }: NewComment) => {
-        const resource = await placeOf.execute({ id: input.resourceId });
+        const resource = await resourceOf.execute({ id: input.resourceId });
         const [added] = await addComment.execute({ ...input, organizationId: resource?.organizationId });
         return added;
       },

@@ -1,6 +1,7 @@
 /**
- * The limit: `node:http` and the driver, with one prepared statement for each request that makes the answer's text in SQL.
- * Nobody signs in, nothing is routed, checked or masked. `node bare.ts <tenant database URL> <region key> <pool size>`; prints its port.
+ * The limit: `node:http` and the driver, with one prepared statement for each request that makes the answer's text in
+ * SQL. Nobody signs in, nothing is routed, checked or masked. `node bare.ts <tenant database URL> <region key> <pool
+ * size>`; prints its port.
  */
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -25,10 +26,10 @@ const READ = {
       select json_agg(json_build_object('cursor', p.id, 'node', json_build_object(
                'id', p.id, 'body', p.body, 'createdAt', p.created_at,
                'author', json_build_object('id', p.author_id, 'name', p.name))) order by p.id)
-               filter (where p.place <= 20) as edges,
-             count(*) as found, max(p.id::text) filter (where p.place <= 20) as last
+               filter (where p.position <= 20) as edges,
+             count(*) as found, max(p.id::text) filter (where p.position <= 20) as last
       from (
-        select c.id, c.body, c.created_at, c.author_id, m.name, row_number() over (order by c.id) as place
+        select c.id, c.body, c.created_at, c.author_id, m.name, row_number() over (order by c.id) as position
         from app.comments c
         left join tenantry.directory_members m
           on m.database_id = c.database_id and m.organization_id = c.organization_id and m.user_id = c.author_id

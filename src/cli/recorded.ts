@@ -15,7 +15,7 @@ export function recordedCommand<Result>(
   work: () => Promise<Result>,
   made?: (result: Result) => Partial<What>,
 ): Promise<Result> {
-  return recorded(services, { origin: COMMAND_LINE, action, what: { ...NOTHING, ...what } }, work, made);
+  return recorded(services, { callSource: COMMAND_LINE, action, what: { ...NOTHING, ...what } }, work, made);
 }
 
 /** What an act on a placement is about; its organization is looked up. */

@@ -22,7 +22,7 @@ export async function withServices(work: (services: Services) => Promise<void>):
     databaseUrl,
     secretKey,
     exportFolder: exportFolder(settings),
-    // No command sends letters.
+    // No command sends mails.
     mail: undefined,
     logger,
     migrateHome: false,

@@ -4,7 +4,7 @@ import { refused, type ValuesOf, variable } from "#config/variable";
 export const MAIL = {
   title: "Mail",
   about:
-    "Invitations are letters. Without a mail server they go to the log in development, and inviting is\nrefused where callers sign in. Set both variables or neither.",
+    "Invitations are mails. Without a mail server they go to the log in development, and inviting is\nrefused where callers sign in. Set both variables or neither.",
   fields: {
     smtpUrl: variable("TENANTRY_SMTP_URL", z.string().min(1).optional(), {
       meaning: "The mail server.",
@@ -12,7 +12,7 @@ export const MAIL = {
       isSecret: true,
     }),
     from: variable("TENANTRY_MAIL_FROM", z.string().min(3).optional(), {
-      meaning: "The sender of the letters.",
+      meaning: "The sender of the mails.",
       example: "Tenantry <no-reply@example.com>",
     }),
   },

@@ -47,11 +47,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     rollback.defer(await lockDataFolder(dataDir));
     const servers = await prepareServers(options, dataDir, account);
     rollback.defer(async () => {
-      await settleAll([...servers.values()].map((server) => server.stop()));
+      await awaitAll([...servers.values()].map((server) => server.stop()));
     });
     await createMissing(servers, options);
     options.onProgress(`Starting the PostgreSQL server${names.length === 1 ? "" : "s"} ${names.join(", ")} …`);
-    await settleAll([...servers.values()].map((server) => server.start({ signal: options.signal })));
+    await awaitAll([...servers.values()].map((server) => server.start({ signal: options.signal })));
     const secretKey = keptSecret(dataDir, "secret-key", "base64");
     const running = rollback.move();
     return { servers, secretKey, stop: () => running.disposeAsync() };
@@ -120,11 +120,11 @@ async function createMissing(
 ): Promise<void> {
   const missing = [...servers].filter(([, server]) => !server.exists);
   for (const [name] of missing) onProgress(`Creating the PostgreSQL server ${name} …`);
-  await settleAll(missing.map(([, server]) => server.create({ durable, signal })));
+  await awaitAll(missing.map(([, server]) => server.create({ durable, signal })));
 }
 
 // All of them end before the first failure is thrown, so that nothing goes on behind the caller's back.
-async function settleAll(tasks: readonly Promise<void>[]): Promise<void> {
+async function awaitAll(tasks: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(tasks)).find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
 }

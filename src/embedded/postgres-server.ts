@@ -197,13 +197,13 @@ export class PostgresServer {
     this.#pid = child.pid;
     const hasEnded = () => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
     try {
-      const settled = await waitFor(async () => (hasEnded() || this.#isReady(child.pid) ? true : undefined), {
+      const done = await waitFor(async () => (hasEnded() || this.#isReady(child.pid) ? true : undefined), {
         timeoutMs,
         pauseMs: 10,
         maxPauseMs: 50,
         ...(signal === undefined ? {} : { signal }),
       });
-      if (settled === undefined) failure = `it was not ready after ${Math.round(timeoutMs / 1_000)} seconds`;
+      if (done === undefined) failure = `it was not ready after ${Math.round(timeoutMs / 1_000)} seconds`;
       else if (hasEnded()) failure ??= readLog(log, offset);
     } catch (aborted) {
       await this.stop("immediate");

@@ -4,7 +4,7 @@ import type { Logger } from "#base/observability/logger";
 import type { PoolerAddress } from "#base/postgres/connection-url";
 import type { Listener, Listeners } from "#base/postgres/listener";
 import type { Pools } from "#base/postgres/pools";
-import type { Seats } from "#engine/auth/seats";
+import type { RoleCache } from "#engine/auth/role-cache";
 import type { Border } from "#engine/border/border";
 import type { BorderLedger } from "#engine/border/ledger/ledger";
 import type { HomeContext } from "#engine/home/home";
@@ -24,7 +24,7 @@ export type Services = HomeContext & {
   apiRole: ApiRole;
   router: Router;
   /** Who may do what with content, as it was a moment ago. */
-  seats: Seats;
+  roleCache: RoleCache;
   /** What subscribers are told of the gateway. */
   border: Border;
   /** What tenant databases are migrated to, and what each of its versions lets flow. */
@@ -39,7 +39,7 @@ export type Services = HomeContext & {
   nudges: NudgeDesk;
   /** Counts what crosses between home and the regions, and what is refused there. */
   ledger: BorderLedger;
-  /** Sends letters. */
+  /** Sends mails. */
   mailer: Mailer;
   /** Where exports before a revocation go; undefined: nowhere. */
   exportFolder: string | undefined;

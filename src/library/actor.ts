@@ -1,6 +1,6 @@
 /** Who is behind what a team's program does. */
 import { type Actor as EngineActor, OPERATOR } from "#engine/auth/actor";
-import type { Origin } from "#engine/audit/entry";
+import type { CallSource } from "#engine/audit/entry";
 import { validId } from "#base/kernel/validation";
 
 /**
@@ -20,7 +20,7 @@ export function nameInScope(actor: EngineActor): string {
 }
 
 /** What the audit log says of them. */
-export function originOf(actor: EngineActor): Origin {
+export function callSourceOf(actor: EngineActor): CallSource {
   const via = { via: "LIBRARY", address: null, userAgent: null } as const;
   return actor.kind === "user"
     ? { who: "USER", whoId: actor.userId, ...via }

@@ -1,7 +1,7 @@
 /** What a team's own server imports. docs/reference/library.md shows it. */
 export { type ErrorCode, TenantryError } from "#base/kernel/errors";
 export type { Page } from "#base/kernel/page";
-export type { Lag } from "#engine/links/settle-writes";
+export type { Lag } from "#engine/links/visible-writes";
 export type { Actor } from "#library/actor";
 export type { Members, Membership, Role } from "#library/members";
 export type { Organization, Organizations } from "#library/organizations";

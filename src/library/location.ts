@@ -1,6 +1,6 @@
 /** Where an organization's statements go: to its database in a region, or to home for the default organization. */
 import { type Actor, viewerId } from "#engine/auth/actor";
-import { findObstacle, requireActive, SCOPE_SETTING, type TenantRoute } from "#engine/routing/routing";
+import { requireActive, SCOPE_SETTING, type TenantRoute, whyUnavailable } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
 import { StatementTooLong } from "#base/postgres/cancellation";
 import { TenantryError } from "#base/kernel/errors";
@@ -45,7 +45,7 @@ export function inRegion({ router }: Pick<Services, "router">, placed: TenantRou
       state === SQL_STATE.undefinedDatabase ||
       (state === SQL_STATE.insufficientPrivilege && /row-level security/.test(String(failure)));
     if (!isAway && !isGone) return failure;
-    const obstacle = await whyUnavailable(router, placed).catch(() => undefined);
+    const obstacle = await whyRefused(router, placed).catch(() => undefined);
     if (obstacle !== undefined) return Object.assign(obstacle, { cause: failure });
     if (!isAway) return failure;
     return new TenantryError(
@@ -61,19 +61,19 @@ export function inRegion({ router }: Pick<Services, "router">, placed: TenantRou
       const [route] = await router.routesOfNumbers([placementNumber]);
       if (route?.kind !== "tenant") throw accessEnded(regionKey);
       requireActive(route);
-      return route.openWhole().lend(scope);
+      return route.openUnscoped().lend(scope);
     },
   };
 }
 
 /** Asks home again. Undefined while the organization may still work there. */
-async function whyUnavailable(
+async function whyRefused(
   router: Services["router"],
   { organizationId, placementNumber, regionKey }: TenantRoute,
 ): Promise<TenantryError | undefined> {
   const routes = await router.routesOf(organizationId);
   const route = routes.find((one) => one.placementNumber === placementNumber);
-  return route === undefined ? accessEnded(regionKey) : findObstacle(route);
+  return route === undefined ? accessEnded(regionKey) : whyUnavailable(route);
 }
 
 function accessEnded(regionKey: string): TenantryError {

@@ -1,7 +1,7 @@
 import { requireInOrganization } from "#engine/auth/membership";
 import { ROLES, type Role } from "#engine/auth/roles";
 import { addMember, listMembers, type Membership, removeMember } from "#engine/home/memberships";
-import { settleOrganization } from "#engine/links/settle-writes";
+import { waitUntilMembersVisible } from "#engine/links/visible-writes";
 import type { Services } from "#engine/services";
 import { invalidInput } from "#base/kernel/errors";
 import type { Page } from "#base/kernel/page";
@@ -24,8 +24,9 @@ export class Members {
   }
 
   /**
-   * Adds a person to an organization, or changes their role; MEMBER when left out. INVALID_INPUT for an id of nobody, CONFLICT when the
-   * organization would be left without an owner; an actor needs the role ADMIN, and OWNER to make owners and unmake them.
+   * Adds a person to an organization, or changes their role; MEMBER when left out. INVALID_INPUT for an id of nobody,
+   * CONFLICT when the organization would be left without an owner; an actor needs the role ADMIN, and OWNER to make
+   * owners and unmake them.
    *
    * @example
    * await tenantry.members.add({ organizationId, userId, role: "ADMIN" });
@@ -34,7 +35,7 @@ export class Members {
     if (!ROLES.includes(role)) throw invalidInput("role", `role is one of ${ROLES.join(", ")}.`);
     const { actor, act, ...ids } = readInput(input, "addOrganizationMember");
     const membership = await recordedAct(this.#services, act, () => addMember(this.#services, actor, { ...ids, role }));
-    await settleOrganization(this.#services, ids.organizationId);
+    await waitUntilMembersVisible(this.#services, ids.organizationId);
     return membership;
   }
 
@@ -42,7 +43,7 @@ export class Members {
   async remove(input: MemberInput): Promise<void> {
     const { actor, act, ...ids } = readInput(input, "removeOrganizationMember");
     await recordedAct(this.#services, act, () => removeMember(this.#services, actor, ids));
-    await settleOrganization(this.#services, ids.organizationId);
+    await waitUntilMembersVisible(this.#services, ids.organizationId);
   }
 
   /** A page of an organization's members, by user id. `after` is the user id of the last one before. */

@@ -1,6 +1,6 @@
 import { requireInOrganization } from "#engine/auth/membership";
 import { ISOLATIONS, type Isolation, listPlacementsOf, type Placement } from "#engine/home/placements";
-import { settleOrganization } from "#engine/links/settle-writes";
+import { waitUntilMembersVisible } from "#engine/links/visible-writes";
 import { grantRegionAccess } from "#engine/placements/grant-region-access";
 import { revokeRegionAccess } from "#engine/placements/revoke-region-access";
 import type { Services } from "#engine/services";
@@ -69,14 +69,14 @@ export class Placements {
     );
     // A database that was there already gets the organization's members by replication.
     if (placement.isolation === "SHARED" && placement.state === "ACTIVE")
-      await settleOrganization(this.#services, organizationId);
+      await waitUntilMembersVisible(this.#services, organizationId);
     return placement;
   }
 
   /**
-   * Takes an organization's access to a region away: no reads and writes from now on, and its data goes after seven days, or at once.
-   * Returns the placement as it is then: SUSPENDED with `dropAfter`, or REVOKING. NOT_FOUND, INVALID_INPUT for a `confirm` that is not
-   * the organization's name.
+   * Takes an organization's access to a region away: no reads and writes from now on, and its data goes after seven
+   * days, or at once. Returns the placement as it is then: SUSPENDED with `dropAfter`, or REVOKING. NOT_FOUND,
+   * INVALID_INPUT for a `confirm` that is not the organization's name.
    *
    * @example
    * await tenantry.revoke({ placementId, confirm: "Acme", exportFirst: true });

@@ -3,7 +3,7 @@ import type { Actor } from "#engine/auth/actor";
 import type { What } from "#engine/audit/entry";
 import { NOTHING, recorded } from "#engine/audit/record";
 import type { Services } from "#engine/services";
-import { originOf } from "#library/actor";
+import { callSourceOf } from "#library/actor";
 
 /** `action`: the mutation's name. `made` says what the result adds. */
 export function recordedAct<Result>(
@@ -12,5 +12,5 @@ export function recordedAct<Result>(
   work: () => Promise<Result>,
   made?: (result: Result) => Partial<What>,
 ): Promise<Result> {
-  return recorded(services, { origin: originOf(actor), action, what: { ...NOTHING, ...what } }, work, made);
+  return recorded(services, { callSource: callSourceOf(actor), action, what: { ...NOTHING, ...what } }, work, made);
 }

@@ -14,7 +14,7 @@ export type StatementsOptions = {
   location: Location;
   writes: CatalogWrites;
   /** Waits until the catalog has what was committed; bounded. */
-  settle: (databaseId: number) => Promise<readonly LinkId[]>;
+  waitUntilVisible: (databaseId: number) => Promise<readonly LinkId[]>;
   /** A single statement may take this long, in milliseconds. */
   statementTimeoutMs: number;
 };
@@ -47,7 +47,7 @@ export class Statements implements PoolSource {
     const lent = await this.#lend();
     const query = async (statement: LentStatement) => {
       const outcome = await lent.query(statement);
-      await lent.settle();
+      await lent.waitUntilVisible();
       return outcome;
     };
     return {
@@ -72,7 +72,7 @@ export class Statements implements PoolSource {
       throw new Error(
         "The statement began a transaction and left it open, so it was rolled back: use transaction(), or a client of pool.connect().",
       );
-    await lent.settle();
+    await lent.waitUntilVisible();
     return outcome;
   }
 
@@ -105,23 +105,23 @@ export class Statements implements PoolSource {
     } finally {
       lent.giveBack();
     }
-    await lent.settle();
+    await lent.waitUntilVisible();
     return value;
   }
 
   /** Waits until the catalog has what was committed by now; returns whether it has. */
   async waitForCatalog(): Promise<boolean> {
-    const { settle, location } = this.#options;
-    return (await settle(location.databaseId)).length === 0;
+    const { waitUntilVisible, location } = this.#options;
+    return (await waitUntilVisible(location.databaseId)).length === 0;
   }
 
   async #lend(): Promise<Watched> {
     const lease = await this.#during(false, () => this.#options.location.lend());
-    const { writes, settle, location } = this.#options;
+    const { writes, waitUntilVisible, location } = this.#options;
     return new Watched(lease, {
       during: (isStream, work) => this.#during(isStream, work),
       isWrite: (text, results) => writes.isOne(text, results),
-      settle: () => settle(location.databaseId),
+      waitUntilVisible: () => waitUntilVisible(location.databaseId),
     });
   }
 
@@ -143,7 +143,7 @@ export class Statements implements PoolSource {
 type Watching = {
   during: <Value>(isStream: boolean, work: () => Promise<Value>) => Promise<Value>;
   isWrite: (text: string, results: Outcome["results"]) => boolean;
-  settle: () => Promise<unknown>;
+  waitUntilVisible: () => Promise<unknown>;
 };
 
 /** A lease, and what was written on it. */
@@ -181,10 +181,10 @@ class Watched implements Lent {
   giveBack: Lent["giveBack"] = (isBroken) => this.#lease.giveBack(isBroken);
 
   /** Waits until the catalog has what was committed, if any of it flows. */
-  async settle(): Promise<void> {
+  async waitUntilVisible(): Promise<void> {
     if (!this.#isCommitted) return;
     this.#isCommitted = false;
-    await this.#watching.settle();
+    await this.#watching.waitUntilVisible();
   }
 
   #note(text: string, { results, ended, isInTransaction }: Outcome): void {

@@ -24,7 +24,7 @@ export type TenantTransaction = {
   query<Row extends object = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
 };
 
-/** What is known of the place when the handle is made. */
+/** What is known of the location when the handle is made. */
 export type TenantFacts = {
   organizationId: string | null;
   regionKey: string | null;
@@ -45,8 +45,9 @@ export class Tenant {
   /** The region's key; null at home. */
   readonly regionKey: string | null;
   /**
-   * The actor's role in the organization, as it was when the handle was made; null without an actor and in the default organization,
-   * where all users are equal. What a role may do to your tables is for your program to decide: the handle of a VIEWER writes, too.
+   * The actor's role in the organization, as it was when the handle was made; null without an actor and in the default
+   * organization, where all users are equal. What a role may do to your tables is for your program to decide: the
+   * handle of a VIEWER writes, too.
    */
   readonly role: Role | null;
   readonly #number: number;
@@ -63,12 +64,12 @@ export class Tenant {
   }
 
   /**
-   * Runs one statement and gives its rows; of a text of several statements, those of the last one. Values are sent beside the text,
-   * as `$1`, `$2`. The statement is a transaction of its own.
+   * Runs one statement and gives its rows; of a text of several statements, those of the last one. Values are sent
+   * beside the text, as `$1`, `$2`. The statement is a transaction of its own.
    *
-   * After a write to a table that flows to the catalog it waits until home has it, 2 s at most. A write is known by the server's
-   * answer or, for `with … insert`, by its text, and the table by its name in the text. What a function or a trigger of yours writes
-   * is not noticed: call {@link Tenant.waitForCatalog} after it.
+   * After a write to a table that flows to the catalog it waits until home has it, 2 s at most. A write is known by the
+   * server's answer or, for `with … insert`, by its text, and the table by its name in the text. What a function or a
+   * trigger of yours writes is not noticed: call {@link Tenant.waitForCatalog} after it.
    *
    * Throws the driver's errors for faults of SQL (`error.code` is the SQLSTATE), and TenantryError: REGION_UNAVAILABLE when the
    * region's server cannot be reached, CONFLICT when the placement is not ACTIVE (any more), NOT_FOUND when it is gone,
@@ -115,13 +116,15 @@ export class Tenant {
   }
 
   /**
-   * A pool as `pg` has it, for Drizzle (`drizzle(eu.pool)`, node-postgres), Kysely (`new PostgresDialect({ pool: eu.pool })`) and code that
-   * is written for `pg`. Each connection, statement and transaction is for this organization alone. It has `query`, `connect`, `end`,
-   * `on` and the counts; its clients have `query`, `release`, `on("notice")`, `escapeIdentifier`, `escapeLiteral`, `getTypeParser` and
-   * `processID`. Cursors (`pg-cursor`, `pg-query-stream`) work on a client. `listen` does not.
+   * A pool as `pg` has it, for Drizzle (`drizzle(eu.pool)`, node-postgres), Kysely (`new PostgresDialect({ pool:
+   * eu.pool })`) and code that is written for `pg`. Each connection, statement and transaction is for this organization
+   * alone. It has `query`, `connect`, `end`, `on` and the counts; its clients have `query`, `release`, `on("notice")`,
+   * `escapeIdentifier`, `escapeLiteral`, `getTypeParser` and `processID`. Cursors (`pg-cursor`, `pg-query-stream`) work
+   * on a client. `listen` does not.
    *
-   * The connections are the process's. One is closed rather than used again when it was released in the middle of a transaction, or
-   * when a statement was sent on it that may outlast its transaction, such as `set`, `listen` or `prepare`: use `set local`.
+   * The connections are the process's. One is closed rather than used again when it was released in the middle of a
+   * transaction, or when a statement was sent on it that may outlast its transaction, such as `set`, `listen` or
+   * `prepare`: use `set local`.
    */
   get pool(): DriverPool {
     this.#pool ??= new ScopedPool(this.#statements) as unknown as DriverPool;
@@ -129,16 +132,16 @@ export class Tenant {
   }
 
   /**
-   * Waits until home's catalog has what was committed here by now, 2 s at most; for writes that {@link Tenant.query} cannot notice.
-   * Returns whether it has.
+   * Waits until home's catalog has what was committed here by now, 2 s at most; for writes that {@link Tenant.query}
+   * cannot notice. Returns whether it has.
    */
   waitForCatalog(): Promise<boolean> {
     return this.#statements.waitForCatalog();
   }
 
   /**
-   * A new id (UUIDv7) that leads to this organization and region, as `tenantry.new_id()` makes it in SQL. For rows whose id must be
-   * known before they are written.
+   * A new id (UUIDv7) that leads to this organization and region, as `tenantry.new_id()` makes it in SQL. For rows
+   * whose id must be known before they are written.
    */
   newId(): string {
     return newRoutedId(this.#number);

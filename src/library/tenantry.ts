@@ -4,7 +4,7 @@ import { type Actor as EngineActor, OPERATOR } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import type { Role } from "#engine/auth/roles";
 import { getUser } from "#engine/home/users";
-import { type Lag, readLag, settleResource } from "#engine/links/settle-writes";
+import { type Lag, readLag, waitUntilInCatalog } from "#engine/links/visible-writes";
 import type { TenantSchema } from "#library/tenant-schema";
 import { requireActive, type TenantRoute } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
@@ -43,8 +43,8 @@ export type TenantryOptions = {
   /** A single statement is stopped after this many milliseconds; 30,000 when left out. */
   statementTimeoutMs?: number;
   /**
-   * Whether home is migrated, and jobs, replication and the gateway run, in this process too; false when left out: `tenantry start`
-   * does it. One process of an installation has to.
+   * Whether home is migrated, and jobs, replication and the gateway run, in this process too; false when left out:
+   * `tenantry start` does it. One process of an installation has to.
    */
   work?: boolean | WorkOptions;
   /** Where exports before a revocation go; left out: there are none. */
@@ -70,8 +70,9 @@ export type TenantInput = {
 /**
  * Opens Tenantry in this process. Close it at the end.
  *
- * Throws TenantryError with one sentence: REGION_UNAVAILABLE when home cannot be reached, CONFLICT when its schema is not the one of
- * `tenantSchema`, CAPABILITY_MISSING when its server lacks something, INVALID_INPUT for a setting that is wrong.
+ * Throws TenantryError with one sentence: REGION_UNAVAILABLE when home cannot be reached, CONFLICT when its schema is
+ * not the one of `tenantSchema`, CAPABILITY_MISSING when its server lacks something, INVALID_INPUT for a setting that
+ * is wrong.
  *
  * @example
  * const tenantry = await createTenantry();
@@ -93,7 +94,7 @@ export async function createTenantry(options: TenantryOptions = {}): Promise<Ten
       pretty: false,
       destination: options.logDestination,
     }),
-    lettersInLog: false,
+    mailsInLog: false,
     migrateHome: work !== false,
   });
   rollback.defer(() => closeServices(services));
@@ -177,12 +178,13 @@ export class Tenantry {
   }
 
   /**
-   * A handle on an organization's tables in one region. With an actor it is refused unless they belong to the organization; their role
-   * is on the handle. Asks home at most twice, and nothing where it knows the routes and the actor's role (for a second).
+   * A handle on an organization's tables in one region. With an actor it is refused unless they belong to the
+   * organization; their role is on the handle. Asks home at most twice, and nothing where it knows the routes and the
+   * actor's role (for a second).
    *
-   * Throws TenantryError: NOT_FOUND for an organization that does not exist or is not the actor's, INVALID_INPUT for a region that it has
-   * no access to, or for none where it has access to several; the message names those that it has. CONFLICT when the placement is
-   * not ACTIVE.
+   * Throws TenantryError: NOT_FOUND for an organization that does not exist or is not the actor's, INVALID_INPUT for a
+   * region that it has no access to, or for none where it has access to several; the message names those that it has.
+   * CONFLICT when the placement is not ACTIVE.
    *
    * @example
    * const eu = await tenantry.tenant({ organizationId, regionKey: "eu", actor: { userId }, signal: request.signal });
@@ -237,13 +239,13 @@ export class Tenantry {
       location,
       statementTimeoutMs,
       writes: this.#writes,
-      settle: (databaseId: number) => settleResource(services, databaseId),
+      waitUntilVisible: (databaseId: number) => waitUntilInCatalog(services, databaseId),
     };
   }
 
   async #roleIn(organizationId: string, actor: EngineActor): Promise<Role | null> {
     if (actor.kind !== "user") return null;
-    return (await this.#parts.services.seats.rolesOf([organizationId], actor)).get(organizationId) ?? null;
+    return (await this.#parts.services.roleCache.rolesOf([organizationId], actor)).get(organizationId) ?? null;
   }
 }
 

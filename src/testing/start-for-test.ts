@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { TenantryError } from "#base/kernel/errors";
 import { OPERATOR } from "#engine/auth/actor";
 import { createOrganization } from "#engine/home/organizations";
-import { settleResources } from "#engine/links/settle-writes";
+import { waitUntilAllInCatalog } from "#engine/links/visible-writes";
 import { grantRegionAccess } from "#engine/placements/grant-region-access";
 import { registerRegion } from "#engine/regions/register-region";
 import { requireActive } from "#engine/routing/routing";
@@ -86,7 +86,7 @@ async function place(
 }
 
 async function requireArrived(services: Services, databaseId: number): Promise<void> {
-  const late = await settleResources(services, databaseId, ARRIVAL_TIMEOUT_MS, new AbortController().signal);
+  const late = await waitUntilAllInCatalog(services, databaseId, ARRIVAL_TIMEOUT_MS, new AbortController().signal);
   if (late.length > 0)
     throw new TenantryError(
       "NOT_SYNCED",

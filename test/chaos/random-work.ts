@@ -185,10 +185,10 @@ const renameUser: Write = (random, world, ledger) => {
 
 const createResource: Write = (random, world, ledger) => {
   const tenant = random.below(8) === 0 ? undefined : random.pick(world.tenants);
-  const place = tenant === undefined ? {} : { organizationId: tenant.organization, regionKey: tenant.region };
+  const location = tenant === undefined ? {} : { organizationId: tenant.organization, regionKey: tenant.region };
   const name = `Resource ${randomUUID()}`;
   return ledger.write(`resource ${tenant?.url ?? world.homeUrl} ${name}`, async () => {
-    const id = await ask(random, world, "createResource", { name, ...place });
+    const id = await ask(random, world, "createResource", { name, ...location });
     if (id !== undefined) ledger.resources.push({ id, tenant });
     return id;
   });

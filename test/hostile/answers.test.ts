@@ -9,7 +9,7 @@ let stage: Stage;
 
 beforeAll(async () => {
   servers = await startStageServers();
-  stage = await startStage(servers, { way: "SUPERUSER" });
+  stage = await startStage(servers, { method: "SUPERUSER" });
 });
 afterAll(async () => {
   await stage.stop();

@@ -14,7 +14,7 @@ let own: Credential;
 
 beforeAll(async () => {
   servers = await startStageServers();
-  stage = await startStage(servers, { way: "SUPERUSER" });
+  stage = await startStage(servers, { method: "SUPERUSER" });
   credentials = await readCredentials(stage);
   const found = credentials.find(({ user }) => user === `${stage.mine.database}_directory`);
   if (found === undefined) throw new Error("the region has no directory link");

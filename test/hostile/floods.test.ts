@@ -17,7 +17,7 @@ const LIMITS = { maxStrangers: 30, maxStrangersPerAddress: 20, maxConnections: 4
 beforeAll(async () => {
   servers = await startStageServers();
   stage = await startStage(servers, {
-    way: "SUPERUSER",
+    method: "SUPERUSER",
     gateway: { limits: LIMITS },
     // Each write wakes its link, which connects anew.
     replication: { carrier: { idleMs: 50, stallMs: 8_000, retryMs: 50, maxRetryMs: 500 } },

@@ -1,16 +1,16 @@
 /**
- * The program copies a region's rows when a link is made, by asking that region's server: what its superuser can answer. With
- * TENANTRY_HOSTILE=full for each way in which home makes its subscriptions.
+ * The program copies a region's rows when a link is made, by asking that region's server: what its superuser can
+ * answer. With TENANTRY_HOSTILE=full for each method by which home makes its subscriptions.
  */
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { dropSlot, nudge, publishHonestly, sendHonest } from "../support/hostile-acts.ts";
 import {
+  methodsOf,
   type Stage,
   type StageServers,
   startStage,
   startStageServers,
   until,
-  waysOf,
 } from "../support/hostile-region.ts";
 import { SEED_ATTACKS } from "../support/hostile-seed.ts";
 import { expectHarmless } from "../support/hostile-snapshot.ts";
@@ -18,12 +18,12 @@ import { expectHarmless } from "../support/hostile-snapshot.ts";
 const servers: StageServers = await startStageServers();
 afterAll(() => servers[Symbol.asyncDispose]());
 
-const WAYS = process.env["TENANTRY_HOSTILE"] === "full" ? await waysOf(servers) : (["SUPERUSER"] as const);
+const METHODS = process.env["TENANTRY_HOSTILE"] === "full" ? await methodsOf(servers) : (["SUPERUSER"] as const);
 
-describe.each(WAYS)("home by %s", (way) => {
+describe.each(METHODS)("home by %s", (method) => {
   let stage: Stage;
   beforeAll(async () => {
-    stage = await startStage(servers, { way });
+    stage = await startStage(servers, { method });
   });
   afterAll(() => stage.stop());
 

@@ -1,7 +1,7 @@
 /**
- * A region's superuser publishes what they like: with the gateway's check, and with it taken out, so that home's own guard
- * stands alone; for each way in which home makes its subscriptions. TENANTRY_HOSTILE=full tries in each way what else is tried in
- * one.
+ * A region's superuser publishes what they like: with the gateway's check, and with it taken out, so that home's own
+ * guard stands alone; for each method by which home makes its subscriptions. TENANTRY_HOSTILE=full tries with each
+ * method what else is tried with one.
  */
 import { afterAll, beforeAll, describe, test } from "vitest";
 import {
@@ -12,7 +12,7 @@ import {
   refusedAlone,
   sendHonest,
 } from "../support/hostile-acts.ts";
-import { type Stage, type StageServers, startStage, startStageServers, waysOf } from "../support/hostile-region.ts";
+import { methodsOf, type Stage, type StageServers, startStage, startStageServers } from "../support/hostile-region.ts";
 import { expectHarmless } from "../support/hostile-snapshot.ts";
 import { ATTACKS } from "../support/hostile-stream.ts";
 
@@ -20,22 +20,22 @@ const servers: StageServers = await startStageServers();
 afterAll(() => servers[Symbol.asyncDispose]());
 
 const isFull = process.env["TENANTRY_HOSTILE"] === "full";
-const STAGES = (await waysOf(servers))
-  .flatMap((way) => [
-    { way, lenient: true, gateway: "home's guard alone" },
-    { way, lenient: false, gateway: "the gateway's check" },
+const STAGES = (await methodsOf(servers))
+  .flatMap((method) => [
+    { method, lenient: true, gateway: "home's guard alone" },
+    { method, lenient: false, gateway: "the gateway's check" },
   ])
   // What the gateway refuses does not depend on whose the subscription is.
-  .filter(({ way, lenient }) => lenient || isFull || way === "SUPERUSER");
+  .filter(({ method, lenient }) => lenient || isFull || method === "SUPERUSER");
 
-describe.each(STAGES)("home by $way, with $gateway", ({ way, lenient }) => {
+describe.each(STAGES)("home by $method, with $gateway", ({ method, lenient }) => {
   let stage: Stage;
   beforeAll(async () => {
-    stage = await startStage(servers, { way, lenient });
+    stage = await startStage(servers, { method, lenient });
   });
   afterAll(() => stage.stop());
 
-  test.each(ATTACKS.filter(({ inEveryWay = false }) => inEveryWay || isFull || way === "SUPERUSER"))(
+  test.each(ATTACKS.filter(({ withEveryMethod = false }) => withEveryMethod || isFull || method === "SUPERUSER"))(
     "$what",
     async ({ refusedAs, lenient: fate, strike, undo }) => {
       // The link is awake from here on: what is written goes into the stream at once.

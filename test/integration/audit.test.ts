@@ -343,7 +343,7 @@ test.each(Object.entries(CASES))("%s leaves an entry, done or refused", async (a
   expect(entry?.placementId).toBe(inPlacement ? placement : null);
 });
 
-test("entries hold ids, and neither names nor texts nor addresses of letters nor secrets", async () => {
+test("entries hold ids, and neither names nor texts nor e-mail addresses nor secrets", async () => {
   const everything =
     "select (a, o)::text as text from tenantry.audit_log a left join tenantry.audit_outcomes o on o.entry_id = a.id";
   const rows = [

@@ -121,8 +121,8 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     own = await makeContent(app, { marker: "kestrel-71", regionKey: "eu", regionUrl: serverUrl("eu"), isolation });
     // In the same database where it can be shared.
     const elsewhere = isolation === "SHARED" ? "eu" : "us";
-    const place = { regionKey: elsewhere, regionUrl: serverUrl(elsewhere), isolation };
-    other = await makeContent(app, { marker: "walrus-38", ...place });
+    const location = { regionKey: elsewhere, regionUrl: serverUrl(elsewhere), isolation };
+    other = await makeContent(app, { marker: "walrus-38", ...location });
     loner = await app.person("Loner");
     nobody = (await app.person("Nobody")).id;
     callers = callersOf(app, own, other, loner);

@@ -75,7 +75,7 @@ async function send({
 }
 
 /** An honest row: when it is in the catalog, what was sent before it has been looked at. */
-async function settle(name = "Marker"): Promise<void> {
+async function sendMarker(name = "Marker"): Promise<void> {
   const id = await send({ name });
   const find = () => sql(home.url, "select from catalog.resources where id = $1", [id]);
   expect(await eventually(async () => (await find()).length === 1)).toBe(true);
@@ -90,7 +90,7 @@ test("rows of an organization that is placed there arrive, and change, and go", 
   const gone = await send({ name: "Gone" });
   await publisher.run("update tenantry_inbox.resources set name = 'Second name' where id = $1", [id]);
   await publisher.run("delete from tenantry_inbox.resources where id = $1", [gone]);
-  await settle();
+  await sendMarker();
   expect(await readCatalog(home.url)).toEqual({ names: ["Marker", "Second name", "Zoë's 名前"], faults: [] });
 });
 
@@ -105,7 +105,7 @@ test("a number that the placement has adopted leads there too, and another's doe
   );
   await send({ name: "Imported", id: newRoutedId(adopted) });
   await send({ id: newRoutedId(adopted), organization: home.second.organization });
-  await settle();
+  await sendMarker();
   expect(await readCatalog(home.url)).toEqual({
     names: ["Imported", "Marker"],
     faults: ["its id does not lead to a placement of its organization in this database"],
@@ -145,7 +145,7 @@ test.each<[string, (placed: { first: Placed; second: Placed; other: Placed }) =>
 ])("%s: the row is refused, and the stream goes on", async (_, make, fault) => {
   await start();
   const id = await send({ name: "Refused", ...make(home) });
-  await settle();
+  await sendMarker();
   expect(await readCatalog(home.url)).toEqual({ names: ["Marker"], faults: [fault] });
   // Nothing of it is kept but its key.
   expect(
@@ -165,7 +165,7 @@ test("a name that is no UTF-8 is refused, and the stream goes on", async () => {
        values ($1, ${routedIdSql(home.first.number)}, $2, decode($3, 'hex')::text, null, now())`,
       [home.first.databaseId, home.first.organization, bytes],
     );
-  await settle();
+  await sendMarker();
   expect(await readCatalog(home.url)).toEqual({ names: ["Marker"], faults: Array(4).fill(BAD_TEXT) });
 });
 
@@ -173,17 +173,17 @@ test("a row that was refused comes in when it is mended, and a good one goes whe
   await start();
   const mended = await send({ name: "" });
   const spoiled = await send({ name: "Spoiled" });
-  await settle("First marker");
+  await sendMarker("First marker");
   expect(await readCatalog(home.url)).toEqual({ names: ["First marker", "Spoiled"], faults: [BAD_NAME] });
   await publisher.run("update tenantry_inbox.resources set name = 'Mended' where id = $1", [mended]);
   await publisher.run("update tenantry_inbox.resources set created_at = 'infinity' where id = $1", [spoiled]);
-  await settle("Second marker");
+  await sendMarker("Second marker");
   expect(await readCatalog(home.url)).toEqual({
     names: ["First marker", "Mended", "Second marker"],
     faults: [BAD_MOMENT],
   });
   await publisher.run("delete from tenantry_inbox.resources where id = $1", [spoiled]);
-  await settle("Third marker");
+  await sendMarker("Third marker");
   expect((await readCatalog(home.url)).faults).toEqual([]);
 });
 
@@ -191,12 +191,12 @@ test("a row that gets another key leaves the old one, also when somebody has the
   await start();
   const [one, two, target] = [await send({ name: "One" }), await send({ name: "Two" }), newRoutedId(home.first.number)];
   await publisher.run("update tenantry_inbox.resources set id = $1 where id = $2", [target, one]);
-  await settle("First marker");
+  await sendMarker("First marker");
   expect((await readCatalog(home.url)).names).toEqual(["First marker", "One", "Two"]);
   // Only a publisher without a primary key can send this.
   await publisher.run("alter table tenantry_inbox.resources drop constraint resources_pkey, replica identity full");
   await publisher.run("update tenantry_inbox.resources set id = $1 where id = $2", [target, two]);
-  await settle("Second marker");
+  await sendMarker("Second marker");
   expect((await readCatalog(home.url)).names).toEqual(["First marker", "Second marker", "Two"]);
 });
 
@@ -211,7 +211,7 @@ test("a row that is here already is replaced, as a copy or a replay sends it aga
   await publisher.run("delete from tenantry_inbox.resources");
   await start();
   await send({ id, name: "New" });
-  await settle();
+  await sendMarker();
   expect(await readCatalog(home.url)).toEqual({ names: ["Marker", "New"], faults: [] });
 });
 
@@ -237,7 +237,7 @@ test("rows with another database's number are left out, and nothing of that data
   await send({ databaseId: 0, id: ours, name: "Forged" });
   const moving = await send({ name: "Moving" });
   await publisher.run("update tenantry_inbox.resources set database_id = 0 where id = $1", [moving]);
-  await settle();
+  await sendMarker();
   const names = await sql(home.url, "select database_id, name from catalog.resources order by name");
   expect(names).toEqual([
     { database_id: home.first.databaseId, name: "Marker" },
@@ -279,7 +279,7 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
       "tenantry.api_keys",
       "tenantry_inbox.resources",
     ]);
-    await settle();
+    await sendMarker();
     await publisher.run(
       `insert into tenantry.api_keys values ($1, 'Forged', sha256('forged'), 'operator', now(), now() + interval '1 day')`,
       [newId()],
@@ -308,7 +308,7 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
 
   test("a TRUNCATE empties nothing", async () => {
     await start(owner);
-    await settle("Kept");
+    await sendMarker("Kept");
     await publisher.run("truncate tenantry_inbox.resources");
     expect(await eventually(async () => (await applyErrors()) > 0)).toBe(true);
     expect((await readCatalog(home.url)).names).toEqual(["Kept"]);
@@ -324,7 +324,7 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
       id: newRoutedId(home.other.number),
       organization: home.other.organization,
     });
-    await settle();
+    await sendMarker();
     expect(await readCatalog(home.url)).toEqual({ names: ["Good", "Marker"], faults: [BAD_NAME] });
   });
 });

@@ -93,7 +93,7 @@ test("whoever has gone leaves the line, and whoever waits where nothing moves is
   expect(await read(third)).toBe(DATABASES[2]);
 });
 
-test("a server that comes back is not overrun by those who waited, and has lost no place", async () => {
+test("a server that comes back is not overrun by those who waited, and has lost no permit", async () => {
   await Promise.all(DATABASES.slice(0, 8).map((name) => read(open(name))));
   await own.server.kill();
   const away = await Promise.allSettled(DATABASES.map((name) => read(open(name))));

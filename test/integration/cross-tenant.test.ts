@@ -70,7 +70,7 @@ describe.each(["DEDICATED", "SHARED"])("in placements of isolation %s", (isolati
 
   /** Fails unless what came of a probe is what comes of the same with ids of nothing. */
   function expectTheSame({ text, theirs: ids }: Probe, answer: unknown, ofTwin: unknown): void {
-    const [is, should] = [withTwins(settled(answer), ids), settled(ofTwin)];
+    const [is, should] = [withTwins(stableText(answer), ids), stableText(ofTwin)];
     if (is !== should) throw new Error(`seed ${SEED}: told apart from nothing\n${text}\n${is}\n${should}`);
   }
 
@@ -209,7 +209,7 @@ function partOf({ data, errors }: Answered, alias: string): unknown {
 }
 
 /** As text, without what differs from one moment to the next. */
-function settled(answer: unknown): string {
+function stableText(answer: unknown): string {
   return JSON.stringify(answer)
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "time")
     .replaceAll(/"(healthy|parked)":(true|false)|"lagBytes":(\d+|null)/g, "lag");

@@ -36,27 +36,27 @@ const ERASE = "mutation ($id: ID!) { eraseUser(id: $id) { complete user { name e
 /** A user in an organization of each region, with a comment in each. */
 async function personEverywhere() {
   const user = await createUser(app, "Remembered");
-  const places = [];
+  const locations = [];
   for (const region of ["eu", "own"]) {
     const organization = await createOrganization(app, `In ${region}`);
     await addMember(app, organization, user);
     const { database } = await grant(app, organization, region);
     const resource = await createResource(app, { name: "Project", organizationId: organization });
     await comment(app, resource, user, "Kept");
-    places.push({ url: region === "eu" ? `${serverUrl("eu")}/${database}` : own.url(database), database });
+    locations.push({ url: region === "eu" ? `${serverUrl("eu")}/${database}` : own.url(database), database });
   }
-  return { user, places };
+  return { user, locations };
 }
 
 const knownThere = (url: string) =>
   sql<{ name: string; email: string }>(url, "select name, email from tenantry.directory_members");
 
 test("erasing a user replaces name and address everywhere and keeps the comments", async () => {
-  const { user, places } = await personEverywhere();
+  const { user, locations } = await personEverywhere();
   const { eraseUser } = await app.ask(ERASE, { id: user });
   expect(eraseUser).toMatchObject({ complete: true, pending: [], user: { name: "Erased user" } });
   expect(eraseUser.user.email).not.toContain("example.com");
-  for (const { url } of places) {
+  for (const { url } of locations) {
     expect(await knownThere(url)).toEqual([{ name: "Erased user", email: eraseUser.user.email }]);
     expect(await sql(url, "select body, author_id from app.comments")).toEqual([{ body: "Kept", author_id: user }]);
   }
@@ -64,11 +64,11 @@ test("erasing a user replaces name and address everywhere and keeps the comments
 });
 
 test("a region that is down is named as pending, and erased when it is back", async () => {
-  const { user, places } = await personEverywhere();
+  const { user, locations } = await personEverywhere();
   await own.server.stop("immediate");
   const { eraseUser } = await app.ask(ERASE, { id: user });
   expect(eraseUser).toMatchObject({ complete: false, pending: [{ region: { key: "own" } }] });
-  expect((await knownThere(places[0]?.url ?? ""))[0]?.name).toBe("Erased user");
+  expect((await knownThere(locations[0]?.url ?? ""))[0]?.name).toBe("Erased user");
   // Reads of the catalog say so.
   const response = await fetch(`${app.url}/graphql`, {
     method: "POST",
@@ -76,10 +76,10 @@ test("a region that is down is named as pending, and erased when it is back", as
     body: JSON.stringify({ query: "{ resources { edges { node { id } } } }" }),
   });
   const { extensions } = (await response.json()) as { extensions: { replicationLag: object[] } };
-  expect(extensions.replicationLag).toMatchObject([{ database: places[1]?.database, direction: "directory" }]);
+  expect(extensions.replicationLag).toMatchObject([{ database: locations[1]?.database, direction: "directory" }]);
 
   await own.server.start();
-  const there = () => knownThere(places[1]?.url ?? "").catch(() => []);
+  const there = () => knownThere(locations[1]?.url ?? "").catch(() => []);
   await eventually(async () => (await there())[0]?.name === "Erased user");
   expect((await there())[0]?.name).toBe("Erased user");
 }, 60_000);

@@ -3,17 +3,17 @@ import { randomUUID } from "node:crypto";
 import { SMTPServer } from "smtp-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createApiKey } from "../../src/engine/auth/api-keys.ts";
-import { LETTERS_A_DAY } from "../../src/engine/people/letters.ts";
+import { MAILS_A_DAY } from "../../src/engine/people/mail-limits.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { addMember, createOrganization, createUser } from "../support/journey.ts";
 import { postAs } from "../support/signed-in.ts";
 
 let app: TestApp;
 let server: SMTPServer;
-const letters: string[] = [];
-/** Whether the mail server takes letters. */
+const mails: string[] = [];
+/** Whether the mail server takes mails. */
 let isTaking = true;
-let mail: { smtpUrl: string; from: string };
+let mailServer: { smtpUrl: string; from: string };
 let organization: string;
 let owner: string;
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
       const chunks: Buffer[] = [];
       stream.on("data", (chunk: Buffer) => chunks.push(chunk));
       stream.on("end", () => {
-        if (isTaking) letters.push(Buffer.concat(chunks).toString());
+        if (isTaking) mails.push(Buffer.concat(chunks).toString());
         callback(isTaking ? null : new Error("not today"));
       });
     },
@@ -34,8 +34,8 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => listening.on("listening", () => resolve()));
   const address = listening.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  mail = { smtpUrl: `smtp://127.0.0.1:${port}`, from: "tenantry@example.com" };
-  app = await startApp({ mail });
+  mailServer = { smtpUrl: `smtp://127.0.0.1:${port}`, from: "tenantry@example.com" };
+  app = await startApp({ mail: mailServer });
   owner = await createUser(app, "Owner");
   organization = await createOrganization(app, "Inviting", owner);
 });
@@ -63,11 +63,11 @@ async function guest(): Promise<{ id: string; email: string }> {
 
 async function invite(email: string, role = "MEMBER", as = owner): Promise<{ id: string; token: string }> {
   const { inviteMember } = await app.ask(INVITE, { input: { organizationId: organization, email, role } }, as);
-  return { id: inviteMember.id, token: tokenOf(letters.at(-1) ?? "") };
+  return { id: inviteMember.id, token: tokenOf(mails.at(-1) ?? "") };
 }
 
-function tokenOf(letter: string): string {
-  return /^ {2}(\S{43})\s*$/m.exec(letter)?.[1] ?? "";
+function tokenOf(mail: string): string {
+  return /^ {2}(\S{43})\s*$/m.exec(mail)?.[1] ?? "";
 }
 
 const openAddresses = async () =>
@@ -75,10 +75,10 @@ const openAddresses = async () =>
     ({ node }: { node: { email: string } }) => node.email,
   );
 
-test("who is invited becomes a member with the token of the letter, once", async () => {
+test("who is invited becomes a member with the token of the mail, once", async () => {
   const { id, email } = await guest();
   const { token } = await invite(email.toUpperCase(), "ADMIN");
-  expect(letters.at(-1)).toContain("Invitation_to_=22Inviting=22");
+  expect(mails.at(-1)).toContain("Invitation_to_=22Inviting=22");
   expect(await openAddresses()).toContain(email.toUpperCase());
   expect((await app.ask(ACCEPT, { token }, id)).acceptInvitation).toEqual({
     role: "ADMIN",
@@ -148,7 +148,7 @@ test("an invitation that a lost one was to replace stays open", async () => {
   const { token } = await invite(email);
   isTaking = false;
   // More often than an address is written to: nothing has reached it.
-  for (let attempt = 0; attempt < LETTERS_A_DAY.senderToAddress; attempt += 1)
+  for (let attempt = 0; attempt < MAILS_A_DAY.senderToAddress; attempt += 1)
     expect(await app.refuse(INVITE, { input: { organizationId: organization, email } }, owner)).toMatchObject({
       code: "CAPABILITY_MISSING",
     });
@@ -175,14 +175,14 @@ test("where callers sign in and there is no mail server, inviting says so and ch
   await other.stop();
 });
 
-describe("letters are bounded", () => {
+describe("mails are bounded", () => {
   const input = (email: string, organizationId = organization) => ({ input: { organizationId, email } });
-  const lettersTo = (email: string) => letters.filter((letter) => letter.includes(`To: ${email}`)).length;
-  /** Letters that somebody has sent before. */
+  const mailsTo = (email: string) => mails.filter((mail) => mail.includes(`To: ${email}`)).length;
+  /** Mails that somebody has sent before. */
   const sent = (howMany: number, values: { sender?: string; organizationId?: string; email?: string; ago?: string }) =>
     sql(
       app.databaseUrl,
-      `insert into tenantry.letters (id, sent_at, sender, organization_id, address)
+      `insert into tenantry.mails (id, sent_at, sender, organization_id, address)
        select gen_random_uuid(), now() - $2::interval, $3, $4, sha256(convert_to($5, 'UTF8')) from generate_series(1, $1)`,
       [
         howMany,
@@ -196,13 +196,13 @@ describe("letters are bounded", () => {
 
   test("of one sender to one address, by all processes together, and the open invitation stays as it is", async () => {
     const { databaseUrl, secretKey } = app;
-    const other = await startApp({ databaseUrl, secretKey, role: "api", mail });
+    const other = await startApp({ databaseUrl, secretKey, role: "api", mail: mailServer });
     const { email, id } = await guest();
     const answers = await Promise.allSettled(
       Array.from({ length: 12 }, (_, index) => (index % 2 === 0 ? app : other).ask(INVITE, input(email), owner)),
     );
-    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(LETTERS_A_DAY.senderToAddress);
-    expect(lettersTo(email)).toBe(LETTERS_A_DAY.senderToAddress);
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(MAILS_A_DAY.senderToAddress);
+    expect(mailsTo(email)).toBe(MAILS_A_DAY.senderToAddress);
     // Also from another organization, in another spelling, and by a key that the sender has made.
     const second = await createOrganization(app, "Second", owner);
     const upper = email.toUpperCase();
@@ -214,24 +214,24 @@ describe("letters are bounded", () => {
     expect((await postAs(app, secret, INVITE, input(email, second))).errors?.[0]?.extensions).toMatchObject(refused);
     await other.stop();
     expect(await openAddresses()).toContain(email);
-    const tokens = letters.filter((letter) => letter.includes(`To: ${email}`)).map(tokenOf);
+    const tokens = mails.filter((mail) => mail.includes(`To: ${email}`)).map(tokenOf);
     const accepted = await Promise.allSettled(tokens.map((token) => app.ask(ACCEPT, { token }, id)));
     expect(accepted.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
   test("of all senders to one address, and the operator's too", async () => {
     const { email } = await guest();
-    await sent(LETTERS_A_DAY.address - 1, { email });
+    await sent(MAILS_A_DAY.address - 1, { email });
     await app.ask(INVITE, input(email));
     expect(await app.refuse(INVITE, input(email))).toMatchObject(refused);
     expect(await app.refuse(INVITE, input(email.toUpperCase()), owner)).toMatchObject(refused);
-    expect(lettersTo(email)).toBe(1);
+    expect(mailsTo(email)).toBe(1);
   });
 
   test("of one sender, until the oldest is a day old", async () => {
     const sender = await createUser(app, "Sender");
     const own = await createOrganization(app, "Own", sender);
-    await sent(LETTERS_A_DAY.sender - 1, { sender });
+    await sent(MAILS_A_DAY.sender - 1, { sender });
     await sent(5, { sender, ago: "25 hours" });
     await app.ask(INVITE, input((await guest()).email, own), sender);
     expect(await app.refuse(INVITE, input((await guest()).email, own), sender)).toMatchObject(refused);
@@ -239,11 +239,11 @@ describe("letters are bounded", () => {
     await app.ask(INVITE, input((await guest()).email, own));
     await sql(
       app.databaseUrl,
-      "update tenantry.letters set sent_at = sent_at - interval '23 hours' where sender = $1 and sent_at < now() - interval '59 minutes'",
+      "update tenantry.mails set sent_at = sent_at - interval '23 hours' where sender = $1 and sent_at < now() - interval '59 minutes'",
       [sender],
     );
     await app.ask(INVITE, input((await guest()).email, own), sender);
-    const old = await sql(app.databaseUrl, "select from tenantry.letters where sent_at < now() - interval '1 day'");
+    const old = await sql(app.databaseUrl, "select from tenantry.mails where sent_at < now() - interval '1 day'");
     expect(old).toEqual([]);
   });
 
@@ -255,21 +255,21 @@ describe("letters are bounded", () => {
     const sentOf = async (calls: Promise<unknown>[]) =>
       (await Promise.allSettled(calls)).filter(({ status }) => status === "fulfilled").length;
     const { email } = await guest();
-    await sent(LETTERS_A_DAY.address - 1, { email });
+    await sent(MAILS_A_DAY.address - 1, { email });
     expect(await sentOf(own.map((id, index) => app.ask(INVITE, input(email, id), senders[index])))).toBe(1);
-    const [spent] = await sql<{ letters: number }>(
+    const [spent] = await sql<{ mails: number }>(
       app.databaseUrl,
-      "select count(*)::int as letters from tenantry.letters where sender = $1",
+      "select count(*)::int as mails from tenantry.mails where sender = $1",
       [sender],
     );
-    await sent(LETTERS_A_DAY.sender - 1 - (spent?.letters ?? 0), { sender });
+    await sent(MAILS_A_DAY.sender - 1 - (spent?.mails ?? 0), { sender });
     const addresses = await Promise.all(others.map(async () => (await guest()).email));
     expect(await sentOf(others.map((id, index) => app.ask(INVITE, input(addresses[index] ?? "", id), sender)))).toBe(1);
   });
 
   test("of one organization", async () => {
     const own = await createOrganization(app, "Large", owner);
-    await sent(LETTERS_A_DAY.organization, { organizationId: own });
+    await sent(MAILS_A_DAY.organization, { organizationId: own });
     expect(await app.refuse(INVITE, input((await guest()).email, own), owner)).toMatchObject(refused);
     expect(await app.refuse(INVITE, input((await guest()).email, own))).toMatchObject(refused);
   });

@@ -48,7 +48,7 @@ async function routeOf({ organization }: Tenant): Promise<TenantRoute> {
 
 /** The database as the API's connections see it, without a setting. */
 async function withoutScope(one: Tenant) {
-  return (await routeOf(one)).openWhole();
+  return (await routeOf(one)).openUnscoped();
 }
 
 const CONTENT = ["app.resources", "app.comments"];
@@ -173,7 +173,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     ]);
     await expect(route.open().query("test.fails", "select 1 / 0")).rejects.toThrow("division by zero");
     const seen = await Promise.all(
-      Array.from({ length: 8 }, () => route.openWhole().query<{ value: string }>("test.setting", setting)),
+      Array.from({ length: 8 }, () => route.openUnscoped().query<{ value: string }>("test.setting", setting)),
     );
     expect(seen.flat().map(({ value }) => value)).toEqual(Array.from({ length: 8 }, () => ""));
   });

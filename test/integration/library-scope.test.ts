@@ -55,7 +55,7 @@ async function expectApart(): Promise<void> {
     client.release();
   }
   const [route] = await app.services.router.routesOf(own.organizationId ?? "");
-  expect(await route?.openWhole().query("test.nobody", NUMBERS)).toEqual([]);
+  expect(await route?.openUnscoped().query("test.nobody", NUMBERS)).toEqual([]);
 }
 
 /** Given back at the test's end, where the test has not done so: there is no other one. */

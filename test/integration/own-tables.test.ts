@@ -9,7 +9,7 @@ import { runExport } from "../../src/engine/transfer/export-placement.ts";
 import { runImport } from "../../src/engine/transfer/import-placement.ts";
 import { findDrift } from "../../src/engine/doctor/find-drift.ts";
 import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
-import { settleResource } from "../../src/engine/links/settle-writes.ts";
+import { waitUntilInCatalog } from "../../src/engine/links/visible-writes.ts";
 import { signInAsApi } from "../../src/services.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { openServices } from "../support/fleet.ts";
@@ -60,7 +60,7 @@ async function addInvoice(organization: string, number: string): Promise<string>
     [number],
   );
   if (row === undefined) throw new Error("the insert returned no row");
-  expect(await settleResource(app.services, route.databaseId)).toEqual([]);
+  expect(await waitUntilInCatalog(app.services, route.databaseId)).toEqual([]);
   return row.id;
 }
 
@@ -190,7 +190,7 @@ test("a row that breaks the table's own rules is not in the catalog, and says wh
   await sql(mine.url, "alter table app.invoices drop constraint invoices_number_check");
   await sql(mine.url, "update app.invoices set number = 'not a number'");
   const { route } = await scoped(mine.organization);
-  await settleResource(app.services, route.databaseId);
+  await waitUntilInCatalog(app.services, route.databaseId);
   const refused = () =>
     sql<{ fault: string }>(app.databaseUrl, "select fault from tenantry_inbox.invoices where fault is not null");
   expect(await refused()).toEqual([{ fault: "it breaks the rule invoices_number_check" }]);
@@ -225,7 +225,7 @@ test("a column that flows is added and removed over a fleet", async () => {
     const add = async (number: string) => {
       const [route] = await fleet.services.router.routesOf(organization);
       await route?.open().query("test.row", "insert into app.invoices (number) values ($1)", [number]);
-      await settleResource(fleet.services, route?.databaseId ?? 0);
+      await waitUntilInCatalog(fleet.services, route?.databaseId ?? 0);
     };
     const catalog = async () => {
       const rows = await sql<{ row: object }>(

@@ -19,7 +19,7 @@ import { recordStatements } from "../support/statements.ts";
 let started: Promise<BudgetFixture> | undefined;
 afterAll(async () => (await started)?.stop());
 
-/** Of statements; nothing here depends on rows but how many places they are in. */
+/** Of statements; nothing here depends on rows but how many locations they are in. */
 type Budget = {
   /** At home. */
   home: number;
@@ -30,7 +30,7 @@ type Budget = {
   /** At home besides, for each region whose replication is asked for. */
   homePerRegion?: number;
   /** How many placements or regions so many rows are in; 1 when left out. */
-  places?: (rows: number) => number;
+  locations?: (rows: number) => number;
   /** The operator asks; else an owner of all organizations, whose roles are looked up. */
   as?: "operator";
   /** The arguments of the field of Query. */
@@ -77,28 +77,28 @@ const TABLE: Record<string, Budget> = {
     home: 3,
     homePerRegion: 7,
     server: 5,
-    places: oneRegionOrTwo,
+    locations: oneRegionOrTwo,
     objects: ofOrganizations,
   },
   "organizations.resources": { home: 4, objects: ofOrganizations },
   "organizations.resources.comments": {
     home: 6,
     tenant: 1,
-    places: sameAsRows,
+    locations: sameAsRows,
     objects: (rows) => rows * ofOrganizations(rows),
   },
   "organizations.resources.comments.author": {
     home: 6,
     tenant: 2,
-    places: sameAsRows,
+    locations: sameAsRows,
     objects: (rows) => rows * ofOrganizations(rows),
   },
   placement: { home: 1, ...byId("placement") },
   region: { home: 1, ...byKey },
   regions: { home: 1 },
   "regions.server": { home: 1, as: "operator" },
-  "regions.server.version": { home: 2, server: 1, places: sameAsRows, as: "operator" },
-  "regions.server.reachable": { home: 2, server: 1, places: sameAsRows, as: "operator" },
+  "regions.server.version": { home: 2, server: 1, locations: sameAsRows, as: "operator" },
+  "regions.server.reachable": { home: 2, server: 1, locations: sameAsRows, as: "operator" },
   "regions.placements": { home: 2, objects: (rows) => (rows < MOST_ROWS ? rows : rows + rows - 1) },
   resource: { home: 2, tenant: 1, ...byId("resource") },
   "resource.comments": { home: 2, tenant: 2, ...byId("resource"), objects: squared },
@@ -122,21 +122,21 @@ const TABLE: Record<string, Budget> = {
   jobs: { home: 1 },
   "jobs.steps": { home: 2, objects: (rows) => 3 * rows },
   replication: { home: 0, as: "operator", objects: once },
-  "replication.servers": { home: 3, server: 1, places: sameAsRows, as: "operator", objects: (rows) => rows + 1 },
+  "replication.servers": { home: 3, server: 1, locations: sameAsRows, as: "operator", objects: (rows) => rows + 1 },
   "replication.servers.headroom": {
     home: 3,
     server: 1,
-    places: sameAsRows,
+    locations: sameAsRows,
     as: "operator",
     objects: (rows) => 5 * (rows + 1),
   },
-  "replication.databases": { home: 1, homePerRegion: 7, server: 5, places: twoRegions, as: "operator" },
-  "replication.databases.region": { home: 2, homePerRegion: 7, server: 5, places: twoRegions, as: "operator" },
+  "replication.databases": { home: 1, homePerRegion: 7, server: 5, locations: twoRegions, as: "operator" },
+  "replication.databases.region": { home: 2, homePerRegion: 7, server: 5, locations: twoRegions, as: "operator" },
   "replication.databases.flows": {
     home: 1,
     homePerRegion: 7,
     server: 5,
-    places: twoRegions,
+    locations: twoRegions,
     as: "operator",
     objects: (rows) => 2 * rows,
   },
@@ -277,20 +277,20 @@ describe.each([1, 5, MOST_ROWS])("with %i rows", (rows) => {
     await ask();
     // What a process knows of placements after a while must not hide what finding them costs.
     api.services.router.forget();
-    api.services.seats.forget();
+    api.services.roleCache.forget();
     using recorded = recordStatements();
     const data = await ask();
     // Signing in is remembered for a while or not, and no list's matter.
     const sent = recorded.sent.filter(({ name }) => name !== "users.exists");
     const count = (kind: string) => sent.filter((statement) => statement.kind === kind).length;
-    const places = budget.places?.(rows) ?? 1;
+    const locations = budget.locations?.(rows) ?? 1;
     expect(
       { home: count("home"), tenant: count("tenant"), server: count("server") },
       sent.map(({ kind, name }) => `${kind} ${name}`).join(", "),
     ).toEqual({
-      home: budget.home + (budget.homePerRegion ?? 0) * places,
-      tenant: (budget.tenant ?? 0) * places,
-      server: (budget.server ?? 0) * places,
+      home: budget.home + (budget.homePerRegion ?? 0) * locations,
+      tenant: (budget.tenant ?? 0) * locations,
+      server: (budget.server ?? 0) * locations,
     });
     expect(countObjects(path, data)).toBe((budget.objects ?? sameAsRows)(rows));
   });

@@ -1,6 +1,6 @@
 /** Twenty-five of everything that lists hold, for counting what they cost. */
 import { randomUUID } from "node:crypto";
-import { forEachOf } from "../../src/base/kernel/turns.ts";
+import { forEachLimit } from "../../src/base/kernel/semaphore.ts";
 import { serverUrl, sql, startApp, type TestApp } from "./app.ts";
 import { countAtBorder } from "./border.ts";
 import { addMember, createOrganization, createResource, createUser, grant, registerRegion } from "./journey.ts";
@@ -41,7 +41,7 @@ export async function startBudgetFixture(): Promise<BudgetFixture> {
     await invite(setup, id, `guest${index}@example.com`);
   }
   const [organization = ""] = organizations;
-  await forEachOf(each, 5, async (index) => {
+  await forEachLimit(each, 5, async (index) => {
     const user = await createUser(setup, `Member${index}`);
     await addMember(setup, organization, user);
     await invite(setup, organization, `another${index}@example.com`);

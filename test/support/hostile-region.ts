@@ -22,9 +22,9 @@ import { type OwnServer, startServer } from "./servers.ts";
 import { createApiKey } from "./signed-in.ts";
 
 /** How home makes its subscriptions. */
-export type Way = "SUPERUSER" | "PG_CREATE_SUBSCRIPTION" | "AIVEN_EXTRAS";
+export type Method = "SUPERUSER" | "PG_CREATE_SUBSCRIPTION" | "AIVEN_EXTRAS";
 
-const RIGHTS: Record<Way, string> = {
+const RIGHTS: Record<Method, string> = {
   SUPERUSER: "superuser",
   PG_CREATE_SUBSCRIPTION: "createdb createrole replication in role pg_create_subscription",
   AIVEN_EXTRAS: "createdb createrole replication",
@@ -69,8 +69,8 @@ export async function startStageServers(): Promise<StageServers> {
   };
 }
 
-/** The ways of the version that home's server has. */
-export async function waysOf({ home }: Pick<StageServers, "home">): Promise<Way[]> {
+/** The methods that the version of home's server has. */
+export async function methodsOf({ home }: Pick<StageServers, "home">): Promise<Method[]> {
   const major = await majorVersionOf(home.url("postgres"));
   return major >= 16 ? ["SUPERUSER", "PG_CREATE_SUBSCRIPTION", "AIVEN_EXTRAS"] : ["SUPERUSER", "AIVEN_EXTRAS"];
 }
@@ -89,7 +89,7 @@ export type Tenant = {
 export type Stage = {
   servers: StageServers;
   app: TestApp;
-  way: Way;
+  method: Method;
   /** Home's database, as its server's superuser. */
   home: <Row extends object = any>(text: string, values?: unknown[]) => Promise<Row[]>;
   /** A database of the attacker's server, that of `mine` where none is named, as its superuser. */
@@ -112,12 +112,12 @@ let count = 0;
 export async function startStage(
   servers: StageServers,
   {
-    way,
+    method,
     lenient = false,
     gateway = {},
     replication = {},
   }: {
-    way: Way;
+    method: Method;
     lenient?: boolean;
     gateway?: Partial<GatewaySettings>;
     replication?: Partial<ReplicationOptions>;
@@ -127,7 +127,7 @@ export async function startStage(
   const { home, eu, us, euByProxy } = servers;
   const password = `home-password-${count}-${crypto.randomUUID()}`;
   const [role, database] = [`operator_${count}`, `home_${count}`];
-  await sql(home.url("postgres"), `create role ${role} login password '${password}' ${RIGHTS[way]}`);
+  await sql(home.url("postgres"), `create role ${role} login password '${password}' ${RIGHTS[method]}`);
   await sql(home.url("postgres"), `create database ${database} owner ${role}`);
   const homeUrl = new URL(home.url(database));
   homeUrl.username = role;
@@ -155,7 +155,7 @@ export async function startStage(
   const stage: Stage = {
     servers,
     app,
-    way,
+    method,
     home: atHome,
     eu: (text, values, at = mine.database) => sql(eu.url(at), text, values),
     us: (text, values) => sql(us.url(other.database), text, values),

@@ -18,7 +18,7 @@ const BOOKKEEPING = new Set([
 ]);
 
 const SERVER = `
-  select 'role ' || rolname as place, a::text as row from pg_authid a
+  select 'role ' || rolname as label, a::text as row from pg_authid a
   union all select 'member', m::text from (select roleid::regrole, member::regrole from pg_auth_members) m
   union all select 'database', datname from pg_database
   union all select 'publication', pubname from pg_publication
@@ -61,7 +61,7 @@ function mayChange(own: readonly number[]): string {
         and p.number = tenantry.placement_number_of(t.id))))`;
 }
 
-async function read(url: string, place: string, found: Snapshot, where: (table: string) => string): Promise<void> {
+async function read(url: string, label: string, found: Snapshot, where: (table: string) => string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
@@ -75,14 +75,14 @@ async function read(url: string, place: string, found: Snapshot, where: (table: 
         `select t::text as row from ${schema}.${name} t ${where(`${schema}.${name}`)} order by 1`,
       );
       found.set(
-        `${place}, ${schema}.${name}`,
+        `${label}, ${schema}.${name}`,
         rows.rows.map(({ row }) => row),
       );
     }
-    const server = await client.query<{ place: string; row: string }>(`select * from (${SERVER}) s order by 1, 2`);
+    const server = await client.query<{ label: string; row: string }>(`select * from (${SERVER}) s order by 1, 2`);
     found.set(
-      `${place}, server`,
-      server.rows.map((one) => `${one.place} ${one.row}`),
+      `${label}, server`,
+      server.rows.map((one) => `${one.label} ${one.row}`),
     );
   } finally {
     await client.end();
@@ -97,8 +97,8 @@ function expectUnchanged(before: Snapshot, after: Snapshot, besides: readonly st
   const plain = (one: Snapshot) =>
     Object.fromEntries(
       [...one]
-        .filter(([place]) => place !== OWN_LINKS)
-        .map(([place, rows]) => [place, rows.filter((row) => !besides.some((id) => row.includes(id)))]),
+        .filter(([label]) => label !== OWN_LINKS)
+        .map(([label, rows]) => [label, rows.filter((row) => !besides.some((id) => row.includes(id)))]),
     );
   for (const link of after.get(OWN_LINKS) ?? []) expect(before.get(OWN_LINKS)).toContain(link);
   expect(plain(after)).toEqual(plain(before));

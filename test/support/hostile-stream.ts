@@ -11,7 +11,7 @@ export type Attack = {
   /** What becomes of it where the gateway lets it through: it goes by, or home's server cannot apply it. */
   lenient: "passes" | "halts" | "refused";
   /** What becomes of it depends on whose home's subscription is. */
-  inEveryWay?: true;
+  withEveryMethod?: true;
   strike: (stage: Stage) => Promise<unknown>;
   /** Makes the region's server honest again, but for the link, which mends itself. */
   undo?: (stage: Stage) => Promise<unknown>;
@@ -70,7 +70,7 @@ export const ATTACKS: readonly Attack[] = [
     what: "an event trigger widens the publication whenever the program makes it",
     refusedAs: "table-not-listed",
     lenient: "passes",
-    inEveryWay: true,
+    withEveryMethod: true,
     strike: async (stage) => {
       await copyTables(stage, OF_HOME);
       await stage.eu(`create function public.widen() returns event_trigger language plpgsql as $$
@@ -103,7 +103,7 @@ export const ATTACKS: readonly Attack[] = [
     what: "the stream is renamed on its way, into a catalog of PostgreSQL's own, to make a superuser",
     refusedAs: "table-not-listed",
     lenient: "passes",
-    inEveryWay: true,
+    withEveryMethod: true,
     strike: async ({ eu, mine, servers }) => {
       await eu("create schema zz_catalog");
       await eu("create table zz_catalog.pg_authid as select * from pg_catalog.pg_authid limit 0");
@@ -123,7 +123,7 @@ export const ATTACKS: readonly Attack[] = [
     what: "TRUNCATE is published",
     refusedAs: "truncate",
     lenient: "halts",
-    inEveryWay: true,
+    withEveryMethod: true,
     strike: async (stage) => {
       await takeGuardsOff(stage);
       await stage.eu(`alter publication ${catalogOf(stage.mine)} set (publish = 'insert, update, delete, truncate')`);
@@ -134,7 +134,7 @@ export const ATTACKS: readonly Attack[] = [
     what: "rows of other tenants, of other databases and of home are sent, changed and deleted",
     refusedAs: undefined,
     lenient: "passes",
-    inEveryWay: true,
+    withEveryMethod: true,
     strike: async (stage) => {
       await takeGuardsOff(stage);
       await sendTheirs(stage);

@@ -1,4 +1,4 @@
-/** A mail server that takes every letter and keeps none. */
+/** A mail server that takes every mail and keeps none. */
 import { SMTPServer } from "smtp-server";
 
 export async function startMailSink(): Promise<{ url: string; close: () => Promise<void> }> {

@@ -19,9 +19,9 @@ export class PageReader {
   readonly done: Promise<void>;
   #finish: () => void = () => undefined;
   #connection: Connection | undefined;
-  #rows: string[][] = [];
+  readonly #rows: string[][] = [];
   #isOver = false;
-  #failure: unknown;
+  #failure: Error | undefined;
   #waiting: { count: number; tell: () => void } | undefined;
 
   constructor(text: string) {
@@ -79,7 +79,7 @@ export class PageReader {
     this.#answer();
   }
 
-  handleError(error: unknown): void {
+  handleError(error: Error): void {
     this.#isOver = true;
     this.#failure = error;
     this.#connection?.sync();

@@ -50,7 +50,7 @@ const ID_OF: Record<string, Kind> = {
 };
 
 const MAX_DEPTH = 5;
-/** How often the right kind of id goes into a place; else any. */
+/** How often the right kind of id goes into an argument; else any. */
 const RIGHT_KIND = 0.75;
 /** How often an id is another's where it could be one's own. */
 const THEIRS = 0.7;
@@ -128,24 +128,24 @@ export class Prober {
     return `{ __typename ${texts.join(" ")} }`;
   }
 
-  #argument(argument: GraphQLArgument | GraphQLInputField, place: string): string[] {
+  #argument(argument: GraphQLArgument | GraphQLInputField, parent: string): string[] {
     const isRequired = isNonNullType(argument.type);
     if (!isRequired && this.#random.next() < 0.3) return [];
-    return [`${argument.name}: ${this.#value(argument, place)}`];
+    return [`${argument.name}: ${this.#value(argument, parent)}`];
   }
 
-  #value(argument: GraphQLArgument | GraphQLInputField, place: string): string {
+  #value(argument: GraphQLArgument | GraphQLInputField, parent: string): string {
     const type = getNullableType(argument.type);
     if (isListType(type)) return "[]";
     if (isInputObjectType(type))
       return `{ ${Object.values(type.getFields())
-        .flatMap((field) => this.#argument(field, place))
+        .flatMap((field) => this.#argument(field, parent))
         .join(", ")} }`;
     if (isEnumType(type)) return this.#random.pick(type.getValues()).name;
     const named = getNamedType(type).name;
     if (named === "Int" || named === "Float") return String(1 + this.#random.below(30));
     if (named === "Boolean") return String(this.#random.next() < 0.5);
-    if (named === "ID") return JSON.stringify(this.#id(kindOf(place, argument.name)));
+    if (named === "ID") return JSON.stringify(this.#id(kindOf(parent, argument.name)));
     if (argument.name === "after") return JSON.stringify(cursor(this.#id(undefined)));
     return JSON.stringify(this.#text(argument.name));
   }
@@ -165,8 +165,8 @@ export class Prober {
   }
 }
 
-function kindOf(place: string, name: string): Kind | undefined {
-  return ID_OF[`${place}.${name}`] ?? ID_OF[name] ?? KINDS.find((kind) => name === `${kind}Id`);
+function kindOf(parent: string, name: string): Kind | undefined {
+  return ID_OF[`${parent}.${name}`] ?? ID_OF[name] ?? KINDS.find((kind) => name === `${kind}Id`);
 }
 
 /** A cursor that leads to the row with this id. */

@@ -1,10 +1,10 @@
 /** What resolvers get: who calls, the services, and loaders that live as long as one request. */
-import type { Origin } from "#engine/audit/entry";
+import type { CallSource } from "#engine/audit/entry";
 import type { Actor } from "#engine/auth/actor";
 import type { SignedIn } from "#engine/auth/sign-in";
 import type { AnswerBytes } from "#base/kernel/answer-size";
 import type { Services } from "#engine/services";
-import type { Lag } from "#engine/links/settle-writes";
+import type { Lag } from "#engine/links/visible-writes";
 import type { Loaders } from "#api/graphql/loaders";
 
 /** Data of a result as the text that is sent of it. */
@@ -31,13 +31,13 @@ export type GraphQLContext = {
   actor: Actor;
   signedIn: SignedIn;
   /** Who calls and from where, for the audit log. */
-  origin: Origin;
+  callSource: CallSource;
   services: Services;
   loaders: Loaders;
   /** What has not arrived yet of what this operation reads or wrote; goes into the answer's extensions. */
   lag: Lag[];
   /** Whether whoever asked takes the data as {@link JsonText}; left out: no. */
-  takesText?: boolean;
+  acceptsJsonText?: boolean;
   /** Aborted when the caller has hung up; undefined where that is not to be heard. */
   gone: AbortSignal | undefined;
   /** Left out: nobody says when the answer has been sent. */

@@ -3,7 +3,7 @@ import { getOperationAST, parse, printType, validate } from "graphql";
 import { expect, test } from "vitest";
 import { ENGINE_MODULES } from "#api/graphql/engine-modules";
 import {
-  choosePlace,
+  chooseLocation,
   create,
   defineModule,
   id,
@@ -56,7 +56,7 @@ const invoices = defineModule({
       input: InvoiceInput,
       stores: ["number"],
       add: async ({ organizationId, number }, { services, actor }) => ({
-        place: await choosePlace(services, actor, { organizationId, regionKey: null }),
+        location: await chooseLocation(services, actor, { organizationId, regionKey: null }),
         values: { number: validName("number", number) },
       }),
     }),

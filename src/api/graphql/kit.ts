@@ -42,7 +42,7 @@
  *       input: InvoiceInput,
  *       stores: ["number"],
  *       add: async ({ organizationId, number }, { services, actor }) => ({
- *         place: await choosePlace(services, actor, { organizationId, regionKey: null }),
+ *         location: await chooseLocation(services, actor, { organizationId, regionKey: null }),
  *         values: { number: validName("number", number) },
  *       }),
  *     }),
@@ -84,14 +84,14 @@ export type { AuditRule } from "#api/graphql/policy/audit-rule";
 export { type Builder, perSchema } from "#api/graphql/builder";
 export { connectionType, distantConnectionType, pageArguments, type TypeRef } from "#api/graphql/connections";
 export type { GraphQLContext } from "#api/graphql/context";
-export { readCatalog, sayLate } from "#api/graphql/lag";
+export { readCatalog, reportLag } from "#api/graphql/lag";
 export { byPage, defineLoaders, type LoaderDefinition, type PageLoader } from "#api/graphql/loaders";
 export { content } from "#api/graphql/shapes/content";
 export { readRows, requireRow } from "#api/graphql/shapes/rows";
 
-// Callers, places, errors and checks of what callers send.
+// Callers, locations, errors and checks of what callers send.
 export { type Actor, userIdOf } from "#engine/auth/actor";
 export { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 export type { Page, PageRequest } from "#base/kernel/page";
 export { validBody, validId, validName } from "#base/kernel/validation";
-export { choosePlace, findPlace, type Place } from "#engine/routing/location";
+export { chooseLocation, locateRow, type Location } from "#engine/routing/location";

@@ -1,10 +1,10 @@
 /** Saying lag out loud: in the answer's `extensions.replicationLag`, for clients that care. */
 import type { GraphQLContext } from "#api/graphql/context";
-import { type Lag, type LateLinks, readLag } from "#engine/links/settle-writes";
+import { type Lag, type LateLinks, readLag } from "#engine/links/visible-writes";
 
-/** Waits for a write to settle; when it is late, the answer says so. */
-export async function sayLate(context: GraphQLContext, settling: Promise<LateLinks>): Promise<void> {
-  if ((await settling).length > 0) addLag(context, await readLag(context.services, context.actor));
+/** Waits until a write is visible; when it is late, the answer says so. */
+export async function reportLag(context: GraphQLContext, late: Promise<LateLinks>): Promise<void> {
+  if ((await late).length > 0) addLag(context, await readLag(context.services, context.actor));
 }
 
 /** Reads from the catalog; the answer says what is known not to have arrived in it. */

@@ -15,7 +15,7 @@ import type { Page } from "#base/kernel/page";
 import { listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
 import { type ReplicationStatus, readReplicationStatus } from "#engine/links/replication-status";
 import type { Services } from "#engine/services";
-import { type Lag, readLag } from "#engine/links/settle-writes";
+import { type Lag, readLag } from "#engine/links/visible-writes";
 import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 
 /** Pages of lists, by the id of what each belongs to and which page it is. */

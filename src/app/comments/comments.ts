@@ -37,7 +37,7 @@ export async function requireAuthor(
   }
   // The resource was located for the key, so it is of the key's own organization.
   if (actor.kind === "key") authorizeInOrganization(actor, actor.role, "write-content");
-  if (roleMay(await context.seats.memberRoleOf(route.organizationId, authorId), "write-content")) return;
+  if (roleMay(await context.roleCache.memberRoleOf(route.organizationId, authorId), "write-content")) return;
   // What is remembered refuses nobody: the role may be a new one.
   const role = await findRole(context.home, route.organizationId, authorId);
   if (roleMay(role, "write-content")) return;

@@ -9,9 +9,9 @@ import {
   create,
   defineModule,
   everybody,
-  findPlace,
   followAdded,
   inOrganization,
+  locateRow,
   perSchema,
   requireRow,
   row,
@@ -52,13 +52,13 @@ const createComment = create("createComment", Comment, {
     const named = input.authorId == null ? null : validId("authorId", input.authorId);
     const body = validBody("body", input.body);
     const authorId = chooseAuthor(actor, named);
-    const place = await findPlace(services, actor, resourceId, Resource.name);
-    await requireAuthor(services, actor, authorId, place.route).catch(async (error: unknown) => {
+    const location = await locateRow(services, actor, resourceId, Resource.name);
+    await requireAuthor(services, actor, authorId, location.route).catch(async (error: unknown) => {
       // Whether there is such a resource is said first.
-      await requireRow(Resource, place, resourceId);
+      await requireRow(Resource, location, resourceId);
       throw error;
     });
-    return { place, values: { resourceId, authorId, body }, under: { id: resourceId, name: Resource.name } };
+    return { location, values: { resourceId, authorId, body }, under: { id: resourceId, name: Resource.name } };
   },
 });
 

@@ -3,7 +3,7 @@ import { Resource } from "#app/resources/shape";
 import {
   type Builder,
   callers,
-  choosePlace,
+  chooseLocation,
   create,
   defineModule,
   everybody,
@@ -54,8 +54,8 @@ const createResource = create("createResource", Resource, {
   add: async (input, { services, actor }) => {
     const organizationId = input.organizationId == null ? null : validId("organizationId", input.organizationId);
     const name = validName("name", input.name);
-    const place = await choosePlace(services, actor, { organizationId, regionKey: input.regionKey ?? null });
-    return { place, values: { name, createdById: userIdOf(actor) } };
+    const location = await chooseLocation(services, actor, { organizationId, regionKey: input.regionKey ?? null });
+    return { location, values: { name, createdById: userIdOf(actor) } };
   },
 });
 

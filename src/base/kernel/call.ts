@@ -12,15 +12,16 @@ export type Call = {
   /** A single statement may run this long, counted for itself: for calls that have no end of their own. */
   readonly statementTimeoutMs?: number;
   /**
-   * Runs a single statement when it is the caller's turn at the server (host and port). One operation can ask for hundreds at
-   * once, and would otherwise stand in front of everybody else at the connections. At each server for itself, so that one that
-   * hangs keeps nobody from the others. Not for transactions: one that waits for another would wait for ever.
+   * Runs a single statement when the caller has a permit for the server (host and port). One operation can ask for
+   * hundreds at once, and would otherwise stand in front of everybody else at the connections. At each server for
+   * itself, so that one that hangs keeps nobody from the others. Not for transactions: one that waits for another would
+   * wait for ever.
    */
-  readonly inTurn?: <Result>(server: string, statement: () => Promise<Result>) => Promise<Result>;
+  readonly withPermit?: <Result>(server: string, statement: () => Promise<Result>) => Promise<Result>;
   /** Counts the bytes of what the call answers; undefined: it answers nobody outside. */
   readonly answer?: AnswerSize;
-  /** Told on how many objects of which organization the work is; throws when that organization may not have more done now. */
-  readonly onOrganization?: (organizationId: string, objects: number) => void;
+  /** Charges an organization for so many of its objects. Throws when it has no points left now. */
+  readonly chargeOrganization?: (organizationId: string, objects: number) => void;
 };
 
 const storage = new AsyncLocalStorage<Call>();
@@ -35,7 +36,10 @@ export function currentCall(): Call | undefined {
   return storage.getStore();
 }
 
-/** Says that the call works on so many objects of an organization. Throws LIMIT_EXCEEDED when that is too much now. */
-export function noteOrganization(organizationId: string, objects: number): void {
-  storage.getStore()?.onOrganization?.(organizationId, objects);
+/**
+ * Charges an organization for so many objects that the call works on. Throws LIMIT_EXCEEDED when it has no points left
+ * now.
+ */
+export function chargeOrganization(organizationId: string, objects: number): void {
+  storage.getStore()?.chargeOrganization?.(organizationId, objects);
 }

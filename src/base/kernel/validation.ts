@@ -11,9 +11,10 @@ const emailFormat = z.email();
 const ASCII = /^[ -~]*$/;
 
 /**
- * A part of a regular expression: the characters that a name may not have. These are control characters, line breaks, marks
- * that change the direction of text, and invisible characters. A name stands in lists, logs and letters beside what others wrote. The joiners
- * U+200C and U+200D stay: scripts need them. PostgreSQL reads it likewise; the function tenantry.is_name at home has the same list.
+ * A part of a regular expression: the characters that a name may not have. These are control characters, line breaks,
+ * marks that change the direction of text, and invisible characters. A name stands in lists, logs and mails beside what
+ * others wrote. The joiners U+200C and U+200D stay: scripts need them. PostgreSQL reads it likewise; the function
+ * tenantry.is_name at home has the same list.
  */
 export const NOT_IN_NAMES =
   "[\\u0001-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]";

@@ -68,7 +68,7 @@ function setUp(servers: string[], { limits = LIMITS, now = () => performance.now
 
 /** Until everything that can go on has gone on. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-const settled = async () => {
+const untilIdle = async () => {
   for (let index = 0; index < 5; index += 1) await turn();
 };
 
@@ -132,7 +132,7 @@ test("whatever happens, bounds are kept and nothing is lost", async () => {
           if (client !== undefined) pool.end(client);
         } else if (what === "abort") callers[which % Math.max(1, callers.length)]?.stop.abort(new Error("gone"));
         else now += which;
-        await settled();
+        await untilIdle();
         check();
       }
       // Everybody who waits is served in the end, once the others have what they came for.
@@ -140,14 +140,14 @@ test("whatever happens, bounds are kept and nothing is lost", async () => {
         now += 25;
         for (const pool of pools) pool.finish();
         for (const client of used.splice(0)) client.pool.release(client);
-        await settled();
+        await untilIdle();
         check();
       }
       expect(callers.filter(({ done }) => !done)).toHaveLength(0);
       expect(strangers).toBe(0);
       for (const pool of pools) while (pool.connecting.length > 0) pool.finish();
-      await settled();
-      expect(budget.places).toBe(pools.reduce((sum, pool) => sum + pool.open, 0));
+      await untilIdle();
+      expect(budget.permits).toBe(pools.reduce((sum, pool) => sum + pool.open, 0));
     }),
     { numRuns: 300 },
   );
@@ -165,7 +165,7 @@ test("a cold database is served after a few of a hot one's, however many wait th
     client.pool.release(client);
   };
   const all = Promise.all(Array.from({ length: 100 }, use));
-  await settled();
+  await untilIdle();
   const before = hot;
   const served = budget.take(cold.share);
   now += 20;
@@ -191,7 +191,7 @@ test("who waits too long is told so, and who has gone is not waited for", async 
   const { budget, first } = setUp(["a"], { limits });
   let client = await budget.take(first.share);
   await expect(budget.take(first.share)).rejects.toThrow("timeout exceeded when trying to connect");
-  // Others come first, and the line moves on.
+  // Others come first, and the queue moves on.
   const others = budget.take(first.share);
   const late = budget.take(first.share);
   first.release(client);
@@ -206,20 +206,20 @@ test("who waits too long is told so, and who has gone is not waited for", async 
   expect(await budget.take(first.share)).toBe(client);
 });
 
-test("a connection that cannot be made fails its caller and gives the place back", async () => {
+test("a connection that cannot be made fails its caller and gives the permit back", async () => {
   const { budget, first } = setUp(["a"], { limits: { ...LIMITS, max: 1 }, atOnce: false });
   const failing = budget.take(first.share);
   const next = budget.take(first.share);
-  await settled();
+  await untilIdle();
   first.fail();
   await expect(failing).rejects.toThrow("refused");
-  await settled();
+  await untilIdle();
   first.finish();
   expect(await next).toMatchObject({ pool: first });
-  expect(budget.places).toBe(1);
+  expect(budget.permits).toBe(1);
 });
 
-test("a server is not to blame where another one holds all the places", async () => {
+test("a server is not to blame where another one holds all the permits", async () => {
   const { budget, pools, first } = setUp(["a", "b"], { limits: { ...LIMITS, max: 2, maxWaitMs: 20 } });
   for (const _ of [1, 2]) await budget.take(first.share);
   await expect(budget.take((pools[1] as FakePool).share)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });

@@ -3,17 +3,17 @@
  * there are: a thousand organizations must not cost a thousand connections. Connections stay in a pool for each database;
  * here it is decided which of them may open one.
  *
- * - An open connection holds one place of its server and one of the total, from before it is made until it has ended.
- * - Where all places are taken, the database that was used longest ago gives up a connection that nobody uses.
+ * - An open connection holds one permit of its server and one of the total, from before it is made until it has ended.
+ * - Where all permits are taken, the database that was used longest ago gives up a connection that nobody uses.
  * - Where none is idle, callers wait: first come, first served within a database. A connection that becomes free goes to
  *   another database when that has fewer and has waited for a moment; so a busy one keeps nobody out, and two busy ones do not
  *   take turns at opening connections.
- * - Whoever waits too long, or whose call is over, leaves the line with a reason. A server that hangs holds its places, which
- *   are not more than one server may have.
- * - So many connections to a server are made at once, as many as will not keep it from working, and no more.
+ * - Whoever waits too long, or whose call is over, leaves the queue with a reason. A server that hangs holds its own
+ *   permits, and no others.
+ * - At most `maxConnecting` connections to a server are made at a time, so that it can go on working.
  *
- * Single statements and transactions of the API take part, which hold one connection and wait for no other one, so that
- * nobody waits for somebody who waits. A team's own code can hold one and ask for another: the bound of the wait ends that. What
+ * Single statements and transactions of the API take part, which hold one connection and wait for no other one, so
+ * waiters cannot deadlock. A team's own code can hold one and ask for another: the bound of the wait ends that. What
  * holds a connection for long (listeners, jobs, replication) has its own.
  */
 import { onAbort } from "#base/kernel/abort";
@@ -47,13 +47,13 @@ type Waiter<Client> = {
 };
 
 /** `movedAt`: when a connection to the server was last made, given back or ended while somebody waited. */
-type AtServer = { places: number; connecting: number; movedAt: number };
+type AtServer = { permits: number; connecting: number; movedAt: number };
 
 /** A database that nobody has asked for this long gives a connection to one that wants one more. */
 const UNUSED_MS = 1_000;
 
-/** A database that has been slighted for this long is given another's connection. */
-const PATIENCE_MS = 20;
+/** A database that has waited this long is given a connection of one that has more. */
+const FAIRNESS_DELAY_MS = 20;
 
 /** A database's share of the budget. */
 export class Share<Client> {
@@ -81,7 +81,7 @@ export class Share<Client> {
     return this.pool.idleCount - this.taking;
   }
 
-  get places(): number {
+  get permits(): number {
     return this.open + this.connecting - this.arrived;
   }
 }
@@ -93,7 +93,7 @@ export class ConnectionBudget<Client> {
   /** Those with somebody waiting. */
   readonly #waiting = new Set<Share<Client>>();
   readonly #servers = new Map<string, AtServer>();
-  #places = 0;
+  #permits = 0;
   #most = 0;
   /** Connections that are ending to make room. */
   #ending = 0;
@@ -110,8 +110,8 @@ export class ConnectionBudget<Client> {
     return this.#most;
   }
 
-  get places(): number {
-    return this.#places;
+  get permits(): number {
+    return this.#permits;
   }
 
   /**
@@ -142,7 +142,7 @@ export class ConnectionBudget<Client> {
     this.#count(share, -1);
     this.#serverOf(share).movedAt = this.#now();
     this.#ending = Math.max(0, this.#ending - 1);
-    if (share.places === 0 && share.waiting.length === 0) this.#shares.delete(share);
+    if (share.permits === 0 && share.waiting.length === 0) this.#shares.delete(share);
     this.#serve();
   }
 
@@ -158,24 +158,24 @@ export class ConnectionBudget<Client> {
   }
 
   #count(share: Share<Client>, change: 1 | -1): void {
-    this.#places += change;
-    this.#most = Math.max(this.#most, this.#places);
-    this.#serverOf(share).places += change;
+    this.#permits += change;
+    this.#most = Math.max(this.#most, this.#permits);
+    this.#serverOf(share).permits += change;
   }
 
   #serverOf({ server }: Share<Client>): AtServer {
-    const found = this.#servers.get(server) ?? { places: 0, connecting: 0, movedAt: 0 };
+    const found = this.#servers.get(server) ?? { permits: 0, connecting: 0, movedAt: 0 };
     this.#servers.set(server, found);
     return found;
   }
 
   #isFull(share: Share<Client>): boolean {
-    return this.#places >= this.#limits.max || this.#serverOf(share).places >= this.#limits.maxPerServer;
+    return this.#permits >= this.#limits.max || this.#serverOf(share).permits >= this.#limits.maxPerServer;
   }
 
   #mayConnect(share: Share<Client>): boolean {
     return (
-      share.places < share.max && !this.#isFull(share) && this.#serverOf(share).connecting < this.#limits.maxConnecting
+      share.permits < share.max && !this.#isFull(share) && this.#serverOf(share).connecting < this.#limits.maxConnecting
     );
   }
 
@@ -211,8 +211,8 @@ export class ConnectionBudget<Client> {
       const leave = () => {
         clearTimeout(timer);
         forget?.();
-        const place = share.waiting.indexOf(waiter);
-        if (place !== -1) share.waiting.splice(place, 1);
+        const index = share.waiting.indexOf(waiter);
+        if (index !== -1) share.waiting.splice(index, 1);
         if (share.waiting.length === 0) this.#waiting.delete(share);
       };
       const abort = () => {
@@ -221,9 +221,9 @@ export class ConnectionBudget<Client> {
       };
       const timer = setTimeout(() => {
         leave();
-        const { places, movedAt } = this.#serverOf(share);
-        // Where others hold all the places, the server is not to blame.
-        reject(places > 0 && movedAt <= waiter.since ? hanging() : tooLong());
+        const { permits, movedAt } = this.#serverOf(share);
+        // Where others hold all the permits, the server is not to blame.
+        reject(permits > 0 && movedAt <= waiter.since ? hanging() : tooLong());
       }, this.#limits.maxWaitMs);
       const waiter: Waiter<Client> = {
         since: this.#now(),
@@ -245,7 +245,7 @@ export class ConnectionBudget<Client> {
     if (this.#isServing) return;
     this.#isServing = true;
     try {
-      this.#giveToSlighted();
+      this.#rebalance();
       for (const share of this.#waiting) while (share.waiting.length > 0 && share.idle > 0) this.#give(share, "idle");
       for (let next = this.#nextToConnect(); next !== undefined; next = this.#nextToConnect())
         this.#give(next, "connect");
@@ -268,21 +268,21 @@ export class ConnectionBudget<Client> {
   }
 
   /** Takes idle connections from databases that have more, for those that have waited, before they are used again there. */
-  #giveToSlighted(): void {
+  #rebalance(): void {
     const now = this.#now();
     let ending = this.#ending;
     for (const share of this.#waiting) {
       const [first] = share.waiting;
-      if (first === undefined || now - first.since < PATIENCE_MS || !this.#isBlocked(share)) continue;
+      if (first === undefined || now - first.since < FAIRNESS_DELAY_MS || !this.#isBlocked(share)) continue;
       if (ending > 0) {
         // Somebody's is on its way already.
         ending -= 1;
         continue;
       }
       // By more than one: else the two would take it from each other again and again.
-      const least = share.places === 0 ? 1 : share.places + 2;
-      const rich = this.#find(share, (other) => other.places >= least);
-      if (rich !== undefined) this.#end(rich);
+      const least = share.permits === 0 ? 1 : share.permits + 2;
+      const donor = this.#find(share, (other) => other.permits >= least);
+      if (donor !== undefined) this.#end(donor);
     }
   }
 
@@ -301,21 +301,21 @@ export class ConnectionBudget<Client> {
       }
       const unused = this.#find(
         share,
-        (other) => other.waiting.length === 0 && (share.places === 0 || other.usedAt < before),
+        (other) => other.waiting.length === 0 && (share.permits === 0 || other.usedAt < before),
       );
       if (unused === undefined) continue;
       this.#end(unused);
     }
   }
 
-  /** Whether only a place is missing. */
+  /** Whether only a permit is missing. */
   #isBlocked(share: Share<Client>): boolean {
-    return share.waiting.length > 0 && share.idle <= 0 && share.places < share.max && this.#isFull(share);
+    return share.waiting.length > 0 && share.idle <= 0 && share.permits < share.max && this.#isFull(share);
   }
 
-  /** Of the databases with an idle connection whose place would do, the one that was used longest ago. */
+  /** Of the databases with an idle connection whose permit would do, the one that was used longest ago. */
   #find(forShare: Share<Client>, isGood: (other: Share<Client>) => boolean): Share<Client> | undefined {
-    const onServer = this.#serverOf(forShare).places >= this.#limits.maxPerServer;
+    const onServer = this.#serverOf(forShare).permits >= this.#limits.maxPerServer;
     let found: Share<Client> | undefined;
     for (const other of this.#shares) {
       if (other === forShare || other.idle <= 0 || (onServer && other.server !== forShare.server)) continue;
@@ -336,7 +336,7 @@ export class ConnectionBudget<Client> {
 }
 
 function isBefore<Client>(one: Share<Client>, other: Share<Client>): boolean {
-  if (one.places !== other.places) return one.places < other.places;
+  if (one.permits !== other.permits) return one.permits < other.permits;
   return (one.waiting[0]?.since ?? 0) < (other.waiting[0]?.since ?? 0);
 }
 

@@ -51,9 +51,9 @@ export interface Session<Kind extends DatabaseKind> extends Queryable<Kind> {
 }
 export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonly inTransaction: true };
 
-/** A way to a database: how connections are made, and what is known of where they lead. */
-export type Way = {
-  /** Host and port, at which callers take turns. */
+/** How connections to a database are made, and what is known of the server. */
+export type PoolConfig = {
+  /** Host and port. Each caller has permits for each server. */
   readonly server: string;
   readonly createPool: () => pg.Pool;
   /** Whether a connection pooler is in between: what a session relies on has to be set with each transaction then. */
@@ -68,21 +68,21 @@ export type Way = {
   readonly max: number;
 };
 
-/** A way with its pool, which is opened on first use, and again after it was closed to make room for others. */
-class OpenWay {
-  readonly #way: Way;
+/** A pool that is opened on first use, and again after it was closed to make room for others. */
+class LazyPool {
+  readonly #config: PoolConfig;
   readonly #share: Share<pg.PoolClient> | undefined;
   #prepared: PreparedStatements | undefined;
   #pool: pg.Pool | undefined;
 
-  constructor(way: Way) {
-    this.#way = way;
-    this.#prepared = way.prepared;
-    this.#share = way.budget && new Share(way.server, way.max, this);
+  constructor(config: PoolConfig) {
+    this.#config = config;
+    this.#prepared = config.prepared;
+    this.#share = config.budget && new Share(config.server, config.max, this);
   }
 
   get pool(): pg.Pool {
-    this.#pool ??= this.#share === undefined ? this.#way.createPool() : this.#createShare(this.#share);
+    this.#pool ??= this.#share === undefined ? this.#config.createPool() : this.#createShare(this.#share);
     return this.#pool;
   }
 
@@ -91,8 +91,8 @@ class OpenWay {
   }
 
   #createShare(share: Share<pg.PoolClient>): pg.Pool {
-    const { budget } = this.#way;
-    const pool = this.#way.createPool();
+    const { budget } = this.#config;
+    const pool = this.#config.createPool();
     pool.on("connect", (client) => {
       budget?.opened(share);
       client.once("end", () => budget?.ended(share));
@@ -109,7 +109,7 @@ class OpenWay {
   }
 
   get isPooler(): boolean {
-    return this.#way.isPooler;
+    return this.#config.isPooler;
   }
 
   get prepared(): PreparedStatements | undefined {
@@ -122,7 +122,7 @@ class OpenWay {
 
   /** A connection of the pool. */
   connect(): Promise<pg.PoolClient> {
-    const { breaker } = this.#way;
+    const { breaker } = this.#config;
     const connect = () => this.pool.connect();
     return breaker === undefined ? connect() : breaker.run(connect);
   }
@@ -133,7 +133,7 @@ class OpenWay {
 
   /** A connection for the running call, when it may have one. */
   take(): Promise<pg.PoolClient> {
-    const { budget } = this.#way;
+    const { budget } = this.#config;
     const share = this.#share;
     return untilOver(() =>
       budget === undefined || share === undefined ? this.connect() : budget.take(share, currentCall()?.signal),
@@ -151,19 +151,19 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly kind: Kind;
   readonly #server: string;
   /** For what a connection has to stay the same for. */
-  readonly #direct: OpenWay;
+  readonly #direct: LazyPool;
   /** For single statements and transactions: through a connection pooler, where there is one. */
-  readonly #shared: OpenWay;
+  readonly #shared: LazyPool;
   /** For connections that somebody keeps, which are no share of a budget. */
-  readonly #lasting: OpenWay;
+  readonly #lasting: LazyPool;
 
-  /** `pooler`: the way for whatever ends with its transaction. */
-  constructor(kind: Kind, direct: Way, pooler?: Way) {
+  /** `pooler`: for whatever ends with its transaction. */
+  constructor(kind: Kind, direct: PoolConfig, pooler?: PoolConfig) {
     this.kind = kind;
     this.#server = direct.server;
-    this.#direct = new OpenWay(direct);
-    this.#shared = pooler === undefined ? this.#direct : new OpenWay(pooler);
-    this.#lasting = direct.budget === undefined ? this.#direct : new OpenWay({ ...direct, budget: undefined });
+    this.#direct = new LazyPool(direct);
+    this.#shared = pooler === undefined ? this.#direct : new LazyPool(pooler);
+    this.#lasting = direct.budget === undefined ? this.#direct : new LazyPool({ ...direct, budget: undefined });
   }
 
   /**
@@ -184,7 +184,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    return this.#inTurn(() => this.#single({ name, text, values })) as Promise<Row[]>;
+    return this.#withPermit(() => this.#single({ name, text, values })) as Promise<Row[]>;
   }
 
   /**
@@ -195,7 +195,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     return {
       kind: this.kind,
       query: <Row extends object>(name: string, text: string, values: readonly unknown[] = [], notice?: Notice) =>
-        this.#inTurn(() => this.#single({ name, text, values }, { scope, notice })) as Promise<Row[]>,
+        this.#withPermit(() => this.#single({ name, text, values }, { scope, notice })) as Promise<Row[]>,
     };
   }
 
@@ -236,10 +236,10 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     }
   }
 
-  /** When it is the running call's turn, if its statements take turns. */
-  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+  /** With a permit of the running call, if its statements need one. */
+  #withPermit<Result>(run: () => Promise<Result>): Promise<Result> {
     const call = currentCall();
-    return call?.inTurn === undefined ? run() : call.inTurn(this.#server, run);
+    return call?.withPermit === undefined ? run() : call.withPermit(this.#server, run);
   }
 
   /**

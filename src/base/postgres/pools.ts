@@ -13,7 +13,7 @@ import {
 import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
 import { Breaker } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
-import { Database, type DatabaseKind, type Session, type Way } from "#base/postgres/database";
+import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
 import { STARTUP_OPTIONS } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
 
@@ -43,7 +43,10 @@ const DEFAULT_LIMITS: PoolLimits = {
 /** Of connections that are opened as `budgeted`. */
 const DEFAULT_BUDGET: BudgetLimits = { max: 39, maxPerServer: 24, maxConnecting: 4, maxWaitMs: 5_000 };
 
-type WayOptions = Pick<Way, "max" | "breaker" | "budget"> & { despiteFence?: boolean; isPooler?: boolean };
+type PoolConfigOptions = Pick<PoolConfig, "max" | "breaker" | "budget"> & {
+  despiteFence?: boolean;
+  isPooler?: boolean;
+};
 type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
 
 export class Pools {
@@ -109,8 +112,8 @@ export class Pools {
     const budget = budgeted ? this.#budget : undefined;
     const created = new Database(
       kind,
-      this.#way(kind, address, database, { max, breaker: this.#breakerOf(kind, address), despiteFence, budget }),
-      pooler && this.#wayThrough(kind, pooler, address, database, { max, budget }),
+      this.#poolConfig(kind, address, database, { max, breaker: this.#breakerOf(kind, address), despiteFence, budget }),
+      pooler && this.#poolerConfig(kind, pooler, address, database, { max, budget }),
     );
     this.#entries.set(key, { database: created, address });
     return created;
@@ -126,7 +129,7 @@ export class Pools {
     work: (database: Database<"server">) => Promise<Result>,
     { connections: max = 1, isPooler = false }: { connections?: number; isPooler?: boolean } = {},
   ): Promise<Result> {
-    const opened = new Database("server", this.#way("server", address, database, { max, isPooler }));
+    const opened = new Database("server", this.#poolConfig("server", address, database, { max, isPooler }));
     try {
       return await work(opened);
     } finally {
@@ -142,7 +145,7 @@ export class Pools {
     work: (session: Session<Kind>) => Promise<Result>,
   ): Promise<Result> {
     const breaker = this.#breakerOf(kind, address);
-    const opened = new Database(kind, this.#way(kind, address, database, { max: 1, breaker }));
+    const opened = new Database(kind, this.#poolConfig(kind, address, database, { max: 1, breaker }));
     try {
       return await opened.session(work);
     } finally {
@@ -192,27 +195,30 @@ export class Pools {
     }
   }
 
-  /** Not around the pooler when it is away: what the server is spared by it would all come at once. */
-  #wayThrough(
+  /**
+   * When the pooler is away its server is not used instead: all the load that the pooler keeps from it would come at
+   * once.
+   */
+  #poolerConfig(
     kind: DatabaseKind,
     pooler: PoolerAddress,
     address: ServerAddress,
     database: string,
-    share: Pick<WayOptions, "max" | "budget">,
-  ): Way {
+    share: Pick<PoolConfigOptions, "max" | "budget">,
+  ): PoolConfig {
     const { preparedStatements, ...at } = pooler;
     const breaker = this.#breakerOf(kind, pooler);
-    const way = this.#way(kind, { ...address, ...at }, database, { ...share, breaker, isPooler: true });
+    const config = this.#poolConfig(kind, { ...address, ...at }, database, { ...share, breaker, isPooler: true });
     // Where the server's connection changes from one transaction to the next, what was prepared may not be there.
-    return preparedStatements ? way : { ...way, prepared: undefined };
+    return preparedStatements ? config : { ...config, prepared: undefined };
   }
 
-  #way(
+  #poolConfig(
     kind: DatabaseKind,
     address: ServerAddress,
     database: string,
-    { max, breaker, budget, despiteFence = false, isPooler = false }: WayOptions,
-  ): Way {
+    { max, breaker, budget, despiteFence = false, isPooler = false }: PoolConfigOptions,
+  ): PoolConfig {
     const options = [STARTUP_OPTIONS, ...(despiteFence ? ["-c default_transaction_read_only=off"] : [])].join(" ");
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");

@@ -9,14 +9,14 @@ export const LOCK_CLASS = {
   region: 7_365_003,
   /** At home: who runs jobs on a subject. */
   jobSubject: 7_365_004,
-  /** At home: a place on a region's server for a job, by region and index. */
-  jobPlace: 7_365_005,
+  /** At home: one of the slots for jobs on a region's server, by region and index. */
+  serverSlot: 7_365_005,
   /** In the subscriber's database: who mends a link, by its name. */
   mend: 7_365_006,
   /** At home: who makes or takes apart a database that placements share, by its id. */
   sharedDatabase: 7_365_007,
-  /** At home, for a transaction: who sends letters, and to which address. */
-  letters: 7_365_008,
+  /** At home, for a transaction: who sends mails, and to which address. */
+  mails: 7_365_008,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];

@@ -2,14 +2,14 @@
  * Entries about content: written beside it, in the database that holds it, by the same statement. That costs no round trip
  * and no transaction more, and neither can be without the other.
  */
-import { OK, type Origin, type SubjectKind } from "#engine/audit/entry";
+import { type CallSource, OK, type SubjectKind } from "#engine/audit/entry";
 import { type AuditContext, cannotRecord } from "#engine/audit/record";
 import { newId } from "#base/kernel/ids";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import { sqlState } from "#base/postgres/sql-state";
 
 /** Who writes content, by which mutation. */
-export type ContentAct = { origin: Origin; action: string };
+export type ContentAct = { callSource: CallSource; action: string };
 
 /** A part of a `with` statement, to stand behind another one, and the values of its parameters. */
 export type EntryPart = { readonly text: string; readonly values: readonly unknown[] };
@@ -52,10 +52,10 @@ const COLUMNS = "id, organization_id, who, who_id, via, address, user_agent, act
  * CPU, beside 230 µs for the row alone).
  */
 function entryPart(
-  { origin, action }: ContentAct,
+  { callSource, action }: ContentAct,
   { database, kind, id, databaseId, organizationId, parameters }: Written,
 ) {
-  const { who, whoId, via, address, userAgent } = origin;
+  const { who, whoId, via, address, userAgent } = callSource;
   const common = [newId(), organizationId, who, whoId, via, address, userAgent, action, kind, id];
   // At home the outcome stands in the entry; a region's has none, as there is no entry without the row.
   const [column, value] =
@@ -71,8 +71,8 @@ function textOfPart(parameters: number, column: string): string {
   const found = texts.get(key);
   if (found !== undefined) return found;
   const columns = `${COLUMNS}, ${column}`;
-  const places = columns.split(",").map((_, index) => `$${parameters + 1 + index}`);
-  const text = `, logged as (insert into tenantry.audit_log (${columns}) values (${places.join(", ")}))`;
+  const placeholders = columns.split(",").map((_, index) => `$${parameters + 1 + index}`);
+  const text = `, logged as (insert into tenantry.audit_log (${columns}) values (${placeholders.join(", ")}))`;
   texts.set(key, text);
   return text;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Actor } from "#engine/auth/actor";
-import { originOf } from "./entry.ts";
+import { callSourceOf } from "./entry.ts";
 
 const CLIENT = { address: "203.0.113.7", userAgent: "curl" };
 const USER: Actor = { kind: "user", userId: "the user" };
@@ -17,5 +17,5 @@ test.each([
   ["an organization's key", KEY, { keyId: "the key" }, { who: "KEY", whoId: "the key", via: "KEY" }],
 ])("%s", (_, actor, shown, expected) => {
   const signedIn = { actor, expiresAt: null, keyId: null, tokenSubject: null, ...shown };
-  expect(originOf(signedIn, CLIENT)).toEqual({ ...expected, ...CLIENT });
+  expect(callSourceOf(signedIn, CLIENT)).toEqual({ ...expected, ...CLIENT });
 });

@@ -1,4 +1,4 @@
-/** What the audit log says. Ids only: no names, no texts, no addresses of letters, no secrets. */
+/** What the audit log says. Ids only: no names, no texts, no e-mail addresses, no secrets. */
 import type { Client, SignedIn } from "#engine/auth/sign-in";
 
 export const WHO = ["OPERATOR", "USER", "KEY"] as const;
@@ -10,8 +10,8 @@ export const PRUNED = "ENTRIES_BEFORE";
 /** A kind of the engine's, {@link PRUNED}, or a kind of content. */
 export type SubjectKind = string;
 
-/** Who does it and from where. */
-export type Origin = Client & {
+/** Who calls, from which address, by which program. */
+export type CallSource = Client & {
   who: (typeof WHO)[number];
   /** The user's or the key's id; of an operator the key's, or the subject of the token. */
   whoId: string | null;
@@ -29,7 +29,7 @@ export type What = {
 };
 
 /** One line of the log. */
-export type AuditEntry = Origin & {
+export type AuditEntry = CallSource & {
   /** UUIDv7: the order of the log. */
   id: string;
   /** When it was begun, by the clock of the database that holds the entry. */
@@ -54,7 +54,7 @@ export const OK = "OK";
 export const MAX_USER_AGENT_LENGTH = 200;
 
 /** What whoever may use the database does with the program `tenantry`. */
-export const COMMAND_LINE: Origin = {
+export const COMMAND_LINE: CallSource = {
   who: "OPERATOR",
   whoId: null,
   via: "COMMAND_LINE",
@@ -63,7 +63,7 @@ export const COMMAND_LINE: Origin = {
 };
 
 /** Who is behind a call that signed in. */
-export function originOf({ actor, keyId, tokenSubject }: SignedIn, { address, userAgent }: Client): Origin {
+export function callSourceOf({ actor, keyId, tokenSubject }: SignedIn, { address, userAgent }: Client): CallSource {
   const via = keyId !== null ? "KEY" : tokenSubject !== null ? "TOKEN" : "DEVELOPMENT";
   const client = { via, address, userAgent } as const;
   if (actor.kind === "user") return { who: "USER", whoId: actor.userId, ...client };

@@ -1,6 +1,6 @@
 /** The audit log as people read it: home's entries, and those of an organization's regions, which stay there. */
 import type { AuditEntry } from "#engine/audit/entry";
-import { type ContentPlace, mergeEntries, readContentEntries, readHomeEntries } from "#engine/audit/read";
+import { type ContentLocation, mergeEntries, readContentEntries, readHomeEntries } from "#engine/audit/read";
 import type { Actor } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import { authorizeOperator } from "#engine/auth/policy";
@@ -39,12 +39,12 @@ export async function readAuditLog(
     return { ...mergeEntries([await readHomeEntries(services.home, null, page)], page), missingRegions: [] };
   }
   await requireInOrganization(services.home, actor, organizationId, "read-audit-log");
-  const places = await contentPlaces(services, organizationId);
+  const locations = await contentLocations(services, organizationId);
   const [home, ...regions] = await Promise.all([
     readHomeEntries(services.home, organizationId, page),
-    ...places.map((place) => readPlace(services, place, page)),
+    ...locations.map((location) => readLocation(services, location, page)),
   ]);
-  const missingRegions = places.filter((_, index) => regions[index] === undefined).map(({ regionKey }) => regionKey);
+  const missingRegions = locations.filter((_, index) => regions[index] === undefined).map(({ regionKey }) => regionKey);
   if (missingRegions.length > 0 && !leaveOutUnavailable)
     throw new TenantryError(
       "REGION_UNAVAILABLE",
@@ -60,7 +60,7 @@ function forOwners(entry: AuditEntry): AuditEntry {
 }
 
 /** As the API sees them: row-level security shows the organization's entries only. */
-async function contentPlaces({ router }: Services, organizationId: string): Promise<ContentPlace[]> {
+async function contentLocations({ router }: Services, organizationId: string): Promise<ContentLocation[]> {
   const routes = await router.routesOf(organizationId);
   return routes
     .filter(({ state }) => READABLE.has(state))
@@ -74,17 +74,17 @@ async function contentPlaces({ router }: Services, organizationId: string): Prom
 }
 
 /** Undefined when the region cannot be asked, whatever the reason: it is said, and the reason is in the log. */
-async function readPlace(
+async function readLocation(
   { logger }: Services,
-  place: ContentPlace,
+  location: ContentLocation,
   page: PageRequest,
 ): Promise<AuditEntry[] | undefined> {
   const late = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => late.resolve(undefined), MAX_ANSWER_MS);
   try {
-    return await Promise.race([readContentEntries(place, page), late.promise]);
+    return await Promise.race([readContentEntries(location, page), late.promise]);
   } catch (error) {
-    logger.warn({ err: error, region: place.regionKey }, "the entries of a region's audit log cannot be read");
+    logger.warn({ err: error, region: location.regionKey }, "the entries of a region's audit log cannot be read");
     return undefined;
   } finally {
     clearTimeout(timer);

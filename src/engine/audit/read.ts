@@ -42,7 +42,7 @@ export function readHomeEntries(
 }
 
 /** Where an organization's content is, and with it the entries about it. */
-export type ContentPlace = {
+export type ContentLocation = {
   database: Queryable<"tenant">;
   databaseId: number;
   organizationId: string;
@@ -70,16 +70,19 @@ const contentEntry = z.object({
  * The same of a tenant database, for the organization placed there. None in one of the version before the log, whose entries
  * are at home. Throws the driver's errors, and one for entries that the program cannot have written.
  */
-export async function readContentEntries(place: ContentPlace, { first, after }: PageRequest): Promise<AuditEntry[]> {
-  const { organizationId, placementId, regionKey } = place;
+export async function readContentEntries(
+  location: ContentLocation,
+  { first, after }: PageRequest,
+): Promise<AuditEntry[]> {
+  const { organizationId, placementId, regionKey } = location;
   try {
-    const rows = await place.database.query(
+    const rows = await location.database.query(
       "audit.read_content",
       `select id, at, action, who, who_id as "whoId", via, host(address) as address, user_agent as "userAgent",
               subject_kind as "subjectKind", subject_id as "subjectId"
        from tenantry.audit_log
        where organization_id = $1 and database_id = $2 and ($3::uuid is null or id < $3) order by id desc limit $4`,
-      [organizationId, place.databaseId, after, first + 1],
+      [organizationId, location.databaseId, after, first + 1],
     );
     const entries = z
       .array(contentEntry)

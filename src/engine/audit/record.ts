@@ -2,7 +2,7 @@
  * Writing the log at home. What is done in transactions of its own gets two lines: one before anything is done, and its
  * outcome after it. So whatever was done has an entry, and one without an outcome says that nobody knows.
  */
-import { OK, type Origin, type What } from "#engine/audit/entry";
+import { type CallSource, OK, type What } from "#engine/audit/entry";
 import { findConcern } from "#engine/audit/concern";
 import { TenantryError } from "#base/kernel/errors";
 import { failpoint } from "#base/kernel/failpoints";
@@ -16,7 +16,7 @@ export type AuditContext = {
 };
 
 /** What is done, by whom. */
-export type Act = { origin: Origin; action: string; what: What };
+export type Act = { callSource: CallSource; action: string; what: What };
 
 export const NOTHING: What = { subjectKind: null, subjectId: null, organizationId: null, placementId: null };
 
@@ -84,7 +84,7 @@ async function mustRecord<Result>({ logger }: AuditContext, write: () => Promise
 
 async function insertEntry(
   home: Queryable<"home">,
-  { origin, action }: Act,
+  { callSource, action }: Act,
   what: What,
   outcome: string | null,
 ): Promise<string> {
@@ -98,11 +98,11 @@ async function insertEntry(
       id,
       what.organizationId,
       what.placementId,
-      origin.who,
-      origin.whoId,
-      origin.via,
-      origin.address,
-      origin.userAgent,
+      callSource.who,
+      callSource.whoId,
+      callSource.via,
+      callSource.address,
+      callSource.userAgent,
       action,
       what.subjectKind,
       what.subjectId,

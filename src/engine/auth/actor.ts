@@ -17,7 +17,7 @@ export const OPERATOR: Operator = { kind: "operator" };
 
 /**
  * Through whose eyes a query looks: the id of a user or of an organization's key, to be compared with `holder_id` of
- * the view `tenantry.seats`; null for the operator, who sees everything.
+ * the view `tenantry.roles`; null for the operator, who sees everything.
  */
 export function viewerId(actor: Actor): string | null {
   if (actor.kind === "operator") return null;

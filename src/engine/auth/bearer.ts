@@ -6,7 +6,7 @@ import { findSignedInByKey } from "#engine/auth/api-keys";
 import { findTokenUser } from "#engine/auth/identities";
 import { type OidcOptions, OidcVerifier, type VerifiedToken } from "#engine/auth/oidc";
 import type { RevokedKeys } from "#engine/auth/revoked-keys";
-import type { Seats } from "#engine/auth/seats";
+import type { RoleCache } from "#engine/auth/role-cache";
 import { type Client, type Credentials, refuseToken, type SignedIn, type SignIn } from "#engine/auth/sign-in";
 import { BoundedMap } from "#base/kernel/bounded-map";
 import type { HomeDatabase } from "#base/postgres/database";
@@ -38,20 +38,20 @@ export class BearerSignIn implements SignIn {
   readonly #options: BearerOptions;
   readonly #verifier: OidcVerifier | undefined;
   readonly #revoked: RevokedKeys;
-  readonly #seats: Seats | undefined;
+  readonly #roleCache: RoleCache | undefined;
   /** By a hash of the token: a dump of the memory shows no token that is valid. */
   readonly #remembered = new BoundedMap<string, Remembered>(MAX_REMEMBERED);
 
-  /** `onError` hears when the provider cannot be reached, `seats` what role a key has. */
+  /** `onError` hears when the provider cannot be reached, `roleCache` what role a key has. */
   constructor(
-    context: { home: HomeDatabase; revokedKeys: RevokedKeys; seats?: Seats; onError: (error: unknown) => void },
+    context: { home: HomeDatabase; revokedKeys: RevokedKeys; roleCache?: RoleCache; onError: (error: unknown) => void },
     options: BearerOptions,
   ) {
     this.#home = context.home;
     this.#options = options;
     this.#verifier = options.oidc === undefined ? undefined : new OidcVerifier(options.oidc, context.onError);
     this.#revoked = context.revokedKeys;
-    this.#seats = context.seats;
+    this.#roleCache = context.roleCache;
     context.revokedKeys.onAny(() => this.#remembered.clear());
   }
 
@@ -93,7 +93,7 @@ export class BearerSignIn implements SignIn {
       const askedAt = performance.now();
       const signedIn = await findSignedInByKey(this.#home, key);
       if (signedIn === undefined) throw refuseToken();
-      this.#seats?.note(signedIn.actor, askedAt);
+      this.#roleCache?.note(signedIn.actor, askedAt);
       return signedIn;
     }
     if (this.#verifier === undefined) throw refuseToken();

@@ -2,7 +2,7 @@
 import { type BearerOptions, BearerSignIn } from "#engine/auth/bearer";
 import { DevelopmentSignIn } from "#engine/auth/development";
 import { RevokedKeys } from "#engine/auth/revoked-keys";
-import type { Seats } from "#engine/auth/seats";
+import type { RoleCache } from "#engine/auth/role-cache";
 import type { SignIn } from "#engine/auth/sign-in";
 import type { HomeDatabase } from "#base/postgres/database";
 import type { Listener } from "#base/postgres/listener";
@@ -12,16 +12,16 @@ export type SignInOptions = { mode: "development" } | ({ mode: "bearer" } & Bear
 type Context = {
   home: HomeDatabase;
   listener: Listener;
-  seats: Seats;
+  roleCache: RoleCache;
   logger: { warn: (details: object, message: string) => void };
 };
 
 /** Connects nowhere yet: the identity provider may start later than this. */
 export async function createSignIn(context: Context, options: SignInOptions): Promise<SignIn> {
-  const { home, listener, seats, logger } = context;
+  const { home, listener, roleCache, logger } = context;
   const revokedKeys = new RevokedKeys();
   await revokedKeys.listen(listener);
   const onError = (error: unknown) => logger.warn({ err: error }, "the identity provider does not answer as it should");
-  const bearer = new BearerSignIn({ home, revokedKeys, seats, onError }, options.mode === "bearer" ? options : {});
+  const bearer = new BearerSignIn({ home, revokedKeys, roleCache, onError }, options.mode === "bearer" ? options : {});
   return options.mode === "bearer" ? bearer : new DevelopmentSignIn({ home }, bearer);
 }

@@ -30,8 +30,8 @@ export function findActorRoles(
   actor: UserActor | KeyActor,
 ): Promise<{ organizationId: string; role: Role }[]> {
   return home.query<{ organizationId: string; role: Role }>(
-    "seats.roles",
-    `select organization_id as "organizationId", role from tenantry.seats
+    "roles.of_actor",
+    `select organization_id as "organizationId", role from tenantry.roles
      where organization_id = any($1::uuid[]) and holder_id = $2`,
     [organizationIds, viewerId(actor)],
   );

@@ -13,7 +13,7 @@ export type GatewayAddress = Pick<ServerAddress, "host" | "port" | "parameters">
 const NOBODY = "gateway";
 
 /** What a silent path is noticed by, in libpq's words. A setting of the address comes before these. */
-const PATIENCE: readonly (readonly [string, string])[] = [
+const TIMEOUTS: readonly (readonly [string, string])[] = [
   ["connect_timeout", "10"],
   ["keepalives_idle", "10"],
   ["keepalives_interval", "5"],
@@ -46,7 +46,7 @@ export function formatGatewayAddress(address: GatewayAddress): string {
 
 /** What a subscriber is told: libpq's connection string, with the link's password. */
 export function connectionOf({ host, port, parameters }: GatewayAddress, link: string, password: string): string {
-  const all = new Map([...PATIENCE, ...parameters]);
+  const all = new Map([...TIMEOUTS, ...parameters]);
   if (!all.has("sslmode")) all.set("sslmode", "disable");
   return formatConnectionString({ host, port, user: link, password, parameters: all }, "tenantry");
 }

@@ -7,7 +7,7 @@
  * position in its WAL and nothing else. Of what a publisher says, a subscriber gets the rows that the link lists.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { Turns } from "#base/kernel/turns";
+import { Semaphore } from "#base/kernel/semaphore";
 import { Certificate } from "#engine/border/certificate";
 import type { GatewayLimits, GatewayOptions } from "#engine/border/options";
 import { Peers } from "#engine/border/peers";
@@ -40,7 +40,7 @@ export class Gateway {
   /** Sessions that sign in meanwhile look again. */
   #rechecks = 0;
   readonly #rate = new SignInRate();
-  readonly #lookups = new Turns(MAX_LOOKUPS);
+  readonly #lookups = new Semaphore(MAX_LOOKUPS);
 
   private constructor(server: Server, options: GatewayOptions) {
     this.#server = server;
@@ -113,8 +113,8 @@ export class Gateway {
       rate: this.#rate,
       rechecks: () => this.#rechecks,
       limits: this.#limits,
-      // Those that had to go while they waited for their turn need no answer: home is not asked for them.
-      findLink: (name) => this.#lookups.take(async () => (session.isOver ? undefined : findLink(name))),
+      // Those that had to go while they waited for a permit need no answer: home is not asked for them.
+      findLink: (name) => this.#lookups.withPermit(async () => (session.isOver ? undefined : findLink(name))),
     });
     const full = this.#peers.admit(address, session);
     if (full !== undefined) this.#noteTooMany(full, "Too many connections that had not signed in were open.");

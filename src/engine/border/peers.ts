@@ -28,9 +28,9 @@ export class Peers {
   }
 
   /**
-   * One more that has not signed in is here, until {@link leave}. Where there are too many, the one that has taken longest goes
-   * for it and its address is returned: of the same address, or of the one that has the most. Whoever has a password needs a
-   * moment; those who only hold a place need it for good.
+   * One more that has not signed in is here, until {@link leave}. Where there are too many, the one that has taken
+   * longest goes for it and its address is returned: of the same address, or of the one that has the most. Whoever has
+   * a password needs a moment; those that only hold a connection open need it for good.
    */
   admit(address: string, stranger: Stranger): string | undefined {
     const same = this.#strangers.get(address) ?? new Set<Stranger>();

@@ -3,7 +3,7 @@ import { PerLink } from "#engine/border/per-link";
 
 const member = () => ({ end: () => undefined });
 
-test("the links of one region cannot take the places of another's", () => {
+test("the links of one region cannot use up the permits of another's", () => {
   const streams = new PerLink(2);
   const [first, second] = [member(), member()];
   expect(streams.enter("eu", first)).toBe(true);

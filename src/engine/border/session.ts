@@ -51,7 +51,7 @@ export class Session {
   /** The region among whose streams from home it is. */
   #region: string | undefined;
   /** What its connections are counted by, once it has signed in. */
-  #place: string | undefined;
+  #countedBy: string | undefined;
 
   constructor(socket: Socket, address: string, certificate: Certificate | undefined, options: SessionOptions) {
     this.#client = new Client(socket);
@@ -105,9 +105,9 @@ export class Session {
   /** A publisher that is slow to connect counts until it has. */
   #leaveLink(): void {
     const { connections, publishers } = this.#options.perLink;
-    const place = this.#place;
-    if (place === undefined) return;
-    connections.leave(place, this);
+    const countedBy = this.#countedBy;
+    if (countedBy === undefined) return;
+    connections.leave(countedBy, this);
     const region = this.#region;
     void Promise.resolve(this.#publisher)
       .then(
@@ -115,7 +115,7 @@ export class Session {
         () => undefined,
       )
       .then(() => {
-        publishers.leave(place, this);
+        publishers.leave(countedBy, this);
         if (region !== undefined) this.#options.perRegion.leave(region, this);
       });
   }
@@ -126,16 +126,16 @@ export class Session {
     const rechecks = this.#options.rechecks();
     const found = await this.#findLink(start.user);
     // Links that stream nothing are there to be tried, by servers that share their name.
-    const place = found?.publisher === undefined ? `${found?.name} ${this.#address}` : found.name;
+    const countedBy = found?.publisher === undefined ? `${found?.name} ${this.#address}` : found.name;
     const { rate } = this.#options;
-    const waitMs = found === undefined ? 0 : rate.waitMs(place);
+    const waitMs = found === undefined ? 0 : rate.waitMs(countedBy);
     if (waitMs > 0) await this.#client.pause(waitMs);
     if (this.isOver) throw new Closed("the connection ended");
     const link = await this.#authenticate(found);
     this.#known();
-    rate.count(place);
-    if (!this.#options.perLink.connections.enter(place, this)) throw tooMany();
-    this.#place = place;
+    rate.count(countedBy);
+    if (!this.#options.perLink.connections.enter(countedBy, this)) throw tooMany();
+    this.#countedBy = countedBy;
     this.#link = link;
     // Meanwhile the password may have changed, or the link may be gone.
     if (this.#options.rechecks() !== rechecks) await this.recheck(undefined);
@@ -267,8 +267,8 @@ export class Session {
   }
 
   async #connect({ address, database }: NonNullable<GatewayLink["publisher"]>, encoding: string): Promise<void> {
-    if (this.#publisher !== undefined || this.#place === undefined) return;
-    this.#options.perLink.publishers.enterInPlaceOfOldest(this.#place, this);
+    if (this.#publisher !== undefined || this.#countedBy === undefined) return;
+    this.#options.perLink.publishers.enterInPlaceOfOldest(this.#countedBy, this);
     await this.#waitForRegion();
     this.#publisher = openWalsender(address, database, encoding);
     this.#publisher.catch(() => undefined);

@@ -1,7 +1,7 @@
 /** How tenant databases differ from what their version should look like. Reads only. */
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
 import { regionAddress } from "#engine/regions/regions";
-import { forEachOf } from "#base/kernel/turns";
+import { forEachLimit } from "#base/kernel/semaphore";
 import { describeSchemaIn } from "#engine/migrations/fingerprint";
 import { diffSchema } from "#engine/migrations/schema-difference";
 import type { ServerAddress } from "#base/postgres/connection-url";
@@ -23,7 +23,7 @@ const MAX_DIFFERENCES = 20;
 export async function findDrift(services: Services): Promise<Drift[]> {
   const addresses = new Map<string, ServerAddress>();
   const found: Drift[] = [];
-  await forEachOf(await listReplicatedDatabases(services, {}), CONCURRENCY, async (row) => {
+  await forEachLimit(await listReplicatedDatabases(services, {}), CONCURRENCY, async (row) => {
     const address = addresses.get(row.regionId) ?? (await regionAddress(services, row.regionId));
     addresses.set(row.regionId, address);
     const drift = await look(services, row, address);

@@ -126,11 +126,11 @@ export class FleetExecutor<Done> {
     const down = this.#down.get(database.regionKey);
     const attempt: Attempt<Done> =
       down === undefined ? await this.#options.migrate(database, { last }) : { kind: "unreachable", reason: down };
-    this.#settle(database, attempt, { canary, last });
+    this.#record(database, attempt, { canary, last });
     this.#options.onEvent?.({ database, attempt, ms: performance.now() - started }, this.#progress());
   }
 
-  #settle(database: FleetDatabase, attempt: Attempt<Done>, { canary, last }: { canary: boolean; last: boolean }): void {
+  #record(database: FleetDatabase, attempt: Attempt<Done>, { canary, last }: { canary: boolean; last: boolean }): void {
     if (attempt.kind === "done") {
       this.#done.push({ database, result: attempt.result });
       return;

@@ -53,8 +53,8 @@ export function planFleet(databases: readonly FleetDatabase[], options: FleetPla
   const queues = [...Map.groupBy(due, ({ regionKey }) => regionKey)]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([, queue]) => queue.toSorted((a, b) => (a.sizeBytes ?? 0) - (b.sizeBytes ?? 0) || a.id - b.id));
-  const canaries = inTurn(queues.map((queue) => queue.splice(0, options.canariesPerRegion)));
-  const rest = inTurn(queues);
+  const canaries = roundRobin(queues.map((queue) => queue.splice(0, options.canariesPerRegion)));
+  const rest = roundRobin(queues);
   let taken = 0;
   const waves = options.waveShares.map((share, index) => {
     const end = index === options.waveShares.length - 1 ? rest.length : Math.ceil(rest.length * share);
@@ -74,7 +74,7 @@ function reasonToSkip(database: FleetDatabase, options: FleetPlanOptions): SkipR
 }
 
 /** One of each queue in turn, so that every server has work from the beginning. */
-function inTurn<T>(queues: readonly (readonly T[])[]): T[] {
+function roundRobin<T>(queues: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...queues.map(({ length }) => length));
   return Array.from({ length: longest }, (_, index) => queues.flatMap((queue) => queue.slice(index, index + 1))).flat();
 }

@@ -16,7 +16,7 @@ export class FleetRecorder {
     this.#services = services;
   }
 
-  /** Resolves when it is recorded. Whoever need not wait for that hears of a failure from {@link settled}. */
+  /** Resolves when it is recorded. Whoever need not wait for that hears of a failure from {@link flushed}. */
   record(seen: RecordedSchema): Promise<void> {
     this.#waiting.push(seen);
     if (this.#next === undefined) {
@@ -29,7 +29,7 @@ export class FleetRecorder {
   }
 
   /** Resolves when everything is recorded; throws when something could not be. */
-  async settled(): Promise<void> {
+  async flushed(): Promise<void> {
     await Promise.allSettled([this.#flushing, this.#next]);
     if (this.#failure !== undefined)
       throw new Error("what was migrated could not be recorded at home", { cause: this.#failure.reason });

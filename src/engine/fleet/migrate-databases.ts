@@ -133,7 +133,7 @@ export async function migrateFleet(
       try {
         await executor.runWaves();
       } finally {
-        await recorder.settled();
+        await recorder.flushed();
       }
     });
     const { done, failed, left, stopped } = executor.outcome();

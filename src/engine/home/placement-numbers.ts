@@ -44,8 +44,8 @@ export function adoptNumber(
 export async function numbersOf({ home }: { home: HomeDatabase }, placementId: string): Promise<number[]> {
   const rows = await home.query<{ number: number }>(
     "placement_numbers.of",
-    `select number, 0 as place from tenantry.placements where id = $1
-     union all select number, 1 from tenantry.adopted_numbers where placement_id = $1 order by place, number`,
+    `select number, 0 as position from tenantry.placements where id = $1
+     union all select number, 1 from tenantry.adopted_numbers where placement_id = $1 order by position, number`,
     [placementId],
   );
   return rows.map(({ number }) => number);

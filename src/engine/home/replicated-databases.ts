@@ -108,7 +108,7 @@ export function listWaiting({ home }: { home: HomeDatabase }, viewer: string | n
      from tenantry.links l join tenantry.tenant_databases d on d.id = l.database_id
      where l.waiting_since is not null
        and ($1::uuid is null or exists (
-         select from tenantry.seats s join tenantry.directory_organizations d using (organization_id)
+         select from tenantry.roles s join tenantry.directory_organizations d using (organization_id)
          where d.database_id = l.database_id and s.holder_id = $1))
      order by l.waiting_since limit 100`,
     [viewer],

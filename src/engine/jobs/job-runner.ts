@@ -62,12 +62,12 @@ async function keepRunning(work: Work, stop: AbortSignal): Promise<void> {
 }
 
 /** What is held in this session, by lock key: the server counts a lock that one session takes twice as two. */
-type Held = { subjects: Set<string>; places: Set<string>; tasks: Set<Promise<void>>; ended: Ended[] };
-type Ended = { subject?: string; place?: string | undefined };
+type Held = { subjects: Set<string>; slots: Set<string>; tasks: Set<Promise<void>>; ended: Ended[] };
+type Ended = { subject?: string; slot?: string | undefined };
 
 async function runInSession(work: Work, session: Session<"home">, stop: AbortSignal): Promise<void> {
   const lost = new AbortController();
-  const held: Held = { subjects: new Set(), places: new Set(), tasks: new Set(), ended: [] };
+  const held: Held = { subjects: new Set(), slots: new Set(), tasks: new Set(), ended: [] };
   try {
     while (!stop.aborted) {
       await release(session, held);
@@ -85,14 +85,14 @@ async function runInSession(work: Work, session: Session<"home">, stop: AbortSig
 }
 
 async function release(session: Session<"home">, held: Held): Promise<void> {
-  for (const { subject, place } of held.ended.splice(0)) {
+  for (const { subject, slot } of held.ended.splice(0)) {
     if (subject !== undefined) {
       await unlock(session, LOCK_CLASS.jobSubject, subject);
       held.subjects.delete(subject);
     }
-    if (place !== undefined) {
-      await unlock(session, LOCK_CLASS.jobPlace, place);
-      held.places.delete(place);
+    if (slot !== undefined) {
+      await unlock(session, LOCK_CLASS.serverSlot, slot);
+      held.slots.delete(slot);
     }
   }
 }
@@ -126,17 +126,17 @@ async function claimDue(work: Work, session: Session<"home">, held: Held, lost: 
     if (candidate.waitMs > 0) return candidate.waitMs;
     if (held.tasks.size >= MAX_RUNNING) break;
     if (held.subjects.has(candidate.subject)) continue;
-    const place = await takePlace(session, held, candidate.regionId);
-    if (place === null) continue;
+    const slot = await takeServerSlot(session, held, candidate.regionId);
+    if (slot === null) continue;
     const claimed = await claim(session, candidate);
     if (claimed === undefined) {
-      held.ended.push({ place });
+      held.ended.push({ slot });
       continue;
     }
     held.subjects.add(candidate.subject);
     const task = runOne(work, claimed, lost).finally(() => {
       held.tasks.delete(task);
-      held.ended.push({ subject: candidate.subject, place });
+      held.ended.push({ subject: candidate.subject, slot });
       work.wakeup.wake();
     });
     held.tasks.add(task);
@@ -144,19 +144,19 @@ async function claimDue(work: Work, session: Session<"home">, held: Held, lost: 
   return POLL_INTERVAL_MS;
 }
 
-/** A place on the region's server; undefined when none is needed, null when none is free. */
-async function takePlace(
+/** One of the slots for jobs on the region's server; undefined when none is needed, null when none is free. */
+async function takeServerSlot(
   session: Session<"home">,
   held: Held,
   regionId: string | null,
 ): Promise<string | undefined | null> {
   if (regionId === null) return undefined;
   for (let index = 0; index < MAX_PER_SERVER; index += 1) {
-    const place = `${regionId} ${index}`;
-    if (held.places.has(place)) continue;
-    if (!(await tryLock(session, LOCK_CLASS.jobPlace, place))) continue;
-    held.places.add(place);
-    return place;
+    const slot = `${regionId} ${index}`;
+    if (held.slots.has(slot)) continue;
+    if (!(await tryLock(session, LOCK_CLASS.serverSlot, slot))) continue;
+    held.slots.add(slot);
+    return slot;
   }
   return null;
 }

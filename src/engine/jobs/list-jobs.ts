@@ -57,7 +57,7 @@ export async function listJobs(
      where ($1::uuid is null or o.id < $1) and ($3::uuid is null or o.placement_id = $3)
        and ($4::text is null or o.state = $4)
        and ($5::uuid is null or exists (
-         select from tenantry.seats s
+         select from tenantry.roles s
          where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = any($6)))
      order by o.id desc limit $2`,
     [

@@ -11,7 +11,7 @@ import { BREACH_CHANNEL, parseBreach } from "#engine/replication/breach";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { inCall } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
-import { Turns } from "#base/kernel/turns";
+import { Semaphore } from "#base/kernel/semaphore";
 import { delay } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
 import { redactedMessage } from "#base/kernel/redaction";
@@ -21,7 +21,7 @@ import { readServerHistory } from "#base/postgres/server-history";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { Carrier } from "#engine/replication/carrier";
 import type { CarrierOptions } from "#engine/replication/carrier-options";
-import { placesFor } from "#engine/replication/capacity";
+import { permitsFor } from "#engine/replication/capacity";
 import type { Link } from "#engine/replication/link";
 import { linkName, scoutName } from "#engine/replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#engine/replication/nudge";
@@ -45,7 +45,7 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
 
 /** Sweeps at once: each holds a connection to home for as long as it takes. */
 const MAX_SWEEPS = 4;
-const sweepTurns = new Turns(MAX_SWEEPS);
+const sweepPermits = new Semaphore(MAX_SWEEPS);
 /** How often regions are looked for that nobody carries. */
 const LEADERSHIP_INTERVAL_MS = 1_000;
 
@@ -109,11 +109,11 @@ export async function startReplication(services: Services, options: ReplicationO
     dropped: drop,
     gained: async (regionId) => {
       stale.delete(regionId);
-      const beginAnew = () => {
+      const restart = () => {
         stale.add(regionId);
         wanted.wake();
       };
-      carried.set(regionId, await carryRegion(services, regionId, options, beginAnew));
+      carried.set(regionId, await carryRegion(services, regionId, options, restart));
     },
     lost: async () => {
       await Promise.allSettled([...carried.keys()].map(drop));
@@ -267,7 +267,7 @@ function inTime<Result>(statementTimeoutMs: number, work: () => Promise<Result>)
   return inCall({ signal: new AbortController().signal, statementTimeoutMs }, work);
 }
 
-async function makeCarrier(services: Services, regionId: string, options: ReplicationOptions, beginAnew: () => void) {
+async function makeCarrier(services: Services, regionId: string, options: ReplicationOptions, restart: () => void) {
   const server = await regionServer(services, regionId);
   const { address, systemIdentifier } = server;
   const region = services.pools.open("server", address, MAINTENANCE_DATABASE);
@@ -293,7 +293,7 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
   const report = (message: string, error?: unknown) => {
     services.logger.warn(error === undefined ? {} : { err: error }, `replication: ${message}`);
   };
-  const capacity = placesFor(homeProbe, regionProbe, regions.length);
+  const capacity = permitsFor(homeProbe, regionProbe, regions.length);
   const startsSlowly = { directory: startsWorkersSlowly(regionProbe), catalog: startsWorkersSlowly(homeProbe) };
   const carrier = new Carrier(
     {
@@ -304,7 +304,7 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
       capacity,
       startsSlowly,
       timelines: { home: homeHistory.timeline, region: regionHistory.timeline },
-      onFork: beginAnew,
+      onFork: restart,
       report,
     },
     options.carrier,
@@ -312,9 +312,9 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
   return { carrier, region, openLink, report };
 }
 
-async function carryRegion(services: Services, regionId: string, options: ReplicationOptions, beginAnew: () => void) {
+async function carryRegion(services: Services, regionId: string, options: ReplicationOptions, restart: () => void) {
   const { carrier, region, openLink, report } = await inTime(TAKE_STATEMENT_MS, () =>
-    makeCarrier(services, regionId, options, beginAnew),
+    makeCarrier(services, regionId, options, restart),
   );
   carrier.start();
   // Where home or the server was restored, the API's password there may be another one.
@@ -347,8 +347,8 @@ async function carryRegion(services: Services, regionId: string, options: Replic
       onRefused: (databaseId: number, sentence: string) =>
         services.ledger.refused({ databaseId, direction: "catalog", code: "row-refused", sentence }),
     };
-    // Regions sweep in turns: one that does not answer gives its turn back.
-    await sweepTurns.take(() => inTime(SWEEP_STATEMENT_MS, () => sweep(context, options.limits)));
+    // A region that does not answer gives its permit back.
+    await sweepPermits.withPermit(() => inTime(SWEEP_STATEMENT_MS, () => sweep(context, options.limits)));
   };
   const sweeping = (async () => {
     while (!stop.signal.aborted) {

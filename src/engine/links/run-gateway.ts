@@ -9,7 +9,7 @@ import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { isLoopback } from "#base/kernel/loopback";
 import { type Direction, linkName } from "#engine/replication/names";
 import { BREACH_CHANNEL } from "#engine/replication/breach";
-import { SHARE_IN_TURNS } from "#engine/replication/capacity";
+import { SHARE_WHILE_AWAKE } from "#engine/replication/capacity";
 import { recordFailure } from "#engine/replication/link-record";
 import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#engine/border/border";
 import type { Services } from "#engine/services";
@@ -69,7 +69,7 @@ async function shareOfWalsenders({ home }: Services): Promise<number> {
     "gateway.walsenders",
     "select setting::int as most from pg_catalog.pg_settings where name = 'max_wal_senders'",
   );
-  return Math.max(1, Math.floor((row?.most ?? 0) * SHARE_IN_TURNS));
+  return Math.max(1, Math.floor((row?.most ?? 0) * SHARE_WHILE_AWAKE));
 }
 
 function explainListening(cause: unknown, { host, port, certificate }: GatewaySettings): unknown {

@@ -17,8 +17,8 @@ export function diffSchema(expected: SchemaDescription, actual: SchemaDescriptio
   }
   for (const [key, fact] of found) {
     if (wanted.has(key) || (fact.owner !== "" && !wanted.has(ownerKey(fact)))) continue;
-    const place = isPart(fact) ? `table ${fact.owner} has ${label(fact)}` : `there is ${label(fact)}`;
-    sentences.push(`${place}, which is not part of the schema`);
+    const finding = isPart(fact) ? `table ${fact.owner} has ${label(fact)}` : `there is ${label(fact)}`;
+    sentences.push(`${finding}, which is not part of the schema`);
   }
   return sentences;
 }

@@ -4,7 +4,7 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { placementsOfDatabases, type Placement } from "#engine/home/placements";
 import { eraseUserAtHome, type User } from "#engine/home/users";
 import type { Services } from "#engine/services";
-import { settleUser } from "#engine/links/settle-writes";
+import { waitUntilUserVisible } from "#engine/links/visible-writes";
 
 /** How long the call waits for the regions. They go on being told afterwards. */
 const ERASE_TIMEOUT_MS = 10_000;
@@ -19,7 +19,7 @@ export type Erasure = {
 export async function eraseUser(services: Services, actor: Actor, userId: string): Promise<Erasure> {
   authorizeOperator(actor);
   const user = await eraseUserAtHome(services, userId);
-  const late = await settleUser(services, userId, ERASE_TIMEOUT_MS);
+  const late = await waitUntilUserVisible(services, userId, ERASE_TIMEOUT_MS);
   const pending = await placementsOfDatabases(
     services,
     late.map(({ databaseId }) => databaseId),

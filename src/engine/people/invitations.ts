@@ -7,7 +7,7 @@ import { newId } from "#base/kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
 import { validEmail } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
-import { countLetter, uncountLetterToAddress } from "#engine/people/letters";
+import { countMail, uncountMailToAddress } from "#engine/people/mail-limits";
 
 /** Somebody who may become a member. The token is not part of it: only its digest is kept. */
 export type Invitation = {
@@ -24,8 +24,8 @@ export type NewInvitation = {
   invitation: Invitation;
   token: string;
   organizationName: string;
-  /** The letter that brings it, as it was counted. */
-  letterId: string;
+  /** The mail that brings it, as it was counted. */
+  mailId: string;
   /** The open invitation that it took the place of. */
   replacedId: string | null;
 };
@@ -41,7 +41,7 @@ const MAX_OPEN = 200;
 
 /**
  * Invites an address; an open invitation of the same address is replaced, its token with it. INVALID_INPUT on a bad address or
- * time, LIMIT_EXCEEDED with too many open ones or too many letters; NOT_FOUND and FORBIDDEN as for adding a member of that role,
+ * time, LIMIT_EXCEEDED with too many open ones or too many mails; NOT_FOUND and FORBIDDEN as for adding a member of that role,
  * and whatever `requireMail` throws to a caller that passes these. Says nothing of whether the address belongs to a user.
  */
 export async function createInvitation(
@@ -58,7 +58,7 @@ export async function createInvitation(
     await requireInOrganization(transaction, actor, organizationId, manageAction(input.role));
     requireMail();
     const organizationName = await lockWithRoom(transaction, organizationId);
-    const letterId = await countLetter(transaction, actor, { organizationId, email });
+    const mailId = await countMail(transaction, actor, { organizationId, email });
     const [replaced] = await transaction.query<{ id: string }>(
       "invitations.replace",
       `update tenantry.invitations set revoked_at = now()
@@ -74,7 +74,7 @@ export async function createInvitation(
       [newId(), organizationId, email, input.role, digest(token), viewerId(actor) ?? "operator", input.expiresInDays],
     );
     if (invitation === undefined) throw new Error("the insert returned no row");
-    return { invitation, token, organizationName, letterId, replacedId: replaced?.id ?? null };
+    return { invitation, token, organizationName, mailId, replacedId: replaced?.id ?? null };
   });
 }
 
@@ -93,12 +93,12 @@ async function lockWithRoom(transaction: Queryable<"home">, organizationId: stri
 }
 
 /**
- * Takes back an invitation whose letter could not be sent, as nobody could accept it. The one that it replaced, whose letter has
+ * Takes back an invitation whose mail could not be sent, as nobody could accept it. The one that it replaced, whose mail has
  * arrived, is open again, unless there is yet another by now.
  */
 export async function undoInvitation(
   { home }: { home: HomeDatabase },
-  { invitation, replacedId, letterId }: NewInvitation,
+  { invitation, replacedId, mailId }: NewInvitation,
 ): Promise<void> {
   await home.transaction(async (transaction) => {
     await transaction.query("invitations.lock", "select from tenantry.organizations where id = $1 for update", [
@@ -114,7 +114,7 @@ export async function undoInvitation(
       await transaction.query("invitations.reopen", "update tenantry.invitations set revoked_at = null where id = $1", [
         replacedId,
       ]);
-    await uncountLetterToAddress(transaction, letterId);
+    await uncountMailToAddress(transaction, mailId);
   });
 }
 
@@ -175,7 +175,7 @@ export async function revokeInvitation(
       "invitations.find",
       `select ${COLUMNS} from tenantry.invitations i
        where i.id = $1 and i.accepted_at is null and i.revoked_at is null and ($2::uuid is null or exists (
-         select from tenantry.seats s where s.organization_id = i.organization_id and s.holder_id = $2))
+         select from tenantry.roles s where s.organization_id = i.organization_id and s.holder_id = $2))
        for update`,
       [id, viewerId(actor)],
     );

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { letterOf } from "#engine/people/invite-member";
+import { invitationMail } from "#engine/people/invite-member";
 
 const TOKEN = "t".repeat(43);
 
-function letterFrom(organizationName: string) {
+function mailFrom(organizationName: string) {
   const invitation = {
     id: "0190a8a0-0000-7000-8000-000000000000",
     organizationId: "0190a8a0-0000-7000-8000-000000000001",
@@ -12,11 +12,11 @@ function letterFrom(organizationName: string) {
     createdAt: new Date(0),
     expiresAt: new Date(0),
   } as const;
-  return letterOf({ invitation, token: TOKEN, organizationName });
+  return invitationMail({ invitation, token: TOKEN, organizationName });
 }
 
-test("a letter quotes the organization's name on a line of its own", () => {
-  const { subject, text } = letterFrom("Acme");
+test("a mail quotes the organization's name on a line of its own", () => {
+  const { subject, text } = mailFrom("Acme");
   expect(subject).toBe('Invitation to "Acme"');
   expect(text.split("\n").slice(0, 7)).toEqual([
     "You are invited to an organization as MEMBER. Its members call it:",
@@ -37,8 +37,8 @@ test.each([
   ["length", "x".repeat(200)],
   ["nothing that can be seen", "\u200d"],
 ])("the name cannot leave its quotation: %s", (_, name) => {
-  const plain = letterFrom("Acme");
-  const { subject, text } = letterFrom(name);
+  const plain = mailFrom("Acme");
+  const { subject, text } = mailFrom(name);
   const quotation = text.split("\n").find((line) => line.startsWith('  "')) ?? "";
   expect(quotation).toMatch(/^ {2}"[^"“”«»\p{Cc}\p{Zl}\p{Zp}\u200b\u202e\u2066]{0,81}"$/u);
   expect(subject).toBe(`Invitation to ${quotation.trim()}`);

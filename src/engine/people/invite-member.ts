@@ -3,11 +3,11 @@ import type { Role } from "#engine/auth/policy";
 import { createInvitation, type Invitation, type NewInvitation, undoInvitation } from "#engine/people/invitations";
 import { TenantryError } from "#base/kernel/errors";
 import { nameFrom } from "#base/kernel/validation";
-import type { Letter } from "#engine/people/mail";
+import type { Mail } from "#engine/people/mail";
 import type { Services } from "#engine/services";
 
 /**
- * Invites an address to an organization and sends it the token. When the letter cannot be handed over the invitation is taken
+ * Invites an address to an organization and sends it the token. When the mail cannot be handed over the invitation is taken
  * back, so that nothing is open that nobody can accept. CAPABILITY_MISSING then, and where there is no mail server; other errors
  * as createInvitation.
  */
@@ -19,7 +19,7 @@ export async function inviteMember(
   const { home, mailer, logger } = services;
   const made = await createInvitation({ home, requireMail: mailer.requireUsable }, actor, input);
   try {
-    await mailer.send(letterOf(made));
+    await mailer.send(invitationMail(made));
   } catch (error) {
     await undoInvitation(services, made);
     logger.warn({ err: error }, "an invitation could not be sent");
@@ -34,18 +34,18 @@ export async function inviteMember(
   return made.invitation;
 }
 
-/** Characters of a name that a letter shows. */
+/** Characters of a name that a mail shows. */
 const MAX_SHOWN = 80;
 
 /**
- * The letter. The organization's name is a text of the sender's. It stands on a line of its own, in quotation marks that it
- * cannot close, and is cut, so that the sender does not write the platform's letter with it.
+ * The mail. The organization's name is a text of the sender's. It stands on a line of its own, in quotation marks that it
+ * cannot close, and is cut, so that the sender does not write the platform's mail with it.
  */
-export function letterOf({
+export function invitationMail({
   invitation,
   token,
   organizationName,
-}: Pick<NewInvitation, "invitation" | "token" | "organizationName">): Letter {
+}: Pick<NewInvitation, "invitation" | "token" | "organizationName">): Mail {
   const name = quoted(organizationName);
   return {
     to: invitation.email,

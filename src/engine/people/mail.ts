@@ -1,15 +1,15 @@
-/** Letters that Tenantry sends: a port, with one implementation for a mail server and one that writes to the log. */
+/** Mails that Tenantry sends: a port, with one implementation for a mail server and one that writes to the log. */
 import { createTransport, type TransportOptions } from "nodemailer";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import type { Logger } from "#base/observability/logger";
 
-export type Letter = { to: string; subject: string; text: string };
+export type Mail = { to: string; subject: string; text: string };
 
 export type Mailer = {
-  /** Throws CAPABILITY_MISSING where no letter can be sent, whatever it is. */
+  /** Throws CAPABILITY_MISSING where no mail can be sent, whatever it is. */
   requireUsable: () => void;
-  /** Hands a letter over. Throws when that fails: nothing is kept to be sent later. */
-  send: (letter: Letter) => Promise<void>;
+  /** Hands a mail over. Throws when that fails: nothing is kept to be sent later. */
+  send: (mail: Mail) => Promise<void>;
   close: () => void;
 };
 
@@ -30,20 +30,20 @@ export function smtpMailer(url: string, from: string): Mailer {
     connectionTimeout: TIMEOUT_MS,
     greetingTimeout: TIMEOUT_MS,
     socketTimeout: TIMEOUT_MS,
-    // A letter is text of ours: nothing is fetched from anywhere for it.
+    // A mail is text of ours: nothing is fetched from anywhere for it.
     disableFileAccess: true,
     disableUrlAccess: true,
   } as TransportOptions);
   return {
     requireUsable: () => undefined,
-    send: async (letter) => {
-      await transport.sendMail(letter);
+    send: async (mail) => {
+      await transport.sendMail(mail);
     },
     close: () => transport.close(),
   };
 }
 
-/** Where there is no mail server and the log is not for the eyes of whoever is invited: every letter is refused. */
+/** Where there is no mail server and the log is not for the eyes of whoever is invited: every mail is refused. */
 export function noMailer(): Mailer {
   const requireUsable = () => {
     throw new TenantryError(
@@ -58,12 +58,12 @@ export function noMailer(): Mailer {
   };
 }
 
-/** For development, where whoever reads the log is who runs everything: the letter with all that is in it. */
+/** For development, where whoever reads the log is who runs everything: the mail with all that is in it. */
 export function logMailer(logger: Logger): Mailer {
   return {
     requireUsable: () => undefined,
-    send: async (letter) => {
-      logger.info({ letter }, "a letter would be sent: set TENANTRY_SMTP_URL to have it sent");
+    send: async (mail) => {
+      logger.info({ mail }, "a mail would be sent: set TENANTRY_SMTP_URL to have it sent");
     },
     close: () => undefined,
   };

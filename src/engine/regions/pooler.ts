@@ -45,7 +45,7 @@ export async function checkPooler(
     return { ...found, obstacle: `The pooler at ${host}:${port} ${explain(error, apiRole.name, at.database)}.` };
   }
   const { carriesPreparedStatements } = probe;
-  return { ...found, carriesPreparedStatements, obstacle: findObstacle(pooler, probe, at.systemIdentifier) ?? null };
+  return { ...found, carriesPreparedStatements, obstacle: whyPoolerUnfit(pooler, probe, at.systemIdentifier) ?? null };
 }
 
 /** The same where the pooler was just given. Throws INVALID_INPUT on `field` when it will not do. */
@@ -59,7 +59,7 @@ export async function requirePooler(
   if (obstacle !== null) throw invalidInput(field, obstacle);
 }
 
-function findObstacle(pooler: PoolerAddress, probe: PoolerProbe, systemIdentifier: string): string | undefined {
+function whyPoolerUnfit(pooler: PoolerAddress, probe: PoolerProbe, systemIdentifier: string): string | undefined {
   const where = `The pooler at ${pooler.host}:${pooler.port}`;
   if (probe.systemIdentifier !== systemIdentifier) return `${where} leads to another server.`;
   if (pooler.preparedStatements && !probe.carriesPreparedStatements)

@@ -5,7 +5,7 @@ import { notFound, TenantryError } from "#base/kernel/errors";
 import { parsePoolUrl } from "#base/postgres/connection-url";
 import { type ServerProbe, probeServer } from "#base/postgres/probe";
 import { checkPooler, type PoolerCheck } from "#engine/regions/pooler";
-import { findAdvice, findObstacle } from "#engine/servers/region-requirements";
+import { findAdvice, whyUnfit } from "#engine/servers/region-requirements";
 import {
   type Region,
   regionServer,
@@ -54,7 +54,7 @@ export async function checkRegion(
   authorizeOperator(actor);
   const { address } = await regionServer(context, id);
   const probe = await probeAt(context.pools, address);
-  const obstacle = findObstacle(probe);
+  const obstacle = whyUnfit(probe);
   // Resources are received at home.
   const atHome = findAdvice(
     await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),

@@ -20,7 +20,7 @@ import { SQL_STATE, sqlState, violatedConstraint } from "#base/postgres/sql-stat
 import type { ApiRole } from "#engine/regions/api-role";
 import { requireHonestIdentifier } from "#engine/home/home-server";
 import { requirePooler } from "#engine/regions/pooler";
-import { findObstacle } from "#engine/servers/region-requirements";
+import { whyUnfit } from "#engine/servers/region-requirements";
 import { MAINTENANCE_DATABASE, probeAt } from "#engine/servers/server-probe";
 
 /** Channel on which home announces the id of a region whose address, name or standing changed. */
@@ -126,7 +126,7 @@ async function requireFit(
       `The file that ${unreadable} names cannot be read where Tenantry runs, or is not a regular file of at most 1 MB.`,
     );
   const probe = await probeAt(context.pools, address, "connectionUrl");
-  const obstacle = findObstacle(probe);
+  const obstacle = whyUnfit(probe);
   if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
   await requireHonestIdentifier(context, address, probe.systemIdentifier);
   if (systemIdentifier !== undefined && systemIdentifier !== probe.systemIdentifier)

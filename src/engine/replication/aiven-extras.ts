@@ -8,9 +8,13 @@ import type { Database, DatabaseKind, Queryable } from "#base/postgres/database"
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inPrivate } from "#base/postgres/statement-privacy";
 import { CONNECT_TIMEOUT_MS } from "#engine/replication/plain-statements";
-import { requireTables, type SubscriptionSpec, type SubscriptionWay } from "#engine/replication/subscription-way";
+import {
+  requireTables,
+  type SubscriptionSpec,
+  type SubscriptionStrategy,
+} from "#engine/replication/subscription-strategy";
 
-export const aivenExtras: SubscriptionWay = {
+export const aivenExtras: SubscriptionStrategy = {
   prepare: ensureExtension,
 
   create: async (database, spec) => {

@@ -37,7 +37,7 @@ test("until 17 one setting bounds slots and origins, each for itself", () => {
   expect(findShortage("Home", both, 1)).toContain("max_replication_slots (origins) is 10");
 });
 
-test("of what is taken in turns only what others hold counts", () => {
+test("of what links take only while awake, only what others hold counts", () => {
   expect(findShortage("Home", server(senders(4, 4, 0)), 1)).toBeUndefined();
   expect(findShortage("Home", server(senders(4, 0, 4)), 1)).toContain("max_wal_senders is 4");
 });

@@ -11,7 +11,7 @@ export type CarrierOptions = {
   slowIdleMs: number;
   /** There, an awake link without a worker is enabled again this often. */
   askAgainMs: number;
-  /** While others wait for a place, a busy link gives its own up after this long. */
+  /** While others wait for a permit, a busy link gives its own up after this long. */
   sliceMs: number;
   /** An awake link without a walsender for this long is mended. */
   stallMs: number;

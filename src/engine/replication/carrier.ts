@@ -12,7 +12,7 @@ import {
 } from "#engine/replication/carrier-options";
 import { DAMAGE, type Damage, damageOf } from "#engine/replication/damage";
 import { recordCarried, recordFailure } from "#engine/replication/link-record";
-import { holdsPlace, type LinkEvent, next } from "#engine/replication/link-state";
+import { holdsPermit, type LinkEvent, next } from "#engine/replication/link-state";
 import { mend, tellSubscriber } from "#engine/replication/establish";
 import {
   addTicket,
@@ -96,7 +96,7 @@ export class Carrier {
       try {
         this.#startWork();
         await this.#look();
-        this.#settle();
+        this.#conclude();
       } catch (error) {
         if (!this.#stop.signal.aborted) this.#context.report("the look at the slots failed", error);
         await delay(this.#options.retryMs, this.#stop.signal).catch(() => undefined);
@@ -130,13 +130,13 @@ export class Carrier {
     return this.#context.startsSlowly[id.direction] ? Math.max(idleMs, slowIdleMs) : idleMs;
   }
 
-  /** Gives places to queued links, makes room for them, and starts mending what is due. */
+  /** Gives permits to queued links, makes room for them, and starts mending what is due. */
   #startWork(): void {
     const now = performance.now();
     for (const direction of ["directory", "catalog"] as const) {
       const all = [...this.#links.values()].filter(({ id }) => id.direction === direction);
       const queued = all.filter(({ state }) => state === "queued");
-      const free = this.#context.capacity[direction] - all.filter(({ state }) => holdsPlace(state)).length;
+      const free = this.#context.capacity[direction] - all.filter(({ state }) => holdsPermit(state)).length;
       for (const runtime of queued.slice(0, Math.max(free, 0))) {
         this.#move(runtime, "admitted");
         this.#task(runtime, () => this.#wake(runtime));
@@ -153,7 +153,7 @@ export class Carrier {
     }
   }
 
-  /** Takes a place from whoever has nothing to do, else from whoever had it for a slice of time. */
+  /** Takes a permit from a link that has nothing to do, else from one that has had it for a slice of time. */
   #makeRoom(all: readonly Runtime[], now: number): void {
     const awake = all.filter(({ state }) => state === "awake").toSorted((a, b) => a.awakeSince - b.awakeSince);
     const chosen =
@@ -213,7 +213,7 @@ export class Carrier {
   }
 
   /** Draws the conclusions from the last look. */
-  #settle(): void {
+  #conclude(): void {
     const now = performance.now();
     const answered: string[] = [];
     for (const runtime of this.#links.values()) {

@@ -1,7 +1,7 @@
 /** What can be wrong with a link: in a few words for people, and what mends it. */
 import { TenantryError } from "#base/kernel/errors";
 import { isConnectionFailure } from "#base/postgres/sql-state";
-import { WrongTables } from "#engine/replication/subscription-way";
+import { WrongTables } from "#engine/replication/subscription-strategy";
 
 export type Damage = {
   readonly reason: string;

@@ -32,7 +32,7 @@ export type Runtime = {
   /** Only a reseed mends it. */
   mustReseed: boolean;
   retryAt: number;
-  /** How often in a row its place was taken before it had reached its target: each time it gets twice as long. */
+  /** How often in a row its permit was taken before it had reached its target: each time it gets twice as long. */
   unfinishedSlices: number;
   /** Steps on their way. */
   working: number;
@@ -114,7 +114,7 @@ export function noteAwake(runtime: Runtime, errors: number): void {
 /** A slice grows up to some thousand times: about half an hour. */
 const MAX_SLICE_DOUBLINGS = 10;
 
-/** Whether it has had its place for as long as it may while others wait. */
+/** Whether it has had its permit for as long as it may while others wait. */
 export function isSliceOver({ awakeSince, unfinishedSlices }: Runtime, sliceMs: number, now: number): boolean {
   return now - awakeSince > sliceMs * 2 ** Math.min(unfinishedSlices, MAX_SLICE_DOUBLINGS);
 }

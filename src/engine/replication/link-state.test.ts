@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { holdsPlace, type LinkEvent, type LinkState, next, TRANSITIONS } from "#engine/replication/link-state";
+import { holdsPermit, type LinkEvent, type LinkState, next, TRANSITIONS } from "#engine/replication/link-state";
 
 const STATES = Object.keys(TRANSITIONS) as LinkState[];
 const EVENTS = Object.keys(TRANSITIONS.parked) as LinkEvent[];
@@ -27,8 +27,8 @@ test("a nudge is welcome and a failure possible in every state", () => {
   }
 });
 
-test("a nudge never takes a place away or gives one", () => {
-  for (const state of STATES) expect(holdsPlace(next(state, "nudged")), state).toBe(holdsPlace(state));
+test("a nudge never takes a permit away or gives one", () => {
+  for (const state of STATES) expect(holdsPermit(next(state, "nudged")), state).toBe(holdsPermit(state));
 });
 
 test("what was left unfinished is queued again, never parked", () => {

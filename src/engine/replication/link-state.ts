@@ -3,17 +3,17 @@
  * invariants. A case that is missing here does not compile.
  */
 
-/** queued: has something to carry, waits for a place. waking, parking: the statement is on its way. */
+/** queued: has something to carry, waits for a permit. waking, parking: the statement is on its way. */
 export type LinkState = "parked" | "queued" | "waking" | "awake" | "parking" | "broken";
 
 export type LinkEvent =
   /** Something may be waiting to be carried. */
   | "nudged"
-  /** A place among those awake was given to it. */
+  /** It was given a permit to be awake. */
   | "admitted"
   /** The subscription is enabled. */
   | "enabled"
-  /** It carried everything and nothing came for a while, or its place is wanted. */
+  /** It carried everything and nothing came for a while, or its permit is wanted. */
   | "retired"
   /** The subscription is disabled and nothing waits. */
   | "disabled"
@@ -96,6 +96,6 @@ export function next(state: LinkState, event: LinkEvent): LinkState {
 }
 
 /** Whether a link in this state holds a walsender and an apply worker, or is about to. */
-export function holdsPlace(state: LinkState): boolean {
+export function holdsPermit(state: LinkState): boolean {
   return state === "waking" || state === "awake" || state === "parking";
 }

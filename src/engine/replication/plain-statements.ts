@@ -3,7 +3,11 @@ import type { Database, DatabaseKind } from "#base/postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inPrivate, type PrivateSession } from "#base/postgres/statement-privacy";
-import { requireTables, type SubscriptionSpec, type SubscriptionWay } from "#engine/replication/subscription-way";
+import {
+  requireTables,
+  type SubscriptionSpec,
+  type SubscriptionStrategy,
+} from "#engine/replication/subscription-strategy";
 
 /** CREATE SUBSCRIPTION connects to the gateway from the subscriber's server; beyond this it gives up. */
 export const CONNECT_TIMEOUT_MS = 10_000;
@@ -12,7 +16,7 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 // some 200 ms later: every ticket would wait for that.
 const SYNCHRONOUS_COMMIT = "synchronous_commit = 'local'";
 
-export const plainStatements: SubscriptionWay = {
+export const plainStatements: SubscriptionStrategy = {
   prepare: () => Promise.resolve(),
 
   create: async (database, spec) => {

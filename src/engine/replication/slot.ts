@@ -75,8 +75,8 @@ export async function dropSlot(link: Link): Promise<void> {
   });
 }
 
-/** How long transactions that are open may keep a scout from being made. */
-const SETTLE_TIMEOUT_MS = 250;
+/** How long open transactions may keep a scout from being made. */
+const SCOUT_TIMEOUT_MS = 250;
 
 /**
  * Makes a scout: a slot that goes with the session and stands where the WAL ends, and such that whatever was committed
@@ -88,7 +88,7 @@ const SETTLE_TIMEOUT_MS = 250;
  * scout stands must have ended.
  */
 export async function makeScout(session: Session<DatabaseKind>, name: string): Promise<boolean> {
-  await session.query("scout.timeout", `set statement_timeout = ${SETTLE_TIMEOUT_MS}`);
+  await session.query("scout.timeout", `set statement_timeout = ${SCOUT_TIMEOUT_MS}`);
   try {
     await session.query("scout.create", "select pg_create_logical_replication_slot($1, 'pgoutput', true)", [name]);
   } catch (error) {
@@ -99,15 +99,15 @@ export async function makeScout(session: Session<DatabaseKind>, name: string): P
   await session.query("scout.timeout", "reset statement_timeout");
   // The snapshot's own end would not do: it is one behind the last that ended, not the last that began.
   const [begun] = await session.query<{ last: string }>("scout.last", "select pg_current_xact_id()::text as last");
-  const isSettled = async () => {
-    const [row] = await session.query<{ settled: boolean }>(
-      "scout.settled",
-      "select pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 as settled",
+  const haveEnded = async () => {
+    const [row] = await session.query<{ ended: boolean }>(
+      "scout.ended",
+      "select pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 as ended",
       [begun?.last],
     );
-    return row?.settled === true ? true : undefined;
+    return row?.ended === true ? true : undefined;
   };
-  return (await waitFor(isSettled, { timeoutMs: SETTLE_TIMEOUT_MS })) === true;
+  return (await waitFor(haveEnded, { timeoutMs: SCOUT_TIMEOUT_MS })) === true;
 }
 
 /** Drops a scout whose session goes on. */

@@ -8,8 +8,8 @@ import { TenantryError } from "#base/kernel/errors";
 import { sqlState } from "#base/postgres/sql-state";
 import { type Connection, explainSubscribing } from "#engine/replication/subscribe-failure";
 import type { Link } from "#engine/replication/link";
-import { inItsWay } from "#engine/replication/subscription-method";
-import { requireTables, type SubscriptionSpec, WrongTables } from "#engine/replication/subscription-way";
+import { withStrategy } from "#engine/replication/choose-subscription-strategy";
+import { requireTables, type SubscriptionSpec, WrongTables } from "#engine/replication/subscription-strategy";
 
 export type Subscription = { enabled: boolean; slotName: string | null };
 
@@ -26,7 +26,7 @@ export async function findSubscription(link: Link): Promise<Subscription | undef
 
 /** Makes what making subscriptions takes in a database, ahead of it. */
 export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<void> {
-  return inItsWay(database, (way) => way.prepare(database));
+  return withStrategy(database, (strategy) => strategy.prepare(database));
 }
 
 /**
@@ -36,7 +36,7 @@ export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<vo
 export function createSubscription(link: Link): Promise<void> {
   const { database } = link.subscriber;
   return noteWrongTables(link, () =>
-    explainSubscribing(link, () => inItsWay(database, (way) => way.create(database, specOf(link)))),
+    explainSubscribing(link, () => withStrategy(database, (strategy) => strategy.create(database, specOf(link)))),
   );
 }
 
@@ -55,7 +55,7 @@ export async function trySubscribing(link: Connection): Promise<Trial> {
     let hasTried = false;
     await explainSubscribing(link, async () => {
       const spec = { ...specOf({ ...link, tables: [] }), owner: undefined };
-      hasTried = await inItsWay(database, (way) => way.attempt(database, spec));
+      hasTried = await withStrategy(database, (strategy) => strategy.attempt(database, spec));
     });
     return { kind: hasTried ? "connects" : "may-not-try" };
   } catch (error) {
@@ -73,7 +73,9 @@ export async function trySubscribing(link: Connection): Promise<Trial> {
 export function refreshConnection(link: Link): Promise<void> {
   const { database } = link.subscriber;
   return noteWrongTables(link, () =>
-    explainSubscribing(link, () => inItsWay(database, (way) => way.setConnection(database, specOf(link)))),
+    explainSubscribing(link, () =>
+      withStrategy(database, (strategy) => strategy.setConnection(database, specOf(link))),
+    ),
   );
 }
 
@@ -102,11 +104,11 @@ export async function enableSubscription(link: Link): Promise<void> {
   const { database } = subscriber;
   // A region's own catalogs are the region's to say.
   if (direction === "catalog") await noteWrongTables(link, () => requireTables(database, specOf(link)));
-  await inItsWay(database, (way) => way.enable(database, name));
+  await withStrategy(database, (strategy) => strategy.enable(database, name));
 }
 
 export function disableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
-  return inItsWay(database, (way) => way.disable(database, name));
+  return withStrategy(database, (strategy) => strategy.disable(database, name));
 }
 
 /** Drops the subscription when it is there. Works without the publisher. The slot stays, for dropSlot. */
@@ -116,7 +118,7 @@ export async function dropSubscription(link: Link): Promise<void> {
 
 /** Drops one of the database that is asked, and leaves its slot. */
 export function dropSubscriptionNamed(database: Database<DatabaseKind>, name: string): Promise<void> {
-  return inItsWay(database, (way) => way.drop(database, name));
+  return withStrategy(database, (strategy) => strategy.drop(database, name));
 }
 
 /**

@@ -3,7 +3,7 @@
  * slot holds back, and finds writes that nobody announced. Reads much, changes little: it moves slots that are proved to
  * have nothing to send to the end of the WAL, and hands everything else to the carrier.
  */
-import { forEachOf } from "#base/kernel/turns";
+import { forEachLimit } from "#base/kernel/semaphore";
 import type { HomeDatabase, ServerDatabase } from "#base/postgres/database";
 import { readServerHistory } from "#base/postgres/server-history";
 import type { Carrier } from "#engine/replication/carrier";
@@ -184,7 +184,7 @@ async function checkCatalogs(
   if (due.length === 0) return;
   await withScout(context, context.region, async (scout) => {
     const moved: LinkId[] = [];
-    await forEachOf(due, CONCURRENT_CHECKS, async (id) => {
+    await forEachLimit(due, CONCURRENT_CHECKS, async (id) => {
       if (!(await checkCatalog(context, id, scout))) return;
       moved.push(id);
       context.checkedAt.set(id.databaseId, writes.get(databaseOf(context.nameOf(id))) ?? "");

@@ -4,17 +4,17 @@
  */
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
-import type { Seats } from "#engine/auth/seats";
+import type { RoleCache } from "#engine/auth/role-cache";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER } from "#base/kernel/ids";
 import type { DatabaseKind, HomeDatabase, ScopedDatabase } from "#base/postgres/database";
 import type { Listeners } from "#base/postgres/listener";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inRegion } from "#engine/routing/region-failure";
-import { findObstacle, requireActive, type Route, type Router, type TenantRoute } from "#engine/routing/routing";
+import { requireActive, type Route, type Router, type TenantRoute, whyUnavailable } from "#engine/routing/routing";
 
-/** What finds places: home, the routes of placements, and who may look there. */
-export type LocationContext = { home: HomeDatabase; router: Router; seats: Seats };
+/** What finds locations: home, the routes of placements, and who may look there. */
+export type LocationContext = { home: HomeDatabase; router: Router; roleCache: RoleCache };
 
 /**
  * Home as row-level security shows it to the actor: the catalog and the default organization's content
@@ -31,63 +31,60 @@ export function refuseKeyAtHome(actor: Actor): void {
 }
 
 /** Where rows live, for an actor who may look there. */
-export type Place = {
+export type Location = {
   route: Route;
   /**
-   * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the place cannot be
+   * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the location cannot be
    * reached.
    */
-  there: <Result>(
-    work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>,
-    objects?: number,
-  ) => Promise<Result>;
+  run: <Result>(work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>, objects?: number) => Promise<Result>;
 };
 
 /** Where the row with an id is, if there is one. */
-export type ContentPlace = Place & { id: string };
+export type RowLocation = Location & { id: string };
 
 /**
  * Where rows with these ids would be, in their order, with one statement for the routes that are not known and one for
  * the roles. Undefined where the actor may see nothing, an error (CONFLICT) for a placement that is not active. Asks nothing
  * of a region: strangers learn nothing of it, not even whether it is up.
  */
-export async function findPlaces(
+export async function locateRows(
   context: LocationContext,
   actor: Actor,
   ids: readonly string[],
-): Promise<(Place | TenantryError | undefined)[]> {
+): Promise<(Location | TenantryError | undefined)[]> {
   const routes = await context.router.routes(ids);
   const organizationIds = [
     ...new Set(routes.flatMap((route) => (route?.kind === "tenant" ? [route.organizationId] : []))),
   ];
-  const roles = actor.kind === "operator" ? undefined : await context.seats.rolesOf(organizationIds, actor);
+  const roles = actor.kind === "operator" ? undefined : await context.roleCache.rolesOf(organizationIds, actor);
   return routes.map((route) => {
     if (route === undefined) return undefined;
-    if (route.kind === "home") return placeAtHome(context, actor);
+    if (route.kind === "home") return locationAtHome(context, actor);
     if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return undefined;
-    return findObstacle(route) ?? placeOn(route);
+    return whyUnavailable(route) ?? locationOn(route);
   });
 }
 
-/** As {@link findPlaces}, for one row. NOT_FOUND, with the name of such a row, where the actor may see nothing. */
-export async function findPlace(
+/** As {@link locateRows}, for one row. NOT_FOUND, with the name of such a row, where the actor may see nothing. */
+export async function locateRow(
   context: LocationContext,
   actor: Actor,
   id: string,
   what: string,
-): Promise<ContentPlace> {
-  const [place] = await findPlaces(context, actor, [id]);
-  if (place === undefined) throw notFound(what);
-  if (place instanceof TenantryError) throw place;
-  return { id, ...place };
+): Promise<RowLocation> {
+  const [location] = await locateRows(context, actor, [id]);
+  if (location === undefined) throw notFound(what);
+  if (location instanceof TenantryError) throw location;
+  return { id, ...location };
 }
 
-function placeAtHome(context: LocationContext, actor: Actor): Place {
-  return { route: { kind: "home" }, there: (work) => work(homeFor(context, actor)) };
+function locationAtHome(context: LocationContext, actor: Actor): Location {
+  return { route: { kind: "home" }, run: (work) => work(homeFor(context, actor)) };
 }
 
-function placeOn(route: TenantRoute): Place {
-  return { route, there: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+function locationOn(route: TenantRoute): Location {
+  return { route, run: (work, objects) => inRegion(route, () => work(route.open()), objects) };
 }
 
 /**
@@ -95,32 +92,32 @@ function placeOn(route: TenantRoute): Place {
  * an organization that is not the actor's, FORBIDDEN for a VIEWER, INVALID_INPUT on a region that it has no access to (saying
  * which it has), CONFLICT while the placement is not active.
  */
-export async function choosePlace(
+export async function chooseLocation(
   context: LocationContext,
   actor: Actor,
   { organizationId, regionKey }: { organizationId: string | null; regionKey: string | null },
-): Promise<Place> {
+): Promise<Location> {
   if (organizationId === null) {
     if (regionKey !== null)
       throw invalidInput("regionKey", "What belongs to the default organization lives at home: leave regionKey out.");
     refuseKeyAtHome(actor);
-    return placeAtHome(context, actor);
+    return locationAtHome(context, actor);
   }
   await requireInOrganization(context.home, actor, organizationId, "write-content");
   const route = await chooseRoute(context, organizationId, regionKey);
   requireActive(route);
-  return placeOn(route);
+  return locationOn(route);
 }
 
-/** Hears what is announced in the place's database. The returned function ends that. */
+/** Hears what is announced in the location's database. The returned function ends that. */
 export async function listenAt(
   { home, listeners }: { home: HomeDatabase; listeners: Listeners },
-  { route }: Place,
+  { route }: Location,
   channel: string,
   hear: (payload: string) => void,
 ): Promise<() => void> {
   if (route.kind === "home") return listeners.on(home, channel, hear);
-  return inRegion(route, () => listeners.on(route.openWhole(), channel, hear));
+  return inRegion(route, () => listeners.on(route.openUnscoped(), channel, hear));
 }
 
 /** Whether a statement failed as it names a row that is not there. */

@@ -1,4 +1,4 @@
-import { noteOrganization } from "#base/kernel/call";
+import { chargeOrganization } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import { orLate } from "#base/kernel/wait";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
@@ -12,7 +12,7 @@ const MAX_ANSWER_MS = 10_000;
  * of a placement that was just taken away is CONFLICT. `objects`: how many it asks for, which the organization pays.
  */
 export async function inRegion<Result>(route: TenantRoute, work: () => Promise<Result>, objects = 1): Promise<Result> {
-  noteOrganization(route.organizationId, objects);
+  chargeOrganization(route.organizationId, objects);
   try {
     return await withDeadline(work());
   } catch (cause) {

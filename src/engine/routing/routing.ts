@@ -25,7 +25,7 @@ export type TenantRoute = {
   /** The database with the organization's rows in it and no others, whatever a statement asks for. */
   readonly open: () => ScopedDatabase<"tenant">;
   /** The whole database, for listening to what it announces. */
-  readonly openWhole: () => TenantDatabase;
+  readonly openUnscoped: () => TenantDatabase;
 };
 export type Route = HomeRoute | TenantRoute;
 
@@ -145,7 +145,7 @@ export class Router {
     const address = this.#signInAsApi(operator, row.systemIdentifier);
     const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
     const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
-    const openWhole = () => this.#pools.open("tenant", address, row.database, { pooler, budgeted: true });
+    const openUnscoped = () => this.#pools.open("tenant", address, row.database, { pooler, budgeted: true });
     const route: TenantRoute = {
       kind: "tenant",
       placementId: row.placementId,
@@ -154,9 +154,9 @@ export class Router {
       regionKey: row.regionKey,
       databaseId: row.databaseId,
       state: row.state,
-      versionObstacle: findVersionObstacle(row, this.#latestVersion),
-      open: () => openWhole().scoped(scope),
-      openWhole,
+      versionObstacle: whyVersionUnfit(row, this.#latestVersion),
+      open: () => openUnscoped().scoped(scope),
+      openUnscoped,
     };
     if (route.state === "ACTIVE" && generation === this.#generation) this.#byNumber.set(number, route);
     return route;
@@ -167,23 +167,23 @@ export class Router {
  * Served are the latest version and the one before it: the program is started first, the databases are migrated while it
  * serves. What home recorded decides, which the route's own statement reads.
  */
-function findVersionObstacle(row: RouteRow, latestVersion: number): string | undefined {
+function whyVersionUnfit(row: RouteRow, latestVersion: number): string | undefined {
   const { schemaVersion: version, regionKey } = row;
   if (version === null || version === latestVersion || version === latestVersion - 1) return undefined;
-  const place = `The organization's database in region ${regionKey} is at schema version ${version}`;
+  const standing = `The organization's database in region ${regionKey} is at schema version ${version}`;
   return version > latestVersion
-    ? `${place}, newer than the ${latestVersion} that this program knows: start the newer program.`
-    : `${place} and this program serves from ${latestVersion - 1} on: run tenantry migrate.`;
+    ? `${standing}, newer than the ${latestVersion} that this program knows: start the newer program.`
+    : `${standing} and this program serves from ${latestVersion - 1} on: run tenantry migrate.`;
 }
 
 /** Refuses with one sentence unless the placement takes reads and writes now, by a program of this version. */
 export function requireActive(route: TenantRoute): void {
-  const obstacle = findObstacle(route);
+  const obstacle = whyUnavailable(route);
   if (obstacle !== undefined) throw obstacle;
 }
 
 /** CONFLICT with one sentence when the placement takes no reads and writes now; undefined when it does. */
-export function findObstacle(route: TenantRoute): TenantryError | undefined {
+export function whyUnavailable(route: TenantRoute): TenantryError | undefined {
   if (route.state === "ACTIVE") {
     const { versionObstacle } = route;
     return versionObstacle === undefined ? undefined : new TenantryError("CONFLICT", versionObstacle);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Provider, ServerProbe } from "#base/postgres/probe";
-import { findAdvice, findObstacle } from "#engine/servers/region-requirements";
+import { findAdvice, whyUnfit } from "#engine/servers/region-requirements";
 
 function probe(changes: Partial<ServerProbe>): ServerProbe {
   return {
@@ -30,17 +30,17 @@ test.each([
   ["DIGITALOCEAN", "sign in as doadmin"],
   ["UPCLOUD", "sign in as upadmin"],
 ] satisfies [Provider, string][])("without a way to subscribe on %s it says what to do there", (provider, what) => {
-  const obstacle = findObstacle(probe({ provider }));
+  const obstacle = whyUnfit(probe({ provider }));
   expect(obstacle).toMatch(/^The role app may not create subscriptions\. On [^.]+[.;]$/);
   expect(obstacle).toContain(what);
 });
 
 test("on a server of one's own it depends on the version", () => {
-  expect(findObstacle(probe({}))).toContain("GRANT pg_create_subscription TO app;");
-  const old = findObstacle(probe({ versionNumber: 150_018, version: "15.18" }));
+  expect(whyUnfit(probe({}))).toContain("GRANT pg_create_subscription TO app;");
+  const old = whyUnfit(probe({ versionNumber: 150_018, version: "15.18" }));
   expect(old).toContain("aiven_extras");
   expect(old).not.toContain("pg_create_subscription");
-  expect(findObstacle(probe({ subscriptionMethod: "AIVEN_EXTRAS", provider: "AIVEN" }))).toBeUndefined();
+  expect(whyUnfit(probe({ subscriptionMethod: "AIVEN_EXTRAS", provider: "AIVEN" }))).toBeUndefined();
 });
 
 test("only 15 with its slow default is advised to start workers faster", () => {
@@ -51,7 +51,7 @@ test("only 15 with its slow default is advised to start workers faster", () => {
 
 test("a server whose slots may keep any amount of WAL is taken, and advised to bound it", () => {
   const unbounded = probe({ slotWalLimitMb: null, subscriptionMethod: "SUPERUSER" });
-  expect(findObstacle(unbounded)).toBeUndefined();
+  expect(whyUnfit(unbounded)).toBeUndefined();
   expect(findAdvice(unbounded)).toEqual([expect.stringContaining("SET max_slot_wal_keep_size = '10GB'")]);
   expect(findAdvice(probe({ slotWalLimitMb: 0 }))).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import { type Provider, type ServerProbe, startsWorkersSlowly, SUPPORTED_MAJORS } from "#base/postgres/probe";
 
 /** One sentence that says what is wrong and what to do; undefined when the server will do. */
-export function findObstacle(probe: ServerProbe): string | undefined {
+export function whyUnfit(probe: ServerProbe): string | undefined {
   const major = Math.floor(probe.versionNumber / 10_000);
   if (major < SUPPORTED_MAJORS.min || major > SUPPORTED_MAJORS.max)
     return `The server runs PostgreSQL ${probe.version}; versions ${SUPPORTED_MAJORS.min} to ${SUPPORTED_MAJORS.max} are supported.`;

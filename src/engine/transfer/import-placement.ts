@@ -16,7 +16,7 @@ import { listMissingMembers, type MissingMember } from "#engine/transfer/missing
 import { onPlacement, requesterOf } from "#engine/jobs/job";
 import { runHere } from "#engine/jobs/job-here";
 import type { Services } from "#engine/services";
-import { settleResources } from "#engine/links/settle-writes";
+import { waitUntilAllInCatalog } from "#engine/links/visible-writes";
 import { explainTransfer, type TransferOptions } from "#engine/transfer/transfer-failure";
 
 /** How long the import waits for the catalog at home; what is late arrives all the same. */
@@ -111,7 +111,7 @@ async function importTables(
   const last = tables.findLastIndex(({ catalog }) => catalog !== null);
   for (const table of tables.slice(0, last + 1)) await write(table);
   const waiting = new AbortController();
-  const settled = settleResources(services, databaseId, CATALOG_TIMEOUT_MS, waiting.signal);
+  const inCatalog = waitUntilAllInCatalog(services, databaseId, CATALOG_TIMEOUT_MS, waiting.signal);
   try {
     for (const table of tables.slice(last + 1)) await write(table);
     const members = fileOf(manifest, MEMBERS_TABLE);
@@ -120,11 +120,11 @@ async function importTables(
       organizationId,
       tables: imported,
       missingMembers: await listMissingMembers(services, organizationId, folder, members),
-      inCatalog: (await settled).length === 0,
+      inCatalog: (await inCatalog).length === 0,
     };
   } finally {
     waiting.abort();
-    await settled;
+    await inCatalog;
   }
 }
 

@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function place(text: string): FileContent {
+function writeLines(text: string): FileContent {
   writeFileSync(path, text);
   const rows = text.split("\n").length - 1;
   return { rows, bytes: Buffer.byteLength(text), sha256: createHash("sha256").update(text).digest("hex") };
@@ -42,25 +42,25 @@ test.each([
   ["lines longer than a piece", [5, 3_000_000, 7, 2_500_000]],
 ])("what is read is what was written: %s", async (_, lengths) => {
   const lines = lengths.map((length) => `"${"é".repeat(Math.floor(length / 2) - 1)}"`);
-  const expected = place(lines.map((line) => `${line}\n`).join(""));
+  const expected = writeLines(lines.map((line) => `${line}\n`).join(""));
   const pieces = await read(expected);
   expect(pieces.flat()).toEqual(lines.map((line): unknown => JSON.parse(line)));
 });
 
 test("only a line feed ends a line", async () => {
   const values = ["a\u2028b", "c\u2029d", "e\rf", "g\u0085h"];
-  expect(await read(place(values.map((value) => `${JSON.stringify(value)}\n`).join("")))).toEqual([values]);
+  expect(await read(writeLines(values.map((value) => `${JSON.stringify(value)}\n`).join("")))).toEqual([values]);
 });
 
 test("another length, another row, another byte and an end in the middle of a line are told by the file's name", async () => {
-  const expected = place('"one"\n"two"\n');
+  const expected = writeLines('"one"\n"two"\n');
   for (const text of ['"one"\n', '"one"\n"two"\n"three"\n', '"one"\n"tw0"\n', '"one"\n"two"', '"one"\n\n"two"\n']) {
-    place(text);
+    writeLines(text);
     await expect(drain(expected)).rejects.toThrow("lines.ndjson was changed since it was exported");
   }
-  place('"one"\n"two"\n');
+  writeLines('"one"\n"two"\n');
   await expect(read({ ...expected, rows: 3 })).rejects.toThrow("lines.ndjson was changed");
-  const open = place('"one"\n"two"');
+  const open = writeLines('"one"\n"two"');
   await expect(read(open)).rejects.toThrow("lines.ndjson was changed");
   rmSync(path);
   await expect(read(expected)).rejects.toThrow("lines.ndjson cannot be read");

@@ -33,8 +33,8 @@ export async function executePlanned(args: ExecutionArgs): Promise<ExecutionResu
     if (run === undefined) return undefined;
     runs.push(run);
   }
-  // Many rows of one place are one statement, too, in the ordinary way.
-  if (new Set(runs.map(({ id }) => placeOf(id))).size < runs.length) return undefined;
+  // Many rows of one location are one statement, too, in the ordinary way.
+  if (new Set(runs.map(({ id }) => locationKeyOf(id))).size < runs.length) return undefined;
   const context = args.contextValue as GraphQLContext;
   const answers = await Promise.all(runs.map((run, index) => answer(run, plan.fields[index] as PlannedField, context)));
   if (answers.includes(undefined)) {
@@ -58,7 +58,7 @@ export async function executePlanned(args: ExecutionArgs): Promise<ExecutionResu
 }
 
 /** Where the id says that its row is; what is no id is nowhere, each by itself. */
-function placeOf(id: string): number | string {
+function locationKeyOf(id: string): number | string {
   return isUuid(id) ? placementNumberOf(id) : id;
 }
 

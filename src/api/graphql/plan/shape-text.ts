@@ -151,7 +151,7 @@ function pageText(
   const columns = new Set<string>(["count(*) as found"]);
   const people = new Set<MemberField>();
   const add = (name: string, sql: string) => {
-    columns.add(`${sql} filter (where c.place <= ${first}) as ${name}`);
+    columns.add(`${sql} filter (where c.position <= ${first}) as ${name}`);
     return `${row}.${name}`;
   };
   const info = (value: PageInfoValue): Piece[] => {
@@ -196,7 +196,7 @@ function pageText(
   const read = new Set(Object.values(child.fields).flatMap((one) => ("column" in one ? [`c.${one.column}`] : [])));
   const lateral = `cross join lateral (
     select ${[...columns].join(", ")}
-    from (select ${[...read].join(", ")}, row_number() over (order by c.id) as place
+    from (select ${[...read].join(", ")}, row_number() over (order by c.id) as position
           from ${child.table} c where c.${parentColumn(child, field.by)} = r.id and c.id > ${after} order by c.id limit ${first} + 1) c
     ${joins.join(" ")}) ${row}`;
   return { pieces, lateral };

@@ -16,8 +16,8 @@ export type TypeName = { readonly kind: "type"; readonly type: string };
 export type Piece = { readonly literal: string } | { readonly sql: string; readonly holds?: string };
 
 /**
- * Whether a moment can be written as the API writes them; api/graphql/types/date-time.ts has the same years. PostgreSQL stores others,
- * and infinity: then the text is null, and the ordinary way says which field it is.
+ * Whether a moment can be written as the API writes them; api/graphql/types/date-time.ts has the same years. PostgreSQL
+ * stores others, and infinity: then the text is null, and the ordinary way says which field it is.
  */
 const isShown = (sql: string) => `(${sql} >= '0001-01-01 00:00:00Z' and ${sql} < '10000-01-01 00:00:00Z')`;
 

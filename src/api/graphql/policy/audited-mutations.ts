@@ -27,8 +27,8 @@ export function withAuditLog(field: GraphQLField<unknown, unknown>, resolve: Res
 
 function audited(action: string, rule: AuditRule, resolve: Resolver): Resolver {
   return async (parent, args, context, info) => {
-    const { services, origin } = context;
-    const act = { origin, action, what: whatOf(rule, args) };
+    const { services, callSource } = context;
+    const act = { callSource, action, what: whatOf(rule, args) };
     const work = async (): Promise<unknown> => resolve(parent, args, context, info);
     if (rule.content !== true) return recorded(services, act, work, (result) => madeBy(rule, result));
     try {

@@ -29,7 +29,7 @@ function wrapped(resolve: Resolver, type: string, { policy, audit }: FieldRules)
   if (type !== "Mutation") return resolver;
   const afresh = readingAfresh(resolver);
   // Content changes nobody's role.
-  return audit?.content === true ? afresh : forgettingSeats(afresh);
+  return audit?.content === true ? afresh : forgettingRoles(afresh);
 }
 
 function wrap(field: GraphQLField<unknown, GraphQLContext>, type: string): void {
@@ -79,12 +79,12 @@ function readingAfresh(resolve: Resolver): Resolver {
 }
 
 /** Other processes hear of it when they do; the caller's next query to this one must see what was changed. */
-function forgettingSeats(resolve: Resolver): Resolver {
+function forgettingRoles(resolve: Resolver): Resolver {
   return async (source, args, context, info) => {
     try {
       return await resolve(source, args, context, info);
     } finally {
-      context.services.seats.forget();
+      context.services.roleCache.forget();
     }
   };
 }

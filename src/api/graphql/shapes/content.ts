@@ -1,7 +1,7 @@
 /**
- * Batches what one request reads where it lives: however many rows ask, one statement per place and kind. A place is home, or
- * a placement: row-level security shows a statement the rows of one. Each has loaders of its own, so that one that answers
- * late holds up nothing that is read in another.
+ * Batches what one request reads where it lives: however many rows ask, one statement per location and kind. A location
+ * is home, or a placement: row-level security shows a statement the rows of one. Each has loaders of its own, so that
+ * one that answers late holds up nothing that is read in another.
  */
 import DataLoader from "dataloader";
 import type { Actor } from "#engine/auth/actor";
@@ -13,7 +13,7 @@ import { defineLoaders, type PageLoader } from "#api/graphql/loaders";
 import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 import type { ContentRow, Declaration, PageField } from "#api/graphql/shapes/fields";
 import { findPeople, readPages, readRows } from "#api/graphql/shapes/rows";
-import { findPlaces, type Place, type LocationContext } from "#engine/routing/location";
+import { locateRows, type Location, type LocationContext } from "#engine/routing/location";
 
 /** NOT_FOUND for rows that the actor may not see, CONFLICT and REGION_UNAVAILABLE where they cannot be read now. */
 export type Content = {
@@ -30,7 +30,7 @@ export type Content = {
   member: (shape: Declaration, row: ContentRow, userId: string) => Promise<Person | null>;
 };
 
-type LoadersOfPlace = {
+type LoadersOfLocation = {
   rows: (shape: Declaration) => DataLoader<string, ContentRow>;
   pages: (shape: Declaration, field: PageField<Declaration>, withLongTexts: boolean) => PageLoader<ContentRow>;
   people: DataLoader<string, Person | null>;
@@ -39,18 +39,18 @@ type LoadersOfPlace = {
 /** Rows of shapes, what belongs to them, and the people whom they name. */
 export const content = defineLoaders((context: LocationContext, actor: Actor): Content => {
   // By the number in the id, which says where the row is.
-  const places = new DataLoader<string, Place | typeof HIDDEN, number>(
-    async (ids) => (await findPlaces(context, actor, ids)).map((place): Found => place ?? HIDDEN),
+  const locations = new DataLoader<string, Location | typeof HIDDEN, number>(
+    async (ids) => (await locateRows(context, actor, ids)).map((location): Found => location ?? HIDDEN),
     { cacheKeyFn: placementNumberOf },
   );
-  const loaders = new Map<string, LoadersOfPlace>();
-  // A row is of the place that it was read in, whatever that place says of its id.
-  const origins: Origins = new WeakMap();
-  const at = async (shape: Declaration, id: string): Promise<LoadersOfPlace> => {
-    const place = await places.load(id);
-    if (place === HIDDEN) throw notFound(shape.name);
-    const key = place.route.kind === "home" ? "home" : place.route.placementId;
-    const found = loaders.get(key) ?? createLoadersOfPlace(actor, place, origins);
+  const loaders = new Map<string, LoadersOfLocation>();
+  // A row is of the location that it was read in, whatever that location says of its id.
+  const loadersByRow: LoadersByRow = new WeakMap();
+  const at = async (shape: Declaration, id: string): Promise<LoadersOfLocation> => {
+    const location = await locations.load(id);
+    if (location === HIDDEN) throw notFound(shape.name);
+    const key = location.route.kind === "home" ? "home" : location.route.placementId;
+    const found = loaders.get(key) ?? createLoadersOfLocation(actor, location, loadersByRow);
     loaders.set(key, found);
     return found;
   };
@@ -59,34 +59,34 @@ export const content = defineLoaders((context: LocationContext, actor: Actor): C
       (await (await at(shape, id)).rows(shape).load(id)) as Row,
     page: async (shape, field, id, page, withLongTexts) =>
       (await at(shape, id)).pages(shape, field, withLongTexts).load({ id, page }),
-    member: async (shape, row, userId) => (origins.get(row) ?? (await at(shape, row.id))).people.load(userId),
+    member: async (shape, row, userId) => (loadersByRow.get(row) ?? (await at(shape, row.id))).people.load(userId),
   };
 });
 
 const HIDDEN = "hidden";
-type Found = Place | TenantryError | typeof HIDDEN;
+type Found = Location | TenantryError | typeof HIDDEN;
 
-/** What reads further in the place that a row was read in. */
-type Origins = WeakMap<ContentRow, LoadersOfPlace>;
+/** What reads further in the location that a row was read in. */
+type LoadersByRow = WeakMap<ContentRow, LoadersOfLocation>;
 
-function createLoadersOfPlace(actor: Actor, place: Place, origins: Origins): LoadersOfPlace {
+function createLoadersOfLocation(actor: Actor, location: Location, loadersByRow: LoadersByRow): LoadersOfLocation {
   const rows = new Map<Declaration, DataLoader<string, ContentRow>>();
   const pages = new Map<PageField<Declaration>, Map<boolean, PageLoader<ContentRow>>>();
-  const note = (row: ContentRow) => origins.set(row, own);
-  const own: LoadersOfPlace = {
+  const note = (row: ContentRow) => loadersByRow.set(row, own);
+  const own: LoadersOfLocation = {
     rows: (shape) => {
-      const found = rows.get(shape) ?? rowsOf(shape, place, note);
+      const found = rows.get(shape) ?? rowsOf(shape, location, note);
       rows.set(shape, found);
       return found;
     },
     pages: (shape, field, withLongTexts) => {
       const both = pages.get(field) ?? new Map<boolean, PageLoader<ContentRow>>();
-      const found = both.get(withLongTexts) ?? pagesOf(shape, field, place, withLongTexts, note);
+      const found = both.get(withLongTexts) ?? pagesOf(shape, field, location, withLongTexts, note);
       pages.set(field, both.set(withLongTexts, found));
       return found;
     },
     people: new DataLoader(async (ids) => {
-      const found = new Map((await findPeople(actor, place, ids)).map((row) => [row.id, row]));
+      const found = new Map((await findPeople(actor, location, ids)).map((row) => [row.id, row]));
       return ids.map((id) => found.get(id) ?? null);
     }),
   };
@@ -95,9 +95,9 @@ function createLoadersOfPlace(actor: Actor, place: Place, origins: Origins): Loa
 
 type Note = (row: ContentRow) => void;
 
-function rowsOf(shape: Declaration, place: Place, note: Note): DataLoader<string, ContentRow> {
+function rowsOf(shape: Declaration, location: Location, note: Note): DataLoader<string, ContentRow> {
   return new DataLoader<string, ContentRow>(async (ids) => {
-    const rows = await readRows(shape, place, ids);
+    const rows = await readRows(shape, location, ids);
     rows.forEach(note);
     const found = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => found.get(id) ?? notFound(shape.name));
@@ -107,7 +107,7 @@ function rowsOf(shape: Declaration, place: Place, note: Note): DataLoader<string
 function pagesOf(
   shape: Declaration,
   field: PageField<Declaration>,
-  place: Place,
+  location: Location,
   withLongTexts: boolean,
   note: Note,
 ): PageLoader<ContentRow> {
@@ -115,7 +115,7 @@ function pagesOf(
     (keys) =>
       inGroups(keys, formOf, async (group) => {
         const ids = group.map(({ id }) => id);
-        const found = await readPages(shape, field, place, ids, group[0].page, withLongTexts);
+        const found = await readPages(shape, field, location, ids, group[0].page, withLongTexts);
         for (const page of found.values()) page.rows.forEach(note);
         return ({ id }) => found.get(id) ?? notFound(shape.name);
       }),

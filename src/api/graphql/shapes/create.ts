@@ -8,7 +8,7 @@ import type { AuditRule } from "#api/graphql/policy/audit-rule";
 import type { Builder } from "#api/graphql/builder";
 import type { GraphQLContext } from "#api/graphql/context";
 import type { Resolver } from "#api/graphql/policy/enforce-policy";
-import { sayLate } from "#api/graphql/lag";
+import { reportLag } from "#api/graphql/lag";
 import type { Part } from "#api/graphql/module";
 import type { Planner } from "#api/graphql/plan/planner";
 import { guarding, maxBytes, readArguments, running } from "#api/graphql/plan/root-field";
@@ -18,20 +18,20 @@ import { type ContentRow, type Declaration, propertiesOf, statementName } from "
 import { columnsOf } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
 import type { Services } from "#engine/services";
-import { settleResource } from "#engine/links/settle-writes";
+import { waitUntilInCatalog } from "#engine/links/visible-writes";
 import {
   databaseIdOf,
   isAboutMissingRow,
+  type Location,
   numberOf,
   organizationIdOf,
-  type Place,
   regionKeyOf,
 } from "#engine/routing/location";
 import type { TextRow } from "#engine/routing/region-text";
 
 /** A row that is to be added. */
 export type NewRow<Values> = {
-  place: Place;
+  location: Location;
   values: Values;
   /** What it belongs to: its id, and the name of such a row in NOT_FOUND. */
   under?: { id: string; name: string };
@@ -147,14 +147,14 @@ class Insertion {
   /** `answer` reads the row that is added from `added`. */
   answering(answer: string): Statement {
     const { table } = this.#shape;
-    const places = this.#columns.map((_, index) => `$${index + 1}`);
+    const placeholders = this.#columns.map((_, index) => `$${index + 1}`);
     const texts = new Map<string, string>();
     return (entry) => {
       const found = texts.get(entry);
       if (found !== undefined) return found;
       const text = `with added as (
          insert into ${table} (${this.#columns.join(", ")})
-         values (${places.join(", ")}) returning *
+         values (${placeholders.join(", ")}) returning *
        )${entry}
        ${answer}`;
       texts.set(entry, text);
@@ -164,31 +164,31 @@ class Insertion {
 
   /** Adds the row; where such rows are listed, waits for it to arrive in the catalog, and says when it is late. */
   async asRow(input: unknown, context: GraphQLContext): Promise<ContentRow> {
-    const { row, place } = await this.#add(input, context, this.#answeringRow, []);
+    const { row, location } = await this.#add(input, context, this.#answeringRow, []);
     if (this.#shape.catalog !== undefined)
-      await sayLate(context, settleResource(context.services, databaseIdOf(place.route)));
+      await reportLag(context, waitUntilInCatalog(context.services, databaseIdOf(location.route)));
     return row as ContentRow;
   }
 
   /** The same, answered as JSON text, to be proven. Not for rows at home. */
   async asText(input: unknown, context: GraphQLContext, statement: Statement): Promise<TextRow> {
-    const { row, place } = await this.#add(input, context, statement, [maxBytes()]);
-    return { ...(row as Omit<TextRow, "regionKey">), regionKey: regionKeyOf(place.route) };
+    const { row, location } = await this.#add(input, context, statement, [maxBytes()]);
+    return { ...(row as Omit<TextRow, "regionKey">), regionKey: regionKeyOf(location.route) };
   }
 
   async #add(
     input: unknown,
-    { services, actor, origin }: GraphQLContext,
+    { services, actor, callSource }: GraphQLContext,
     statement: Statement,
     more: readonly unknown[],
   ) {
     const wanted = await this.#options.add(input, { services, actor });
-    const act = { origin, action: this.#action };
+    const act = { callSource, action: this.#action };
     try {
-      const row = await wanted.place.there((database) =>
+      const row = await wanted.location.run((database) =>
         this.#insert(services, database, wanted, act, statement, more),
       );
-      return { row, place: wanted.place };
+      return { row, location: wanted.location };
     } catch (error) {
       // The foreign key doubles as the existence check: what it belongs to is not in that organization and database.
       if (wanted.under !== undefined && isAboutMissingRow(error)) throw notFound(wanted.under.name);
@@ -198,8 +198,8 @@ class Insertion {
 
   async #insert(
     services: Services,
-    database: Parameters<Parameters<Place["there"]>[0]>[0],
-    { place: { route }, values, under }: NewRow<Record<string, unknown>>,
+    database: Parameters<Parameters<Location["run"]>[0]>[0],
+    { location: { route }, values, under }: NewRow<Record<string, unknown>>,
     act: ContentAct,
     statement: Statement,
     more: readonly unknown[],

@@ -10,7 +10,7 @@ import type { ContentRow } from "#api/graphql/shapes/fields";
 import { readRows } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
 import type { Services } from "#engine/services";
-import { findPlace, listenAt, type Place } from "#engine/routing/location";
+import { listenAt, locateRow, type Location } from "#engine/routing/location";
 
 /** What is followed: rows that belong to others by a column, and the channel on which `create` announces them. */
 type Followed = { shape: Shape; of: Shape; by: string; channel: string };
@@ -58,10 +58,10 @@ async function follow(
   actor: Actor,
   parentId: string,
 ): Promise<AsyncIterableIterator<ContentRow>> {
-  const { place, row: parent } = await locate(followed.of, services, actor, parentId);
+  const { location, row: parent } = await locate(followed.of, services, actor, parentId);
   let stop: () => void = () => undefined;
   const added = new EventStream<string>(() => stop());
-  stop = await listenAt(services, place, followed.channel, (payload) => {
+  stop = await listenAt(services, location, followed.channel, (payload) => {
     const [about = "", id = ""] = payload.split(" ");
     if (about === parent.id && isUuid(id)) added.push(id);
   });
@@ -78,8 +78,8 @@ async function* readEach(
   try {
     for await (const id of added) {
       // A row that is gone ends the stream.
-      const { place } = await locate(of, services, actor, parentId);
-      const [row] = await readRows(shape, place, [id]);
+      const { location } = await locate(of, services, actor, parentId);
+      const [row] = await readRows(shape, location, [id]);
       // Erased again before it was read, or announced by somebody else: nothing to show.
       if (row !== undefined && (row as Record<string, unknown>)[by] === parentId.toLowerCase()) yield row;
     }
@@ -94,9 +94,9 @@ async function locate(
   services: Services,
   actor: Actor,
   id: string,
-): Promise<{ place: Place; row: ContentRow }> {
-  const place = await findPlace(services, actor, id, shape.name);
-  const [row] = await readRows(shape, place, [id]);
+): Promise<{ location: Location; row: ContentRow }> {
+  const location = await locateRow(services, actor, id, shape.name);
+  const [row] = await readRows(shape, location, [id]);
   if (row === undefined) throw notFound(shape.name);
-  return { place, row };
+  return { location, row };
 }

@@ -13,7 +13,7 @@ import { type ReadInput, readText, type TextStatement } from "#api/graphql/plan/
 import { content } from "#api/graphql/shapes/content";
 import { type ContentRow, type Declaration, statementName } from "#api/graphql/shapes/fields";
 import type { Shape } from "#api/graphql/shapes/shape";
-import { databaseIdOf, findPlace, organizationIdOf, regionKeyOf } from "#engine/routing/location";
+import { databaseIdOf, locateRow, organizationIdOf, regionKeyOf } from "#engine/routing/location";
 import type { TextRow } from "#engine/routing/region-text";
 import type { TenantRoute } from "#engine/routing/routing";
 
@@ -79,7 +79,7 @@ async function readAsText(
   region: ShapeSelection["region"],
   context: GraphQLContext,
 ): Promise<TextRow | undefined> {
-  const { route, there } = await findPlace(context.services, context.actor, id, shape.name);
+  const { route, run } = await locateRow(context.services, context.actor, id, shape.name);
   const statement = statements[route.kind === "home" ? "home" : "region"];
   if (statement === undefined) return undefined;
   const input = {
@@ -90,7 +90,7 @@ async function readAsText(
     organizationId: organizationIdOf(route),
     region: route.kind === "home" ? "null" : await regionText(region ?? [], route, context),
   };
-  const [row] = await there((database) =>
+  const [row] = await run((database) =>
     database.query<Omit<TextRow, "regionKey">>(statementName(shape, "text"), statement.text, statement.values(input)),
   );
   if (row === undefined) throw notFound(shape.name);

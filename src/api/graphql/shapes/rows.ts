@@ -1,4 +1,4 @@
-/** Reads rows of shapes where they live, for fields that resolvers answer: one statement for all that ask in one place. */
+/** Reads rows of shapes where they live, for fields that resolvers answer: one statement for all that ask in one location. */
 import { DEFAULT_ORGANIZATION_ID } from "#base/kernel/ids";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { seesPerson } from "#engine/auth/visibility";
@@ -16,7 +16,7 @@ import {
   propertiesOf,
   statementName,
 } from "#api/graphql/shapes/fields";
-import { databaseIdOf, organizationIdOf, type Place } from "#engine/routing/location";
+import { databaseIdOf, type Location, organizationIdOf } from "#engine/routing/location";
 
 /** What a statement selects of a row, as `row`; left out: the only one. */
 export function columnsOf(shape: Declaration, row?: string): string {
@@ -32,13 +32,13 @@ function selected({ name, column }: Property, row?: string): string {
   return name === column ? sql : `${sql} as "${name}"`;
 }
 
-/** The rows with these ids that are in the place, in no particular order. */
+/** The rows with these ids that are in the location, in no particular order. */
 export function readRows<Row extends ContentRow>(
   shape: Declaration<Row>,
-  { route, there }: Place,
+  { route, run }: Location,
   ids: readonly string[],
 ): Promise<Row[]> {
-  return there(
+  return run(
     (database) =>
       database.query<Row>(
         statementName(shape, "get"),
@@ -50,9 +50,9 @@ export function readRows<Row extends ContentRow>(
   );
 }
 
-/** NOT_FOUND when there is no row with the id in the place. */
-export async function requireRow(shape: Declaration, place: Place, id: string): Promise<void> {
-  if ((await readRows(shape, place, [id])).length === 0) throw notFound(shape.name);
+/** NOT_FOUND when there is no row with the id in the location. */
+export async function requireRow(shape: Declaration, location: Location, id: string): Promise<void> {
+  if ((await readRows(shape, location, [id])).length === 0) throw notFound(shape.name);
 }
 
 /** Statements by what they are made of: what is sent again and again is not put together each time. */
@@ -94,20 +94,20 @@ const TOO_LARGE = "too large together";
 type PageRow<Row> = (Row | { id: null }) & { [PARENT]: string; [TOO_LARGE]: boolean | null };
 
 /**
- * The same page of what belongs to each of several rows of a place, oldest first, by the id of that row: one statement.
+ * The same page of what belongs to each of several rows of a location, oldest first, by the id of that row: one statement.
  * A row that is not there has no page. Where nobody asks for long texts they are empty. LIMIT_EXCEEDED when they are more than
  * an answer may have: they do not leave the database then.
  */
 export async function readPages<Row extends ContentRow>(
   parent: Declaration,
   field: PageField<Declaration>,
-  { route, there }: Place,
+  { route, run }: Location,
   ids: readonly string[],
   page: PageRequest,
   withLongTexts: boolean,
 ): Promise<Map<string, Page<Row>>> {
   const maxBytes = currentCall()?.answer?.max ?? DEFAULT_LIMITS.maxAnswerBytes;
-  const rows = await there(
+  const rows = await run(
     (database) =>
       database.query<PageRow<Row>>(statementName(field.of, "list"), pageStatement(parent, field, withLongTexts), [
         databaseIdOf(route),
@@ -136,12 +136,12 @@ export async function readPages<Row extends ContentRow>(
 }
 
 /**
- * The people with these ids, as the database of the place knows them. A region knows its organization's members
+ * The people with these ids, as the database of the location knows them. A region knows its organization's members
  * only, so who has left it is missing. In the default organization everybody is known by name, and by address to
  * those only who share another organization with them.
  */
-export function findPeople(actor: Actor, { route, there }: Place, ids: readonly string[]): Promise<Person[]> {
-  return there(
+export function findPeople(actor: Actor, { route, run }: Location, ids: readonly string[]): Promise<Person[]> {
+  return run(
     (database) =>
       route.kind === "home"
         ? database.query<Person>(

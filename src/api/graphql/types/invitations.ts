@@ -4,8 +4,8 @@ import { acceptInvitation, revokeInvitation } from "#engine/people/invitations";
 import { getMembership } from "#engine/home/memberships";
 import { validId } from "#base/kernel/validation";
 import { inviteMember } from "#engine/people/invite-member";
-import { settleOrganization } from "#engine/links/settle-writes";
-import { sayLate } from "#api/graphql/lag";
+import { waitUntilMembersVisible } from "#engine/links/visible-writes";
+import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { Role } from "#api/graphql/types/enums";
@@ -57,7 +57,7 @@ function defineMutations(builder: Builder): void {
     inviteMember: t.field({
       type: "Invitation",
       description:
-        "Sends a token to an e-mail address, with which its user becomes a member. Inviting an address again replaces the invitation before. LIMIT_EXCEEDED, with extensions.retryAfterSeconds, when too many letters were sent.",
+        "Sends a token to an e-mail address, with which its user becomes a member. Inviting an address again replaces the invitation before. LIMIT_EXCEEDED, with extensions.retryAfterSeconds, when too many mails were sent.",
       args: { input: t.arg({ type: InviteMemberInput(builder), required: true }) },
       resolve: (_, { input }, { actor, services }) =>
         inviteMember(services, actor, {
@@ -71,10 +71,10 @@ function defineMutations(builder: Builder): void {
       type: "Membership",
       description:
         "Makes the calling user a member, by the token that was sent to their address. NOT_FOUND for any other.",
-      args: { token: t.arg.string({ required: true, description: "From the letter." }) },
+      args: { token: t.arg.string({ required: true, description: "From the mail." }) },
       resolve: async (_, { token }, context) => {
         const { organizationId, userId } = await acceptInvitation(context.services, context.actor, token);
-        await sayLate(context, settleOrganization(context.services, organizationId));
+        await reportLag(context, waitUntilMembersVisible(context.services, organizationId));
         return getMembership(context.services, organizationId, userId);
       },
     }),
@@ -87,7 +87,7 @@ function defineMutations(builder: Builder): void {
   }));
 }
 
-/** Becoming a member by a letter. */
+/** Becoming a member by a mail. */
 export const invitations = defineModule({
   name: "invitations",
   policy: {

@@ -3,8 +3,8 @@ import { defineModule } from "#api/graphql/module";
 import { addMember, leave, removeMember } from "#engine/home/memberships";
 import { createOrganization, getOrganization, listOrganizations } from "#engine/home/organizations";
 import { validId } from "#base/kernel/validation";
-import { settleOrganization } from "#engine/links/settle-writes";
-import { sayLate } from "#api/graphql/lag";
+import { waitUntilMembersVisible } from "#engine/links/visible-writes";
+import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { Role } from "#api/graphql/types/enums";
@@ -119,7 +119,7 @@ function defineMutations(builder: Builder): void {
           userId: validId("userId", input.userId),
           role: input.role ?? "MEMBER",
         });
-        await sayLate(context, settleOrganization(context.services, membership.organizationId));
+        await reportLag(context, waitUntilMembersVisible(context.services, membership.organizationId));
         return membership;
       },
     }),
@@ -133,7 +133,7 @@ function defineMutations(builder: Builder): void {
         const userId = validId("userId", input.userId);
         const organization = await getOrganization(services, actor, organizationId);
         await removeMember(services, actor, { organizationId, userId });
-        await sayLate(context, settleOrganization(services, organizationId));
+        await reportLag(context, waitUntilMembersVisible(services, organizationId));
         return organization;
       },
     }),
@@ -147,7 +147,7 @@ function defineMutations(builder: Builder): void {
         const organizationId = validId("organizationId", args.organizationId);
         const organization = await getOrganization(services, actor, organizationId);
         await leave(services, actor, organizationId);
-        await sayLate(context, settleOrganization(services, organizationId));
+        await reportLag(context, waitUntilMembersVisible(services, organizationId));
         return organization;
       },
     }),

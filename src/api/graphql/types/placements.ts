@@ -7,10 +7,10 @@ import { grantRegionAccess } from "#engine/placements/grant-region-access";
 import { resumeRegionAccess, revokeRegionAccess } from "#engine/placements/revoke-region-access";
 import { retryPlacement } from "#engine/placements/retry-placement";
 import { followPlacement } from "#engine/placements/follow-placement";
-import { settleOrganization } from "#engine/links/settle-writes";
+import { waitUntilMembersVisible } from "#engine/links/visible-writes";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { Isolation, PlacementState } from "#api/graphql/types/enums";
-import { sayLate } from "#api/graphql/lag";
+import { reportLag } from "#api/graphql/lag";
 import { missing } from "#api/graphql/loaders";
 
 const ReplicationStatus = perSchema((builder) =>
@@ -120,7 +120,7 @@ function defineGranting(builder: Builder): void {
         });
         // A database that was there already gets the organization's members by replication.
         if (placement.isolation === "SHARED" && placement.state === "ACTIVE")
-          await sayLate(context, settleOrganization(services, placement.organizationId));
+          await reportLag(context, waitUntilMembersVisible(services, placement.organizationId));
         return placement;
       },
     }),

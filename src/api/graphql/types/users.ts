@@ -4,8 +4,8 @@ import { createUser, getUser, listUsers, updateUser } from "#engine/home/users";
 import { TenantryError } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
 import { type Erasure as ErasureResult, eraseUser } from "#engine/people/erase-user";
-import { settleUser } from "#engine/links/settle-writes";
-import { sayLate } from "#api/graphql/lag";
+import { waitUntilUserVisible } from "#engine/links/visible-writes";
+import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { missing } from "#api/graphql/loaders";
 import { connectionType, pageArguments } from "#api/graphql/connections";
@@ -108,7 +108,7 @@ function defineMutations(builder: Builder): void {
           name: input.name ?? null,
           email: input.email ?? null,
         });
-        await sayLate(context, settleUser(context.services, user.id));
+        await reportLag(context, waitUntilUserVisible(context.services, user.id));
         return user;
       },
     }),

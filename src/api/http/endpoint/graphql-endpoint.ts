@@ -9,7 +9,7 @@ import {
   Kind,
 } from "graphql";
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
-import { originOf } from "#engine/audit/entry";
+import { callSourceOf } from "#engine/audit/entry";
 import type { Client, Credentials, SignIn } from "#engine/auth/sign-in";
 import { TenantryError } from "#base/kernel/errors";
 import type { GraphQLContext } from "#api/graphql/context";
@@ -120,8 +120,8 @@ export async function createContext(
   try {
     const signedIn = await guard.identify({ ...credentials, client });
     const { actor } = signedIn;
-    const origin = originOf(signedIn, client);
-    return { actor, signedIn, origin, services, loaders: createLoaders(services, actor), lag: [], gone };
+    const callSource = callSourceOf(signedIn, client);
+    return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], gone };
   } catch (error) {
     // The caller is not told what was wrong with a token; who looks after the program may want to know.
     if (error instanceof TenantryError && error.cause !== undefined)
@@ -195,10 +195,10 @@ function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
 function runOperations(): Plugin<GraphQLContext> {
   return {
     onExecute({ setExecuteFn, context }) {
-      const takesText = context.takesText === true;
+      const acceptsJsonText = context.acceptsJsonText === true;
       setExecuteFn(
         (async (args: ExecutionArgs) =>
-          (takesText ? await executePlanned(args) : undefined) ?? (await executeOperation(args))) as never,
+          (acceptsJsonText ? await executePlanned(args) : undefined) ?? (await executeOperation(args))) as never,
       );
     },
     onSubscribe({ setSubscribeFn }) {

@@ -96,7 +96,7 @@ async function execute(
   const pipeline = endpoint.getEnveloped({
     ...context,
     reply,
-    takesText: true,
+    acceptsJsonText: true,
     request: REQUEST,
     params,
   } as never) as unknown as Pipeline;

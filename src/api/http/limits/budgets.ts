@@ -10,8 +10,8 @@ import { type Actor, viewerId } from "#engine/auth/actor";
 import type { Call } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import type { Limits } from "#base/kernel/limits";
-import { Turns } from "#base/kernel/turns";
-import { Gate } from "#api/http/limits/gate";
+import { Semaphore } from "#base/kernel/semaphore";
+import { KeyedSemaphore } from "#api/http/limits/keyed-semaphore";
 import { TokenBuckets } from "#api/http/limits/token-buckets";
 
 /** A bucket that was left alone holds as much as comes in this many seconds. */
@@ -21,11 +21,11 @@ export class Budgets {
   readonly #maxSubscriptions: number;
   readonly #actors: TokenBuckets;
   readonly #organizations: TokenBuckets;
-  readonly #actorGate: Gate;
-  readonly #organizationGate: Gate;
+  readonly #actorSemaphore: KeyedSemaphore;
+  readonly #organizationSemaphore: KeyedSemaphore;
   readonly #statementConcurrency: number;
   /** Of callers that have an operation running, with how many they have. */
-  readonly #statements = new Map<string, { atServers: Map<string, Turns>; operations: number }>();
+  readonly #statements = new Map<string, { atServers: Map<string, Semaphore>; operations: number }>();
   /** Open subscriptions of each actor that has any. */
   readonly #subscriptions = new Map<string, number>();
 
@@ -35,8 +35,8 @@ export class Budgets {
     this.#statementConcurrency = limits.statementConcurrency;
     this.#actors = new TokenBuckets(actorPointsPerSecond, actorPointsPerSecond * BURST_SECONDS);
     this.#organizations = new TokenBuckets(organizationPointsPerSecond, organizationPointsPerSecond * BURST_SECONDS);
-    this.#actorGate = new Gate(limits.actorConcurrency);
-    this.#organizationGate = new Gate(limits.organizationConcurrency);
+    this.#actorSemaphore = new KeyedSemaphore(limits.actorConcurrency);
+    this.#organizationSemaphore = new KeyedSemaphore(limits.organizationConcurrency);
   }
 
   /** Takes an operation's points. Throws LIMIT_EXCEEDED with the seconds to wait. */
@@ -47,43 +47,46 @@ export class Budgets {
     if (actor.kind === "key") this.#spendOrganization(actor.organizationId, points);
   }
 
-  /** What to do when an operation of the actor reaches an organization's region; undefined: nothing. */
-  reachOf(actor: Actor): ((organizationId: string, objects: number) => void) | undefined {
+  /**
+   * Charges an organization when an operation of the actor asks for objects in its region; undefined: nobody is
+   * charged.
+   */
+  organizationCharger(actor: Actor): ((organizationId: string, objects: number) => void) | undefined {
     return actor.kind === "user" ? (id, objects) => this.#spendOrganization(id, objects) : undefined;
   }
 
-  /** Waits for the actor's turn, then for its organization's. Returns how to give both back. Throws LIMIT_EXCEEDED. */
-  async enter(actor: Actor, signal: AbortSignal): Promise<() => void> {
+  /** Waits for the actor's permit, then for its organization's. Returns how to release both. Throws LIMIT_EXCEEDED. */
+  async acquire(actor: Actor, signal: AbortSignal): Promise<() => void> {
     const id = viewerId(actor);
     if (id === null) return () => undefined;
-    const leave = await this.#actorGate.enter(id, signal);
-    if (actor.kind !== "key") return leave;
+    const release = await this.#actorSemaphore.acquire(id, signal);
+    if (actor.kind !== "key") return release;
     try {
-      const leaveOrganization = await this.#organizationGate.enter(actor.organizationId, signal);
+      const releaseOrganization = await this.#organizationSemaphore.acquire(actor.organizationId, signal);
       return () => {
-        leaveOrganization();
-        leave();
+        releaseOrganization();
+        release();
       };
     } catch (error) {
-      leave();
+      release();
       throw error;
     }
   }
 
-  /** The turns that the statements of an operation take at each server, with those of the same caller; and how to leave them. */
-  takeTurns(actor: Actor): { inTurn: NonNullable<Call["inTurn"]>; leave: () => void } | undefined {
+  /** Bounds how many statements of one caller run at each server at a time, for one operation. `release` ends that. */
+  limitStatements(actor: Actor): { withPermit: NonNullable<Call["withPermit"]>; release: () => void } | undefined {
     const id = actor.kind === "key" ? actor.organizationId : viewerId(actor);
     if (id === null || this.#statementConcurrency === 0) return undefined;
-    const found = this.#statements.get(id) ?? { atServers: new Map<string, Turns>(), operations: 0 };
+    const found = this.#statements.get(id) ?? { atServers: new Map<string, Semaphore>(), operations: 0 };
     found.operations += 1;
     this.#statements.set(id, found);
     return {
-      inTurn: (server, statement) => {
-        const turns = found.atServers.get(server) ?? new Turns(this.#statementConcurrency);
-        found.atServers.set(server, turns);
-        return turns.take(statement);
+      withPermit: (server, statement) => {
+        const semaphore = found.atServers.get(server) ?? new Semaphore(this.#statementConcurrency);
+        found.atServers.set(server, semaphore);
+        return semaphore.withPermit(statement);
       },
-      leave: () => {
+      release: () => {
         found.operations -= 1;
         if (found.operations === 0) this.#statements.delete(id);
       },

@@ -17,8 +17,8 @@ import { delay } from "#base/kernel/wait";
 import type { Budgets } from "#api/http/limits/budgets";
 import { limitError } from "#api/http/limits/limit-error";
 
-/** The errors that say that the time was over. */
-const LATE = new WeakSet<TenantryError>();
+/** The errors that say that the operation timed out. */
+const TIMED_OUT = new WeakSet<TenantryError>();
 
 type Run = (args: ExecutionArgs) => unknown;
 type Guarded = { limits: Limits; budgets: Budgets };
@@ -53,7 +53,7 @@ async function refusing<Result>(
   } catch (error) {
     if (error instanceof TenantryError && error.retryAfterSeconds !== undefined)
       await delay(REFUSAL_PAUSE_MS, (contextValue as GraphQLContext).gone).catch(() => undefined);
-    if (error instanceof TenantryError) return { errors: [limitError(error, LATE.has(error) ? 503 : 400)] };
+    if (error instanceof TenantryError) return { errors: [limitError(error, TIMED_OUT.has(error) ? 503 : 400)] };
     throw error;
   }
 }
@@ -61,32 +61,32 @@ async function refusing<Result>(
 async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: Run): Promise<unknown> {
   const { actor, gone, reply } = args.contextValue as GraphQLContext;
   const operation = charge({ limits, budgets }, args);
-  const over = startCall(limits.timeoutMs, gone);
-  const turns = budgets.takeTurns(actor);
+  const deadline = startDeadline(limits.timeoutMs, gone);
+  const statements = budgets.limitStatements(actor);
   const bytes = reply?.bytes ?? new AnswerBytes(limits.maxAnswerBytes);
   const call: Call = {
-    signal: over.signal,
-    answer: bytes.of(operation?.operation ?? "query", over.abort),
-    ...reach(budgets, args),
-    ...(turns && { inTurn: turns.inTurn }),
+    signal: deadline.signal,
+    answer: bytes.of(operation?.operation ?? "query", deadline.abort),
+    ...organizationCharge(budgets, args),
+    ...(statements && { withPermit: statements.withPermit }),
   };
   let isWhole = false;
   try {
-    const leave = await budgets.enter(actor, over.signal);
+    const release = await budgets.acquire(actor, deadline.signal);
     reply?.begin();
     try {
-      const result = await orAborted(over.signal, start(call, args, run));
+      const result = await orAborted(deadline.signal, start(call, args, run));
       isWhole = (result as ExecutionResult | undefined)?.errors === undefined;
       return result;
     } finally {
-      if (reply === undefined) leave();
-      else reply.end(leave);
+      if (reply === undefined) release();
+      else reply.end(release);
     }
   } finally {
-    turns?.leave();
-    over.stopWaiting();
+    statements?.release();
+    deadline.dispose();
     // What a query still reads, because another field has failed it, is for nobody.
-    if (!isWhole && operation?.operation === "query") over.abort(new Error("the operation has been answered"));
+    if (!isWhole && operation?.operation === "query") deadline.abort(new Error("the operation has been answered"));
   }
 }
 
@@ -95,32 +95,32 @@ async function follow({ limits, budgets }: Guarded, args: ExecutionArgs, run: Ru
   const { actor, gone } = args.contextValue as GraphQLContext;
   charge({ limits, budgets }, args);
   const close = budgets.openSubscription(actor);
-  const over = startCall(limits.timeoutMs, gone);
-  const event = new EventBytes(limits.maxAnswerBytes, over.abort);
+  const deadline = startDeadline(limits.timeoutMs, gone);
+  const event = new EventBytes(limits.maxAnswerBytes, deadline.abort);
   const call: Call = {
-    signal: over.signal,
+    signal: deadline.signal,
     statementTimeoutMs: limits.timeoutMs,
     answer: event.size,
-    ...reach(budgets, args),
+    ...organizationCharge(budgets, args),
   };
   const end = () => {
     close();
-    over.forget();
+    deadline.detach();
   };
   try {
-    const leave = await budgets.enter(actor, over.signal);
-    const followed = await orAborted(over.signal, start(call, args, run), endFollowing).finally(leave);
+    const release = await budgets.acquire(actor, deadline.signal);
+    const followed = await orAborted(deadline.signal, start(call, args, run), endFollowing).finally(release);
     if (!isAsyncIterable(followed)) {
       end();
       return followed;
     }
-    over.signal.addEventListener("abort", close, { once: true });
+    deadline.signal.addEventListener("abort", close, { once: true });
     return within(call, followed, event, end);
   } catch (error) {
     end();
     throw error;
   } finally {
-    over.stopTimer();
+    deadline.clearTimer();
   }
 }
 
@@ -159,9 +159,9 @@ function charge({ limits, budgets }: Guarded, args: ExecutionArgs): OperationDef
   return operation;
 }
 
-function reach(budgets: Budgets, args: ExecutionArgs): Pick<Call, "onOrganization"> {
-  const onOrganization = budgets.reachOf((args.contextValue as GraphQLContext).actor);
-  return onOrganization === undefined ? {} : { onOrganization };
+function organizationCharge(budgets: Budgets, args: ExecutionArgs): Pick<Call, "chargeOrganization"> {
+  const chargeOrganization = budgets.organizationCharger((args.contextValue as GraphQLContext).actor);
+  return chargeOrganization === undefined ? {} : { chargeOrganization };
 }
 
 async function start(call: Call, args: ExecutionArgs, run: Run): Promise<unknown> {
@@ -169,37 +169,37 @@ async function start(call: Call, args: ExecutionArgs, run: Run): Promise<unknown
   return inCall(call, () => run({ ...args, abortSignal: call.signal }));
 }
 
-type Over = {
+type Deadline = {
   signal: AbortSignal;
   abort: (reason: Error) => void;
-  stopTimer: () => void;
-  /** Hears no more of the caller. */
-  forget: () => void;
-  stopWaiting: () => void;
+  clearTimer: () => void;
+  /** Stops listening for the caller's end. */
+  detach: () => void;
+  dispose: () => void;
 };
 
-function startCall(timeoutMs: number, gone: AbortSignal | undefined): Over {
+function startDeadline(timeoutMs: number, gone: AbortSignal | undefined): Deadline {
   const controller = new AbortController();
   const timer = setTimeout(() => {
     const reason = new TenantryError(
       "LIMIT_EXCEEDED",
       `The operation took longer than ${timeoutMs} ms and was stopped; what it had committed stays.`,
     );
-    LATE.add(reason);
+    TIMED_OUT.add(reason);
     controller.abort(reason);
   }, timeoutMs);
-  const leave = () => controller.abort(new TenantryError("LIMIT_EXCEEDED", "The caller has gone."));
-  if (gone?.aborted === true) leave();
-  const forget = gone === undefined ? () => undefined : onAbort(gone, leave);
-  const stopTimer = () => clearTimeout(timer);
+  const hangUp = () => controller.abort(new TenantryError("LIMIT_EXCEEDED", "The caller has gone."));
+  if (gone?.aborted === true) hangUp();
+  const detach = gone === undefined ? () => undefined : onAbort(gone, hangUp);
+  const clearTimer = () => clearTimeout(timer);
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
-    stopTimer,
-    forget,
-    stopWaiting: () => {
-      stopTimer();
-      forget();
+    clearTimer,
+    detach,
+    dispose: () => {
+      clearTimer();
+      detach();
     },
   };
 }

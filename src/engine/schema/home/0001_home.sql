@@ -89,21 +89,21 @@ create unique index invitations_open_key on tenantry.invitations (organization_i
   where accepted_at is null and revoked_at is null;
 create index invitations_organization_id on tenantry.invitations (organization_id, id);
 
--- Letters of the last day, so that they can be bounded (engine/people/letters.ts). Nothing here refers to another table: an
--- organization that is gone has sent its letters all the same.
-create table tenantry.letters (
+-- Mails of the last day, so that they can be bounded (engine/people/mail-limits.ts). Nothing here refers to another table: an
+-- organization that is gone has sent its mails all the same.
+create table tenantry.mails (
   id uuid primary key,
   sent_at timestamptz not null default clock_timestamp(),
   -- A user's id, or that of a key which the operator made; null: the operator.
   sender text,
   organization_id uuid not null,
-  -- SHA-256 of the address's key; null when the mail server did not take the letter.
+  -- SHA-256 of the address's key; null when the mail server did not take the mail.
   address bytea
 );
-create index letters_sent_at on tenantry.letters (sent_at);
-create index letters_sender on tenantry.letters (sender, sent_at);
-create index letters_organization_id on tenantry.letters (organization_id, sent_at);
-create index letters_address on tenantry.letters (address, sent_at);
+create index mails_sent_at on tenantry.mails (sent_at);
+create index mails_sender on tenantry.mails (sender, sent_at);
+create index mails_organization_id on tenantry.mails (organization_id, sent_at);
+create index mails_address on tenantry.mails (address, sent_at);
 
 -- Regions, tenant databases, placements
 -- -------------------------------------
@@ -450,7 +450,7 @@ create trigger api_key_notify_deleted after delete on tenantry.api_keys
   for each row execute function tenantry.api_key_notify();
 
 -- Who has a role in an organization: its members, and its keys while they are good. What an actor may see is asked here.
-create view tenantry.seats (organization_id, holder_id, role) as
+create view tenantry.roles (organization_id, holder_id, role) as
   select organization_id, user_id, role from tenantry.memberships
   union all
   select organization_id, id, role from tenantry.api_keys
@@ -458,13 +458,13 @@ create view tenantry.seats (organization_id, holder_id, role) as
 
 -- Processes remember for a moment who has which role. Somebody who lost one, or has another, must be forgotten at once. Who
 -- got their first is not remembered as having none.
-create function tenantry.seats_notify() returns trigger language plpgsql as $$
+create function tenantry.roles_notify() returns trigger language plpgsql as $$
 begin
-  perform pg_notify('tenantry_seats', '');
+  perform pg_notify('tenantry_roles', '');
   return null;
 end $$;
-create trigger seats_notify after update or delete on tenantry.memberships
-  for each statement execute function tenantry.seats_notify();
+create trigger roles_notify after update or delete on tenantry.memberships
+  for each statement execute function tenantry.roles_notify();
 
 -- Who sees what
 -- -------------
@@ -477,7 +477,7 @@ create function tenantry.viewer() returns text language sql stable parallel safe
 create function tenantry.may_see(organization_id uuid) returns boolean language sql stable parallel safe
   return case tenantry.viewer()
     when 'operator' then true
-    else exists (select from tenantry.seats s
+    else exists (select from tenantry.roles s
                  where s.organization_id = may_see.organization_id and s.holder_id = tenantry.viewer()::uuid) end;
 
 -- Home's own content is the default organization's. Its tables are made by the app's migrations, as a tenant database's are:
@@ -601,8 +601,8 @@ begin
   execute format('insert into %1$s (database_id, id, organization_id%2$s) select database_id, id, organization_id%2$s from %4$s
     on conflict (database_id, id) do update set (organization_id%2$s) = row(excluded.organization_id%3$s)',
     kept,
-    (select string_agg(format(', %I', name), '' order by place) from unnest(columns) with ordinality as listed (name, place)),
-    (select string_agg(format(', excluded.%I', name), '' order by place) from unnest(columns) with ordinality as listed (name, place)),
+    (select string_agg(format(', %I', name), '' order by position) from unnest(columns) with ordinality as listed (name, place)),
+    (select string_agg(format(', excluded.%I', name), '' order by position) from unnest(columns) with ordinality as listed (name, place)),
     declared);
 end $$;
 
@@ -635,9 +635,9 @@ begin
   left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where c.attrelid = kept and c.attnum > 0 and not c.attisdropped;
   -- The table's own rules about columns that flow. A check may be null, as in a table.
-  select string_agg(format('when %s then %L', condition, words), E'\n      ' order by place, words) into rules
+  select string_agg(format('when %s then %L', condition, words), E'\n      ' order by position, words) into rules
   from (
-    select 1 as place, format('sent.%I is null', a.attname) as condition, format('its %s is missing', a.attname) as words
+    select 1 as position, format('sent.%I is null', a.attname) as condition, format('its %s is missing', a.attname) as words
     from pg_attribute a join pg_attribute c on c.attrelid = kept and c.attname = a.attname and not c.attisdropped
     where a.attrelid = declared and a.attnotnull and a.attnum > 0 and not a.attisdropped
       and a.attname not in ('database_id', 'id', 'organization_id')
@@ -891,8 +891,8 @@ create trigger job_notify after insert or update on tenantry.jobs
 -- The audit log
 -- -------------
 
--- The audit log: who did what to what, when, from where, with which outcome. Ids only: no names, texts, addresses of letters
--- or secrets. Nothing here refers to another table: entries outlive what they are about.
+-- The audit log: who did what to what, when, from where, with which outcome. Ids only: no names, texts, e-mail
+-- addresses or secrets. Nothing here refers to another table: entries outlive what they are about.
 create table tenantry.audit_log (
   -- UUIDv7, made by the process that wrote the entry: the order of the log, also across databases.
   id uuid primary key,

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { Turns } from "#base/kernel/turns";
+import { Semaphore } from "#base/kernel/semaphore";
 
 test("so many run at once, the others in their order, also after a failure", async () => {
-  const turns = new Turns(2);
+  const semaphore = new Semaphore(2);
   const gates = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
   const begun: number[] = [];
   const running = gates.map((gate, index) =>
-    turns
-      .take(async () => {
+    semaphore
+      .withPermit(async () => {
         begun.push(index);
         await gate.promise;
       })

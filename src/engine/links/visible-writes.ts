@@ -15,7 +15,7 @@ import type { LinkId } from "#engine/replication/nudge";
 import type { Services } from "#engine/services";
 
 /** A mutation waits at most this long for its change to arrive. */
-export const SETTLE_TIMEOUT_MS = 2_000;
+export const VISIBLE_TIMEOUT_MS = 2_000;
 
 /** A flow that has not caught up. `direction` is `catalog` (resources to home) or `directory` (members to the region). */
 export type Lag = WaitingLink;
@@ -24,15 +24,15 @@ export type Lag = WaitingLink;
 export type LateLinks = readonly LinkId[];
 
 /** Waits for a resource to arrive in the catalog. Returns what is late. */
-export function settleResource(services: Services, databaseId: number): Promise<LinkId[]> {
-  return databaseId === 0 ? Promise.resolve([]) : settle(services, [{ databaseId, direction: "catalog" }]);
+export function waitUntilInCatalog(services: Services, databaseId: number): Promise<LinkId[]> {
+  return databaseId === 0 ? Promise.resolve([]) : waitUntilCarried(services, [{ databaseId, direction: "catalog" }]);
 }
 
 /**
- * The same for many resources, as long as the caller says, and until `signal` when that is earlier. Asks again and again: a
- * nudge is lost when whoever carries the region is just being replaced.
+ * Waits for many resources to arrive in the catalog, as long as the caller says, and until `signal` when that is
+ * earlier. Asks again and again: a nudge is lost when whoever carries the region is just being replaced.
  */
-export async function settleResources(
+export async function waitUntilAllInCatalog(
   services: Services,
   databaseId: number,
   timeoutMs: number,
@@ -42,7 +42,7 @@ export async function settleResources(
   let late = links;
   await waitFor(
     async () => {
-      late = await settle(services, links, SETTLE_TIMEOUT_MS, signal);
+      late = await waitUntilCarried(services, links, VISIBLE_TIMEOUT_MS, signal);
       return late.length === 0 || signal.aborted ? true : undefined;
     },
     { timeoutMs },
@@ -51,13 +51,17 @@ export async function settleResources(
 }
 
 /** Waits for an organization's members to arrive in its regions. */
-export async function settleOrganization(services: Services, organizationId: string): Promise<LinkId[]> {
-  return settle(services, (await databasesOfOrganization(services, organizationId)).map(directory));
+export async function waitUntilMembersVisible(services: Services, organizationId: string): Promise<LinkId[]> {
+  return waitUntilCarried(services, (await databasesOfOrganization(services, organizationId)).map(directory));
 }
 
 /** Waits for a user's name to arrive wherever it is known. */
-export async function settleUser(services: Services, userId: string, timeoutMs = SETTLE_TIMEOUT_MS): Promise<LinkId[]> {
-  return settle(services, (await databasesOfUser(services, userId)).map(directory), timeoutMs);
+export async function waitUntilUserVisible(
+  services: Services,
+  userId: string,
+  timeoutMs = VISIBLE_TIMEOUT_MS,
+): Promise<LinkId[]> {
+  return waitUntilCarried(services, (await databasesOfUser(services, userId)).map(directory), timeoutMs);
 }
 
 /** What is known not to have arrived, of what the actor may see. Empty nearly always. */
@@ -69,10 +73,10 @@ function directory(databaseId: number): LinkId {
   return { databaseId, direction: "directory" };
 }
 
-async function settle(
+async function waitUntilCarried(
   services: Services,
   links: LinkId[],
-  timeoutMs = SETTLE_TIMEOUT_MS,
+  timeoutMs = VISIBLE_TIMEOUT_MS,
   signal?: AbortSignal,
 ): Promise<LinkId[]> {
   try {

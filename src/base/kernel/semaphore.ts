@@ -1,14 +1,14 @@
-/** Lets so many at once and the others wait for their turn, first come, first served. */
-export class Turns {
+/** A semaphore: at most `permits` run at a time. The others wait, first in, first out. */
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(atOnce: number) {
-    this.#free = atOnce;
+  constructor(permits: number) {
+    this.#free = permits;
   }
 
-  /** Runs `work` when it is its turn. */
-  async take<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Runs `work` when there is a permit for it. */
+  async withPermit<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
@@ -21,15 +21,15 @@ export class Turns {
   }
 }
 
-/** Does the work for each item, `atOnce` of them at the same time at most. Rejects with the first failure; what runs goes on. */
-export async function forEachOf<Item>(
+/** Does the work for each item, at most `limit` of them at a time. Rejects with the first failure; what runs goes on. */
+export async function forEachLimit<Item>(
   items: readonly Item[],
-  atOnce: number,
+  limit: number,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
   const queue = [...items];
   const worker = async () => {
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  await Promise.all(Array.from({ length: limit }, worker));
 }

@@ -18,11 +18,11 @@ const REMEMBERED_MS = 1_000;
 const MAX_REMEMBERED = 50_000;
 
 /** Channel on which home says that members lost a role or have another one. */
-const SEAT_CHANNEL = "tenantry_seats";
+const ROLE_CHANNEL = "tenantry_roles";
 
 type Remembered = { role: Promise<Role | null>; until: number };
 
-export class Seats {
+export class RoleCache {
   readonly #home: Queryable<"home">;
   readonly #remembered = new BoundedMap<string, Remembered>(MAX_REMEMBERED);
 
@@ -31,7 +31,7 @@ export class Seats {
   }
 
   async listen(listener: Listener): Promise<void> {
-    for (const channel of [SEAT_CHANNEL, SIGN_IN_CHANNEL]) await listener.on(channel, () => this.forget());
+    for (const channel of [ROLE_CHANNEL, SIGN_IN_CHANNEL]) await listener.on(channel, () => this.forget());
   }
 
   /** Forgets everything; for the process that has changed a role itself. */

@@ -1,4 +1,4 @@
-/** What a way to make subscriptions has to offer; `subscription-method.ts` chooses one. */
+/** What a strategy to make subscriptions has to offer; `choose-subscription-strategy.ts` chooses one. */
 import { TenantryError } from "#base/kernel/errors";
 import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
 
@@ -9,12 +9,12 @@ export type SubscriptionSpec = {
   connection: string;
   /** The tables that the subscription must have once it is made, and no others, as `schema.table`. */
   tables: readonly string[];
-  /** The role that is to own it, where the way can hand it over; undefined: whoever makes it. */
+  /** The role that is to own it, where the strategy can hand it over; undefined: whoever makes it. */
   owner: string | undefined;
 };
 
-/** One way. Each function works on the subscription of that name in the given database. */
-export type SubscriptionWay = {
+/** One strategy. Each function works on the subscription of that name in the given database. */
+export type SubscriptionStrategy = {
   /** What making one takes in the database; can be done ahead. Does nothing where that is there. */
   prepare: (database: Database<DatabaseKind>) => Promise<void>;
   /**
