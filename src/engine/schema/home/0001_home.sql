@@ -601,8 +601,8 @@ begin
   execute format('insert into %1$s (database_id, id, organization_id%2$s) select database_id, id, organization_id%2$s from %4$s
     on conflict (database_id, id) do update set (organization_id%2$s) = row(excluded.organization_id%3$s)',
     kept,
-    (select string_agg(format(', %I', name), '' order by position) from unnest(columns) with ordinality as listed (name, place)),
-    (select string_agg(format(', excluded.%I', name), '' order by position) from unnest(columns) with ordinality as listed (name, place)),
+    (select string_agg(format(', %I', name), '' order by rank) from unnest(columns) with ordinality as listed (name, rank)),
+    (select string_agg(format(', excluded.%I', name), '' order by rank) from unnest(columns) with ordinality as listed (name, rank)),
     declared);
 end $$;
 
