@@ -197,14 +197,7 @@ function pageText(
   const lateral = `cross join lateral (
     select ${[...columns].join(", ")}
     from (select ${[...read].join(", ")}, row_number() over (order by c.id) as position
-          from ${child.table} c where c.${parentColumn(child, field.by)} = r.id and c.id > ${after} order by c.id limit ${first} + 1) c
+          from ${child.table} c where c.${field.parentColumn} = r.id and c.id > ${after} order by c.id limit ${first} + 1) c
     ${joins.join(" ")}) ${row}`;
   return { pieces, lateral };
-}
-
-/** The column of the child that has the id of what it belongs to. */
-function parentColumn(child: Declaration, by: string): string {
-  const column = child.columns[by]?.column;
-  if (column === undefined) throw new Error(`${child.name} has no column ${by} for what it belongs to`);
-  return column;
 }

@@ -14,7 +14,7 @@ import type { Planner } from "#api/graphql/plan/planner";
 import { guarding, maxBytes, readArguments, running } from "#api/graphql/plan/root-field";
 import { selectRow } from "#api/graphql/plan/shape-members";
 import { addedText } from "#api/graphql/plan/shape-text";
-import { type ContentRow, type Declaration, propertiesOf, statementName } from "#api/graphql/shapes/fields";
+import { columnOf, type ContentRow, type Declaration, statementName } from "#api/graphql/shapes/fields";
 import { columnsOf } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
 import type { Services } from "#engine/services";
@@ -129,12 +129,7 @@ class Insertion {
     this.#action = action;
     this.#shape = shape;
     this.#options = options;
-    const columns = new Map(propertiesOf(shape).map((property) => [property.name, property.column]));
-    const stored = options.stores.map((property) => {
-      const column = columns.get(property);
-      if (column === undefined) throw new Error(`${action} stores ${property}, which ${shape.name} does not have`);
-      return column;
-    });
+    const stored = options.stores.map((property) => columnOf(shape, property));
     this.#columns = ["id", "database_id", "organization_id", ...stored];
     this.#answeringRow = this.answering(`select ${columnsOf(shape)} from added c`);
   }
@@ -162,11 +157,9 @@ class Insertion {
     };
   }
 
-  /** Adds the row; where such rows are listed, waits for it to arrive in the catalog, and says when it is late. */
+  /** Adds the row and returns it. */
   async asRow(input: unknown, context: GraphQLContext): Promise<ContentRow> {
-    const { row, location } = await this.#add(input, context, this.#answeringRow, []);
-    if (this.#shape.catalog !== undefined)
-      await reportLag(context, waitUntilInCatalog(context.services, databaseIdOf(location.route)));
+    const { row } = await this.#add(input, context, this.#answeringRow, []);
     return row as ContentRow;
   }
 
@@ -176,18 +169,17 @@ class Insertion {
     return { ...(row as Omit<TextRow, "regionKey">), regionKey: regionKeyOf(location.route) };
   }
 
-  async #add(
-    input: unknown,
-    { services, actor, callSource }: GraphQLContext,
-    statement: Statement,
-    more: readonly unknown[],
-  ) {
+  /** Where such rows are listed, waits for the row to arrive in the catalog, and says when it is late. */
+  async #add(input: unknown, context: GraphQLContext, statement: Statement, more: readonly unknown[]) {
+    const { services, actor, callSource } = context;
     const wanted = await this.#options.add(input, { services, actor });
     const act = { callSource, action: this.#action };
     try {
       const row = await wanted.location.run((database) =>
         this.#insert(services, database, wanted, act, statement, more),
       );
+      if (this.#shape.catalog !== undefined)
+        await reportLag(context, waitUntilInCatalog(services, databaseIdOf(wanted.location.route)));
       return { row, location: wanted.location };
     } catch (error) {
       // The foreign key doubles as the existence check: what it belongs to is not in that organization and database.

@@ -33,7 +33,7 @@ export type PageField<Child> = {
   readonly kind: "page";
   readonly of: Child;
   /** The child's column that has the id of this row. */
-  readonly by: string;
+  readonly parentColumn: string;
   readonly description: string;
 };
 
@@ -172,6 +172,13 @@ export function propertiesOf({ fields, columns }: Pick<Declaration, "fields" | "
   );
   // Two fields can lead to one property, such as the region.
   return [...new Map([...own, ...further].map((property) => [property.name, property])).values()];
+}
+
+/** The column behind a property. Throws when there is no such property. */
+export function columnOf(declaration: Declaration, property: string): string {
+  const found = propertiesOf(declaration).find(({ name }) => name === property);
+  if (found === undefined) throw new Error(`Rows of ${declaration.name} have no ${property}.`);
+  return found.column;
 }
 
 /** The table's name without its schema: what statements on it are named by. */

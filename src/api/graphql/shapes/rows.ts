@@ -73,14 +73,13 @@ function pageStatement(parent: Declaration, field: PageField<Declaration>, withL
     .filter(({ long }) => long && withLongTexts)
     .map(({ column, nullable }) => (nullable ? `coalesce(octet_length(c.${column}), 0)` : `octet_length(c.${column})`));
   const bytes = lengths.length === 0 ? "0" : lengths.join(" + ");
-  const by = field.of.columns[field.by]?.column ?? "";
   // A row to which nothing belongs has one, of nulls.
   const text = `select l.*, bytes > $6 as "${TOO_LARGE}"
      from (
        select r.id as "${PARENT}", ${columns.join(", ")}, ${bytes} as own_bytes,
               sum(${bytes}) over (order by r.id, c.id rows unbounded preceding) as bytes
        from ${parent.table} r left join lateral (
-         select * from ${field.of.table} where ${by} = r.id and id > $4 order by id limit $5) c on true
+         select * from ${field.of.table} where ${field.parentColumn} = r.id and id > $4 order by id limit $5) c on true
        where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id = $3) l
      where coalesce(bytes - own_bytes <= $6, true)
      order by "${PARENT}", id`;

@@ -9,14 +9,15 @@ import { distantConnectionType, pageArguments, type TypeRef } from "#api/graphql
 import { mentions } from "#api/graphql/fragments";
 import type { Part } from "#api/graphql/module";
 import { content } from "#api/graphql/shapes/content";
-import type {
-  ColumnField,
-  ContentRow,
-  Declaration,
-  Field,
-  MemberField,
-  PageField,
-  RowOfFields,
+import {
+  type ColumnField,
+  columnOf,
+  type ContentRow,
+  type Declaration,
+  type Field,
+  type MemberField,
+  type PageField,
+  type RowOfFields,
 } from "#api/graphql/shapes/fields";
 
 /** A declared type of content. It is a part of the module that lists it among its parts. */
@@ -106,12 +107,12 @@ export function shape<const Own extends Fields, const More extends Columns>(
   };
 }
 
-/** Rows of another shape that belong to a row, page by page. `by` is the child's column that has the id of the row. */
+/** Rows of another shape that belong to a row, page by page. `by` is the property of a child that has the id of the row. */
 export function page<Row extends ContentRow>(
   of: Shape<Row>,
-  options: { by: keyof Row & string; description: string },
+  { by, description }: { by: keyof Row & string; description: string },
 ): PageField<Shape> {
-  return { kind: "page", of, ...options };
+  return { kind: "page", of, parentColumn: columnOf(of, by), description };
 }
 
 type AnyRow = ContentRow & Readonly<Record<string, unknown>>;
