@@ -149,6 +149,22 @@ const BANNED: Rule[] = [
     ],
     good: [["src/base/postgres/pools.ts", 'import pg from "pg";']],
   }),
+  banned({
+    name: "the engine and the base know tables in general, and none of the app that ships",
+    instead: "go by what the migrations declare (engine/tables.ts), or move it to src/app",
+    where: (path) => /^src\/(engine|base)\//.test(path) && !isTest(path),
+    pattern: /\bresources?\b|\bcomments?\b(?! on \b)/i,
+    alsoInComments: true,
+    bad: [
+      ["src/engine/transfer/a.ts", 'for (const table of ["resources"])'],
+      ["src/engine/schema/home/0001_home.sql", "select count(*) from app.comments"],
+      ["src/base/kernel/a.ts", "/** A comment's body. */"],
+    ],
+    good: [
+      ["src/app/resources/a.ts", 'const table = "app.resources"'],
+      ["src/engine/placements/a.ts", "comment on database"],
+    ],
+  }),
 ];
 
 const NAMES: Rule = {

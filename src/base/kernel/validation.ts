@@ -45,7 +45,7 @@ export function nameFrom(value: unknown): string | undefined {
   return ONLY_JOINERS.test(name) ? undefined : name;
 }
 
-/** A comment's body: not blank, at most 10,000 characters, kept as it is. */
+/** A longer text of somebody's own: not blank, at most 10,000 characters, kept as it is. */
 export function validBody(field: string, value: string): string {
   if (value.trim() === "") throw invalidInput(field, `${field} must not be empty.`);
   return validText(field, value, MAX_BODY_LENGTH);

@@ -20,7 +20,7 @@ export type DatabaseKind = "home" | "tenant" | "server";
 export interface Queryable<Kind extends DatabaseKind> {
   readonly kind: Kind;
   /**
-   * Runs one statement. `name` goes in front as a comment, so that `pg_stat_activity` and slow-query logs
+   * Runs one statement. `name` goes in front as a remark, so that `pg_stat_activity` and slow-query logs
    * explain themselves. Throws the driver's errors; see sql-state.ts for telling them apart.
    */
   query<Row extends object = Record<string, never>>(

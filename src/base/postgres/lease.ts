@@ -213,7 +213,7 @@ export class Lease {
   #alone(statement: LentStatement, read: StatementText | undefined): Promise<readonly Result[]> {
     const { text, values = [] } = statement;
     if (read?.isBegin === true && values.length === 0)
-      // On a line of its own, as the text may end in a comment.
+      // On a line of its own, as the text may end in a remark.
       return this.#plain({ ...statement, text: `${text}\n;${this.#locals}` }).then((results) => results.slice(0, 1));
     if (read?.isSeveral === true && values.length === 0 && statement.name === undefined) {
       const locals = `${this.#settings.map(asLocal).join("; ")}; `;

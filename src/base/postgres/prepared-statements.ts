@@ -36,7 +36,7 @@ export class PreparedStatements {
   /** How many texts of a statement are prepared. */
   readonly #prepared = new Map<string, number>();
 
-  /** How a text is to be sent. `statement`: its name, which goes in front as a comment. */
+  /** How a text is to be sent. `statement`: its name, which goes in front of the text as a remark. */
   use(statement: string, text: string): Readonly<Pick<Known, "text" | "name">> {
     const known = this.#known.get(text) ?? this.#learn(statement, text);
     if (known.name === undefined && known.uses < USES_BEFORE) {

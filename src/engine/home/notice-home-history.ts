@@ -7,7 +7,7 @@ const SKIPPED = 1_000;
 
 /**
  * Compares home's history with the one that it had. After a promotion or a recovery to an earlier moment, tenant databases
- * and ids of resources can exist that home has forgotten: their numbers are skipped, so that no new placement is taken for
+ * and ids of rows can exist that home has forgotten: their numbers are skipped, so that no new placement is taken for
  * theirs.
  */
 export async function noticeHomeHistory(home: HomeDatabase): Promise<void> {

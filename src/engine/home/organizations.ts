@@ -6,7 +6,7 @@ import { type Page, type PageRequest, toPage } from "#base/kernel/page";
 import { validName } from "#base/kernel/validation";
 import type { HomeDatabase } from "#base/postgres/database";
 
-/** A collection of users, owner of resources. */
+/** A collection of users, owner of rows of the app. */
 export type Organization = { id: string; name: string; createdAt: Date };
 
 const COLUMNS = `o.id, o.name, o.created_at as "createdAt"`;

@@ -17,19 +17,19 @@ import type { Services } from "#engine/services";
 /** A mutation waits at most this long for its change to arrive. */
 export const VISIBLE_TIMEOUT_MS = 2_000;
 
-/** A flow that has not caught up. `direction` is `catalog` (resources to home) or `directory` (members to the region). */
+/** A flow that has not caught up. `direction` is `catalog` (rows to home) or `directory` (members to the region). */
 export type Lag = WaitingLink;
 
 /** The links that a write went through and that have not carried it yet. */
 export type LateLinks = readonly LinkId[];
 
-/** Waits for a resource to arrive in the catalog. Returns what is late. */
+/** Waits for a row to arrive in the catalog. Returns what is late. */
 export function waitUntilInCatalog(services: Services, databaseId: number): Promise<LinkId[]> {
   return databaseId === 0 ? Promise.resolve([]) : waitUntilCarried(services, [{ databaseId, direction: "catalog" }]);
 }
 
 /**
- * Waits for many resources to arrive in the catalog, as long as the caller says, and until `signal` when that is
+ * Waits for many rows to arrive in the catalog, as long as the caller says, and until `signal` when that is
  * earlier. Asks again and again: a nudge is lost when whoever carries the region is just being replaced.
  */
 export async function waitUntilAllInCatalog(

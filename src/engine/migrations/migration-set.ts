@@ -1,6 +1,6 @@
 /**
  * Numbered SQL files of a folder: `0001_name.sql`, applied in order, each in a transaction of its own. They may begin at 0000,
- * as drizzle-kit numbers them; its `--> statement-breakpoint` is a comment to PostgreSQL. Other files and folders are not
+ * as drizzle-kit numbers them; PostgreSQL skips its `--> statement-breakpoint`. Other files and folders are not
  * looked at.
  */
 import { createHash } from "node:crypto";

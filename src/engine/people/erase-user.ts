@@ -1,4 +1,4 @@
-/** Erasure: a person's name and e-mail address are replaced at home and in every tenant database; comments stay. */
+/** Erasure: a person's name and e-mail address are replaced at home and in every tenant database; what they wrote stays. */
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
 import { placementsOfDatabases, type Placement } from "#engine/home/placements";

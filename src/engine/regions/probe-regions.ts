@@ -55,7 +55,7 @@ export async function checkRegion(
   const { address } = await regionServer(context, id);
   const probe = await probeAt(context.pools, address);
   const obstacle = whyUnfit(probe);
-  // Resources are received at home.
+  // Home subscribes to the catalogs.
   const atHome = findAdvice(
     await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
   ).map((sentence) => `Home: ${sentence}`);

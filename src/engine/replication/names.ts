@@ -4,7 +4,7 @@
  * a database found there says whose it is.
  */
 
-/** The two flows of a tenant database: members come from home, resources go to home. */
+/** The two flows of a tenant database: members come from home, listed columns of rows go to home. */
 export type Direction = "directory" | "catalog";
 
 /** What every name of an installation begins with. */

@@ -206,7 +206,7 @@ export async function columnsOf(database: Pick<Transaction<"tenant">, "query">, 
 
 type Reading = { placement: Placement; table: string; key: string; columns: readonly string[] };
 
-/** What is read at once: about this many bytes, and never more rows. A comment's line has 60 kB at most, and seldom 1. */
+/** What is read at once: about this many bytes, and never more rows. A line of the app that ships has 60 kB at most, and seldom 1. */
 const PAGE_BYTES = 1024 * 1024;
 const MAX_PAGE_ROWS = 512;
 /** Nothing is known of the rows' size yet. */
