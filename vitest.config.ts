@@ -6,7 +6,15 @@ const shared = { testTimeout: 30_000, hookTimeout: 90_000, restoreMocks: true };
 // copy of graphql beside the one that Yoga imports.
 const conditions = ["node", "module-sync"];
 
+/** What a project imports by the package's name. */
+const root = import.meta.dirname;
+const alias = {
+  "tenantry/graphql": `${root}/src/api/graphql/kit.ts`,
+  "tenantry/testing": `${root}/src/testing.ts`,
+};
+
 export default defineConfig({
+  resolve: { alias },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     projects: [

@@ -1,3 +1,6 @@
 import { defineConfig } from "tenantry";
 
-export default defineConfig({ migrations: { tenant: "./db/tenant" } });
+export default defineConfig({
+  migrations: { tenant: "./db/tenant" },
+  modules: ["./src/invoices.ts"],
+});

@@ -7,7 +7,13 @@ import { TenantryError } from "#base/kernel/errors";
 
 /** The example is what a project begins as. */
 const EXAMPLE = new URL("../../examples/invoices/", import.meta.url);
-const COPIED = ["tenantry.config.ts", "db/tenant/0001_invoices.sql", "test/invoices.test.ts", "README.md"];
+const COPIED = [
+  "tenantry.config.ts",
+  "db/tenant/0001_invoices.sql",
+  "src/invoices.ts",
+  "test/invoices.test.ts",
+  "README.md",
+];
 
 /** A package leaves files of this name out. */
 const IGNORED = ".gitignore";

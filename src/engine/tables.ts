@@ -92,6 +92,11 @@ export class DeclaredTables {
     );
   }
 
+  /** Whether columns of the table, named with its schema, flow to the catalog at the latest version. */
+  flows(table: string): boolean {
+    return this.at(null).flows.catalog.some(({ from }) => from === table);
+  }
+
   /** What the versions that are served send to the catalog: each table without its schema, with all its columns. */
   served(): Record<string, string[]> {
     const served: Record<string, string[]> = {};

@@ -1,4 +1,6 @@
 /** The second app, of examples/invoices: what tests need to run the engine on its tables. */
+import { invoices } from "../../examples/invoices/src/invoices.ts";
+import type { Application } from "../../src/api/graphql/define-app.ts";
 import {
   loadMigrations,
   type MigrationSet,
@@ -16,3 +18,6 @@ export function invoicesWith(...added: string[]): MigrationSet {
     ...added.map((text, index) => readMigration("app", own.length + index + 1, `added_${index}`, text)),
   ]);
 }
+
+/** The second app as a whole, with its part of the API. */
+export const INVOICES_APP: Application = { tenantSchema: invoicesWith(), modules: [invoices] };

@@ -169,7 +169,7 @@ class Insertion {
     return { ...(row as Omit<TextRow, "regionKey">), regionKey: regionKeyOf(location.route) };
   }
 
-  /** Where such rows are listed, waits for the row to arrive in the catalog, and says when it is late. */
+  /** Where the table flows, waits for the row to arrive in the catalog, and says when it is late. */
   async #add(input: unknown, context: GraphQLContext, statement: Statement, more: readonly unknown[]) {
     const { services, actor, callSource } = context;
     const wanted = await this.#options.add(input, { services, actor });
@@ -178,7 +178,7 @@ class Insertion {
       const row = await wanted.location.run((database) =>
         this.#insert(services, database, wanted, act, statement, more),
       );
-      if (this.#shape.catalog !== undefined)
+      if (services.tables.flows(this.#shape.table))
         await reportLag(context, waitUntilInCatalog(services, databaseIdOf(wanted.location.route)));
       return { row, location: wanted.location };
     } catch (error) {
