@@ -2,7 +2,7 @@
  * Whatever a team's code does with a connection, the next one on it sees its own organization. Two organizations share a
  * database and its one connection, so that each test's second half is on the connection of the first, if that is used again.
  */
-import type pg from "pg";
+import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from "vitest";
 import type { Tenant, Tenantry } from "../../src/library/index.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
@@ -381,7 +381,7 @@ describe.skipIf(isPooled)("as the driver's pool", () => {
     client.on("notice", ({ message }) => heard.push(message ?? ""));
     await client.query("do $$ begin raise notice 'heard'; end $$");
     expect(heard).toEqual(["heard"]);
-    expect(() => client.setTypeParser(20, String)).toThrow("as types");
+    expect(() => client.setTypeParser(pg.types.builtins.INT8, String)).toThrow("as types");
     expect([client.escapeIdentifier('a"b'), client.escapeLiteral("a'b")]).toEqual(['"a""b"', "'a''b'"]);
     expect(client).toHaveProperty("processID", before);
     client.release();

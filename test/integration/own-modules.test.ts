@@ -34,7 +34,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     await addMember(app, organization, member);
     const other = await createOrganization(app, `Other ${isolation}`);
     await addMember(app, other, stranger);
-    for (const one of [organization, other]) expect((await grant(app, one, "eu", isolation)).state).toBe("ACTIVE");
+    for (const one of [organization, other]) await grant(app, one, "eu", isolation);
   });
 
   test("a member writes an invoice with lines, reads it back, and finds it in the list", async () => {
