@@ -19,9 +19,9 @@ export class PageReader {
   readonly done: Promise<void>;
   #finish: () => void = () => undefined;
   #connection: Connection | undefined;
-  #rows: string[][] = [];
+  readonly #rows: string[][] = [];
   #isOver = false;
-  #failure: unknown;
+  #failure: Error | undefined;
   #waiting: { count: number; tell: () => void } | undefined;
 
   constructor(text: string) {
@@ -81,7 +81,7 @@ export class PageReader {
 
   handleError(error: unknown): void {
     this.#isOver = true;
-    this.#failure = error;
+    this.#failure = error as Error;
     this.#connection?.sync();
     this.#answer();
     this.#finish();
