@@ -5,7 +5,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from "vitest";
 import type { Tenant, Tenantry } from "../../src/library/index.ts";
-import { serverUrl, startApp, type TestApp } from "../support/app.ts";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { registerRegion } from "../support/journey.ts";
 import { INVOICES, openLibrary } from "../support/library.ts";
 import { PageReader } from "../support/page-reader.ts";
@@ -187,6 +187,16 @@ describe.skipIf(isPooled)("a connection is closed rather than used again", () =>
   ])("after %j from the pool, which is refused and rolled back", async (text) => {
     await expect(own.pool.query(text)).rejects.toThrow("rolled back");
     expect(await isKept()).toBe(false);
+    await expectApart();
+  });
+
+  test("after its server process has ended while a forgotten client held it, and its place is free", async () => {
+    const client = await lent();
+    await client.query("begin");
+    await sql(`${serverUrl("eu")}/postgres`, "select pg_terminate_backend($1)", [before]);
+    await expect.poll(isKept).toBe(false);
+    await expect(client.query(NUMBERS)).rejects.toMatchObject({ code: "REGION_UNAVAILABLE" });
+    client.release();
     await expectApart();
   });
 

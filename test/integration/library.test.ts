@@ -1,11 +1,18 @@
 /** The library: a team's own SQL on its own tables, with all that Tenantry promises along. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { placementNumberOf } from "../../src/base/kernel/ids.ts";
-import type { Tenant, TenantInput, Tenantry } from "../../src/library/index.ts";
+import {
+  createTenantry,
+  readTenantSchema,
+  type Tenant,
+  type TenantInput,
+  type Tenantry,
+} from "../../src/library/index.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { createUser, eventually, registerRegion } from "../support/journey.ts";
 import { INVOICES, openLibrary } from "../support/library.ts";
+import { recordStatements } from "../support/statements.ts";
 
 let app: TestApp;
 let tenantry: Tenantry;
@@ -169,6 +176,17 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
   });
 });
 
+test("what is not given is in the environment, and a team that gives neither is told what is missing", async () => {
+  const options = { tenantSchema: readTenantSchema("examples/invoices/db/tenant"), logLevel: "silent" } as const;
+  await expect(createTenantry(options)).rejects.toThrow("set DATABASE_URL and TENANTRY_SECRET_KEY");
+  vi.stubEnv("DATABASE_URL", app.databaseUrl);
+  vi.stubEnv("TENANTRY_SECRET_KEY", app.secretKey);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const own = await createTenantry(options);
+  expect((await own.organizations.list({ first: 1 })).rows).toHaveLength(1);
+  await own.close();
+});
+
 test("the default organization's tables are at home, and so are their entries", async () => {
   const userId = await createUser(app);
   const home = await tenantry.tenant({ actor: { userId } });
@@ -301,6 +319,28 @@ test("a transaction takes one connection of the budget, and whoever finds none i
     await few.close();
   }
 }, 30_000);
+
+test("a handle and a read cost one statement, a transaction its own and two, and a write the question to home", async () => {
+  const mine = await place("Counted");
+  const userId = await member(mine.organization);
+  const input = { organizationId: mine.organization, actor: { userId } };
+  const text = "select number from app.invoices";
+  await (await tenantry.tenant(input)).query(text);
+  using recorded = recordStatements();
+  const sent = async (work: (eu: Tenant) => Promise<unknown>) => {
+    const start = recorded.sent.length;
+    await work(await tenantry.tenant(input));
+    // The app in this process carries on.
+    return recorded.sent.slice(start).filter(({ kind, name }) => kind === "tenant" || name === "nudge");
+  };
+  expect(await sent((eu) => eu.query(text))).toEqual([{ kind: "tenant", name: text }]);
+  const inTransaction = await sent((eu) => eu.transaction((tx) => tx.query(text)));
+  expect(inTransaction.map(({ name }) => name.split(/\s/, 1)[0])).toEqual(["begin", "select", "commit"]);
+  const lines = await sent((eu) => eu.query("delete from app.lines"));
+  expect(lines.map(({ kind }) => kind)).toEqual(["tenant"]);
+  const invoices = await sent((eu) => eu.query("insert into app.invoices (number) values ('N-1')"));
+  expect(invoices.filter(({ name }) => name === "nudge")).toEqual([{ kind: "home", name: "nudge" }]);
+});
 
 describe("what the engine has already", () => {
   test("organizations, members, placements and people, each change with its entry", async () => {

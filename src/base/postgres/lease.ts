@@ -102,7 +102,10 @@ export class Lease {
     client.on("end", this.#onEnd);
   }
 
-  readonly #onEnd = () => this.giveBack(true);
+  readonly #onEnd = () => {
+    this.#isLost = true;
+    this.giveBack(true);
+  };
 
   /** The server's process, for `pg_stat_activity`. */
   get processId(): number | null {
@@ -164,7 +167,12 @@ export class Lease {
   }
 
   #inOrder<Value>(work: () => Promise<Value>): Promise<Value> {
-    if (this.#isOver) return Promise.reject(new Error("the connection was given back: a statement came after its end"));
+    if (this.#isOver) {
+      const reason = this.#isAlive
+        ? "The connection was given back: a statement came after its end."
+        : "Connection terminated";
+      return Promise.reject(new Error(reason));
+    }
     const next = this.#last.then(work, work);
     this.#last = next;
     return next;

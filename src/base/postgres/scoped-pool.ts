@@ -132,7 +132,7 @@ export class ScopedClient extends EventEmitter {
     throw new Error("Parsers are given with a statement, as types: the connection is others' too.");
   }
 
-  getTypeParser = pg.types.getTypeParser;
+  readonly getTypeParser: typeof pg.types.getTypeParser = pg.types.getTypeParser;
 }
 
 function isCursor(ask: Ask): ask is Cursor {
