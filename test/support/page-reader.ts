@@ -81,7 +81,7 @@ export class PageReader {
 
   handleError(error: Error): void {
     this.#isOver = true;
-    this.#failure = error as Error;
+    this.#failure = error;
     this.#connection?.sync();
     this.#answer();
     this.#finish();
