@@ -5,6 +5,7 @@
 import { TenantryError } from "#base/kernel/errors";
 import type { MigrationSet } from "#engine/migrations/migration-set";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
+import { SQL_STATE, sqlState, violatedConstraint } from "#base/postgres/sql-state";
 import type { Flows, PublishedTable } from "#engine/replication/link";
 
 /** A table of the app, in which each row is one organization's. */
@@ -95,6 +96,15 @@ export class DeclaredTables {
   /** Whether columns of the table, named with its schema, flow to the catalog at the latest version. */
   flows(table: string): boolean {
     return this.at(null).flows.catalog.some(({ from }) => from === table);
+  }
+
+  /**
+   * Which rule of the table an error says that a row breaks, in words that follow "because"; undefined: it is about something
+   * else. The words are home's own: a region's server names the rule and no more.
+   */
+  ruleBrokenBy(error: unknown, table: string): string | undefined {
+    if (sqlState(error) !== SQL_STATE.checkViolation) return undefined;
+    return this.at(null).tables.find(({ name }) => name === table)?.rules[violatedConstraint(error) ?? ""];
   }
 
   /** What the versions that are served send to the catalog: each table without its schema, with all its columns. */

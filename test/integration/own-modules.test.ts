@@ -92,7 +92,10 @@ test("a row that a rule of the table refuses is refused with nothing written", a
   const organization = await createOrganization(app, "Rules");
   await grant(app, organization, "eu");
   const input = { organizationId: organization, number: "not a number" };
-  expect(await app.refuse(CREATE, { input })).toHaveProperty("code");
+  expect(await app.refuse(CREATE, { input })).toMatchObject({
+    code: "INVALID_INPUT",
+    message: "It cannot be written, because it breaks the rule invoices_number_check.",
+  });
   expect(await sql(app.databaseUrl, "select from catalog.invoices where organization_id = $1", [organization])).toEqual(
     [],
   );

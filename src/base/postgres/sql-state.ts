@@ -42,6 +42,7 @@ export const SQL_STATE = {
   duplicateStatement: "42P05",
   uniqueViolation: "23505",
   foreignKeyViolation: "23503",
+  checkViolation: "23514",
   duplicateObject: "42710",
   duplicateDatabase: "42P04",
   undefinedObject: "42704",

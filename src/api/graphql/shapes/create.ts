@@ -2,7 +2,7 @@
 import { type ContentAct, recordingContent } from "#engine/audit/content";
 import type { Actor } from "#engine/auth/actor";
 import type { Row as PolicyRow } from "#engine/auth/policy-table";
-import { notFound } from "#base/kernel/errors";
+import { invalidInput, notFound } from "#base/kernel/errors";
 import { HOME_NUMBER, isUuid, newRoutedId, placementNumberOf } from "#base/kernel/ids";
 import type { AuditRule } from "#api/graphql/policy/audit-rule";
 import type { Builder } from "#api/graphql/builder";
@@ -184,6 +184,8 @@ class Insertion {
     } catch (error) {
       // The foreign key doubles as the existence check: what it belongs to is not in that organization and database.
       if (wanted.under !== undefined && isAboutMissingRow(error)) throw notFound(wanted.under.name);
+      const rule = services.tables.ruleBrokenBy(error, this.#shape.table);
+      if (rule !== undefined) throw invalidInput("input", `It cannot be written, because ${rule}.`);
       throw error;
     }
   }
