@@ -8,6 +8,7 @@ import { requireNode24 } from "#project/require-node";
 export { type ErrorCode, TenantryError } from "#base/kernel/errors";
 export { defineConfig, type TenantryConfig } from "#project/define-config";
 export type * from "#library/index";
+export { readTenantSchema } from "#library/tenant-schema";
 
 /**
  * Opens Tenantry in a team's own server: with the tables of `tenantry.config.ts` in the working folder, and the environment of
