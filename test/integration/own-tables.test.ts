@@ -1,7 +1,9 @@
 /** The engine on a second app's tables (examples/invoices): it knows none of them by name. */
 import { join } from "node:path";
 import { readFileSync } from "node:fs";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { protectHome } from "../../src/engine/migrations/protect-home.ts";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { DEFAULT_ORGANIZATION_ID, placementNumberOf } from "../../src/base/kernel/ids.ts";
 import type { MigrationSet } from "../../src/engine/migrations/migration-set.ts";
@@ -325,4 +327,31 @@ describe("a migration is refused that makes a table", () => {
   ])("%s", async (_, text, sentence) => {
     await expect(startApp({ role: "api", tenantSchema: invoicesWith(text) })).rejects.toThrow(sentence);
   });
+});
+
+test("a start changes nothing of guards that are right, so it waits for nobody who writes", async () => {
+  const { home, tables } = app.services;
+  const read = () =>
+    sql(
+      app.databaseUrl,
+      `select 'function ' || proname as name, xmin::text from pg_proc where pronamespace = 'catalog'::regnamespace
+       union all
+       select 'trigger ' || tgname, xmin::text from pg_trigger where tgname in ('guard_catalog', 'copy_to_catalog') order by 1`,
+    );
+  const before = await read();
+  expect(before).toHaveLength(4);
+  const writer = new pg.Client({ connectionString: app.databaseUrl });
+  await writer.connect();
+  try {
+    await writer.query("begin; lock table app.invoices, tenantry_inbox.invoices in row exclusive mode");
+    await protectHome(home, tables.served());
+    expect(await read()).toEqual(before);
+  } finally {
+    await writer.end();
+  }
+  await sql(app.databaseUrl, "alter table tenantry_inbox.invoices disable trigger guard_catalog");
+  await protectHome(home, tables.served());
+  expect(await sql(app.databaseUrl, "select tgenabled as on from pg_trigger where tgname = 'guard_catalog'")).toEqual([
+    { on: "A" },
+  ]);
 });

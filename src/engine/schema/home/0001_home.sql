@@ -606,6 +606,25 @@ begin
     declared);
 end $$;
 
+-- Makes a function or a trigger of the catalog where it is not there as it should be. Else nothing is locked: each start of the
+-- program comes here, also while rows arrive.
+create function tenantry.put_function(name text, body text) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_proc where oid = to_regprocedure(format('catalog.%I()', name)) and prosrc = body) then
+    execute format('create or replace function catalog.%I() returns trigger language plpgsql security definer
+      set search_path = pg_catalog, pg_temp as %L', name, body);
+  end if;
+end $$;
+create function tenantry.put_trigger(target regclass, name text, mode "char", definition text) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_trigger where tgrelid = target and tgname = name and tgenabled = mode) then
+    execute format('create or replace trigger %I %s', name, definition);
+    execute format('alter table %s enable %s trigger %I', target, case mode when 'A' then 'always' else '' end, name);
+  end if;
+end $$;
+
 -- Writes the functions and triggers of one table's catalog from the rules that the table has now. The program calls it at each
 -- start too, as a migration can change a rule without another call of tenantry.catalog.
 create function tenantry.write_guard(declared regclass) returns void language plpgsql
@@ -656,8 +675,7 @@ begin
   -- The one way into the catalog for what is streamed and what is seeded. No content of a row makes it fail, as that would halt
   -- the stream: a row that may not be in the catalog is kept with its fault. Returning null leaves out a row of another
   -- database, and the stream goes on.
-  execute format('create or replace function catalog.%1$s() returns trigger language plpgsql security definer
-    set search_path = pg_catalog, pg_temp as %2$L', 'guard_' || bare, format('
+  perform tenantry.put_function('guard_' || bare, format('
 #variable_conflict use_column
 <<guard>>
 declare
@@ -717,13 +735,11 @@ end',
   end if;', rules, sent_values, names) end,
     format(write, kept, names, sent_values, updates)));
   -- Not for the guard's own statements, of which the depth is 1.
-  execute format('create or replace trigger guard_catalog before insert or update or delete on %s
-    for each row when (pg_trigger_depth() = 0) execute function catalog.%s()', inbox, 'guard_' || bare);
-  execute format('alter table %s enable always trigger guard_catalog', inbox);
+  perform tenantry.put_trigger(inbox, 'guard_catalog', 'A', format('before insert or update or delete on %s
+    for each row when (pg_trigger_depth() = 0) execute function catalog.%s()', inbox, 'guard_' || bare));
 
   -- The default organization's rows are in the catalog at once, as database 0.
-  execute format('create or replace function catalog.%1$s() returns trigger language plpgsql security definer
-    set search_path = pg_catalog, pg_temp as %2$L', 'copy_' || bare, format('
+  perform tenantry.put_function('copy_' || bare, format('
 begin
   if tg_op = ''DELETE'' or (tg_op = ''UPDATE'' and old.id <> new.id) then
     delete from %1$s where database_id = 0 and id = old.id;
@@ -733,8 +749,8 @@ begin
   end if;
   return null;
 end', kept, format(write, kept, names, own_values, updates)));
-  execute format('create or replace trigger copy_to_catalog after insert or update or delete on %s
-    for each row execute function catalog.%s()', declared, 'copy_' || bare);
+  perform tenantry.put_trigger(declared, 'copy_to_catalog', 'O', format('after insert or update or delete on %s
+    for each row execute function catalog.%s()', declared, 'copy_' || bare));
 end $$;
 
 -- Takes out of the catalog what no served version sends any more. `served`: each table with the columns that one sends.
