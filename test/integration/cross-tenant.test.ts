@@ -226,7 +226,7 @@ async function everything(app: SignedInApp, others: readonly Content[]): Promise
     return row;
   };
   const atHome = ["users", "identities", "organizations", "memberships", "invitations", "api_keys", "regions"];
-  atHome.push("placements", "tenant_databases", "operations", "directory_members");
+  atHome.push("placements", "tenant_databases", "jobs", "directory_members");
   const found: Record<string, unknown> = {};
   for (const table of [
     ...atHome.map((name) => `tenantry.${name}`),
