@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Tenant, Tenantry } from "../../src/library/index.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { registerRegion } from "../support/journey.ts";
-import { INVOICES, openLibrary } from "../support/library.ts";
+import { grantActive, INVOICES, openLibrary } from "../support/library.ts";
 import type { Pooler } from "../support/pgbouncer.ts";
 import { startPooler } from "../support/pooler.ts";
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
   const handles: Tenant[] = [];
   for (const name of ["OWN", "OTHER"]) {
     const { id } = await tenantry.organizations.create({ name });
-    await tenantry.grant({ organizationId: id, regionKey: "us", isolation: "SHARED" });
+    await grantActive(tenantry, { organizationId: id, regionKey: "us", isolation: "SHARED" });
     const handle = await tenantry.tenant({ organizationId: id });
     await handle.query("insert into app.invoices (number) values ($1)", [name]);
     handles.push(handle);

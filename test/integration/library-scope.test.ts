@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinish
 import type { Tenant, Tenantry } from "../../src/library/index.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { registerRegion } from "../support/journey.ts";
-import { INVOICES, openLibrary } from "../support/library.ts";
+import { grantActive, INVOICES, openLibrary } from "../support/library.ts";
 import { PageReader } from "../support/page-reader.ts";
 
 let app: TestApp;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   const handles: Tenant[] = [];
   for (const name of ["Own", "Other"]) {
     const { id } = await tenantry.organizations.create({ name });
-    await tenantry.grant({ organizationId: id, regionKey: "eu", isolation: "SHARED" });
+    await grantActive(tenantry, { organizationId: id, regionKey: "eu", isolation: "SHARED" });
     const handle = await tenantry.tenant({ organizationId: id });
     await handle.query("insert into app.invoices (number) values ($1)", [name.toUpperCase()]);
     handles.push(handle);

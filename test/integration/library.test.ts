@@ -11,7 +11,7 @@ import {
 } from "../../src/library/index.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { createUser, eventually, registerRegion } from "../support/journey.ts";
-import { INVOICES, openLibrary } from "../support/library.ts";
+import { grantActive, INVOICES, openLibrary } from "../support/library.ts";
 import { recordStatements } from "../support/statements.ts";
 
 let app: TestApp;
@@ -32,8 +32,7 @@ const INSERT = "insert into app.invoices (number) values ($1) returning id";
 /** An organization with access to the region. */
 async function place(name: string, isolation: "DEDICATED" | "SHARED" = "DEDICATED") {
   const organization = await tenantry.organizations.create({ name });
-  const placement = await tenantry.grant({ organizationId: organization.id, regionKey: "eu", isolation });
-  expect(placement.state).toBe("ACTIVE");
+  const placement = await grantActive(tenantry, { organizationId: organization.id, regionKey: "eu", isolation });
   return { ...placement, organization: organization.id, url: `${serverUrl("eu")}/${placement.database}` };
 }
 
@@ -404,7 +403,7 @@ test("jobs, replication and the gateway run in the team's process where it asks 
     await registerRegion(helper, "eu", serverUrl("eu"));
     await helper.stop();
     const { id } = await all.organizations.create({ name: "By itself" });
-    expect(await all.grant({ organizationId: id, regionKey: "eu" })).toMatchObject({ state: "ACTIVE" });
+    await grantActive(all, { organizationId: id, regionKey: "eu" });
     const eu = await all.tenant({ organizationId: id });
     await eu.query(INSERT, ["W-1"]);
     expect(await sql(databaseUrl, "select number from catalog.invoices")).toEqual([{ number: "W-1" }]);

@@ -81,7 +81,6 @@ export class Lease {
   readonly #client: pg.PoolClient;
   readonly #settings: readonly Scope[];
   readonly #reached: Reached;
-  readonly #locals: string;
   /** One statement after the other: whether a transaction is open decides how the next one is sent. */
   #last: Promise<unknown> = Promise.resolve();
   #isOver = false;
@@ -94,10 +93,6 @@ export class Lease {
     this.#client = client;
     this.#settings = settings;
     this.#reached = reached;
-    this.#locals = [
-      ...settings.map(asLocal),
-      `set local idle_in_transaction_session_timeout = ${MAX_IDLE_IN_TRANSACTION_MS}`,
-    ].join("; ");
     // Whoever has it may have forgotten it, and the pool counts it until it is given back.
     client.on("end", this.#onEnd);
   }
@@ -155,6 +150,12 @@ export class Lease {
       this.#client.release(!isUsable || this.#status !== "I");
     };
     void this.#last.then(end, end);
+  }
+
+  /** What a transaction begins with. */
+  get #locals(): string {
+    const timeout = `set local idle_in_transaction_session_timeout = ${MAX_IDLE_IN_TRANSACTION_MS}`;
+    return [...this.#settings.map(asLocal), timeout].join("; ");
   }
 
   get #status(): "I" | "T" | "E" | null {
