@@ -3,7 +3,6 @@ import { eq, sql as raw } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { integer, pgSchema, text, uuid } from "drizzle-orm/pg-core";
 import { type Generated, Kysely, PostgresDialect } from "kysely";
-import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Tenant, Tenantry } from "../../src/library/index.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
@@ -38,7 +37,6 @@ const catalog = async () =>
   (await sql<{ number: string }>(app.databaseUrl, "select number from catalog.invoices order by number")).map(
     ({ number }) => number,
   );
-const poolOf = ({ pool }: Tenant) => pool as unknown as pg.Pool;
 
 test("Drizzle writes, reads, nests transactions and rolls them back", async () => {
   const invoices = pgSchema("app").table("invoices", {
@@ -46,7 +44,7 @@ test("Drizzle writes, reads, nests transactions and rolls them back", async () =
     number: text("number").notNull(),
     totalCents: integer("total_cents").notNull(),
   });
-  const [db, theirs] = [drizzle(poolOf(own)), drizzle(poolOf(other))];
+  const [db, theirs] = [drizzle(own.pool), drizzle(other.pool)];
   await db.execute(raw`insert into app.invoices (number) values ('D-0')`);
   const [added] = await db.insert(invoices).values({ id: own.newId(), number: "D-1", totalCents: 5 }).returning();
   expect(added).toMatchObject({ number: "D-1" });
@@ -84,7 +82,7 @@ test("Drizzle writes, reads, nests transactions and rolls them back", async () =
 test("Kysely writes, reads and uses savepoints", async () => {
   type Database = { invoices: { id: Generated<string>; number: string; total_cents: Generated<number> } };
   const open = (tenant: Tenant) =>
-    new Kysely<Database>({ dialect: new PostgresDialect({ pool: poolOf(tenant) }) }).withSchema("app");
+    new Kysely<Database>({ dialect: new PostgresDialect({ pool: tenant.pool }) }).withSchema("app");
   const [db, theirs] = [open(own), open(other)];
   await db.insertInto("invoices").values({ number: "K-1" }).execute();
   expect(await catalog()).toEqual(["K-1"]);
