@@ -1,57 +1,56 @@
 /**
  * What belongs to another organization is not there. Random operations of one organization's people and keys, with ids of the
  * others wherever an id goes: nothing of the others is said, nothing of theirs changes, and each answer is the one for an id
- * of nothing. FUZZ_SEED repeats a run, FUZZ_PROBES makes it longer.
+ * of nothing. On the app that ships and, with fewer probes, on a team's own. FUZZ_SEED repeats a run, FUZZ_PROBES makes it
+ * longer, for both apps.
  */
 import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { schema } from "../support/schema.ts";
 import { serverUrl, sql } from "../support/app.ts";
 import { firstAnswer } from "../support/follow.ts";
-import { addMember, comment, createResource } from "../support/journey.ts";
-import {
-  type Content,
-  makeContent,
-  type Person,
-  type SignedInApp,
-  startSignedInApp,
-} from "../support/organization-fixture.ts";
+import { addMember } from "../support/journey.ts";
+import { type Person, type SignedInApp, startSignedInApp } from "../support/organization-fixture.ts";
 import { cursor, type Known, type Probe, Prober, withTwins } from "../support/probe.ts";
+import { INVOICES, type Populated, type ProbedApp, SHIPPED } from "../support/probed-apps.ts";
 import { Random } from "../support/random.ts";
 import { postAs } from "../support/signed-in.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? randomInt(2 ** 31));
-/** Half of them in each tier. */
-const PROBES = Number(process.env["FUZZ_PROBES"] ?? 10_000) / 2;
+/** In each tier, of which there are two. */
+const probesOf = ({ share }: ProbedApp) => Number(process.env["FUZZ_PROBES"] ?? 10_000 * share) / 2;
 /** Asked in one request, each with its twin: with room below a limit of 15. */
 const BATCH = 6;
 const AT_ONCE = 4;
 
 type Answered = { data?: Record<string, unknown> | null; errors?: { path?: (string | number)[] }[] };
 
-describe.each(["DEDICATED", "SHARED"])("in placements of isolation %s", (isolation) => {
+const CASES = [SHIPPED, INVOICES].flatMap((probed) =>
+  ["DEDICATED", "SHARED"].map((isolation) => ({ probed, isolation })),
+);
+
+describe.each(CASES)("$probed.name, in placements of isolation $isolation", ({ probed, isolation }) => {
+  const count = probesOf(probed);
   let app: SignedInApp;
-  let own: Content;
-  let others: Content[];
+  let own: Populated;
+  let others: Populated[];
   let loner: Person;
   let speaker: Person;
   let theirs: RegExp;
 
   beforeAll(async () => {
-    app = await startSignedInApp();
+    app = await startSignedInApp(probed.application);
     const eu = { regionKey: "eu", regionUrl: serverUrl("eu"), isolation };
-    own = await makeContent(app, { marker: "aster-19", ...eu });
+    own = await probed.populate(app, { marker: "aster-19", ...eu });
     others = [
       // One on the same server, one on another.
-      await makeContent(app, { marker: "borage-57", ...eu }),
-      await makeContent(app, { marker: "cedar-83", regionKey: "us", regionUrl: serverUrl("us"), isolation }),
+      await probed.populate(app, { marker: "borage-57", ...eu }),
+      await probed.populate(app, { marker: "cedar-83", regionKey: "us", regionUrl: serverUrl("us"), isolation }),
     ];
     loner = await app.person("Loner");
     // In the default organization people are known by name, and by nothing else.
     speaker = await app.person("Speaker");
     await addMember(app.setup, others[0]?.id ?? "", speaker.id);
-    const atHome = await createResource(app.setup, { name: "At home" }, speaker.id);
-    await comment(app.setup, atHome, speaker.id, "Heard by everybody");
+    await probed.speak?.(app, speaker.id);
     const ids = others.flatMap((one) => Object.values(knownOf(one).ids).flat());
     // A shared database's name is the own one's too.
     const databases = others.map(({ database }) => database).filter((database) => database !== own.database);
@@ -74,17 +73,17 @@ describe.each(["DEDICATED", "SHARED"])("in placements of isolation %s", (isolati
     if (is !== should) throw new Error(`seed ${SEED}: told apart from nothing\n${text}\n${is}\n${should}`);
   }
 
-  test(`${PROBES} random probes find and change nothing of the others (FUZZ_SEED=${SEED})`, {
+  test(`${count} random probes find and change nothing of the others (FUZZ_SEED=${SEED})`, {
     timeout: 300_000,
   }, async () => {
     const random = new Random(SEED);
-    const prober = new Prober(schema, random, knownOf(own), others.map(knownOf));
+    const prober = new Prober(probed.schema, random, knownOf(own), others.map(knownOf));
     const tokens = [
       ...Object.values(own.people).map(({ token }) => token),
       ...Object.values(own.keys).map(({ token }) => token),
       loner.token,
     ];
-    const before = await everything(app, others);
+    const before = await everything(app, probed, others);
     const asked = new Map<string, number>();
     const send = async (token: string, operation: string, text: string): Promise<Answered> => {
       const query = `${operation} { ${text} }`;
@@ -110,7 +109,7 @@ describe.each(["DEDICATED", "SHARED"])("in placements of isolation %s", (isolati
       expectTheSame(probe, partOf(answer as Answered, "p"), partOf(ofTwin as Answered, "p"));
       if (operation !== "query" && answer.errors === undefined) throw new Error(`seed ${SEED}: went through\n${text}`);
     };
-    let left = PROBES;
+    let left = count;
     const work = async () => {
       while (left > 0) {
         const probes = Array.from({ length: Math.min(BATCH, left) }, () => prober.next());
@@ -123,18 +122,19 @@ describe.each(["DEDICATED", "SHARED"])("in placements of isolation %s", (isolati
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    expect(await everything(app, others)).toEqual(before);
+    expect(await everything(app, probed, others)).toEqual(before);
     // Each way in that takes an id was tried often.
-    const ways = ["user", "organization", "placement", "resource", "apiKeys", "jobs", "resources"];
-    const changes = ["createComment", "addOrganizationMember", "revokeApiKey", "leaveOrganization", "commentAdded"];
-    for (const field of [...ways, ...changes]) expect(asked.get(field) ?? 0, field).toBeGreaterThan(PROBES / 1_000);
+    const ways = ["user", "organization", "placement", "apiKeys", "jobs"];
+    const changes = ["addOrganizationMember", "revokeApiKey", "leaveOrganization"];
+    for (const field of [...ways, ...changes, ...probed.ways])
+      expect(asked.get(field) ?? 0, field).toBeGreaterThan(count / 2_000);
   });
 
   test("the probes would find what is there", async () => {
     // The same questions by whom it belongs to: what the probes look for is in the answers.
     const [other] = others;
     if (other === undefined) throw new Error("nobody");
-    const prober = new Prober(schema, new Random(SEED), knownOf(own), [knownOf(other)]);
+    const prober = new Prober(probed.schema, new Random(SEED), knownOf(own), [knownOf(other)]);
     const found = new Set<string>();
     for (let round = 0; found.size < 4 && round < 500; round += 1) {
       const { operation, text, field } = prober.next();
@@ -155,12 +155,12 @@ describe.each(["DEDICATED", "SHARED"])("in placements of isolation %s", (isolati
     expect(known.errors).toBeUndefined();
   });
 
-  test("who is removed while following hears no more", async () => {
+  test.for(probed.follows)("who is removed while following $field hears no more", async ({ query, row, add }) => {
     const leaver = await app.person("Leaver");
     await addMember(app.setup, own.id, leaver.id);
-    const query = "subscription ($id: ID!) { commentAdded(resourceId: $id) { body } }";
     let isOut = false;
-    const answer = await firstAnswer(app.api, leaver.token, { query, variables: { id: own.resource } }, async () => {
+    const variables = { id: own.rows[row] };
+    const answer = await firstAnswer(app.api, leaver.token, { query, variables }, async () => {
       if (!isOut) {
         const { removeOrganizationMember } = await app.setup.ask(
           "mutation ($input: RemoveOrganizationMemberInput!) { removeOrganizationMember(input: $input) { id } }",
@@ -168,21 +168,21 @@ describe.each(["DEDICATED", "SHARED"])("in placements of isolation %s", (isolati
         );
         isOut = removeOrganizationMember.id === own.id;
       }
-      await comment(app.setup, own.resource, own.people.MEMBER.id, "Not for who is out");
+      await add(app, own, "Not for who is out");
     });
     expect(answer.errors?.[0]?.extensions.code).toBe("NOT_FOUND");
     expect(JSON.stringify(answer)).not.toContain("Not for who is out");
   });
 });
 
-function knownOf(content: Content): Known {
+function knownOf(content: Populated): Known {
+  const rows = Object.entries(content.rows).map(([kind, id]) => [kind, [id]]);
   return {
     ids: {
+      ...Object.fromEntries(rows),
       organization: [content.id],
       user: Object.values(content.people).map(({ id }) => id),
       placement: [content.placement],
-      resource: [content.resource],
-      comment: [content.comment],
       key: Object.values(content.keys).map(({ id }) => id),
       invitation: [content.invitation],
       job: content.jobs,
@@ -195,6 +195,8 @@ function knownOf(content: Content): Known {
       key: [content.regionKey],
       regionKey: [content.regionKey],
       body: ["Written by a stranger"],
+      text: ["Written by a stranger"],
+      number: ["WRITTEN-BY-A-STRANGER"],
       connectionUrl: ["postgres://nobody@127.0.0.1:1"],
     },
   };
@@ -216,7 +218,11 @@ function stableText(answer: unknown): string {
 }
 
 /** All that is stored, at home and in the others' databases, as digests. When a key was last used is nobody's content. */
-async function everything(app: SignedInApp, others: readonly Content[]): Promise<Record<string, unknown>> {
+async function everything(
+  app: SignedInApp,
+  { catalog, tables }: ProbedApp,
+  others: readonly Populated[],
+): Promise<Record<string, unknown>> {
   const digest = async (url: string, table: string) => {
     const [row] = await sql(
       url,
@@ -228,15 +234,10 @@ async function everything(app: SignedInApp, others: readonly Content[]): Promise
   const atHome = ["users", "identities", "organizations", "memberships", "invitations", "api_keys", "regions"];
   atHome.push("placements", "tenant_databases", "jobs", "directory_members");
   const found: Record<string, unknown> = {};
-  for (const table of [
-    ...atHome.map((name) => `tenantry.${name}`),
-    "catalog.resources",
-    "app.resources",
-    "app.comments",
-  ])
+  for (const table of [...atHome.map((name) => `tenantry.${name}`), ...catalog, ...tables])
     found[table] = await digest(app.setup.databaseUrl, table);
   for (const { database, regionKey } of others)
-    for (const table of ["app.resources", "app.comments", "tenantry.directory_members"])
+    for (const table of [...tables, "tenantry.directory_members"])
       found[`${database} ${table}`] = await digest(`${serverUrl(regionKey as "eu" | "us")}/${database}`, table);
   return found;
 }

@@ -1,5 +1,6 @@
 /** An organization with one of everything, and everybody who may come near it; each signed in as in production. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import type { Application } from "../../src/api/graphql/define-app.ts";
 import type { CallerKind } from "../../src/engine/auth/policy-table.ts";
 import type { Role } from "../../src/engine/auth/roles.ts";
 import { sql, startApp, type TestApp } from "./app.ts";
@@ -9,7 +10,8 @@ import { startMailSink } from "./mail-sink.ts";
 import { createApiKey } from "./signed-in.ts";
 
 export type Person = { id: string; email: string; token: string };
-export type Content = {
+/** An organization with a placement and one of everything that the engine has. */
+export type OrganizationFixture = {
   /** Stands in each of the organization's texts. */
   marker: string;
   name: string;
@@ -19,12 +21,13 @@ export type Content = {
   regionKey: string;
   placement: string;
   database: string;
-  resource: string;
-  comment: string;
   invitation: string;
   invitationToken: string;
   jobs: string[];
 };
+/** The same with rows of the app that ships. */
+export type Content = OrganizationFixture & { resource: string; comment: string };
+export type FixtureOptions = { marker: string; regionKey: string; regionUrl: string; isolation: string };
 
 /** Two programs on one home: in development the operator prepares with the first, callers sign in at the second. */
 export type SignedInApp = {
@@ -37,14 +40,17 @@ export type SignedInApp = {
   stop: () => Promise<void>;
 };
 
-export async function startSignedInApp(): Promise<SignedInApp> {
+/** `application`: what is served; the app that ships where it is left out. */
+export async function startSignedInApp(application?: Application): Promise<SignedInApp> {
   const provider = await startIdentityProvider({});
-  const setup = await startApp();
+  const served = application === undefined ? {} : { application };
+  const setup = await startApp(served);
   const { databaseUrl, secretKey } = setup;
   const oidc = { issuer: provider.issuer, audience: AUDIENCE };
   const sink = await startMailSink();
   const mail = { smtpUrl: sink.url, from: "tenantry@example.com" };
   const api = await startApp({
+    ...served,
     databaseUrl,
     secretKey,
     role: "api",
@@ -81,15 +87,22 @@ export async function startSignedInApp(): Promise<SignedInApp> {
 }
 
 /** Makes an organization with one of everything, in a region that is registered when it is not yet. */
-export async function makeContent(
-  app: SignedInApp,
-  options: { marker: string; regionKey: string; regionUrl: string; isolation: string },
-): Promise<Content> {
+export async function makeContent(app: SignedInApp, options: FixtureOptions): Promise<Content> {
+  const { setup } = app;
+  const fixture = await makeOrganization(app, options);
+  const { marker, people, regionKey } = fixture;
+  const input = { name: `Resource ${marker}`, organizationId: fixture.id, regionKey };
+  const resource = await createResource(setup, input, people.MEMBER.id);
+  return { ...fixture, resource, comment: await comment(setup, resource, people.MEMBER.id, `Comment ${marker}`) };
+}
+
+/** The same without rows of an app. */
+export async function makeOrganization(app: SignedInApp, options: FixtureOptions): Promise<OrganizationFixture> {
   const { setup } = app;
   const { marker, regionKey } = options;
   const name = `Organization ${marker}`;
   const id = await createOrganization(setup, name);
-  const people = {} as Content["people"];
+  const people = {} as OrganizationFixture["people"];
   for (const role of ["OWNER", "SECOND_OWNER", "ADMIN", "MEMBER", "VIEWER"] as const) {
     people[role] = await app.person(`${marker} ${role}`);
     await addMember(setup, id, people[role].id, role === "SECOND_OWNER" ? "OWNER" : role);
@@ -102,12 +115,7 @@ export async function makeContent(
     { input: { organizationId: id, regionKey, isolation: options.isolation } },
   );
   if (placement.state !== "ACTIVE") throw new Error(`not granted: ${JSON.stringify(placement)}`);
-  const resource = await createResource(
-    setup,
-    { name: `Resource ${marker}`, organizationId: id, regionKey },
-    people.MEMBER.id,
-  );
-  const keys = {} as Content["keys"];
+  const keys = {} as OrganizationFixture["keys"];
   for (const role of ["OWNER", "ADMIN", "MEMBER", "VIEWER"] as const) {
     const { key, secret } = await createApiKey(setup, { name: `Key ${marker}`, organizationId: id, role });
     keys[role] = { id: key.id, token: secret };
@@ -125,8 +133,6 @@ export async function makeContent(
     regionKey,
     placement: placement.id,
     database: placement.database,
-    resource,
-    comment: await comment(setup, resource, people.MEMBER.id, `Comment ${marker}`),
     invitation: invitation.id,
     invitationToken: invitation.token,
     jobs: jobs.edges.map(({ node }: { node: { id: string } }) => node.id),

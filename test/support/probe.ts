@@ -18,11 +18,14 @@ import {
 } from "graphql";
 import type { Random } from "./random.ts";
 
-export const KINDS = ["organization", "user", "placement", "resource", "comment", "key", "invitation", "job"] as const;
+const OF_THE_ENGINE = ["organization", "user", "placement", "key", "invitation", "job"] as const;
+/** Of the app that ships, and of the one in examples/invoices. */
+const OF_APPS = ["resource", "comment", "invoice", "line"] as const;
+const KINDS = [...OF_THE_ENGINE, ...OF_APPS] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Ids of one organization, by kind, and texts that go into arguments of these names. */
-export type Known = { ids: Record<Kind, readonly string[]>; texts: Record<string, readonly string[]> };
+export type Known = { ids: Partial<Record<Kind, readonly string[]>>; texts: Record<string, readonly string[]> };
 
 /** `theirs`: the ids of others that are in it. */
 export type Probe = {
@@ -44,6 +47,7 @@ const ID_OF: Record<string, Kind> = {
   "placement.id": "placement",
   "placementChanged.id": "placement",
   "resource.id": "resource",
+  "invoice.id": "invoice",
   "revokeApiKey.id": "key",
   "revokeInvitation.id": "invitation",
   authorId: "user",
@@ -64,7 +68,7 @@ export class Prober {
   readonly #random: Random;
   readonly #own: Known;
   readonly #others: readonly Known[];
-  /** Those that there are: a placement in a shared database was made by no job. */
+  /** Those that there are: an app has its own, and a placement in a shared database was made by no job. */
   readonly #kinds: readonly Kind[];
   readonly #roots: { operation: Probe["operation"]; field: GraphQLField<unknown, unknown> }[];
   #theirs: string[] = [];
@@ -73,7 +77,7 @@ export class Prober {
     this.#random = random;
     this.#own = own;
     this.#others = others;
-    const exists = (kind: Kind, known: readonly Known[]) => known.some(({ ids }) => ids[kind].length > 0);
+    const exists = (kind: Kind, known: readonly Known[]) => known.some(({ ids }) => hasSome(ids[kind]));
     this.#kinds = KINDS.filter((kind) => exists(kind, [own]) && exists(kind, others));
     const of = (operation: Probe["operation"], type: GraphQLObjectType | null | undefined) =>
       Object.values(type?.getFields() ?? {}).map((field) => ({ operation, field }));
@@ -94,7 +98,7 @@ export class Prober {
       this.#theirs = [];
       const args = this.#arguments(field);
       if (operation !== "query" && this.#theirs.length === 0) continue;
-      if (OF_OTHERS.has(field.name) && this.#own.ids.organization.some((id) => args.includes(id))) continue;
+      if (OF_OTHERS.has(field.name) && this.#own.ids.organization?.some((id) => args.includes(id))) continue;
       const text = this.#called(field, args, operation === "query" ? 0 : MAX_DEPTH);
       const isNullable = !isNonNullType(field.type);
       return { operation, field: field.name, isNullable, text, theirs: this.#theirs };
@@ -153,9 +157,9 @@ export class Prober {
   #id(right: Kind | undefined): string {
     const fits = right !== undefined && this.#kinds.includes(right) && this.#random.next() < RIGHT_KIND;
     const kind = fits ? right : this.#random.pick(this.#kinds);
-    if (this.#random.next() >= THEIRS) return this.#random.pick(this.#own.ids[kind]);
-    const having = this.#others.filter(({ ids }) => ids[kind].length > 0);
-    const id = this.#random.pick(this.#random.pick(having).ids[kind]);
+    if (this.#random.next() >= THEIRS) return this.#random.pick(this.#own.ids[kind] ?? []);
+    const having = this.#others.filter(({ ids }) => hasSome(ids[kind]));
+    const id = this.#random.pick(this.#random.pick(having).ids[kind] ?? []);
     this.#theirs.push(id);
     return id;
   }
@@ -163,6 +167,10 @@ export class Prober {
   #text(name: string): string {
     return this.#random.pick(this.#random.pick(this.#others).texts[name] ?? ["Anything"]);
   }
+}
+
+function hasSome(ids: readonly string[] | undefined): boolean {
+  return ids !== undefined && ids.length > 0;
 }
 
 function kindOf(parent: string, name: string): Kind | undefined {
