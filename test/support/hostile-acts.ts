@@ -4,13 +4,17 @@ import { NUDGE_CHANNEL } from "../../src/engine/replication/nudge.ts";
 import { type Stage, type Tenant, until } from "./hostile-region.ts";
 import { routedIdSql } from "./routed-id.ts";
 
+/** One tenant of the attacked server, and where home is. */
+export type Attacked = Pick<Stage, "app" | "home"> & { mine: Link };
+type Link = Pick<Tenant, "database" | "databaseId">;
+
 /** The name of the tenant database's catalog link: of its publication, its slot, and home's subscription. */
-export function catalogOf({ database }: Tenant): string {
+export function catalogOf({ database }: Pick<Link, "database">): string {
   return `${database}_catalog`;
 }
 
 /** Tells whoever carries the link that there is something in it, as the API does after a write. */
-export async function nudge({ home }: Stage, { databaseId }: Tenant): Promise<void> {
+export async function nudge({ home }: Pick<Attacked, "home">, { databaseId }: Pick<Link, "databaseId">): Promise<void> {
   await home("select pg_notify($1, $2)", [NUDGE_CHANNEL, `${databaseId} catalog`]);
 }
 
@@ -64,7 +68,7 @@ export async function dropSlot({ eu, mine }: Stage, tenant: Tenant = mine): Prom
 }
 
 /** Waits until the gateway has refused something of the tenant's catalog link, and expects it to be this and nothing else. */
-export async function refusedAlone(stage: Stage, since: Date, code: string | undefined): Promise<void> {
+export async function refusedAlone(stage: Attacked, since: Date, code: string | undefined): Promise<void> {
   let codes: string[] = [];
   await until("the gateway refused something", async () => {
     await stage.app.services.ledger.flush();
@@ -79,7 +83,7 @@ export async function refusedAlone(stage: Stage, since: Date, code: string | und
 }
 
 /** Waits until home's server has failed to apply something of the tenant's catalog link. */
-export async function haltedApplying(stage: Stage, before: number, tenant = stage.mine): Promise<void> {
+export async function haltedApplying(stage: Attacked, before: number, tenant: Link = stage.mine): Promise<void> {
   await until("home's server could not apply something", async () => (await applyErrors(stage, tenant)) > before);
 }
 
@@ -89,7 +93,7 @@ export async function passedBy(stage: Stage, before: number): Promise<void> {
   expect(await applyErrors(stage, stage.mine)).toBeLessThanOrEqual(before);
 }
 
-export async function applyErrors({ home }: Stage, tenant: Tenant): Promise<number> {
+export async function applyErrors({ home }: Pick<Attacked, "home">, tenant: Link): Promise<number> {
   const [row] = await home<{ errors: number }>(
     "select apply_error_count::int as errors from pg_stat_subscription_stats where subname = $1",
     [catalogOf(tenant)],
