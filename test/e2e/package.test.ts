@@ -6,6 +6,9 @@
 import { execFile, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { problemAffectsResolutionKind } from "@arethetypeswrong/core/problems";
+import { publint } from "publint";
 import { beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { eventually } from "../support/journey.ts";
@@ -81,6 +84,21 @@ test("it has built files, migrations, the example and the licence, and neither s
   ).toEqual([]);
   const sources = files.filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"));
   expect(sources.filter((file) => !file.startsWith("package/examples/"))).toEqual([]);
+});
+
+test("what it exports, and the types of that, are right by publint and by attw", { timeout: 60_000 }, async () => {
+  const { messages } = await publint({ pkgDir: installed, pack: false, strict: true });
+  expect(messages).toEqual([]);
+  const result = await checkPackage(createPackageFromTarballData(readFileSync(tarball)));
+  if (!result.types) throw new Error("it has no types");
+  expect(Object.keys(result.entrypoints)).toEqual([".", "./graphql", "./testing", "./package.json"]);
+  // The package is of modules alone: `require` of old and TypeScript's resolution before `exports` are not for it.
+  const found = result.problems.filter(
+    (problem) =>
+      problemAffectsResolutionKind(problem, "node16-esm", result) ||
+      problemAffectsResolutionKind(problem, "bundler", result),
+  );
+  expect(found).toEqual([]);
 });
 
 test(
