@@ -1,8 +1,12 @@
 /** The second app's part of the API (examples/invoices/src), as a team would write it, over HTTP. */
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
-import { INVOICES_APP } from "../support/invoices.ts";
+import { bothWays, isPlanned } from "../support/both-ways.ts";
+import { INVOICES_APP, shapeOf } from "../support/invoices.ts";
 import { addMember, createOrganization, createUser, grant, registerRegion } from "../support/journey.ts";
+import { INVOICES } from "../support/probed-apps.ts";
+import { selectionOf } from "../support/shape-operations.ts";
 
 const CREATE = "mutation ($input: CreateInvoiceInput!) { createInvoice(input: $input) { id number totalCents } }";
 const ADD = "mutation ($input: AddLineInput!) { addLine(input: $input) { id text cents } }";
@@ -62,6 +66,38 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     });
     const node = { id, number: "A-1", region: { key: "eu" }, organization: { id: organization } };
     expect(await app.ask(LIST, {}, member)).toEqual({ invoices: { edges: [{ node }] } });
+  });
+
+  test("generated operations answer the same by one statement and by the executor", async () => {
+    const input = { organizationId: organization, number: "A-3" };
+    const { createInvoice } = await app.ask(CREATE, { input }, member);
+    const { id } = createInvoice;
+    for (let index = 0; index < 5; index += 1)
+      await app.ask(ADD, { input: { invoiceId: id, text: `"${index}" \\ é 漢字`, cents: index } }, member);
+    const { invoice } = await app.ask(
+      "query ($id: ID!) { invoice(id: $id) { lines(first: 2) { pageInfo { endCursor } } } }",
+      { id },
+    );
+    const callers: Record<string, string>[] = [{}, { "x-user-id": member }, { "x-user-id": stranger }];
+    let plans = 0;
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(selectionOf(shapeOf("Invoice")), fc.constantFrom(...callers), async (fields, headers) => {
+        // Variables that are not used are refused.
+        const more = [["$first", "Int = 3"] as const, ["$after", "String"] as const].filter(([name]) =>
+          fields.includes(name),
+        );
+        const definitions = ["$id: ID!", ...more.map((one) => one.join(": "))];
+        const query = `query (${definitions.join(", ")}) { invoice(id: $id) ${fields} }`;
+        runs += 1;
+        if (isPlanned(query, INVOICES.schema)) plans += 1;
+        const variables = { id, after: invoice.lines.pageInfo.endCursor };
+        const { short, long } = await bothWays(app, { query, variables }, headers);
+        expect(short).toEqual(long);
+      }),
+      { numRuns: 100 },
+    );
+    expect(plans / runs).toBeGreaterThan(0.5);
   });
 
   test("somebody of another organization sees none of it and writes none", async () => {

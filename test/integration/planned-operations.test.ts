@@ -3,12 +3,11 @@
  * caller and of resource. An unusual `accept` sends a request the long way, where nothing is planned.
  */
 import fc from "fast-check";
-import { getOperationAST, parse, validate } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Resource } from "#app/resources/shape";
-import { planOf } from "#api/graphql/plan/plan";
 import { columnText, join } from "#api/graphql/plan/sql-text";
 import type { Holds } from "#api/graphql/shapes/fields";
+import { bothWays, inOrder, isPlanned, send } from "../support/both-ways.ts";
 import { schema as shippedSchema } from "../support/schema.ts";
 import { Project, secondApplication, secondSchema } from "../support/second-application.ts";
 import { selectionOf } from "../support/shape-operations.ts";
@@ -25,8 +24,6 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 
-const SHORT = "application/json";
-const LONG = "application/json; charset=utf-8";
 const STRANGE = `"quoted" \\ back\nslash\t\u0001 é 漢字 🦉 </script> \u2028 'single' %s $1`;
 
 const STRANGE_NAME = STRANGE.replaceAll(/\p{C}|\u2028/gu, "");
@@ -94,38 +91,6 @@ afterAll(async () => {
   await app.stop();
 });
 
-async function send(body: unknown, accept: string, headers: Record<string, string> = {}, { url } = app) {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json", accept, ...headers },
-    body: typeof body === "string" ? body : JSON.stringify(body),
-  });
-  const kept = [...response.headers].filter(
-    ([name]) => !["date", "content-length", "transfer-encoding", "connection", "keep-alive"].includes(name),
-  );
-  return { status: response.status, headers: Object.fromEntries(kept), text: await response.text() };
-}
-
-/** Both answers, of which the errors may come in another order. */
-async function bothWays(body: unknown, headers: Record<string, string> = {}, of = app) {
-  const [short, long] = await Promise.all([send(body, SHORT, headers, of), send(body, LONG, headers, of)]);
-  return { short: inOrder(short), long: inOrder(long) };
-}
-
-function inOrder({ text, ...rest }: Awaited<ReturnType<typeof send>>) {
-  const body = JSON.parse(text) as { errors?: { path?: unknown }[] };
-  body.errors?.sort((one, other) => JSON.stringify(one.path).localeCompare(JSON.stringify(other.path)));
-  // The order of members is part of the answer.
-  return { ...rest, body: JSON.stringify(body) };
-}
-
-function planned(query: string, schema = shippedSchema): boolean {
-  const document = parse(query);
-  expect(validate(schema, document)).toEqual([]);
-  const operation = getOperationAST(document);
-  return operation != null && planOf(schema, document, operation) !== null;
-}
-
 const caller = fc.constantFrom("operator", "member", "viewer", "outsider");
 const which = fc.constantFrom(
   "DEDICATED",
@@ -176,8 +141,8 @@ describe("reading rows of shapes", () => {
             if (first !== undefined) variables["first"] = first;
             if (cursor !== undefined) variables["after"] = cursor === "third" ? await thirdCursor() : cursor;
             runs += 1;
-            if (planned(query, schema)) plans += 1;
-            const { short, long } = await bothWays({ query, variables }, headersOf(who), of());
+            if (isPlanned(query, schema)) plans += 1;
+            const { short, long } = await bothWays(of(), { query, variables }, headersOf(who));
             expect(short).toEqual(long);
           },
         ),
@@ -208,8 +173,8 @@ describe("reading rows of shapes", () => {
     ["beside what is not planned", "{ resource(id: $id) { id } regions { key } }"],
   ])("%s is not planned, and answers the same", async (_, selected) => {
     const query = `query ($id: ID!) ${selected}`;
-    expect(planned(query)).toBe(false);
-    const { short, long } = await bothWays({ query, variables: { id: resources["SHARED"] } });
+    expect(isPlanned(query, shippedSchema)).toBe(false);
+    const { short, long } = await bothWays(app, { query, variables: { id: resources["SHARED"] } });
     expect(JSON.parse(long.body)).not.toHaveProperty("errors");
     expect(short).toEqual(long);
   });
@@ -218,8 +183,8 @@ describe("reading rows of shapes", () => {
     const query = `query ($id: ID!) { resource(id: $id) { ...R } }
       fragment R on Resource { name comments(first: 2) { edges { node { ...C } } } }
       fragment C on Comment { body author { name } }`;
-    expect(planned(query)).toBe(true);
-    const { short, long } = await bothWays({ query, variables: { id: resources["SHARED"] } });
+    expect(isPlanned(query, shippedSchema)).toBe(true);
+    const { short, long } = await bothWays(app, { query, variables: { id: resources["SHARED"] } });
     expect(short).toEqual(long);
     expect(JSON.parse(short.body).data.resource.comments.edges).toHaveLength(2);
   });
@@ -229,14 +194,14 @@ describe("reading rows of shapes", () => {
     const { database } = await grant(app, organization, "eu", "DEDICATED");
     const id = await createResource(app, { name: "Early", organizationId: organization });
     await sql(`${serverUrl("eu")}/${database}`, "delete from tenantry.directory_organizations");
-    const { short, long } = await bothWays({ query: `{ resource(id: "${id}") { organization { name } } }` });
+    const { short, long } = await bothWays(app, { query: `{ resource(id: "${id}") { organization { name } } }` });
     expect(JSON.parse(short.body).data.resource.organization).toEqual({ name: "Unheard" });
     expect(short).toEqual(long);
   });
 
   test("a region that is away fails its own root field and no other", async () => {
     const query = `{ gone: resource(id: "${newRoutedId(999_999)}") { id } here: resource(id: "${resources["SHARED"]}") { id } }`;
-    const { short, long } = await bothWays({ query });
+    const { short, long } = await bothWays(app, { query });
     expect(JSON.parse(short.body)).toMatchObject({ data: { gone: null, here: { id: resources["SHARED"] } } });
     expect(short).toEqual(long);
   });
@@ -299,9 +264,10 @@ describe("writing a comment", () => {
   ];
 
   test.each(cases)("%s answers the same on every resource", async (_, input, who) => {
-    expect(planned(query)).toBe(true);
+    expect(isPlanned(query, shippedSchema)).toBe(true);
     for (const [name, resourceId] of Object.entries(resources)) {
       const { short, long } = await bothWays(
+        app,
         { query, variables: { input: { ...input(), resourceId } } },
         headersOf(who),
       );
@@ -312,7 +278,7 @@ describe("writing a comment", () => {
 
   test("to a resource that is none says so before it says anything of its author", async () => {
     const input = { resourceId: resources["SHARED that is none"], body: "x", authorId: outsider };
-    const { short } = await bothWays({ query, variables: { input } });
+    const { short } = await bothWays(app, { query, variables: { input } });
     expect(JSON.parse(short.body).errors).toMatchObject([{ extensions: { code: "NOT_FOUND" } }]);
   });
 
@@ -326,8 +292,8 @@ describe("writing a comment", () => {
     };
     const before = (await entries()).length;
     const input = { resourceId: resources["DEDICATED"], body: "Counted" };
-    await bothWays({ query, variables: { input } }, headersOf("member"));
-    await bothWays({ query, variables: { input } }, headersOf("viewer"));
+    await bothWays(app, { query, variables: { input } }, headersOf("member"));
+    await bothWays(app, { query, variables: { input } }, headersOf("viewer"));
     const after = await entries();
     expect(after).toHaveLength(before + 4);
     expect(
@@ -364,14 +330,14 @@ describe("requests", () => {
   ];
 
   test.each(requests)("%s is answered the same", async (_, body, headers) => {
-    const { short, long } = await bothWays(body, headers);
+    const { short, long } = await bothWays(app, body, headers);
     expect(short).toEqual(long);
   });
 
   test.each(requests)("%s is answered the same as graphql-response+json", async (_, body, headers) => {
     const [short, long] = await Promise.all([
-      send(body, "application/graphql-response+json, application/json;q=0.9", headers),
-      send(body, "application/graphql-response+json;charset=utf-8, application/json;q=0.9", headers),
+      send(app, body, "application/graphql-response+json, application/json;q=0.9", headers),
+      send(app, body, "application/graphql-response+json;charset=utf-8, application/json;q=0.9", headers),
     ]);
     expect(inOrder(short)).toEqual(inOrder(long));
   });

@@ -1,5 +1,6 @@
 /** The second app, of examples/invoices: what tests need to run the engine on its tables. */
 import { invoices } from "../../examples/invoices/src/invoices.ts";
+import type { Shape } from "../../src/api/graphql/shapes/shape.ts";
 import type { Application } from "../../src/api/graphql/define-app.ts";
 import {
   loadMigrations,
@@ -17,6 +18,13 @@ export function invoicesWith(...added: string[]): MigrationSet {
     ...own,
     ...added.map((text, index) => readMigration("app", own.length + index + 1, `added_${index}`, text)),
   ]);
+}
+
+/** The declaration of a type of the second app, as operations are generated from it. */
+export function shapeOf(name: string): Shape {
+  const found = (invoices.parts as readonly Shape[]).find((part) => part.name === name);
+  if (found === undefined) throw new Error(`the second app has no type ${name}`);
+  return found;
 }
 
 /** The second app as a whole, with its part of the API. */
