@@ -32,8 +32,9 @@ const SETTINGS: Record<string, string> = {
 
 /** The text of the settings file. `extra` wins over what is decided here. */
 export function settingsFile(majorVersion: number, extra: Record<string, string> = {}): string {
-  // Until 17 origins were taken from max_replication_slots.
-  const origins: Record<string, string> = majorVersion >= 18 ? { max_active_replication_origins: "256" } : {};
+  // Until 17 origins were taken from max_replication_slots: there are as many where more are asked for.
+  const slots = Math.max(...[SETTINGS, extra].map(({ max_replication_slots: given = 0 }) => Number(given)));
+  const origins: Record<string, string> = majorVersion >= 18 ? { max_active_replication_origins: String(slots) } : {};
   const lines = Object.entries({ ...SETTINGS, ...origins, ...extra }).map(
     ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`,
   );

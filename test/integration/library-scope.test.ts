@@ -131,6 +131,9 @@ const SUSPICIOUS = [
   "listen anything",
   "select pg_advisory_lock(1)",
   "declare kept cursor with hold for select * from app.invoices",
+  "declare kept cursor with /* x */ hold for select * from app.invoices",
+  "--\rset tenantry.scope = '$other/1'",
+  "update pg_catalog.pg_settings set setting = 'public' where name = 'search_path'",
   "select 1; set tenantry.scope = '$other/1'",
   "begin; set tenantry.scope = '$other/1'; commit",
 ];
@@ -154,6 +157,15 @@ describe.skipIf(isPooled)("a connection is closed rather than used again", () =>
     await own.pool.query(others(text)).catch(() => undefined);
     expect(await isKept()).toBe(false);
     await own.query(others(text)).catch(() => undefined);
+    await expectApart();
+  });
+
+  test.each([true, false])("after a cursor was left open on a client that was released (%s)", async (isBroken) => {
+    const client = await lent();
+    const cursor = client.query(new PageReader("select number, n from app.invoices, generate_series(1, 1000) n"));
+    expect(await cursor.read(2)).toHaveLength(2);
+    client.release(isBroken);
+    expect(await isKept()).toBe(false);
     await expectApart();
   });
 

@@ -48,7 +48,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
       dataDir,
       servers: names.map((name) => ({ name, preferredPort: undefined })),
       onProgress: () => undefined,
-      settings: FAST_SETTINGS,
+      // What tests have placed stays until the run ends, and so do its slots.
+      settings: { ...FAST_SETTINGS, max_replication_slots: "1024" },
       durable: false,
       ...version,
     });

@@ -1,24 +1,36 @@
 /** Hearing of signals that are aborted. */
 
-/** Who is to be told, for each signal. It has one listener for all: the operations of a connection come and go by the thousand. */
-const listening = new WeakMap<AbortSignal, Set<() => void>>();
+/** Who is to be told of one signal, and how its listener is taken off. */
+type Listening = { readonly callbacks: Set<() => void>; readonly stop: () => void };
 
-/** Calls back when the signal is aborted, unless it has been; returns how to be told no more. No two hand over the same function. */
+/** For each signal that somebody waits for. It has one listener for all: the operations of a connection come and go by the thousand. */
+const listening = new WeakMap<AbortSignal, Listening>();
+
+/**
+ * Calls back when the signal is aborted, unless it has been; returns how to be told no more. No two hand over the same function.
+ * With nobody left the signal has no listener: Node keeps a signal that was made of others as long as it has one.
+ */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  const callbacks = listening.get(signal) ?? listenTo(signal);
-  callbacks.add(callback);
+  const found = listening.get(signal) ?? listenTo(signal);
+  found.callbacks.add(callback);
   return () => {
-    callbacks.delete(callback);
+    if (found.callbacks.delete(callback) && found.callbacks.size === 0) found.stop();
   };
 }
 
-function listenTo(signal: AbortSignal): Set<() => void> {
+function listenTo(signal: AbortSignal): Listening {
   const callbacks = new Set<() => void>();
-  signal.addEventListener("abort", () => {
+  const tell = () => {
     for (const callback of callbacks) callback();
-  });
-  listening.set(signal, callbacks);
-  return callbacks;
+  };
+  const stop = () => {
+    signal.removeEventListener("abort", tell);
+    listening.delete(signal);
+  };
+  signal.addEventListener("abort", tell);
+  const made = { callbacks, stop };
+  listening.set(signal, made);
+  return made;
 }
 
 /**

@@ -57,6 +57,8 @@ type Reached = {
 
 /** A transaction that does nothing for this long, in milliseconds, is ended by the server: it may hold locks. */
 const MAX_IDLE_IN_TRANSACTION_MS = 60_000;
+/** A cursor that is still open this long after its connection was given back, in milliseconds, was forgotten. */
+const MAX_OPEN_CURSOR_MS = 2_000;
 /** Under which the statements stand in `pg_stat_activity`, and are counted together for being prepared. */
 const STATEMENT = "library";
 
@@ -84,6 +86,10 @@ export class Lease {
   /** One statement after the other: whether a transaction is open decides how the next one is sent. */
   #last: Promise<unknown> = Promise.resolve();
   #isOver = false;
+  /** Whether it was given back to the pool. */
+  #isReleased = false;
+  /** Cursors that the driver reads, or will, and that are not closed. */
+  #openCursors = 0;
   /** Whether something may outlast the lease. */
   #isTainted = false;
   #isLost = false;
@@ -128,7 +134,8 @@ export class Lease {
    * the statements before it are done.
    */
   read(cursor: Cursor, text: string | undefined): Promise<void> {
-    return this.#inOrder(async () => {
+    this.#openCursors += 1;
+    const read = this.#inOrder(async () => {
       this.#prepareFor(text);
       if (this.#status === "I") scopeCursor(cursor, this.#settings);
       const closed = new Promise<void>((resolve) => this.#onReady(resolve));
@@ -137,19 +144,37 @@ export class Lease {
         return closed;
       });
     });
+    return read.finally(() => {
+      this.#openCursors -= 1;
+    });
   }
 
-  /** Gives the connection back when its statements are done. Nothing more can be sent. `isBroken`: it is to be closed. */
+  /**
+   * Gives the connection back when its statements are done. Nothing more can be sent. `isBroken`: it is closed at once. A cursor
+   * that nobody closes would keep it for good, so after a while it is closed with its cursor.
+   */
   giveBack(isBroken = false): void {
+    if (isBroken) this.#release(true);
     if (this.#isOver) return;
     this.#isOver = true;
+    const forgotten = () => this.#openCursors > 0 && this.#release(true);
+    const timer = this.#openCursors > 0 ? setTimeout(forgotten, MAX_OPEN_CURSOR_MS) : undefined;
     const end = async () => {
       await this.#settled();
-      this.#client.off("end", this.#onEnd);
-      const isUsable = !isBroken && !this.#isTainted && !this.#isLost && !isSpent(this.#client);
-      this.#client.release(!isUsable || this.#status !== "I");
+      clearTimeout(timer);
+      const isUsable = !this.#isTainted && !this.#isLost && !isSpent(this.#client);
+      this.#release(!isUsable || this.#status !== "I");
     };
     void this.#last.then(end, end);
+  }
+
+  #release(isBroken: boolean): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    // What is still waiting for its turn must not be sent on it.
+    this.#isLost ||= isBroken;
+    this.#client.off("end", this.#onEnd);
+    this.#client.release(isBroken);
   }
 
   /** What a transaction begins with. */
@@ -269,9 +294,10 @@ export class Lease {
     return Array.isArray(result) ? result : [result];
   }
 
-  /** A transaction that began where another one ended has no settings of its own yet. */
+  /** A transaction that began where another one ended, or amid a text, has no settings of its own yet. */
   async #keepScope(before: "I" | "T" | "E" | null, read: StatementText | undefined): Promise<void> {
-    if (before !== "I" && read?.mayEnd !== false && this.#status === "T") await this.#client.query(this.#locals);
+    const mayHaveBegun = before === "I" ? read?.isSeveral === true : read?.mayEnd !== false;
+    if (mayHaveBegun && this.#status === "T") await this.#client.query(this.#locals);
   }
 
   /** Resolves when the server is ready for the next statement, or will never be. */

@@ -24,9 +24,14 @@ const HARMLESS = new Set(
 );
 const HARMLESS_SET = /^set\s+(local|transaction|constraints)\b/i;
 /** What functions and options leave behind for the whole session. */
-const LEAVES_SOMETHING = /set_config|advisory_lock|\bwith\s+hold\b|setseed|dblink/i;
+const LEAVES_SOMETHING = /set_config|pg_settings|advisory_lock|setseed|dblink/i;
+/** A name whose letters are written as numbers: it may be any of those. */
+const HIDDEN_NAME = /u&"/i;
+/** Of a cursor that outlasts its transaction. A remark may stand between it and its WITH. */
+const HELD = /^declare\b[\s\S]*\bhold\b/i;
 
-const LEADING = /^(?:[\s(]+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/;
+// A remark ends with the line: for PostgreSQL at a carriage return too.
+const LEADING = /^(?:[\s(]+|--[^\n\r]*(?:[\n\r]|$)|\/\*[\s\S]*?\*\/)+/;
 const BEGIN = /^(begin|start\s+transaction)\b/i;
 const END = /^(commit|end|rollback|abort)\b/i;
 const TO_SAVEPOINT = /^(rollback|abort)(\s+(work|transaction))?\s+to\b/i;
@@ -62,7 +67,7 @@ function readAnew(text: string): StatementText {
     isBegin: isOne && BEGIN.test(first),
     isEnd,
     mayEnd: pieces.length > 1 || isEnd !== undefined,
-    leavesNothing: pieces.every(isHarmless) && !LEAVES_SOMETHING.test(text),
+    leavesNothing: pieces.every(isHarmless) && !LEAVES_SOMETHING.test(text) && !HIDDEN_NAME.test(text),
   };
 }
 
@@ -74,5 +79,6 @@ function endOf(piece: string): StatementText["isEnd"] {
 
 function isHarmless(piece: string): boolean {
   const [word = ""] = /^[a-z_]*/i.exec(piece) ?? [];
+  if (HELD.test(piece)) return false;
   return HARMLESS.has(word.toLowerCase()) || HARMLESS_SET.test(piece);
 }
