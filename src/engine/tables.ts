@@ -67,7 +67,8 @@ export class DeclaredTables {
     const [declarations, shapes] = await Promise.all([readDeclarations(home), readShapes(home)]);
     const tables = new DeclaredTables(tenantSchema, declarations, shapes);
     const declared = tables.at(null).tables;
-    return { tables, gaps: [...findGaps(declared, shapes), ...(await findSilentChanges(home, declared))] };
+    const [open, silent] = [await findOpenings(home, declared), await findSilentChanges(home, declared)];
+    return { tables, gaps: [...findGaps(declared, shapes), ...open, ...silent] };
   }
 
   private constructor(
@@ -224,8 +225,50 @@ function findGaps(declared: readonly TenantTable[], shapes: readonly Shape[]): s
       ];
     return shape.fault === null ? [] : [`The table cannot hold tenants' rows: ${shape.fault}`];
   });
-  return [...stray, ...unfit];
+  // Each table comes after those that it refers to, but for a circle.
+  const circular = declared.flatMap(({ name, parents }, index) =>
+    parents
+      .filter((parent) => declared.findIndex((one) => one.name === parent) > index)
+      .map(
+        (parent) =>
+          `The tables ${name} and ${parent} refer to each other in a circle, so neither can be imported or deleted first: leave one of the foreign keys out.`,
+      ),
+  );
+  return [...stray, ...unfit, ...circular];
 }
+
+/** What shows an organization's rows to others, after the calls that keep them apart. */
+async function findOpenings(home: Queryable<"home">, declared: readonly TenantTable[]): Promise<string[]> {
+  const found = await home.query<{ kind: "table" | "view" | "copy" | "function"; name: string }>(
+    "tables.openings",
+    `select 'table' as kind, format('app.%I', relname) as name from pg_class
+     where relnamespace = 'app'::regnamespace and format('app.%I', relname) = any($1) and (
+       not relrowsecurity or not relforcerowsecurity
+       or (select array_agg(polname::text order by polname) from pg_policy where polrelid = pg_class.oid and polpermissive)
+          is distinct from '{all_for_owner,own_organization}'::text[])
+     union all
+     select case relkind when 'm' then 'copy' else 'view' end, format('app.%I', relname) from pg_class
+     where relnamespace = 'app'::regnamespace and (relkind = 'm' or relkind = 'v'
+       and not exists (select from unnest(reloptions) as one where one ~* '^security_invoker=(true|on|yes|1)$'))
+     union all
+     select 'function', oid::regprocedure::text from pg_proc
+     where pronamespace = 'app'::regnamespace and prosecdef and prorettype <> 'trigger'::regtype
+       and has_function_privilege(tenantry.api_role(), oid, 'execute')
+     order by 1, 2`,
+    [declared.map(({ name }) => name)],
+  );
+  return found.map(({ kind, name }) => `The ${OPENINGS[kind](name)}`);
+}
+
+const OPENINGS = {
+  table: (name: string) =>
+    `table ${name} does not keep organizations apart: leave its row-level security on, and add no policy that is not restrictive.`,
+  view: (name: string) => `view ${name} shows every organization's rows: make it with (security_invoker = true).`,
+  copy: (name: string) =>
+    `materialized view ${name} keeps every organization's rows in one place, and nothing takes them out: use a view or a table.`,
+  function: (name: string) =>
+    `function ${name} works with its owner's rights, for whom row-level security does not hold: leave out security definer, or revoke execute on it from public.`,
+};
 
 /** Columns that flow and that a migration has taken away, renamed or given another type without another call. */
 async function findSilentChanges(home: Queryable<"home">, declared: readonly TenantTable[]): Promise<string[]> {

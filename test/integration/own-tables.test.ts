@@ -141,6 +141,57 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
   });
 });
 
+test("trees, json and columns of any name come back from a shared database as they were", async () => {
+  const TREE = `create table app.nodes (
+      id uuid primary key default tenantry.new_id(),
+      organization_id uuid not null default tenantry.organization(),
+      parent uuid, r text, x app.invoices, t json, unique (organization_id, id),
+      foreign key (organization_id, parent) references app.nodes (organization_id, id)
+    );
+    select tenantry.tenant_table('app.nodes');`;
+  const schema = invoicesWith(TREE);
+  const forest = await startApp({ tenantSchema: schema });
+  try {
+    await registerRegion(forest, "eu", serverUrl("eu"));
+    await using services = await openServices(forest, schema);
+    const organization = await createOrganization(forest, "Forest");
+    const placed = () => grant(forest, organization, "eu", "SHARED");
+    const placement = await placed();
+    // Somebody stays in the database, so that rows are deleted and not the database.
+    await grant(forest, await createOrganization(forest, "Stays"), "eu", "SHARED");
+    const database = async () => (await forest.services.router.routesOf(organization))[0]?.open();
+    // A root, which its first child refers to, and more rows than are deleted in one piece. One has an id of its own making.
+    await (await database())?.query(
+      "test.tree",
+      `with root as (insert into app.nodes (r) values ('root') returning id)
+       insert into app.nodes (parent, r, t) select id, 'child ' || n, E'{"a":\n [1,\n 2]}' from root, generate_series(1, 500) n`,
+    );
+    await (await database())?.query("test.own", "insert into app.nodes (id, r) values (gen_random_uuid(), 'own id')");
+    const read = async () =>
+      (await database())?.query(
+        "test.read",
+        "select id, parent, r, (t ->> 'a')::json ->> 1 as second from app.nodes order by r, id",
+      );
+    const before = await read();
+    expect(before).toHaveLength(502);
+    const folder = join(temporaryFolder(), "tree");
+    await runExport(services, OPERATOR, placement.id, folder);
+    await forest.ask("mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { id } }", {
+      input: { placementId: placement.id, confirm: "Forest", skipGrace: true },
+    });
+    const gone = async () =>
+      (await sql(forest.databaseUrl, "select from tenantry.placements where id = $1", [placement.id])).length === 0;
+    expect(await eventually(gone, 20_000)).toBe(true);
+    const url = `${serverUrl("eu")}/${placement.database}`;
+    expect(await sql(url, "select from app.nodes")).toEqual([]);
+    const again = await placed();
+    await runImport(services, OPERATOR, again.id, folder);
+    expect(await read()).toEqual(before);
+  } finally {
+    await forest.stop();
+  }
+});
+
 test("home keeps the default organization's rows in the same tables, and they are in the catalog at once", async () => {
   await using services = await openServices(app, INVOICES);
   const api = await signInAsApi(services);
@@ -308,6 +359,58 @@ describe("a migration is refused that makes a table", () => {
       `create table public.stray (id uuid primary key); ${table(`${KEYS}, x uuid references public.stray`)} ${declared}`,
       "which no call of tenantry.tenant_table declares",
     ],
+    [
+      "whose name is a word of SQL",
+      `create table app."order" (${KEYS}); select tenantry.tenant_table('app."order"');`,
+      "no word of SQL",
+    ],
+    [
+      "that inherits from another one",
+      `create table app.wrong (primary key (id)) inherits (app.lines); ${declared}`,
+      "shares rows with another table",
+    ],
+    [
+      "with a key that is deferrable",
+      `${table(`${KEYS}, place int, unique (organization_id, place) deferrable`)} ${declared}`,
+      "has the deferrable key wrong_organization_id_place_key",
+    ],
+    [
+      "that refers to its parent, which refers to it",
+      `alter table app.lines add unique (organization_id, id);
+       alter table app.invoices add column last_line uuid,
+         add foreign key (organization_id, last_line) references app.lines (organization_id, id)`,
+      "refer to each other in a circle",
+    ],
+    [
+      "without row-level security",
+      `${table(KEYS)} ${declared} alter table app.wrong disable row level security`,
+      "The table app.wrong does not keep organizations apart",
+    ],
+    [
+      "that everybody may read",
+      `${table(KEYS)} ${declared} create policy open on app.wrong for select using (true)`,
+      "The table app.wrong does not keep organizations apart",
+    ],
+    [
+      "that a view shows to all",
+      "create view app.all_invoices as select * from app.invoices",
+      "(security_invoker = true)",
+    ],
+    [
+      "that is copied for all",
+      "create materialized view app.all_invoices as select * from app.invoices",
+      "The materialized view app.all_invoices keeps every organization's rows",
+    ],
+    [
+      "that a function reads for all",
+      "create function app.all_invoices() returns bigint language sql security definer return (select count(*) from app.invoices)",
+      "The function app.all_invoices() works with its owner's rights",
+    ],
+    [
+      "whose catalog has a column that home needs",
+      `${table(`${KEYS}, fault text`)} ${declared} select tenantry.catalog('app.wrong', '{fault}');`,
+      "home uses the name",
+    ],
     ["that is gone again", `${table(KEYS)} ${declared} drop table app.wrong;`, "is declared and is not there"],
     [
       "whose catalog has no such column",
@@ -327,6 +430,16 @@ describe("a migration is refused that makes a table", () => {
   ])("%s", async (_, text, sentence) => {
     await expect(startApp({ role: "api", tenantSchema: invoicesWith(text) })).rejects.toThrow(sentence);
   });
+});
+
+test("views, functions and policies that keep organizations apart are taken", async () => {
+  const fine = `create view app.numbers with (security_invoker = true) as select number from app.invoices;
+    create function app.touch() returns trigger language plpgsql security definer as 'begin return new; end';
+    create function app.count_all() returns bigint language sql security definer return (select count(*) from app.invoices);
+    revoke execute on function app.count_all() from public;
+    create policy not_negative on app.invoices as restrictive using (total_cents >= 0)`;
+  const started = await startApp({ role: "api", tenantSchema: invoicesWith(fine) });
+  await started.stop();
 });
 
 test("a start changes nothing of guards that are right, so it waits for nobody who writes", async () => {

@@ -164,6 +164,8 @@ async function withdrawDirectory(context: Context): Promise<void> {
 }
 
 async function count({ services, run, placement, database }: Context): Promise<void> {
+  // An attempt before this one has counted, and may have deleted since.
+  if (run.job.result?.["tables"] !== undefined) return;
   const tables: Receipt["tables"] = [];
   // What the receipt names must be what is there: an undeclared table would go without a line.
   const declared = services.tables.at(placement.schemaVersion);
@@ -175,7 +177,7 @@ async function count({ services, run, placement, database }: Context): Promise<v
     const [row] = await database.query<{ rows: string; checksum: string }>(
       "receipt.count",
       `select count(*)::text as rows,
-              coalesce(sum(('x' || left(md5(t::text), 15))::bit(60)::bigint), 0)::text as checksum
+              coalesce(sum(('x' || left(md5(t.*::text), 15))::bit(60)::bigint), 0)::text as checksum
        from ${quoteQualified(table)} t where database_id = $1 and organization_id = $2`,
       [placement.databaseId, placement.organizationId],
     );

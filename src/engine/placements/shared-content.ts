@@ -65,18 +65,26 @@ export async function deleteContent(
   }
 }
 
-async function deleteRows(database: TenantDatabase, { name }: TenantTable, organizationId: string): Promise<void> {
+/** Rows that refer to rows of their own table go at once: a piece could have what another one refers to. */
+async function deleteRows(
+  database: TenantDatabase,
+  { name, parents }: TenantTable,
+  organizationId: string,
+): Promise<void> {
   const table = quoteQualified(name);
+  const limit = parents.includes(name) ? "all" : String(PIECE);
   for (;;) {
-    const deleted = await database.query(
+    const [deleted] = await database.query<{ rows: string }>(
       "content.delete",
-      `delete from ${table}
-       where organization_id = $1 and id = any (array(
-         select id from ${table} where organization_id = $1 order by id limit ${PIECE}))
-       returning id`,
+      `with gone as (
+         delete from ${table}
+         where organization_id = $1 and id = any (array(
+           select id from ${table} where organization_id = $1 order by id limit ${limit}))
+         returning 1)
+       select count(*) as rows from gone`,
       [organizationId],
     );
-    if (deleted.length < PIECE) return;
+    if (Number(deleted?.rows ?? 0) < PIECE) return;
   }
 }
 

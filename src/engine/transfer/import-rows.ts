@@ -111,7 +111,7 @@ async function insert(
        select ${list} from json_populate_recordset(null::${name}, $3::json)
      ), strange as materialized (
        select count(*)::int as ids from lines
-       where ${table.idsRoute ? "" : "false and"} tenantry.placement_number_of(id) = any($4::int[]) is not true
+       where ${table.idsRoute && table.catalog !== null ? "" : "false and"} tenantry.placement_number_of(id) = any($4::int[]) is not true
      ), added as (
        insert into ${name} (database_id, organization_id, ${list})
        select $1, $2, ${list} from lines where (select ids from strange) = 0

@@ -114,8 +114,11 @@ begin
   if (select relnamespace <> 'app'::regnamespace or relkind <> 'r' from pg_class where oid = declared) then
     return format('%s is not an ordinary table of schema app.', declared);
   end if;
-  if (select relname !~ '^[a-z_][a-z0-9_]{0,47}$' from pg_class where oid = declared) then
-    return format('%s has a name that is not plain: use up to 48 lower case letters, digits and _.', declared);
+  if (select relname !~ '^[a-z_][a-z0-9_]{0,47}$' or quote_ident(relname) <> relname from pg_class where oid = declared) then
+    return format('%s has a name that is not plain: use up to 48 lower case letters, digits and _, and no word of SQL.', declared);
+  end if;
+  if exists (select from pg_inherits where declared in (inhrelid, inhparent)) then
+    return format('%s shares rows with another table, by inheritance or as a partition: each row must be in one table.', declared);
   end if;
   for one in select * from (values ('id', 'uuid'), ('organization_id', 'uuid')) as wanted (name, type) loop
     if not exists (select from pg_attribute where attrelid = declared and attname = one.name and attnotnull
@@ -133,6 +136,9 @@ begin
   for one in select attname from pg_attribute where attrelid = declared and attidentity <> '' and not attisdropped loop
     return format('%s.%I is an identity column: its values would tell organizations of one database about each other. Use uuid with tenantry.new_id().',
                   declared, one.attname);
+  end loop;
+  for one in select conname from pg_constraint where conrelid = declared and contype in ('p', 'u', 'x') and condeferrable loop
+    return format('%s has the deferrable key %I, which an import cannot write into: make it not deferrable.', declared, one.conname);
   end loop;
   for one in
     select k.conname, k.confrelid::regclass as parent,
@@ -206,6 +212,11 @@ begin
   end if;
   if wrong is not null then
     raise exception 'tenantry.catalog: % of % cannot be listed. List stored columns, without the keys, which always flow.', wrong, declared
+      using errcode = 'invalid_column_reference';
+  end if;
+  -- Home's inbox says there why a row was refused.
+  if 'fault' = any(columns) then
+    raise exception 'tenantry.catalog: fault of % cannot be listed, as home uses the name: list a column with another one.', declared
       using errcode = 'invalid_column_reference';
   end if;
   perform tenantry.declare('catalog', declared::text, keys || columns);
