@@ -46,7 +46,7 @@ function measureOne(fleet: Fleet, direction: Direction, database: TenantDatabase
               [database.id, database.organizationId, name, newRoutedId(database.number)],
             );
     const reader = direction === "directory" ? tenant : fleet.home;
-    const table = direction === "directory" ? "tenantry.directory_members" : "app.resources";
+    const table = direction === "directory" ? "tenantry.directory_members" : "catalog.resources";
     const isVisible = async () =>
       (await reader.query(`select from ${table} where database_id = $1 and name = $2`, [database.id, name]))
         .rowCount === 1;

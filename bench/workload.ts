@@ -119,7 +119,7 @@ async function untilCarried(homeUrl: string, tenantUrl: string): Promise<void> {
   const done = await waitFor(
     async () =>
       (await count(tenantUrl, "tenantry.directory_members")) === WORKLOAD.users &&
-      (await count(homeUrl, "app.resources")) === WORKLOAD.resources
+      (await count(homeUrl, "catalog.resources")) === WORKLOAD.resources
         ? true
         : undefined,
     { timeoutMs: 600_000, pauseMs: 1_000 },
