@@ -67,7 +67,7 @@ export class DeclaredTables {
     const [declarations, shapes] = await Promise.all([readDeclarations(home), readShapes(home)]);
     const tables = new DeclaredTables(tenantSchema, declarations, shapes);
     const declared = tables.at(null).tables;
-    const [open, silent] = [await findOpenings(home, declared), await findSilentChanges(home, declared)];
+    const [open, silent] = await Promise.all([findOpenings(home, declared), findSilentChanges(home, declared)]);
     return { tables, gaps: [...findGaps(declared, shapes), ...open, ...silent] };
   }
 
@@ -291,6 +291,11 @@ async function findSilentChanges(home: Queryable<"home">, declared: readonly Ten
       ? `The column ${column} of ${name} flows to home and is not there: call tenantry.catalog('${name}', …) without it before it is dropped or renamed.`
       : `The column ${column} of ${name} flows to home as ${sent} and is ${now} now: databases of the version before send the old type. Add a column instead.`,
   );
+}
+
+/** Whether a row may refer to another one of its own table. */
+export function refersToItself({ name, parents }: TenantTable): boolean {
+  return parents.includes(name);
 }
 
 /** Whether other tables or columns flow in one than in the other. */

@@ -6,7 +6,7 @@ import { bothWays, isPlanned } from "../support/both-ways.ts";
 import { INVOICES_APP, shapeOf } from "../support/invoices.ts";
 import { addMember, createOrganization, createUser, grant, registerRegion } from "../support/journey.ts";
 import { INVOICES } from "../support/probed-apps.ts";
-import { selectionOf } from "../support/shape-operations.ts";
+import { selectionOf, variablesOf } from "../support/shape-operations.ts";
 
 const CREATE = "mutation ($input: CreateInvoiceInput!) { createInvoice(input: $input) { id number totalCents } }";
 const ADD = "mutation ($input: AddLineInput!) { addLine(input: $input) { id text cents } }";
@@ -83,11 +83,7 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     let runs = 0;
     await fc.assert(
       fc.asyncProperty(selectionOf(shapeOf("Invoice")), fc.constantFrom(...callers), async (fields, headers) => {
-        // Variables that are not used are refused.
-        const more = [["$first", "Int = 3"] as const, ["$after", "String"] as const].filter(([name]) =>
-          fields.includes(name),
-        );
-        const definitions = ["$id: ID!", ...more.map((one) => one.join(": "))];
+        const definitions = ["$id: ID!", ...variablesOf(fields)];
         const query = `query (${definitions.join(", ")}) { invoice(id: $id) ${fields} }`;
         runs += 1;
         if (isPlanned(query, INVOICES.schema)) plans += 1;

@@ -10,7 +10,7 @@ import type { Holds } from "#api/graphql/shapes/fields";
 import { bothWays, inOrder, isPlanned, send } from "../support/both-ways.ts";
 import { schema as shippedSchema } from "../support/schema.ts";
 import { Project, secondApplication, secondSchema } from "../support/second-application.ts";
-import { selectionOf } from "../support/shape-operations.ts";
+import { selectionOf, variablesOf } from "../support/shape-operations.ts";
 import { newId, newRoutedId, placementNumberOf } from "#base/kernel/ids";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -128,11 +128,8 @@ describe("reading rows of shapes", () => {
           fc.constantFrom(undefined, null, 1, 2, 100, 101, -1),
           fc.constantFrom(undefined, null, "third", "wrong"),
           async (roots, who, first, cursor) => {
-            const definitions = roots.map((_, index) => `$id${index}: ID!`);
-            // Variables that are not used are refused.
             const text = roots.map(([, fields]) => fields).join(" ");
-            if (text.includes("$first")) definitions.push("$first: Int = 2");
-            if (text.includes("$after")) definitions.push("$after: String");
+            const definitions = [...roots.map((_, index) => `$id${index}: ID!`), ...variablesOf(text)];
             const fields = roots.map(([, rest], index) => `r${index}: ${field}(id: $id${index}) ${rest}`);
             const query = `query (${definitions.join(", ")}) { ${fields.join(" ")} }`;
             const variables: Record<string, unknown> = Object.fromEntries(

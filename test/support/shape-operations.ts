@@ -49,6 +49,12 @@ function pageOf(shape: Declaration): fc.Arbitrary<string> {
   return selection({ edges: edge, pageInfo }, `${shape.pagesName}Connection`);
 }
 
+/** The definitions of `$first` and `$after` that an operation with these selections needs: one that is not used is refused. */
+export function variablesOf(selections: string): string[] {
+  const known = { $first: "Int = 2", $after: "String" };
+  return Object.entries(known).flatMap(([name, type]) => (selections.includes(name) ? [`${name}: ${type}`] : []));
+}
+
 /** What may be selected of a row. It may use the variables `$first` and `$after`. */
 export function selectionOf(shape: Declaration): fc.Arbitrary<string> {
   const fields = Object.entries(shape.fields).map(([name, field]) => [name, partOf(field)]);

@@ -1,6 +1,6 @@
 /** Taking one placement's rows out of a database that others go on using. */
 import type { Placement } from "#engine/home/placements";
-import type { TenantTable } from "#engine/tables";
+import { refersToItself, type TenantTable } from "#engine/tables";
 import { TenantryError } from "#base/kernel/errors";
 import type { TenantDatabase } from "#base/postgres/database";
 import { quoteQualified } from "#base/postgres/identifiers";
@@ -66,13 +66,9 @@ export async function deleteContent(
 }
 
 /** Rows that refer to rows of their own table go at once: a piece could have what another one refers to. */
-async function deleteRows(
-  database: TenantDatabase,
-  { name, parents }: TenantTable,
-  organizationId: string,
-): Promise<void> {
-  const table = quoteQualified(name);
-  const limit = parents.includes(name) ? "all" : String(PIECE);
+async function deleteRows(database: TenantDatabase, declared: TenantTable, organizationId: string): Promise<void> {
+  const table = quoteQualified(declared.name);
+  const limit = refersToItself(declared) ? "all" : String(PIECE);
   for (;;) {
     const [deleted] = await database.query<{ rows: string }>(
       "content.delete",

@@ -6,7 +6,7 @@ import { redactedMessage } from "#base/kernel/redaction";
 import type { TenantDatabase } from "#base/postgres/database";
 import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
 import { SQL_STATE, sqlState, violatedConstraint } from "#base/postgres/sql-state";
-import type { TenantTable } from "#engine/tables";
+import { refersToItself, type TenantTable } from "#engine/tables";
 import type { ExportedFile } from "#engine/transfer/export-format";
 import { type LinesPiece, readPieces } from "#engine/transfer/json-lines";
 import type { TransferOptions } from "#engine/transfer/transfer-failure";
@@ -33,7 +33,7 @@ export async function importRows(
 ): Promise<ImportCount> {
   const { file, ...content } = source.exported;
   // A row may refer to one of its own table that another piece brings: then one piece goes after the other.
-  const maxStatements = source.table.parents.includes(source.table.name) ? 1 : MAX_STATEMENTS;
+  const maxStatements = refersToItself(source.table) ? 1 : MAX_STATEMENTS;
   const count: ImportCount = { rows: 0, added: 0, bytes: 0 };
   // Each is taken out by who has waited for it, so that no failure is lost.
   const running: Promise<void>[] = [];
