@@ -1,6 +1,6 @@
 /**
- * What a team writes a module of the API with. An application imports this and services of the engine, and nothing else of the
- * API; a rule of `.dependency-cruiser.cjs` proves that of the one that ships.
+ * The kit for modules of the API. An application imports the kit and services of the engine. It imports nothing else of the
+ * API: for the application that ships, a rule of `.dependency-cruiser.cjs` proves it.
  *
  * A type of content is declared once, as a **shape**; fields that read, list, write and follow it are **parts**; a module has
  * parts, and whatever else it adds with Pothos' builder. Who may, what is recorded and what it costs stand beside each field,

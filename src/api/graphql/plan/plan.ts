@@ -20,7 +20,7 @@ export type Plan = { fields: readonly PlannedField[] };
 
 const plans = new WeakMap<GraphQLSchema, WeakMap<OperationDefinitionNode, Plan | null>>();
 
-/** The plan of a validated operation, made when it is first asked for; null: there is none. */
+/** The plan of a validated operation; null where it cannot be planned. The first call makes it, later ones find it. */
 export function planOf(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): Plan | null {
   const made = plans.get(schema) ?? new WeakMap<OperationDefinitionNode, Plan | null>();
   plans.set(schema, made);

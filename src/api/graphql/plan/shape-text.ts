@@ -85,8 +85,8 @@ export function readText(
 }
 
 /**
- * What an insertion answers of the row that it adds, which it has as `added`: for a region's database. `maxBytes` is an
- * expression.
+ * The answer of an insertion in a region's database, as text. The statement has the new row under the name `added`.
+ * `maxBytes` is an SQL expression.
  */
 export function addedText(shape: Declaration, members: readonly Member<RowValue>[], maxBytes: string): string {
   const text = join(object(members, (value) => rowPieces(shape, value, "c", "region")));
@@ -105,7 +105,7 @@ function rowPieces(shape: Declaration, value: RowValue, row: string, from: From)
   return person(value.members, aliasOf(shape, value.field), from);
 }
 
-/** A person from a row of directory_members, or at home of users; null where there is none. */
+/** A person, read from directory_members in a region and from users at home; null where that has no row. */
 function person(members: readonly Member<PersonValue>[], row: string, from: From): Piece[] {
   const columns = from === "region" ? IN_REGION : AT_HOME;
   const pieces = object(members, (value) => {

@@ -61,7 +61,10 @@ function madeBy({ subject, made }: AuditRule, result: unknown): Partial<What> {
   };
 }
 
-/** The id at the end of a path of names. What is none is left out: callers may write anything there, secrets included. */
+/**
+ * The id at the end of a path of names; null where the value has not the form of an id. Callers may write anything there,
+ * secrets included, and the log must not have those.
+ */
 function idAt(value: unknown, path: string | undefined, kind: SubjectKind): string | null {
   const found = path?.split(".").reduce<unknown>(valueIn, value);
   if (typeof found !== "string") return null;
