@@ -2,12 +2,15 @@
  * At the region's address answers something that is no PostgreSQL. The process lives, its memory is bounded, the other region is
  * carried, also by a process that starts meanwhile, and the process ends when it is told to.
  */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startApp } from "../support/app.ts";
 import { nudge, sendHonest } from "../support/hostile-acts.ts";
 import { type Stage, type StageServers, startStage, startStageServers, until } from "../support/hostile-region.ts";
 import { PRETENCES } from "../support/hostile-server.ts";
 import { expectHarmless } from "../support/hostile-snapshot.ts";
+
+// Whoever answers without end does so in this program too, and slows the tests with it.
+vi.setConfig({ testTimeout: 180_000 });
 
 let servers: StageServers;
 let stage: Stage;
