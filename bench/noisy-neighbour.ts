@@ -38,7 +38,7 @@ const OFF = {
 const servers = await startServers({ fsync: false });
 await sql(servers.home.url("postgres"), "create database bench_home");
 const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
-const worker = await startWorker(connection);
+const worker = await startWorker(connection, {}, { role: "all" });
 const { services } = worker;
 
 /** Sends a mutation as the operator, and returns the id of what it has made. */

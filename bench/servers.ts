@@ -1,4 +1,4 @@
-/** Two PostgreSQL servers of a fleet's own, home and one region, with room for every subscription at once. */
+/** PostgreSQL servers of a fleet's own, home and one or more regions, with room for every subscription at once. */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,14 @@ export type BenchServer = {
   url: (database?: string) => string;
 };
 
-export type BenchServers = { home: BenchServer; region: BenchServer; secretKey: string; stop: () => Promise<void> };
+export type BenchServers = {
+  home: BenchServer;
+  /** The first of the regions. */
+  region: BenchServer;
+  regions: readonly BenchServer[];
+  secretKey: string;
+  stop: () => Promise<void>;
+};
 
 // The attached mode needs a walsender and an apply worker per subscription. Parked, they cost nothing.
 const ROOM = {
@@ -23,24 +30,31 @@ const ROOM = {
   max_worker_processes: "280",
 };
 
-const SERVERS = ["home", "region"];
-
 export type ServerOptions = {
   fsync: boolean;
+  /** How many; 1 when left out. */
+  regions?: number;
   /** Over those of the bench. */
   settings?: Record<string, string>;
   /** The module of another version of PostgreSQL. */
   binariesPackage?: string | undefined;
 };
 
-export async function startServers({ fsync, settings, binariesPackage }: ServerOptions): Promise<BenchServers> {
+export async function startServers({
+  fsync,
+  settings,
+  binariesPackage,
+  regions = 1,
+}: ServerOptions): Promise<BenchServers> {
+  const regionNames = Array.from({ length: regions }, (_, index) => (index === 0 ? "region" : `region-${index + 1}`));
+  const names = ["home", ...regionNames];
   const dataDir = mkdtempSync(join(tmpdir(), "tenantry-bench-"));
   // As root the servers run as another account, which must get through.
   chmodSync(dataDir, 0o711);
-  const forget = atExit(() => endAtOnce(dataDir));
+  const forget = atExit(() => endAtOnce(dataDir, names));
   const cluster = await startCluster({
     dataDir,
-    servers: SERVERS.map((name) => ({ name, preferredPort: undefined })),
+    servers: names.map((name) => ({ name, preferredPort: undefined })),
     onProgress: () => undefined,
     settings: { ...ROOM, ...settings, ...(fsync ? {} : { fsync: "off" }) },
     durable: fsync,
@@ -53,6 +67,7 @@ export async function startServers({ fsync, settings, binariesPackage }: ServerO
   return {
     home: server("home"),
     region: server("region"),
+    regions: regionNames.map(server),
     secretKey: cluster.secretKey,
     stop: async () => {
       forget();
@@ -68,8 +83,8 @@ function postmasterOf(dataDir: string, name: string): number | undefined {
 }
 
 /** For a bench that ends before its time: the data is of no use to anybody. */
-function endAtOnce(dataDir: string): void {
-  for (const name of SERVERS) {
+function endAtOnce(dataDir: string, names: readonly string[]): void {
+  for (const name of names) {
     const postmaster = postmasterOf(dataDir, name);
     if (postmaster !== undefined) process.kill(postmaster, "SIGQUIT");
   }

@@ -1,11 +1,15 @@
 import { readConfig } from "../src/config.ts";
 import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
-import { type App, startApp } from "../src/main.ts";
+import { type App, type AppOptions, startApp } from "../src/main.ts";
 
-/** Starts a worker at its defaults in this process. It says errors only, and takes ports that are free. */
+/**
+ * Starts a worker at its defaults in this process, or one that serves the API too. It says errors only, and takes ports that
+ * are free.
+ */
 export function startWorker(
   connection: { databaseUrl: string; secretKey: string },
   replication: Partial<ReplicationOptions> = {},
+  more: Partial<Pick<AppOptions, "role" | "gateway" | "tenantSchema">> = {},
 ): Promise<App> {
   return startApp({
     ...readConfig({}),
@@ -16,5 +20,6 @@ export function startWorker(
     logLevel: "error",
     prettyLogs: false,
     replication,
+    ...more,
   });
 }
