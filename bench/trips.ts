@@ -1,7 +1,8 @@
 /**
  * Round trips that each operation costs to a region that is far away: its median time with a delay, less its median time
  * without one, by the delay. Home and the API are in one place. What passes between them and the regions, and between the
- * regions' servers and the gateway, is held back. `--delay=100` ms there and back, `--rounds=5`.
+ * regions' servers and the gateway, is held back. `--delay=100` ms there and back, `--rounds=5`, `--only=grant`: the operations with this in
+ * their name.
  */
 import { parseArgs } from "node:util";
 import { OPERATOR } from "../src/engine/auth/actor.ts";
@@ -26,7 +27,11 @@ import { startWorker } from "./worker.ts";
 import { grantUntilActive } from "./workload.ts";
 
 const { values: flags } = parseArgs({
-  options: { delay: { type: "string", default: "100" }, rounds: { type: "string", default: "5" } },
+  options: {
+    delay: { type: "string", default: "100" },
+    rounds: { type: "string", default: "5" },
+    only: { type: "string", default: "" },
+  },
 });
 const DELAY_MS = Number(flags.delay);
 const ROUNDS = Number(flags.rounds);
@@ -227,7 +232,7 @@ try {
   for (let round = 0; round <= ROUNDS; round += 1)
     for (const side of ["near", "far"] as const) {
       roundTripMs = side === "near" ? 0 : DELAY_MS;
-      for (const { name, ready } of OPERATIONS) {
+      for (const { name, ready } of OPERATIONS.filter((one) => one.name.includes(flags.only))) {
         const run = await ready();
         const started = performance.now();
         await run();
