@@ -89,7 +89,7 @@ const TABLE: Record<string, Budget> = {
   },
   "organizations.resources.comments.author": {
     home: 6,
-    tenant: 2,
+    tenant: 1,
     locations: sameAsRows,
     objects: (rows) => rows * ofOrganizations(rows),
   },
@@ -102,7 +102,7 @@ const TABLE: Record<string, Budget> = {
   "regions.placements": { home: 2, objects: (rows) => (rows < MOST_ROWS ? rows : rows + rows - 1) },
   resource: { home: 2, tenant: 1, ...byId("resource") },
   "resource.comments": { home: 2, tenant: 2, ...byId("resource"), objects: squared },
-  "resource.comments.author": { home: 2, tenant: 3, ...byId("resource"), objects: squared },
+  "resource.comments.author": { home: 2, tenant: 2, ...byId("resource"), objects: squared },
   "resource.comments.author as one statement": {
     home: 2,
     tenant: 1,
@@ -115,7 +115,7 @@ const TABLE: Record<string, Budget> = {
   "resources.region": { home: 3, ...one },
   "resources.createdBy": { home: 3, ...one },
   "resources.comments": { home: 4, tenant: 1, ...one, objects: squared },
-  "resources.comments.author": { home: 4, tenant: 2, ...one, objects: squared },
+  "resources.comments.author": { home: 4, tenant: 1, ...one, objects: squared },
   "resources.comments.resource": { home: 4, tenant: 2, ...one, objects: squared },
   apiKeys: { home: 2, ...one },
   "apiKeys.organization": { home: 3, ...one },

@@ -12,19 +12,19 @@ import type { Person } from "#api/graphql/builder";
 import { defineLoaders, type PageLoader } from "#api/graphql/loaders";
 import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 import type { ContentRow, Declaration, PageField } from "#api/graphql/shapes/fields";
-import { findPeople, readPages, readRows } from "#api/graphql/shapes/rows";
+import { type Asked, findPeople, readPages, readRows } from "#api/graphql/shapes/rows";
 import { locateRows, type Location, type LocationContext } from "#engine/routing/location";
 
 /** NOT_FOUND for rows that the actor may not see, CONFLICT and REGION_UNAVAILABLE where they cannot be read now. */
 export type Content = {
   row: <Row extends ContentRow>(shape: Declaration<Row>, id: string) => Promise<Row>;
-  /** What belongs to the row with the id. Long texts are empty where nobody asks for them. */
+  /** What belongs to the row with the id, with what is asked of it. */
   page: (
     shape: Declaration,
     field: PageField<Declaration>,
     id: string,
     page: PageRequest,
-    withLongTexts: boolean,
+    asked: Asked,
   ) => Promise<Page<ContentRow>>;
   /** A person whom the row names. Null when the row's database does not know them any more. */
   member: (shape: Declaration, row: ContentRow, userId: string) => Promise<Person | null>;
@@ -32,7 +32,7 @@ export type Content = {
 
 type LoadersOfLocation = {
   rows: (shape: Declaration) => DataLoader<string, ContentRow>;
-  pages: (shape: Declaration, field: PageField<Declaration>, withLongTexts: boolean) => PageLoader<ContentRow>;
+  pages: (shape: Declaration, field: PageField<Declaration>, asked: Asked) => PageLoader<ContentRow>;
   people: DataLoader<string, Person | null>;
 };
 
@@ -57,8 +57,7 @@ export const content = defineLoaders((context: LocationContext, actor: Actor): C
   return {
     row: async <Row extends ContentRow>(shape: Declaration<Row>, id: string) =>
       (await (await at(shape, id)).rows(shape).load(id)) as Row,
-    page: async (shape, field, id, page, withLongTexts) =>
-      (await at(shape, id)).pages(shape, field, withLongTexts).load({ id, page }),
+    page: async (shape, field, id, page, asked) => (await at(shape, id)).pages(shape, field, asked).load({ id, page }),
     member: async (shape, row, userId) => (loadersByRow.get(row) ?? (await at(shape, row.id))).people.load(userId),
   };
 });
@@ -71,7 +70,7 @@ type LoadersByRow = WeakMap<ContentRow, LoadersOfLocation>;
 
 function createLoadersOfLocation(actor: Actor, location: Location, loadersByRow: LoadersByRow): LoadersOfLocation {
   const rows = new Map<Declaration, DataLoader<string, ContentRow>>();
-  const pages = new Map<PageField<Declaration>, Map<boolean, PageLoader<ContentRow>>>();
+  const pages = new Map<PageField<Declaration>, Map<string, PageLoader<ContentRow>>>();
   const note = (row: ContentRow) => loadersByRow.set(row, own);
   const own: LoadersOfLocation = {
     rows: (shape) => {
@@ -79,10 +78,11 @@ function createLoadersOfLocation(actor: Actor, location: Location, loadersByRow:
       rows.set(shape, found);
       return found;
     },
-    pages: (shape, field, withLongTexts) => {
-      const both = pages.get(field) ?? new Map<boolean, PageLoader<ContentRow>>();
-      const found = both.get(withLongTexts) ?? pagesOf(shape, field, location, withLongTexts, note);
-      pages.set(field, both.set(withLongTexts, found));
+    pages: (shape, field, asked) => {
+      const byAsked = pages.get(field) ?? new Map<string, PageLoader<ContentRow>>();
+      const key = `${asked.longTexts} ${asked.people}`;
+      const found = byAsked.get(key) ?? pagesOf(shape, field, location, asked, note, own.people);
+      pages.set(field, byAsked.set(key, found));
       return found;
     },
     people: new DataLoader(async (ids) => {
@@ -108,16 +108,19 @@ function pagesOf(
   shape: Declaration,
   field: PageField<Declaration>,
   location: Location,
-  withLongTexts: boolean,
+  asked: Asked,
   note: Note,
+  people: LoadersOfLocation["people"],
 ): PageLoader<ContentRow> {
   return new DataLoader<PageKey, Page<ContentRow>, string>(
     (keys) =>
       inGroups(keys, formOf, async (group) => {
         const ids = group.map(({ id }) => id);
-        const found = await readPages(shape, field, location, ids, group[0].page, withLongTexts);
-        for (const page of found.values()) page.rows.forEach(note);
-        return ({ id }) => found.get(id) ?? notFound(shape.name);
+        const found = await readPages(shape, field, location, ids, group[0].page, asked);
+        for (const page of found.pages.values()) page.rows.forEach(note);
+        // They came along: asking for them would be another way to the region and back.
+        for (const [userId, person] of found.people) people.prime(userId, person);
+        return ({ id }) => found.pages.get(id) ?? notFound(shape.name);
       }),
     { cacheKeyFn: (key) => `${key.id} ${formOf(key)}` },
   );

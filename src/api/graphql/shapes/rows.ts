@@ -55,13 +55,22 @@ export async function requireRow(shape: Declaration, location: Location, id: str
   if ((await readRows(shape, location, [id])).length === 0) throw notFound(shape.name);
 }
 
+/** What is asked of the rows of a page, beside their own short columns. */
+export type Asked = {
+  /** Else long texts are empty. */
+  readonly longTexts: boolean;
+  /** The people whom the rows name come with them, where their database has a directory. */
+  readonly people: boolean;
+};
+
 /** Statements by what they are made of: what is sent again and again is not put together each time. */
 const pageStatements = new WeakMap<PageField<Declaration>, Map<string, string>>();
 
-function pageStatement(parent: Declaration, field: PageField<Declaration>, withLongTexts: boolean): string {
+function pageStatement(parent: Declaration, field: PageField<Declaration>, asked: Asked): string {
   const made = pageStatements.get(field) ?? new Map<string, string>();
   pageStatements.set(field, made);
-  const key = `${parent.table} ${withLongTexts}`;
+  const { longTexts: withLongTexts, people: withPeople } = asked;
+  const key = `${parent.table} ${withLongTexts} ${withPeople}`;
   const found = made.get(key);
   if (found !== undefined) return found;
   const properties = propertiesOf(field.of);
@@ -73,23 +82,55 @@ function pageStatement(parent: Declaration, field: PageField<Declaration>, withL
     .filter(({ long }) => long && withLongTexts)
     .map(({ column, nullable }) => (nullable ? `coalesce(octet_length(c.${column}), 0)` : `octet_length(c.${column})`));
   const bytes = lengths.length === 0 ? "0" : lengths.join(" + ");
+  const people = withPeople ? peopleOf(field.of) : [];
+  const known = people.flatMap((name) =>
+    Object.entries(PERSON).map(([property, column]) => `, "${name}".${column} as "${name} ${property}"`),
+  );
+  const joins = people.map(
+    (name) => `left join tenantry.directory_members "${name}"
+       on "${name}".database_id = $1 and "${name}".organization_id = $3 and "${name}".user_id = l."${name}Id"`,
+  );
   // A row to which nothing belongs has one, of nulls.
-  const text = `select l.*, bytes > $6 as "${TOO_LARGE}"
+  const text = `select l.*, bytes > $6 as "${TOO_LARGE}"${known.join("")}
      from (
        select r.id as "${PARENT}", ${columns.join(", ")}, ${bytes} as own_bytes,
               sum(${bytes}) over (order by r.id, c.id rows unbounded preceding) as bytes
        from ${parent.table} r left join lateral (
          select * from ${field.of.table} where ${field.parentColumn} = r.id and id > $4 order by id limit $5) c on true
        where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id = $3) l
+     ${joins.join(" ")}
      where coalesce(bytes - own_bytes <= $6, true)
-     order by "${PARENT}", id`;
+     order by l."${PARENT}", l.id`;
   made.set(key, text);
   return text;
+}
+
+/** The properties of a person, by a region's directory. */
+const PERSON = { id: "user_id", name: "name", email: "email", createdAt: "user_created_at" };
+
+/** The names of the fields that are people. */
+function peopleOf({ fields }: Declaration): string[] {
+  return Object.keys(fields).filter((name) => fields[name]?.kind === "member");
+}
+
+/** The people who came with rows, by their ids; null: the database does not know them any more. */
+function peopleIn(shape: Declaration, rows: readonly Record<string, unknown>[]): Map<string, Person | null> {
+  const found = new Map<string, Person | null>();
+  for (const name of peopleOf(shape))
+    for (const row of rows) {
+      const id = row[`${name}Id`];
+      if (typeof id !== "string" || found.has(id)) continue;
+      const person = Object.fromEntries(Object.keys(PERSON).map((one) => [one, row[`${name} ${one}`]]));
+      found.set(id, person["id"] === null ? null : (person as Person));
+    }
+  return found;
 }
 
 /** Properties that no field can be called. */
 const PARENT = "row it belongs to";
 const TOO_LARGE = "too large together";
+/** Pages by the id of the row that they belong to, and the people whom their rows name; none where they were not asked for. */
+export type Pages<Row> = { pages: Map<string, Page<Row>>; people: Map<string, Person | null> };
 type PageRow<Row> = (Row | { id: null }) & { [PARENT]: string; [TOO_LARGE]: boolean | null };
 
 /**
@@ -103,12 +144,14 @@ export async function readPages<Row extends ContentRow>(
   { route, run }: Location,
   ids: readonly string[],
   page: PageRequest,
-  withLongTexts: boolean,
-): Promise<Map<string, Page<Row>>> {
+  asked: Asked,
+): Promise<Pages<Row>> {
+  // Home has no directory, and whose address is shown there depends on who asks.
+  const statement = pageStatement(parent, field, { ...asked, people: asked.people && route.kind !== "home" });
   const maxBytes = currentCall()?.answer?.max ?? DEFAULT_LIMITS.maxAnswerBytes;
   const rows = await run(
     (database) =>
-      database.query<PageRow<Row>>(statementName(field.of, "list"), pageStatement(parent, field, withLongTexts), [
+      database.query<PageRow<Row>>(statementName(field.of, "list"), statement, [
         databaseIdOf(route),
         ids,
         organizationIdOf(route),
@@ -123,7 +166,8 @@ export async function readPages<Row extends ContentRow>(
     currentCall()?.answer?.add(maxBytes + 1);
     throw answerTooLarge(maxBytes);
   }
-  return new Map(
+  const people = asked.people && route.kind !== "home" ? peopleIn(field.of, rows) : new Map<string, never>();
+  const pages = new Map(
     [...Map.groupBy(rows, (row) => row[PARENT])].map(([id, found]) => [
       id,
       toPage(
@@ -132,6 +176,7 @@ export async function readPages<Row extends ContentRow>(
       ),
     ]),
   );
+  return { pages, people };
 }
 
 /**

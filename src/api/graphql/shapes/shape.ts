@@ -202,6 +202,7 @@ function addPage(
     const made = fields[one];
     return made?.kind === "column" && made.long;
   });
+  const people = Object.keys(fields).filter((one) => fields[one]?.kind === "member");
   builder.objectField(type, name, (t) =>
     t.field({
       type: pages.connection(builder),
@@ -209,13 +210,10 @@ function addPage(
       args: pageArguments(builder),
       resolve: ({ id }, args, { loaders }, info) =>
         pages.read(args, (request) =>
-          loaders.of(content).page(
-            declaration,
-            field,
-            id,
-            request,
-            longTexts.some((one) => mentions(info, one)),
-          ),
+          loaders.of(content).page(declaration, field, id, request, {
+            longTexts: longTexts.some((one) => mentions(info, one)),
+            people: people.some((one) => mentions(info, one)),
+          }),
         ),
     }),
   );
