@@ -126,12 +126,15 @@ async function revoked(placementId: string, confirm: string): Promise<void> {
   });
 }
 
+/** What `tenantry doctor` asks, in the same way. */
 async function doctor(): Promise<void> {
-  await readServersHealth(services, OPERATOR);
-  await readDatabasesHealth(services, OPERATOR, { after: 0, limit: 100 });
-  await findOrphans(services);
-  await findDrift(services);
-  await findStrangeCredentials(services);
+  await Promise.all([
+    readServersHealth(services, OPERATOR),
+    readDatabasesHealth(services, OPERATOR, { after: 0, limit: 100 }),
+    findOrphans(services),
+    findDrift(services),
+    findStrangeCredentials(services),
+  ]);
 }
 
 /** An operation and what is made ready for it before each round. */

@@ -47,12 +47,16 @@ async function doctor(services: Services, options: Options): Promise<void> {
     options.repair === true
       ? await recordedCommand(services, "repair", {}, () => repair(services, OPERATOR, options.drop ?? []))
       : [];
-  const servers = await readServersHealth(services, OPERATOR);
-  const databases = await readAll(services);
-  const orphans = (await findOrphans(services)).map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));
-  const placements = await findStuckPlacements(services);
-  const drift = await findDrift(services);
-  const credentials = await findStrangeCredentials(services);
+  // At the same time: each asks servers that may be far away.
+  const [servers, databases, unknown, placements, drift, credentials] = await Promise.all([
+    readServersHealth(services, OPERATOR),
+    readAll(services),
+    findOrphans(services),
+    findStuckPlacements(services),
+    findDrift(services),
+    findStrangeCredentials(services),
+  ]);
+  const orphans = unknown.map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));
   const wrong =
     servers.filter(({ problem }) => problem !== null).length +
     databases.filter(({ flows }) => flows.some(({ healthy }) => !healthy)).length +

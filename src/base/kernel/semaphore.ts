@@ -33,3 +33,16 @@ export async function forEachLimit<Item>(
   };
   await Promise.all(Array.from({ length: limit }, worker));
 }
+
+/** What `work` makes of each item, in their order; at most `limit` at the same time. The first error ends it, as in {@link forEachLimit}. */
+export async function mapLimit<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  await forEachLimit([...items.entries()], limit, async ([index, item]) => {
+    results[index] = await work(item);
+  });
+  return results;
+}

@@ -7,6 +7,7 @@ import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import { findUndeclared } from "#engine/tables";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
+import { mapLimit } from "#base/kernel/semaphore";
 import { quoteQualified } from "#base/postgres/identifiers";
 import { isConnectionFailure } from "#base/postgres/sql-state";
 import { namePrefix, templatePrefix } from "#engine/replication/names";
@@ -44,26 +45,39 @@ type Server = { name: string; address: ServerAddress; systemIdentifier: string; 
 
 /** Looks at every server that can be reached. One that cannot is the health's to report. */
 export async function findOrphans(services: Services): Promise<Orphan[]> {
+  const found = await mapLimit(await listServers(services), CONCURRENT_SERVERS, async (server) => {
+    try {
+      return await findOn(services, server);
+    } catch (error) {
+      if (server.name !== "home" && isConnectionFailure(error)) return [];
+      throw error;
+    }
+  });
+  return found.flat();
+}
+
+/** Each is asked several things one after the other, and may be far away. */
+const CONCURRENT_SERVERS = 8;
+
+async function findOn(services: Services, server: Server): Promise<Orphan[]> {
+  const before = await lookAround(services, server);
+  const known = await readKnown(services);
+  const unknown = before.filter((found) => !belongs(services, server, found, known));
+  // What was on its way out when it was first seen is gone by now.
+  const after = unknown.length === 0 ? [] : await lookAround(services, server);
   const orphans: Orphan[] = [];
-  for (const server of await reachableServers(services)) {
-    const before = await lookAround(services, server);
-    const known = await readKnown(services);
-    const unknown = before.filter((found) => !belongs(services, server, found, known));
-    // What was on its way out when it was first seen is gone by now.
-    const after = unknown.length === 0 ? [] : await lookAround(services, server);
-    for (const found of unknown)
-      if (after.some(({ kind, name }) => kind === found.kind && name === found.name))
-        orphans.push({
-          ...found,
-          server: server.name,
-          address: server.address,
-          rows: found.kind === "database" ? await countRows(services, server, found.name) : null,
-        });
-  }
+  for (const found of unknown)
+    if (after.some(({ kind, name }) => kind === found.kind && name === found.name))
+      orphans.push({
+        ...found,
+        server: server.name,
+        address: server.address,
+        rows: found.kind === "database" ? await countRows(services, server, found.name) : null,
+      });
   return orphans;
 }
 
-async function reachableServers(services: Services): Promise<Server[]> {
+async function listServers(services: Services): Promise<Server[]> {
   const { home, homeAddress, homeSystemIdentifier } = services;
   const servers: Server[] = [
     { name: "home", address: homeAddress, systemIdentifier: homeSystemIdentifier, look: home },
@@ -74,12 +88,7 @@ async function reachableServers(services: Services): Promise<Server[]> {
     // Home and a region on one server: it is looked at once.
     if (servers.some((server) => server.systemIdentifier === systemIdentifier)) continue;
     const look = services.pools.open("server", address, MAINTENANCE_DATABASE);
-    try {
-      await look.query("orphans.server", "select");
-      servers.push({ name: key, address, systemIdentifier, look });
-    } catch (error) {
-      if (!isConnectionFailure(error)) throw error;
-    }
+    servers.push({ name: key, address, systemIdentifier, look });
   }
   return servers;
 }

@@ -5,6 +5,7 @@
  */
 import { listRegions, regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { mapLimit } from "#base/kernel/semaphore";
 import { nameFrom } from "#base/kernel/validation";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import { isConnectionFailure } from "#base/postgres/sql-state";
@@ -40,18 +41,21 @@ const PAIR = String.raw`(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)`;
 /** Looks at every server that can be reached. One whose role may not read connection strings is left out. */
 export async function findStrangeCredentials(services: Services): Promise<StrangeCredential[]> {
   const { home, pools } = services;
-  const found = await strangeCredentialsOn(services, "home", home);
-  for (const { id, key } of await listRegions(services)) {
+  const atHome = await strangeCredentialsOn(services, "home", home);
+  const inRegions = await mapLimit(await listRegions(services), CONCURRENT_SERVERS, async ({ id, key }) => {
     try {
       const address = await regionAddress(services, id);
-      found.push(...(await strangeCredentialsOn(services, key, pools.open("server", address, MAINTENANCE_DATABASE))));
+      return await strangeCredentialsOn(services, key, pools.open("server", address, MAINTENANCE_DATABASE));
     } catch (error) {
       // A server that is away is the health's to report.
-      if (!isConnectionFailure(error)) throw error;
+      if (isConnectionFailure(error)) return [];
+      throw error;
     }
-  }
-  return found;
+  });
+  return [atHome, ...inRegions].flat();
 }
+
+const CONCURRENT_SERVERS = 8;
 
 /** Looks at one server, which is sent nothing of home but the installation's prefix: it has names with it anyway. */
 export async function strangeCredentialsOn(

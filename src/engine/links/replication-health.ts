@@ -131,11 +131,13 @@ export async function readDatabasesHealth(
 export async function readServersHealth(services: Services, actor: Actor): Promise<ServerHealth[]> {
   authorizeOperator(actor);
   const regions = await listRegions(services);
-  const home = await probeServer(services.home);
-  const probes = await probeRegions(
-    services,
-    regions.map(({ id }) => id),
-  );
+  const [home, probes] = await Promise.all([
+    probeServer(services.home),
+    probeRegions(
+      services,
+      regions.map(({ id }) => id),
+    ),
+  ]);
   const others = regions.map((region, index) => describeServer(region, probes[index] ?? null));
   return [describeProbed("home", home), ...others];
 }
