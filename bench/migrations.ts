@@ -64,7 +64,10 @@ async function fill(servers: BenchServers): Promise<string[]> {
   const connectionUrl = servers.region.url();
   const region = await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl }, noGateway);
   const address = await regionAddress(services, region.id);
-  const template = await ensureTemplate(services, services.pools.open("server", address, "postgres"), address);
+  const template = await ensureTemplate(services, services.pools.open("server", address, "postgres"), {
+    regionId: region.id,
+    address,
+  });
   await closeServices(services);
   const rows = await sql<{ name: string }>(
     servers.home.url("bench_home"),

@@ -1,16 +1,17 @@
-/** How tenant databases differ from what their version should look like. Reads only. */
-import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
+/** How tenant databases differ from what their migrations make of a new one. Changes nothing in them. */
+import { listReplicatedDatabases } from "#engine/home/replicated-databases";
+import { classifyFailure } from "#engine/jobs/failure";
+import { SchemaComparisons } from "#engine/placements/compare-schema";
+import type { RegionServerAt } from "#engine/placements/template-database";
 import { regionAddress } from "#engine/regions/regions";
 import { forEachLimit } from "#base/kernel/semaphore";
-import { describeSchemaIn } from "#engine/migrations/fingerprint";
-import { diffSchema } from "#engine/migrations/schema-difference";
-import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import type { Services } from "#engine/services";
 
 /** One tenant database that is not as it should be. */
 export type Drift = {
   database: string;
+  /** How many migrations it has, by itself; where it cannot be read, by home. */
   version: number;
   /** What differs, a sentence each; more than {@link MAX_DIFFERENCES} are cut off. */
   differences: string[];
@@ -21,35 +22,33 @@ const MAX_DIFFERENCES = 20;
 
 /** Looks into every tenant database that can be reached, one connection each. */
 export async function findDrift(services: Services): Promise<Drift[]> {
-  const addresses = new Map<string, ServerAddress>();
+  const regions = new Map<string, RegionServerAt>();
+  const comparisons = new SchemaComparisons(services);
   const found: Drift[] = [];
   await forEachLimit(await listReplicatedDatabases(services, {}), CONCURRENCY, async (row) => {
-    const address = addresses.get(row.regionId) ?? (await regionAddress(services, row.regionId));
-    addresses.set(row.regionId, address);
-    const drift = await look(services, row, address);
-    if (drift !== undefined) found.push(drift);
+    const { regionId, database, schemaVersion } = row;
+    const region = regions.get(regionId) ?? { regionId, address: await regionAddress(services, regionId) };
+    regions.set(regionId, region);
+    const { version, differences } = await look(comparisons, region, database, schemaVersion ?? 0);
+    if (differences.length > 0) found.push({ database, version, differences: differences.slice(0, MAX_DIFFERENCES) });
   });
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
 }
 
-async function look(
-  services: Services,
-  { database, schemaVersion }: ReplicatedDatabase,
-  address: ServerAddress,
-): Promise<Drift | undefined> {
-  const version = schemaVersion ?? services.tenantSchema.latestVersion;
-  const expected = services.tenantSchema.expected?.(version);
-  // Newer than this program, which then does not know what it should look like.
-  if (expected === undefined) return undefined;
+async function look(comparisons: SchemaComparisons, region: RegionServerAt, database: string, version: number) {
   try {
-    const actual = await services.pools.visit("tenant", address, database, describeSchemaIn);
-    if (actual.fingerprint === expected.fingerprint) return undefined;
-    return { database, version, differences: diffSchema(expected, actual).slice(0, MAX_DIFFERENCES) };
+    return await comparisons.compare(region, database);
   } catch (error) {
-    if (sqlState(error) === SQL_STATE.undefinedDatabase)
-      return { database, version, differences: ["the database is gone from its server"] };
     // A server that is away is the health's to report.
-    if (isConnectionFailure(error)) return undefined;
-    throw error;
+    if (isConnectionFailure(error)) return { version, differences: [] };
+    return { version, differences: [whyNotCompared(error)] };
   }
+}
+
+function whyNotCompared(error: unknown): string {
+  const state = sqlState(error);
+  if (state === SQL_STATE.undefinedDatabase) return "the database is gone from its server";
+  if (state === SQL_STATE.undefinedTable)
+    return "table tenantry.migrations is missing, so nobody can tell which migrations the database has";
+  return `it cannot be compared: ${classifyFailure(error).sentence}`;
 }

@@ -134,7 +134,7 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
       version === database.version ? outcomes?.get(version, database.fingerprint) : undefined,
     ),
   );
-  if (migrated.from === database.version) outcomes?.add(migrated.from, database.fingerprint, migrated);
+  if (migrated.from === database.version) outcomes?.add(migrated.from, database.fingerprint, migrated.fingerprint);
   const { version, fingerprint } = migrated;
   const recorded = recorder.record({ id: database.id, version, fingerprint });
   if (flowsChange) {

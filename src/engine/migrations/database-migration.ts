@@ -8,7 +8,7 @@
  * there was before, and what was seen is taken for the others. What somebody changed by hand since the last look is found
  * by `--verify` and `doctor`, which always read.
  */
-import { describeSchemaIn, FINGERPRINT_SCRIPT, fingerprintIn } from "#engine/migrations/fingerprint";
+import { FINGERPRINT_SCRIPT, fingerprintIn } from "#engine/migrations/fingerprint";
 import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
 import {
   API_ROLE_SETTING,
@@ -18,7 +18,6 @@ import {
   missingOf,
   READ_APPLIED,
 } from "#engine/migrations/runner";
-import { diffSchema } from "#engine/migrations/schema-difference";
 import type { Session } from "#base/postgres/database";
 import { quoteLiteral } from "#base/postgres/identifiers";
 
@@ -31,28 +30,21 @@ export type StatementLimits = {
 
 export const STATEMENT_LIMIT_DEFAULTS: StatementLimits = { lockTimeoutMs: 2_000, statementTimeoutMs: 10_000 };
 
-/** A schema as it was read. */
-export type SeenSchema = {
-  readonly fingerprint: string;
-  /** Where it is not what its version should be, in sentences. */
-  readonly differences: readonly string[];
-};
-
-/** What schemas became, by what they were: by version and by the fingerprint that home has recorded. */
+/** Which fingerprints schemas came to, by what they were: by version and by the fingerprint that home has recorded. */
 export class SchemaOutcomes {
-  readonly #seen = new Map<string, SeenSchema>();
+  readonly #seen = new Map<string, string>();
 
-  get(version: number, fingerprint: string | null): SeenSchema | undefined {
+  get(version: number, fingerprint: string | null): string | undefined {
     return this.#seen.get(`${version} ${fingerprint ?? "as made"}`);
   }
 
-  add(version: number, fingerprint: string | null, became: SeenSchema): void {
+  add(version: number, fingerprint: string | null, became: string): void {
     this.#seen.set(`${version} ${fingerprint ?? "as made"}`, became);
   }
 }
 
 /** `from`: the version that it really had. */
-export type MigratedDatabase = SeenSchema & { readonly from: number; readonly version: number };
+export type MigratedDatabase = { readonly from: number; readonly version: number; readonly fingerprint: string };
 
 /**
  * Applies what is missing, each migration in a transaction of its own; they grant `apiRole` its rights. The schema is read when `outcomeFrom` does not know
@@ -63,7 +55,7 @@ export async function migrateDatabase(
   session: Session<"tenant">,
   { set, apiRole }: { set: MigrationSet; apiRole: string },
   limits: StatementLimits,
-  outcomeFrom: (version: number) => SeenSchema | undefined = () => undefined,
+  outcomeFrom: (version: number) => string | undefined = () => undefined,
 ): Promise<MigratedDatabase> {
   const looked = await session.script(
     "fleet.look",
@@ -87,15 +79,11 @@ export async function migrateDatabase(
     texts.length === 0
       ? []
       : await session.script(last === undefined ? "fleet.fingerprint" : labelOf(last), texts.join("; "));
-  const versions = { from: applied.length, version: set.latestVersion };
-  if (known !== undefined) return { ...versions, fingerprint: known.fingerprint, differences: known.differences };
-  const fingerprint = fingerprintIn(results);
-  const expected = set.expected?.(set.latestVersion);
-  const differences =
-    expected === undefined || expected.fingerprint === fingerprint
-      ? []
-      : diffSchema(expected, await describeSchemaIn(session));
-  return { ...versions, fingerprint, differences };
+  return {
+    from: applied.length,
+    version: set.latestVersion,
+    fingerprint: known ?? fingerprintIn(results),
+  };
 }
 
 function transactionOf({ part, number, name, sql, checksum }: Migration, apiRole: string): string {

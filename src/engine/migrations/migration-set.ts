@@ -5,7 +5,6 @@
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import type { SchemaDescription } from "#engine/migrations/fingerprint";
 
 /** Whose migrations they are, each numbered from 1: the engine's, which a database has first, and the app's. */
 export type Part = "both" | "home" | "tenant" | "app";
@@ -25,8 +24,6 @@ export type Migration = {
 export type MigrationSet = {
   readonly migrations: readonly Migration[];
   readonly latestVersion: number;
-  /** What the schema of a version looks like; left out: nobody has written it down. */
-  readonly expected?: ((version: number) => SchemaDescription | undefined) | undefined;
 };
 
 /** What home and every tenant database have in common: rules of values, and what a table is to Tenantry. */
@@ -35,9 +32,9 @@ const HOME = loadMigrations("home", new URL("../schema/home/", import.meta.url))
 const TENANT = loadMigrations("tenant", new URL("../schema/tenant/", import.meta.url));
 
 /** The tenant schema of an app: what every tenant database is brought to. */
-export function tenantSchemaOf(app: readonly Migration[], expected?: MigrationSet["expected"]): MigrationSet {
+export function tenantSchemaOf(app: readonly Migration[]): MigrationSet {
   const migrations = [...BOTH, ...TENANT, ...app];
-  return { migrations, latestVersion: migrations.length, expected };
+  return { migrations, latestVersion: migrations.length };
 }
 
 /** What home is brought to: it has the app's tables too, for the default organization and to make the catalog. */

@@ -105,6 +105,12 @@ export function missingOf(applied: readonly Applied[], set: MigrationSet): Migra
   return set.migrations.filter((migration) => !had.has(keyOf(migration)));
 }
 
+/** The migrations that a database has, in the order of the set. Throws CONFLICT like {@link missingOf}. */
+export function appliedOf(applied: readonly Applied[], set: MigrationSet): Migration[] {
+  const missing = new Set(missingOf(applied, set));
+  return set.migrations.filter((migration) => !missing.has(migration));
+}
+
 /** What a migration finds the name of the API's role in. */
 export const API_ROLE_SETTING = "tenantry.api_role";
 /** What the calls of a migration find its part and number in. */

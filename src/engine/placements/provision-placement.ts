@@ -42,7 +42,7 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
   if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);
   const template = await run.step("make-template", async () => {
     await ensureApiRoleIn(services, placement.regionId);
-    return ensureTemplate(services, server, address);
+    return ensureTemplate(services, server, { regionId: placement.regionId, address });
   });
   await run.step("create-database", () => ensureDatabase(services, server, template, placement));
   const database = services.pools.open("tenant", address, placement.database);

@@ -37,6 +37,11 @@ export function templateName(installation: string, schemaVersion: number): strin
   return `${templatePrefix(installation)}${schemaVersion}`;
 }
 
+/** The database that is made to see what the migrations lead to, and dropped again. It goes with the templates. */
+export function referenceName(installation: string): string {
+  return `${templatePrefix(installation)}reference`;
+}
+
 /** The name of a slot that a sweep makes for its own time. `unique` tells two sweeps of one server apart. */
 export function scoutName(installation: string, unique: string): string {
   return `${namePrefix(installation)}scout_${unique}`;

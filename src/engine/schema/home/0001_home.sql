@@ -164,6 +164,20 @@ create table tenantry.tenant_databases (
 create unique index tenant_databases_shared on tenantry.tenant_databases (region_id)
   where isolation = 'SHARED' and closing_at is null;
 
+-- What the migrations make of a tenant database on a region's server, read from one that they have just made there. Tenant databases
+-- are compared with it. It can be made again at any time.
+create table tenantry.reference_schemas (
+  region_id uuid not null references tenantry.regions on delete cascade,
+  -- Of the migrations, and of what else it depends on.
+  digest text not null,
+  -- Another version of PostgreSQL prints the same schema otherwise.
+  server_version int not null,
+  -- As engine/migrations/fingerprint.ts writes them.
+  lines text[] not null,
+  made_at timestamptz not null default now(),
+  primary key (region_id, digest, server_version)
+);
+
 -- The number goes into the ids of the placement's rows: 24 bits, never used twice.
 create sequence tenantry.placement_numbers as int minvalue 1 maxvalue 16777215;
 
