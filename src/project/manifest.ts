@@ -63,18 +63,14 @@ export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** The manifest of what was declared. `enginesOwn`: how many migrations a database has before the team's first one. */
-export function manifestOf(
-  migrations: readonly Migration[],
-  tables: DeclaredTables,
-  enginesOwn = tables.latestVersion - migrations.length,
-): Manifest {
+/** The manifest of what was declared. */
+export function manifestOf(migrations: readonly Migration[], tables: DeclaredTables): Manifest {
   return {
     versions: migrations.map((migration, index) => ({
       migration: migration.file,
       checksum: migration.checksum,
       tables: Object.fromEntries(
-        tables.at(enginesOwn + index + 1).tables.map(({ name, catalog, personal }) => [
+        tables.at({ engine: tables.latest.engine, app: index + 1 }).tables.map(({ name, catalog, personal }) => [
           name,
           {
             flows: (catalog ?? []).filter((column) => !KEYS.has(column)),

@@ -5,6 +5,7 @@ import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
 import { describeSchema } from "../../src/engine/migrations/fingerprint.ts";
 import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import type { MigrationSet } from "../../src/engine/migrations/migration-set.ts";
+import { latestOf } from "../../src/engine/migrations/schema-version.ts";
 import { migrate } from "../../src/engine/migrations/runner.ts";
 import { diffSchema } from "../../src/engine/migrations/schema-difference.ts";
 import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
@@ -43,6 +44,12 @@ const TEAM = invoicesWith(MORE);
 const BYTES = "alter table app.attachments add column bytes int not null default 0";
 const NEXT = invoicesWith(MORE, BYTES);
 const LAST = invoicesWith(MORE, BYTES, "create index lines_cents on app.lines (cents)");
+
+/** Of a version, in the name of its template. */
+function nameOf(set: MigrationSet): string {
+  const { engine, app: ofApp } = latestOf(set);
+  return `${engine}_${ofApp}`;
+}
 
 let app: TestApp;
 let prefix: string;
@@ -133,7 +140,7 @@ async function spareDatabases(): Promise<string[]> {
 
 test("a team's own databases are what its migrations make, also where nobody has kept what that is", async () => {
   expect(await driftWith(TEAM)).toEqual([]);
-  const template = `template_${TEAM.latestVersion}`;
+  const template = `template_${nameOf(TEAM)}`;
   expect(await spareDatabases()).toEqual([template]);
   // As after an upgrade of the server.
   await sql(app.databaseUrl, "delete from tenantry.reference_schemas");
@@ -291,7 +298,7 @@ test("a database is compared with the version that it has, which another program
 });
 
 test("a template that somebody has changed is not what databases are compared with, nor built on", async () => {
-  const changed = `${prefix}template_${NEXT.latestVersion}`;
+  const changed = `${prefix}template_${nameOf(NEXT)}`;
   await sql(url("postgres"), `alter database ${changed} allow_connections true`);
   await sql(url(changed), "alter table app.lines add column note text");
   await sql(url("postgres"), `alter database ${changed} allow_connections false`);
@@ -305,7 +312,7 @@ test("a template that somebody has changed is not what databases are compared wi
     failed: [],
     drifted: [{ database: made }],
   });
-  const fresh = `${prefix}template_${LAST.latestVersion}`;
+  const fresh = `${prefix}template_${nameOf(LAST)}`;
   await sql(url("postgres"), `alter database ${fresh} allow_connections true`);
   expect(
     await sql(

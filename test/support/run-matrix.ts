@@ -23,7 +23,7 @@ const SUBSET = [
   "test/hostile",
 ];
 /** Servers that a test starts for itself are all of one version, so of those that would be run twice. */
-const MIXED_SUBSET = integration("replication", "jobs", "fleet-migration");
+const MIXED_SUBSET = integration("replication", "jobs", "fleet-migration", "schema-drift");
 // They are about the embedded servers, of which there is one version.
 const NOT_ABOUT_VERSIONS = ["**/embedded*.test.ts"];
 

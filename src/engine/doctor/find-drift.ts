@@ -1,6 +1,7 @@
 /** How tenant databases differ from what their migrations make of a new one. Changes nothing in them. */
 import { listReplicatedDatabases } from "#engine/home/replicated-databases";
 import { classifyFailure } from "#engine/jobs/failure";
+import { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
 import { SchemaComparisons } from "#engine/placements/compare-schema";
 import type { RegionServerAt } from "#engine/placements/template-database";
 import { regionAddress } from "#engine/regions/regions";
@@ -29,13 +30,23 @@ export async function findDrift(services: Services): Promise<Drift[]> {
     const { regionId, database, schemaVersion } = row;
     const region = regions.get(regionId) ?? { regionId, address: await regionAddress(services, regionId) };
     regions.set(regionId, region);
-    const { version, differences } = await look(comparisons, region, database, schemaVersion ?? 0);
-    if (differences.length > 0) found.push({ database, version, differences: differences.slice(0, MAX_DIFFERENCES) });
+    const { version, differences } = await look(comparisons, region, database, schemaVersion);
+    if (differences.length > 0)
+      found.push({
+        database,
+        version: version === null ? 0 : totalOf(version),
+        differences: differences.slice(0, MAX_DIFFERENCES),
+      });
   });
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
 }
 
-async function look(comparisons: SchemaComparisons, region: RegionServerAt, database: string, version: number) {
+async function look(
+  comparisons: SchemaComparisons,
+  region: RegionServerAt,
+  database: string,
+  version: SchemaVersion | null,
+) {
   try {
     return await comparisons.compare(region, database);
   } catch (error) {

@@ -18,12 +18,14 @@ import { type FleetEvent, FleetExecutor, type FleetProgress } from "#engine/flee
 import {
   FLEET_LIMIT_DEFAULTS,
   FLEET_PLAN_DEFAULTS,
+  type FleetDatabase,
   type FleetLimits,
   type FleetPlan,
   type FleetPlanOptions,
   planFleet,
   type Skipped,
 } from "#engine/fleet/fleet-plan";
+import { isSameVersion, latestOf, totalOf } from "#engine/migrations/schema-version";
 import { classifyFailure } from "#engine/jobs/failure";
 import { FleetRecorder } from "#engine/fleet/fleet-recorder";
 import { RETRY_DEFAULTS, type RetryPolicy, tryToMigrate } from "#engine/fleet/migrate-database";
@@ -34,6 +36,7 @@ import { refreshTemplates } from "#engine/placements/template-database";
 import { forEachLimit } from "#base/kernel/semaphore";
 
 export { STATEMENT_LIMIT_DEFAULTS } from "#engine/migrations/database-migration";
+export { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
 export type { FleetPlan } from "#engine/fleet/fleet-plan";
 export type { FleetProgress } from "#engine/fleet/fleet-executor";
 
@@ -99,7 +102,7 @@ async function planByHome(
     canariesPerRegion: options.canariesPerRegion ?? FLEET_PLAN_DEFAULTS.canariesPerRegion,
     waveShares: options.waveShares ?? FLEET_PLAN_DEFAULTS.waveShares,
     verify: options.verify === true,
-    target: services.tenantSchema.latestVersion,
+    target: latestOf(services.tenantSchema),
     unreachable,
   });
   return { ...plan, records: new Map(databases.map((database) => [database.id, database])) };
@@ -122,7 +125,7 @@ export async function migrateFleet(
     options.onPlan?.(preview);
     return { ...emptyReport(preview), seconds: seconds() };
   }
-  const input = { target: preview.target, verify: options.verify === true };
+  const input = { target: totalOf(preview.target), verify: options.verify === true };
   const request = { kind: "migrate-databases", subject: FLEET_SUBJECT, input } as const;
   return runHere(services, requestedBy, request, async (run) => {
     // Read again: another run may have ended a moment ago.
@@ -148,8 +151,8 @@ export async function migrateFleet(
     const report: FleetReport = {
       ...emptyReport(plan),
       // By what home knew: where the answer to a commit was lost, the second try finds the work done.
-      migrated: done.filter(({ database }) => database.version !== plan.target).length,
-      verified: done.filter(({ database }) => database.version === plan.target).length,
+      migrated: done.filter(({ database }) => !isAt(database, plan)).length,
+      verified: done.filter(({ database }) => isAt(database, plan)).length,
       failed: [
         ...failed.map(({ database, reason }) => ({ database: database.name, region: database.regionKey, reason })),
         ...failures,
@@ -171,6 +174,10 @@ export async function migrateFleet(
 /** The job's record is no log: of long lists it keeps the beginning. */
 const MAX_SAVED = 20;
 
+function isAt({ version }: FleetDatabase, { target }: FleetPlan): boolean {
+  return version !== null && isSameVersion(version, target);
+}
+
 function isEmpty({ canaries, waves }: FleetPlan): boolean {
   return canaries.length + waves.length === 0;
 }
@@ -187,7 +194,7 @@ function emptyReport({ target, skipped }: FleetPlan): FleetReport {
   });
   const upToDate = skipped.filter(({ reason }) => reason === "up-to-date").length;
   const nothing = { migrated: 0, verified: 0, failed: [], drifted: [], left: 0, stopped: null, seconds: 0 };
-  return { target, upToDate, refused, ...nothing };
+  return { target: totalOf(target), upToDate, refused, ...nothing };
 }
 
 async function prepare(

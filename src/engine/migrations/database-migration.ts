@@ -18,6 +18,7 @@ import {
   missingOf,
   READ_APPLIED,
 } from "#engine/migrations/runner";
+import { describeVersion, latestOf, type SchemaVersion, versionOf } from "#engine/migrations/schema-version";
 import type { Session } from "#base/postgres/database";
 import { quoteLiteral } from "#base/postgres/identifiers";
 
@@ -34,17 +35,21 @@ export const STATEMENT_LIMIT_DEFAULTS: StatementLimits = { lockTimeoutMs: 2_000,
 export class SchemaOutcomes {
   readonly #seen = new Map<string, string>();
 
-  get(version: number, fingerprint: string | null): string | undefined {
-    return this.#seen.get(`${version} ${fingerprint ?? "as made"}`);
+  get(version: SchemaVersion, fingerprint: string | null): string | undefined {
+    return this.#seen.get(`${describeVersion(version)} ${fingerprint ?? "as made"}`);
   }
 
-  add(version: number, fingerprint: string | null, became: string): void {
-    this.#seen.set(`${version} ${fingerprint ?? "as made"}`, became);
+  add(version: SchemaVersion, fingerprint: string | null, became: string): void {
+    this.#seen.set(`${describeVersion(version)} ${fingerprint ?? "as made"}`, became);
   }
 }
 
 /** `from`: the version that it really had. */
-export type MigratedDatabase = { readonly from: number; readonly version: number; readonly fingerprint: string };
+export type MigratedDatabase = {
+  readonly from: SchemaVersion;
+  readonly version: SchemaVersion;
+  readonly fingerprint: string;
+};
 
 /**
  * Applies what is missing, each migration in a transaction of its own; they grant `apiRole` its rights. The schema is read when `outcomeFrom` does not know
@@ -55,7 +60,7 @@ export async function migrateDatabase(
   session: Session<"tenant">,
   { set, apiRole }: { set: MigrationSet; apiRole: string },
   limits: StatementLimits,
-  outcomeFrom: (version: number) => string | undefined = () => undefined,
+  outcomeFrom: (version: SchemaVersion) => string | undefined = () => undefined,
 ): Promise<MigratedDatabase> {
   const looked = await session.script(
     "fleet.look",
@@ -69,7 +74,7 @@ export async function migrateDatabase(
   for (const migration of missing.slice(0, -1))
     await session.script(labelOf(migration), transactionOf(migration, apiRole));
   const last = missing.at(-1);
-  const known = outcomeFrom(applied.length);
+  const known = outcomeFrom(versionOf(applied));
   // The fingerprint comes after the commit: no lock is held while it is read.
   const texts = [
     ...(last === undefined ? [] : [transactionOf(last, apiRole)]),
@@ -80,8 +85,8 @@ export async function migrateDatabase(
       ? []
       : await session.script(last === undefined ? "fleet.fingerprint" : labelOf(last), texts.join("; "));
   return {
-    from: applied.length,
-    version: set.latestVersion,
+    from: versionOf(applied),
+    version: latestOf(set),
     fingerprint: known ?? fingerprintIn(results),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * What a database's schemas `tenantry` and `app` are, read from its catalogs in one statement. Its hash is the fingerprint.
+ * What a database's schemas `tenantry` and `app` are, and `catalog` and `tenantry_inbox` at home, read from its catalogs in one statement. Its hash is the fingerprint.
  * The texts are the server's own, and another version of PostgreSQL may print the same schema otherwise: compare what one
  * server says only. Publications belong to links, and owners to the server's roles: both are left out.
  */
@@ -40,7 +40,7 @@ const lineSchema = z.tuple([z.string(), z.string(), z.string(), z.string()]);
 const FACTS = `
   with space as materialized (
     select *, case nspname when 'tenantry' then '' else nspname || '.' end as prefix from pg_namespace
-    where nspname in ('tenantry', 'app')
+    where nspname in ('tenantry', 'app', 'catalog', 'tenantry_inbox')
   ),
   relation as materialized (
     select c.*, s.prefix || c.relname as shown from pg_class c join space s on s.oid = c.relnamespace

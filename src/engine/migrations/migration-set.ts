@@ -20,30 +20,47 @@ export type Migration = {
   readonly checksum: string;
 };
 
-/** All that one kind of database is brought to. A database's version is how many it has. */
+/**
+ * What the engine makes: in home and in every tenant database, in home only, in tenant databases only. Files of these folders
+ * that belong together have the same number, and a folder need not have each number: what has the lower number runs first.
+ */
+export type EngineMigrations = Readonly<Record<"both" | "home" | "tenant", readonly Migration[]>>;
+
+/** All that one kind of database is brought to, in their order. */
 export type MigrationSet = {
   readonly migrations: readonly Migration[];
+  /** How many there are. */
   readonly latestVersion: number;
+  /** Left out: those of this program. */
+  readonly engine?: EngineMigrations | undefined;
 };
 
-/** What home and every tenant database have in common: rules of values, and what a table is to Tenantry. */
-const BOTH = loadMigrations("both", new URL("../schema/both/", import.meta.url));
-const HOME = loadMigrations("home", new URL("../schema/home/", import.meta.url));
-const TENANT = loadMigrations("tenant", new URL("../schema/tenant/", import.meta.url));
+export const ENGINE_MIGRATIONS: EngineMigrations = {
+  both: loadMigrations("both", new URL("../schema/both/", import.meta.url)),
+  home: loadMigrations("home", new URL("../schema/home/", import.meta.url)),
+  tenant: loadMigrations("tenant", new URL("../schema/tenant/", import.meta.url)),
+};
 
-/** The tenant schema of an app: what every tenant database is brought to. */
-export function tenantSchemaOf(app: readonly Migration[]): MigrationSet {
-  const migrations = [...BOTH, ...TENANT, ...app];
-  return { migrations, latestVersion: migrations.length };
+/** The tenant schema of an app: what every tenant database is brought to. `engine`: for tests, of another program. */
+export function tenantSchemaOf(app: readonly Migration[], engine?: EngineMigrations): MigrationSet {
+  const { both, tenant } = engine ?? ENGINE_MIGRATIONS;
+  const migrations = [...inSteps(both, tenant), ...app];
+  return { migrations, latestVersion: migrations.length, engine };
 }
 
 /** What home is brought to: it has the app's tables too, for the default organization and to make the catalog. */
 export function homeSchemaOf(tenant: MigrationSet): MigrationSet {
-  const migrations = [...BOTH, ...HOME, ...tenant.migrations.filter(({ part }) => part === "app")];
+  const { both, home } = tenant.engine ?? ENGINE_MIGRATIONS;
+  const migrations = [...inSteps(both, home), ...tenant.migrations.filter(({ part }) => part === "app")];
   return { migrations, latestVersion: migrations.length };
 }
 
-/** The migrations in a folder. Throws where a file's name is not the next number's. */
+/** By number; of one number those of `both` first. */
+function inSteps(both: readonly Migration[], others: readonly Migration[]): Migration[] {
+  return [...both, ...others].toSorted((a, b) => a.number - b.number);
+}
+
+/** The migrations in a folder. Throws where a file's name is not the next number's; the engine's may leave some out. */
 export function loadMigrations(part: Part, folder: URL): Migration[] {
   const files = readdirSync(folder)
     .filter((file) => file.endsWith(".sql"))
@@ -51,10 +68,11 @@ export function loadMigrations(part: Part, folder: URL): Migration[] {
   const first = files[0]?.startsWith("0000_") === true ? 0 : 1;
   return files.map((file, index): Migration => {
     const [, digits = "", name = ""] = /^(\d{4})_([A-Za-z0-9_-]+)\.sql$/.exec(file) ?? [];
-    const expected = String(first + index).padStart(4, "0");
-    if (digits !== expected)
+    const expected = part === "app" ? String(first + index).padStart(4, "0") : digits;
+    if (digits === "" || digits !== expected)
       throw new Error(`migration ${file} is misnamed or out of order: ${expected}_<name>.sql was expected`);
-    return readMigration(part, index + 1, name, readFileSync(new URL(file, folder), "utf8"), file);
+    const number = part === "app" ? index + 1 : Number(digits);
+    return readMigration(part, number, name, readFileSync(new URL(file, folder), "utf8"), file);
   });
 }
 

@@ -1,6 +1,7 @@
 /** Brings one database to the latest version of a migration set. Safe to run twice and by two at once. */
 import { TenantryError } from "#base/kernel/errors";
 import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
+import { describeVersion, latestOf, versionOf } from "#engine/migrations/schema-version";
 import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
 
 // An arbitrary constant; advisory locks are per database, so every database has its own.
@@ -40,7 +41,7 @@ export async function requireLatest<Kind extends DatabaseKind>(
   if (missingOf(applied, set).length > 0)
     throw new TenantryError(
       "CONFLICT",
-      `The database is at schema version ${applied.length} and this program is at ${set.latestVersion}: start it once to migrate home.`,
+      `The database is at schema version ${describeVersion(versionOf(applied))} and this program is at ${describeVersion(latestOf(set))}: start it once to migrate home.`,
     );
 }
 
@@ -77,6 +78,10 @@ export type Applied = { part: string; number: number; name: string; checksum: st
 /** Reads the migrations that a database has. */
 export const READ_APPLIED = "select part, number, name, checksum from tenantry.migrations";
 
+/** The version of the database that is asked, as JSON of a {@link SchemaVersion}; an expression. */
+export const VERSION_HERE = `(select json_build_object('engine', count(*) filter (where part <> 'app'),
+    'app', count(*) filter (where part = 'app')) from tenantry.migrations)`;
+
 function readApplied(session: Queryable<DatabaseKind>): Promise<Applied[]> {
   return session.query<Applied>("migrations.applied", READ_APPLIED);
 }
@@ -93,7 +98,7 @@ export function missingOf(applied: readonly Applied[], set: MigrationSet): Migra
     if (migration === undefined)
       throw new TenantryError(
         "CONFLICT",
-        `The database is at schema version ${applied.length}, newer than the ${set.latestVersion} this program knows: start the newer program.`,
+        `The database is at schema version ${describeVersion(versionOf(applied))}, newer than the ${describeVersion(latestOf(set))} this program knows: start the newer program.`,
       );
     if (migration.checksum !== row.checksum)
       throw new TenantryError(

@@ -6,6 +6,7 @@ import { findReference } from "#engine/home/reference-schemas";
 import { describeLines, describeSchemaIn, digestOf, type SchemaDescription } from "#engine/migrations/fingerprint";
 import type { Migration } from "#engine/migrations/migration-set";
 import { appliedOf } from "#engine/migrations/runner";
+import { type SchemaVersion, versionOf } from "#engine/migrations/schema-version";
 import { diffSchema } from "#engine/migrations/schema-difference";
 import { makeReference, type RegionServerAt } from "#engine/placements/template-database";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -13,8 +14,7 @@ import type { Services } from "#engine/services";
 
 /** How a database's schema differs from what its migrations make. */
 export type Comparison = {
-  /** How many migrations it has. */
-  readonly version: number;
+  readonly version: SchemaVersion;
   /** In sentences; empty: it does not. */
   readonly differences: readonly string[];
 };
@@ -37,7 +37,7 @@ export class SchemaComparisons {
     const actual = await pools.visit("tenant", region.address, database, describeSchemaIn);
     const expected = await this.#reference(region, appliedOf(actual.applied, tenantSchema), actual.serverVersion);
     const isSame = actual.fingerprint === expected.fingerprint;
-    return { version: actual.applied.length, differences: isSame ? [] : diffSchema(expected, actual) };
+    return { version: versionOf(actual.applied), differences: isSame ? [] : diffSchema(expected, actual) };
   }
 
   /** The fingerprint that a database of the latest version should have. */

@@ -8,6 +8,7 @@ import {
   type SchemaDescription,
 } from "#engine/migrations/fingerprint";
 import type { Migration } from "#engine/migrations/migration-set";
+import { isBeyond, isSameVersion, latestOf, type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
 import { appliedOf, migrate } from "#engine/migrations/runner";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Queryable, ServerDatabase, Session } from "#base/postgres/database";
@@ -36,7 +37,7 @@ export async function ensureTemplate(
   region: RegionServerAt,
 ): Promise<string> {
   const { installation, tenantSchema } = services;
-  const name = templateName(installation, tenantSchema.latestVersion);
+  const name = templateName(installation, latestOf(tenantSchema));
   if (await databaseExists(server, name)) return name;
   await locked(server, async (session) => {
     if (await databaseExists(server, name)) return;
@@ -195,14 +196,16 @@ async function dropOlder(services: Services, session: Session<"server">): Promis
 async function listOlder(
   { installation, tenantSchema }: Services,
   session: Session<"server">,
-): Promise<{ name: string; version: number; whole: boolean }[]> {
+): Promise<{ name: string; version: SchemaVersion; whole: boolean }[]> {
+  const latest = latestOf(tenantSchema);
   return (await listTemplates(session, installation))
     .flatMap((name) => {
-      const [, version, rest] = /^(\d+)(_new)?$/.exec(name.slice(templatePrefix(installation).length)) ?? [];
-      return version === undefined ? [] : [{ name, version: Number(version), whole: rest === undefined }];
+      const [, engine, app, rest] = /^(\d+)_(\d+)(_new)?$/.exec(name.slice(templatePrefix(installation).length)) ?? [];
+      if (engine === undefined || app === undefined) return [];
+      return [{ name, version: { engine: Number(engine), app: Number(app) }, whole: rest === undefined }];
     })
-    .filter(({ version }) => version < tenantSchema.latestVersion)
-    .toSorted((a, b) => a.version - b.version);
+    .filter(({ version }) => !isBeyond(version, latest) && !isSameVersion(version, latest))
+    .toSorted((a, b) => totalOf(a.version) - totalOf(b.version));
 }
 
 async function listTemplates(server: Queryable<"server">, installation: string): Promise<string[]> {

@@ -143,7 +143,9 @@ create table tenantry.tenant_databases (
   region_id uuid not null references tenantry.regions,
   isolation text not null check (isolation in ('DEDICATED', 'SHARED')),
   name text not null,
-  schema_version int,
+  -- How many migrations it has: of Tenantry, and of the app. Null until it is made.
+  engine_version int,
+  app_version int,
   -- Hash of its schema, by the last look and the migrations since; null: as it was made from the template. The truth is in the
   -- database itself.
   schema_fingerprint text,
@@ -152,13 +154,16 @@ create table tenantry.tenant_databases (
   migration_failure text,
   migration_failed_at timestamptz,
   -- Set while a migration changes which columns flow: only columns of both versions are published meanwhile.
-  migrating_to int,
+  migrating_to_engine int,
+  migrating_to_app int,
   -- A database that placements share goes with the last of them. From this moment on it takes no more; another is made.
   closing_at timestamptz,
   -- Another generation is another password for each of the database's links.
   credential_generation int not null default 1,
   created_at timestamptz not null default now(),
-  unique (region_id, name)
+  unique (region_id, name),
+  check ((engine_version is null) = (app_version is null)),
+  check ((migrating_to_engine is null) = (migrating_to_app is null))
 );
 
 create unique index tenant_databases_shared on tenantry.tenant_databases (region_id)
@@ -213,8 +218,8 @@ begin
   perform pg_notify('tenantry_placement', p.id::text) from tenantry.placements p where p.database_id = new.id;
   return null;
 end $$;
-create trigger schema_version_notify after update of schema_version on tenantry.tenant_databases
-  for each row when (old.schema_version is distinct from new.schema_version)
+create trigger schema_version_notify after update of engine_version, app_version on tenantry.tenant_databases
+  for each row when ((old.engine_version, old.app_version) is distinct from (new.engine_version, new.app_version))
   execute function tenantry.schema_version_notify();
 
 -- Numbers of placements that are gone and whose rows were imported into another placement: the ids of those rows lead there.
