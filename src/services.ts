@@ -10,6 +10,7 @@ import { Border } from "#engine/border/border";
 import { BorderLedger } from "#engine/border/ledger/ledger";
 import { type HomeContext, openHome } from "#engine/home/home";
 import { PLACEMENT_CHANNEL } from "#engine/home/placements";
+import { keepHomeSchema } from "#engine/migrations/home-schema";
 import { homeSchemaOf, type MigrationSet } from "#engine/migrations/migration-set";
 import { latestOf, oldestServedOf } from "#engine/migrations/schema-version";
 import { DeclaredTables } from "#engine/tables";
@@ -108,7 +109,10 @@ async function openTables(
     migrateHome ? migrate(home, homeSchema) : requireLatest(home, homeSchema),
   );
   const tables = await DeclaredTables.read(homeContext.home, tenantSchema);
-  if (migrateHome) await protectHome(homeContext.home, tables.served());
+  if (migrateHome) {
+    await protectHome(homeContext.home, tables.served());
+    await keepHomeSchema(homeContext.home, homeSchema);
+  }
   return { homeContext, tables };
 }
 

@@ -36,7 +36,7 @@ const DUE = `alter table app.invoices add column due date not null default '2030
 /** The program with so many steps of the engine and so many migrations of the app. */
 function program(engine: 1 | 2, app: 1 | 2): MigrationSet {
   const migrations = invoicesWith(DUE).migrations.filter(({ part, number }) => part === "app" && number <= app);
-  return tenantSchemaOf(migrations, engine === 1 ? ENGINE_MIGRATIONS : LATER);
+  return tenantSchemaOf(migrations, { engine: engine === 1 ? ENGINE_MIGRATIONS : LATER });
 }
 
 /** What home is, without what names this installation. */

@@ -1,6 +1,8 @@
-/** How tenant databases differ from what their migrations make of a new one. Changes nothing in them. */
+/** How tenant databases differ from what their migrations make of a new one, and home from what it was. Changes nothing in them. */
 import { listReplicatedDatabases } from "#engine/home/replicated-databases";
 import { classifyFailure } from "#engine/jobs/failure";
+import { compareHome } from "#engine/migrations/home-schema";
+import { homeSchemaOf } from "#engine/migrations/migration-set";
 import { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
 import { SchemaComparisons } from "#engine/placements/compare-schema";
 import type { RegionServerAt } from "#engine/placements/template-database";
@@ -9,7 +11,7 @@ import { forEachLimit } from "#base/kernel/semaphore";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import type { Services } from "#engine/services";
 
-/** One tenant database that is not as it should be. */
+/** Home, or a tenant database, that is not as it should be. */
 export type Drift = {
   database: string;
   /** How many migrations it has, by itself; where it cannot be read, by home. */
@@ -21,11 +23,11 @@ export type Drift = {
 const CONCURRENCY = 4;
 const MAX_DIFFERENCES = 20;
 
-/** Looks into every tenant database that can be reached, one connection each. */
+/** Looks into home, and into every tenant database that can be reached, one connection each. */
 export async function findDrift(services: Services): Promise<Drift[]> {
   const regions = new Map<string, RegionServerAt>();
   const comparisons = new SchemaComparisons(services);
-  const found: Drift[] = [];
+  const found: Drift[] = await findHomeDrift(services);
   await forEachLimit(await listReplicatedDatabases(services, {}), CONCURRENCY, async (row) => {
     const { regionId, database, schemaVersion } = row;
     const region = regions.get(regionId) ?? { regionId, address: await regionAddress(services, regionId) };
@@ -39,6 +41,13 @@ export async function findDrift(services: Services): Promise<Drift[]> {
       });
   });
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
+}
+
+/** At home the migrations of the app's own tables there count too. */
+async function findHomeDrift({ home, homeDatabaseName, tenantSchema }: Services): Promise<Drift[]> {
+  const { version, differences } = await compareHome(home, homeSchemaOf(tenantSchema));
+  if (differences.length === 0) return [];
+  return [{ database: homeDatabaseName, version, differences: differences.slice(0, MAX_DIFFERENCES) }];
 }
 
 async function look(

@@ -8,16 +8,10 @@
  * there was before, and what was seen is taken for the others. What somebody changed by hand since the last look is found
  * by `--verify` and `doctor`, which always read.
  */
+import { type Applied, READ_APPLIED } from "#engine/migrations/applied";
 import { FINGERPRINT_SCRIPT, fingerprintIn } from "#engine/migrations/fingerprint";
 import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
-import {
-  API_ROLE_SETTING,
-  type Applied,
-  MIGRATION_LOCK,
-  MIGRATION_SETTING,
-  missingOf,
-  READ_APPLIED,
-} from "#engine/migrations/runner";
+import { API_ROLE_SETTING, MIGRATION_LOCK, MIGRATION_SETTING, missingOf } from "#engine/migrations/runner";
 import { describeVersion, latestOf, type SchemaVersion, versionOf } from "#engine/migrations/schema-version";
 import type { Session } from "#base/postgres/database";
 import { quoteLiteral } from "#base/postgres/identifiers";

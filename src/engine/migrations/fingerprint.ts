@@ -1,13 +1,13 @@
 /**
- * What a database's schemas `tenantry` and `app` are, and `catalog` and `tenantry_inbox` at home, read from its catalogs in one statement. Its hash is the fingerprint.
+ * What a database's schemas `tenantry` and `app` are, and `catalog`, `tenantry_inbox` and `home` at home, read from its catalogs in one statement. Its hash is the fingerprint.
  * The texts are the server's own, and another version of PostgreSQL may print the same schema otherwise: compare what one
  * server says only. Publications belong to links, and owners to the server's roles: both are left out.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Migration } from "#engine/migrations/migration-set";
-import { type Applied, READ_APPLIED } from "#engine/migrations/runner";
-import type { Database, DatabaseKind, Session } from "#base/postgres/database";
+import { type Applied, READ_APPLIED } from "#engine/migrations/applied";
+import type { Database, DatabaseKind, Queryable, Session } from "#base/postgres/database";
 
 /** One thing of the schema: a table, or something of a table or a function (`owner`), and how it is defined. */
 export type SchemaFact = {
@@ -40,7 +40,7 @@ const lineSchema = z.tuple([z.string(), z.string(), z.string(), z.string()]);
 const FACTS = `
   with space as materialized (
     select *, case nspname when 'tenantry' then '' else nspname || '.' end as prefix from pg_namespace
-    where nspname in ('tenantry', 'app', 'catalog', 'tenantry_inbox')
+    where nspname in ('tenantry', 'app', 'catalog', 'tenantry_inbox', 'home')
   ),
   relation as materialized (
     select c.*, s.prefix || c.relname as shown from pg_class c join space s on s.oid = c.relnamespace
@@ -205,6 +205,16 @@ export async function describeSchemaIn(session: Session<DatabaseKind>): Promise<
     applied: rows.filter((row): row is Applied => "checksum" in row),
     serverVersion: Number(version?.serverVersion),
   };
+}
+
+/** The same in a transaction that goes on: what names are searched in is another thing afterwards. */
+export async function describeHere(session: Queryable<DatabaseKind>): Promise<SchemaDescription> {
+  await session.query("schema.path", PATH);
+  const rows = await session.query<{ line: string }>(
+    "schema.lines",
+    `${FACTS} select text as line from line order by text`,
+  );
+  return describeLines(rows.map(({ line }) => line));
 }
 
 /** What was read earlier. */

@@ -46,7 +46,7 @@ const LATER: EngineMigrations = {
 const labels = (migrations: readonly Migration[]) => migrations.map(({ part, number }) => `${part} ${number}`);
 
 test("the engine's steps come before the app's migrations, each with what is for both first", () => {
-  const set = tenantSchemaOf(app("select 1"), LATER);
+  const set = tenantSchemaOf(app("select 1"), { engine: LATER });
   expect(labels(set.migrations)).toEqual(["both 1", "tenant 1", "both 2", "tenant 2", "app 1"]);
   expect(labels(homeSchemaOf(set).migrations)).toEqual(["both 1", "home 1", "both 2", "app 1"]);
   // A database that has the app's already gets the engine's all the same.
@@ -60,7 +60,7 @@ test("the engine's version and the app's are counted apart, and the step before 
     { engine: 2, app: 1 },
     { engine: 2, app: 0 },
   ]);
-  const later = tenantSchemaOf(app("select 1", "select 2", "select 3"), LATER);
+  const later = tenantSchemaOf(app("select 1", "select 2", "select 3"), { engine: LATER });
   expect([latestOf(later), oldestServedOf(later)]).toEqual([
     { engine: 4, app: 3 },
     { engine: 2, app: 2 },

@@ -6,8 +6,11 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Whose migrations they are, each numbered from 1: the engine's, which a database has first, and the app's. */
-export type Part = "both" | "home" | "tenant" | "app";
+/**
+ * Whose migrations they are, each numbered from 1: the engine's, which a database has first, and the app's. `app_home`: of the
+ * tables that the app has at home only.
+ */
+export type Part = "both" | "home" | "tenant" | "app" | "app_home";
 
 export type Migration = {
   readonly part: Part;
@@ -31,6 +34,8 @@ export type MigrationSet = {
   readonly migrations: readonly Migration[];
   /** How many there are. */
   readonly latestVersion: number;
+  /** What the app has at home only; left out: nothing. */
+  readonly home?: readonly Migration[] | undefined;
   /** Left out: those of this program. */
   readonly engine?: EngineMigrations | undefined;
 };
@@ -41,17 +46,24 @@ export const ENGINE_MIGRATIONS: EngineMigrations = {
   tenant: loadMigrations("tenant", new URL("../schema/tenant/", import.meta.url)),
 };
 
-/** The tenant schema of an app: what every tenant database is brought to. `engine`: for tests, of another program. */
-export function tenantSchemaOf(app: readonly Migration[], engine?: EngineMigrations): MigrationSet {
+/**
+ * The tenant schema of an app: what every tenant database is brought to. `home`: what the app has at home only. `engine`: for
+ * tests, of another program.
+ */
+export function tenantSchemaOf(
+  app: readonly Migration[],
+  { home, engine }: Pick<MigrationSet, "home" | "engine"> = {},
+): MigrationSet {
   const { both, tenant } = engine ?? ENGINE_MIGRATIONS;
   const migrations = [...inSteps(both, tenant), ...app];
-  return { migrations, latestVersion: migrations.length, engine };
+  return { migrations, latestVersion: migrations.length, home, engine };
 }
 
 /** What home is brought to: it has the app's tables too, for the default organization and to make the catalog. */
 export function homeSchemaOf(tenant: MigrationSet): MigrationSet {
   const { both, home } = tenant.engine ?? ENGINE_MIGRATIONS;
-  const migrations = [...inSteps(both, home), ...tenant.migrations.filter(({ part }) => part === "app")];
+  const app = tenant.migrations.filter(({ part }) => part === "app");
+  const migrations = [...inSteps(both, home), ...app, ...(tenant.home ?? [])];
   return { migrations, latestVersion: migrations.length };
 }
 
@@ -68,10 +80,11 @@ export function loadMigrations(part: Part, folder: URL): Migration[] {
   const first = files[0]?.startsWith("0000_") === true ? 0 : 1;
   return files.map((file, index): Migration => {
     const [, digits = "", name = ""] = /^(\d{4})_([A-Za-z0-9_-]+)\.sql$/.exec(file) ?? [];
-    const expected = part === "app" ? String(first + index).padStart(4, "0") : digits;
+    const isApps = part === "app" || part === "app_home";
+    const expected = isApps ? String(first + index).padStart(4, "0") : digits;
     if (digits === "" || digits !== expected)
       throw new Error(`migration ${file} is misnamed or out of order: ${expected}_<name>.sql was expected`);
-    const number = part === "app" ? index + 1 : Number(digits);
+    const number = isApps ? index + 1 : Number(digits);
     return readMigration(part, number, name, readFileSync(new URL(file, folder), "utf8"), file);
   });
 }

@@ -8,7 +8,8 @@ export type SchemaVersion = { readonly engine: number; readonly app: number };
 
 /** The version that these migrations make, or of a database that has them. */
 export function versionOf(migrations: readonly { readonly part: string }[]): SchemaVersion {
-  const app = migrations.filter(({ part }) => part === "app").length;
+  // At home the app has some that tenant databases have not.
+  const app = migrations.filter(({ part }) => part === "app" || part === "app_home").length;
   return { engine: migrations.length - app, app };
 }
 

@@ -15,7 +15,7 @@ import { establishLink } from "#engine/replication/establish";
 import { nudge } from "#engine/replication/nudge";
 import { classifyFailure } from "#engine/jobs/failure";
 import { refuseForgotten } from "#engine/placements/forgotten-database";
-import { VERSION_HERE } from "#engine/migrations/runner";
+import { VERSION_HERE } from "#engine/migrations/applied";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import type { JobRun } from "#engine/jobs/job-run";
 import { readRoom } from "#engine/regions/region-room";

@@ -1,5 +1,5 @@
 /** Export: writes one placement's data into a folder, from one snapshot and in bounded memory. */
-import { VERSION_HERE } from "#engine/migrations/runner";
+import { VERSION_HERE } from "#engine/migrations/applied";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { join } from "node:path";
 import { type Actor, OPERATOR } from "#engine/auth/actor";

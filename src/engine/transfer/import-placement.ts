@@ -1,5 +1,5 @@
 /** Import: brings an export back into a placement, with the ids, moments and authors that the rows had. */
-import { VERSION_HERE } from "#engine/migrations/runner";
+import { VERSION_HERE } from "#engine/migrations/applied";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { join } from "node:path";
 import type { Actor } from "#engine/auth/actor";

@@ -183,6 +183,14 @@ create table tenantry.reference_schemas (
   primary key (region_id, digest, server_version)
 );
 
+-- The same of home, as it was after its last migration.
+create table tenantry.home_schema (
+  one_row boolean primary key default true check (one_row),
+  digest text not null,
+  server_version int not null,
+  lines text[] not null
+);
+
 -- The number goes into the ids of the placement's rows: 24 bits, never used twice.
 create sequence tenantry.placement_numbers as int minvalue 1 maxvalue 16777215;
 
@@ -1062,6 +1070,9 @@ create trigger append_only before update or delete or truncate on tenantry.borde
 alter table tenantry.border_days enable always trigger append_only, enable always trigger only_grow;
 alter table tenantry.border_refusals enable always trigger append_only;
 
+-- The tables that a team has at home only, for the whole of its installation: no organization's, and nothing of them flows.
+create schema home;
+
 -- Roles
 -- -----
 
@@ -1078,12 +1089,14 @@ begin
   execute format('grant select, insert, update, delete on all tables in schema tenantry to %I', api);
   execute format('grant usage on all sequences in schema tenantry to %I', api);
   -- What it has no business with: the installation's secrets, what was migrated, what replication and triggers write.
-  execute format('revoke all on tenantry.installation, tenantry.migrations, tenantry.declarations from %I', api);
+  execute format('revoke all on tenantry.installation, tenantry.migrations, tenantry.declarations,
+    tenantry.reference_schemas, tenantry.home_schema from %I', api);
   execute format('revoke insert, update, delete on tenantry.closed_placements, tenantry.identity from %I', api);
   -- It writes entries of the audit log and reads them, and shows the ledger to the operator. It changes neither.
   execute format('revoke update, delete on tenantry.audit_log, tenantry.audit_outcomes from %I', api);
   execute format('revoke insert, update, delete on tenantry.border_days, tenantry.border_refusals from %I', api);
   execute format('grant usage on schema catalog to %I', api);
+  execute format('grant usage on schema home to %I', api);
 end $$;
 
 -- The role that owns home's catalog subscriptions, and so the one that applies what regions send: it may write into the inbox,
