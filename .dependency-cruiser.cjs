@@ -41,13 +41,23 @@ const ROWS = [
   { part: "engine/replication", may: BASE },
   { part: TABLES, may: [...BASE, "engine/migrations", "engine/replication"] },
   { part: "engine/auth", may: BASE },
-  { part: "engine/routing", may: [...BASE, "engine/auth"] },
+  {
+    part: "engine/routing",
+    may: [...BASE, "engine/auth"],
+    also: ["engine/migrations"],
+    why: "a database is served by the version of its schema",
+  },
   { part: "engine/servers", may: BASE },
-  { part: "engine/home", may: [...BASE, "engine/auth", "engine/servers"] },
+  {
+    part: "engine/home",
+    may: [...BASE, "engine/auth", "engine/servers"],
+    also: ["engine/migrations"],
+    why: "home records the version of each tenant database's schema",
+  },
   {
     part: "engine/border",
     may: [...BASE, "base/observability", "engine/replication"],
-    also: ["engine/auth", "engine/home", TABLES, SERVICES],
+    also: ["engine/auth", "engine/home", "engine/migrations", TABLES, SERVICES],
     why: "what may pass goes by the schema versions of the databases that home knows, and only the operator reads it",
   },
   {
@@ -76,6 +86,8 @@ const ROWS = [
   {
     part: "engine/transfer",
     may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
+    also: ["engine/migrations"],
+    why: "an export has the version of the schema that its rows are of",
   },
   {
     part: "engine/placements",

@@ -64,7 +64,10 @@ async function fill(servers: BenchServers): Promise<string[]> {
   const connectionUrl = servers.region.url();
   const region = await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl }, noGateway);
   const address = await regionAddress(services, region.id);
-  const template = await ensureTemplate(services, services.pools.open("server", address, "postgres"), address);
+  const template = await ensureTemplate(services, services.pools.open("server", address, "postgres"), {
+    regionId: region.id,
+    address,
+  });
   await closeServices(services);
   const rows = await sql<{ name: string }>(
     servers.home.url("bench_home"),
@@ -72,15 +75,15 @@ async function fill(servers: BenchServers): Promise<string[]> {
        insert into tenantry.organizations (id, name) select gen_random_uuid(), 'Fleet' from generate_series(1, $1)
        returning id, nextval(pg_get_serial_sequence('tenantry.tenant_databases', 'id'))::int as number
      ), database as (
-       insert into tenantry.tenant_databases (id, region_id, isolation, name, schema_version)
-       overriding system value select number, $2, 'DEDICATED', 'bench_' || number, $3 from numbered returning *
+       insert into tenantry.tenant_databases (id, region_id, isolation, name, engine_version, app_version)
+       overriding system value select number, $2, 'DEDICATED', 'bench_' || number, $3, $4 from numbered returning *
      ), placement as (
        insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
        select gen_random_uuid(), n.id, d.region_id, d.id, d.isolation, 'ACTIVE'
        from database d join numbered n on n.number = d.id
      )
      select name from database order by id`,
-    [DATABASES, region.id, FIRST],
+    [DATABASES, region.id, FIRST - OF_APP, OF_APP],
   );
   await connected(servers.region.url("postgres"), async (client) => {
     for (const { name } of rows) await client.query(`create database ${name} template ${template} strategy wal_log`);
@@ -107,7 +110,9 @@ async function bareLoop(servers: BenchServers, names: readonly string[], version
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   const seconds = (performance.now() - started) / 1_000;
-  await sql(servers.home.url("bench_home"), "update tenantry.tenant_databases set schema_version = $1", [version]);
+  await sql(servers.home.url("bench_home"), "update tenantry.tenant_databases set app_version = $1", [
+    version - (FIRST - OF_APP),
+  ]);
   return seconds;
 }
 

@@ -10,7 +10,9 @@ import { Border } from "#engine/border/border";
 import { BorderLedger } from "#engine/border/ledger/ledger";
 import { type HomeContext, openHome } from "#engine/home/home";
 import { PLACEMENT_CHANNEL } from "#engine/home/placements";
+import { keepHomeSchema } from "#engine/migrations/home-schema";
 import { homeSchemaOf, type MigrationSet } from "#engine/migrations/migration-set";
+import { latestOf, oldestServedOf } from "#engine/migrations/schema-version";
 import { DeclaredTables } from "#engine/tables";
 import { protectHome } from "#engine/migrations/protect-home";
 import { migrate, requireLatest } from "#engine/migrations/runner";
@@ -62,7 +64,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       home,
       pools,
       secrets,
-      latestVersion: tenantSchema.latestVersion,
+      served: { oldest: oldestServedOf(tenantSchema), latest: latestOf(tenantSchema) },
       signInAsApi: (address, systemIdentifier) => apiRole.on(address, systemIdentifier),
     });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
@@ -107,7 +109,10 @@ async function openTables(
     migrateHome ? migrate(home, homeSchema) : requireLatest(home, homeSchema),
   );
   const tables = await DeclaredTables.read(homeContext.home, tenantSchema);
-  if (migrateHome) await protectHome(homeContext.home, tables.served());
+  if (migrateHome) {
+    await protectHome(homeContext.home, tables.served());
+    await keepHomeSchema(homeContext.home, homeSchema);
+  }
   return { homeContext, tables };
 }
 

@@ -72,7 +72,7 @@ function describe(
 }
 
 /** What the latest version says. */
-function describeTables({ versions }: Manifest): string[] {
+function describeTables({ versions, home }: Manifest): string[] {
   const tables = Object.entries(versions.at(-1)?.tables ?? {});
   const flowing = tables.filter(([, { flows }]) => flows.length > 0);
   const staying = tables.filter(([, { flows }]) => flows.length === 0).map(([name]) => name);
@@ -83,6 +83,7 @@ function describeTables({ versions }: Manifest): string[] {
     flowing.length === 0 ? "Nothing flows to home." : "To home flow, with the keys of each row:",
     ...flowing.map(([name, { flows }]) => `  ${name}: ${flows.join(", ")}`),
     ...(staying.length === 0 ? [] : [`Never leave their database: ${staying.join(", ")}`]),
+    ...(home === undefined ? [] : [`At home only, in schema home: ${home.map(({ migration }) => migration).join(", ")}`]),
     ...(personal.length === 0 ? [] : [`About people: ${personal.join(", ")}`]),
   ];
 }

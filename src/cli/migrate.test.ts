@@ -7,14 +7,14 @@ const database = (id: number, version: number) => ({
   id,
   name: `db_${id}`,
   regionKey: "eu",
-  version,
+  version: { engine: 1, app: version - 1 },
   migratingTo: null,
 });
 const plain = (lines: string[]) => lines.map(stripVTControlCharacters);
 
 test("a plan is printed in the order in which it is carried out", () => {
   const lines = describePlan({
-    target: 3,
+    target: { engine: 1, app: 2 },
     canaries: [database(1, 2)],
     waves: [[database(2, 1)], [database(3, 2)]],
     skipped: [

@@ -14,6 +14,8 @@ import {
   migrateFleet,
   planFleetMigration,
   STATEMENT_LIMIT_DEFAULTS,
+  type SchemaVersion,
+  totalOf,
 } from "#engine/fleet/migrate-databases";
 import type { Services } from "#engine/services";
 
@@ -126,7 +128,7 @@ async function migrate(services: Services, wanted: FleetMigrationOptions, quiet:
       onEvent: ({ database, attempt, ms }, progress) => {
         const what =
           attempt.kind === "done"
-            ? `${database.version} → ${attempt.result.version} (${Math.round(ms)} ms)`
+            ? `${shown(database.version)} → ${shown(attempt.result.version)} (${Math.round(ms)} ms)`
             : `${attempt.kind === "failed" ? "failed" : "put off"}: ${attempt.reason}`;
         bar?.show(progress, `${database.regionKey} ${database.name}: ${what}`, attempt.kind !== "done");
       },
@@ -145,17 +147,21 @@ const SKIPPED_BECAUSE = {
   unreachable: "their server cannot be reached",
 } as const;
 
+function shown(version: SchemaVersion | null): number | string {
+  return version === null ? "none" : totalOf(version);
+}
+
 /** The plan for people. */
 export function describePlan({ target, canaries, waves, skipped }: FleetPlan): string[] {
   const names = (databases: FleetPlan["canaries"]) =>
-    databases.map(({ regionKey, name, version }) => `    ${regionKey} ${name}: ${version} → ${target}`);
+    databases.map(({ regionKey, name, version }) => `    ${regionKey} ${name}: ${shown(version)} → ${shown(target)}`);
   const counts = Object.entries(SKIPPED_BECAUSE).flatMap(([reason, words]) => {
     const count = skipped.filter((one) => one.reason === reason).length;
     return count === 0 ? [] : [`  left out, ${words}: ${count}`];
   });
   const due = canaries.length + waves.flat().length;
   return [
-    styleText("bold", `Schema version ${target}: ${due} tenant databases to migrate`),
+    styleText("bold", `Schema version ${shown(target)}: ${due} tenant databases to migrate`),
     ...(canaries.length === 0 ? [] : [`  canaries: ${canaries.length}`, ...names(canaries)]),
     ...waves.flatMap((wave, index) => [`  wave ${index + 1}: ${wave.length}`, ...names(wave)]),
     ...counts,

@@ -3,7 +3,8 @@
  * catalog, what is about people. The calls in the migrations are the truth; home has run them, so it is asked.
  */
 import { TenantryError } from "#base/kernel/errors";
-import type { MigrationSet } from "#engine/migrations/migration-set";
+import type { Migration, MigrationSet } from "#engine/migrations/migration-set";
+import { describeVersion, isBeyond, latestOf, type SchemaVersion } from "#engine/migrations/schema-version";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import { SQL_STATE, sqlState, violatedConstraint } from "#base/postgres/sql-state";
 import type { Flows, PublishedTable } from "#engine/replication/link";
@@ -49,8 +50,11 @@ type Shape = Pick<TenantTable, "name" | "parents" | "goesWithParent" | "idsRoute
 const CATALOG_KEY = ["database_id", "id"] as const;
 
 export class DeclaredTables {
-  readonly latestVersion: number;
-  readonly #versions = new Map<number, DeclaredVersion>();
+  readonly latest: SchemaVersion;
+  readonly #migrations: readonly Migration[];
+  readonly #declarations: readonly Declaration[];
+  readonly #shapes: readonly Shape[];
+  readonly #versions = new Map<string, DeclaredVersion>();
 
   /** Asks a home that was migrated. CONFLICT with the table's name where a table and what is said about it do not fit. */
   static async read(home: Queryable<"home">, tenantSchema: MigrationSet): Promise<DeclaredTables> {
@@ -71,27 +75,34 @@ export class DeclaredTables {
     return { tables, gaps: [...findGaps(declared, shapes), ...open, ...silent] };
   }
 
-  private constructor(
-    { migrations, latestVersion }: MigrationSet,
-    declarations: readonly Declaration[],
-    shapes: readonly Shape[],
-  ) {
-    this.latestVersion = latestVersion;
-    const enginesOwn = migrations.filter(({ part }) => part !== "app").length;
-    for (let version = 0; version <= latestVersion; version += 1) {
-      const said = declarations.filter(({ part, number }) => part !== "app" || number <= version - enginesOwn);
-      this.#versions.set(version, versionOf(said, shapes));
-    }
+  private constructor({ migrations }: MigrationSet, declarations: readonly Declaration[], shapes: readonly Shape[]) {
+    this.latest = latestOf({ migrations });
+    this.#migrations = migrations;
+    this.#declarations = declarations;
+    this.#shapes = shapes;
   }
 
   /** What was declared at a version; null: at the latest. Throws CONFLICT for one that is newer than this program. */
-  at(version: number | null): DeclaredVersion {
-    const found = this.#versions.get(version ?? this.latestVersion);
-    if (found !== undefined) return found;
-    throw new TenantryError(
-      "CONFLICT",
-      `A database is at schema version ${version}, newer than the ${this.latestVersion} that this program knows: start the newer program.`,
-    );
+  at(given: SchemaVersion | null): DeclaredVersion {
+    const version = given ?? this.latest;
+    if (isBeyond(version, this.latest))
+      throw new TenantryError(
+        "CONFLICT",
+        `A database is at schema version ${describeVersion(version)}, newer than the ${describeVersion(this.latest)} that this program knows: start the newer program.`,
+      );
+    const key = describeVersion(version);
+    const found = this.#versions.get(key) ?? declaredAt(this.#saidAt(version), this.#shapes);
+    this.#versions.set(key, found);
+    return found;
+  }
+
+  /**
+   * Home has made the calls, in migrations of its own in place of those that only tenant databases have. Those of the engine that
+   * belong together have the same number.
+   */
+  #saidAt({ engine, app }: SchemaVersion): Declaration[] {
+    const step = this.#migrations.filter(({ part }) => part !== "app")[engine - 1]?.number ?? 0;
+    return this.#declarations.filter(({ part, number }) => number <= (part === "app" ? app : step));
   }
 
   /** Whether columns of the table, named with its schema, flow to the catalog at the latest version. */
@@ -111,7 +122,8 @@ export class DeclaredTables {
   /** What the versions that are served send to the catalog: each table without its schema, with all its columns. */
   served(): Record<string, string[]> {
     const served: Record<string, string[]> = {};
-    for (const version of [this.latestVersion, this.latestVersion - 1])
+    const { engine, app } = this.latest;
+    for (const version of [this.latest, { engine, app: Math.max(0, app - 1) }])
       for (const { table, columns } of this.at(version).flows.catalog)
         served[table] = [...new Set([...(served[table] ?? []), ...columns])];
     return served;
@@ -146,7 +158,7 @@ function readShapes(database: Queryable<DatabaseKind>): Promise<Shape[]> {
   );
 }
 
-function versionOf(declarations: readonly Declaration[], shapes: readonly Shape[]): DeclaredVersion {
+function declaredAt(declarations: readonly Declaration[], shapes: readonly Shape[]): DeclaredVersion {
   const tables = new Map<string, TenantTable>();
   const directory = new Map<string, PublishedTable>();
   for (const { kind, name, columns, detail } of declarations) {

@@ -57,7 +57,7 @@ async function examine(home: Database<"home">, project: Project): Promise<Check>
   const { tables, gaps } = await DeclaredTables.examine(home, project.tenantSchema);
   if (gaps.length > 0) return { refusals: gaps, manifest: undefined, changes: [] };
   await protectHome(home, tables.served());
-  const manifest = manifestOf(project.migrations, tables);
+  const manifest = manifestOf(project, tables);
   const before = project.manifest ?? { versions: [] };
   const changed = findChangedFlows(before, manifest);
   return {
@@ -76,7 +76,7 @@ async function apply<Kind extends DatabaseKind>(
   database: Database<Kind>,
   set: MigrationSet,
   apiRole: string,
-  { migrationsName }: Project,
+  { migrationsName, home }: Project,
 ): Promise<string | undefined> {
   try {
     await migrate(database, set, apiRole);
@@ -87,9 +87,12 @@ async function apply<Kind extends DatabaseKind>(
       "select count(*)::int as count from tenantry.migrations",
     );
     const failed = set.migrations[done[0]?.count ?? 0];
-    if (failed?.part !== "app") throw error;
+    if (failed?.part !== "app" && failed?.part !== "app_home") throw error;
+    // What we ourselves refuse names the file.
+    if (error instanceof TenantryError) return error.message;
+    const folder = failed.part === "app" ? migrationsName : home?.name;
     const message = redactedMessage(error).replace(/\.$/, "");
-    return `${migrationsName}/${failed.file}${lineOf(error, failed.sql, labelOf(failed))}: ${message}.`;
+    return `${folder}/${failed.file}${lineOf(error, failed.sql, labelOf(failed))}: ${message}.`;
   }
 }
 

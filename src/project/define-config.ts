@@ -8,6 +8,11 @@ export type TenantryConfig = {
      * gaps from 0000 or 0001. Home and every tenant database run them.
      */
     tenant: string;
+    /**
+     * The folder with the migrations of tables that are at home only, in schema `home`: of the whole installation and of no
+     * organization, such as plans or prices. Left out: there are none.
+     */
+    home?: string | undefined;
   };
   /**
    * Files that add to the GraphQL API: each exports what `defineModule` of `tenantry/graphql` returns. Left out: the API has

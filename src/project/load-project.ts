@@ -19,6 +19,8 @@ export type Project = {
   readonly migrationsName: string;
   /** The team's own migrations, in their order. */
   readonly migrations: readonly Migration[];
+  /** The same of the tables that are at home only; undefined: the configuration names no folder. */
+  readonly home: { readonly name: string; readonly migrations: readonly Migration[] } | undefined;
   /** What home and tenant databases are brought to. */
   readonly tenantSchema: MigrationSet;
   /** Files with what the team adds to the API, as the configuration names them. */
@@ -30,7 +32,7 @@ export type Project = {
 const CONFIG_FILES = ["tenantry.config.ts", "tenantry.config.mjs", "tenantry.config.js"];
 
 const configSchema = z.strictObject({
-  migrations: z.strictObject({ tenant: z.string().min(1) }),
+  migrations: z.strictObject({ tenant: z.string().min(1), home: z.string().min(1).optional() }),
   modules: z.array(z.string().min(1)).max(100).optional(),
 });
 
@@ -45,15 +47,17 @@ export async function findProject(folder: string): Promise<Project | undefined> 
   if (second !== undefined) throw wrong(`${configFile} and ${second} are both in ${folder}: keep one of them`);
   const { migrations: folders, modules = [] } = await readConfigFile(folder, configFile);
   const migrationsFolder = resolve(folder, folders.tenant);
-  const migrationsName = relative(folder, migrationsFolder).replaceAll(sep, "/");
-  const migrations = readMigrations(migrationsFolder, `${configFile}: migrations.tenant`);
+  const migrationsName = nameOf(folder, migrationsFolder);
+  const migrations = readMigrations("app", migrationsFolder, `${configFile}: migrations.tenant`);
+  const home = folders.home === undefined ? undefined : readHome(folder, folders.home, migrationsFolder, configFile);
   return {
     folder,
     configFile,
     migrationsFolder,
     migrationsName,
     migrations,
-    tenantSchema: tenantSchemaOf(migrations),
+    home,
+    tenantSchema: tenantSchemaOf(migrations, { home: home?.migrations }),
     modules,
     manifest: readManifest(migrationsFolder),
   };
@@ -87,13 +91,26 @@ function describeIssue({ code, path, message, ...issue }: z.core.$ZodIssue): str
   return at === "" ? message : `${at} is wrong: ${message}`;
 }
 
-function readMigrations(folder: string, setting: string): Migration[] {
+function readHome(folder: string, given: string, tenantFolder: string, configFile: string): Project["home"] {
+  const homeFolder = resolve(folder, given);
+  if (homeFolder === tenantFolder)
+    throw wrong(`${configFile}: migrations.home and migrations.tenant name the same folder`);
+  const migrations = readMigrations("app_home", homeFolder, `${configFile}: migrations.home`);
+  return { name: nameOf(folder, homeFolder), migrations };
+}
+
+/** How a folder is called in messages. */
+function nameOf(folder: string, other: string): string {
+  return relative(folder, other).replaceAll(sep, "/");
+}
+
+function readMigrations(part: "app" | "app_home", folder: string, setting: string): Migration[] {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw wrong(`${setting} names ${folder}, which is not a folder`);
   if (!readdirSync(folder).some((file) => file.endsWith(".sql")))
     throw wrong(`${setting} names ${folder}, which has no migration such as 0001_invoices.sql`);
   try {
-    return loadMigrations("app", pathToFileURL(`${folder}${sep}`));
+    return loadMigrations(part, pathToFileURL(`${folder}${sep}`));
   } catch (cause) {
     throw wrong(`${folder}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }

@@ -25,13 +25,19 @@ const manifestSchema = z.strictObject({
       tables: z.record(z.string(), tableSchema),
     }),
   ),
+  /** Of the tables that are at home only. Left out: there are none. */
+  home: z.array(z.strictObject({ migration: z.string(), checksum: z.string() })).optional(),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestTable = z.infer<typeof tableSchema>;
 
 /** What is compared, and how the folder is called in messages. */
-type Migrations = { readonly migrations: readonly Migration[]; readonly migrationsName: string };
+type Migrations = {
+  readonly migrations: readonly Migration[];
+  readonly migrationsName: string;
+  readonly home?: { readonly name: string; readonly migrations: readonly Migration[] } | undefined;
+};
 
 const MANIFEST = "manifest.json";
 
@@ -63,18 +69,20 @@ export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** The manifest of what was declared. `enginesOwn`: how many migrations a database has before the team's first one. */
+/** The manifest of what was declared. */
 export function manifestOf(
-  migrations: readonly Migration[],
+  { migrations, home }: Pick<Migrations, "migrations" | "home">,
   tables: DeclaredTables,
-  enginesOwn = tables.latestVersion - migrations.length,
 ): Manifest {
   return {
+    ...(home !== undefined && {
+      home: home.migrations.map(({ file, checksum }) => ({ migration: file, checksum })),
+    }),
     versions: migrations.map((migration, index) => ({
       migration: migration.file,
       checksum: migration.checksum,
       tables: Object.fromEntries(
-        tables.at(enginesOwn + index + 1).tables.map(({ name, catalog, personal }) => [
+        tables.at({ engine: tables.latest.engine, app: index + 1 }).tables.map(({ name, catalog, personal }) => [
           name,
           {
             flows: (catalog ?? []).filter((column) => !KEYS.has(column)),
@@ -87,28 +95,36 @@ export function manifestOf(
 }
 
 /** Refuses migrations that are not those which the manifest was made from: before any database is touched. Throws CONFLICT. */
-export function refuseOtherMigrations(manifest: Manifest, { migrations, migrationsName }: Migrations): void {
+export function refuseOtherMigrations(manifest: Manifest, project: Migrations): void {
+  const { migrations, migrationsName, home } = project;
   const refuse = (what: string) =>
     new TenantryError(
       "CONFLICT",
       `${migrationsName}/${MANIFEST} ${what}: run tenantry check, and commit what it writes.`,
     );
-  for (const [index, { migration, checksum }] of manifest.versions.entries()) {
-    const found = migrations[index];
-    if (found === undefined || found.file !== migration) throw refuse(`lists ${migration}, which is not there`);
-    if (found.checksum !== checksum) throw refuse(`was made from another text of ${migration}`);
+  const listed: [readonly { migration: string; checksum: string }[], readonly Migration[], string][] = [
+    [manifest.versions, migrations, ""],
+    [manifest.home ?? [], home?.migrations ?? [], home === undefined ? "" : `${home.name}/`],
+  ];
+  for (const [versions, there, prefix] of listed) {
+    for (const [index, { migration, checksum }] of versions.entries()) {
+      const found = there[index];
+      const name = `${prefix}${migration}`;
+      if (found === undefined || found.file !== migration) throw refuse(`lists ${name}, which is not there`);
+      if (found.checksum !== checksum) throw refuse(`was made from another text of ${name}`);
+    }
+    const unknown = there[versions.length];
+    if (unknown !== undefined) throw refuse(`does not list ${prefix}${unknown.file}`);
   }
-  const unknown = migrations[manifest.versions.length];
-  if (unknown !== undefined) throw refuse(`does not list ${unknown.file}`);
 }
 
 /** Refuses a manifest that says something else than the calls did. Throws CONFLICT with the first difference. */
 export function refuseOtherTables(
   manifest: Manifest,
-  { migrations, migrationsName }: Migrations,
+  { migrations, migrationsName, home }: Migrations,
   tables: DeclaredTables,
 ): void {
-  const [difference] = describeChanges(manifest, manifestOf(migrations, tables));
+  const [difference] = describeChanges(manifest, manifestOf({ migrations, home }, tables));
   if (difference === undefined) return;
   throw new TenantryError(
     "CONFLICT",
@@ -118,7 +134,7 @@ export function refuseOtherTables(
 
 /** What is otherwise in `now` than in `before`, one line each. */
 export function describeChanges(before: Manifest, now: Manifest): string[] {
-  const lines: string[] = [];
+  const lines: string[] = describeHome(before.home ?? [], now.home ?? []);
   const count = Math.max(before.versions.length, now.versions.length);
   for (let index = 0; index < count; index += 1) {
     const [old, current] = [before.versions[index], now.versions[index]];
@@ -136,6 +152,18 @@ export function describeChanges(before: Manifest, now: Manifest): string[] {
     }
   }
   return lines;
+}
+
+type OfHome = NonNullable<Manifest["home"]>;
+
+function describeHome(before: OfHome, now: OfHome): string[] {
+  return Array.from({ length: Math.max(before.length, now.length) }, (_, index) => index).flatMap((index) => {
+    const [old, current] = [before[index], now[index]];
+    if (current === undefined) return [`${old?.migration ?? ""} of home is gone`];
+    if (old === undefined) return [`${current.migration} of home is new`];
+    if (old.migration !== current.migration) return [`${old.migration} of home is ${current.migration} now`];
+    return old.checksum === current.checksum ? [] : [`${current.migration} of home has another text`];
+  });
 }
 
 type Tables = Record<string, ManifestTable>;

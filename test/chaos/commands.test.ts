@@ -154,7 +154,7 @@ const SCENARIOS: Record<CallerKind, Scenario> = {
         );
         expect(row?.tables).toBe(migrations.length);
         expect(
-          await sql(app.databaseUrl, "select from tenantry.tenant_databases where migrating_to is not null"),
+          await sql(app.databaseUrl, "select from tenantry.tenant_databases where migrating_to_app is not null"),
         ).toEqual([]);
       },
     };

@@ -393,13 +393,13 @@ describe("the operator reads", () => {
     });
     for (const flow of border.mayCross)
       expect(flow).toMatchObject({ changes, filter, schemaVersions: [latest], databases: 1 });
-    await home("update tenantry.tenant_databases set schema_version = $1", [latest + 1]);
+    await home("update tenantry.tenant_databases set app_version = app_version + 1");
     try {
       const { border: newer } = await app.ask(query);
       expect(newer.newerDatabases).toBe(1);
       expect(newer.mayCross.map(({ databases }: { databases: number }) => databases)).toEqual([0, 0, 0]);
     } finally {
-      await home("update tenantry.tenant_databases set schema_version = $1", [latest]);
+      await home("update tenantry.tenant_databases set app_version = app_version - 1");
     }
   });
 

@@ -1,4 +1,5 @@
 /** A placement's data as files, and back. */
+import { latestOf } from "../../src/engine/migrations/schema-version.ts";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -158,7 +159,7 @@ test("an operator exports, loses rows, imports and has them back as they were; o
     organization: { id: organization, name: "Exported" },
     region: { key: "eu" },
     database: placement.database,
-    schemaVersion: TENANT_SCHEMA.latestVersion,
+    schemaVersion: latestOf(TENANT_SCHEMA),
   });
   expect(readdirSync(folder).toSorted()).toEqual([
     "app.comments.ndjson",
@@ -326,7 +327,7 @@ test("a file that was changed is refused by name, and nothing is written", async
 
 test("rows of a newer schema, and rows that break the rules, are refused", async () => {
   const { schemaVersion } = await exported();
-  changeManifest({ schemaVersion: schemaVersion + 1 });
+  changeManifest({ schemaVersion: { ...schemaVersion, app: schemaVersion.app + 1 } });
   await expect(imported()).rejects.toMatchObject({
     code: "CONFLICT",
     message: expect.stringContaining("migrate it first"),

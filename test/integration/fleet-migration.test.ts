@@ -8,6 +8,7 @@ import {
   migrateFleet,
   planFleetMigration,
 } from "../../src/engine/fleet/migrate-databases.ts";
+import { latestOf } from "../../src/engine/migrations/schema-version.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { addDatabases, openServices, schemaWith } from "../support/fleet.ts";
 import { createOrganization, createResource, grant, registerRegion } from "../support/journey.ts";
@@ -38,7 +39,7 @@ const euUrl = (database: string) => `${serverUrl("eu")}/${database}`;
 const homeRows = () =>
   sql<{ name: string; version: number; fingerprint: string | null; failure: string | null }>(
     app.databaseUrl,
-    `select name, schema_version as version, schema_fingerprint as fingerprint, migration_failure as failure
+    `select name, engine_version + app_version as version, schema_fingerprint as fingerprint, migration_failure as failure
      from tenantry.tenant_databases order by id`,
   );
 const jobs = () =>
@@ -140,7 +141,9 @@ test("50 databases: one fails, one is locked, a server restarts; the rest is mig
     "select datname as name from pg_database where datname like $1",
     [`${eu[0]?.replace(/\d+$/, "")}template%`],
   );
-  expect(templates.map(({ name }) => name.replace(/.*template_/, ""))).toEqual([String(NEW)]);
+  expect(templates.map(({ name }) => name.replace(/.*template_/, ""))).toEqual([
+    `${latestOf(V3).engine}_${latestOf(V3).app}`,
+  ]);
 });
 
 test("an older program refuses what is newer than itself, also one that runs already", async () => {
@@ -208,7 +211,7 @@ test("a run that is interrupted goes on where it was, also where home missed wha
   // As after a crash between the commit in the tenant database and the record at home.
   const behind = await sql<{ name: string }>(
     app.databaseUrl,
-    `update tenantry.tenant_databases set schema_version = ${NEW} where schema_version = ${NEW + 1} returning name`,
+    `update tenantry.tenant_databases set app_version = app_version - 1 where engine_version + app_version = ${NEW + 1} returning name`,
   );
   expect(behind.length).toBe(report.migrated);
   const disarm = armFailpoint("migrate-databases/waves/before", () => {

@@ -1,4 +1,5 @@
 /** Migrations that change which columns flow: subscribers first when adding, publishers first when removing. */
+import { latestOf } from "../../src/engine/migrations/schema-version.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { MigrationSet } from "../../src/engine/migrations/migration-set.ts";
 import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
@@ -32,6 +33,8 @@ do $$ begin
 end $$;`;
 
 const REPLICATION = { sweepIntervalMs: 3_600_000, carrier: { idleMs: 50, retryMs: 50 } };
+
+const MIGRATING = "update tenantry.tenant_databases set migrating_to_engine = $1, migrating_to_app = $2";
 
 let app: TestApp;
 let organization: string;
@@ -106,8 +109,8 @@ test("a column that is added flows both ways, for rows written before and after"
   );
   expect(await catalog()).toEqual(["After red", "Before red", "Between green"]);
   expect(await directory()).toEqual(["Early Bird", "Last none", "Late Comer", "Middle One"]);
-  expect(await sql(app.databaseUrl, "select migrating_to from tenantry.tenant_databases")).toEqual([
-    { migrating_to: null },
+  expect(await sql(app.databaseUrl, "select migrating_to_app from tenantry.tenant_databases")).toEqual([
+    { migrating_to_app: null },
   ]);
 });
 
@@ -142,7 +145,7 @@ test("a crash after the tenant's part is made good by the next run", async () =>
   const schema = schemaWith(ADD);
   await upgrade(schema);
   // As it is left by a process that ended between the commit in the tenant database and anything after it.
-  await sql(app.databaseUrl, "update tenantry.tenant_databases set migrating_to = $1", [schema.latestVersion]);
+  await sql(app.databaseUrl, MIGRATING, [latestOf(schema).engine, latestOf(schema).app]);
   const added = schema.migrations.at(-1);
   await sql(tenant, `set tenantry.migration = 'app ${added?.number}'; ${ADD}`);
   await sql(tenant, "insert into tenantry.migrations (part, number, name, checksum) values ('app', $1, $2, $3)", [
@@ -153,7 +156,7 @@ test("a crash after the tenant's part is made good by the next run", async () =>
   expect(await migrateTo(schema)).toMatchObject({ migrated: 1, failed: [] });
   expect(await eventually(async () => (await catalog()).join() === "Before red")).toBe(true);
   // And when all that is missing is the end.
-  await sql(app.databaseUrl, "update tenantry.tenant_databases set migrating_to = $1", [schema.latestVersion]);
+  await sql(app.databaseUrl, MIGRATING, [latestOf(schema).engine, latestOf(schema).app]);
   const [{ id } = { id: 0 }] = await sql<{ id: number }>(tenant, "select database_id as id from tenantry.identity");
   await sql(
     tenant,

@@ -315,8 +315,8 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
     // Of a tenant database that home forgets again.
     await sql(
       installation.homeUrl,
-      `insert into tenantry.tenant_databases (id, region_id, isolation, name, schema_version) overriding system value
-       select 999, region_id, 'SHARED', 'forgotten', schema_version from tenantry.tenant_databases`,
+      `insert into tenantry.tenant_databases (id, region_id, isolation, name, engine_version, app_version) overriding system value
+       select 999, region_id, 'SHARED', 'forgotten', engine_version, app_version from tenantry.tenant_databases`,
     );
     const [database] = await listReplicatedDatabases(app.services, {});
     if (database === undefined) throw new Error("there is no tenant database");

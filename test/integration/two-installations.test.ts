@@ -1,4 +1,5 @@
 /** Two installations share one server, as home and as region, and neither touches what is the other's. */
+import { latestOf } from "../../src/engine/migrations/schema-version.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { findOrphans } from "../../src/engine/doctor/find-orphans.ts";
@@ -69,7 +70,8 @@ test("both grant, write, replicate, repair and revoke at the same time on one se
 
   const prefix = `tenantry_${other.services.installation}_`;
   const before = await belongings(other);
-  const template = `database ${prefix}template_${other.services.tenantSchema.latestVersion}`;
+  const latest = latestOf(other.services.tenantSchema);
+  const template = `database ${prefix}template_${latest.engine}_${latest.app}`;
   const parts = [theirs.database, `${prefix}2`].flatMap((database) => [
     `database ${database}`,
     `slot ${database}_catalog`,

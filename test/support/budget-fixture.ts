@@ -130,8 +130,8 @@ async function addRecords({ databaseUrl, services }: TestApp): Promise<void> {
   await sql(
     databaseUrl,
     `with database as (
-       insert into tenantry.tenant_databases (region_id, isolation, name, schema_version)
-       select r.id, 'DEDICATED', 'imagined_' || n, 1 from tenantry.regions r, generate_series(1, ${MOST_ROWS}) n
+       insert into tenantry.tenant_databases (region_id, isolation, name, engine_version, app_version)
+       select r.id, 'DEDICATED', 'imagined_' || n, 1, 0 from tenantry.regions r, generate_series(1, ${MOST_ROWS}) n
        where r.key = 'us' returning *
      )
      insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)

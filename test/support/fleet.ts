@@ -1,6 +1,7 @@
 /** Fleets of tenant databases made cheaply, and programs of other versions. */
 import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import { type MigrationSet, readMigration } from "../../src/engine/migrations/migration-set.ts";
+import { latestOf } from "../../src/engine/migrations/schema-version.ts";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { closeServices, createServices } from "../../src/services.ts";
@@ -52,9 +53,9 @@ export async function addDatabases(app: TestApp, regionKey: string, server: stri
      ), numbered as (
        select id, nextval(pg_get_serial_sequence('tenantry.tenant_databases', 'id'))::int as number from organization
      ), database as (
-       insert into tenantry.tenant_databases (id, region_id, isolation, name, schema_version)
+       insert into tenantry.tenant_databases (id, region_id, isolation, name, engine_version, app_version)
        overriding system value
-       select number, r.id, 'DEDICATED', 'tenantry_' || (select id from tenantry.installation) || '_' || number, $3
+       select number, r.id, 'DEDICATED', 'tenantry_' || (select id from tenantry.installation) || '_' || number, $3, $4
        from numbered, tenantry.regions r where r.key = $1 returning *
      ), placement as (
        insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
@@ -62,7 +63,7 @@ export async function addDatabases(app: TestApp, regionKey: string, server: stri
        from database d join numbered n on n.number = d.id
      )
      select id, name from database order by id`,
-    [regionKey, count, TENANT_SCHEMA.latestVersion],
+    [regionKey, count, latestOf(TENANT_SCHEMA).engine, latestOf(TENANT_SCHEMA).app],
   );
   for (const { name } of rows) await sql(`${server}/postgres`, `create database ${name} template ${template?.name}`);
   return rows.map(({ name }) => name);

@@ -19,11 +19,11 @@ const RUNS = ["15", "16", "17", "18", "15/18", "18/15"];
 
 const integration = (...names: string[]) => names.map((name) => `test/integration/${name}.test.ts`);
 const SUBSET = [
-  ...integration("replication", "jobs", "fleet-migration", "schema-manifest", "subscription-methods", "gateway", "tls"),
+  ...integration("replication", "jobs", "fleet-migration", "schema-drift", "subscription-methods", "gateway", "tls"),
   "test/hostile",
 ];
 /** Servers that a test starts for itself are all of one version, so of those that would be run twice. */
-const MIXED_SUBSET = integration("replication", "jobs", "fleet-migration");
+const MIXED_SUBSET = integration("replication", "jobs", "fleet-migration", "schema-drift");
 // They are about the embedded servers, of which there is one version.
 const NOT_ABOUT_VERSIONS = ["**/embedded*.test.ts"];
 

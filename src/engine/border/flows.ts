@@ -1,5 +1,6 @@
 /** What flows between home and a tenant database, by the versions of its schema. */
 import type { ReplicatedDatabase } from "#engine/home/replicated-databases";
+import { isBeyond } from "#engine/migrations/schema-version";
 import type { DeclaredTables } from "#engine/tables";
 import { type Flows, flowsInBoth, flowsInEither } from "#engine/replication/link";
 
@@ -23,7 +24,8 @@ function combineFlows(
   { schemaVersion, migratingTo }: Versions,
   combine: (one: Flows, other: Flows) => Flows,
 ): Flows | undefined {
-  if (Math.max(schemaVersion ?? 0, migratingTo ?? 0) > tables.latestVersion) return undefined;
+  if ([schemaVersion, migratingTo].some((version) => version !== null && isBeyond(version, tables.latest)))
+    return undefined;
   const { flows } = tables.at(schemaVersion);
   return migratingTo === null ? flows : combine(flows, tables.at(migratingTo).flows);
 }

@@ -17,6 +17,7 @@ import { invalidInput } from "#base/kernel/errors";
 import type { Page, PageRequest } from "#base/kernel/page";
 import { validRegionKey } from "#base/kernel/validation";
 import { databaseName } from "#engine/replication/names";
+import { totalOf } from "#engine/migrations/schema-version";
 import type { Services } from "#engine/services";
 
 export type { BorderFlow } from "#engine/border/may-cross";
@@ -39,9 +40,9 @@ export async function readMayCross(services: Services, actor: Actor): Promise<Ma
   authorizeOperator(actor);
   const { tables } = services;
   const made = await countReplicatedVersions(services);
-  const versions = [...made, { schemaVersion: tables.latestVersion, migratingTo: null, databases: 0 }].map(
+  const versions = [...made, { schemaVersion: tables.latest, migratingTo: null, databases: 0 }].map(
     ({ schemaVersion, migratingTo, databases }) => ({
-      schemaVersion: schemaVersion ?? tables.latestVersion,
+      schemaVersion: totalOf(schemaVersion ?? tables.latest),
       databases,
       flows: flowsOf(tables, { schemaVersion, migratingTo }),
     }),

@@ -1,16 +1,20 @@
-/** How tenant databases differ from what their version should look like. Reads only. */
-import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
+/** How tenant databases differ from what their migrations make of a new one, and home from what it was. Changes nothing in them. */
+import { listReplicatedDatabases } from "#engine/home/replicated-databases";
+import { classifyFailure } from "#engine/jobs/failure";
+import { compareHome } from "#engine/migrations/home-schema";
+import { homeSchemaOf } from "#engine/migrations/migration-set";
+import { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
+import { SchemaComparisons } from "#engine/placements/compare-schema";
+import type { RegionServerAt } from "#engine/placements/template-database";
 import { regionAddress } from "#engine/regions/regions";
 import { forEachLimit } from "#base/kernel/semaphore";
-import { describeSchemaIn } from "#engine/migrations/fingerprint";
-import { diffSchema } from "#engine/migrations/schema-difference";
-import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import type { Services } from "#engine/services";
 
-/** One tenant database that is not as it should be. */
+/** Home, or a tenant database, that is not as it should be. */
 export type Drift = {
   database: string;
+  /** How many migrations it has, by itself; where it cannot be read, by home. */
   version: number;
   /** What differs, a sentence each; more than {@link MAX_DIFFERENCES} are cut off. */
   differences: string[];
@@ -19,37 +23,52 @@ export type Drift = {
 const CONCURRENCY = 4;
 const MAX_DIFFERENCES = 20;
 
-/** Looks into every tenant database that can be reached, one connection each. */
+/** Looks into home, and into every tenant database that can be reached, one connection each. */
 export async function findDrift(services: Services): Promise<Drift[]> {
-  const addresses = new Map<string, ServerAddress>();
-  const found: Drift[] = [];
+  const regions = new Map<string, RegionServerAt>();
+  const comparisons = new SchemaComparisons(services);
+  const found: Drift[] = await findHomeDrift(services);
   await forEachLimit(await listReplicatedDatabases(services, {}), CONCURRENCY, async (row) => {
-    const address = addresses.get(row.regionId) ?? (await regionAddress(services, row.regionId));
-    addresses.set(row.regionId, address);
-    const drift = await look(services, row, address);
-    if (drift !== undefined) found.push(drift);
+    const { regionId, database, schemaVersion } = row;
+    const region = regions.get(regionId) ?? { regionId, address: await regionAddress(services, regionId) };
+    regions.set(regionId, region);
+    const { version, differences } = await look(comparisons, region, database, schemaVersion);
+    if (differences.length > 0)
+      found.push({
+        database,
+        version: version === null ? 0 : totalOf(version),
+        differences: differences.slice(0, MAX_DIFFERENCES),
+      });
   });
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
 }
 
+/** At home the migrations of the app's own tables there count too. */
+async function findHomeDrift({ home, homeDatabaseName, tenantSchema }: Services): Promise<Drift[]> {
+  const { version, differences } = await compareHome(home, homeSchemaOf(tenantSchema));
+  if (differences.length === 0) return [];
+  return [{ database: homeDatabaseName, version, differences: differences.slice(0, MAX_DIFFERENCES) }];
+}
+
 async function look(
-  services: Services,
-  { database, schemaVersion }: ReplicatedDatabase,
-  address: ServerAddress,
-): Promise<Drift | undefined> {
-  const version = schemaVersion ?? services.tenantSchema.latestVersion;
-  const expected = services.tenantSchema.expected?.(version);
-  // Newer than this program, which then does not know what it should look like.
-  if (expected === undefined) return undefined;
+  comparisons: SchemaComparisons,
+  region: RegionServerAt,
+  database: string,
+  version: SchemaVersion | null,
+) {
   try {
-    const actual = await services.pools.visit("tenant", address, database, describeSchemaIn);
-    if (actual.fingerprint === expected.fingerprint) return undefined;
-    return { database, version, differences: diffSchema(expected, actual).slice(0, MAX_DIFFERENCES) };
+    return await comparisons.compare(region, database);
   } catch (error) {
-    if (sqlState(error) === SQL_STATE.undefinedDatabase)
-      return { database, version, differences: ["the database is gone from its server"] };
     // A server that is away is the health's to report.
-    if (isConnectionFailure(error)) return undefined;
-    throw error;
+    if (isConnectionFailure(error)) return { version, differences: [] };
+    return { version, differences: [whyNotCompared(error)] };
   }
+}
+
+function whyNotCompared(error: unknown): string {
+  const state = sqlState(error);
+  if (state === SQL_STATE.undefinedDatabase) return "the database is gone from its server";
+  if (state === SQL_STATE.undefinedTable)
+    return "table tenantry.migrations is missing, so nobody can tell which migrations the database has";
+  return `it cannot be compared: ${classifyFailure(error).sentence}`;
 }

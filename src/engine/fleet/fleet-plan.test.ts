@@ -1,9 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Attempt, FleetExecutor } from "#engine/fleet/fleet-executor";
+import { isBeyond, type SchemaVersion } from "#engine/migrations/schema-version";
 import { failuresAllowed, type FleetDatabase, nextToStart, planFleet } from "#engine/fleet/fleet-plan";
 
-const TARGET = 3;
+const at = (total: number): SchemaVersion => ({ engine: 1, app: total - 1 });
+const version = (...totals: (number | null)[]) =>
+  fc.constantFrom(...totals.map((total) => (total === null ? null : at(total))));
+const TARGET = at(3);
 const options = {
   target: TARGET,
   canariesPerRegion: 1,
@@ -16,8 +20,8 @@ const databases = fc
   .array(
     fc.record({
       regionKey: fc.constantFrom("eu", "us", "ap"),
-      version: fc.constantFrom(null, 1, 2, 3, 4),
-      migratingTo: fc.constantFrom(null, null, null, 3, 4),
+      version: version(null, 1, 2, 3, 4),
+      migratingTo: version(null, null, null, 3, 4),
       sizeBytes: fc.nat(1_000),
     }),
     { maxLength: 60 },
@@ -35,7 +39,7 @@ const database = (id: number, changes: Partial<FleetDatabase> = {}): FleetDataba
   id,
   name: `db_${id}`,
   regionKey: "eu",
-  version: 2,
+  version: at(2),
   migratingTo: null,
   ...changes,
 });
@@ -48,9 +52,12 @@ describe("a plan", () => {
         const planned = [...canaries, ...waves.flat()];
         const all = [...planned, ...skipped.map((one) => one.database)].map(({ id }) => id);
         expect(all.toSorted((a, b) => a - b)).toEqual(given.map(({ id }) => id));
-        for (const one of planned) expect(Math.max(one.version ?? 9, one.migratingTo ?? 0)).toBeLessThanOrEqual(TARGET);
+        for (const one of planned)
+          expect([one.version ?? at(9), one.migratingTo ?? at(1)].some((found) => isBeyond(found, TARGET))).toBe(false);
         const upToDate = skipped.filter(({ reason }) => reason === "up-to-date").map((one) => one.database);
-        expect(upToDate.every(({ version, migratingTo }) => version === TARGET && migratingTo === null)).toBe(true);
+        expect(upToDate.every(({ version: found, migratingTo }) => found?.app === 2 && migratingTo === null)).toBe(
+          true,
+        );
       }),
     );
   });
@@ -67,11 +74,11 @@ describe("a plan", () => {
 
   test("says why a database is left out", () => {
     const given = [
-      database(1, { version: 3 }),
-      database(2, { version: 4 }),
+      database(1, { version: at(3) }),
+      database(2, { version: at(4) }),
       database(3, { version: null }),
       database(4, { regionKey: "us" }),
-      database(5, { version: 3, migratingTo: 3 }),
+      database(5, { version: at(3), migratingTo: at(3) }),
     ];
     const { canaries, skipped } = planFleet(given, { ...options, unreachable: new Set(["us"]) });
     expect(skipped.map(({ reason }) => reason)).toEqual(["up-to-date", "newer", "being-made", "unreachable"]);

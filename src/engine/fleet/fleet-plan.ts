@@ -2,6 +2,7 @@
  * Plans a fleet migration: which databases, in which order, and why others are left out. Pure: what it is given is what
  * was read, what it returns is printed by `--plan` and carried out without a choice.
  */
+import { isBeyond, isSameVersion, type SchemaVersion } from "#engine/migrations/schema-version";
 
 /** A tenant database as home knows it. */
 export type FleetDatabase = {
@@ -10,15 +11,15 @@ export type FleetDatabase = {
   /** The server it is on. */
   readonly regionKey: string;
   /** Null until it is made. */
-  readonly version: number | null;
+  readonly version: SchemaVersion | null;
   /** Set when an earlier run has begun to change what flows and did not finish. */
-  readonly migratingTo: number | null;
+  readonly migratingTo: SchemaVersion | null;
   /** Its size where it is known: smaller ones go first. */
   readonly sizeBytes?: number;
 };
 
 export type FleetPlanOptions = {
-  readonly target: number;
+  readonly target: SchemaVersion;
   /** Databases of each region that go first, alone; the first failure among them ends the run. */
   readonly canariesPerRegion: number;
   /** Up to which share of the rest each wave goes; the last is 1. */
@@ -33,7 +34,7 @@ export type SkipReason = "up-to-date" | "newer" | "being-made" | "unreachable";
 export type Skipped = { readonly database: FleetDatabase; readonly reason: SkipReason };
 
 export type FleetPlan = {
-  readonly target: number;
+  readonly target: SchemaVersion;
   readonly canaries: readonly FleetDatabase[];
   readonly waves: readonly (readonly FleetDatabase[])[];
   readonly skipped: readonly Skipped[];
@@ -68,8 +69,8 @@ export function planFleet(databases: readonly FleetDatabase[], options: FleetPla
 function reasonToSkip(database: FleetDatabase, options: FleetPlanOptions): SkipReason | undefined {
   const { version, migratingTo, regionKey } = database;
   if (version === null) return "being-made";
-  if (Math.max(version, migratingTo ?? 0) > options.target) return "newer";
-  if (version === options.target && migratingTo === null && !options.verify) return "up-to-date";
+  if ([version, migratingTo ?? version].some((one) => isBeyond(one, options.target))) return "newer";
+  if (isSameVersion(version, options.target) && migratingTo === null && !options.verify) return "up-to-date";
   return options.unreachable.has(regionKey) ? "unreachable" : undefined;
 }
 

@@ -19,6 +19,7 @@ import {
   type StatementLimits,
 } from "#engine/migrations/database-migration";
 import type { Attempt } from "#engine/fleet/fleet-executor";
+import { isSameVersion, latestOf } from "#engine/migrations/schema-version";
 import { realignLink } from "#engine/replication/establish";
 import type { Link } from "#engine/replication/link";
 import { nudge } from "#engine/replication/nudge";
@@ -122,7 +123,7 @@ async function findLongTransaction(
 async function migrateWithFlows(context: DatabaseMigration, database: TenantDatabaseRecord): Promise<MigratedDatabase> {
   const { services, recorder, addresses, limits, outcomes } = context;
   const { tenantSchema } = services;
-  const target = tenantSchema.latestVersion;
+  const target = latestOf(tenantSchema);
   const { flows } = services.tables.at(database.version);
   const flowsChange = flowsDiffer(flows, services.tables.at(target).flows) || database.migratingTo !== null;
   if (flowsChange) await publishLess(context, database.id);
@@ -131,10 +132,13 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
   const migrated = await services.pools.visit("tenant", address, database.name, (session) =>
     // Where home is behind the database, what home recorded is of another schema.
     migrateDatabase(session, { set: tenantSchema, apiRole: services.apiRole.name }, limits, (version) =>
-      version === database.version ? outcomes?.get(version, database.fingerprint) : undefined,
+      database.version !== null && isSameVersion(version, database.version)
+        ? outcomes?.get(version, database.fingerprint)
+        : undefined,
     ),
   );
-  if (migrated.from === database.version) outcomes?.add(migrated.from, database.fingerprint, migrated);
+  if (database.version !== null && isSameVersion(migrated.from, database.version))
+    outcomes?.add(migrated.from, database.fingerprint, migrated.fingerprint);
   const { version, fingerprint } = migrated;
   const recorded = recorder.record({ id: database.id, version, fingerprint });
   if (flowsChange) {
@@ -149,7 +153,7 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
 const DRAIN_TIMEOUT_MS = 5_000;
 
 async function publishLess({ services }: DatabaseMigration, databaseId: number): Promise<void> {
-  await setMigratingTo(services, databaseId, services.tenantSchema.latestVersion);
+  await setMigratingTo(services, databaseId, latestOf(services.tenantSchema));
   for (const link of await linksNow(services, databaseId)) {
     const realigned = await realignLink(link);
     // What was written before the publication changed is sent as it was then. Home keeps what a catalog no longer brings.

@@ -18,20 +18,25 @@ import { type FleetEvent, FleetExecutor, type FleetProgress } from "#engine/flee
 import {
   FLEET_LIMIT_DEFAULTS,
   FLEET_PLAN_DEFAULTS,
+  type FleetDatabase,
   type FleetLimits,
   type FleetPlan,
   type FleetPlanOptions,
   planFleet,
   type Skipped,
 } from "#engine/fleet/fleet-plan";
+import { isSameVersion, latestOf, totalOf } from "#engine/migrations/schema-version";
 import { classifyFailure } from "#engine/jobs/failure";
 import { FleetRecorder } from "#engine/fleet/fleet-recorder";
 import { RETRY_DEFAULTS, type RetryPolicy, tryToMigrate } from "#engine/fleet/migrate-database";
 import { runHere } from "#engine/jobs/job-here";
 import type { Services } from "#engine/services";
+import { SchemaComparisons } from "#engine/placements/compare-schema";
 import { refreshTemplates } from "#engine/placements/template-database";
+import { forEachLimit } from "#base/kernel/semaphore";
 
 export { STATEMENT_LIMIT_DEFAULTS } from "#engine/migrations/database-migration";
+export { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
 export type { FleetPlan } from "#engine/fleet/fleet-plan";
 export type { FleetProgress } from "#engine/fleet/fleet-executor";
 
@@ -97,7 +102,7 @@ async function planByHome(
     canariesPerRegion: options.canariesPerRegion ?? FLEET_PLAN_DEFAULTS.canariesPerRegion,
     waveShares: options.waveShares ?? FLEET_PLAN_DEFAULTS.waveShares,
     verify: options.verify === true,
-    target: services.tenantSchema.latestVersion,
+    target: latestOf(services.tenantSchema),
     unreachable,
   });
   return { ...plan, records: new Map(databases.map((database) => [database.id, database])) };
@@ -120,7 +125,7 @@ export async function migrateFleet(
     options.onPlan?.(preview);
     return { ...emptyReport(preview), seconds: seconds() };
   }
-  const input = { target: preview.target, verify: options.verify === true };
+  const input = { target: totalOf(preview.target), verify: options.verify === true };
   const request = { kind: "migrate-databases", subject: FLEET_SUBJECT, input } as const;
   return runHere(services, requestedBy, request, async (run) => {
     // Read again: another run may have ended a moment ago.
@@ -142,28 +147,17 @@ export async function migrateFleet(
         services,
         failed.map(({ database, reason }) => ({ id: database.id, reason })),
       );
-    const templates = await run.step("templates", () =>
-      renewTemplates(
-        services,
-        new Map(done.map(({ database }) => [database.regionKey, plan.records.get(database.id)?.regionId ?? ""])),
-      ),
-    );
+    const { failures, drifted } = await run.step("templates", () => finish(services, plan, done));
     const report: FleetReport = {
       ...emptyReport(plan),
       // By what home knew: where the answer to a commit was lost, the second try finds the work done.
-      migrated: done.filter(({ database }) => database.version !== plan.target).length,
-      verified: done.filter(({ database }) => database.version === plan.target).length,
+      migrated: done.filter(({ database }) => !isAt(database, plan)).length,
+      verified: done.filter(({ database }) => isAt(database, plan)).length,
       failed: [
         ...failed.map(({ database, reason }) => ({ database: database.name, region: database.regionKey, reason })),
-        ...templates,
+        ...failures,
       ],
-      drifted: done
-        .filter(({ result }) => result.differences.length > 0)
-        .map(({ database, result }) => ({
-          database: database.name,
-          region: database.regionKey,
-          differences: result.differences,
-        })),
+      drifted,
       left: left.length,
       stopped: stopped ?? null,
       seconds: seconds(),
@@ -179,6 +173,10 @@ export async function migrateFleet(
 
 /** The job's record is no log: of long lists it keeps the beginning. */
 const MAX_SAVED = 20;
+
+function isAt({ version }: FleetDatabase, { target }: FleetPlan): boolean {
+  return version !== null && isSameVersion(version, target);
+}
 
 function isEmpty({ canaries, waves }: FleetPlan): boolean {
   return canaries.length + waves.length === 0;
@@ -196,7 +194,7 @@ function emptyReport({ target, skipped }: FleetPlan): FleetReport {
   });
   const upToDate = skipped.filter(({ reason }) => reason === "up-to-date").length;
   const nothing = { migrated: 0, verified: 0, failed: [], drifted: [], left: 0, stopped: null, seconds: 0 };
-  return { target, upToDate, refused, ...nothing };
+  return { target: totalOf(target), upToDate, refused, ...nothing };
 }
 
 async function prepare(
@@ -232,16 +230,42 @@ async function prepare(
   });
 }
 
-/** New placements come from a template of the new version from now on, and those of older ones go. */
-async function renewTemplates(services: Services, regions: ReadonlyMap<string, string>): Promise<Reasons> {
+type Done = ReturnType<FleetExecutor<MigratedDatabase>["outcome"]>["done"];
+
+/**
+ * In each region where something was done: new placements come from a template of the new version from now on, those of older
+ * ones go, and what was migrated is compared with it.
+ */
+async function finish(
+  services: Services,
+  plan: PlanWithRecords,
+  done: Done,
+): Promise<{ failures: Reasons; drifted: FleetReport["drifted"] }> {
   const failures: Reasons = [];
-  for (const [region, regionId] of regions) {
+  const drifted: FleetReport["drifted"] = [];
+  const comparisons = new SchemaComparisons(services);
+  for (const [region, databases] of Map.groupBy(done, ({ database }) => database.regionKey)) {
+    const regionId = plan.records.get(databases[0]?.database.id ?? 0)?.regionId ?? "";
     try {
-      const address = await regionAddress(services, regionId);
-      await refreshTemplates(services, services.pools.open("server", address, MAINTENANCE_DATABASE), address);
+      const at = { regionId, address: await regionAddress(services, regionId) };
+      await refreshTemplates(services, services.pools.open("server", at.address, MAINTENANCE_DATABASE), at);
+      const expected = await comparisons.latestFingerprint(at);
+      const others = databases.filter(({ result }) => result.fingerprint !== expected);
+      await forEachLimit(others, FLEET_LIMIT_DEFAULTS.perServer, async ({ database: { name: database } }) => {
+        try {
+          const { differences } = await comparisons.compare(at, database);
+          if (differences.length > 0)
+            drifted.push({ database, region, differences: differences.slice(0, MAX_DIFFERENCES) });
+        } catch (error) {
+          failures.push({ database, region, reason: classifyFailure(error).sentence });
+        }
+      });
     } catch (error) {
       failures.push({ database: "the template", region, reason: classifyFailure(error).sentence });
     }
   }
-  return failures;
+  return { failures, drifted: drifted.toSorted((a, b) => (a.database < b.database ? -1 : 1)) };
 }
+
+/** Of one database; what is more is cut off. */
+const MAX_DIFFERENCES = 20;

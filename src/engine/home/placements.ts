@@ -1,3 +1,5 @@
+import { VERSION_COMING, VERSION_OF_DATABASE } from "#engine/home/tenant-databases";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { seesOrganization } from "#engine/auth/visibility";
 import { requireInOrganization } from "#engine/auth/membership";
@@ -24,9 +26,9 @@ export type Placement = {
   database: string;
   isolation: Isolation;
   state: PlacementState;
-  schemaVersion: number | null;
+  schemaVersion: SchemaVersion | null;
   /** Set while a migration changes which columns flow. */
-  migratingTo: number | null;
+  migratingTo: SchemaVersion | null;
   failure: string | null;
   /** While SUSPENDED: when its database is dropped. */
   dropAfter: Date | null;
@@ -35,7 +37,7 @@ export type Placement = {
 const SELECT = `
   select p.id, p.number, p.organization_id as "organizationId", p.region_id as "regionId",
          p.database_id as "databaseId", d.name as database, p.isolation, p.state,
-         d.schema_version as "schemaVersion", d.migrating_to as "migratingTo", p.failure, p.drop_after as "dropAfter"
+         ${VERSION_OF_DATABASE} as "schemaVersion", ${VERSION_COMING} as "migratingTo", p.failure, p.drop_after as "dropAfter"
   from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
 
 /** The placements with these ids that the actor may see, in no particular order. */

@@ -1,20 +1,22 @@
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
+import { VERSION_COMING, VERSION_OF_DATABASE } from "#engine/home/tenant-databases";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
 
 /** A tenant database that should be replicating: made, and not being taken away. */
 export type ReplicatedDatabase = {
   databaseId: number;
   regionId: string;
   database: string;
-  schemaVersion: number | null;
+  schemaVersion: SchemaVersion | null;
   /** Set while a migration changes which columns flow. */
-  migratingTo: number | null;
+  migratingTo: SchemaVersion | null;
 };
 
 const REPLICATES = `(
   exists (select from tenantry.placements p
           where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
   -- Those that leave a shared one go on telling it so until the last of them takes it along.
-  or (d.isolation = 'SHARED' and d.schema_version is not null and d.closing_at is null))`;
+  or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null))`;
 
 /** All of them, those of a region, or one; `after` and `limit` page by id. */
 export function listReplicatedDatabases(
@@ -24,7 +26,7 @@ export function listReplicatedDatabases(
   return home.query<ReplicatedDatabase>(
     "replicated_databases.list",
     `select d.id as "databaseId", d.region_id as "regionId", d.name as database,
-            d.schema_version as "schemaVersion", d.migrating_to as "migratingTo"
+            ${VERSION_OF_DATABASE} as "schemaVersion", ${VERSION_COMING} as "migratingTo"
      from tenantry.tenant_databases d
      where ($1::uuid is null or d.region_id = $1) and ($2::int is null or d.id = $2)
        and ${REPLICATES}
@@ -42,7 +44,7 @@ export async function findLinkedDatabase(
   const [row] = await home.query<ReplicatedDatabase & { regionKey: string }>(
     "replicated_databases.linked",
     `select d.id as "databaseId", d.region_id as "regionId", r.key as "regionKey", d.name as database,
-            d.schema_version as "schemaVersion", d.migrating_to as "migratingTo"
+            ${VERSION_OF_DATABASE} as "schemaVersion", ${VERSION_COMING} as "migratingTo"
      from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
      where d.id = $1
        and (exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
@@ -60,8 +62,9 @@ export function countReplicatedVersions({
 }): Promise<(Pick<ReplicatedDatabase, "schemaVersion" | "migratingTo"> & { databases: number })[]> {
   return home.query(
     "replicated_databases.versions",
-    `select d.schema_version as "schemaVersion", d.migrating_to as "migratingTo", count(*)::int as databases
-     from tenantry.tenant_databases d where ${REPLICATES} group by 1, 2 order by 1, 2`,
+    `select ${VERSION_OF_DATABASE} as "schemaVersion", ${VERSION_COMING} as "migratingTo", count(*)::int as databases
+     from tenantry.tenant_databases d where ${REPLICATES}
+     group by d.engine_version, d.app_version, d.migrating_to_engine, d.migrating_to_app order by d.engine_version, d.app_version`,
   );
 }
 

@@ -21,7 +21,7 @@ export async function takeSharedDatabase(
   for (;;) {
     const [found] = await home.query<SharedDatabase>(
       "shared_databases.take",
-      `select id, schema_version is not null as "isReady" from tenantry.tenant_databases
+      `select id, engine_version is not null as "isReady" from tenantry.tenant_databases
        where region_id = $1 and isolation = 'SHARED' and closing_at is null for share`,
       [regionId],
     );

@@ -1,5 +1,6 @@
 /** The tenant databases as home knows them: what a fleet migration reads and records. */
 import type { HomeDatabase } from "#base/postgres/database";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
 
 /** A tenant database that is there, or being made; not one that is being taken away. */
 export type TenantDatabaseRecord = {
@@ -7,11 +8,19 @@ export type TenantDatabaseRecord = {
   readonly name: string;
   readonly regionId: string;
   readonly regionKey: string;
-  readonly version: number | null;
-  readonly migratingTo: number | null;
+  readonly version: SchemaVersion | null;
+  readonly migratingTo: SchemaVersion | null;
   /** Of its schema, by the last look and the migrations since; null: as it was made from the template. */
   readonly fingerprint: string | null;
 };
+
+/** The version of tenant database `d` as JSON; null until it is made. */
+export const VERSION_OF_DATABASE = `case when d.engine_version is not null
+  then json_build_object('engine', d.engine_version, 'app', d.app_version) end`;
+
+/** The version that a migration is bringing tenant database `d` to, while what flows changes; else null. */
+export const VERSION_COMING = `case when d.migrating_to_engine is not null
+  then json_build_object('engine', d.migrating_to_engine, 'app', d.migrating_to_app) end`;
 
 /** All of them, or one. */
 export function listTenantDatabases(
@@ -20,8 +29,8 @@ export function listTenantDatabases(
 ): Promise<TenantDatabaseRecord[]> {
   return home.query<TenantDatabaseRecord>(
     "tenant_databases.list",
-    `select d.id, d.name, d.region_id as "regionId", r.key as "regionKey", d.schema_version as version,
-            d.migrating_to as "migratingTo", d.schema_fingerprint as fingerprint
+    `select d.id, d.name, d.region_id as "regionId", r.key as "regionKey", ${VERSION_OF_DATABASE} as version,
+            ${VERSION_COMING} as "migratingTo", d.schema_fingerprint as fingerprint
      from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
      where ($1::int is null or d.id = $1) and exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
      order by d.id`,
@@ -30,19 +39,24 @@ export function listTenantDatabases(
 }
 
 /** What a database has become. */
-export type RecordedSchema = { readonly id: number; readonly version: number; readonly fingerprint: string };
+export type RecordedSchema = { readonly id: number; readonly version: SchemaVersion; readonly fingerprint: string };
 
 /** Records what these databases have become, in one statement. */
 export async function recordSchemas({ home }: { home: HomeDatabase }, seen: readonly RecordedSchema[]): Promise<void> {
   await home.query(
     "tenant_databases.migrated",
     `update tenantry.tenant_databases d
-     set schema_version = s.version, schema_fingerprint = s.fingerprint, migration_failure = null,
+     set engine_version = s.engine, app_version = s.app, schema_fingerprint = s.fingerprint, migration_failure = null,
          migration_failed_at = null,
-         migrated_at = case when d.schema_version is distinct from s.version then now() else d.migrated_at end
-     from unnest($1::int[], $2::int[], $3::text[]) as s (id, version, fingerprint)
+         migrated_at = case when (d.engine_version, d.app_version) is distinct from (s.engine, s.app) then now() else d.migrated_at end
+     from unnest($1::int[], $2::int[], $3::int[], $4::text[]) as s (id, engine, app, fingerprint)
      where d.id = s.id`,
-    [seen.map(({ id }) => id), seen.map(({ version }) => version), seen.map(({ fingerprint }) => fingerprint)],
+    [
+      seen.map(({ id }) => id),
+      seen.map(({ version }) => version.engine),
+      seen.map(({ version }) => version.app),
+      seen.map(({ fingerprint }) => fingerprint),
+    ],
   );
 }
 
@@ -63,11 +77,11 @@ export async function recordMigrationFailures(
 export async function setMigratingTo(
   { home }: { home: HomeDatabase },
   id: number,
-  version: number | null,
+  version: SchemaVersion | null,
 ): Promise<void> {
   await home.query(
     "tenant_databases.migrating",
-    "update tenantry.tenant_databases set migrating_to = $2 where id = $1",
-    [id, version],
+    "update tenantry.tenant_databases set migrating_to_engine = $2, migrating_to_app = $3 where id = $1",
+    [id, version?.engine ?? null, version?.app ?? null],
   );
 }

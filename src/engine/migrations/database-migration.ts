@@ -8,17 +8,11 @@
  * there was before, and what was seen is taken for the others. What somebody changed by hand since the last look is found
  * by `--verify` and `doctor`, which always read.
  */
-import { describeSchemaIn, FINGERPRINT_SCRIPT, fingerprintIn } from "#engine/migrations/fingerprint";
+import { type Applied, READ_APPLIED } from "#engine/migrations/applied";
+import { FINGERPRINT_SCRIPT, fingerprintIn } from "#engine/migrations/fingerprint";
 import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
-import {
-  API_ROLE_SETTING,
-  type Applied,
-  MIGRATION_LOCK,
-  MIGRATION_SETTING,
-  missingOf,
-  READ_APPLIED,
-} from "#engine/migrations/runner";
-import { diffSchema } from "#engine/migrations/schema-difference";
+import { API_ROLE_SETTING, MIGRATION_LOCK, MIGRATION_SETTING, missingOf } from "#engine/migrations/runner";
+import { describeVersion, latestOf, type SchemaVersion, versionOf } from "#engine/migrations/schema-version";
 import type { Session } from "#base/postgres/database";
 import { quoteLiteral } from "#base/postgres/identifiers";
 
@@ -31,28 +25,25 @@ export type StatementLimits = {
 
 export const STATEMENT_LIMIT_DEFAULTS: StatementLimits = { lockTimeoutMs: 2_000, statementTimeoutMs: 10_000 };
 
-/** A schema as it was read. */
-export type SeenSchema = {
-  readonly fingerprint: string;
-  /** Where it is not what its version should be, in sentences. */
-  readonly differences: readonly string[];
-};
-
-/** What schemas became, by what they were: by version and by the fingerprint that home has recorded. */
+/** Which fingerprints schemas came to, by what they were: by version and by the fingerprint that home has recorded. */
 export class SchemaOutcomes {
-  readonly #seen = new Map<string, SeenSchema>();
+  readonly #seen = new Map<string, string>();
 
-  get(version: number, fingerprint: string | null): SeenSchema | undefined {
-    return this.#seen.get(`${version} ${fingerprint ?? "as made"}`);
+  get(version: SchemaVersion, fingerprint: string | null): string | undefined {
+    return this.#seen.get(`${describeVersion(version)} ${fingerprint ?? "as made"}`);
   }
 
-  add(version: number, fingerprint: string | null, became: SeenSchema): void {
-    this.#seen.set(`${version} ${fingerprint ?? "as made"}`, became);
+  add(version: SchemaVersion, fingerprint: string | null, became: string): void {
+    this.#seen.set(`${describeVersion(version)} ${fingerprint ?? "as made"}`, became);
   }
 }
 
 /** `from`: the version that it really had. */
-export type MigratedDatabase = SeenSchema & { readonly from: number; readonly version: number };
+export type MigratedDatabase = {
+  readonly from: SchemaVersion;
+  readonly version: SchemaVersion;
+  readonly fingerprint: string;
+};
 
 /**
  * Applies what is missing, each migration in a transaction of its own; they grant `apiRole` its rights. The schema is read when `outcomeFrom` does not know
@@ -63,7 +54,7 @@ export async function migrateDatabase(
   session: Session<"tenant">,
   { set, apiRole }: { set: MigrationSet; apiRole: string },
   limits: StatementLimits,
-  outcomeFrom: (version: number) => SeenSchema | undefined = () => undefined,
+  outcomeFrom: (version: SchemaVersion) => string | undefined = () => undefined,
 ): Promise<MigratedDatabase> {
   const looked = await session.script(
     "fleet.look",
@@ -77,7 +68,7 @@ export async function migrateDatabase(
   for (const migration of missing.slice(0, -1))
     await session.script(labelOf(migration), transactionOf(migration, apiRole));
   const last = missing.at(-1);
-  const known = outcomeFrom(applied.length);
+  const known = outcomeFrom(versionOf(applied));
   // The fingerprint comes after the commit: no lock is held while it is read.
   const texts = [
     ...(last === undefined ? [] : [transactionOf(last, apiRole)]),
@@ -87,15 +78,11 @@ export async function migrateDatabase(
     texts.length === 0
       ? []
       : await session.script(last === undefined ? "fleet.fingerprint" : labelOf(last), texts.join("; "));
-  const versions = { from: applied.length, version: set.latestVersion };
-  if (known !== undefined) return { ...versions, fingerprint: known.fingerprint, differences: known.differences };
-  const fingerprint = fingerprintIn(results);
-  const expected = set.expected?.(set.latestVersion);
-  const differences =
-    expected === undefined || expected.fingerprint === fingerprint
-      ? []
-      : diffSchema(expected, await describeSchemaIn(session));
-  return { ...versions, fingerprint, differences };
+  return {
+    from: versionOf(applied),
+    version: latestOf(set),
+    fingerprint: known ?? fingerprintIn(results),
+  };
 }
 
 function transactionOf({ part, number, name, sql, checksum }: Migration, apiRole: string): string {

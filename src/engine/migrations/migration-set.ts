@@ -5,10 +5,12 @@
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import type { SchemaDescription } from "#engine/migrations/fingerprint";
 
-/** Whose migrations they are, each numbered from 1: the engine's, which a database has first, and the app's. */
-export type Part = "both" | "home" | "tenant" | "app";
+/**
+ * Whose migrations they are, each numbered from 1: the engine's, which a database has first, and the app's. `app_home`: of the
+ * tables that the app has at home only.
+ */
+export type Part = "both" | "home" | "tenant" | "app" | "app_home";
 
 export type Migration = {
   readonly part: Part;
@@ -21,32 +23,56 @@ export type Migration = {
   readonly checksum: string;
 };
 
-/** All that one kind of database is brought to. A database's version is how many it has. */
+/**
+ * What the engine makes: in home and in every tenant database, in home only, in tenant databases only. Files of these folders
+ * that belong together have the same number, and a folder need not have each number: what has the lower number runs first.
+ */
+export type EngineMigrations = Readonly<Record<"both" | "home" | "tenant", readonly Migration[]>>;
+
+/** All that one kind of database is brought to, in their order. */
 export type MigrationSet = {
   readonly migrations: readonly Migration[];
+  /** How many there are. */
   readonly latestVersion: number;
-  /** What the schema of a version looks like; left out: nobody has written it down. */
-  readonly expected?: ((version: number) => SchemaDescription | undefined) | undefined;
+  /** What the app has at home only; left out: nothing. */
+  readonly home?: readonly Migration[] | undefined;
+  /** Left out: those of this program. */
+  readonly engine?: EngineMigrations | undefined;
 };
 
-/** What home and every tenant database have in common: rules of values, and what a table is to Tenantry. */
-const BOTH = loadMigrations("both", new URL("../schema/both/", import.meta.url));
-const HOME = loadMigrations("home", new URL("../schema/home/", import.meta.url));
-const TENANT = loadMigrations("tenant", new URL("../schema/tenant/", import.meta.url));
+export const ENGINE_MIGRATIONS: EngineMigrations = {
+  both: loadMigrations("both", new URL("../schema/both/", import.meta.url)),
+  home: loadMigrations("home", new URL("../schema/home/", import.meta.url)),
+  tenant: loadMigrations("tenant", new URL("../schema/tenant/", import.meta.url)),
+};
 
-/** The tenant schema of an app: what every tenant database is brought to. */
-export function tenantSchemaOf(app: readonly Migration[], expected?: MigrationSet["expected"]): MigrationSet {
-  const migrations = [...BOTH, ...TENANT, ...app];
-  return { migrations, latestVersion: migrations.length, expected };
+/**
+ * The tenant schema of an app: what every tenant database is brought to. `home`: what the app has at home only. `engine`: for
+ * tests, of another program.
+ */
+export function tenantSchemaOf(
+  app: readonly Migration[],
+  { home, engine }: Pick<MigrationSet, "home" | "engine"> = {},
+): MigrationSet {
+  const { both, tenant } = engine ?? ENGINE_MIGRATIONS;
+  const migrations = [...inSteps(both, tenant), ...app];
+  return { migrations, latestVersion: migrations.length, home, engine };
 }
 
 /** What home is brought to: it has the app's tables too, for the default organization and to make the catalog. */
 export function homeSchemaOf(tenant: MigrationSet): MigrationSet {
-  const migrations = [...BOTH, ...HOME, ...tenant.migrations.filter(({ part }) => part === "app")];
+  const { both, home } = tenant.engine ?? ENGINE_MIGRATIONS;
+  const app = tenant.migrations.filter(({ part }) => part === "app");
+  const migrations = [...inSteps(both, home), ...app, ...(tenant.home ?? [])];
   return { migrations, latestVersion: migrations.length };
 }
 
-/** The migrations in a folder. Throws where a file's name is not the next number's. */
+/** By number; of one number those of `both` first. */
+function inSteps(both: readonly Migration[], others: readonly Migration[]): Migration[] {
+  return [...both, ...others].toSorted((a, b) => a.number - b.number);
+}
+
+/** The migrations in a folder. Throws where a file's name is not the next number's; the engine's may leave some out. */
 export function loadMigrations(part: Part, folder: URL): Migration[] {
   const files = readdirSync(folder)
     .filter((file) => file.endsWith(".sql"))
@@ -54,10 +80,12 @@ export function loadMigrations(part: Part, folder: URL): Migration[] {
   const first = files[0]?.startsWith("0000_") === true ? 0 : 1;
   return files.map((file, index): Migration => {
     const [, digits = "", name = ""] = /^(\d{4})_([A-Za-z0-9_-]+)\.sql$/.exec(file) ?? [];
-    const expected = String(first + index).padStart(4, "0");
-    if (digits !== expected)
+    const isApps = part === "app" || part === "app_home";
+    const expected = isApps ? String(first + index).padStart(4, "0") : digits;
+    if (digits === "" || digits !== expected)
       throw new Error(`migration ${file} is misnamed or out of order: ${expected}_<name>.sql was expected`);
-    return readMigration(part, index + 1, name, readFileSync(new URL(file, folder), "utf8"), file);
+    const number = isApps ? index + 1 : Number(digits);
+    return readMigration(part, number, name, readFileSync(new URL(file, folder), "utf8"), file);
   });
 }
 

@@ -1,6 +1,9 @@
 /** Brings one database to the latest version of a migration set. Safe to run twice and by two at once. */
 import { TenantryError } from "#base/kernel/errors";
+import { type Applied, READ_APPLIED } from "#engine/migrations/applied";
+import { readBefore, refuseOutside } from "#engine/migrations/home-tables";
 import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
+import { describeVersion, latestOf, versionOf } from "#engine/migrations/schema-version";
 import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
 
 // An arbitrary constant; advisory locks are per database, so every database has its own.
@@ -40,7 +43,7 @@ export async function requireLatest<Kind extends DatabaseKind>(
   if (missingOf(applied, set).length > 0)
     throw new TenantryError(
       "CONFLICT",
-      `The database is at schema version ${applied.length} and this program is at ${set.latestVersion}: start it once to migrate home.`,
+      `The database is at schema version ${describeVersion(versionOf(applied))} and this program is at ${describeVersion(latestOf(set))}: start it once to migrate home.`,
     );
 }
 
@@ -71,12 +74,6 @@ const MIGRATIONS_TABLE = `
     );
   end $$`;
 
-/** A migration that a database has, as it recorded it. */
-export type Applied = { part: string; number: number; name: string; checksum: string };
-
-/** Reads the migrations that a database has. */
-export const READ_APPLIED = "select part, number, name, checksum from tenantry.migrations";
-
 function readApplied(session: Queryable<DatabaseKind>): Promise<Applied[]> {
   return session.query<Applied>("migrations.applied", READ_APPLIED);
 }
@@ -93,7 +90,7 @@ export function missingOf(applied: readonly Applied[], set: MigrationSet): Migra
     if (migration === undefined)
       throw new TenantryError(
         "CONFLICT",
-        `The database is at schema version ${applied.length}, newer than the ${set.latestVersion} this program knows: start the newer program.`,
+        `The database is at schema version ${describeVersion(versionOf(applied))}, newer than the ${describeVersion(latestOf(set))} this program knows: start the newer program.`,
       );
     if (migration.checksum !== row.checksum)
       throw new TenantryError(
@@ -105,10 +102,24 @@ export function missingOf(applied: readonly Applied[], set: MigrationSet): Migra
   return set.migrations.filter((migration) => !had.has(keyOf(migration)));
 }
 
+/** The migrations that a database has, in the order of the set. Throws CONFLICT like {@link missingOf}. */
+export function appliedOf(applied: readonly Applied[], set: MigrationSet): Migration[] {
+  const missing = new Set(missingOf(applied, set));
+  return set.migrations.filter((migration) => !missing.has(migration));
+}
+
 /** What a migration finds the name of the API's role in. */
 export const API_ROLE_SETTING = "tenantry.api_role";
 /** What the calls of a migration find its part and number in. */
 export const MIGRATION_SETTING = "tenantry.migration";
+
+/** The API's role may use what the app makes in schema `home`, unless the migration takes a right away again. */
+const GRANT_HOME_TABLES = `do $$ declare
+    api text := tenantry.api_role();
+  begin
+    execute format('alter default privileges in schema home grant select, insert, update, delete on tables to %I', api);
+    execute format('alter default privileges in schema home grant usage on sequences to %I', api);
+  end $$`;
 
 async function apply(session: Queryable<DatabaseKind>, migration: Migration, apiRole: string): Promise<void> {
   const label = labelOf(migration);
@@ -120,8 +131,11 @@ async function apply(session: Queryable<DatabaseKind>, migration: Migration, api
     MIGRATION_SETTING,
     `${part} ${number}`,
   ]);
+  if (part === "app_home") await session.query(label, GRANT_HOME_TABLES);
+  const before = part === "app_home" ? await readBefore(session) : undefined;
   // When it throws, the session is discarded and with it the transaction.
   await session.query(label, migration.sql);
+  if (before !== undefined) await refuseOutside(session, migration, before);
   await session.query(label, "insert into tenantry.migrations (part, number, name, checksum) values ($1, $2, $3, $4)", [
     part,
     number,

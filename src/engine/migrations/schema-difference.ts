@@ -7,44 +7,47 @@ import type { SchemaDescription, SchemaFact } from "#engine/migrations/fingerpri
  */
 export function diffSchema(expected: SchemaDescription, actual: SchemaDescription): string[] {
   const [wanted, found] = [byKey(expected.facts), byKey(actual.facts)];
+  const [owners, ownersFound] = [ownersIn(expected.facts), ownersIn(actual.facts)];
   const sentences: string[] = [];
   for (const [key, fact] of wanted) {
     const other = found.get(key);
+    const owner = owners.get(fact.owner);
     if (other === undefined) {
-      if (!found.has(ownerKey(fact)) && fact.owner !== "") continue;
-      sentences.push(isPart(fact) ? `table ${fact.owner} lacks ${label(fact)}` : `${label(fact)} is missing`);
-    } else if (other.definition !== fact.definition) sentences.push(describeChange(fact, other));
+      if (fact.owner !== "" && !ownersFound.has(fact.owner)) continue;
+      sentences.push(owner === undefined ? `${label(fact)} is missing` : `${owner} lacks ${label(fact)}`);
+    } else if (other.definition !== fact.definition) sentences.push(describeChange(fact, other, owner));
   }
   for (const [key, fact] of found) {
-    if (wanted.has(key) || (fact.owner !== "" && !wanted.has(ownerKey(fact)))) continue;
-    const finding = isPart(fact) ? `table ${fact.owner} has ${label(fact)}` : `there is ${label(fact)}`;
-    sentences.push(`${finding}, which is not part of the schema`);
+    if (wanted.has(key) || (fact.owner !== "" && !owners.has(fact.owner))) continue;
+    const owner = owners.get(fact.owner);
+    sentences.push(
+      `${owner === undefined ? "there is" : `${owner} has`} ${label(fact)}, which is not part of the schema`,
+    );
   }
-  return sentences;
+  return sentences.map((sentence) => sentence.slice(0, MAX_LENGTH));
 }
+
+/** A region's server can say anything. */
+const MAX_LENGTH = 500;
 
 function byKey(facts: readonly SchemaFact[]): Map<string, SchemaFact> {
   return new Map(facts.map((fact) => [`${fact.kind} ${fact.owner}.${fact.name}`, fact]));
 }
 
-/** The key of the table that a fact belongs to. */
-function ownerKey({ owner }: SchemaFact): string {
-  return `table .${owner}`;
+/** What others belong to, by its name: how it is called in a sentence. */
+function ownersIn(facts: readonly SchemaFact[]): Map<string, string> {
+  return new Map(facts.flatMap((fact) => (fact.owner === "" ? [[fact.name, label(fact)]] : [])));
 }
 
-function isPart({ owner }: SchemaFact): boolean {
-  return owner !== "";
-}
-
-function label({ kind, name }: SchemaFact): string {
+function label({ kind, name }: Pick<SchemaFact, "kind" | "name">): string {
   return `${kind} ${name}`;
 }
 
 /** Bodies of functions are too long to be shown: that they differ has to do. */
 const SHOWN_LENGTH = 120;
 
-function describeChange(wanted: SchemaFact, actual: SchemaFact): string {
-  const what = isPart(wanted) ? `${label(wanted)} of table ${wanted.owner}` : label(wanted);
+function describeChange(wanted: SchemaFact, actual: SchemaFact, owner: string | undefined): string {
+  const what = owner === undefined ? label(wanted) : `${label(wanted)} of ${owner}`;
   if (wanted.definition.length > SHOWN_LENGTH || actual.definition.length > SHOWN_LENGTH)
     return `${what} is defined otherwise`;
   const shown = ({ definition }: SchemaFact) => (definition === "" ? "plain" : `"${definition}"`);

@@ -15,6 +15,8 @@ import { establishLink } from "#engine/replication/establish";
 import { nudge } from "#engine/replication/nudge";
 import { classifyFailure } from "#engine/jobs/failure";
 import { refuseForgotten } from "#engine/placements/forgotten-database";
+import { VERSION_HERE } from "#engine/migrations/applied";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
 import type { JobRun } from "#engine/jobs/job-run";
 import { readRoom } from "#engine/regions/region-room";
 import { databaseExists, ensureTemplate } from "#engine/placements/template-database";
@@ -42,7 +44,7 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
   if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);
   const template = await run.step("make-template", async () => {
     await ensureApiRoleIn(services, placement.regionId);
-    return ensureTemplate(services, server, address);
+    return ensureTemplate(services, server, { regionId: placement.regionId, address });
   });
   await run.step("create-database", () => ensureDatabase(services, server, template, placement));
   const database = services.pools.open("tenant", address, placement.database);
@@ -61,11 +63,11 @@ async function requireRoom(services: Services, server: ServerDatabase): Promise<
   if (shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
 }
 
-async function activate(services: Services, placement: Placement, schemaVersion: number): Promise<void> {
+async function activate(services: Services, placement: Placement, schemaVersion: SchemaVersion): Promise<void> {
   await services.home.query(
     "tenant_databases.set_version",
-    "update tenantry.tenant_databases set schema_version = $2 where id = $1 and schema_version is null",
-    [placement.databaseId, schemaVersion],
+    "update tenantry.tenant_databases set engine_version = $2, app_version = $3 where id = $1 and engine_version is null",
+    [placement.databaseId, schemaVersion.engine, schemaVersion.app],
   );
   await setPlacementState(services, placement.id, "ACTIVE");
   // From now on its carrier looks after it; what changed since the seed is waiting in the slots.
@@ -104,14 +106,18 @@ async function ensureDatabase(
  * Writes into the database which one it is. Refuses a database that says it is another one. Returns the version of its
  * schema: an earlier attempt may have made it, from the template of another program.
  */
-async function ensureIdentity(services: Services, database: TenantDatabase, placement: Placement): Promise<number> {
-  const [identity] = await database.query<{ installation_id: string; database_id: number; version: number }>(
+async function ensureIdentity(
+  services: Services,
+  database: TenantDatabase,
+  placement: Placement,
+): Promise<SchemaVersion> {
+  const [identity] = await database.query<{ installation_id: string; database_id: number; version: SchemaVersion }>(
     "identity.ensure",
     `with added as (
        insert into tenantry.identity (installation_id, database_id) values ($1, $2)
        on conflict do nothing returning installation_id, database_id
      )
-     select found.*, (select count(*)::int from tenantry.migrations) as version
+     select found.*, ${VERSION_HERE} as version
      from (select * from added union all select installation_id, database_id from tenantry.identity limit 1) found`,
     [services.installation, placement.databaseId],
   );

@@ -1,12 +1,21 @@
 /** The database on a region's server that new tenant databases are copied from: empty, at the latest tenant schema. */
-import { describeSchema } from "#engine/migrations/fingerprint";
-import { migrate } from "#engine/migrations/runner";
+import { findReference, keepReference } from "#engine/home/reference-schemas";
+import {
+  type ActualSchema,
+  describeLines,
+  describeSchema,
+  digestOf,
+  type SchemaDescription,
+} from "#engine/migrations/fingerprint";
+import type { Migration } from "#engine/migrations/migration-set";
+import { isBeyond, isSameVersion, latestOf, type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
+import { appliedOf, migrate } from "#engine/migrations/runner";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Queryable, ServerDatabase, Session } from "#base/postgres/database";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { prepareToSubscribe } from "#engine/replication/subscription";
-import { templateName, templatePrefix } from "#engine/replication/names";
+import { referenceName, templateName, templatePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
 // Advisory locks are per database; everyone who makes templates connects to the same maintenance database.
@@ -15,6 +24,9 @@ const LOCK_TIMEOUT_MS = 60_000;
 /** How long a copy from an old template may keep it from being dropped; it is dropped another time then. */
 const DROP_TIMEOUT_MS = 2_000;
 
+/** A region's server, and which region it is. */
+export type RegionServerAt = { readonly regionId: string; readonly address: ServerAddress };
+
 /**
  * Makes the template of the latest schema version when it is missing and returns its name. It is built under
  * another name and renamed when whole, so a template that exists is complete. Those of older versions go into it or go.
@@ -22,14 +34,14 @@ const DROP_TIMEOUT_MS = 2_000;
 export async function ensureTemplate(
   services: Services,
   server: ServerDatabase,
-  address: ServerAddress,
+  region: RegionServerAt,
 ): Promise<string> {
   const { installation, tenantSchema } = services;
-  const name = templateName(installation, tenantSchema.latestVersion);
+  const name = templateName(installation, latestOf(tenantSchema));
   if (await databaseExists(server, name)) return name;
   await locked(server, async (session) => {
     if (await databaseExists(server, name)) return;
-    await build(services, session, address, name);
+    await build(services, session, region, name);
     await dropOlder(services, session);
   });
   return name;
@@ -39,10 +51,54 @@ export async function ensureTemplate(
 export async function refreshTemplates(
   services: Services,
   server: ServerDatabase,
-  address: ServerAddress,
+  region: RegionServerAt,
 ): Promise<void> {
-  await ensureTemplate(services, server, address);
+  await ensureTemplate(services, server, region);
   await locked(server, (session) => dropOlder(services, session));
+}
+
+/**
+ * What these migrations make of a new database on the region's server: in one that is dropped afterwards, which makes the server
+ * write out what it has in memory. Home keeps the answer.
+ */
+export async function makeReference(
+  services: Services,
+  server: ServerDatabase,
+  region: RegionServerAt,
+  migrations: readonly Migration[],
+): Promise<SchemaDescription> {
+  const { pools, installation, apiRole } = services;
+  const name = referenceName(installation);
+  const drop = `drop database if exists ${quoteIdentifier(name)} with (force)`;
+  let made: ActualSchema | undefined;
+  await locked(server, async (session) => {
+    await session.query("reference.drop_rest", drop);
+    await create(session, name);
+    const database = pools.open("tenant", region.address, name);
+    try {
+      await migrate(database, { migrations, latestVersion: migrations.length }, apiRole.name);
+      made = await describeSchema(database);
+    } finally {
+      await pools.closeDatabase(region.address, name);
+      await session.query("reference.drop", drop);
+    }
+  });
+  if (made === undefined) throw new Error("the schema was not read");
+  await keep(services, region, migrations, made);
+  return made;
+}
+
+async function keep(
+  services: Services,
+  { regionId }: RegionServerAt,
+  migrations: readonly Migration[],
+  { lines, serverVersion }: ActualSchema,
+): Promise<void> {
+  await keepReference(
+    services,
+    { regionId, digest: digestOf(migrations, services.apiRole.name), serverVersion },
+    lines,
+  );
 }
 
 function locked(server: ServerDatabase, work: (session: Session<"server">) => Promise<void>): Promise<void> {
@@ -58,26 +114,20 @@ function locked(server: ServerDatabase, work: (session: Session<"server">) => Pr
 async function build(
   services: Services,
   session: Session<"server">,
-  address: ServerAddress,
+  region: RegionServerAt,
   name: string,
 ): Promise<void> {
   const { pools, tenantSchema, apiRole } = services;
+  const { address } = region;
   const building = `${name}_new`;
   const quoted = quoteIdentifier(building);
   await session.query("template.drop_rest", `drop database if exists ${quoted} with (force)`);
-  const reused = await takeOlder(services, session, building);
-  if (!reused) await create(session, building);
-  await migrate(pools.open("tenant", address, building), tenantSchema, apiRole.name);
-  const isRight = !reused || (await isAsExpected(services, address, building));
-  if (isRight) await prepareToSubscribe(pools.open("tenant", address, building));
+  if (!(await takeOlder(services, session, region, building))) await create(session, building);
+  const database = pools.open("tenant", address, building);
+  await migrate(database, tenantSchema, apiRole.name);
+  await keep(services, region, tenantSchema.migrations, await describeSchema(database));
+  await prepareToSubscribe(database);
   await pools.closeDatabase(address, building);
-  if (!isRight) {
-    await session.query("template.drop_wrong", `drop database ${quoted} with (force)`);
-    await create(session, building);
-    await migrate(pools.open("tenant", address, building), tenantSchema, apiRole.name);
-    await prepareToSubscribe(pools.open("tenant", address, building));
-    await pools.closeDatabase(address, building);
-  }
   await session.query("template.protect", `revoke all on database ${quoted} from public`);
   await session.query("template.rename", `alter database ${quoted} rename to ${quoteIdentifier(name)}`);
   // Nobody may be connected to a template while it is copied.
@@ -91,9 +141,15 @@ async function create(session: Session<"server">, name: string): Promise<void> {
 /**
  * Takes the template of the version before to build on. Making a new one and dropping the old one would be the same, but
  * DROP DATABASE forces a checkpoint, which all tenants of the server feel; and it took longer than the migration of 60
- * databases. False when there is none, or it is being copied.
+ * databases. False when there is none, when it is being copied, or when somebody has changed it: tenant databases are compared
+ * with what it becomes.
  */
-async function takeOlder(services: Services, session: Session<"server">, building: string): Promise<boolean> {
+async function takeOlder(
+  services: Services,
+  session: Session<"server">,
+  region: RegionServerAt,
+  building: string,
+): Promise<boolean> {
   const newest = (await listOlder(services, session)).findLast(({ whole }) => whole);
   if (newest === undefined) return false;
   try {
@@ -101,18 +157,23 @@ async function takeOlder(services: Services, session: Session<"server">, buildin
     const [from, to] = [quoteIdentifier(newest.name), quoteIdentifier(building)];
     await session.query("template.take", `alter database ${from} rename to ${to}`);
     await session.query("template.open", `alter database ${to} allow_connections true`);
-    return true;
   } catch (error) {
     if (!isInUse(error)) throw error;
     return false;
   }
+  if (await isUntouched(services, region, building)) return true;
+  await services.pools.closeDatabase(region.address, building);
+  await session.query("template.drop_wrong", `drop database ${quoteIdentifier(building)} with (force)`);
+  return false;
 }
 
-/** Whether a template that was migrated is what a new one would be; where that is not known, it is taken to be. */
-async function isAsExpected({ pools, tenantSchema }: Services, address: ServerAddress, name: string): Promise<boolean> {
-  const expected = tenantSchema.expected?.(tenantSchema.latestVersion);
-  if (expected === undefined) return true;
-  return (await describeSchema(pools.open("tenant", address, name))).fingerprint === expected.fingerprint;
+/** Whether a template is what it was when it was made. */
+async function isUntouched(services: Services, { regionId, address }: RegionServerAt, name: string): Promise<boolean> {
+  const { pools, tenantSchema, apiRole } = services;
+  const { applied, serverVersion, fingerprint } = await describeSchema(pools.open("tenant", address, name));
+  const digest = digestOf(appliedOf(applied, tenantSchema), apiRole.name);
+  const lines = await findReference(services, { regionId, digest, serverVersion });
+  return lines !== undefined && describeLines(lines).fingerprint === fingerprint;
 }
 
 /**
@@ -135,14 +196,16 @@ async function dropOlder(services: Services, session: Session<"server">): Promis
 async function listOlder(
   { installation, tenantSchema }: Services,
   session: Session<"server">,
-): Promise<{ name: string; version: number; whole: boolean }[]> {
+): Promise<{ name: string; version: SchemaVersion; whole: boolean }[]> {
+  const latest = latestOf(tenantSchema);
   return (await listTemplates(session, installation))
     .flatMap((name) => {
-      const [, version, rest] = /^(\d+)(_new)?$/.exec(name.slice(templatePrefix(installation).length)) ?? [];
-      return version === undefined ? [] : [{ name, version: Number(version), whole: rest === undefined }];
+      const [, engine, app, rest] = /^(\d+)_(\d+)(_new)?$/.exec(name.slice(templatePrefix(installation).length)) ?? [];
+      if (engine === undefined || app === undefined) return [];
+      return [{ name, version: { engine: Number(engine), app: Number(app) }, whole: rest === undefined }];
     })
-    .filter(({ version }) => version < tenantSchema.latestVersion)
-    .toSorted((a, b) => a.version - b.version);
+    .filter(({ version }) => !isBeyond(version, latest) && !isSameVersion(version, latest))
+    .toSorted((a, b) => totalOf(a.version) - totalOf(b.version));
 }
 
 async function listTemplates(server: Queryable<"server">, installation: string): Promise<string[]> {

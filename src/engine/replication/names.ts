@@ -32,9 +32,14 @@ export function inboxRoleName(installation: string): string {
   return `${namePrefix(installation)}inbox`;
 }
 
-/** The database that new tenant databases are copied from, one per schema version. */
-export function templateName(installation: string, schemaVersion: number): string {
-  return `${templatePrefix(installation)}${schemaVersion}`;
+/** The database that new tenant databases are copied from, one per schema version: the engine's and the app's. */
+export function templateName(installation: string, { engine, app }: { engine: number; app: number }): string {
+  return `${templatePrefix(installation)}${engine}_${app}`;
+}
+
+/** The database that is made to see what the migrations lead to, and dropped again. It goes with the templates. */
+export function referenceName(installation: string): string {
+  return `${templatePrefix(installation)}reference`;
 }
 
 /** The name of a slot that a sweep makes for its own time. `unique` tells two sweeps of one server apart. */

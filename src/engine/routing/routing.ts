@@ -2,6 +2,7 @@
  * From an id to the database that holds the row. Ids carry their placement's number; where that placement lives
  * is read from home once and kept until home says that it changed.
  */
+import { describeVersion, isBeyond, type SchemaVersion } from "#engine/migrations/schema-version";
 import { BoundedMap } from "#base/kernel/bounded-map";
 import { TenantryError } from "#base/kernel/errors";
 import { HOME_NUMBER, placementNumberOf } from "#base/kernel/ids";
@@ -29,6 +30,9 @@ export type TenantRoute = {
 };
 export type Route = HomeRoute | TenantRoute;
 
+/** The versions of tenant databases that a program serves, in each part from the oldest to the latest. */
+export type ServedVersions = { readonly oldest: SchemaVersion; readonly latest: SchemaVersion };
+
 type RouteRow = {
   placementId: string;
   number: number;
@@ -41,13 +45,14 @@ type RouteRow = {
   databaseId: number;
   database: string;
   state: string;
-  schemaVersion: number | null;
+  schemaVersion: SchemaVersion | null;
 };
 
 const COLUMNS = `
   p.id as "placementId", p.number, p.organization_id as "organizationId", p.region_id as "regionId", r.key as "regionKey",
   r.connection_url as "sealedUrl", r.pool_url as "poolUrl", r.system_identifier as "systemIdentifier", p.database_id as "databaseId", d.name as database, p.state,
-  d.schema_version as "schemaVersion"`;
+  case when d.engine_version is not null
+    then json_build_object('engine', d.engine_version, 'app', d.app_version) end as "schemaVersion"`;
 const FROM = `
   from tenantry.placements p
   join tenantry.tenant_databases d on d.id = p.database_id
@@ -66,24 +71,24 @@ export class Router {
   readonly #home: HomeDatabase;
   readonly #pools: Pools;
   readonly #secrets: SecretBox;
-  readonly #latestVersion: number;
+  readonly #served: ServedVersions;
   readonly #signInAsApi: SignInAsApi;
   readonly #byNumber = new BoundedMap<number, TenantRoute>(MAX_CACHED_ROUTES);
   /** Counts what was forgotten: what was read before that is not kept. */
   #generation = 0;
 
-  /** `latestVersion`: the tenant schema that this program is written for. */
+  /** `served`: of the tenant schema that this program is written for. */
   constructor(context: {
     home: HomeDatabase;
     pools: Pools;
     secrets: SecretBox;
-    latestVersion: number;
+    served: ServedVersions;
     signInAsApi: SignInAsApi;
   }) {
     this.#home = context.home;
     this.#pools = context.pools;
     this.#secrets = context.secrets;
-    this.#latestVersion = context.latestVersion;
+    this.#served = context.served;
     this.#signInAsApi = context.signInAsApi;
   }
 
@@ -154,7 +159,7 @@ export class Router {
       regionKey: row.regionKey,
       databaseId: row.databaseId,
       state: row.state,
-      versionObstacle: whyVersionUnfit(row, this.#latestVersion),
+      versionObstacle: whyVersionUnfit(row, this.#served),
       open: () => openUnscoped().scoped(scope),
       openUnscoped,
     };
@@ -167,13 +172,17 @@ export class Router {
  * Served are the latest version and the one before it: the program is started first, the databases are migrated while it
  * serves. What home recorded decides, which the route's own statement reads.
  */
-function whyVersionUnfit(row: RouteRow, latestVersion: number): string | undefined {
-  const { schemaVersion: version, regionKey } = row;
-  if (version === null || version === latestVersion || version === latestVersion - 1) return undefined;
-  const standing = `The organization's database in region ${regionKey} is at schema version ${version}`;
-  return version > latestVersion
-    ? `${standing}, newer than the ${latestVersion} that this program knows: start the newer program.`
-    : `${standing} and this program serves from ${latestVersion - 1} on: run tenantry migrate.`;
+function whyVersionUnfit(
+  { schemaVersion: version, regionKey }: RouteRow,
+  { oldest, latest }: ServedVersions,
+): string | undefined {
+  if (version === null) return undefined;
+  const standing = `The organization's database in region ${regionKey} is at schema version ${describeVersion(version)}`;
+  if (isBeyond(version, latest))
+    return `${standing}, newer than the ${describeVersion(latest)} that this program knows: start the newer program.`;
+  return isBeyond(oldest, version)
+    ? `${standing} and this program serves from ${describeVersion(oldest)} on: run tenantry migrate.`
+    : undefined;
 }
 
 /** Refuses with one sentence unless the placement takes reads and writes now, by a program of this version. */

@@ -86,7 +86,7 @@ const manifestSchema = z.object({
   region: z.object({ key: z.string() }),
   database: z.string(),
   /** The version of the tenant schema that the rows are of. */
-  schemaVersion: z.int().min(1),
+  schemaVersion: z.object({ engine: z.int().min(1), app: z.int().min(0) }),
   files: z
     .array(fileSchema)
     // Names of files come from the manifest: nothing outside of the folder is read.

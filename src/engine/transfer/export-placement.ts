@@ -1,4 +1,6 @@
 /** Export: writes one placement's data into a folder, from one snapshot and in bounded memory. */
+import { VERSION_HERE } from "#engine/migrations/applied";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { join } from "node:path";
 import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
@@ -91,7 +93,7 @@ export async function exportPlacement(
   });
 }
 
-type Snapshot = { exportedAt: string; schemaVersion: number };
+type Snapshot = { exportedAt: string; schemaVersion: SchemaVersion };
 
 /** The first statements of the transaction. CONFLICT when the database is not the placement's. */
 async function enterSnapshot(
@@ -114,10 +116,10 @@ async function enterSnapshot(
   );
   const [row] =
     made?.exists === true
-      ? await source.query<{ own: boolean; version: number; at: Date }>(
+      ? await source.query<{ own: boolean; version: SchemaVersion; at: Date }>(
           "export.snapshot",
           `select installation_id = $1 and database_id = $2 as own, now() as at,
-                  (select count(*)::int from tenantry.migrations) as version
+                  ${VERSION_HERE} as version
            from tenantry.identity`,
           [services.installation, placement.databaseId],
         )

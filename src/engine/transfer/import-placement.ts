@@ -1,4 +1,6 @@
 /** Import: brings an export back into a placement, with the ids, moments and authors that the rows had. */
+import { VERSION_HERE } from "#engine/migrations/applied";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { join } from "node:path";
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
@@ -146,16 +148,15 @@ function refuseUnfit(placement: Placement, { organization }: Manifest, { otherOr
  * later schema, as what it means cannot be known. Older rows get the defaults of columns that came since.
  */
 async function findImported(services: Services, database: TenantDatabase, manifest: Manifest): Promise<TenantTable[]> {
-  const [row] = await database.query<{ version: number }>(
-    "import.version",
-    "select count(*)::int as version from tenantry.migrations",
-  );
-  if (manifest.schemaVersion > (row?.version ?? 0))
+  const [row] = await database.query<{ version: SchemaVersion }>("import.version", `select ${VERSION_HERE} as version`);
+  const version = row?.version ?? null;
+  // The rows are of the app's tables: the engine's migrations do not change what they mean.
+  if (version === null || manifest.schemaVersion.app > version.app)
     throw new TenantryError(
       "CONFLICT",
-      `The export is of tenant schema version ${manifest.schemaVersion} and the placement's database is at ${row?.version ?? 0}: migrate it first.`,
+      `The export has ${manifest.schemaVersion.app} migrations of the app and the placement's database has ${version?.app ?? 0}: migrate it first.`,
     );
-  const { tables } = services.tables.at(row?.version ?? null);
+  const { tables } = services.tables.at(version);
   const exported = manifest.files.filter(({ table }) => table.startsWith("app."));
   for (const { file, table } of exported)
     if (!tables.some(({ name }) => name === table))

@@ -1,3 +1,4 @@
+import { totalOf } from "#engine/migrations/schema-version";
 import { asParent, inOrganization, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import type { Placement } from "#engine/home/placements";
@@ -54,9 +55,10 @@ function definePlacement(builder: Builder): void {
         description: "Only an ACTIVE placement takes reads and writes.",
       }),
       database: t.exposeString("database", { description: "The database's name on the region's server." }),
-      schemaVersion: t.exposeInt("schemaVersion", {
+      schemaVersion: t.int({
         nullable: true,
-        description: "The version of its schema; null until it is made.",
+        description: "How many migrations it has, of Tenantry and of the app; null until it is made.",
+        resolve: ({ schemaVersion }) => (schemaVersion === null ? null : totalOf(schemaVersion)),
       }),
       replication: t.field({
         type: ReplicationStatus(builder),

@@ -143,7 +143,9 @@ create table tenantry.tenant_databases (
   region_id uuid not null references tenantry.regions,
   isolation text not null check (isolation in ('DEDICATED', 'SHARED')),
   name text not null,
-  schema_version int,
+  -- How many migrations it has: of Tenantry, and of the app. Null until it is made.
+  engine_version int,
+  app_version int,
   -- Hash of its schema, by the last look and the migrations since; null: as it was made from the template. The truth is in the
   -- database itself.
   schema_fingerprint text,
@@ -152,17 +154,42 @@ create table tenantry.tenant_databases (
   migration_failure text,
   migration_failed_at timestamptz,
   -- Set while a migration changes which columns flow: only columns of both versions are published meanwhile.
-  migrating_to int,
+  migrating_to_engine int,
+  migrating_to_app int,
   -- A database that placements share goes with the last of them. From this moment on it takes no more; another is made.
   closing_at timestamptz,
   -- Another generation is another password for each of the database's links.
   credential_generation int not null default 1,
   created_at timestamptz not null default now(),
-  unique (region_id, name)
+  unique (region_id, name),
+  check ((engine_version is null) = (app_version is null)),
+  check ((migrating_to_engine is null) = (migrating_to_app is null))
 );
 
 create unique index tenant_databases_shared on tenantry.tenant_databases (region_id)
   where isolation = 'SHARED' and closing_at is null;
+
+-- What the migrations make of a tenant database on a region's server, read from one that they have just made there. Tenant databases
+-- are compared with it. It can be made again at any time.
+create table tenantry.reference_schemas (
+  region_id uuid not null references tenantry.regions on delete cascade,
+  -- Of the migrations, and of what else it depends on.
+  digest text not null,
+  -- Another version of PostgreSQL prints the same schema otherwise.
+  server_version int not null,
+  -- As engine/migrations/fingerprint.ts writes them.
+  lines text[] not null,
+  made_at timestamptz not null default now(),
+  primary key (region_id, digest, server_version)
+);
+
+-- The same of home, as it was after its last migration.
+create table tenantry.home_schema (
+  one_row boolean primary key default true check (one_row),
+  digest text not null,
+  server_version int not null,
+  lines text[] not null
+);
 
 -- The number goes into the ids of the placement's rows: 24 bits, never used twice.
 create sequence tenantry.placement_numbers as int minvalue 1 maxvalue 16777215;
@@ -199,8 +226,8 @@ begin
   perform pg_notify('tenantry_placement', p.id::text) from tenantry.placements p where p.database_id = new.id;
   return null;
 end $$;
-create trigger schema_version_notify after update of schema_version on tenantry.tenant_databases
-  for each row when (old.schema_version is distinct from new.schema_version)
+create trigger schema_version_notify after update of engine_version, app_version on tenantry.tenant_databases
+  for each row when ((old.engine_version, old.app_version) is distinct from (new.engine_version, new.app_version))
   execute function tenantry.schema_version_notify();
 
 -- Numbers of placements that are gone and whose rows were imported into another placement: the ids of those rows lead there.
@@ -1043,6 +1070,9 @@ create trigger append_only before update or delete or truncate on tenantry.borde
 alter table tenantry.border_days enable always trigger append_only, enable always trigger only_grow;
 alter table tenantry.border_refusals enable always trigger append_only;
 
+-- The tables that a team has at home only, for the whole of its installation: no organization's, and nothing of them flows.
+create schema home;
+
 -- Roles
 -- -----
 
@@ -1059,12 +1089,14 @@ begin
   execute format('grant select, insert, update, delete on all tables in schema tenantry to %I', api);
   execute format('grant usage on all sequences in schema tenantry to %I', api);
   -- What it has no business with: the installation's secrets, what was migrated, what replication and triggers write.
-  execute format('revoke all on tenantry.installation, tenantry.migrations, tenantry.declarations from %I', api);
+  execute format('revoke all on tenantry.installation, tenantry.migrations, tenantry.declarations,
+    tenantry.reference_schemas, tenantry.home_schema from %I', api);
   execute format('revoke insert, update, delete on tenantry.closed_placements, tenantry.identity from %I', api);
   -- It writes entries of the audit log and reads them, and shows the ledger to the operator. It changes neither.
   execute format('revoke update, delete on tenantry.audit_log, tenantry.audit_outcomes from %I', api);
   execute format('revoke insert, update, delete on tenantry.border_days, tenantry.border_refusals from %I', api);
   execute format('grant usage on schema catalog to %I', api);
+  execute format('grant usage on schema home to %I', api);
 end $$;
 
 -- The role that owns home's catalog subscriptions, and so the one that applies what regions send: it may write into the inbox,
