@@ -5,7 +5,7 @@ import { parseDatabaseUrl } from "../../src/base/postgres/connection-url.ts";
 import { Pools } from "../../src/base/postgres/pools.ts";
 import type { Link } from "../../src/engine/replication/link.ts";
 import { seed } from "../../src/engine/replication/seed.ts";
-import { SEED_BOUNDS } from "../../src/engine/replication/seed-rows.ts";
+import { BATCH_ROWS, SEED_BOUNDS } from "../../src/engine/replication/seed-rows.ts";
 import { sql } from "../support/app.ts";
 
 import { createGuardedHome, type GuardedHome, readCatalog } from "../support/guarded-home.ts";
@@ -123,14 +123,14 @@ test("more rows than one batch come in order, and twice is the same", async () =
   await makeTable();
   await region.run(
     `insert into app.resources
-     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, 2500) i`,
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, 12000) i`,
     [home.first.databaseId, home.first.organization],
   );
   await seed(links.catalog);
   await seed(links.catalog);
   expect(
     await sql(home.url, "select count(*)::int as n, count(distinct name)::int as names from catalog.resources"),
-  ).toEqual([{ n: 2500, names: 2500 }]);
+  ).toEqual([{ n: 12_000, names: 12_000 }]);
 });
 
 test("long values go in smaller batches, and one that is too long is refused as a row", async () => {
@@ -223,10 +223,10 @@ test("functions, operators and settings of the region's own change nothing", asy
 function lying(rows: (string | null)[][], more: boolean): Link {
   const query = async <Row extends object>(name: string) =>
     (name === "seed.read" ? [{ rows: JSON.stringify(rows), more }] : []) as Row[];
+  const script = () => Promise.resolve([]);
   const database = {
     kind: "tenant",
-    transaction: (work: (transaction: object) => Promise<unknown>) =>
-      work({ kind: "tenant", query, inTransaction: true }),
+    session: (work: (session: object) => Promise<unknown>) => work({ kind: "tenant", query, script }),
   };
   const publisher = { ...links.catalog.publisher, database: database as unknown as Link["publisher"]["database"] };
   return { ...links.catalog, publisher };
@@ -261,7 +261,7 @@ test("a server speaks for no other database, whatever number it writes into its 
   ]);
 });
 
-test("a server that sends the same rows again and again is left, and the copy stays as it was", async () => {
+test("a server that sends the same rows again and again is left, and its rows are taken in once", async () => {
   const rows = [
     [null, newRoutedId(home.first.number), home.first.organization, "Again", null, "2026-01-01 00:00:00+00"],
   ];
@@ -269,15 +269,22 @@ test("a server that sends the same rows again and again is left, and the copy st
     code: "REGION_UNAVAILABLE",
     message: "the publisher's server sent no row that it had not sent before",
   });
-  expect(await readCatalog(home.url)).toEqual({ names: [], faults: [] });
+  expect(await readCatalog(home.url)).toEqual({ names: ["Again"], faults: [] });
+});
+
+test("rows that come out of their turn are left out, and their places are the others'", async () => {
+  const [one = "", two = "", three = ""] = [1, 2, 3].map(() => newRoutedId(home.first.number)).toSorted();
+  const row = (id: string, name: string) => [null, id, home.first.organization, name, null, "2026-01-01 00:00:00+00"];
+  await seed(lying([row(two, "Two"), row(one, "One"), row(two, "Two again"), row(three, "Three")], false));
+  expect(await readCatalog(home.url)).toEqual({ names: ["Three", "Two"], faults: [] });
 });
 
 const ENDLESS = (id: string) =>
   `create view app.resources as
    select 1 as database_id, ${id} as id, null::uuid as organization_id, 'Endless'::text as name, null::uuid as created_by,
-          now() as created_at from generate_series(1, 1000)`;
+          now() as created_at from generate_series(1, ${BATCH_ROWS})`;
 
-test("a server that sends rows without end is left, and the copy stays as it was", async () => {
+test("a server that sends rows without end is left, and the next seed takes out what it had sent", async () => {
   await makeTable();
   await put("Before");
   await seed(links.catalog);
@@ -289,8 +296,14 @@ test("a server that sends rows without end is left, and the copy stays as it was
       "('ffffffff-' || substr(lpad(to_hex(nextval('app.endless')), 12, '0'), 1, 4) || '-7000-8000-' || lpad(to_hex(currval('app.endless')), 12, '0'))::uuid",
     ).replace("select 1 as database_id", `select ${home.first.databaseId} as database_id`),
   );
-  await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3_000 })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
-  expect((await readCatalog(home.url)).names).toEqual(["Before"]);
+  await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3 * BATCH_ROWS })).rejects.toMatchObject({
+    code: "LIMIT_EXCEEDED",
+  });
+  await region.run("drop view app.resources");
+  await makeTable();
+  await put("After");
+  await seed(links.catalog);
+  expect(await readCatalog(home.url)).toEqual({ names: ["After"], faults: [] });
 });
 
 test("a server that does not answer keeps no transaction of home open", async () => {
@@ -339,7 +352,7 @@ test.each([
      create function public.sleep() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end';
      create ${trigger} on tenantry.directory_organizations ${deferred} for each row execute function public.sleep()`,
   );
-  await expect(seed(links.directory, { ...SEED_BOUNDS, writeMs: 300 })).rejects.toMatchObject({
+  await expect(seed(links.directory, { ...SEED_BOUNDS, answerMs: 300 })).rejects.toMatchObject({
     code: "REGION_UNAVAILABLE",
   });
   const open = () =>

@@ -19,7 +19,8 @@ async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {
   };
   const count = { rows: 0, bytes: 0, startedAt: performance.now() };
   const rows: TextRow[] = [];
-  for await (const batch of readBatches(source, TABLE, 1, count, { ...SEED_BOUNDS, ...bounds })) rows.push(...batch);
+  for await (const batch of readBatches(source, TABLE, 1, count, { ...SEED_BOUNDS, ...bounds }))
+    rows.push(...batch.rows);
   return { rows, asked, count };
 }
 

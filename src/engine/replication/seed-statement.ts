@@ -1,0 +1,110 @@
+/** The statement that makes a copy's rows of one range of keys equal to the rows that were sent. */
+import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
+import type { PublishedTable } from "#engine/replication/link";
+
+/**
+ * `trusted`: home's own rows. `guarded`: a region's, which go into the inbox, whose guard writes the catalog. `guarded-as-text`:
+ * the same where a value may be none of its column's type; it reads each value by itself, which takes several times longer.
+ */
+export type SeedStatement = "trusted" | "guarded" | "guarded-as-text";
+
+/** Keys without the database's id: those behind `after`, up to `upTo`. Undefined: without a bound on this side. */
+export type Range = { after: readonly string[] | undefined; upTo: readonly string[] | undefined };
+
+/** `$1` is the database's id, `$2` the rows as JSON, an object each; `values` are the parameters from `$3` on. */
+export function seedStatement(
+  table: PublishedTable,
+  kind: SeedStatement,
+  range: Range,
+): { text: string; values: string[] } {
+  const parts = new Parts(table, range);
+  return { text: kind === "trusted" ? parts.trusted() : parts.guarded(kind), values: parts.values };
+}
+
+class Parts {
+  readonly values: string[] = [];
+  readonly #into: string;
+  readonly #kept: string;
+  readonly #columns: readonly string[];
+  readonly #key: readonly string[];
+  readonly #others: readonly string[];
+  readonly #range: string;
+
+  constructor(table: PublishedTable, { after, upTo }: Range) {
+    this.#into = quoteQualified(table.into);
+    this.#kept = quoteQualified(table.kept ?? table.into);
+    this.#columns = table.columns.map(quoteIdentifier);
+    this.#key = table.key.map(quoteIdentifier);
+    this.#others = table.columns.filter((column) => !table.key.includes(column)).map(quoteIdentifier);
+    const key = table.key.filter((column) => column !== "database_id").map((column) => `t.${quoteIdentifier(column)}`);
+    const bound = (sign: string, end: readonly string[] | undefined) =>
+      end === undefined
+        ? ""
+        : ` and (${key.join(", ")}) ${sign} (${end.map((part) => `$${this.values.push(part) + 2}`).join(", ")})`;
+    this.#range = `t.database_id = $1${bound(">", after)}${bound("<=", upTo)}`;
+  }
+
+  /** Only what differs is written: an insert that meets its row would lock that, also where it changes nothing. */
+  trusted(): string {
+    return `with sent as materialized (
+        select ${this.#columns.join(", ")} from json_populate_recordset(null::${this.#into}, $2::json)
+      ), here as materialized (
+        select ${of("t", this.#columns)} from ${this.#into} t where ${this.#range}
+      ), gone as (
+        delete from ${this.#into} t where ${this.#range} and not exists (select from sent s where ${this.#same("s", "t")})
+      )
+      insert into ${this.#into} as t (${this.#columns.join(", ")})
+      select ${of("s", this.#columns)} from sent s left join here h on ${this.#same("h", "s")}
+      where h.database_id is null or (${of("h", this.#others)}) is distinct from (${of("s", this.#others)})
+      on conflict (${this.#key.join(", ")})
+        do update set ${this.#others.map((column) => `${column} = excluded.${column}`).join(", ")}`;
+  }
+
+  /**
+   * What was never sent goes from the inbox, whose guard takes it out of the catalog; a row that the catalog alone has goes from
+   * there. No statement may delete a row that a trigger of it deletes too.
+   */
+  guarded(kind: "guarded" | "guarded-as-text"): string {
+    return `with sent as materialized (
+        ${kind === "guarded" ? this.#typed() : this.#fromText()}
+      ), here as materialized (
+        select ${of("t", this.#columns)}, t.fault from ${this.#into} t where ${this.#range}
+      ), kept as materialized (
+        select ${of("t", this.#columns)} from ${this.#kept} t where ${this.#range}
+      ), gone as (
+        delete from ${this.#into} t where ${this.#range} and not exists (select from sent s where ${this.#same("s", "t")})
+      ), strays as (
+        delete from ${this.#kept} t where ${this.#range}
+          and not exists (select from sent s where ${this.#same("s", "t")})
+          and not exists (select from here h where ${this.#same("h", "t")})
+      )
+      insert into ${this.#into} (${this.#columns.join(", ")})
+      select ${of("s", this.#columns)} from sent s
+      left join here h on ${this.#same("h", "s")}
+      left join kept k on ${this.#same("k", "s")}
+      where h.database_id is null or h.fault is not null or k.database_id is null
+         or (${of("h", this.#others)}) is distinct from (${of("s", this.#others)})
+         or (${of("k", this.#others)}) is distinct from (${of("s", this.#others)})`;
+  }
+
+  #typed(): string {
+    return `select ${this.#columns.join(", ")} from json_populate_recordset(null::${this.#into}, $2::json)`;
+  }
+
+  /** A value that cannot be read is null, for the guard to refuse. */
+  #fromText(): string {
+    const read = this.#columns.map(
+      (column) => `tenantry.read_as(l.${column}, (null::${this.#into}).${column}) as ${column}`,
+    );
+    const types = this.#columns.map((column) => `${column} text`);
+    return `select ${read.join(", ")} from json_to_recordset($2::json) as l (${types.join(", ")})`;
+  }
+
+  #same(one: string, other: string): string {
+    return this.#key.map((column) => `${one}.${column} = ${other}.${column}`).join(" and ");
+  }
+}
+
+function of(alias: string, columns: readonly string[]): string {
+  return columns.map((column) => `${alias}.${column}`).join(", ");
+}
