@@ -252,6 +252,45 @@ create index directory_members_user_id on tenantry.directory_members (user_id);
 -- projects locks the organization first (a placement against memberships) and then the user (against a change
 -- of name), and reads after the lock: in READ COMMITTED each statement then sees what the other committed.
 
+--
+-- A placement of an organization with very many members takes them in pieces, each in a transaction of its own: else the
+-- organization and all of its people were locked for as long as that takes. From the moment on that the organization's row is in
+-- the directory, who joins, leaves or is renamed is taken in by the triggers; the pieces bring those who were there before.
+
+-- Takes the next members, at most so many, in the order of their ids. Returns the last of them; null: there are no more. By way of
+-- indexes, whatever the planner believes of tables that were filled a moment ago.
+create function tenantry.project_members(of_database int, of_organization uuid, after uuid, most int) returns uuid
+  language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  people uuid[];
+begin
+  perform 1 from tenantry.organizations where id = of_organization for no key update;
+  people := array(
+    select m.user_id from tenantry.memberships m
+    where m.organization_id = of_organization and m.user_id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+    order by m.user_id limit most);
+  perform 1 from tenantry.users u where u.id = any(people) order by u.id for share;
+  insert into tenantry.directory_members
+      (database_id, organization_id, user_id, role, joined_at, name, email, user_created_at)
+    select d.database_id, m.organization_id, m.user_id, m.role, m.joined_at, u.name, u.email, u.created_at
+    from unnest(people) as person (id)
+    join tenantry.memberships m on m.organization_id = of_organization and m.user_id = person.id
+    join tenantry.users u on u.id = m.user_id
+    -- Not where the organization was taken out meanwhile.
+    join tenantry.directory_organizations d on d.database_id = of_database and d.organization_id = m.organization_id
+    on conflict do nothing;
+  return case when cardinality(people) = most then people[most] end;
+end $$;
+
+-- Whether every member is in the directory of a database.
+create function tenantry.is_projected(of_database int, of_organization uuid) returns boolean language sql stable
+  return not exists (
+    select from tenantry.memberships m where m.organization_id = of_organization and not exists (
+      select from tenantry.directory_members d
+      where d.database_id = of_database and d.organization_id = of_organization and d.user_id = m.user_id));
+
+-- The members of most organizations are there with their placement. The job that makes the placement brings the others
+-- (engine/placements/project-members.ts).
 create function tenantry.project_placement() returns trigger language plpgsql as $$
 begin
   perform 1 from tenantry.organizations where id = new.organization_id for update;
@@ -259,14 +298,7 @@ begin
     select new.database_id, o.id, o.name, o.created_at
     from tenantry.organizations o where o.id = new.organization_id
     on conflict do nothing;
-  perform 1 from tenantry.users u join tenantry.memberships m on m.user_id = u.id
-    where m.organization_id = new.organization_id order by u.id for share of u;
-  insert into tenantry.directory_members
-      (database_id, organization_id, user_id, role, joined_at, name, email, user_created_at)
-    select new.database_id, m.organization_id, m.user_id, m.role, m.joined_at, u.name, u.email, u.created_at
-    from tenantry.memberships m join tenantry.users u on u.id = m.user_id
-    where m.organization_id = new.organization_id
-    on conflict do nothing;
+  perform tenantry.project_members(new.database_id, new.organization_id, null, 1000);
   return null;
 end $$;
 create trigger project_placement after insert on tenantry.placements
