@@ -2,7 +2,6 @@
 import { DEFAULT_ORGANIZATION_ID } from "#base/kernel/ids";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { inOrganization, type Row as PolicyRow, row as policyRow } from "#engine/auth/policy-table";
-import { seesOrganization } from "#engine/auth/visibility";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
 import { validId } from "#base/kernel/validation";
 import { connectionType, pageArguments } from "#api/graphql/connections";
@@ -114,17 +113,32 @@ async function listRows(
 ): Promise<Page<ContentRow>> {
   const rows = await homeFor(home, actor).query<ContentRow>(
     statementName(shape, "list"),
-    `select ${columnsOf(shape, "r")} from ${shape.catalog} r
-     where ($1::uuid is null or r.id > $1)
-       and ($3::uuid is null or r.organization_id = $3)
-       and ($4::text is null or exists (
-         select from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id
-         where d.id = r.database_id and g.key = $4))
-       and (r.organization_id = '${DEFAULT_ORGANIZATION_ID}' or ${seesOrganization("r.organization_id", "$5")})
-     order by r.id limit $2`,
-    [page.after, page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
+    viewerId(actor) === null ? listOfAll(shape) : listOfViewer(shape),
+    [page.after ?? BEFORE_ALL, page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
   );
   return toPage(rows, page);
+}
+
+const isWanted = (row: string) => `${row}.id > $1 and ($4::text is null or ${row}.database_id = any (array(
+    select d.id from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id where g.key = $4)))`;
+
+/** The operator's. `$5` is null. */
+function listOfAll(shape: Listed): string {
+  return `select ${columnsOf(shape, "r")} from ${shape.catalog} r
+    where ${isWanted("r")} and ($3::uuid is null or r.organization_id = $3) and $5::uuid is null
+    order by r.id limit $2`;
+}
+
+/** From each organization of the viewer as many as the page can have: others' rows are not passed, however many there are. */
+function listOfViewer(shape: Listed): string {
+  return `select r.* from (
+      select organization_id from tenantry.roles where holder_id = $5 union select '${DEFAULT_ORGANIZATION_ID}'
+    ) wanted
+    cross join lateral (
+      select ${columnsOf(shape, "t")} from ${shape.catalog} t
+      where t.organization_id = wanted.organization_id and ${isWanted("t")} order by t.id limit $2) r
+    where $3::uuid is null or wanted.organization_id = $3
+    order by r.id limit $2`;
 }
 
 /** A property that no field can be called. */
