@@ -133,6 +133,39 @@ test("more rows than one batch come in order, and twice is the same", async () =
   ).toEqual([{ n: 12_000, names: 12_000 }]);
 });
 
+test("what both have is passed over without its rows, and what differs behind it is found", async () => {
+  await makeTable();
+  await region.run(
+    `insert into app.resources
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, $3::int) i`,
+    [home.first.databaseId, home.first.organization, 8 * BATCH_ROWS],
+  );
+  await seed(links.catalog);
+  let crossed = 0;
+  const ledger = { ...links.catalog.ledger, seeded: (_: string, rows: number) => void (crossed += rows) };
+  const again = { ...links.catalog, ledger };
+  await seed(again);
+  // Two batches that are equal, the one after, and the last.
+  expect(crossed).toBeLessThanOrEqual(4 * BATCH_ROWS);
+  // One is changed, one is gone, one is too much: at home in the catalog alone, and in the inbox.
+  const [row] = await region.run("select id::text from app.resources order by id offset $1 limit 1", [6 * BATCH_ROWS]);
+  await region.run("update app.resources set name = 'Changed' where id = $1", [row?.["id"]]);
+  const [gone] = await region.run("select id::text from app.resources order by id offset $1 limit 1", [
+    7 * BATCH_ROWS + 9,
+  ]);
+  await region.run("delete from app.resources where id = $1", [gone?.["id"]]);
+  const stray = newRoutedId(home.first.number);
+  await sql(home.url, "insert into catalog.resources values ($1, $2, $3, 'Ghost')", [
+    home.first.databaseId,
+    stray,
+    home.first.organization,
+  ]);
+  await seed(again);
+  expect(await catalog()).toEqual(
+    await region.run("select id, organization_id, name, created_by, created_at::text from app.resources order by id"),
+  );
+});
+
 test("long values go in smaller batches, and one that is too long is refused as a row", async () => {
   await makeTable();
   await region.run(

@@ -2,7 +2,15 @@ import { expect, test } from "vitest";
 import type { Queryable } from "#base/postgres/database";
 import type { PublishedTable } from "#engine/replication/link";
 import { APP_FLOWS } from "../../../test/support/flows.ts";
-import { BATCH_ROWS, readBatches, SEED_BOUNDS, type SeedBounds, type TextRow } from "#engine/replication/seed-rows";
+import {
+  type Batch,
+  BATCH_ROWS,
+  type Place,
+  SEED_BOUNDS,
+  type SeedBounds,
+  SeedReader,
+  type TextRow,
+} from "#engine/replication/seed-rows";
 
 const [TABLE] = APP_FLOWS.catalog.slice(0, 1) as [PublishedTable];
 
@@ -19,8 +27,12 @@ async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {
   };
   const count = { rows: 0, bytes: 0, startedAt: performance.now() };
   const rows: TextRow[] = [];
-  for await (const batch of readBatches(source, TABLE, 1, count, { ...SEED_BOUNDS, ...bounds }))
+  const reader = new SeedReader(source, TABLE, 1, count, { ...SEED_BOUNDS, ...bounds });
+  for (let next: Place | undefined = []; next !== undefined; ) {
+    const batch: Batch = await reader.rows(next);
     rows.push(...batch.rows);
+    ({ next } = batch);
+  }
   return { rows, asked, count };
 }
 
@@ -52,6 +64,19 @@ test.each([
     code: "REGION_UNAVAILABLE",
     message: "the publisher's server answered with something else than rows",
   });
+});
+
+test.each([
+  ["no digest", { rows: 1, last: '[["id"]]' }],
+  ["no last key", { rows: 1, digest: "x" }],
+  ["a last key of too many parts", { rows: 1, digest: "x", last: '[["id", "more"]]' }],
+  ["a count that is a text", { rows: "1", digest: "x", last: '[["id"]]' }],
+  ["a count below zero", { rows: -1, digest: "x", last: '[["id"]]' }],
+  ["a count of more than a batch", { rows: BATCH_ROWS + 1, digest: "x", last: '[["id"]]' }],
+])("a digest with %s is refused", async (_, bad) => {
+  const source = { kind: "tenant", query: async () => [bad] } as unknown as Queryable<"tenant">;
+  const reader = new SeedReader(source, TABLE, 1, { rows: 0, bytes: 0, startedAt: performance.now() });
+  await expect(reader.digest([])).rejects.toMatchObject({ code: "REGION_UNAVAILABLE" });
 });
 
 test("what PostgreSQL cannot store goes as null", async () => {

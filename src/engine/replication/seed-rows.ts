@@ -43,94 +43,149 @@ export const SEED_BOUNDS: SeedBounds = {
   totalMs: 3_600_000,
 };
 
-export type Batch = { rows: TextRow[]; isLast: boolean };
+/** Where the publisher goes on: a key as it has sent it, without the database's id. */
+export type Place = readonly (string | null)[];
+
+/** `next`: behind which there are more; undefined: the publisher says that there are none. */
+export type Batch = { rows: TextRow[]; next: Place | undefined };
+
+/** Of the same rows, without them. `last`: the last one's key. */
+export type Digest = { rows: number; digest: string; last: Place; next: Place | undefined };
 
 /** What a seed has read so far, of all its tables. */
 export type SeedCount = { rows: number; bytes: number; readonly startedAt: number };
 
 /**
- * The rows of one tenant database, ordered by their key, in at least one batch. Each is read while the one before is used.
- * Throws LIMIT_EXCEEDED beyond the bounds and REGION_UNAVAILABLE for an answer that is no batch of rows, each in a sentence that
- * repeats nothing of the answer.
+ * The rows of one tenant database in a table, a batch at a time, in the order of their keys. Throws LIMIT_EXCEEDED beyond the
+ * bounds and REGION_UNAVAILABLE for an answer that is none, each in a sentence that repeats nothing of the answer.
  */
-export async function* readBatches(
-  source: Queryable<DatabaseKind>,
-  table: PublishedTable,
-  databaseId: number,
-  count: SeedCount,
-  bounds: SeedBounds = SEED_BOUNDS,
-): AsyncGenerator<Batch> {
-  const read = (after: readonly (string | null)[]) => readBatch(source, table, databaseId, after, count, bounds);
-  let { rows, more } = await read([]);
-  for (;;) {
+export class SeedReader {
+  readonly #source: Queryable<DatabaseKind>;
+  readonly #table: PublishedTable;
+  readonly #databaseId: number;
+  readonly #count: SeedCount;
+  readonly #bounds: SeedBounds;
+
+  constructor(
+    source: Queryable<DatabaseKind>,
+    table: PublishedTable,
+    databaseId: number,
+    count: SeedCount,
+    bounds: SeedBounds = SEED_BOUNDS,
+  ) {
+    this.#source = source;
+    this.#table = table;
+    this.#databaseId = databaseId;
+    this.#count = count;
+    this.#bounds = bounds;
+  }
+
+  /** The rows behind `after`. */
+  async rows(after: Place): Promise<Batch> {
+    const { rows: text, more } = await this.#ask("seed.read", selectRows, after);
+    if (typeof text !== "string" || text.length > MAX_ANSWER_BYTES) throw notRows();
+    const bytes = Buffer.byteLength(text);
+    const rows = parseRows(text, this.#table.columns.length);
+    if (rows === undefined || rows.length > BATCH_ROWS || bytes > MAX_ANSWER_BYTES) throw notRows();
+    this.#take(rows.length, bytes);
     const last = rows.at(-1);
-    if (!more || last === undefined) {
-      yield { rows, isLast: true };
-      return;
-    }
-    const next = read(restOfKey(table).map((column) => last[table.columns.indexOf(column)] ?? null));
-    // When this batch cannot be used, nobody waits for the next one.
-    next.catch(() => undefined);
-    yield { rows, isLast: false };
-    ({ rows, more } = await next);
+    const { columns } = this.#table;
+    const place = last && restOfKey(this.#table).map((column) => last[columns.indexOf(column)] ?? null);
+    return { rows, next: more === true ? place : undefined };
+  }
+
+  /** What {@link rows} would give, as a digest. */
+  async digest(after: Place): Promise<Digest> {
+    const { rows, digest, last: text, more } = await this.#ask("seed.digest", selectDigest, after);
+    const last =
+      rows === 0 ? [] : typeof text === "string" ? parseRows(text, restOfKey(this.#table).length)?.[0] : undefined;
+    const isCount = typeof rows === "number" && Number.isInteger(rows) && rows >= 0 && rows <= BATCH_ROWS;
+    if (!isCount || typeof digest !== "string" || last === undefined) throw notRows();
+    this.#take(rows, 0);
+    return { rows, digest, last, next: more === true && rows > 0 ? last : undefined };
+  }
+
+  async #ask(
+    name: string,
+    select: (table: PublishedTable, afterLength: number) => string,
+    after: Place,
+  ): Promise<Record<string, unknown>> {
+    const { startedAt, rows } = this.#count;
+    const { readMs, totalMs, answerMs } = this.#bounds;
+    const left = startedAt + Math.min(readMs + rows, totalMs) - performance.now();
+    if (left <= 0) throw tooLate();
+    const values = [this.#databaseId, ...after];
+    const [answer] = await inTime(
+      this.#source.query<Record<string, unknown>>(name, select(this.#table, after.length), values),
+      Math.min(answerMs, left),
+    );
+    return answer ?? {};
+  }
+
+  #take(rows: number, bytes: number): void {
+    const { rows: most, bytes: mostBytes } = this.#bounds;
+    this.#count.rows += rows;
+    this.#count.bytes += bytes;
+    if (this.#count.rows > most || this.#count.bytes > mostBytes)
+      throw new TenantryError(
+        "LIMIT_EXCEEDED",
+        `a copy may have ${most.toLocaleString("en")} rows and ${Math.floor(mostBytes / 1024 / 1024).toLocaleString("en")} MB, and there are more`,
+      );
   }
 }
 
 /** The key without the database's id, which is the same in all rows. */
-function restOfKey({ key }: PublishedTable): string[] {
+export function restOfKey({ key }: PublishedTable): string[] {
   return key.filter((column) => column !== "database_id");
 }
 
-async function readBatch(
-  source: Queryable<DatabaseKind>,
-  table: PublishedTable,
-  databaseId: number,
-  after: readonly (string | null)[],
-  count: SeedCount,
-  bounds: SeedBounds,
-): Promise<{ rows: TextRow[]; more: boolean }> {
-  const left = count.startedAt + Math.min(bounds.readMs + count.rows, bounds.totalMs) - performance.now();
-  if (left <= 0) throw tooLate();
-  const [answer] = await inTime(
-    source.query<{ rows: unknown; more: unknown }>("seed.read", selectOf(table, after.length), [databaseId, ...after]),
-    Math.min(bounds.answerMs, left),
-  );
-  const text = answer?.rows;
-  if (typeof text !== "string" || text.length > MAX_ANSWER_BYTES) throw notRows();
-  const bytes = Buffer.byteLength(text);
-  const rows = parseRows(text, table.columns.length);
-  if (rows === undefined || rows.length > BATCH_ROWS || bytes > MAX_ANSWER_BYTES) throw notRows();
-  count.rows += rows.length;
-  count.bytes += bytes;
-  if (count.rows > bounds.rows || count.bytes > bounds.bytes)
-    throw new TenantryError(
-      "LIMIT_EXCEEDED",
-      `a copy may have ${bounds.rows.toLocaleString("en")} rows and ${Math.floor(bounds.bytes / 1024 / 1024).toLocaleString("en")} MB, and there are more`,
-    );
-  return { rows, more: answer?.more === true };
-}
-
-/** Functions are named with their schema: a database of the region can have others of the same name. */
-function selectOf(table: PublishedTable, afterLength: number): string {
+/**
+ * The first rows of a range as texts, `taken`: as many as go in one batch. Functions are named with their schema: a database of
+ * the region can have others of the same name.
+ */
+export function takenLines(table: PublishedTable, from: string, range: string, most = BATCH_ROWS): string {
   const key = restOfKey(table).map((column) => `r.${quoteIdentifier(column)}`);
   const values = table.columns.map((column) => {
     const value = `r.${quoteIdentifier(column)}::pg_catalog.text`;
     if (table.key.includes(column)) return value;
     return `case when pg_catalog.octet_length(${value}) <= ${VALUE_BYTES} then ${value} end`;
   });
-  const placeholders = Array.from({ length: afterLength }, (_, index) => `$${index + 2}`);
-  return `with line as materialized (
+  return `line as materialized (
       select pg_catalog.row_number() over (order by ${key.join(", ")}) as number,
-             pg_catalog.json_build_array(${values.join(", ")})::pg_catalog.text as text
-      from ${quoteQualified(table.from)} r
-      where r.database_id = $1${afterLength === 0 ? "" : ` and (${key.join(", ")}) > (${placeholders.join(", ")})`}
-      order by ${key.join(", ")} limit ${BATCH_ROWS}
+             pg_catalog.json_build_array(${values.join(", ")})::pg_catalog.text as text, ${key.join(", ")}
+      from ${quoteQualified(from)} r where r.database_id = $1${range}
+      order by ${key.join(", ")} limit ${most}
     ), sized as (
-      select number, text, pg_catalog.sum(pg_catalog.octet_length(text)) over (order by number) as total from line
-    )
-    select '[' || coalesce(pg_catalog.string_agg(text, ',' order by number), '') || ']' as rows,
-           pg_catalog.count(*) = ${BATCH_ROWS} or pg_catalog.count(*) < (select pg_catalog.count(*) from line) as more
-    from sized where total <= ${BATCH_BYTES} or number = 1`;
+      select line.*, pg_catalog.sum(pg_catalog.octet_length(text)) over (order by number) as total from line
+    ), taken as (
+      select * from sized where total <= ${BATCH_BYTES} or number = 1
+    )`;
+}
+
+/** Of the lines that were taken, in their order. */
+export const DIGEST = `pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+  coalesce(pg_catalog.string_agg(text, ',' order by number), ''), 'UTF8')), 'hex')`;
+
+const HAS_MORE = `pg_catalog.count(*) = ${BATCH_ROWS} or pg_catalog.count(*) < (select pg_catalog.count(*) from line)`;
+
+function linesBehind(table: PublishedTable, afterLength: number): string {
+  const key = restOfKey(table).map((column) => `r.${quoteIdentifier(column)}`);
+  const place = Array.from({ length: afterLength }, (_, index) => `$${index + 2}`);
+  return takenLines(table, table.from, afterLength === 0 ? "" : ` and (${key.join(", ")}) > (${place.join(", ")})`);
+}
+
+function selectRows(table: PublishedTable, afterLength: number): string {
+  return `with ${linesBehind(table, afterLength)}
+    select '[' || coalesce(pg_catalog.string_agg(text, ',' order by number), '') || ']' as rows, ${HAS_MORE} as more from taken`;
+}
+
+function selectDigest(table: PublishedTable, afterLength: number): string {
+  const key = restOfKey(table).map((column) => `${quoteIdentifier(column)}::pg_catalog.text`);
+  return `with ${linesBehind(table, afterLength)}
+    select pg_catalog.count(*)::pg_catalog.int4 as rows, ${DIGEST} as digest, ${HAS_MORE} as more,
+      (select pg_catalog.json_build_array(pg_catalog.json_build_array(${key.join(", ")}))::pg_catalog.text
+       from taken order by number desc limit 1) as last
+    from taken`;
 }
 
 /** Undefined for a text that is no list of rows with so many values. */

@@ -1,6 +1,7 @@
 /** The statement that makes a copy's rows of one range of keys equal to the rows that were sent. */
 import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
 import type { PublishedTable } from "#engine/replication/link";
+import { BATCH_ROWS, DIGEST, restOfKey, takenLines } from "#engine/replication/seed-rows";
 
 /**
  * `trusted`: home's own rows. `guarded`: a region's, which go into the inbox, whose guard writes the catalog. `guarded-as-text`:
@@ -11,7 +12,7 @@ export type SeedStatement = "trusted" | "guarded" | "guarded-as-text";
 /** Keys without the database's id: those behind `after`, up to `upTo`. Undefined: without a bound on this side. */
 export type Range = { after: readonly string[] | undefined; upTo: readonly string[] | undefined };
 
-/** `$1` is the database's id, `$2` the rows as JSON, an object each; `values` are the parameters from `$3` on. */
+/** `$1` is the database's id, `$2` the rows as JSON, an object each; `values` are the parameters from `$3` on. Gives `changed`. */
 export function seedStatement(
   table: PublishedTable,
   kind: SeedStatement,
@@ -19,6 +20,26 @@ export function seedStatement(
 ): { text: string; values: string[] } {
   const parts = new Parts(table, range);
   return { text: kind === "trusted" ? parts.trusted() : parts.guarded(kind), values: parts.values };
+}
+
+/**
+ * Whether the copy's rows of a range are these: `$1` is the database's id, `$2` how many they are, `$3` their digest; `values` are
+ * the parameters from `$4` on. A catalog and its inbox both have to have them.
+ */
+export function compareStatement(
+  table: PublishedTable,
+  { after, upTo }: { after: readonly string[]; upTo: readonly string[] },
+): { text: string; values: string[] } {
+  const key = restOfKey(table).map((column) => `r.${quoteIdentifier(column)}`);
+  const place = (offset: number) => key.map((_, index) => `$${offset + index}`).join(", ");
+  const range = ` and (${key.join(", ")}) > (${place(4)}) and (${key.join(", ")}) <= (${place(4 + key.length)})`;
+  const copies = [table.into, ...(table.kept === undefined ? [] : [table.kept])];
+  const isEqual = copies.map(
+    // With one row more than a batch can have, there are too many.
+    (copy) => `(with ${takenLines(table, copy, range, BATCH_ROWS + 1)}
+      select (select count(*) from line) = $2 and ${DIGEST} = $3 from taken)`,
+  );
+  return { text: `select ${isEqual.join(" and ")} as "isEqual"`, values: [...after, ...upTo] };
 }
 
 class Parts {
@@ -36,7 +57,7 @@ class Parts {
     this.#columns = table.columns.map(quoteIdentifier);
     this.#key = table.key.map(quoteIdentifier);
     this.#others = table.columns.filter((column) => !table.key.includes(column)).map(quoteIdentifier);
-    const key = table.key.filter((column) => column !== "database_id").map((column) => `t.${quoteIdentifier(column)}`);
+    const key = restOfKey(table).map((column) => `t.${quoteIdentifier(column)}`);
     const bound = (sign: string, end: readonly string[] | undefined) =>
       end === undefined
         ? ""
@@ -52,12 +73,16 @@ class Parts {
         select ${of("t", this.#columns)} from ${this.#into} t where ${this.#range}
       ), gone as (
         delete from ${this.#into} t where ${this.#range} and not exists (select from sent s where ${this.#same("s", "t")})
-      )
+        returning 1
+      ), put as (
       insert into ${this.#into} as t (${this.#columns.join(", ")})
       select ${of("s", this.#columns)} from sent s left join here h on ${this.#same("h", "s")}
       where h.database_id is null or (${of("h", this.#others)}) is distinct from (${of("s", this.#others)})
       on conflict (${this.#key.join(", ")})
-        do update set ${this.#others.map((column) => `${column} = excluded.${column}`).join(", ")}`;
+        do update set ${this.#others.map((column) => `${column} = excluded.${column}`).join(", ")}
+      returning 1
+      )
+      select (select count(*) from gone) + (select count(*) from put) > 0 as changed`;
   }
 
   /**
@@ -73,18 +98,23 @@ class Parts {
         select ${of("t", this.#columns)} from ${this.#kept} t where ${this.#range}
       ), gone as (
         delete from ${this.#into} t where ${this.#range} and not exists (select from sent s where ${this.#same("s", "t")})
+        returning 1
       ), strays as (
         delete from ${this.#kept} t where ${this.#range}
           and not exists (select from sent s where ${this.#same("s", "t")})
           and not exists (select from here h where ${this.#same("h", "t")})
-      )
+        returning 1
+      ), put as (
       insert into ${this.#into} (${this.#columns.join(", ")})
       select ${of("s", this.#columns)} from sent s
       left join here h on ${this.#same("h", "s")}
       left join kept k on ${this.#same("k", "s")}
       where h.database_id is null or h.fault is not null or k.database_id is null
          or (${of("h", this.#others)}) is distinct from (${of("s", this.#others)})
-         or (${of("k", this.#others)}) is distinct from (${of("s", this.#others)})`;
+         or (${of("k", this.#others)}) is distinct from (${of("s", this.#others)})
+      returning 1
+      )
+      select (select count(*) from gone) + (select count(*) from strays) + (select count(*) from put) > 0 as changed`;
   }
 
   #typed(): string {

@@ -14,16 +14,18 @@ import { TenantryError } from "#base/kernel/errors";
 import type { DatabaseKind, Session } from "#base/postgres/database";
 import { sqlState } from "#base/postgres/sql-state";
 import type { Link, PublishedTable } from "#engine/replication/link";
-import { type Range, type SeedStatement, seedStatement } from "#engine/replication/seed-statement";
 import {
   type Batch,
   inTime,
-  readBatches,
+  type Place,
+  restOfKey,
   SEED_BOUNDS,
   type SeedBounds,
   type SeedCount,
+  SeedReader,
   type TextRow,
 } from "#engine/replication/seed-rows";
+import { compareStatement, type Range, type SeedStatement, seedStatement } from "#engine/replication/seed-statement";
 
 /** Of a session, at home: the tenant database that the inbox's rows are of (engine/schema/home/0001_home.sql). */
 export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
@@ -84,33 +86,97 @@ type Seeding = {
   bounds: SeedBounds;
 };
 
-async function seedTable({ link, source, target, bounds }: Seeding, table: PublishedTable, count: SeedCount) {
-  const { databaseId, direction } = link;
-  const write = async (kind: SeedStatement, range: Range, json: string) => {
-    const { text, values } = seedStatement(table, kind, range);
-    await inTime(target.query("seed.write", text, [databaseId, json, ...values]), bounds.answerMs);
-  };
-  let after: readonly string[] | undefined;
-  let told = { ...count };
-  for await (const batch of readBatches(source, table, databaseId, count, bounds)) {
+/** A key without the database's id, of ids as PostgreSQL writes them. */
+type Key = readonly string[];
+
+async function seedTable(seeding: Seeding, table: PublishedTable, count: SeedCount): Promise<void> {
+  const { link, source, bounds } = seeding;
+  const reader = new SeedReader(source, table, link.databaseId, count, bounds);
+  let after: Key | undefined;
+  let wasEqual = false;
+  let reading = ahead(reader.rows([]));
+  for (;;) {
+    const before = count.bytes;
+    const batch = await reading;
+    const { next } = batch;
     // What was read has crossed the border, whatever becomes of the seed.
-    link.ledger.seeded(table.table, count.rows - told.rows, count.bytes - told.bytes);
-    told = { ...count };
+    link.ledger.seeded(table.table, batch.rows.length, count.bytes - before);
+    const isAhead = next !== undefined && !wasEqual;
+    if (isAhead) reading = ahead(reader.rows(next));
     const { rows, last } = inOrder(table, batch, after);
-    const range = { after, upTo: batch.isLast ? undefined : last };
-    const json = JSON.stringify(rows.map((row) => toObject(table, databaseId, row)));
-    if (direction === "directory") await write("trusted", range, json);
-    else
-      await write("guarded", range, json).catch((error: unknown) => {
-        // A value that is none of its column's type: each is read by itself, and what cannot be read is null.
-        if (sqlState(error)?.startsWith("22") !== true) throw error;
-        return write("guarded-as-text", range, json);
-      });
+    wasEqual = !(await write(seeding, table, { after, upTo: next && last }, rows));
+    if (next === undefined || last === undefined) return;
     after = last;
+    if (isAhead) continue;
+    let place: Place = next;
+    if (wasEqual) {
+      ({ after, place } = await passEqual(seeding, table, reader, { after, place }));
+      wasEqual = false;
+    }
+    reading = ahead(reader.rows(place));
+  }
+}
+
+/** Begins to read before what was read last is used up. When that cannot be used, nobody waits for this. */
+function ahead<Read>(reading: Promise<Read>): Promise<Read> {
+  reading.catch(() => undefined);
+  return reading;
+}
+
+/**
+ * Passes over rows that the copy has, by their digests: two batches were equal, so most are. Each server makes its own, and no
+ * row crosses the border. A region that sends a digest of what it does not have keeps its own rows as they are, and no others.
+ */
+async function passEqual(
+  { link, target, bounds }: Seeding,
+  table: PublishedTable,
+  reader: SeedReader,
+  { after, place }: { after: Key; place: Place },
+): Promise<{ after: Key; place: Place }> {
+  let reading = ahead(reader.digest(place));
+  for (;;) {
+    const { rows, digest, last, next } = await reading;
+    const upTo = last.map((part) => part ?? "");
+    // The last rows are read: behind them there may be some that are too many.
+    if (next === undefined || !isKey(upTo) || !isBefore(after, upTo)) return { after, place };
+    reading = ahead(reader.digest(next));
+    const { text, values } = compareStatement(table, { after, upTo });
+    const [compared] = await inTime(
+      target.query<{ isEqual: boolean }>("seed.compare", text, [link.databaseId, rows, digest, ...values]),
+      bounds.answerMs,
+    );
+    if (compared?.isEqual !== true) return { after, place };
+    after = upTo;
+    place = next;
+  }
+}
+
+/** Makes the copy's rows of the range equal to these, and returns whether it had others. */
+async function write(
+  { link, target, bounds }: Seeding,
+  table: PublishedTable,
+  range: Range,
+  rows: readonly TextRow[],
+): Promise<boolean> {
+  const json = JSON.stringify(rows.map((row) => toObject(table, link.databaseId, row)));
+  const send = async (kind: SeedStatement) => {
+    const { text, values } = seedStatement(table, kind, range);
+    const parameters = [link.databaseId, json, ...values];
+    const [row] = await inTime(target.query<{ changed: boolean }>("seed.write", text, parameters), bounds.answerMs);
+    return row?.changed !== false;
+  };
+  if (link.direction === "directory") return send("trusted");
+  try {
+    return await send("guarded");
+  } catch (error) {
+    // A value that is none of its column's type: each is read by itself, and what cannot be read is null.
+    if (sqlState(error)?.startsWith("22") !== true) throw error;
+    return send("guarded-as-text");
   }
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const isKey = (key: Key) => key.every((part) => UUID.test(part));
 
 /**
  * The rows whose key is a later one than that of the row before, and the last key. A region's server says what it likes: a row
@@ -120,23 +186,23 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 function inOrder(
   table: PublishedTable,
   batch: Batch,
-  after: readonly string[] | undefined,
-): { rows: TextRow[]; last: readonly string[] | undefined } {
-  const places = table.key.filter((column) => column !== "database_id").map((column) => table.columns.indexOf(column));
+  after: Key | undefined,
+): { rows: TextRow[]; last: Key | undefined } {
+  const places = restOfKey(table).map((column) => table.columns.indexOf(column));
   let last = after;
   const rows = batch.rows.filter((row) => {
     const key = places.map((place) => row[place] ?? "");
-    if (!key.every((part) => UUID.test(part)) || (last !== undefined && !isBefore(last, key))) return false;
+    if (!isKey(key) || (last !== undefined && !isBefore(last, key))) return false;
     last = key;
     return true;
   });
-  if (rows.length === 0 && !batch.isLast)
+  if (rows.length === 0 && batch.next !== undefined)
     throw new TenantryError("REGION_UNAVAILABLE", "the publisher's server sent no row that it had not sent before");
   return { rows, last };
 }
 
 /** Texts of ids of one length in lower case have the order of the ids. */
-function isBefore(one: readonly string[], other: readonly string[]): boolean {
+function isBefore(one: Key, other: Key): boolean {
   const at = one.findIndex((part, index) => part !== other[index]);
   return at !== -1 && (one[at] ?? "") < (other[at] ?? "");
 }
