@@ -5,7 +5,7 @@ import { parseDatabaseUrl } from "../../src/base/postgres/connection-url.ts";
 import { Pools } from "../../src/base/postgres/pools.ts";
 import type { Link } from "../../src/engine/replication/link.ts";
 import { seed } from "../../src/engine/replication/seed.ts";
-import { BATCH_ROWS, SEED_BOUNDS } from "../../src/engine/replication/seed-rows.ts";
+import { SEED_BOUNDS } from "../../src/engine/replication/seed-rows.ts";
 import { sql } from "../support/app.ts";
 
 import { createGuardedHome, type GuardedHome, readCatalog } from "../support/guarded-home.ts";
@@ -133,25 +133,29 @@ test("more rows than one batch come in order, and twice is the same", async () =
   ).toEqual([{ n: 12_000, names: 12_000 }]);
 });
 
+const SMALL = { ...SEED_BOUNDS, batchRows: 100 };
+
 test("what both have is passed over without its rows, and what differs behind it is found", async () => {
   await makeTable();
   await region.run(
     `insert into app.resources
      select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, $3::int) i`,
-    [home.first.databaseId, home.first.organization, 8 * BATCH_ROWS],
+    [home.first.databaseId, home.first.organization, 8 * SMALL.batchRows],
   );
   await seed(links.catalog);
   let crossed = 0;
   const ledger = { ...links.catalog.ledger, seeded: (_: string, rows: number) => void (crossed += rows) };
   const again = { ...links.catalog, ledger };
-  await seed(again);
+  await seed(again, SMALL);
   // Two batches that are equal, the one after, and the last.
-  expect(crossed).toBeLessThanOrEqual(4 * BATCH_ROWS);
+  expect(crossed).toBeLessThanOrEqual(4 * SMALL.batchRows);
   // One is changed, one is gone, one is too much: at home in the catalog alone, and in the inbox.
-  const [row] = await region.run("select id::text from app.resources order by id offset $1 limit 1", [6 * BATCH_ROWS]);
+  const [row] = await region.run("select id::text from app.resources order by id offset $1 limit 1", [
+    6 * SMALL.batchRows,
+  ]);
   await region.run("update app.resources set name = 'Changed' where id = $1", [row?.["id"]]);
   const [gone] = await region.run("select id::text from app.resources order by id offset $1 limit 1", [
-    7 * BATCH_ROWS + 9,
+    7 * SMALL.batchRows + 9,
   ]);
   await region.run("delete from app.resources where id = $1", [gone?.["id"]]);
   const stray = newRoutedId(home.first.number);
@@ -160,7 +164,7 @@ test("what both have is passed over without its rows, and what differs behind it
     stray,
     home.first.organization,
   ]);
-  await seed(again);
+  await seed(again, SMALL);
   expect(await catalog()).toEqual(
     await region.run("select id, organization_id, name, created_by, created_at::text from app.resources order by id"),
   );
@@ -315,7 +319,7 @@ test("rows that come out of their turn are left out, and their places are the ot
 const ENDLESS = (id: string) =>
   `create view app.resources as
    select 1 as database_id, ${id} as id, null::uuid as organization_id, 'Endless'::text as name, null::uuid as created_by,
-          now() as created_at from generate_series(1, ${BATCH_ROWS})`;
+          now() as created_at from generate_series(1, ${SEED_BOUNDS.batchRows})`;
 
 test("a server that sends rows without end is left, and the next seed takes out what it had sent", async () => {
   await makeTable();
@@ -329,7 +333,7 @@ test("a server that sends rows without end is left, and the next seed takes out 
       "('ffffffff-' || substr(lpad(to_hex(nextval('app.endless')), 12, '0'), 1, 4) || '-7000-8000-' || lpad(to_hex(currval('app.endless')), 12, '0'))::uuid",
     ).replace("select 1 as database_id", `select ${home.first.databaseId} as database_id`),
   );
-  await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3 * BATCH_ROWS })).rejects.toMatchObject({
+  await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3 * SEED_BOUNDS.batchRows })).rejects.toMatchObject({
     code: "LIMIT_EXCEEDED",
   });
   await region.run("drop view app.resources");

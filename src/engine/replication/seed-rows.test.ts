@@ -4,7 +4,6 @@ import type { PublishedTable } from "#engine/replication/link";
 import { APP_FLOWS } from "../../../test/support/flows.ts";
 import {
   type Batch,
-  BATCH_ROWS,
   type Place,
   SEED_BOUNDS,
   type SeedBounds,
@@ -57,7 +56,7 @@ test.each([
   ["too many values", answer([[...ROW, "more"]])],
   ["a number in place of a text", answer([[1, ...ROW.slice(1)]])],
   ["an object in place of a text", answer([[{}, ...ROW.slice(1)]])],
-  ["more rows than were asked for", answer(Array.from({ length: BATCH_ROWS + 1 }, () => ROW))],
+  ["more rows than were asked for", answer(Array.from({ length: SEED_BOUNDS.batchRows + 1 }, () => ROW))],
   ["a text that is too long", answer([[...ROW.slice(1), "x".repeat(6 * 1024 * 1024)]])],
 ])("an answer with %s is refused in a sentence that does not repeat it", async (_, bad) => {
   await expect(readAll([bad])).rejects.toMatchObject({
@@ -72,7 +71,7 @@ test.each([
   ["a last key of too many parts", { rows: 1, digest: "x", last: '[["id", "more"]]' }],
   ["a count that is a text", { rows: "1", digest: "x", last: '[["id"]]' }],
   ["a count below zero", { rows: -1, digest: "x", last: '[["id"]]' }],
-  ["a count of more than a batch", { rows: BATCH_ROWS + 1, digest: "x", last: '[["id"]]' }],
+  ["a count of more than a batch", { rows: SEED_BOUNDS.batchRows + 1, digest: "x", last: '[["id"]]' }],
 ])("a digest with %s is refused", async (_, bad) => {
   const source = { kind: "tenant", query: async () => [bad] } as unknown as Queryable<"tenant">;
   const reader = new SeedReader(source, TABLE, 1, { rows: 0, bytes: 0, startedAt: performance.now() });
@@ -86,7 +85,7 @@ test("what PostgreSQL cannot store goes as null", async () => {
 
 test("a server that always has more is not listened to for ever", async () => {
   const endless = answer(
-    Array.from({ length: BATCH_ROWS }, () => ROW),
+    Array.from({ length: SEED_BOUNDS.batchRows }, () => ROW),
     true,
   );
   await expect(readAll([endless], { rows: 5_000 })).rejects.toMatchObject({

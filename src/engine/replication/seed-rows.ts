@@ -11,9 +11,7 @@ import type { PublishedTable } from "#engine/replication/link";
 /** A row's values as text, in the order of the table's columns. */
 export type TextRow = readonly (string | null)[];
 
-/** At most so many rows go in one batch. Home's guard takes some 60 µs for each, so a batch holds its locks for 0.3 s. */
-export const BATCH_ROWS = 5_000;
-/** Of JSON in one batch; fewer rows than {@link BATCH_ROWS} go when they are longer. */
+/** Of JSON in one batch; fewer rows than {@link SeedBounds} allow go when they are longer. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 /** A longer value goes as null. What flows is short: a name has 800 bytes at most. */
 const VALUE_BYTES = 64 * 1024;
@@ -25,6 +23,8 @@ export type SeedBounds = {
   /** Far more than one tenant database has, and what a server's disk and an hour are enough for. */
   readonly rows: number;
   readonly bytes: number;
+  /** In one batch. Home's guard takes some 50 µs for a row, so a batch holds its locks for 0.3 s. */
+  readonly batchRows: number;
   /** For one answer of either server: a batch that is sent, or one that is taken. */
   readonly answerMs: number;
   /**
@@ -38,6 +38,7 @@ export type SeedBounds = {
 export const SEED_BOUNDS: SeedBounds = {
   rows: 5_000_000,
   bytes: 1024 * 1024 * 1024,
+  batchRows: 5_000,
   answerMs: 60_000,
   readMs: 120_000,
   totalMs: 3_600_000,
@@ -86,7 +87,7 @@ export class SeedReader {
     if (typeof text !== "string" || text.length > MAX_ANSWER_BYTES) throw notRows();
     const bytes = Buffer.byteLength(text);
     const rows = parseRows(text, this.#table.columns.length);
-    if (rows === undefined || rows.length > BATCH_ROWS || bytes > MAX_ANSWER_BYTES) throw notRows();
+    if (rows === undefined || rows.length > this.#bounds.batchRows || bytes > MAX_ANSWER_BYTES) throw notRows();
     this.#take(rows.length, bytes);
     const last = rows.at(-1);
     const { columns } = this.#table;
@@ -99,7 +100,7 @@ export class SeedReader {
     const { rows, digest, last: text, more } = await this.#ask("seed.digest", selectDigest, after);
     const last =
       rows === 0 ? [] : typeof text === "string" ? parseRows(text, restOfKey(this.#table).length)?.[0] : undefined;
-    const isCount = typeof rows === "number" && Number.isInteger(rows) && rows >= 0 && rows <= BATCH_ROWS;
+    const isCount = typeof rows === "number" && Number.isInteger(rows) && rows >= 0 && rows <= this.#bounds.batchRows;
     if (!isCount || typeof digest !== "string" || last === undefined) throw notRows();
     this.#take(rows, 0);
     return { rows, digest, last, next: more === true && rows > 0 ? last : undefined };
@@ -107,16 +108,16 @@ export class SeedReader {
 
   async #ask(
     name: string,
-    select: (table: PublishedTable, afterLength: number) => string,
+    select: (table: PublishedTable, afterLength: number, batchRows: number) => string,
     after: Place,
   ): Promise<Record<string, unknown>> {
     const { startedAt, rows } = this.#count;
-    const { readMs, totalMs, answerMs } = this.#bounds;
+    const { readMs, totalMs, answerMs, batchRows } = this.#bounds;
     const left = startedAt + Math.min(readMs + rows, totalMs) - performance.now();
     if (left <= 0) throw tooLate();
     const values = [this.#databaseId, ...after];
     const [answer] = await inTime(
-      this.#source.query<Record<string, unknown>>(name, select(this.#table, after.length), values),
+      this.#source.query<Record<string, unknown>>(name, select(this.#table, after.length, batchRows), values),
       Math.min(answerMs, left),
     );
     return answer ?? {};
@@ -143,7 +144,7 @@ export function restOfKey({ key }: PublishedTable): string[] {
  * The first rows of a range as texts, `taken`: as many as go in one batch. Functions are named with their schema: a database of
  * the region can have others of the same name.
  */
-export function takenLines(table: PublishedTable, from: string, range: string, most = BATCH_ROWS): string {
+export function takenLines(table: PublishedTable, from: string, range: string, most: number): string {
   const key = restOfKey(table).map((column) => `r.${quoteIdentifier(column)}`);
   const values = table.columns.map((column) => {
     const value = `r.${quoteIdentifier(column)}::pg_catalog.text`;
@@ -166,23 +167,25 @@ export function takenLines(table: PublishedTable, from: string, range: string, m
 export const DIGEST = `pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
   coalesce(pg_catalog.string_agg(text, ',' order by number), ''), 'UTF8')), 'hex')`;
 
-const HAS_MORE = `pg_catalog.count(*) = ${BATCH_ROWS} or pg_catalog.count(*) < (select pg_catalog.count(*) from line)`;
+const hasMore = (batchRows: number) =>
+  `pg_catalog.count(*) = ${batchRows} or pg_catalog.count(*) < (select pg_catalog.count(*) from line)`;
 
-function linesBehind(table: PublishedTable, afterLength: number): string {
+function linesBehind(table: PublishedTable, afterLength: number, batchRows: number): string {
   const key = restOfKey(table).map((column) => `r.${quoteIdentifier(column)}`);
   const place = Array.from({ length: afterLength }, (_, index) => `$${index + 2}`);
-  return takenLines(table, table.from, afterLength === 0 ? "" : ` and (${key.join(", ")}) > (${place.join(", ")})`);
+  const range = afterLength === 0 ? "" : ` and (${key.join(", ")}) > (${place.join(", ")})`;
+  return takenLines(table, table.from, range, batchRows);
 }
 
-function selectRows(table: PublishedTable, afterLength: number): string {
-  return `with ${linesBehind(table, afterLength)}
-    select '[' || coalesce(pg_catalog.string_agg(text, ',' order by number), '') || ']' as rows, ${HAS_MORE} as more from taken`;
+function selectRows(table: PublishedTable, afterLength: number, batchRows: number): string {
+  return `with ${linesBehind(table, afterLength, batchRows)}
+    select '[' || coalesce(pg_catalog.string_agg(text, ',' order by number), '') || ']' as rows, ${hasMore(batchRows)} as more from taken`;
 }
 
-function selectDigest(table: PublishedTable, afterLength: number): string {
+function selectDigest(table: PublishedTable, afterLength: number, batchRows: number): string {
   const key = restOfKey(table).map((column) => `${quoteIdentifier(column)}::pg_catalog.text`);
-  return `with ${linesBehind(table, afterLength)}
-    select pg_catalog.count(*)::pg_catalog.int4 as rows, ${DIGEST} as digest, ${HAS_MORE} as more,
+  return `with ${linesBehind(table, afterLength, batchRows)}
+    select pg_catalog.count(*)::pg_catalog.int4 as rows, ${DIGEST} as digest, ${hasMore(batchRows)} as more,
       (select pg_catalog.json_build_array(pg_catalog.json_build_array(${key.join(", ")}))::pg_catalog.text
        from taken order by number desc limit 1) as last
     from taken`;

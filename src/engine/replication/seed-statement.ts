@@ -1,7 +1,7 @@
 /** The statement that makes a copy's rows of one range of keys equal to the rows that were sent. */
 import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
 import type { PublishedTable } from "#engine/replication/link";
-import { BATCH_ROWS, DIGEST, restOfKey, takenLines } from "#engine/replication/seed-rows";
+import { DIGEST, restOfKey, takenLines } from "#engine/replication/seed-rows";
 
 /**
  * `trusted`: home's own rows. `guarded`: a region's, which go into the inbox, whose guard writes the catalog. `guarded-as-text`:
@@ -29,6 +29,7 @@ export function seedStatement(
 export function compareStatement(
   table: PublishedTable,
   { after, upTo }: { after: readonly string[]; upTo: readonly string[] },
+  batchRows: number,
 ): { text: string; values: string[] } {
   const key = restOfKey(table).map((column) => `r.${quoteIdentifier(column)}`);
   const place = (offset: number) => key.map((_, index) => `$${offset + index}`).join(", ");
@@ -36,7 +37,7 @@ export function compareStatement(
   const copies = [table.into, ...(table.kept === undefined ? [] : [table.kept])];
   const isEqual = copies.map(
     // With one row more than a batch can have, there are too many.
-    (copy) => `(with ${takenLines(table, copy, range, BATCH_ROWS + 1)}
+    (copy) => `(with ${takenLines(table, copy, range, batchRows + 1)}
       select (select count(*) from line) = $2 and ${DIGEST} = $3 from taken)`,
   );
   return { text: `select ${isEqual.join(" and ")} as "isEqual"`, values: [...after, ...upTo] };

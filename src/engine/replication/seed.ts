@@ -140,7 +140,7 @@ async function passEqual(
     // The last rows are read: behind them there may be some that are too many.
     if (next === undefined || !isKey(upTo) || !isBefore(after, upTo)) return { after, place };
     reading = ahead(reader.digest(next));
-    const { text, values } = compareStatement(table, { after, upTo });
+    const { text, values } = compareStatement(table, { after, upTo }, bounds.batchRows);
     const [compared] = await inTime(
       target.query<{ isEqual: boolean }>("seed.compare", text, [link.databaseId, rows, digest, ...values]),
       bounds.answerMs,
