@@ -12,7 +12,14 @@ export type BenchServer = {
   url: (database?: string) => string;
 };
 
-export type BenchServers = { home: BenchServer; region: BenchServer; secretKey: string; stop: () => Promise<void> };
+export type BenchServers = {
+  home: BenchServer;
+  region: BenchServer;
+  /** With `secondRegion` only. */
+  second: BenchServer;
+  secretKey: string;
+  stop: () => Promise<void>;
+};
 
 // The attached mode needs a walsender and an apply worker per subscription. Parked, they cost nothing.
 const ROOM = {
@@ -24,23 +31,31 @@ const ROOM = {
 };
 
 const SERVERS = ["home", "region"];
+const SECOND = "second";
 
 export type ServerOptions = {
   fsync: boolean;
+  /** With a third server. */
+  secondRegion?: boolean;
   /** Over those of the bench. */
   settings?: Record<string, string>;
   /** The module of another version of PostgreSQL. */
   binariesPackage?: string | undefined;
 };
 
-export async function startServers({ fsync, settings, binariesPackage }: ServerOptions): Promise<BenchServers> {
+export async function startServers({
+  fsync,
+  secondRegion = false,
+  settings,
+  binariesPackage,
+}: ServerOptions): Promise<BenchServers> {
   const dataDir = mkdtempSync(join(tmpdir(), "tenantry-bench-"));
   // As root the servers run as another account, which must get through.
   chmodSync(dataDir, 0o711);
   const forget = atExit(() => endAtOnce(dataDir));
   const cluster = await startCluster({
     dataDir,
-    servers: SERVERS.map((name) => ({ name, preferredPort: undefined })),
+    servers: (secondRegion ? [...SERVERS, SECOND] : SERVERS).map((name) => ({ name, preferredPort: undefined })),
     onProgress: () => undefined,
     settings: { ...ROOM, ...settings, ...(fsync ? {} : { fsync: "off" }) },
     durable: fsync,
@@ -53,6 +68,7 @@ export async function startServers({ fsync, settings, binariesPackage }: ServerO
   return {
     home: server("home"),
     region: server("region"),
+    second: server(SECOND),
     secretKey: cluster.secretKey,
     stop: async () => {
       forget();
@@ -69,7 +85,7 @@ function postmasterOf(dataDir: string, name: string): number | undefined {
 
 /** For a bench that ends before its time: the data is of no use to anybody. */
 function endAtOnce(dataDir: string): void {
-  for (const name of SERVERS) {
+  for (const name of [...SERVERS, SECOND]) {
     const postmaster = postmasterOf(dataDir, name);
     if (postmaster !== undefined) process.kill(postmaster, "SIGQUIT");
   }
