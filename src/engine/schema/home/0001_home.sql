@@ -552,8 +552,8 @@ begin
     subscription := (select w.subid from pg_stat_get_subscription(null) w where w.pid = pg_backend_pid());
   end if;
   if subscription is null then
-    -- The inbox's role applies for subscriptions and does nothing else: a session of it names no database.
-    if session_user = 'tenantry_' || (select id from tenantry.installation) || '_inbox' then
+    -- An inbox's role applies for subscriptions and does nothing else: a session of it names no database.
+    if session_user ~ '^tenantry_[0-9a-f]{8}_inbox$' then
       return null;
     end if;
     return nullif(current_setting('tenantry.catalog_sender', true), '')::int;
@@ -574,10 +574,11 @@ declare
   placed_id uuid;
   placed_number int;
 begin
-  -- At most one: an organization has one placement in a region.
-  select p.id, p.number into placed_id, placed_number
-    from tenantry.placements p join tenantry.directory_organizations d using (organization_id, database_id)
-    where p.organization_id = sent_organization and p.database_id = sent_database;
+  -- At most one: an organization has one placement in a region. Without a join: this runs for each row.
+  select p.id, p.number into placed_id, placed_number from tenantry.placements p
+    where p.organization_id = sent_organization and p.database_id = sent_database
+      and exists (select from tenantry.directory_organizations d
+                  where d.database_id = sent_database and d.organization_id = sent_organization);
   if placed_id is null then
     return 'its organization has no placement in this database';
   end if;
