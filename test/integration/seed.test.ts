@@ -170,6 +170,43 @@ test("what both have is passed over without its rows, and what differs behind it
   );
 });
 
+test("a copy that has very many rows too many loses them in pieces", async () => {
+  await makeTable();
+  await region.run(
+    `insert into app.resources
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, $3::int) i`,
+    [home.first.databaseId, home.first.organization, 20 * SMALL.batchRows],
+  );
+  await seed(links.catalog);
+  await region.run("delete from app.resources where name not in ('Name 7', 'Name 1500')");
+  await sql(
+    home.url,
+    `create table public.pieces (rows bigint);
+     create function public.count_piece() returns trigger language plpgsql as $$ begin
+       insert into public.pieces select count(*) from gone; return null; end $$;
+     create trigger count_piece after delete on tenantry_inbox.resources referencing old table as gone
+       for each statement execute function public.count_piece()`,
+  );
+  try {
+    await seed(links.catalog, SMALL);
+    const [piece] = await sql<{ most: number; all: number }>(
+      home.url,
+      "select max(rows)::int as most, sum(rows)::int as all from public.pieces",
+    );
+    expect(piece?.most).toBeLessThanOrEqual(2 * SMALL.batchRows);
+    expect(piece?.all).toBe(20 * SMALL.batchRows - 2);
+  } finally {
+    await sql(
+      home.url,
+      "drop trigger count_piece on tenantry_inbox.resources; drop function public.count_piece(); drop table public.pieces",
+    );
+  }
+  expect(await readCatalog(home.url)).toEqual({ names: ["Name 1500", "Name 7"], faults: [] });
+  await region.run("delete from app.resources");
+  await seed(links.catalog, SMALL);
+  expect(await readCatalog(home.url)).toEqual({ names: [], faults: [] });
+});
+
 test("long values go in smaller batches, and one that is too long is refused as a row", async () => {
   await makeTable();
   await region.run(

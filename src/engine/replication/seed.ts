@@ -25,7 +25,13 @@ import {
   SeedReader,
   type TextRow,
 } from "#engine/replication/seed-rows";
-import { compareStatement, type Range, type SeedStatement, seedStatement } from "#engine/replication/seed-statement";
+import {
+  compareStatement,
+  type Range,
+  type SeedAnswer,
+  type SeedStatement,
+  seedStatement,
+} from "#engine/replication/seed-statement";
 
 /** Of a session, at home: the tenant database that the inbox's rows are of (engine/schema/home/0001_home.sql). */
 export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
@@ -151,27 +157,56 @@ async function passEqual(
   }
 }
 
-/** Makes the copy's rows of the range equal to these, and returns whether it had others. */
+/**
+ * Makes the copy's rows of the range equal to these, and returns whether it had others. Where it has very many more, as when the
+ * publisher was restored from an old backup, it goes through them in pieces.
+ */
 async function write(
-  { link, target, bounds }: Seeding,
+  seeding: Seeding,
   table: PublishedTable,
   range: Range,
   rows: readonly TextRow[],
 ): Promise<boolean> {
+  let changed = false;
+  let { after, upTo } = range;
+  for (;;) {
+    const [from, to] = [after, upTo];
+    const inside = rows.filter((row) => {
+      const key = keyOf(table, row);
+      return (from === undefined || isBefore(from, key)) && (to === undefined || !isBefore(to, key));
+    });
+    const answer = await send(seeding, table, { after, upTo }, inside);
+    if (answer.changed) changed = true;
+    if (answer.cut !== null) upTo = answer.cut;
+    else if (upTo === range.upTo) return changed;
+    else {
+      after = upTo;
+      ({ upTo } = range);
+    }
+  }
+}
+
+async function send(
+  { link, target, bounds }: Seeding,
+  table: PublishedTable,
+  range: Range,
+  rows: readonly TextRow[],
+): Promise<SeedAnswer> {
   const json = JSON.stringify(rows.map((row) => toObject(table, link.databaseId, row)));
-  const send = async (kind: SeedStatement) => {
-    const { text, values } = seedStatement(table, kind, range);
+  const sendAs = async (kind: SeedStatement) => {
+    const { text, values } = seedStatement(table, kind, range, bounds.batchRows);
     const parameters = [link.databaseId, json, ...values];
-    const [row] = await inTime(target.query<{ changed: boolean }>("seed.write", text, parameters), bounds.answerMs);
-    return row?.changed !== false;
+    const [answer] = await inTime(target.query<SeedAnswer>("seed.write", text, parameters), bounds.answerMs);
+    if (answer === undefined) throw new Error("the seed's statement gave no row");
+    return answer;
   };
-  if (link.direction === "directory") return send("trusted");
+  if (link.direction === "directory") return sendAs("trusted");
   try {
-    return await send("guarded");
+    return await sendAs("guarded");
   } catch (error) {
     // A value that is none of its column's type: each is read by itself, and what cannot be read is null.
     if (sqlState(error)?.startsWith("22") !== true) throw error;
-    return send("guarded-as-text");
+    return sendAs("guarded-as-text");
   }
 }
 
@@ -188,10 +223,9 @@ function inOrder(
   batch: Batch,
   after: Key | undefined,
 ): { rows: TextRow[]; last: Key | undefined } {
-  const places = restOfKey(table).map((column) => table.columns.indexOf(column));
   let last = after;
   const rows = batch.rows.filter((row) => {
-    const key = places.map((place) => row[place] ?? "");
+    const key = keyOf(table, row);
     if (!isKey(key) || (last !== undefined && !isBefore(last, key))) return false;
     last = key;
     return true;
@@ -199,6 +233,10 @@ function inOrder(
   if (rows.length === 0 && batch.next !== undefined)
     throw new TenantryError("REGION_UNAVAILABLE", "the publisher's server sent no row that it had not sent before");
   return { rows, last };
+}
+
+function keyOf(table: PublishedTable, row: TextRow): Key {
+  return restOfKey(table).map((column) => row[table.columns.indexOf(column)] ?? "");
 }
 
 /** Texts of ids of one length in lower case have the order of the ids. */
