@@ -94,7 +94,15 @@ test("a grant is a job with its steps", async () => {
     requestedBy: "operator",
   });
   expect(job?.steps.map(({ name }) => name).toSorted()).toEqual(
-    ["make-template", "create-database", "identify", "link-directory", "link-catalog", "activate"].toSorted(),
+    [
+      "project-members",
+      "make-template",
+      "create-database",
+      "identify",
+      "link-directory",
+      "link-catalog",
+      "activate",
+    ].toSorted(),
   );
   expect(job?.steps.every(({ finishedAt }) => finishedAt !== null)).toBe(true);
 });

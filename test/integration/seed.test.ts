@@ -123,14 +123,88 @@ test("more rows than one batch come in order, and twice is the same", async () =
   await makeTable();
   await region.run(
     `insert into app.resources
-     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, 2500) i`,
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, 12000) i`,
     [home.first.databaseId, home.first.organization],
   );
   await seed(links.catalog);
   await seed(links.catalog);
   expect(
     await sql(home.url, "select count(*)::int as n, count(distinct name)::int as names from catalog.resources"),
-  ).toEqual([{ n: 2500, names: 2500 }]);
+  ).toEqual([{ n: 12_000, names: 12_000 }]);
+});
+
+const SMALL = { ...SEED_BOUNDS, batchRows: 100 };
+
+test("what both have is passed over without its rows, and what differs behind it is found", async () => {
+  await makeTable();
+  await region.run(
+    `insert into app.resources
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, $3::int) i`,
+    [home.first.databaseId, home.first.organization, 8 * SMALL.batchRows],
+  );
+  await seed(links.catalog);
+  let crossed = 0;
+  const ledger = { ...links.catalog.ledger, seeded: (_: string, rows: number) => void (crossed += rows) };
+  const again = { ...links.catalog, ledger };
+  await seed(again, SMALL);
+  // Two batches that are equal, the one after, and the last.
+  expect(crossed).toBeLessThanOrEqual(4 * SMALL.batchRows);
+  // One is changed, one is gone, one is too much: at home in the catalog alone, and in the inbox.
+  const [row] = await region.run("select id::text from app.resources order by id offset $1 limit 1", [
+    6 * SMALL.batchRows,
+  ]);
+  await region.run("update app.resources set name = 'Changed' where id = $1", [row?.["id"]]);
+  const [gone] = await region.run("select id::text from app.resources order by id offset $1 limit 1", [
+    7 * SMALL.batchRows + 9,
+  ]);
+  await region.run("delete from app.resources where id = $1", [gone?.["id"]]);
+  const stray = newRoutedId(home.first.number);
+  await sql(home.url, "insert into catalog.resources values ($1, $2, $3, 'Ghost')", [
+    home.first.databaseId,
+    stray,
+    home.first.organization,
+  ]);
+  await seed(again, SMALL);
+  expect(await catalog()).toEqual(
+    await region.run("select id, organization_id, name, created_by, created_at::text from app.resources order by id"),
+  );
+});
+
+test("a copy that has very many rows too many loses them in pieces", async () => {
+  await makeTable();
+  await region.run(
+    `insert into app.resources
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, $3::int) i`,
+    [home.first.databaseId, home.first.organization, 20 * SMALL.batchRows],
+  );
+  await seed(links.catalog);
+  await region.run("delete from app.resources where name not in ('Name 7', 'Name 1500')");
+  await sql(
+    home.url,
+    `create table public.pieces (rows bigint);
+     create function public.count_piece() returns trigger language plpgsql as $$ begin
+       insert into public.pieces select count(*) from gone; return null; end $$;
+     create trigger count_piece after delete on tenantry_inbox.resources referencing old table as gone
+       for each statement execute function public.count_piece()`,
+  );
+  try {
+    await seed(links.catalog, SMALL);
+    const [piece] = await sql<{ most: number; all: number }>(
+      home.url,
+      "select max(rows)::int as most, sum(rows)::int as all from public.pieces",
+    );
+    expect(piece?.most).toBeLessThanOrEqual(2 * SMALL.batchRows);
+    expect(piece?.all).toBe(20 * SMALL.batchRows - 2);
+  } finally {
+    await sql(
+      home.url,
+      "drop trigger count_piece on tenantry_inbox.resources; drop function public.count_piece(); drop table public.pieces",
+    );
+  }
+  expect(await readCatalog(home.url)).toEqual({ names: ["Name 1500", "Name 7"], faults: [] });
+  await region.run("delete from app.resources");
+  await seed(links.catalog, SMALL);
+  expect(await readCatalog(home.url)).toEqual({ names: [], faults: [] });
 });
 
 test("long values go in smaller batches, and one that is too long is refused as a row", async () => {
@@ -223,10 +297,10 @@ test("functions, operators and settings of the region's own change nothing", asy
 function lying(rows: (string | null)[][], more: boolean): Link {
   const query = async <Row extends object>(name: string) =>
     (name === "seed.read" ? [{ rows: JSON.stringify(rows), more }] : []) as Row[];
+  const script = () => Promise.resolve([]);
   const database = {
     kind: "tenant",
-    transaction: (work: (transaction: object) => Promise<unknown>) =>
-      work({ kind: "tenant", query, inTransaction: true }),
+    session: (work: (session: object) => Promise<unknown>) => work({ kind: "tenant", query, script }),
   };
   const publisher = { ...links.catalog.publisher, database: database as unknown as Link["publisher"]["database"] };
   return { ...links.catalog, publisher };
@@ -261,7 +335,7 @@ test("a server speaks for no other database, whatever number it writes into its 
   ]);
 });
 
-test("a server that sends the same rows again and again is left, and the copy stays as it was", async () => {
+test("a server that sends the same rows again and again is left, and its rows are taken in once", async () => {
   const rows = [
     [null, newRoutedId(home.first.number), home.first.organization, "Again", null, "2026-01-01 00:00:00+00"],
   ];
@@ -269,15 +343,22 @@ test("a server that sends the same rows again and again is left, and the copy st
     code: "REGION_UNAVAILABLE",
     message: "the publisher's server sent no row that it had not sent before",
   });
-  expect(await readCatalog(home.url)).toEqual({ names: [], faults: [] });
+  expect(await readCatalog(home.url)).toEqual({ names: ["Again"], faults: [] });
+});
+
+test("rows that come out of their turn are left out, and their places are the others'", async () => {
+  const [one = "", two = "", three = ""] = [1, 2, 3].map(() => newRoutedId(home.first.number)).toSorted();
+  const row = (id: string, name: string) => [null, id, home.first.organization, name, null, "2026-01-01 00:00:00+00"];
+  await seed(lying([row(two, "Two"), row(one, "One"), row(two, "Two again"), row(three, "Three")], false));
+  expect(await readCatalog(home.url)).toEqual({ names: ["Three", "Two"], faults: [] });
 });
 
 const ENDLESS = (id: string) =>
   `create view app.resources as
    select 1 as database_id, ${id} as id, null::uuid as organization_id, 'Endless'::text as name, null::uuid as created_by,
-          now() as created_at from generate_series(1, 1000)`;
+          now() as created_at from generate_series(1, ${SEED_BOUNDS.batchRows})`;
 
-test("a server that sends rows without end is left, and the copy stays as it was", async () => {
+test("a server that sends rows without end is left, and the next seed takes out what it had sent", async () => {
   await makeTable();
   await put("Before");
   await seed(links.catalog);
@@ -289,8 +370,14 @@ test("a server that sends rows without end is left, and the copy stays as it was
       "('ffffffff-' || substr(lpad(to_hex(nextval('app.endless')), 12, '0'), 1, 4) || '-7000-8000-' || lpad(to_hex(currval('app.endless')), 12, '0'))::uuid",
     ).replace("select 1 as database_id", `select ${home.first.databaseId} as database_id`),
   );
-  await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3_000 })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
-  expect((await readCatalog(home.url)).names).toEqual(["Before"]);
+  await expect(seed(links.catalog, { ...SEED_BOUNDS, rows: 3 * SEED_BOUNDS.batchRows })).rejects.toMatchObject({
+    code: "LIMIT_EXCEEDED",
+  });
+  await region.run("drop view app.resources");
+  await makeTable();
+  await put("After");
+  await seed(links.catalog);
+  expect(await readCatalog(home.url)).toEqual({ names: ["After"], faults: [] });
 });
 
 test("a server that does not answer keeps no transaction of home open", async () => {
@@ -339,7 +426,7 @@ test.each([
      create function public.sleep() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end';
      create ${trigger} on tenantry.directory_organizations ${deferred} for each row execute function public.sleep()`,
   );
-  await expect(seed(links.directory, { ...SEED_BOUNDS, writeMs: 300 })).rejects.toMatchObject({
+  await expect(seed(links.directory, { ...SEED_BOUNDS, answerMs: 300 })).rejects.toMatchObject({
     code: "REGION_UNAVAILABLE",
   });
   const open = () =>

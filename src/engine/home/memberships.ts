@@ -5,6 +5,7 @@ import { seesPerson } from "#engine/auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
 import type { HomeDatabase } from "#base/postgres/database";
+import { isPageOf } from "#base/postgres/page-range";
 
 /** A user in an organization. */
 export type Membership = { organizationId: string; userId: string; role: Role; joinedAt: Date };
@@ -108,7 +109,8 @@ export async function listMembers(
     `select m.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${COLUMNS} from tenantry.memberships m
-       where m.organization_id = wanted.organization_id and m.user_id > $2 order by m.user_id limit $3) m
+       where ${isPageOf(["m.organization_id", "m.user_id"], "wanted.organization_id", "$2")}
+       order by m.organization_id, m.user_id limit $3) m
      order by m."userId"`,
     [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
   );

@@ -3,9 +3,10 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { seesPerson } from "#engine/auth/visibility";
 import { notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#base/kernel/page";
 import { validEmail, validName } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
+import { isPageOf } from "#base/postgres/page-range";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 
 /** A person who uses the system. Lives at home. */
@@ -56,17 +57,30 @@ export async function getUser(context: { home: HomeDatabase }, actor: Actor, id:
   return user;
 }
 
+const LIST_ALL = `select ${COLUMNS} from tenantry.users u where u.id > $1 order by u.id limit $2`;
+/** Themselves, and from each of their organizations as many as the page can have: others' people are not passed. */
+const LIST_KNOWN = `select ${COLUMNS} from (
+    select $3::uuid as id
+    union
+    select m.user_id from tenantry.roles mine cross join lateral (
+      select t.user_id from tenantry.memberships t
+      where ${isPageOf(["t.organization_id", "t.user_id"], "mine.organization_id", "$1")}
+      order by t.organization_id, t.user_id limit $2) m
+    where mine.holder_id = $3
+  ) known join tenantry.users u on u.id = known.id
+  where u.id > $1 order by u.id limit $2`;
+
 export async function listUsers(
   { home }: { home: HomeDatabase },
   actor: Actor,
   page: PageRequest,
 ): Promise<Page<User>> {
-  const rows = await home.query<User>(
-    "users.list",
-    `select ${COLUMNS} from tenantry.users u
-     where ($1::uuid is null or u.id > $1) and ${seesPerson("u.id", "$3")} order by u.id limit $2`,
-    [page.after, page.first + 1, viewerId(actor)],
-  );
+  const viewer = viewerId(actor);
+  const rows = await home.query<User>("users.list", viewer === null ? LIST_ALL : LIST_KNOWN, [
+    page.after ?? BEFORE_ALL,
+    page.first + 1,
+    ...(viewer === null ? [] : [viewer]),
+  ]);
   return toPage(rows, page);
 }
 

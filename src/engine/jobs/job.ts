@@ -13,7 +13,15 @@ import type { Queryable } from "#base/postgres/database";
 export const JOBS = {
   "provision-placement": {
     runBy: "worker",
-    steps: ["make-template", "create-database", "identify", "link-directory", "link-catalog", "activate"],
+    steps: [
+      "project-members",
+      "make-template",
+      "create-database",
+      "identify",
+      "link-directory",
+      "link-catalog",
+      "activate",
+    ],
   },
   "revoke-placement": {
     runBy: "worker",

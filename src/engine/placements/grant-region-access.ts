@@ -62,7 +62,7 @@ async function requestPlacement(
         region,
         prefix: namePrefix(services.installation),
       });
-      // The shared database is there: the placement's members are on their way to it, and nothing else is to be done.
+      // The shared database is there, and the placement's members are on their way to it: nothing else is to be done.
       if (isReady) return;
       await requestJob(
         transaction,
@@ -82,7 +82,7 @@ async function requestPlacement(
   }
 }
 
-/** Returns whether the placement can be used at once. */
+/** Returns whether the placement can be used at once: nothing is to be made, and all members were taken in. */
 async function recordPlacement(
   home: Queryable<"home">,
   placement: { id: string; organizationId: string; isolation: Isolation; region: Region; prefix: string },
@@ -93,10 +93,18 @@ async function recordPlacement(
     await home.query(
       "placements.join",
       `insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
-       values ($1, $2, $3, $4, 'SHARED', $5)`,
-      [id, organizationId, region.id, shared.id, shared.isReady ? "ACTIVE" : "PROVISIONING"],
+       values ($1, $2, $3, $4, 'SHARED', 'PROVISIONING')`,
+      [id, organizationId, region.id, shared.id],
     );
-    return shared.isReady;
+    if (!shared.isReady) return false;
+    // Asked after the insert, whose trigger keeps anybody from joining until the end of the transaction.
+    const active = await home.query(
+      "placements.join_at_once",
+      `update tenantry.placements set state = 'ACTIVE'
+       where id = $1 and tenantry.is_projected(database_id, organization_id) returning id`,
+      [id],
+    );
+    return active.length > 0;
   }
   await home.query(
     "placements.request",

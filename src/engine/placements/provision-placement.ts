@@ -18,6 +18,7 @@ import { refuseForgotten } from "#engine/placements/forgotten-database";
 import { VERSION_HERE } from "#engine/migrations/applied";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import type { JobRun } from "#engine/jobs/job-run";
+import { projectMembers } from "#engine/placements/project-members";
 import { readRoom } from "#engine/regions/region-room";
 import { databaseExists, ensureTemplate } from "#engine/placements/template-database";
 import type { Services } from "#engine/services";
@@ -39,6 +40,8 @@ export async function provisionPlacement(services: Services, run: JobRun<"provis
 }
 
 async function provision(services: Services, run: JobRun<"provision-placement">, placement: Placement): Promise<void> {
+  // At home alone, and before the directory is copied.
+  await run.step("project-members", () => projectMembers(services, placement, run.signal));
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
   if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);

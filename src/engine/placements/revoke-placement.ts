@@ -6,13 +6,8 @@ import { join } from "node:path";
 import { forgetEntries } from "#engine/audit/prune";
 import { OPERATOR } from "#engine/auth/actor";
 import { getOrganization } from "#engine/home/organizations";
-import {
-  beginRevoking,
-  findPlacementById,
-  forgetPlacement,
-  type Placement,
-  unprojectPlacement,
-} from "#engine/home/placements";
+import { forgetPlacement, unprojectPlacement } from "#engine/home/forget-placement";
+import { beginRevoking, findPlacementById, type Placement } from "#engine/home/placements";
 import { findRegions, regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { closeWithLast, whileHoldingDatabase } from "#engine/home/shared-databases";
@@ -20,7 +15,7 @@ import { TenantryError } from "#base/kernel/errors";
 import { waitFor } from "#base/kernel/wait";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#base/postgres/database";
-import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
+import { quoteIdentifier } from "#base/postgres/identifiers";
 import { removePublisher, removeSubscriber } from "#engine/replication/establish";
 import type { Link } from "#engine/replication/link";
 import { findManifest } from "#engine/transfer/export-format";
@@ -29,7 +24,8 @@ import { refuseForgotten } from "#engine/placements/forgotten-database";
 import type { JobRun } from "#engine/jobs/job-run";
 import { cancelJob, placementSubject } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
-import { closeToPlacement, deleteContent, knowsOrganization } from "#engine/placements/shared-content";
+import { closeToPlacement, deleteContent, firstLeft } from "#engine/placements/shared-content";
+import { countRows } from "#engine/placements/count-rows";
 import { databaseExists } from "#engine/placements/template-database";
 import { tenantLinks } from "#engine/links/tenant-links";
 
@@ -47,7 +43,10 @@ export type Receipt = {
   remaining: string;
 };
 
+/** Without any member leaving. */
 const DIRECTORY_TIMEOUT_MS = 10_000;
+/** For all of them: a region's server can answer what it likes. */
+const DIRECTORY_LIMIT_MS = 3_600_000;
 const NUDGE_TIMEOUT_MS = 1_000;
 
 const REMAINING =
@@ -95,7 +94,7 @@ async function revoke(services: Services, run: Run, placement: Placement): Promi
   await run.step("forget", async () => {
     await noteRemoved(context, "catalog, directory and placement", "home");
     await cancelJob(services.home, "provision-placement", placementSubject(placement.id));
-    await forgetPlacement(services, placement, { withDatabase: isAlone });
+    await forgetPlacement(services, placement, { withDatabase: isAlone, signal: run.signal });
   });
 }
 
@@ -137,6 +136,7 @@ async function deleteRows(context: Context): Promise<void> {
     context.database,
     context.placement,
     context.services.tables.at(context.placement.schemaVersion).tables,
+    context.run.signal,
   );
   await forgetEntries(context.database, context.placement.organizationId);
   await noteRemoved(context, "rows of all tables and their audit entries", `region, ${context.placement.database}`);
@@ -144,22 +144,29 @@ async function deleteRows(context: Context): Promise<void> {
 
 /** Takes the organization and its members out of the region, and waits until they are. */
 async function withdrawDirectory(context: Context): Promise<void> {
-  const { services, placement, database } = context;
-  await unprojectPlacement(services, placement);
+  const { services, run, placement, database } = context;
+  await unprojectPlacement(services, placement, run.signal);
   const links = [{ databaseId: placement.databaseId, direction: "directory" as const }];
-  const left = await waitFor(
-    async () => {
-      // Again and again: a nudge is lost when whoever carries the region is just being replaced.
-      await services.nudges.carry(links, NUDGE_TIMEOUT_MS);
-      return (await knowsOrganization(database, placement)) ? undefined : true;
-    },
-    { timeoutMs: DIRECTORY_TIMEOUT_MS },
-  );
-  if (left === undefined)
-    throw new TenantryError(
-      "NOT_SYNCED",
-      "The organization's members have not left the region yet; it is tried again.",
+  const until = performance.now() + DIRECTORY_LIMIT_MS;
+  // They leave in the order in which they were taken out, so the first who is left says whether it goes on.
+  for (let first = await firstLeft(database, placement); first !== undefined; ) {
+    const before = first;
+    const moved = await waitFor(
+      async () => {
+        // Again and again: a nudge is lost when whoever carries the region is just being replaced.
+        await services.nudges.carry(links, NUDGE_TIMEOUT_MS);
+        const now = await firstLeft(database, placement);
+        return now === before ? undefined : { now };
+      },
+      { timeoutMs: DIRECTORY_TIMEOUT_MS, signal: run.signal },
     );
+    if (moved === undefined || performance.now() > until)
+      throw new TenantryError(
+        "NOT_SYNCED",
+        "The organization's members have not left the region yet; it is tried again.",
+      );
+    first = moved.now;
+  }
   await noteRemoved(context, "organization and members", `region, ${placement.database}`);
 }
 
@@ -169,20 +176,11 @@ async function count({ services, run, placement, database }: Context): Promise<v
   const tables: Receipt["tables"] = [];
   // What the receipt names must be what is there: an undeclared table would go without a line.
   const declared = services.tables.at(placement.schemaVersion);
-  for (const table of [
-    ...declared.tables.map(({ name }) => name),
-    ...declared.flows.directory.map(({ from }) => from),
-  ]) {
-    // A sum of digests: no order to sort by and no memory, however many rows there are.
-    const [row] = await database.query<{ rows: string; checksum: string }>(
-      "receipt.count",
-      `select count(*)::text as rows,
-              coalesce(sum(('x' || left(md5(t.*::text), 15))::bit(60)::bigint), 0)::text as checksum
-       from ${quoteQualified(table)} t where database_id = $1 and organization_id = $2`,
-      [placement.databaseId, placement.organizationId],
-    );
-    tables.push({ table, rows: Number(row?.rows ?? 0), checksum: row?.checksum ?? "0" });
-  }
+  for (const one of [
+    ...declared.tables.map(({ name }) => ({ name, key: "id" })),
+    ...declared.flows.directory.map(({ from, key }) => ({ name: from, key: key.at(-1) ?? "" })),
+  ])
+    tables.push({ table: one.name, ...(await countRows(database, placement, one, run.signal)) });
   const [organization, [region]] = await Promise.all([
     getOrganization(services, OPERATOR, placement.organizationId),
     findRegions(services, [placement.regionId]),

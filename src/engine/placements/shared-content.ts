@@ -2,8 +2,9 @@
 import type { Placement } from "#engine/home/placements";
 import { refersToItself, type TenantTable } from "#engine/tables";
 import { TenantryError } from "#base/kernel/errors";
-import type { TenantDatabase } from "#base/postgres/database";
+import type { Session, TenantDatabase } from "#base/postgres/database";
 import { quoteQualified } from "#base/postgres/identifiers";
+import { inPieces } from "#base/postgres/pieces";
 
 /** Rows deleted by one statement, each with what goes with it. */
 const PIECE = 200;
@@ -45,12 +46,14 @@ export async function deleteContent(
   database: TenantDatabase,
   { organizationId }: Pick<Placement, "organizationId">,
   tables: readonly TenantTable[],
+  signal: AbortSignal,
 ): Promise<void> {
   // Rows that go with others first, by those others: one statement takes a row and all that belongs to it. What is left of a
   // table has no parent.
   const whole = tables.filter(({ goesWithParent }) => !goesWithParent);
   const parts = tables.filter(({ goesWithParent }) => goesWithParent);
-  for (const table of [...whole.toReversed(), ...parts.toReversed()]) await deleteRows(database, table, organizationId);
+  for (const table of [...whole.toReversed(), ...parts.toReversed()])
+    await deleteRows(database, table, organizationId, signal);
   for (const { name } of tables) {
     const left = await database.query(
       "content.left",
@@ -65,36 +68,47 @@ export async function deleteContent(
   }
 }
 
-/** Rows that refer to rows of their own table go at once: a piece could have what another one refers to. */
-async function deleteRows(database: TenantDatabase, declared: TenantTable, organizationId: string): Promise<void> {
+/**
+ * Each piece begins behind the one before: what was deleted stays in the index until VACUUM has run. Rows that refer to rows of
+ * their own table go at once: a piece could have what another one refers to.
+ */
+function deleteRows(
+  database: TenantDatabase,
+  declared: TenantTable,
+  organizationId: string,
+  signal: AbortSignal,
+): Promise<void> {
   const table = quoteQualified(declared.name);
   const limit = refersToItself(declared) ? "all" : String(PIECE);
-  for (;;) {
-    const [deleted] = await database.query<{ rows: string }>(
+  const deletePiece = async (session: Session<"tenant">, after: string | null) => {
+    const [row] = await session.query<{ last: string }>(
       "content.delete",
-      `with gone as (
-         delete from ${table}
-         where organization_id = $1 and id = any (array(
-           select id from ${table} where organization_id = $1 order by id limit ${limit}))
-         returning 1)
-       select count(*) as rows from gone`,
-      [organizationId],
+      `with piece as materialized (
+         select id from ${table} where organization_id = $1${after === null ? "" : " and id > $2"} order by id limit ${limit}
+       ), gone as (
+         delete from ${table} where organization_id = $1 and id = any (array(select id from piece))
+       )
+       select id as last from piece order by id desc limit 1`,
+      [organizationId, ...(after === null ? [] : [after])],
     );
-    if (Number(deleted?.rows ?? 0) < PIECE) return;
-  }
+    return row?.last ?? null;
+  };
+  return inPieces(database, deletePiece, signal);
 }
 
-/** Whether anything of the organization's directory is still in the database. */
-export async function knowsOrganization(
+/** The first that is left of the organization's directory in the database, in the order of ids; undefined: nothing is. */
+export async function firstLeft(
   database: TenantDatabase,
   { databaseId, organizationId }: Pick<Placement, "databaseId" | "organizationId">,
-): Promise<boolean> {
-  const rows = await database.query(
-    "directory.find",
-    `select from tenantry.directory_organizations where database_id = $1 and organization_id = $2
+): Promise<string | undefined> {
+  const [row] = await database.query<{ id: string }>(
+    "directory.first_left",
+    `(select user_id as id from tenantry.directory_members where database_id = $1 and organization_id = $2
+      order by user_id limit 1)
      union all
-     select from tenantry.directory_members where database_id = $1 and organization_id = $2 limit 1`,
+     select organization_id from tenantry.directory_organizations where database_id = $1 and organization_id = $2
+     limit 1`,
     [databaseId, organizationId],
   );
-  return rows.length > 0;
+  return row?.id;
 }

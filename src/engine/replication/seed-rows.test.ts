@@ -2,7 +2,14 @@ import { expect, test } from "vitest";
 import type { Queryable } from "#base/postgres/database";
 import type { PublishedTable } from "#engine/replication/link";
 import { APP_FLOWS } from "../../../test/support/flows.ts";
-import { BATCH_ROWS, readBatches, SEED_BOUNDS, type SeedBounds, type TextRow } from "#engine/replication/seed-rows";
+import {
+  type Batch,
+  type Place,
+  SEED_BOUNDS,
+  type SeedBounds,
+  SeedReader,
+  type TextRow,
+} from "#engine/replication/seed-rows";
 
 const [TABLE] = APP_FLOWS.catalog.slice(0, 1) as [PublishedTable];
 
@@ -19,7 +26,12 @@ async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {
   };
   const count = { rows: 0, bytes: 0, startedAt: performance.now() };
   const rows: TextRow[] = [];
-  for await (const batch of readBatches(source, TABLE, 1, count, { ...SEED_BOUNDS, ...bounds })) rows.push(...batch);
+  const reader = new SeedReader(source, TABLE, 1, count, { ...SEED_BOUNDS, ...bounds });
+  for (let next: Place | undefined = []; next !== undefined; ) {
+    const batch: Batch = await reader.rows(next);
+    rows.push(...batch.rows);
+    ({ next } = batch);
+  }
   return { rows, asked, count };
 }
 
@@ -44,13 +56,26 @@ test.each([
   ["too many values", answer([[...ROW, "more"]])],
   ["a number in place of a text", answer([[1, ...ROW.slice(1)]])],
   ["an object in place of a text", answer([[{}, ...ROW.slice(1)]])],
-  ["more rows than were asked for", answer(Array.from({ length: BATCH_ROWS + 1 }, () => ROW))],
+  ["more rows than were asked for", answer(Array.from({ length: SEED_BOUNDS.batchRows + 1 }, () => ROW))],
   ["a text that is too long", answer([[...ROW.slice(1), "x".repeat(6 * 1024 * 1024)]])],
 ])("an answer with %s is refused in a sentence that does not repeat it", async (_, bad) => {
   await expect(readAll([bad])).rejects.toMatchObject({
     code: "REGION_UNAVAILABLE",
     message: "the publisher's server answered with something else than rows",
   });
+});
+
+test.each([
+  ["no digest", { rows: 1, last: '[["id"]]' }],
+  ["no last key", { rows: 1, digest: "x" }],
+  ["a last key of too many parts", { rows: 1, digest: "x", last: '[["id", "more"]]' }],
+  ["a count that is a text", { rows: "1", digest: "x", last: '[["id"]]' }],
+  ["a count below zero", { rows: -1, digest: "x", last: '[["id"]]' }],
+  ["a count of more than a batch", { rows: SEED_BOUNDS.batchRows + 1, digest: "x", last: '[["id"]]' }],
+])("a digest with %s is refused", async (_, bad) => {
+  const source = { kind: "tenant", query: async () => [bad] } as unknown as Queryable<"tenant">;
+  const reader = new SeedReader(source, TABLE, 1, { rows: 0, bytes: 0, startedAt: performance.now() });
+  await expect(reader.digest([])).rejects.toMatchObject({ code: "REGION_UNAVAILABLE" });
 });
 
 test("what PostgreSQL cannot store goes as null", async () => {
@@ -60,7 +85,7 @@ test("what PostgreSQL cannot store goes as null", async () => {
 
 test("a server that always has more is not listened to for ever", async () => {
   const endless = answer(
-    Array.from({ length: BATCH_ROWS }, () => ROW),
+    Array.from({ length: SEED_BOUNDS.batchRows }, () => ROW),
     true,
   );
   await expect(readAll([endless], { rows: 5_000 })).rejects.toMatchObject({

@@ -11,8 +11,7 @@ import type { PublishedTable } from "#engine/replication/link";
 /** A row's values as text, in the order of the table's columns. */
 export type TextRow = readonly (string | null)[];
 
-export const BATCH_ROWS = 1_000;
-/** Of JSON in one batch; fewer rows than {@link BATCH_ROWS} go when they are longer. */
+/** Of JSON in one batch; fewer rows than {@link SeedBounds} allow go when they are longer. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 /** A longer value goes as null. What flows is short: a name has 800 bytes at most. */
 const VALUE_BYTES = 64 * 1024;
@@ -24,13 +23,13 @@ export type SeedBounds = {
   /** Far more than one tenant database has, and what a server's disk and an hour are enough for. */
   readonly rows: number;
   readonly bytes: number;
-  /** For one answer. */
+  /** In one batch. Home's guard takes some 50 µs for a row, so a batch holds its locks for 0.3 s. */
+  readonly batchRows: number;
+  /** For one answer of either server: a batch that is sent, or one that is taken. */
   readonly answerMs: number;
-  /** For what the subscriber does with all rows of a table in one statement. */
-  readonly writeMs: number;
   /**
-   * For reading all, and a millisecond more for each row, up to `totalMs`. Meanwhile home's transaction is open and no slot can
-   * be made there, so a server that sends slowly does not get an hour for a few rows.
+   * For all of it, and a millisecond more for each row, up to `totalMs`. A server that sends slowly does not get an hour for a
+   * few rows.
    */
   readonly readMs: number;
   readonly totalMs: number;
@@ -39,91 +38,157 @@ export type SeedBounds = {
 export const SEED_BOUNDS: SeedBounds = {
   rows: 5_000_000,
   bytes: 1024 * 1024 * 1024,
+  batchRows: 5_000,
   answerMs: 60_000,
-  writeMs: 900_000,
   readMs: 120_000,
   totalMs: 3_600_000,
 };
+
+/** Where the publisher goes on: a key as it has sent it, without the database's id. */
+export type Place = readonly (string | null)[];
+
+/** `next`: behind which there are more; undefined: the publisher says that there are none. */
+export type Batch = { rows: TextRow[]; next: Place | undefined };
+
+/** Of the same rows, without them. `last`: the last one's key. */
+export type Digest = { rows: number; digest: string; last: Place; next: Place | undefined };
 
 /** What a seed has read so far, of all its tables. */
 export type SeedCount = { rows: number; bytes: number; readonly startedAt: number };
 
 /**
- * The rows of one tenant database, ordered by their key. Throws LIMIT_EXCEEDED beyond the bounds and REGION_UNAVAILABLE for
- * an answer that is no batch of rows, each in a sentence that repeats nothing of the answer.
+ * The rows of one tenant database in a table, a batch at a time, in the order of their keys. Throws LIMIT_EXCEEDED beyond the
+ * bounds and REGION_UNAVAILABLE for an answer that is none, each in a sentence that repeats nothing of the answer.
  */
-export async function* readBatches(
-  source: Queryable<DatabaseKind>,
-  table: PublishedTable,
-  databaseId: number,
-  count: SeedCount,
-  bounds: SeedBounds = SEED_BOUNDS,
-): AsyncGenerator<TextRow[]> {
-  let after: (string | null)[] = [];
-  for (;;) {
-    const { rows, more } = await readBatch(source, table, databaseId, after, count, bounds);
-    if (rows.length > 0) yield rows;
+export class SeedReader {
+  readonly #source: Queryable<DatabaseKind>;
+  readonly #table: PublishedTable;
+  readonly #databaseId: number;
+  readonly #count: SeedCount;
+  readonly #bounds: SeedBounds;
+
+  constructor(
+    source: Queryable<DatabaseKind>,
+    table: PublishedTable,
+    databaseId: number,
+    count: SeedCount,
+    bounds: SeedBounds = SEED_BOUNDS,
+  ) {
+    this.#source = source;
+    this.#table = table;
+    this.#databaseId = databaseId;
+    this.#count = count;
+    this.#bounds = bounds;
+  }
+
+  /** The rows behind `after`. */
+  async rows(after: Place): Promise<Batch> {
+    const { rows: text, more } = await this.#ask("seed.read", selectRows, after);
+    if (typeof text !== "string" || text.length > MAX_ANSWER_BYTES) throw notRows();
+    const bytes = Buffer.byteLength(text);
+    const rows = parseRows(text, this.#table.columns.length);
+    if (rows === undefined || rows.length > this.#bounds.batchRows || bytes > MAX_ANSWER_BYTES) throw notRows();
+    this.#take(rows.length, bytes);
     const last = rows.at(-1);
-    if (!more || last === undefined) return;
-    after = restOfKey(table).map((column) => last[table.columns.indexOf(column)] ?? null);
+    const { columns } = this.#table;
+    const place = last && restOfKey(this.#table).map((column) => last[columns.indexOf(column)] ?? null);
+    return { rows, next: more === true ? place : undefined };
+  }
+
+  /** What {@link rows} would give, as a digest. */
+  async digest(after: Place): Promise<Digest> {
+    const { rows, digest, last: text, more } = await this.#ask("seed.digest", selectDigest, after);
+    const last =
+      rows === 0 ? [] : typeof text === "string" ? parseRows(text, restOfKey(this.#table).length)?.[0] : undefined;
+    const isCount = typeof rows === "number" && Number.isInteger(rows) && rows >= 0 && rows <= this.#bounds.batchRows;
+    if (!isCount || typeof digest !== "string" || last === undefined) throw notRows();
+    this.#take(rows, 0);
+    return { rows, digest, last, next: more === true && rows > 0 ? last : undefined };
+  }
+
+  async #ask(
+    name: string,
+    select: (table: PublishedTable, afterLength: number, batchRows: number) => string,
+    after: Place,
+  ): Promise<Record<string, unknown>> {
+    const { startedAt, rows } = this.#count;
+    const { readMs, totalMs, answerMs, batchRows } = this.#bounds;
+    const left = startedAt + Math.min(readMs + rows, totalMs) - performance.now();
+    if (left <= 0) throw tooLate();
+    const values = [this.#databaseId, ...after];
+    const [answer] = await inTime(
+      this.#source.query<Record<string, unknown>>(name, select(this.#table, after.length, batchRows), values),
+      Math.min(answerMs, left),
+    );
+    return answer ?? {};
+  }
+
+  #take(rows: number, bytes: number): void {
+    const { rows: most, bytes: mostBytes } = this.#bounds;
+    this.#count.rows += rows;
+    this.#count.bytes += bytes;
+    if (this.#count.rows > most || this.#count.bytes > mostBytes)
+      throw new TenantryError(
+        "LIMIT_EXCEEDED",
+        `a copy may have ${most.toLocaleString("en")} rows and ${Math.floor(mostBytes / 1024 / 1024).toLocaleString("en")} MB, and there are more`,
+      );
   }
 }
 
 /** The key without the database's id, which is the same in all rows. */
-function restOfKey({ key }: PublishedTable): string[] {
+export function restOfKey({ key }: PublishedTable): string[] {
   return key.filter((column) => column !== "database_id");
 }
 
-async function readBatch(
-  source: Queryable<DatabaseKind>,
-  table: PublishedTable,
-  databaseId: number,
-  after: readonly (string | null)[],
-  count: SeedCount,
-  bounds: SeedBounds,
-): Promise<{ rows: TextRow[]; more: boolean }> {
-  const left = count.startedAt + Math.min(bounds.readMs + count.rows, bounds.totalMs) - performance.now();
-  if (left <= 0) throw tooLate();
-  const [answer] = await inTime(
-    source.query<{ rows: unknown; more: unknown }>("seed.read", selectOf(table, after.length), [databaseId, ...after]),
-    Math.min(bounds.answerMs, left),
-  );
-  const text = answer?.rows;
-  if (typeof text !== "string" || text.length > MAX_ANSWER_BYTES) throw notRows();
-  const bytes = Buffer.byteLength(text);
-  const rows = parseRows(text, table.columns.length);
-  if (rows === undefined || rows.length > BATCH_ROWS || bytes > MAX_ANSWER_BYTES) throw notRows();
-  count.rows += rows.length;
-  count.bytes += bytes;
-  if (count.rows > bounds.rows || count.bytes > bounds.bytes)
-    throw new TenantryError(
-      "LIMIT_EXCEEDED",
-      `a copy may have ${bounds.rows.toLocaleString("en")} rows and ${Math.floor(bounds.bytes / 1024 / 1024).toLocaleString("en")} MB, and there are more`,
-    );
-  return { rows, more: answer?.more === true };
-}
-
-/** Functions are named with their schema: a database of the region can have others of the same name. */
-function selectOf(table: PublishedTable, afterLength: number): string {
+/**
+ * The first rows of a range as texts, `taken`: as many as go in one batch. Functions are named with their schema: a database of
+ * the region can have others of the same name.
+ */
+export function takenLines(table: PublishedTable, from: string, range: string, most: number): string {
   const key = restOfKey(table).map((column) => `r.${quoteIdentifier(column)}`);
   const values = table.columns.map((column) => {
     const value = `r.${quoteIdentifier(column)}::pg_catalog.text`;
     if (table.key.includes(column)) return value;
     return `case when pg_catalog.octet_length(${value}) <= ${VALUE_BYTES} then ${value} end`;
   });
-  const placeholders = Array.from({ length: afterLength }, (_, index) => `$${index + 2}`);
-  return `with line as materialized (
+  return `line as materialized (
       select pg_catalog.row_number() over (order by ${key.join(", ")}) as number,
-             pg_catalog.json_build_array(${values.join(", ")})::pg_catalog.text as text
-      from ${quoteQualified(table.from)} r
-      where r.database_id = $1${afterLength === 0 ? "" : ` and (${key.join(", ")}) > (${placeholders.join(", ")})`}
-      order by ${key.join(", ")} limit ${BATCH_ROWS}
+             pg_catalog.json_build_array(${values.join(", ")})::pg_catalog.text as text, ${key.join(", ")}
+      from ${quoteQualified(from)} r where r.database_id = $1${range}
+      order by ${key.join(", ")} limit ${most}
     ), sized as (
-      select number, text, pg_catalog.sum(pg_catalog.octet_length(text)) over (order by number) as total from line
-    )
-    select '[' || coalesce(pg_catalog.string_agg(text, ',' order by number), '') || ']' as rows,
-           pg_catalog.count(*) = ${BATCH_ROWS} or pg_catalog.count(*) < (select pg_catalog.count(*) from line) as more
-    from sized where total <= ${BATCH_BYTES} or number = 1`;
+      select line.*, pg_catalog.sum(pg_catalog.octet_length(text)) over (order by number) as total from line
+    ), taken as (
+      select * from sized where total <= ${BATCH_BYTES} or number = 1
+    )`;
+}
+
+/** Of the lines that were taken, in their order. */
+export const DIGEST = `pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+  coalesce(pg_catalog.string_agg(text, ',' order by number), ''), 'UTF8')), 'hex')`;
+
+const hasMore = (batchRows: number) =>
+  `pg_catalog.count(*) = ${batchRows} or pg_catalog.count(*) < (select pg_catalog.count(*) from line)`;
+
+function linesBehind(table: PublishedTable, afterLength: number, batchRows: number): string {
+  const key = restOfKey(table).map((column) => `r.${quoteIdentifier(column)}`);
+  const place = Array.from({ length: afterLength }, (_, index) => `$${index + 2}`);
+  const range = afterLength === 0 ? "" : ` and (${key.join(", ")}) > (${place.join(", ")})`;
+  return takenLines(table, table.from, range, batchRows);
+}
+
+function selectRows(table: PublishedTable, afterLength: number, batchRows: number): string {
+  return `with ${linesBehind(table, afterLength, batchRows)}
+    select '[' || coalesce(pg_catalog.string_agg(text, ',' order by number), '') || ']' as rows, ${hasMore(batchRows)} as more from taken`;
+}
+
+function selectDigest(table: PublishedTable, afterLength: number, batchRows: number): string {
+  const key = restOfKey(table).map((column) => `${quoteIdentifier(column)}::pg_catalog.text`);
+  return `with ${linesBehind(table, afterLength, batchRows)}
+    select pg_catalog.count(*)::pg_catalog.int4 as rows, ${DIGEST} as digest, ${hasMore(batchRows)} as more,
+      (select pg_catalog.json_build_array(pg_catalog.json_build_array(${key.join(", ")}))::pg_catalog.text
+       from taken order by number desc limit 1) as last
+    from taken`;
 }
 
 /** Undefined for a text that is no list of rows with so many values. */

@@ -3,233 +3,251 @@
  * ones removed. Done between making the slot and making the subscription, so that the stream replays everything
  * since before the snapshot; replaying what the copy already has changes nothing in the end.
  *
+ * The rows come in the order of their keys, a batch at a time. Each batch is compared with the copy's rows between the batch's
+ * first and last key, in one statement that is a transaction of its own. So a seed takes the same memory and the same short
+ * locks however many rows there are, and one that is cut off leaves rows that the next one finds equal.
+ *
  * Rows of a region go the way that the stream's rows go: into home's inbox, where the guard looks at each row. Only
  * rows that differ are written, as each passes the guard.
  */
 import { TenantryError } from "#base/kernel/errors";
-import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
-import type { DatabaseKind, Queryable, Transaction } from "#base/postgres/database";
+import type { DatabaseKind, Session } from "#base/postgres/database";
+import { sqlState } from "#base/postgres/sql-state";
 import type { Link, PublishedTable } from "#engine/replication/link";
 import {
+  type Batch,
   inTime,
-  readBatches,
+  type Place,
+  restOfKey,
   SEED_BOUNDS,
   type SeedBounds,
   type SeedCount,
+  SeedReader,
   type TextRow,
 } from "#engine/replication/seed-rows";
+import {
+  compareStatement,
+  type Range,
+  type SeedAnswer,
+  type SeedStatement,
+  seedStatement,
+} from "#engine/replication/seed-statement";
 
-/** Transaction-local, at home: the tenant database that the inbox's rows are of (engine/schema/home/0001_home.sql). */
+/** Of a session, at home: the tenant database that the inbox's rows are of (engine/schema/home/0001_home.sql). */
 export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
 
-// Values travel as text, so both sides must read and write them in the same way; and functions are PostgreSQL's own.
-const PIN_SETTINGS = `set local search_path = pg_catalog, pg_temp; set local datestyle = 'ISO'; set local timezone = 'UTC';
-  set local intervalstyle = 'postgres'; set local extra_float_digits = 1; set local bytea_output = 'hex'`;
+/** Values travel as text, so both sides must read and write them in the same way. */
+const VALUE_SETTINGS = {
+  datestyle: "'ISO'",
+  timezone: "'UTC'",
+  intervalstyle: "'postgres'",
+  extra_float_digits: "1",
+  bytea_output: "'hex'",
+};
+/**
+ * A batch is read and compared by way of the key's index, whatever the planner believes of a table that was filled a moment
+ * ago. Of the joins of one batch, the nested loop is the one whose cost is not linear.
+ */
+const PLAN_SETTINGS = {
+  enable_seqscan: "off",
+  enable_sort: "off",
+  enable_nestloop: "off",
+  jit: "off",
+};
+const SETTINGS = Object.entries({ ...VALUE_SETTINGS, ...PLAN_SETTINGS });
+const SNAPSHOT = [
+  "begin isolation level repeatable read",
+  ...SETTINGS.map(([name, value]) => `set local ${name} = ${value}`),
+].join("; ");
+const SET = SETTINGS.map(([name, value]) => `set ${name} = ${value}`).join("; ");
+const RESET = [...SETTINGS.map(([name]) => name), CATALOG_SENDER_SETTING].map((name) => `reset ${name}`).join("; ");
 
 /**
- * Seeds every table of the link. Blocks no writer of the publisher; the copy changes in one transaction. Throws
- * LIMIT_EXCEEDED for more than `bounds` allow, and REGION_UNAVAILABLE for answers that are no rows or take too long.
+ * Seeds every table of the link. Blocks no writer of the publisher. Throws LIMIT_EXCEEDED for more than `bounds` allow, and
+ * REGION_UNAVAILABLE for answers that are no rows or take too long; what was taken in by then stays.
  */
 export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promise<void> {
-  const failed = Promise.withResolvers<never>();
-  const stuck = Promise.withResolvers<never>();
-  stuck.promise.catch(() => undefined);
-  const begun = Promise.withResolvers<void>();
-  const staged = Promise.withResolvers<void>();
-  const seeded = link.publisher.database.transaction(async (source) => {
-    await source.query("seed.settings", PIN_SETTINGS);
-    // Inside of the other, so that it ends first: while home's transaction is open, no slot can be made there.
-    const written = link.subscriber.database
-      .transaction(async (transaction) => {
-        const target = new Target(transaction, bounds, stuck.reject);
-        begun.resolve();
-        await target.query("seed.settings", PIN_SETTINGS);
-        const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
-        for (const table of link.tables) {
-          const before = { ...count };
-          await seedTable(new Stage(link, table, target), source, count, bounds);
-          link.ledger.seeded(table.table, count.rows - before.rows, count.bytes - before.bytes);
-        }
-        staged.resolve();
-      })
-      .catch((error: unknown) => {
-        failed.reject(error);
-        throw error;
-      });
-    written.catch(() => undefined);
-    const inSteps = async () => {
-      await inTime(Promise.race([begun.promise, written]), bounds.answerMs);
-      await Promise.race([staged.promise, written]);
-      await inTime(written, bounds.writeMs);
-    };
-    // A subscriber in a region that has stopped answering must not keep home's transaction open.
-    await (link.direction === "directory" ? Promise.race([inSteps(), stuck.promise]) : written);
-  }, "repeatable read");
-  // A publisher that has stopped answering does not answer the rollback either.
-  await Promise.race([seeded, failed.promise]);
+  // Sessions that fail are hung up on: a server that has stopped answering does not answer a rollback either.
+  await link.publisher.database.session((source) =>
+    link.subscriber.database.session(async (target) => {
+      await inTime(source.script("seed.begin", SNAPSHOT), bounds.answerMs);
+      await inTime(target.script("seed.settings", SET), bounds.answerMs);
+      if (link.direction === "catalog")
+        await target.query("seed.sender", "select set_config($1, $2, false)", [
+          CATALOG_SENDER_SETTING,
+          String(link.databaseId),
+        ]);
+      const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
+      for (const table of link.tables) await seedTable({ link, source, target, bounds }, table, count);
+      await inTime(target.script("seed.reset", RESET), bounds.answerMs);
+      await inTime(source.script("seed.end", "commit"), bounds.answerMs);
+    }),
+  );
 }
 
-/** The subscriber's session. A server in a region may stop answering in any statement. */
-class Target {
-  readonly #transaction: Transaction<DatabaseKind>;
-  readonly #bounds: SeedBounds;
-  readonly #onLate: (error: unknown) => void;
+type Seeding = {
+  link: Link;
+  source: Session<DatabaseKind>;
+  target: Session<DatabaseKind>;
+  bounds: SeedBounds;
+};
 
-  constructor(transaction: Transaction<DatabaseKind>, bounds: SeedBounds, onLate: (error: unknown) => void) {
-    this.#transaction = transaction;
-    this.#bounds = bounds;
-    this.#onLate = onLate;
+/** A key without the database's id, of ids as PostgreSQL writes them. */
+type Key = readonly string[];
+
+async function seedTable(seeding: Seeding, table: PublishedTable, count: SeedCount): Promise<void> {
+  const { link, source, bounds } = seeding;
+  const reader = new SeedReader(source, table, link.databaseId, count, bounds);
+  let after: Key | undefined;
+  let wasEqual = false;
+  let reading = ahead(reader.rows([]));
+  for (;;) {
+    const before = count.bytes;
+    const batch = await reading;
+    const { next } = batch;
+    // What was read has crossed the border, whatever becomes of the seed.
+    link.ledger.seeded(table.table, batch.rows.length, count.bytes - before);
+    const isAhead = next !== undefined && !wasEqual;
+    if (isAhead) reading = ahead(reader.rows(next));
+    const { rows, last } = inOrder(table, batch, after);
+    wasEqual = !(await write(seeding, table, { after, upTo: next && last }, rows));
+    if (next === undefined || last === undefined) return;
+    after = last;
+    if (isAhead) continue;
+    let place: Place = next;
+    if (wasEqual) {
+      ({ after, place } = await passEqual(seeding, table, reader, { after, place }));
+      wasEqual = false;
+    }
+    reading = ahead(reader.rows(place));
   }
+}
 
-  async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const { answerMs, writeMs } = this.#bounds;
-    const isLong = name === "seed.write" || name === "seed.remove" || name === "seed.analyze";
-    try {
-      return await inTime(this.#transaction.query<Row>(name, text, values), isLong ? writeMs : answerMs);
-    } catch (error) {
-      this.#onLate(error);
-      throw error;
+/** Begins to read before what was read last is used up. When that cannot be used, nobody waits for this. */
+function ahead<Read>(reading: Promise<Read>): Promise<Read> {
+  reading.catch(() => undefined);
+  return reading;
+}
+
+/**
+ * Passes over rows that the copy has, by their digests: two batches were equal, so most are. Each server makes its own, and no
+ * row crosses the border. A region that sends a digest of what it does not have keeps its own rows as they are, and no others.
+ */
+async function passEqual(
+  { link, target, bounds }: Seeding,
+  table: PublishedTable,
+  reader: SeedReader,
+  { after, place }: { after: Key; place: Place },
+): Promise<{ after: Key; place: Place }> {
+  let reading = ahead(reader.digest(place));
+  for (;;) {
+    const { rows, digest, last, next } = await reading;
+    const upTo = last.map((part) => part ?? "");
+    // The last rows are read: behind them there may be some that are too many.
+    if (next === undefined || !isKey(upTo) || !isBefore(after, upTo)) return { after, place };
+    reading = ahead(reader.digest(next));
+    const { text, values } = compareStatement(table, { after, upTo }, bounds.batchRows);
+    const [compared] = await inTime(
+      target.query<{ isEqual: boolean }>("seed.compare", text, [link.databaseId, rows, digest, ...values]),
+      bounds.answerMs,
+    );
+    if (compared?.isEqual !== true) return { after, place };
+    after = upTo;
+    place = next;
+  }
+}
+
+/**
+ * Makes the copy's rows of the range equal to these, and returns whether it had others. Where it has very many more, as when the
+ * publisher was restored from an old backup, it goes through them in pieces.
+ */
+async function write(
+  seeding: Seeding,
+  table: PublishedTable,
+  range: Range,
+  rows: readonly TextRow[],
+): Promise<boolean> {
+  let changed = false;
+  let { after, upTo } = range;
+  for (;;) {
+    const [from, to] = [after, upTo];
+    const inside = rows.filter((row) => {
+      const key = keyOf(table, row);
+      return (from === undefined || isBefore(from, key)) && (to === undefined || !isBefore(to, key));
+    });
+    const answer = await send(seeding, table, { after, upTo }, inside);
+    if (answer.changed) changed = true;
+    if (answer.cut !== null) upTo = answer.cut;
+    else if (upTo === range.upTo) return changed;
+    else {
+      after = upTo;
+      ({ upTo } = range);
     }
   }
 }
 
-async function seedTable(
-  stage: Stage,
-  source: Queryable<DatabaseKind>,
-  count: SeedCount,
-  bounds: SeedBounds,
-): Promise<void> {
-  await stage.create();
-  for await (const rows of readBatches(source, stage.table, stage.databaseId, count, bounds)) {
-    const added = await stage.add(rows);
-    // Else a publisher that sends the same rows again and again would keep it from ending.
-    if (added === 0)
-      throw new TenantryError("REGION_UNAVAILABLE", "the publisher's server sent no row that it had not sent before");
-  }
-  await stage.analyze();
-  await (stage.isCatalog ? stage.convergeCatalog() : stage.converge());
-}
-
-/** The publisher's rows in a temporary table of the subscriber's session, and how the copy becomes equal to them. */
-class Stage {
-  readonly table: PublishedTable;
-  readonly databaseId: number;
-  readonly isCatalog: boolean;
-  readonly #target: Target;
-  /** With its schema: other temporary tables and the subscriber's own are others. */
-  readonly #name: string;
-  readonly #into: string;
-  readonly #columns: readonly string[];
-  readonly #key: readonly string[];
-
-  constructor(link: Link, table: PublishedTable, target: Target) {
-    this.table = table;
-    this.databaseId = link.databaseId;
-    this.isCatalog = link.direction === "catalog";
-    this.#target = target;
-    this.#name = `pg_temp.${quoteIdentifier(`seed_${table.table}`)}`;
-    this.#into = quoteQualified(table.into);
-    this.#columns = table.columns.map(quoteIdentifier);
-    this.#key = table.key.map(quoteIdentifier);
-  }
-
-  async create(): Promise<void> {
-    await this.#target.query(
-      "seed.start",
-      `create temp table ${this.#name} (like ${this.#into}, primary key (${this.#key.join(", ")})) on commit drop`,
-    );
-  }
-
-  /** Adds rows, as rows of this link's database whatever they say, and returns how many were new. */
-  async add(rows: readonly TextRow[]): Promise<number> {
-    const objects = rows.map((row) =>
-      Object.fromEntries(
-        this.table.columns.map((column, at) => [
-          column,
-          column === "database_id" ? this.databaseId : (row[at] ?? null),
-        ]),
-      ),
-    );
-    const [row] = await this.#target.query<{ added: number }>(
-      "seed.stage",
-      `with added as (
-         insert into ${this.#name} (${this.#columns.join(", ")}) ${this.isCatalog ? this.#fromText() : this.#fromTrusted()}
-         on conflict do nothing returning 1
-       )
-       select count(*)::int as added from added`,
-      [JSON.stringify(objects)],
-    );
-    return row?.added ?? 0;
-  }
-
-  /** A value that cannot be read is null, for the guard to refuse; without its key a row is none. */
-  #fromText(): string {
-    const read = this.#columns.map(
-      (column) => `tenantry.read_as(sent.${column}, (null::${this.#into}).${column}) as ${column}`,
-    );
-    return `select * from (
-        select ${read.join(", ")}
-        from json_to_recordset($1::json) as sent (${this.#columns.map((column) => `${column} text`).join(", ")})
-      ) as line where num_nulls(${this.#key.join(", ")}) = 0`;
-  }
-
-  #fromTrusted(): string {
-    return `select ${this.#columns.join(", ")} from json_populate_recordset(null::${this.#into}, $1::json)`;
-  }
-
-  /** Nothing is known of a temporary table, and the joins that follow are to be linear. */
-  async analyze(): Promise<void> {
-    await this.#target.query("seed.analyze", `analyze ${this.#name}`);
-  }
-
-  async converge(): Promise<void> {
-    await this.#remove(this.#into);
-    const others = this.#others();
-    await this.#target.query(
-      "seed.write",
-      `insert into ${this.#into} as t (${this.#columns.join(", ")}) select ${this.#columns.join(", ")} from ${this.#name}
-       on conflict (${this.#key.join(", ")}) do update set ${others.map((column) => `${column} = excluded.${column}`).join(", ")}
-       where (${of("t", others)}) is distinct from (${of("excluded", others)})`,
-    );
-  }
-
-  /** By way of the inbox, whose guard writes the catalog. Its rows that were never sent are removed from the catalog itself. */
-  async convergeCatalog(): Promise<void> {
-    const catalog = quoteQualified(this.table.kept ?? this.table.from);
-    await this.#target.query("seed.sender", "select set_config($1, $2, true)", [
-      CATALOG_SENDER_SETTING,
-      String(this.databaseId),
-    ]);
-    await this.#remove(this.#into);
-    await this.#remove(catalog);
-    const others = this.#others();
-    const isKey = (alias: string) => this.#key.map((column) => `${alias}.${column} = s.${column}`).join(" and ");
-    await this.#target.query(
-      "seed.write",
-      `insert into ${this.#into} (${this.#columns.join(", ")})
-       select ${of("s", this.#columns)} from ${this.#name} s
-       left join ${this.#into} i on ${isKey("i")}
-       left join ${catalog} c on ${isKey("c")}
-       where i.database_id is null or i.fault is not null or c.database_id is null
-          or (${of("i", others)}) is distinct from (${of("s", others)})
-          or (${of("c", others)}) is distinct from (${of("s", others)})`,
-    );
-  }
-
-  async #remove(from: string): Promise<void> {
-    await this.#target.query(
-      "seed.remove",
-      `delete from ${from} t where t.database_id = $1 and not exists (
-         select from ${this.#name} s where ${this.#key.map((column) => `s.${column} = t.${column}`).join(" and ")})`,
-      [this.databaseId],
-    );
-  }
-
-  #others(): string[] {
-    return this.table.columns.filter((column) => !this.table.key.includes(column)).map(quoteIdentifier);
+async function send(
+  { link, target, bounds }: Seeding,
+  table: PublishedTable,
+  range: Range,
+  rows: readonly TextRow[],
+): Promise<SeedAnswer> {
+  const json = JSON.stringify(rows.map((row) => toObject(table, link.databaseId, row)));
+  const sendAs = async (kind: SeedStatement) => {
+    const { text, values } = seedStatement(table, kind, range, bounds.batchRows);
+    const parameters = [link.databaseId, json, ...values];
+    const [answer] = await inTime(target.query<SeedAnswer>("seed.write", text, parameters), bounds.answerMs);
+    if (answer === undefined) throw new Error("the seed's statement gave no row");
+    return answer;
+  };
+  if (link.direction === "directory") return sendAs("trusted");
+  try {
+    return await sendAs("guarded");
+  } catch (error) {
+    // A value that is none of its column's type: each is read by itself, and what cannot be read is null.
+    if (sqlState(error)?.startsWith("22") !== true) throw error;
+    return sendAs("guarded-as-text");
   }
 }
 
-function of(alias: string, columns: readonly string[]): string {
-  return columns.map((column) => `${alias}.${column}`).join(", ");
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const isKey = (key: Key) => key.every((part) => UUID.test(part));
+
+/**
+ * The rows whose key is a later one than that of the row before, and the last key. A region's server says what it likes: a row
+ * without a key is none, and one that does not come in its turn was there before. Throws REGION_UNAVAILABLE when there is no
+ * other, as a publisher that sends the same rows again and again would keep the seed from ending.
+ */
+function inOrder(
+  table: PublishedTable,
+  batch: Batch,
+  after: Key | undefined,
+): { rows: TextRow[]; last: Key | undefined } {
+  let last = after;
+  const rows = batch.rows.filter((row) => {
+    const key = keyOf(table, row);
+    if (!isKey(key) || (last !== undefined && !isBefore(last, key))) return false;
+    last = key;
+    return true;
+  });
+  if (rows.length === 0 && batch.next !== undefined)
+    throw new TenantryError("REGION_UNAVAILABLE", "the publisher's server sent no row that it had not sent before");
+  return { rows, last };
+}
+
+function keyOf(table: PublishedTable, row: TextRow): Key {
+  return restOfKey(table).map((column) => row[table.columns.indexOf(column)] ?? "");
+}
+
+/** Texts of ids of one length in lower case have the order of the ids. */
+function isBefore(one: Key, other: Key): boolean {
+  const at = one.findIndex((part, index) => part !== other[index]);
+  return at !== -1 && (one[at] ?? "") < (other[at] ?? "");
+}
+
+/** As a row of this link's database, whatever it says. */
+function toObject(table: PublishedTable, databaseId: number, row: TextRow): Record<string, string | number | null> {
+  return Object.fromEntries(
+    table.columns.map((column, at) => [column, column === "database_id" ? databaseId : (row[at] ?? null)]),
+  );
 }

@@ -2,8 +2,8 @@
 import { DEFAULT_ORGANIZATION_ID } from "#base/kernel/ids";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { inOrganization, type Row as PolicyRow, row as policyRow } from "#engine/auth/policy-table";
-import { seesOrganization } from "#engine/auth/visibility";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
+import { isPageOf } from "#base/postgres/page-range";
 import { validId } from "#base/kernel/validation";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { readCatalog } from "#api/graphql/lag";
@@ -114,17 +114,37 @@ async function listRows(
 ): Promise<Page<ContentRow>> {
   const rows = await homeFor(home, actor).query<ContentRow>(
     statementName(shape, "list"),
-    `select ${columnsOf(shape, "r")} from ${shape.catalog} r
-     where ($1::uuid is null or r.id > $1)
-       and ($3::uuid is null or r.organization_id = $3)
-       and ($4::text is null or exists (
-         select from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id
-         where d.id = r.database_id and g.key = $4))
-       and (r.organization_id = '${DEFAULT_ORGANIZATION_ID}' or ${seesOrganization("r.organization_id", "$5")})
-     order by r.id limit $2`,
-    [page.after, page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
+    viewerId(actor) === null && filter.organizationId === null ? listOfAll(shape) : listOfSome(shape),
+    [page.after ?? BEFORE_ALL, page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
   );
   return toPage(rows, page);
+}
+
+const isWanted = (row: string) => `${row}.id > $1 and ($4::text is null or ${row}.database_id = any (array(
+    select d.id from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id where g.key = $4)))`;
+
+/** All rows, for the operator. */
+function listOfAll(shape: Listed): string {
+  return `select ${columnsOf(shape, "r")} from ${shape.catalog} r
+    where ${isWanted("r")} and num_nonnulls($3::uuid, $5::uuid) = 0
+    order by r.id limit $2`;
+}
+
+/**
+ * From each organization of the viewer, or from the one that was asked for, as many rows as the page can have: others' rows are
+ * not passed, however many there are.
+ */
+function listOfSome(shape: Listed): string {
+  return `select r.* from (
+      select organization_id from tenantry.roles where holder_id = $5
+      union select '${DEFAULT_ORGANIZATION_ID}' union select $3 where $5::uuid is null and $3::uuid is not null
+    ) wanted
+    cross join lateral (
+      select ${columnsOf(shape, "t")} from ${shape.catalog} t
+      where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", "$1")} and ${isWanted("t")}
+      order by t.organization_id, t.id limit $2) r
+    where $3::uuid is null or wanted.organization_id = $3
+    order by r.id limit $2`;
 }
 
 /** A property that no field can be called. */
@@ -143,7 +163,8 @@ async function listRowsOf(
     `select wanted.organization_id as "${WHOSE}", r.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${columnsOf(shape, "t")} from ${shape.catalog} t
-       where t.organization_id = wanted.organization_id and t.id > $2 order by t.id limit $3) r
+       where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", "$2")}
+       order by t.organization_id, t.id limit $3) r
      order by r.id`,
     [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
   );

@@ -279,6 +279,45 @@ create index directory_members_user_id on tenantry.directory_members (user_id);
 -- projects locks the organization first (a placement against memberships) and then the user (against a change
 -- of name), and reads after the lock: in READ COMMITTED each statement then sees what the other committed.
 
+--
+-- A placement of an organization with very many members takes them in pieces, each in a transaction of its own: else the
+-- organization and all of its people were locked for as long as that takes. From the moment on that the organization's row is in
+-- the directory, who joins, leaves or is renamed is taken in by the triggers; the pieces bring those who were there before.
+
+-- Takes the next members, at most so many, in the order of their ids. Returns the last of them; null: there are no more. By way of
+-- indexes, whatever the planner believes of tables that were filled a moment ago.
+create function tenantry.project_members(of_database int, of_organization uuid, after uuid, most int) returns uuid
+  language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  people uuid[];
+begin
+  perform 1 from tenantry.organizations where id = of_organization for no key update;
+  people := array(
+    select m.user_id from tenantry.memberships m
+    where m.organization_id = of_organization and m.user_id > coalesce(after, '00000000-0000-0000-0000-000000000000')
+    order by m.user_id limit most);
+  perform 1 from tenantry.users u where u.id = any(people) order by u.id for share;
+  insert into tenantry.directory_members
+      (database_id, organization_id, user_id, role, joined_at, name, email, user_created_at)
+    select d.database_id, m.organization_id, m.user_id, m.role, m.joined_at, u.name, u.email, u.created_at
+    from unnest(people) as person (id)
+    join tenantry.memberships m on m.organization_id = of_organization and m.user_id = person.id
+    join tenantry.users u on u.id = m.user_id
+    -- Not where the organization was taken out meanwhile.
+    join tenantry.directory_organizations d on d.database_id = of_database and d.organization_id = m.organization_id
+    on conflict do nothing;
+  return case when cardinality(people) = most then people[most] end;
+end $$;
+
+-- Whether every member is in the directory of a database.
+create function tenantry.is_projected(of_database int, of_organization uuid) returns boolean language sql stable
+  return not exists (
+    select from tenantry.memberships m where m.organization_id = of_organization and not exists (
+      select from tenantry.directory_members d
+      where d.database_id = of_database and d.organization_id = of_organization and d.user_id = m.user_id));
+
+-- The members of most organizations are there with their placement. The job that makes the placement brings the others
+-- (engine/placements/project-members.ts).
 create function tenantry.project_placement() returns trigger language plpgsql as $$
 begin
   perform 1 from tenantry.organizations where id = new.organization_id for update;
@@ -286,14 +325,7 @@ begin
     select new.database_id, o.id, o.name, o.created_at
     from tenantry.organizations o where o.id = new.organization_id
     on conflict do nothing;
-  perform 1 from tenantry.users u join tenantry.memberships m on m.user_id = u.id
-    where m.organization_id = new.organization_id order by u.id for share of u;
-  insert into tenantry.directory_members
-      (database_id, organization_id, user_id, role, joined_at, name, email, user_created_at)
-    select new.database_id, m.organization_id, m.user_id, m.role, m.joined_at, u.name, u.email, u.created_at
-    from tenantry.memberships m join tenantry.users u on u.id = m.user_id
-    where m.organization_id = new.organization_id
-    on conflict do nothing;
+  perform tenantry.project_members(new.database_id, new.organization_id, null, 1000);
   return null;
 end $$;
 create trigger project_placement after insert on tenantry.placements
@@ -501,11 +533,9 @@ create trigger roles_notify after update or delete on tenantry.memberships
 create function tenantry.viewer() returns text language sql stable parallel safe
   return nullif(current_setting('tenantry.viewer', true), '');
 
-create function tenantry.may_see(organization_id uuid) returns boolean language sql stable parallel safe
-  return case tenantry.viewer()
-    when 'operator' then true
-    else exists (select from tenantry.roles s
-                 where s.organization_id = may_see.organization_id and s.holder_id = tenantry.viewer()::uuid) end;
+-- The viewer's id; null: the operator, or nobody.
+create function tenantry.viewer_id() returns uuid language sql stable parallel safe
+  return case when tenantry.viewer() <> 'operator' then tenantry.viewer()::uuid end;
 
 -- Home's own content is the default organization's. Its tables are made by the app's migrations, as a tenant database's are:
 -- whoever was named sees that organization's rows.
@@ -531,20 +561,35 @@ create schema tenantry_inbox;
 
 -- Which tenant database sends, and null for whoever sends for none. A process that applies is known by its subscription;
 -- only one that applies nothing, as the seed does, can name the database in a setting.
-create function tenantry.catalog_sender() returns int language plpgsql stable
+create function tenantry.catalog_sender() returns int language plpgsql volatile
   set search_path = pg_catalog, pg_temp as $$
 declare
-  -- Not by the view, which reads every subscription of the server for each row.
-  subscription oid := (select w.subid from pg_stat_get_subscription(null) w where w.pid = pg_backend_pid());
+  known text;
+  subscription oid;
+  sender int;
 begin
+  -- PostgreSQL gives this setting to every process that applies; to a session only a superuser can give it. Looking through the
+  -- workers takes longer than all else that is done with a row, so the answer is kept until the transaction ends.
+  if current_setting('session_replication_role') = 'replica' then
+    known := current_setting('tenantry.applies_for', true);
+    if split_part(known, ' ', 1) = pg_backend_pid()::text then
+      return split_part(known, ' ', 2)::int;
+    end if;
+    -- Not by the view, which reads every subscription of the server.
+    subscription := (select w.subid from pg_stat_get_subscription(null) w where w.pid = pg_backend_pid());
+  end if;
   if subscription is null then
-    -- The inbox's role applies for subscriptions and does nothing else: a session of it names no database.
-    if session_user = 'tenantry_' || (select id from tenantry.installation) || '_inbox' then
+    -- An inbox's role applies for subscriptions and does nothing else: a session of it names no database.
+    if session_user ~ '^tenantry_[0-9a-f]{8}_inbox$' then
       return null;
     end if;
     return nullif(current_setting('tenantry.catalog_sender', true), '')::int;
   end if;
-  return (select (regexp_match(s.subname, '_([0-9]{1,9})_catalog$'))[1]::int from pg_subscription s where s.oid = subscription);
+  sender := (select (regexp_match(s.subname, '_([0-9]{1,9})_catalog$'))[1]::int from pg_subscription s where s.oid = subscription);
+  if sender is not null then
+    perform set_config('tenantry.applies_for', pg_backend_pid() || ' ' || sender, true);
+  end if;
+  return sender;
 end $$;
 
 -- Why a row that a tenant database sent cannot be its own; null: it can. Whose row it is says its organization, and where it
@@ -553,17 +598,19 @@ create function tenantry.fault_of_sender(sent_database int, sent_id uuid, sent_o
   language plpgsql stable as $$
 declare
   leads_to int := tenantry.placement_number_of(sent_id);
-  leads_there boolean := (
-    select bool_or(leads_to is not null and (p.number = leads_to or exists (
-      select from tenantry.adopted_numbers a where a.number = leads_to and a.placement_id = p.id)))
-    from tenantry.directory_organizations d
-    join tenantry.placements p on p.database_id = d.database_id and p.organization_id = d.organization_id
-    where d.database_id = sent_database and d.organization_id = sent_organization);
+  placed_id uuid;
+  placed_number int;
 begin
-  if leads_there is null then
+  -- At most one: an organization has one placement in a region. Without a join: this runs for each row.
+  select p.id, p.number into placed_id, placed_number from tenantry.placements p
+    where p.organization_id = sent_organization and p.database_id = sent_database
+      and exists (select from tenantry.directory_organizations d
+                  where d.database_id = sent_database and d.organization_id = sent_organization);
+  if placed_id is null then
     return 'its organization has no placement in this database';
   end if;
-  if not leads_there then
+  if placed_number is distinct from leads_to and not exists (
+    select from tenantry.adopted_numbers a where a.number = leads_to and a.placement_id = placed_id) then
     return 'its id does not lead to a placement of its organization in this database';
   end if;
   return null;
@@ -592,10 +639,12 @@ begin
     execute format('create index on %s (id)', kept);
     -- Not forced: the guard writes as the owner.
     execute format('alter table %s enable row level security', kept);
+    -- The viewer's organizations are asked for once in a statement, and not for each row.
     execute format('create policy visible_to_viewer on %s for select
       using ((select tenantry.viewer()) is not null
              and (organization_id = tenantry.default_organization() or (select tenantry.viewer()) = ''operator''
-                  or tenantry.may_see(organization_id)))', kept);
+                  or organization_id in (
+                    select s.organization_id from tenantry.roles s where s.holder_id = (select tenantry.viewer_id()))))', kept);
     execute format('grant usage on schema catalog to %I', tenantry.api_role());
     execute format('grant select on %s to %I', kept, tenantry.api_role());
     -- A mirror of what was sent. A refused row stays with its key alone, so that a later change of it finds it. `fault`: why the
