@@ -323,8 +323,8 @@ const api = await startApiProcess(connection, {
   TENANTRY_ACTOR_POINTS_PER_SECOND: "0",
   TENANTRY_ORGANIZATION_POINTS_PER_SECOND: "0",
 });
-const [, second] = servers.regions;
-if (second === undefined) throw new Error("there is no second region");
+const [, secondRegion] = servers.regions;
+if (secondRegion === undefined) throw new Error("there is no second region");
 const services = await createServices({
   ...connection,
   logger: createLogger({ level: "error", pretty: false }),
@@ -334,7 +334,7 @@ const services = await createServices({
 try {
   for (const [key, server] of [
     ["first", servers.region],
-    ["second", second],
+    ["second", secondRegion],
   ] as const)
     await registerRegion(services, OPERATOR, { key, name: key, connectionUrl: server.url() });
   const quiet = await createOrganization(services, OPERATOR, { name: "Quiet" });
@@ -368,7 +368,7 @@ try {
     if (second === undefined) throw new Error("no placement");
     const placed = second;
     await phase(bench, "resources: carried, SHARED", SHARED_RESOURCES, async () => {
-      await fill(second, placed, SHARED_RESOURCES);
+      await fill(secondRegion, placed, SHARED_RESOURCES);
       await untilCarried(bench, placed.databaseId, SHARED_RESOURCES);
     });
     await phase(bench, "revoked, SHARED", MEMBERS + SHARED_RESOURCES, () => revoke(bench, placed, "Big"));
