@@ -6,6 +6,7 @@ import { describeSchemaIn } from "#engine/migrations/fingerprint";
 import { diffSchema } from "#engine/migrations/schema-difference";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { explainRefusal } from "#engine/failures/explain";
 import type { Services } from "#engine/services";
 
 /** One tenant database that is not as it should be. */
@@ -48,8 +49,10 @@ async function look(
   } catch (error) {
     if (sqlState(error) === SQL_STATE.undefinedDatabase)
       return { database, version, differences: ["the database is gone from its server"] };
-    // A server that is away is the health's to report.
+    // A server that is away is the health's to report. One that refuses only this database is seen here alone.
     if (isConnectionFailure(error)) return undefined;
-    throw error;
+    const refused = explainRefusal(error);
+    if (refused === undefined) throw error;
+    return { database, version, differences: [`${refused.message} ${refused.forOperator}`] };
   }
 }

@@ -8,7 +8,7 @@ import type { ServerAddress } from "#base/postgres/connection-url";
 import { findUndeclared } from "#engine/tables";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import { quoteQualified } from "#base/postgres/identifiers";
-import { isConnectionFailure } from "#base/postgres/sql-state";
+import { isOutOfService } from "#engine/failures/refusals";
 import { namePrefix, templatePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
@@ -78,7 +78,7 @@ async function reachableServers(services: Services): Promise<Server[]> {
       await look.query("orphans.server", "select");
       servers.push({ name: key, address, systemIdentifier, look });
     } catch (error) {
-      if (!isConnectionFailure(error)) throw error;
+      if (!isOutOfService(error)) throw error;
     }
   }
   return servers;

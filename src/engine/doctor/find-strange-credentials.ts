@@ -7,7 +7,7 @@ import { listRegions, regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { nameFrom } from "#base/kernel/validation";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
-import { isConnectionFailure } from "#base/postgres/sql-state";
+import { isOutOfService } from "#engine/failures/refusals";
 import { namePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
@@ -47,7 +47,7 @@ export async function findStrangeCredentials(services: Services): Promise<Strang
       found.push(...(await strangeCredentialsOn(services, key, pools.open("server", address, MAINTENANCE_DATABASE))));
     } catch (error) {
       // A server that is away is the health's to report.
-      if (!isConnectionFailure(error)) throw error;
+      if (!isOutOfService(error)) throw error;
     }
   }
   return found;
