@@ -1,8 +1,6 @@
 /** The command line: one file per command. */
 import { Command } from "commander";
-import { TenantryError } from "#base/kernel/errors";
-import { redactedMessage } from "#base/kernel/redaction";
-import { explainRefusal } from "#engine/failures/explain";
+import { tellOperator } from "#engine/failures/explain";
 import { auditCommand } from "#cli/audit";
 import { borderCommand } from "#cli/border";
 import { checkCommand } from "#cli/check";
@@ -16,7 +14,6 @@ import { migrateCommand } from "#cli/migrate";
 import { grantCommand, organizationCommand, resumeCommand, retryCommand, revokeCommand } from "#cli/placement";
 import { regionCommand } from "#cli/region";
 import { keyCommand } from "#cli/key";
-import { plain } from "#cli/output";
 import { rotateSecretKeyCommand } from "#cli/rotate-secret-key";
 import { startCommand } from "#cli/start";
 
@@ -56,14 +53,8 @@ export async function run(args: readonly string[]): Promise<void> {
   try {
     await createProgram().parseAsync([...args], { from: "user" });
   } catch (error) {
-    process.stderr.write(`${describe(error)}\n`);
+    // Whoever runs commands is the operator, and may know what a server said.
+    process.stderr.write(`${tellOperator(error)}\n`);
     process.exitCode = 1;
   }
-}
-
-/** Whoever runs commands is the operator, and may know what a server said. */
-function describe(error: unknown): string {
-  const said = error instanceof TenantryError ? error : explainRefusal(error);
-  if (said === undefined) return redactedMessage(error);
-  return plain([said.message, said.forOperator].filter((part) => part !== undefined).join(" "));
 }

@@ -117,7 +117,12 @@ export class Pools {
     const budget = budgeted ? this.#budget : undefined;
     const created = new Database(
       kind,
-      this.#poolConfig(kind, address, database, { max, breaker: this.#breakerOf(kind, address, database), despiteFence, budget }),
+      this.#poolConfig(kind, address, database, {
+        max,
+        breaker: this.#breakerOf(kind, address, database),
+        despiteFence,
+        budget,
+      }),
       pooler && this.#poolerConfig(kind, pooler, address, database, { max, budget }),
     );
     this.#entries.set(key, { database: created, address });
@@ -303,4 +308,3 @@ export class Pools {
     for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
   }
 }
-

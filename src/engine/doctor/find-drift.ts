@@ -6,7 +6,8 @@ import { describeSchemaIn } from "#engine/migrations/fingerprint";
 import { diffSchema } from "#engine/migrations/schema-difference";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { explainRefusal } from "#engine/failures/explain";
+import { tellOperator } from "#engine/failures/explain";
+import { refusalOf } from "#engine/failures/refusals";
 import type { Services } from "#engine/services";
 
 /** One tenant database that is not as it should be. */
@@ -51,8 +52,7 @@ async function look(
       return { database, version, differences: ["the database is gone from its server"] };
     // A server that is away is the health's to report. One that refuses only this database is seen here alone.
     if (isConnectionFailure(error)) return undefined;
-    const refused = explainRefusal(error);
-    if (refused === undefined) throw error;
-    return { database, version, differences: [`${refused.message} ${refused.forOperator}`] };
+    if (refusalOf(error) === undefined) throw error;
+    return { database, version, differences: [tellOperator(error)] };
   }
 }

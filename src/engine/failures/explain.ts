@@ -1,6 +1,6 @@
 /** What is said of a server's refusal: a sentence for whoever asked, and a note for the operator. */
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
-import { redactedMessage } from "#base/kernel/redaction";
+import { redact, redactedMessage } from "#base/kernel/redaction";
 import { failedAt } from "#base/postgres/failed-at";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { connectReason } from "#engine/failures/connect-failure";
@@ -63,6 +63,13 @@ function asError(cause: unknown, refusal: Refusal, { unavailable }: Subject, sen
     forOperator: `${wordsOf(cause)} ${refusal.remedy}`,
     ...(code === "HOME_UNAVAILABLE" && { retryAfterSeconds: HOME_RETRY_SECONDS }),
   });
+}
+
+/** All that may be said to the operator of whatever was thrown, without secrets. */
+export function tellOperator(error: unknown): string {
+  const said = error instanceof TenantryError ? error : explainRefusal(error);
+  if (said === undefined) return redactedMessage(error);
+  return redact(sentences(said.message, said.forOperator));
 }
 
 /** Which database, on which server, as which role, and what it said: on one line, without secrets. For the operator. */

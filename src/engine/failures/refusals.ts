@@ -126,7 +126,7 @@ const ROWS: Readonly<Record<string, Refusal>> = {
   [SQL_STATE.lockNotAvailable]: {
     code: "LIMIT_EXCEEDED",
     retry: true,
-    says: "is busy there: another session held a lock for too long",
+    says: "is busy: another session held a lock for too long",
     remedy: "A long transaction may be open: pg_stat_activity shows it. lock_timeout may be too short for the role.",
     isServers: false,
   },
@@ -164,7 +164,8 @@ export function refusalOf(error: unknown): Refusal | undefined {
     const isQueued = error instanceof Error && /timeout exceeded when trying to connect/.test(error.message);
     return isQueued && failedAt(error)?.kind === "home" ? BUSY : AWAY;
   }
-  if (state === SQL_STATE.objectNotInPrerequisiteState) return failedAt(error)?.isConnecting === true ? CLOSED : undefined;
+  if (state === SQL_STATE.objectNotInPrerequisiteState)
+    return failedAt(error)?.isConnecting === true ? CLOSED : undefined;
   if (state === SQL_STATE.insufficientPrivilege) {
     if (failedAt(error)?.isConnecting === true) return NO_CONNECT;
     if (routineOf(error) === "check_enable_rls") return NO_ROW_SECURITY;

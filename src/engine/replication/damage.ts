@@ -15,7 +15,8 @@ export const DAMAGE = {
   slotGone: { reason: "the replication slot is gone", reseed: true, doubtsPublisher: true },
   slotLost: { reason: "the replication slot was lost: it fell too far behind", reseed: true },
   slotIdle: {
-    reason: "the replication slot was lost: it rested for longer than the server's idle_replication_slot_timeout allows",
+    reason:
+      "the replication slot was lost: it rested for longer than the server's idle_replication_slot_timeout allows",
     reseed: true,
   },
   slotWithoutLevel: { reason: "the replication slot was lost: the server's wal_level was not logical", reseed: true },

@@ -132,7 +132,9 @@ export async function createContext(
     // The caller is not told what was wrong with a token; who looks after the program may want to know.
     if (error instanceof TenantryError && error.cause !== undefined)
       services.logger.debug({ err: error.cause }, "a token was refused");
-    throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED" ? limitError(error, statusOf(error)) : error;
+    throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED"
+      ? limitError(error, statusOf(error))
+      : error;
   }
 }
 
