@@ -3,7 +3,8 @@
 /** The five-character SQLSTATE of an error the server sent, else undefined. */
 export function sqlState(error: unknown): string | undefined {
   const code = errorCode(error);
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  // Each has a digit, and what looks like one without is Node's, such as EPIPE.
+  return code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 /** The constraint an error names, else undefined. */

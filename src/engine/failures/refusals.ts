@@ -148,7 +148,7 @@ const ROWS: Readonly<Record<string, Refusal>> = {
   ),
   "58": away("has a fault in its system or its files", LOOK_AT_LOG),
   F0: away("cannot read its configuration", LOOK_AT_LOG),
-  XX: away("has a fault inside", LOOK_AT_LOG),
+  XX: away("reported an internal error", LOOK_AT_LOG),
   XX001: away("says that some of its data is damaged", "Stop it, and restore it from a backup."),
   XX002: away("says that an index is damaged", "Run reindex there, and find out why."),
 };

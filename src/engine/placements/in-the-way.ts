@@ -21,7 +21,8 @@ const WHAT: Record<Kind, string> = {
 /** What ends it, for the operator. */
 const REMEDY: Record<Kind, string> = {
   slot: "End the program that reads it, then drop it with pg_drop_replication_slot.",
-  subscription: "Drop the subscription in that database.",
+  subscription:
+    "Drop the subscription in that database, after SET default_transaction_read_only = off: writes are held there.",
   prepared: "End it in that database with ROLLBACK PREPARED or COMMIT PREPARED.",
   session: "End it with pg_terminate_backend.",
 };
