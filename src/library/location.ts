@@ -7,7 +7,7 @@ import { TenantryError } from "#base/kernel/errors";
 import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER } from "#base/kernel/ids";
 import type { Lease } from "#base/postgres/lease";
 import { failedAt } from "#base/postgres/failed-at";
-import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { explainToCaller, HOME, regionNamed } from "#engine/failures/explain";
 import { isClosedScope, isOutOfService } from "#engine/failures/refusals";
 import { nameInScope } from "#library/actor";
@@ -45,8 +45,7 @@ export function inRegion({ router }: Pick<Services, "router">, placed: TenantRou
     if (obstacle !== undefined) return Object.assign(obstacle, { cause: failure });
     // What row-level security refuses is the statement's fault where the placement is not closed.
     if (isClosedScope(failure)) return failure;
-    const more = isConnectionFailure(failure) ? "What was being done there may have happened." : undefined;
-    return explainToCaller(failure, regionNamed(regionKey), more) ?? failure;
+    return explainToCaller(failure, regionNamed(regionKey)) ?? failure;
   };
   return {
     databaseId,

@@ -1,5 +1,6 @@
 /** What a region's server refuses, its callers are told in words that say what is the matter, and never in the server's. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { findDrift } from "../../src/engine/doctor/find-drift.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { createOrganization, createResource, eventually, grant, registerRegion } from "../support/journey.ts";
 
@@ -93,6 +94,17 @@ const cases: Case[] = [
 test.each(cases)("%s", async (_, on, off, code, words) => {
   await refusing(on(), off());
   for (const error of [await read(), await write()]) expect(error).toMatchObject({ code, message: words });
+});
+
+test("doctor names a database that takes no connections, with the server's words", async () => {
+  await refusing(
+    `alter database "${database}" allow_connections false`,
+    `alter database "${database}" allow_connections true`,
+  );
+  const drift = await findDrift(app.services);
+  expect(drift.find((one) => one.database === database)?.differences.join()).toMatch(
+    /lets nobody into the database now\. Database tenantry_.* on 127\.0\.0\.1:\d+, as postgres: database .* is not currently accepting connections \(SQLSTATE 55000\)\. Somebody closed/,
+  );
 });
 
 test("a server that is read only takes no writes, which is said, and is read all the same (25006)", async () => {

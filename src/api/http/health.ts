@@ -1,6 +1,6 @@
 import { TenantryError } from "#base/kernel/errors";
 import { orLate } from "#base/kernel/wait";
-import { explainToCaller, HOME } from "#engine/failures/explain";
+import { explainRefusal, HOME } from "#engine/failures/explain";
 import type { Services } from "#engine/services";
 
 const TIMEOUT_MS = 2_000;
@@ -15,7 +15,7 @@ export async function findHomeFailure({ home }: Pick<Services, "home">): Promise
     return undefined;
   } catch (error) {
     return (
-      explainToCaller(error, HOME) ?? new TenantryError(HOME.unavailable, "Home cannot be used now.", { cause: error })
+      explainRefusal(error, HOME) ?? new TenantryError(HOME.unavailable, "Home cannot be used now.", { cause: error })
     );
   }
 }

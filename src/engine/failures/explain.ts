@@ -2,7 +2,7 @@
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
 import { redact, redactedMessage } from "#base/kernel/redaction";
 import { failedAt } from "#base/postgres/failed-at";
-import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { connectReason } from "#engine/failures/connect-failure";
 import { type Refusal, refusalOf } from "#engine/failures/refusals";
 
@@ -44,12 +44,18 @@ export function explainRefusal(
   return refusal && asError(error, refusal, subject, sentences(`${subject.name} ${refusal.says}.`, more));
 }
 
-/** The same for a caller of the API: says whether trying again helps. Undefined too for what no database has failed with. */
+/**
+ * The same for whoever called: says whether trying again helps, and where it was begun, that it may have happened. Undefined
+ * too for what no database has failed with.
+ */
 export function explainToCaller(error: unknown, subject = placeOf(error), more?: string): TenantryError | undefined {
   const refusal = refusalOf(error);
   if (refusal === undefined || subject === undefined) return undefined;
   const next = refusal.retry ? "Try again later." : "Tell the operator.";
-  return asError(error, refusal, subject, sentences(`${subject.name} ${refusal.says}.`, next, more));
+  // The connection was lost with the statement on its way, and nobody knows how far it came.
+  const isUnknown = isConnectionFailure(error) && failedAt(error)?.isConnecting !== true;
+  const unknown = isUnknown ? "What was being done there may have happened." : undefined;
+  return asError(error, refusal, subject, sentences(`${subject.name} ${refusal.says}.`, next, more ?? unknown));
 }
 
 function sentences(...all: (string | undefined)[]): string {

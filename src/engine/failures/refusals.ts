@@ -173,11 +173,6 @@ export function refusalOf(error: unknown): Refusal | undefined {
   return ROWS[state] ?? ROWS[state.slice(0, 2)];
 }
 
-/** Whether the database is gone from its server. */
-export function isDatabaseGone(error: unknown): boolean {
-  return refusalOf(error) === NO_DATABASE;
-}
-
 /** Whether the server refuses whatever it is asked: it is away, read only, full, or closed to us. */
 export function isOutOfService(error: unknown): boolean {
   return refusalOf(error)?.isServers === true;
