@@ -148,7 +148,7 @@ async function reportMetrics(parts: Parts, request: IncomingMessage, response: S
   if (signIn.mode === "bearer") {
     const authorization = request.headers.authorization ?? null;
     const client = clientOf(request, settings.trustedProxies);
-    const term = { timeoutMs: settings.limits.timeoutMs, startedAt: startOf(request), gone: undefined };
+    const term = { timeoutMs: settings.limits.timeoutMs, startedAt: startOf(request) };
     const identified = withinTerm(term, guard.identify({ authorization, userId: null, client }));
     const signedIn = await identified.catch((error: unknown) => {
       const refused = error instanceof TenantryError ? error : explainToCaller(error);

@@ -124,7 +124,8 @@ export async function createContext(
 ): Promise<GraphQLContext> {
   try {
     const { timeoutMs } = settings.limits;
-    const signedIn = await withinTerm({ timeoutMs, ...begun }, guard.identify({ ...credentials, client }));
+    const term = { timeoutMs, startedAt: begun.startedAt };
+    const signedIn = await withinTerm(term, guard.identify({ ...credentials, client }));
     const { actor } = signedIn;
     const callSource = callSourceOf(signedIn, client);
     return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };

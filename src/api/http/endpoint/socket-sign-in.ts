@@ -65,7 +65,7 @@ export class SocketSignIn {
     if (signIn.mode === "bearer") {
       try {
         const client = clientOf(request, settings.trustedProxies);
-        const term = { timeoutMs: settings.limits.timeoutMs, startedAt: performance.now(), gone: undefined };
+        const term = { timeoutMs: settings.limits.timeoutMs, startedAt: performance.now() };
         this.#closeWithSignIn(socket, await withinTerm(term, guard.identify({ ...credentials, client })));
       } catch (error) {
         if (!(error instanceof TenantryError)) services.logger.error({ err: error }, "a web socket could not sign in");

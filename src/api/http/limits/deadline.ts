@@ -3,8 +3,9 @@
  * all operations of the request together.
  */
 import type { IncomingMessage } from "node:http";
-import { onAbort, orAborted } from "#base/kernel/abort";
+import { onAbort } from "#base/kernel/abort";
 import { TenantryError } from "#base/kernel/errors";
+import { orLate } from "#base/kernel/wait";
 
 export type Deadline = {
   signal: AbortSignal;
@@ -44,17 +45,9 @@ export function statusOf(error: TenantryError): number {
   return timedOut.has(error) ? 503 : 400;
 }
 
-export function startDeadline({ timeoutMs, startedAt, gone }: Term): Deadline {
+export function startDeadline({ gone, ...term }: Term): Deadline {
   const controller = new AbortController();
-  const leftMs = Math.max(0, timeoutMs - (performance.now() - startedAt));
-  const timer = setTimeout(() => {
-    const reason = new TenantryError(
-      "LIMIT_EXCEEDED",
-      `The operation took longer than ${timeoutMs} ms and was stopped; what it had committed stays.`,
-    );
-    timedOut.add(reason);
-    controller.abort(reason);
-  }, leftMs);
+  const timer = setTimeout(() => controller.abort(timeIsOver(term.timeoutMs)), leftOf(term));
   const hangUp = () => controller.abort(new TenantryError("LIMIT_EXCEEDED", "The caller has gone."));
   if (gone?.aborted === true) hangUp();
   const detach = gone === undefined ? () => undefined : onAbort(gone, hangUp);
@@ -71,12 +64,23 @@ export function startDeadline({ timeoutMs, startedAt, gone }: Term): Deadline {
   };
 }
 
-/** Waits for `work` as long as there is time. The work may go on: others may wait for the same. */
-export async function withinTerm<Result>(term: Term, work: Promise<Result>): Promise<Result> {
-  const deadline = startDeadline(term);
-  try {
-    return await orAborted(deadline.signal, work);
-  } finally {
-    deadline.dispose();
-  }
+/**
+ * Waits for `work` as long as there is time. The work may go on: others may wait for the same. A caller that has hung up hears
+ * nothing in any case.
+ */
+export function withinTerm<Result>(term: Omit<Term, "gone">, work: Promise<Result>): Promise<Result> {
+  return orLate(work, leftOf(term), () => timeIsOver(term.timeoutMs));
+}
+
+function leftOf({ timeoutMs, startedAt }: Omit<Term, "gone">): number {
+  return Math.max(0, timeoutMs - (performance.now() - startedAt));
+}
+
+function timeIsOver(timeoutMs: number): TenantryError {
+  const reason = new TenantryError(
+    "LIMIT_EXCEEDED",
+    `The operation took longer than ${timeoutMs} ms and was stopped; what it had committed stays.`,
+  );
+  timedOut.add(reason);
+  return reason;
 }
