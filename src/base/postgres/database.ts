@@ -125,9 +125,11 @@ class LazyPool {
 
   /** A connection of the pool. */
   connect(): Promise<pg.PoolClient> {
-    const { breaker } = this.#config;
+    const { breaker, at } = this.#config;
     const connect = () => this.pool.connect();
-    return breaker === undefined ? connect() : breaker.run(connect);
+    // That home takes no new connection for a moment says nothing of those that are there.
+    const isThere = at.kind === "home" && this.idleCount > 0;
+    return breaker === undefined || isThere ? connect() : breaker.run(connect);
   }
 
   end(client: pg.PoolClient): void {

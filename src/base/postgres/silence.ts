@@ -1,7 +1,7 @@
 /**
  * Notices a server that has fallen silent under statements that wait for it: its machine is gone, or the way to it swallows
  * everything. TCP says so only after minutes. Which statements just take long is not known here, so silence is a
- * reason to look, with a new connection: only when that cannot be made, those that wait are hung up on.
+ * reason to look, with a new connection: only when that cannot be made, twice, those that wait are hung up on.
  *
  * The driver's insides are touched here (`readyForQuery` and `connection`); test/integration/home-away.test.ts shows when that
  * breaks.
@@ -51,7 +51,8 @@ export class SilenceWatch {
     }
     if (silent.length === 0 || this.#isLooking) return;
     this.#isLooking = true;
-    const isThere = await this.#isThere();
+    // Twice: a server with much to do may be late once.
+    const isThere = (await this.#isThere()) || (await this.#isThere());
     this.#isLooking = false;
     for (const client of silent) {
       const heard = this.#clients.get(client);

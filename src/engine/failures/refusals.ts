@@ -29,14 +29,11 @@ function away(says: string, remedy: string): Refusal {
 
 const LOOK_AT_LOG = "Look at the server's log.";
 
-const AWAY = away(
-  "cannot be reached now",
-  "Check that the server runs, its address and the network between: tenantry region check.",
-);
-/** All connections of the process are in use, which the driver says after a while. A region's budget says it in our words. */
+const AWAY = away("cannot be reached now", "Check that the server runs, its address, and the network between.");
+/** All connections of the process to home are in use, which the driver says after a while. */
 const BUSY = away(
   "has no connection free for this now",
-  "All connections of this process to it are in use: raise TENANTRY_MAX_CONNECTIONS, or look what holds them.",
+  "All connections of this process to it are in use: look what holds them, or start another process.",
 );
 const NO_DATABASE: Refusal = {
   code: "CONFLICT",
@@ -88,7 +85,7 @@ const ROWS: Readonly<Record<string, Refusal>> = {
   },
   "28": away(
     "does not let Tenantry's role in now",
-    "Check the role's password, that it has LOGIN, and the server's pg_hba.conf: tenantry region check tries it.",
+    "Check the role's password, that it has LOGIN, and the server's pg_hba.conf.",
   ),
   [SQL_STATE.undefinedDatabase]: NO_DATABASE,
   "40": {
