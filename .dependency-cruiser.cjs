@@ -13,10 +13,10 @@ Visitor.prototype.visitStatement = function (statement) {
 };
 
 /** What nearly every room of the engine stands on. */
-const BASE = ["base/kernel", "base/postgres"];
+const BASE = ["base/kernel", "base/postgres", "engine/failures"];
 
 /** The rooms of the engine in whose names people ask for something. The others are for these alone. */
-const ASKED = ["auth", "audit", "home", "people", "regions", "placements", "jobs", "links", "border"].map(
+const ASKED = ["auth", "audit", "home", "people", "regions", "placements", "jobs", "links", "border", "failures"].map(
   (room) => `engine/${room}`,
 );
 
@@ -36,6 +36,7 @@ const ROWS = [
   { part: "base/observability", may: ["base/kernel"] },
   { part: "base/postgres", may: ["base/kernel", "base/observability"] },
 
+  { part: "engine/failures", may: ["base/kernel", "base/postgres"] },
   { part: "engine/schema", may: [] },
   { part: "engine/migrations", may: [...BASE, "engine/schema"] },
   { part: "engine/replication", may: BASE },
@@ -149,7 +150,7 @@ const ROWS = [
   {
     part: "api/http",
     may: ["api/graphql", "base/observability"],
-    also: ["base/kernel", "engine/auth", "engine/audit", SERVICES, "config"],
+    also: ["base/kernel", "engine/auth", "engine/audit", "engine/failures", SERVICES, "config"],
     why: "it finds out who calls and from where, and hands the services it was started with to the resolvers; its settings are a part of the one type of all settings",
   },
   {

@@ -13,7 +13,7 @@ export { readTenantSchema } from "#library/tenant-schema";
 /**
  * Opens Tenantry in a team's own server: with the tables of `tenantry.config.ts` in the working folder, and the environment of
  * `tenantry start`, unless the options say otherwise. Close it at the end. Throws on a Node before 24, and TenantryError with one
- * sentence: REGION_UNAVAILABLE when home cannot be reached, CONFLICT when its schema is not the one of the tables,
+ * sentence: HOME_UNAVAILABLE when home cannot be reached, CONFLICT when its schema is not the one of the tables,
  * CAPABILITY_MISSING when its server lacks something, INVALID_INPUT for a setting that is wrong.
  *
  * @example

@@ -90,6 +90,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/base/kernel/a.ts", 'import "#base/postgres/target";', "imports-of-base-kernel"],
   ["src/base/observability/a.ts", 'import "#base/postgres/target";', "imports-of-base-observability"],
   ["src/base/postgres/a.ts", 'import "#engine/replication/target";', "imports-of-base-postgres"],
+  ["src/engine/failures/a.ts", 'import "#engine/home/target";', "imports-of-engine-failures"],
   ["src/engine/schema/a.ts", 'import "#base/kernel/target";', "imports-of-engine-schema"],
   ["src/engine/migrations/a.ts", 'import "#engine/home/target";', "imports-of-engine-migrations"],
   ["src/engine/replication/a.ts", 'import "#engine/home/target";', "imports-of-engine-replication"],

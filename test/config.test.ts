@@ -84,6 +84,7 @@ describe("limits", () => {
     expect(readConfig({}).api).toEqual({
       limits: DEFAULT_LIMITS,
       introspection: undefined,
+      keepAliveSeconds: 75,
       corsOrigins: [],
       trustedProxies: 0,
       persistedOperations: undefined,

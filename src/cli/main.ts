@@ -1,6 +1,6 @@
 /** The command line: one file per command. */
 import { Command } from "commander";
-import { redactedMessage } from "#base/kernel/redaction";
+import { tellOperator } from "#engine/failures/explain";
 import { auditCommand } from "#cli/audit";
 import { borderCommand } from "#cli/border";
 import { checkCommand } from "#cli/check";
@@ -53,7 +53,8 @@ export async function run(args: readonly string[]): Promise<void> {
   try {
     await createProgram().parseAsync([...args], { from: "user" });
   } catch (error) {
-    process.stderr.write(`${redactedMessage(error)}\n`);
+    // Whoever runs commands is the operator, and may know what a server said.
+    process.stderr.write(`${tellOperator(error)}\n`);
     process.exitCode = 1;
   }
 }

@@ -31,6 +31,11 @@ export const API = {
       meaning:
         "How many proxies stand in front. Each adds the address that it sees to `X-Forwarded-For`. The [audit log](audit-log.md) and the bound on failed sign-ins go by that address.",
     }),
+    keepAliveSeconds: variable("TENANTRY_KEEP_ALIVE_S", bound(75, 1, 3_600), {
+      unit: "seconds",
+      meaning:
+        "How long a connection stays open on which nothing is asked. It must be longer than the [balancer](../how-to/deploy.md#behind-a-balancer) in front keeps one: else the balancer sends a request on a connection that is being closed, and answers 502. Most keep one for 60 s.",
+    }),
     /** Undefined: in development only. */
     introspection: variable("TENANTRY_INTROSPECTION", choice(), {
       meaning: "Whether everybody may ask for the schema. The operator always may.",

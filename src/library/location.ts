@@ -6,7 +6,10 @@ import { StatementTooLong } from "#base/postgres/cancellation";
 import { TenantryError } from "#base/kernel/errors";
 import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER } from "#base/kernel/ids";
 import type { Lease } from "#base/postgres/lease";
-import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { failedAt } from "#base/postgres/failed-at";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { explainToCaller, HOME, regionNamed } from "#engine/failures/explain";
+import { isClosedScope, isOutOfService } from "#engine/failures/refusals";
 import { nameInScope } from "#library/actor";
 
 export type Location = {
@@ -27,7 +30,8 @@ export function atHome({ home }: Pick<Services, "home">, actor: Actor): Location
   return {
     databaseId: 0,
     lend: () => home.lend(scope),
-    explain: async (failure) => explainTime(failure),
+    explain: async (failure) =>
+      isOwnFault(failure) ? explainTime(failure) : (explainToCaller(failure, HOME) ?? failure),
   };
 }
 
@@ -36,23 +40,12 @@ export function inRegion({ router }: Pick<Services, "router">, placed: TenantRou
   const { placementNumber, organizationId, regionKey, databaseId } = placed;
   const scope = [{ setting: SCOPE_SETTING, value: `${organizationId}/${placementNumber}/${nameInScope(actor)}` }];
   const explain = async (failure: unknown): Promise<unknown> => {
-    if (failure instanceof TenantryError || failure instanceof StatementTooLong) return explainTime(failure);
-    const state = sqlState(failure);
-    const isAway =
-      isConnectionFailure(failure) || state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization;
-    // A database that is gone, or one that was closed to the placement.
-    const isGone =
-      state === SQL_STATE.undefinedDatabase ||
-      (state === SQL_STATE.insufficientPrivilege && /row-level security/.test(String(failure)));
-    if (!isAway && !isGone) return failure;
+    if (isOwnFault(failure)) return explainTime(failure);
     const obstacle = await whyRefused(router, placed).catch(() => undefined);
     if (obstacle !== undefined) return Object.assign(obstacle, { cause: failure });
-    if (!isAway) return failure;
-    return new TenantryError(
-      "REGION_UNAVAILABLE",
-      `The region ${regionKey} cannot be reached now; try again later. What was being done there may have happened.`,
-      { cause: failure },
-    );
+    // What row-level security refuses is the statement's fault where the placement is not closed.
+    if (isClosedScope(failure)) return failure;
+    return explainToCaller(failure, regionNamed(regionKey)) ?? failure;
   };
   return {
     databaseId,
@@ -78,6 +71,14 @@ async function whyRefused(
 
 function accessEnded(regionKey: string): TenantryError {
   return new TenantryError("NOT_FOUND", `The organization has no access to region ${regionKey} any more.`);
+}
+
+/** Whether it is an error of ours already, or the fault of the team's SQL: which it is, they see by the driver's error. */
+function isOwnFault(failure: unknown): boolean {
+  if (failure instanceof TenantryError || failure instanceof StatementTooLong) return true;
+  // A transaction may have been begun as one that only reads.
+  if (sqlState(failure) === SQL_STATE.readOnlyTransaction) return failedAt(failure)?.isInTransaction !== false;
+  return !isOutOfService(failure) && !isClosedScope(failure);
 }
 
 function explainTime(failure: unknown): unknown {

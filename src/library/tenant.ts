@@ -72,7 +72,7 @@ export class Tenant {
    * trigger of yours writes is not noticed: call {@link Tenant.waitForCatalog} after it.
    *
    * Throws the driver's errors for faults of SQL (`error.code` is the SQLSTATE), and TenantryError: REGION_UNAVAILABLE when the
-   * region's server cannot be reached, CONFLICT when the placement is not ACTIVE (any more), NOT_FOUND when it is gone,
+   * region's server cannot be reached or refuses whatever it is asked (HOME_UNAVAILABLE for home's), CONFLICT when the placement is not ACTIVE (any more), NOT_FOUND when it is gone,
    * LIMIT_EXCEEDED when the statement took too long or no connection became free.
    *
    * @example

@@ -5,6 +5,7 @@ import { requireInOrganization } from "#engine/auth/membership";
 import type { Role } from "#engine/auth/roles";
 import { getUser } from "#engine/home/users";
 import { type Lag, readLag, waitUntilInCatalog } from "#engine/links/visible-writes";
+import { explained, explaining } from "#library/explained";
 import type { TenantSchema } from "#library/tenant-schema";
 import { requireActive, type TenantRoute } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
@@ -70,7 +71,7 @@ export type TenantInput = {
 /**
  * Opens Tenantry in this process. Close it at the end.
  *
- * Throws TenantryError with one sentence: REGION_UNAVAILABLE when home cannot be reached, CONFLICT when its schema is
+ * Throws TenantryError with one sentence: HOME_UNAVAILABLE when home cannot be reached, CONFLICT when its schema is
  * not the one of `tenantSchema`, CAPABILITY_MISSING when its server lacks something, INVALID_INPUT for a setting that
  * is wrong.
  *
@@ -80,7 +81,11 @@ export type TenantInput = {
  * const invoices = await eu.query<{ number: string }>("select number from app.invoices");
  * await tenantry.close();
  */
-export async function createTenantry(options: TenantryOptions = {}): Promise<Tenantry> {
+export function createTenantry(options: TenantryOptions = {}): Promise<Tenantry> {
+  return explained(open(options));
+}
+
+async function open(options: TenantryOptions): Promise<Tenantry> {
   const { work = false } = options;
   const tenantSchema = options.tenantSchema ?? (await projectsSchema());
   await using rollback = new AsyncDisposableStack();
@@ -171,10 +176,10 @@ export class Tenantry {
     const { services } = parts;
     this.#parts = parts;
     this.#writes = new CatalogWrites(services.tables.at(null).tables);
-    this.users = new Users(services);
-    this.organizations = new Organizations(services);
-    this.members = new Members(services);
-    this.placements = new Placements(services);
+    this.users = explaining(new Users(services));
+    this.organizations = explaining(new Organizations(services));
+    this.members = explaining(new Members(services));
+    this.placements = explaining(new Placements(services));
   }
 
   /**
@@ -184,12 +189,16 @@ export class Tenantry {
    *
    * Throws TenantryError: NOT_FOUND for an organization that does not exist or is not the actor's, INVALID_INPUT for a
    * region that it has no access to, or for none where it has access to several; the message names those that it has.
-   * CONFLICT when the placement is not ACTIVE.
+   * CONFLICT when the placement is not ACTIVE, HOME_UNAVAILABLE when home cannot be reached.
    *
    * @example
    * const eu = await tenantry.tenant({ organizationId, regionKey: "eu", actor: { userId }, signal: request.signal });
    */
-  async tenant({ organizationId = null, regionKey, actor: given, signal }: TenantInput): Promise<Tenant> {
+  tenant(input: TenantInput): Promise<Tenant> {
+    return explained(this.#tenant(input));
+  }
+
+  async #tenant({ organizationId = null, regionKey, actor: given, signal }: TenantInput): Promise<Tenant> {
     const { services } = this.#parts;
     const actor = readActor(given);
     if (organizationId === null) {
@@ -224,8 +233,8 @@ export class Tenantry {
   }
 
   /** Flows between home and tenant databases that are known not to have caught up; empty nearly always. */
-  lag({ actor }: { actor?: Actor } = {}): Promise<Lag[]> {
-    return readLag(this.#parts.services, readActor(actor));
+  async lag({ actor }: { actor?: Actor } = {}): Promise<Lag[]> {
+    return explained(readLag(this.#parts.services, readActor(actor)));
   }
 
   /** Lets what runs end, and closes every connection of this process. Handles are of no use afterwards. */

@@ -1,7 +1,8 @@
 /** The audit of the GraphQL over HTTP specification, and what browsers and tools rely on. */
+import { Agent, get } from "node:http";
 import { serverAudits } from "graphql-http";
 import { createClient } from "graphql-ws";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { waitFor } from "../../src/base/kernel/wait.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { comment, createOrganization, createResource, createUser, grant, registerRegion } from "../support/journey.ts";
@@ -59,6 +60,22 @@ test("health and metrics answer", async () => {
   expect((await fetch(`${app.url}/health/live`)).status).toBe(200);
   expect((await fetch(`${app.url}/health/ready`)).status).toBe(200);
   expect(await (await fetch(`${app.url}/metrics`)).text()).toContain("tenantry_graphql_operation_seconds");
+});
+
+test("a connection is kept for longer than balancers rest one, and says how long", async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const ask = () =>
+    new Promise<{ keepAlive: unknown; port: number | undefined }>((resolve, reject) => {
+      get(`${app.url}/health/live`, { agent }, (response) => {
+        const { headers, socket } = response;
+        const found = { keepAlive: headers["keep-alive"], port: socket.localPort };
+        response.resume().once("end", () => resolve(found));
+      }).once("error", reject);
+    });
+  const first = await ask();
+  expect(first.keepAlive).toBe("timeout=75");
+  expect(await ask()).toEqual(first);
 });
 
 test("a body that is too large is refused", async () => {

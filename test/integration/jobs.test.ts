@@ -207,6 +207,11 @@ test.each([
   [
     "a server's words",
     Object.assign(new Error('role "admin" of 10.0.0.5:5432'), { code: "XX000" }),
+    "The region's server reported an internal error.",
+  ],
+  [
+    "a server's words about our statement",
+    Object.assign(new Error('relation "x" of 10.0.0.5:5432 does not exist'), { code: "42P01" }),
     "PostgreSQL refused it.",
   ],
   [

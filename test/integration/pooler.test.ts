@@ -298,7 +298,7 @@ test("the audit log has what was done, content in the region and the rest at hom
 
 test.each([
   ["the region's", () => regionPooler, "REGION_UNAVAILABLE"],
-  ["home's", () => homePooler, "INTERNAL"],
+  ["home's", () => homePooler, "HOME_UNAVAILABLE"],
 ])("%s pooler is killed and comes back, and so do answers", async (_, which, code) => {
   const { resource, user } = await makeContent("Back", "DEDICATED");
   const pooler = which();

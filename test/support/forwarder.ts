@@ -10,6 +10,10 @@ export type Forwarder = AsyncDisposable & {
   open: () => Promise<void>;
   /** What is done with new connections instead of passing them on, until it is disposed of. */
   intercept: (handle: (socket: net.Socket) => void) => Disposable;
+  /** Becomes a black hole until it is disposed of: takes connections, and passes nothing on, of those that are open either. */
+  swallow: () => Disposable;
+  /** Ends its connections and takes no more, until it is opened again. */
+  shut: () => Promise<void>;
 };
 
 /** A port on loopback that leads to the server of the URL. With `open` false nothing listens there yet. */
@@ -17,11 +21,17 @@ export async function startForwarder(url: string, { open = true } = {}): Promise
   const target = Number(new URL(url).port);
   const sockets = new Set<net.Socket>();
   let count = 0;
+  /** Each connection with the one that it leads to. */
+  const passed = new Map<net.Socket, net.Socket>();
   const passOn = (socket: net.Socket) => {
     const onward = net.connect(target, "127.0.0.1");
     keep(onward);
+    passed.set(socket, onward);
     socket.pipe(onward).pipe(socket);
-    socket.on("close", () => onward.destroy());
+    socket.on("close", () => {
+      passed.delete(socket);
+      onward.destroy();
+    });
     onward.on("close", () => socket.destroy());
   };
   let handle = passOn;
@@ -38,6 +48,12 @@ export async function startForwarder(url: string, { open = true } = {}): Promise
     server.listen(port, "127.0.0.1");
     await once(server, "listening");
     return (server.address() as net.AddressInfo).port;
+  };
+  const shut = async () => {
+    const isClosed = server.listening ? once(server, "close") : Promise.resolve();
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await isClosed;
   };
   const port = await listen(0);
   if (!open) {
@@ -60,12 +76,24 @@ export async function startForwarder(url: string, { open = true } = {}): Promise
         },
       };
     },
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.destroy();
-      if (!server.listening) return;
-      server.close();
-      await once(server, "close");
+    swallow: () => {
+      const held = [...passed];
+      for (const [socket, onward] of held) {
+        socket.unpipe(onward).pause();
+        onward.unpipe(socket).pause();
+      }
+      const waiting = new Set<net.Socket>();
+      handle = (socket) => waiting.add(socket.pause());
+      return {
+        [Symbol.dispose]: () => {
+          handle = passOn;
+          for (const [socket, onward] of held) if (passed.has(socket)) socket.pipe(onward).pipe(socket);
+          for (const socket of waiting) if (!socket.destroyed) passOn(socket);
+        },
+      };
     },
+    shut,
+    [Symbol.asyncDispose]: shut,
   };
 }
 

@@ -40,6 +40,8 @@ export type GraphQLContext = {
   acceptsJsonText?: boolean;
   /** Aborted when the caller has hung up; undefined where that is not to be heard. */
   gone: AbortSignal | undefined;
+  /** When the request was begun with, in milliseconds of `performance.now()`. Its time runs from then on. */
+  startedAt: number;
   /** Left out: nobody says when the answer has been sent. */
   reply?: Reply;
 };

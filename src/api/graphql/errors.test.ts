@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { toClientErrors } from "#api/graphql/errors";
 import { TenantryError } from "#base/kernel/errors";
 import { createLogger } from "#base/observability/logger";
+import { noteFailedAt } from "#base/postgres/failed-at";
 
 const logger = createLogger({ level: "silent", pretty: false });
 
@@ -34,4 +35,23 @@ it("nothing that a library has put beside an error is shown but the status", () 
   const extensions = { http: { status: 400, spec: true }, originalError: { name: "SyntaxError", message: "secret" } };
   const [error] = toClientErrors([new GraphQLError("wrong", { extensions })], logger);
   expect(error?.extensions).toEqual({ code: "INVALID_INPUT", http: { status: 400, spec: false } });
+});
+
+it("a refusal of a server is said in our words, and logged in the server's, once for a while", () => {
+  const lines: string[] = [];
+  const heard = createLogger({ level: "warn", pretty: false, destination: { write: (line) => lines.push(line) } });
+  const fail = () => {
+    const cause = Object.assign(new Error("remaining connection slots are reserved"), { code: "53300" });
+    noteFailedAt(cause, { kind: "home", server: "h:5432", database: "app", role: "api", isConnecting: true });
+    return toClientErrors([new GraphQLError(cause.message, { cause })], heard)[0];
+  };
+  expect(fail()?.toJSON()).toEqual({
+    message: "Home has no connection free. Try again later.",
+    extensions: { code: "HOME_UNAVAILABLE", retryAfterSeconds: 1 },
+  });
+  fail();
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain(
+    "Database app on h:5432, as api: remaining connection slots are reserved (SQLSTATE 53300)",
+  );
 });

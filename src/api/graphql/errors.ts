@@ -1,6 +1,8 @@
 /** What clients see of an error: our own errors as they are, the rest masked as INTERNAL. */
 import { GraphQLError, type GraphQLErrorExtensions } from "graphql";
+import { BoundedMap } from "#base/kernel/bounded-map";
 import { isErrorCode, TenantryError } from "#base/kernel/errors";
+import { explainToCaller } from "#engine/failures/explain";
 import type { Logger } from "#base/observability/logger";
 
 const MASKED_MESSAGE = "Something went wrong on our side.";
@@ -19,15 +21,17 @@ export function toClientErrors(errors: readonly GraphQLError[], logger: Logger):
   return [...shown, new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } })];
 }
 
-/** Makes the error that is sent; logs what is hidden. */
+/** Makes the error that is sent; logs what is hidden. What a server refused is said by the table of refusals. */
 export function toClientError(error: unknown, logger: Logger): GraphQLError {
-  const { original, located } = unwrap(error);
+  const { original: thrown, located } = unwrap(error);
+  const original = thrown instanceof TenantryError ? thrown : (explainToCaller(thrown) ?? thrown);
   const options =
     located === undefined
       ? {}
       : { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path };
   if (original instanceof TenantryError && original.code !== "INTERNAL") {
     const { code, field, retryAfterSeconds } = original;
+    if (original.forOperator !== undefined) logSometimes(logger, original);
     return new GraphQLError(shorten(original.message), {
       ...options,
       extensions: {
@@ -49,6 +53,20 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
     });
   logger.error({ err: original ?? error }, "an unexpected error was masked");
   return new GraphQLError(MASKED_MESSAGE, { ...options, extensions: { code: "INTERNAL" } });
+}
+
+/** The same refusal comes with every call while a server is away: it is logged once in this time. */
+const LOG_PAUSE_MS = 60_000;
+const MAX_LOGGED = 1_000;
+const logged = new WeakMap<Logger, BoundedMap<string, number>>();
+
+function logSometimes(logger: Logger, { message, cause, forOperator }: TenantryError): void {
+  const known = logged.get(logger) ?? new BoundedMap<string, number>(MAX_LOGGED);
+  logged.set(logger, known);
+  const now = performance.now();
+  if (now - (known.get(message) ?? -LOG_PAUSE_MS) < LOG_PAUSE_MS) return;
+  known.set(message, now);
+  logger.warn({ err: cause, server: forOperator }, message);
 }
 
 /** Which status the answer has, and more headers. The server takes it out before the error is sent. */

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { GraphQLSchema } from "graphql";
 import type { SignIn } from "#engine/auth/sign-in";
+import { explainToCaller } from "#engine/failures/explain";
 import type { JourneyStep } from "#api/graphql/define-app";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
 import { isLoopback } from "#base/kernel/loopback";
@@ -12,13 +13,14 @@ import { clientOf } from "#api/http/guards/client";
 import { countRefusals } from "#api/http/limits/count-refusals";
 import { type Explorer, createExplorer } from "#api/http/explorer/explorer";
 import { createGraphQLEndpoint, type EndpointParts, type GraphQLEndpoint } from "#api/http/endpoint/graphql-endpoint";
-import { checkReady } from "#api/http/health";
+import { findHomeFailure } from "#api/http/health";
 import { isFromElsewhere, visitorsOf } from "#api/http/guards/origin";
 import { NO_PERSISTED_OPERATIONS, readPersistedOperations } from "#api/http/endpoint/persisted-operations";
 import { answerOperation } from "#api/http/endpoint/post-operation";
 import { leaveBody, readBody } from "#api/http/endpoint/request-body";
 import { setSecurityHeaders } from "#api/http/guards/security-headers";
 import { SignInGuard } from "#api/http/guards/sign-in-guard";
+import { noteStart, startOf, withinTerm } from "#api/http/limits/deadline";
 import { endStalled } from "#api/http/limits/stalled-sockets";
 import { serveWebSockets } from "#api/http/endpoint/web-socket";
 import type { Metrics } from "#base/observability/metrics";
@@ -74,7 +76,13 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     journey: options.journey,
     ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
   });
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
+  const timeouts = {
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Of one request, not of the rest between two. Node takes none that is longer than that of the whole request.
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: settings.keepAliveSeconds * 1_000,
+  };
+  const server = createServer(timeouts, (request, response) => {
     route({ ...shared, endpoint, explorer }, request, response).catch((error: unknown) => {
       services.logger.error({ err: error }, "a request failed");
       if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
@@ -99,6 +107,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
 type Parts = EndpointParts & { endpoint: GraphQLEndpoint; explorer: Explorer };
 
 async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  noteStart(request);
   const path = (request.url ?? "/").split("?", 1)[0];
   const { signIn, settings, visitors } = parts;
   setSecurityHeaders(request, response, { mode: signIn.mode, trustedProxies: settings.trustedProxies });
@@ -139,31 +148,35 @@ async function reportMetrics(parts: Parts, request: IncomingMessage, response: S
   if (signIn.mode === "bearer") {
     const authorization = request.headers.authorization ?? null;
     const client = clientOf(request, settings.trustedProxies);
-    const signedIn = await guard.identify({ authorization, userId: null, client }).catch((error: unknown) => {
-      if (error instanceof TenantryError) return error;
-      throw error;
+    const term = { timeoutMs: settings.limits.timeoutMs, startedAt: startOf(request) };
+    const identified = withinTerm(term, guard.identify({ authorization, userId: null, client }));
+    const signedIn = await identified.catch((error: unknown) => {
+      const refused = error instanceof TenantryError ? error : explainToCaller(error);
+      if (refused === undefined) throw error;
+      return refused;
     });
-    if (signedIn instanceof TenantryError && signedIn.code === "LIMIT_EXCEEDED") {
-      response.setHeader("retry-after", String(signedIn.retryAfterSeconds));
-      return send(response, 429, "text/plain", `${signedIn.message}\n`);
-    }
-    if (signedIn instanceof TenantryError) {
-      response.setHeader("www-authenticate", "Bearer");
-      return send(response, 401, "text/plain", "Metrics are for the operator: send an operator's API key.\n");
-    }
+    if (signedIn instanceof TenantryError) return refuseMetrics(response, signedIn);
     if (signedIn.actor.kind !== "operator") return send(response, 403, "text/plain", "Metrics are for the operator.\n");
   }
   send(response, 200, metrics.contentType, await metrics.text());
 }
 
+function refuseMetrics(response: ServerResponse, { code, message, retryAfterSeconds }: TenantryError): void {
+  if (code === "UNAUTHENTICATED") {
+    response.setHeader("www-authenticate", "Bearer");
+    return send(response, 401, "text/plain", "Metrics are for the operator: send an operator's API key.\n");
+  }
+  if (retryAfterSeconds !== undefined) response.setHeader("retry-after", String(retryAfterSeconds));
+  const isTooMuch = code === "LIMIT_EXCEEDED" && retryAfterSeconds !== undefined;
+  send(response, isTooMuch ? 429 : 503, "text/plain", `${message}\n`);
+}
+
 async function reportReady(services: Services, response: ServerResponse): Promise<void> {
-  const ready = await checkReady(services);
-  send(
-    response,
-    ready ? 200 : 503,
-    "application/json",
-    `${JSON.stringify({ status: ready ? "ready" : "home cannot be reached" })}\n`,
-  );
+  const refused = await findHomeFailure(services);
+  if (refused === undefined) return send(response, 200, "application/json", '{"status":"ready"}\n');
+  const { code, message, retryAfterSeconds } = refused;
+  if (retryAfterSeconds !== undefined) response.setHeader("retry-after", String(retryAfterSeconds));
+  send(response, 503, "application/json", `${JSON.stringify({ status: "not ready", code, message })}\n`);
 }
 
 /** In the form of an answer of GraphQL. */

@@ -9,6 +9,7 @@ const ERROR_CODES = [
   "INVALID_INPUT",
   "CONFLICT",
   "LIMIT_EXCEEDED",
+  "HOME_UNAVAILABLE",
   "REGION_UNAVAILABLE",
   "CAPABILITY_MISSING",
   "NOT_SYNCED",
@@ -24,8 +25,10 @@ export function isErrorCode(value: unknown): value is ErrorCode {
 type ErrorDetails = {
   /** The input field that is wrong, as the client spelled it. Only with INVALID_INPUT. */
   field?: string;
-  /** After how many whole seconds it is worth trying again. Only with LIMIT_EXCEEDED. */
+  /** After how many whole seconds it is worth trying again. Only with LIMIT_EXCEEDED and HOME_UNAVAILABLE. */
   retryAfterSeconds?: number;
+  /** What only the operator may read: hosts, roles, a server's own words. No secret. */
+  forOperator?: string;
   /** What really happened; for logs, never for clients. */
   cause?: unknown;
 };
@@ -38,6 +41,7 @@ export class TenantryError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly forOperator: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -45,6 +49,7 @@ export class TenantryError extends Error {
     this.code = code;
     this.field = details.field;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.forOperator = details.forOperator;
   }
 }
 

@@ -85,7 +85,8 @@ export const LIMITS = {
     least: 100,
     most: 600_000,
     unit: "milliseconds",
-    meaning: "How long an operation may take. The time that it waits for a permit counts.",
+    meaning:
+      "How long a request may take, with signing in and the time that it waits for a permit. An operation on a web socket counts as one.",
   },
   actorPointsPerSecond: {
     variable: "TENANTRY_ACTOR_POINTS_PER_SECOND",

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { Breaker, ServerAwayError } from "#base/postgres/breaker";
 import { isConnectionFailure } from "#base/postgres/sql-state";
 
@@ -46,4 +46,56 @@ test("an error that the server sent, and a connection that broke, do not count",
   await expect(breaker.run(failing({ code: "57P01" }))).rejects.toThrow("no");
   expect(await breaker.run(async () => "asked")).toBe("asked");
   expect(isConnectionFailure(new ServerAwayError())).toBe(true);
+});
+
+describe("with a probe", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test("no caller tries: the server is tried beside them, until it is back", async () => {
+    vi.useFakeTimers();
+    const probe = vi.fn<() => Promise<unknown>>().mockImplementation(refused);
+    const breaker = new Breaker(probe);
+    const work = vi.fn<() => Promise<string>>().mockImplementationOnce(refused).mockResolvedValue("asked");
+    await expect(breaker.run(work)).rejects.toThrow("refused");
+    await vi.advanceTimersByTimeAsync(5_000);
+    await expect(breaker.run(work)).rejects.toThrow(ServerAwayError);
+    expect(work).toHaveBeenCalledTimes(1);
+    expect(probe).toHaveBeenCalledTimes(10);
+    probe.mockResolvedValue(undefined);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(await breaker.run(work)).toBe("asked");
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(probe).toHaveBeenCalledTimes(11);
+  });
+
+  test("tries that get no answer are bounded, and one that gets one is enough", async () => {
+    vi.useFakeTimers();
+    const answers: PromiseWithResolvers<void>[] = [];
+    const breaker = new Breaker(() => {
+      const answer = Promise.withResolvers<void>();
+      answers.push(answer);
+      return answer.promise;
+    });
+    await expect(breaker.run(refused)).rejects.toThrow("refused");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(answers).toHaveLength(10);
+    answers[7]?.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await breaker.run(async () => "asked")).toBe("asked");
+  });
+
+  test("a server that answers with an error is there, and one that was closed is not tried", async () => {
+    vi.useFakeTimers();
+    const probe = vi.fn<() => Promise<unknown>>().mockRejectedValue(Object.assign(new Error("no"), { code: "53300" }));
+    const breaker = new Breaker(probe);
+    await expect(breaker.run(refused)).rejects.toThrow("refused");
+    await vi.advanceTimersByTimeAsync(500);
+    expect(await breaker.run(async () => "asked")).toBe("asked");
+    breaker.close();
+    await expect(breaker.run(refused)).rejects.toThrow("refused");
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(probe).toHaveBeenCalledTimes(1);
+  });
 });

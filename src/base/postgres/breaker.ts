@@ -2,12 +2,19 @@
  * A circuit breaker per server: once it could not be reached, whoever asks next is told at once instead of waiting for the
  * connection timeout, until a pause is over; then one caller tries. So a server that is down costs its callers
  * milliseconds and holds no connections of ours.
+ *
+ * With a probe no caller tries: the server is tried again and again beside the calls, so that none of them waits for it and the
+ * first one after it is back finds it there. That costs connections, so it is for the one server without which nothing works.
  */
 import { isConnectionFailure } from "#base/postgres/sql-state";
 
 /** First pause after a failure; doubles up to the maximum while the server stays away. */
 const FIRST_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 5_000;
+
+/** With a probe: how often it is begun, and how many may be without an answer at once. */
+const PROBE_INTERVAL_MS = 500;
+const MAX_PROBES = 10;
 
 /** Thrown without asking the server. Counts as a connection failure. */
 export class ServerAwayError extends Error {
@@ -23,10 +30,34 @@ export class Breaker {
   #failures = 0;
   #closedUntil = 0;
   #trying = false;
+  readonly #probe: (() => Promise<unknown>) | undefined;
+  #probing: NodeJS.Timeout | undefined;
+  #probes = 0;
+  #isClosed = false;
+
+  /** `probe`: connects to the server, and rejects when it cannot. */
+  constructor(probe?: () => Promise<unknown>) {
+    this.#probe = probe;
+  }
+
+  /** Tries no more. */
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#probing);
+  }
+
+  /** Finds out whether the server is there, beside the calls; from the first failure on callers are told at once. */
+  async check(): Promise<boolean> {
+    return this.#attempt(this.#probe ?? (() => Promise.resolve())).then(
+      () => true,
+      (error: unknown) => !isRefusal(error),
+    );
+  }
 
   /** Runs `work` unless the server is known to be away. */
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#failures === 0) return this.#attempt(work);
+    if (this.#probe !== undefined) throw new ServerAwayError();
     if (this.#trying || performance.now() < this.#closedUntil) throw new ServerAwayError();
     this.#trying = true;
     try {
@@ -39,18 +70,37 @@ export class Breaker {
   async #attempt<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
       const result = await work();
-      this.#failures = 0;
+      this.#isThere();
       return result;
     } catch (error) {
       if (isRefusal(error)) {
         this.#closedUntil = performance.now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, MAX_PAUSE_MS);
         this.#failures = Math.min(this.#failures + 1, 20);
+        this.#startProbing();
       } else if (!isConnectionFailure(error)) {
         // It answered, if only with an error.
-        this.#failures = 0;
+        this.#isThere();
       }
       throw error;
     }
+  }
+
+  #isThere(): void {
+    this.#failures = 0;
+    clearInterval(this.#probing);
+    this.#probing = undefined;
+  }
+
+  #startProbing(): void {
+    const probe = this.#probe;
+    if (probe === undefined || this.#probing !== undefined || this.#isClosed) return;
+    this.#probing = setInterval(() => {
+      if (this.#probes >= MAX_PROBES) return;
+      this.#probes += 1;
+      void this.#attempt(probe)
+        .catch(() => undefined)
+        .finally(() => (this.#probes -= 1));
+    }, PROBE_INTERVAL_MS).unref();
   }
 }
 

@@ -8,13 +8,14 @@ import { currentCall } from "#base/kernel/call";
 import type { Breaker } from "#base/postgres/breaker";
 import { type ConnectionBudget, Share } from "#base/postgres/connection-budget";
 import { cancellable, isSpent, refuseWhenOver, untilOver } from "#base/postgres/cancellation";
+import { type DatabaseKind, type FailedAt, noteFailedAt } from "#base/postgres/failed-at";
 import { Lease } from "#base/postgres/lease";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
 import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
 import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#base/postgres/scoped-query";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
 
-export type DatabaseKind = "home" | "tenant" | "server";
+export type { DatabaseKind } from "#base/postgres/failed-at";
 
 /** Something that runs statements: a database (any free connection), a transaction or a session. */
 export interface Queryable<Kind extends DatabaseKind> {
@@ -55,6 +56,8 @@ export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonl
 export type PoolConfig = {
   /** Host and port. Each caller has permits for each server. */
   readonly server: string;
+  /** What is connected to, for what is said of failures. */
+  readonly at: Omit<FailedAt, "isConnecting">;
   readonly createPool: () => pg.Pool;
   /** Whether a connection pooler is in between: what a session relies on has to be set with each transaction then. */
   readonly isPooler: boolean;
@@ -122,9 +125,11 @@ class LazyPool {
 
   /** A connection of the pool. */
   connect(): Promise<pg.PoolClient> {
-    const { breaker } = this.#config;
+    const { breaker, at } = this.#config;
     const connect = () => this.pool.connect();
-    return breaker === undefined ? connect() : breaker.run(connect);
+    // That home takes no new connection for a moment says nothing of those that are there.
+    const isThere = at.kind === "home" && this.idleCount > 0;
+    return breaker === undefined || isThere ? connect() : breaker.run(connect);
   }
 
   end(client: pg.PoolClient): void {
@@ -132,12 +137,22 @@ class LazyPool {
   }
 
   /** A connection for the running call, when it may have one. */
-  take(): Promise<pg.PoolClient> {
-    const { budget } = this.#config;
+  async take(): Promise<pg.PoolClient> {
+    const { budget, at } = this.#config;
     const share = this.#share;
-    return untilOver(() =>
-      budget === undefined || share === undefined ? this.connect() : budget.take(share, currentCall()?.signal),
-    );
+    try {
+      return await untilOver(() =>
+        budget === undefined || share === undefined ? this.connect() : budget.take(share, currentCall()?.signal),
+      );
+    } catch (error) {
+      noteFailedAt(error, { ...at, isConnecting: true });
+      throw error;
+    }
+  }
+
+  /** Notes of a failed statement where it ran. */
+  noteFailed(error: unknown, isInTransaction = false): void {
+    noteFailedAt(error, { ...this.#config.at, isConnecting: false, isInTransaction });
   }
 
   async close(): Promise<void> {
@@ -217,6 +232,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     try {
       return await cancellable(client, () => send(client, around, { text, values, name }));
     } catch (error) {
+      this.#shared.noteFailed(error);
       if (name !== undefined && (isStalePlan(error) || isLostStatement(error))) {
         // It would be the same with the next ones.
         if (isLostStatement(error)) this.#shared.stopPreparing();
@@ -253,6 +269,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       isPooler: shared.isPooler,
       prepared: shared.prepared,
       stopPreparing: () => shared.stopPreparing(),
+      noteFailed: (error, isInTransaction) => shared.noteFailed(error, isInTransaction),
     });
   }
 
@@ -263,6 +280,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     try {
       return await work(onClient(this.kind, client));
     } catch (error) {
+      this.#direct.noteFailed(error);
       failure = error instanceof Error ? error : new Error("session failed", { cause: error });
       throw error;
     } finally {
@@ -288,6 +306,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       await client.query(withName("commit", "commit"));
       return result;
     } catch (error) {
+      this.#shared.noteFailed(error);
       // Closing a spent connection rolls back; a cancel request that is late could hit a statement.
       if (!isSpent(client))
         broken = await client.query(withName("rollback", "rollback")).then(

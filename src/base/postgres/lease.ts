@@ -53,6 +53,7 @@ type Reached = {
   /** Without it, nothing is prepared. */
   readonly prepared: PreparedStatements | undefined;
   readonly stopPreparing: () => void;
+  readonly noteFailed: (error: unknown, isInTransaction: boolean) => void;
 };
 
 /** A transaction that does nothing for this long, in milliseconds, is ended by the server: it may hold locks. */
@@ -234,6 +235,7 @@ export class Lease {
       const isInTransaction = this.#status !== "I";
       return { results, ended: isInTransaction ? undefined : endOf(results), isInTransaction };
     } catch (error) {
+      this.#reached.noteFailed(error, before !== "I");
       if (isConnectionFailure(error)) this.#isLost = true;
       // What the server refused leaves the connection as it was; what the driver refused may not.
       else if (sqlState(error) === undefined) this.#isTainted = true;

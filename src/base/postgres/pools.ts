@@ -2,6 +2,7 @@
  * Every connection of the process comes from here: one small driver pool per (server, database), opened on
  * first use, closed when idle, and never more than a bounded number of pools at once.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import pg from "pg";
 import {
   formatPoolUrl,
@@ -16,6 +17,7 @@ import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-b
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
 import { STARTUP_OPTIONS } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
+import { hangUp, SilenceWatch } from "#base/postgres/silence";
 
 export type PoolLimits = {
   /** Connections per database. */
@@ -60,6 +62,9 @@ export class Pools {
   readonly #pools = new Set<pg.Pool>();
   readonly #clients = new Set<pg.ClientBase>();
   #closed = false;
+  /** Of home, by host and port. */
+  readonly #silence = new Map<string, SilenceWatch>();
+  readonly #outsideCalls = AsyncLocalStorage.snapshot();
 
   /** `onError` hears of idle connections that broke; it must not throw. */
   constructor(
@@ -112,7 +117,12 @@ export class Pools {
     const budget = budgeted ? this.#budget : undefined;
     const created = new Database(
       kind,
-      this.#poolConfig(kind, address, database, { max, breaker: this.#breakerOf(kind, address), despiteFence, budget }),
+      this.#poolConfig(kind, address, database, {
+        max,
+        breaker: this.#breakerOf(kind, address, database),
+        despiteFence,
+        budget,
+      }),
       pooler && this.#poolerConfig(kind, pooler, address, database, { max, budget }),
     );
     this.#entries.set(key, { database: created, address });
@@ -144,7 +154,7 @@ export class Pools {
     database: string,
     work: (session: Session<Kind>) => Promise<Result>,
   ): Promise<Result> {
-    const breaker = this.#breakerOf(kind, address);
+    const breaker = this.#breakerOf(kind, address, database);
     const opened = new Database(kind, this.#poolConfig(kind, address, database, { max: 1, breaker }));
     try {
       return await opened.session(work);
@@ -166,6 +176,7 @@ export class Pools {
   /** Waits a while for what is being done; a server that does not answer any more is hung up on. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const breaker of this.#breakers.values()) breaker.close();
     const timer = setTimeout(() => {
       for (const client of this.#clients) hangUp(client);
     }, this.#limits.closeTimeoutMs);
@@ -207,8 +218,9 @@ export class Pools {
     share: Pick<PoolConfigOptions, "max" | "budget">,
   ): PoolConfig {
     const { preparedStatements, ...at } = pooler;
-    const breaker = this.#breakerOf(kind, pooler);
-    const config = this.#poolConfig(kind, { ...address, ...at }, database, { ...share, breaker, isPooler: true });
+    const to = { ...address, ...at };
+    const breaker = this.#breakerOf(kind, to, database, { isPooler: true });
+    const config = this.#poolConfig(kind, to, database, { ...share, breaker, isPooler: true });
     // Where the server's connection changes from one transaction to the next, what was prepared may not be there.
     return preparedStatements ? config : { ...config, prepared: undefined };
   }
@@ -220,6 +232,7 @@ export class Pools {
     { max, breaker, budget, despiteFence = false, isPooler = false }: PoolConfigOptions,
   ): PoolConfig {
     const options = [STARTUP_OPTIONS, ...(despiteFence ? ["-c default_transaction_read_only=off"] : [])].join(" ");
+    const silence = kind === "home" ? this.#silence.get(`home ${address.host}:${address.port}`) : undefined;
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
@@ -245,23 +258,45 @@ export class Pools {
         // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
         this.#clients.add(client);
+        silence?.add(client);
       });
-      pool.on("remove", (client) => this.#clients.delete(client));
+      pool.on("remove", (client) => {
+        this.#clients.delete(client);
+        silence?.remove(client);
+      });
       return pool;
     };
     const server = `${address.host}:${address.port}`;
-    return { server, createPool, isPooler, breaker, budget, max, prepared: this.#prepared };
+    const at = { kind, server, database, role: address.user };
+    return { server, at, createPool, isPooler, breaker, budget, max, prepared: this.#prepared };
   }
 
-  /** One per server. Without home nothing works, so everything there waits and tries. */
-  #breakerOf(kind: DatabaseKind, { host, port }: Pick<ServerAddress, "host" | "port">): Breaker | undefined {
-    if (kind === "home") return undefined;
-    const key = `${host}:${port}`;
+  /** One per server, and one for home, which is looked after beside the calls: without it nothing works. */
+  #breakerOf(
+    kind: DatabaseKind,
+    address: ServerAddress,
+    database: string,
+    { isPooler = false }: { isPooler?: boolean } = {},
+  ): Breaker {
+    const key = `${kind === "home" ? "home " : ""}${address.host}:${address.port}`;
     const found = this.#breakers.get(key);
     if (found !== undefined) return found;
-    const breaker = new Breaker();
+    const breaker = new Breaker(kind === "home" ? () => this.#connectOnce(address, database, isPooler) : undefined);
     this.#breakers.set(key, breaker);
+    if (kind === "home") this.#silence.set(key, new SilenceWatch(() => breaker.check()));
     return breaker;
+  }
+
+  /** Of no call: all calls wait for what comes of it. */
+  #connectOnce(address: ServerAddress, database: string, isPooler: boolean): Promise<void> {
+    return this.#outsideCalls(async () => {
+      const opened = new Database("home", this.#poolConfig("home", address, database, { max: 1, isPooler }));
+      try {
+        await opened.session(() => Promise.resolve());
+      } finally {
+        await this.#discard(opened);
+      }
+    });
   }
 
   #close(entry: Entry): Promise<void> {
@@ -272,10 +307,4 @@ export class Pools {
     await database.close().catch(this.#onError);
     for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
   }
-}
-
-/** The driver's types leave the stream out. Whoever waits for an answer hears that it will not come. */
-function hangUp(client: pg.ClientBase): void {
-  const { connection } = client as unknown as { connection: { stream: { destroy: () => void } } };
-  connection.stream.destroy();
 }

@@ -27,6 +27,8 @@ export type ServerProbe = {
   workerStartIntervalMs: number;
   /** How much WAL one slot may keep from being removed; null: any amount, until the disk is full. */
   slotWalLimitMb: number | null;
+  /** How long a slot may rest before the server ends it, in milliseconds; null: for ever. From PostgreSQL 18 on. */
+  slotIdleLimitMs: number | null;
   headroom: Headroom[];
 };
 
@@ -45,6 +47,7 @@ type ProbeRow = {
   provider: Provider | null;
   worker_start_interval: number;
   slot_wal_limit: number;
+  slot_idle_limit: number;
   can_create_databases: boolean;
   can_replicate: boolean;
   can_create_roles: boolean;
@@ -89,6 +92,7 @@ export async function probeServer(connection: Queryable<DatabaseKind>): Promise<
     provider: row.provider,
     workerStartIntervalMs: row.worker_start_interval,
     slotWalLimitMb: row.slot_wal_limit === -1 ? null : row.slot_wal_limit,
+    slotIdleLimitMs: row.slot_idle_limit === 0 ? null : row.slot_idle_limit,
     headroom: [
       { setting: "max_replication_slots", limit: row.slots, used: row.slots_used },
       { setting: "max_wal_senders", limit: row.walsenders, used: row.walsenders_used },
@@ -129,6 +133,9 @@ const PROBE = `
     where name in ('max_replication_slots', 'max_wal_senders', 'max_active_replication_origins',
                    'max_logical_replication_workers', 'max_worker_processes', 'wal_level',
                    'wal_retrieve_retry_interval', 'max_slot_wal_keep_size')
+    union all
+    select name, (setting::float8 * case unit when 'min' then 60000 when 's' then 1000 else 1 end)::text from pg_settings
+    where name = 'idle_replication_slot_timeout'
   ), me as (select * from pg_roles where rolname = current_user)
   select
     current_setting('server_version_num')::int as version_number,
@@ -146,6 +153,7 @@ const PROBE = `
     ${METHOD} as method,
     (select setting::int from s where name = 'wal_retrieve_retry_interval') as worker_start_interval,
     (select setting::int from s where name = 'max_slot_wal_keep_size') as slot_wal_limit,
+    coalesce((select setting::float8 from s where name = 'idle_replication_slot_timeout'), 0) as slot_idle_limit,
     (select case min(rolname::text collate "C")
        when 'azure_pg_admin' then 'AZURE' when 'avnadmin' then 'AIVEN' when 'cloudsqlsuperuser' then 'GOOGLE'
        when 'doadmin' then 'DIGITALOCEAN' when 'rds_superuser' then 'AMAZON' when 'upadmin' then 'UPCLOUD' end

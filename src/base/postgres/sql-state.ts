@@ -3,7 +3,8 @@
 /** The five-character SQLSTATE of an error the server sent, else undefined. */
 export function sqlState(error: unknown): string | undefined {
   const code = errorCode(error);
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  // Each has a digit, and what looks like one without is Node's, such as EPIPE.
+  return code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 /** The constraint an error names, else undefined. */
@@ -51,11 +52,18 @@ export const SQL_STATE = {
   objectInUse: "55006",
   objectNotInPrerequisiteState: "55000",
   insufficientPrivilege: "42501",
+  readOnlyTransaction: "25006",
   diskFull: "53100",
+  outOfMemory: "53200",
   tooManyConnections: "53300",
   configurationLimitExceeded: "53400",
   lockNotAvailable: "55P03",
   queryCanceled: "57014",
+  adminShutdown: "57P01",
+  crashShutdown: "57P02",
+  cannotConnectNow: "57P03",
+  databaseDropped: "57P04",
+  idleSessionTimeout: "57P05",
   serializationFailure: "40001",
   deadlockDetected: "40P01",
   invalidPassword: "28P01",
@@ -94,8 +102,9 @@ export function isTlsFailure(error: unknown): boolean {
 export function isConnectionFailure(error: unknown): boolean {
   const code = errorCode(error) ?? "";
   if (NETWORK_CODES.has(code) || isTlsFailure(error)) return true;
-  // 57P01..03: shutting down, crashed, starting up. Class 08: connection exceptions.
-  if (/^(57P0[1-3]|08...)$/.test(code)) return true;
+  // Class 08: connection exceptions. 57P01 to 57P05 and 25P03 end the session: stopped, crashed, starting up, its database
+  // dropped, idle for too long.
+  if (/^(57P0[1-5]|25P03|08...)$/.test(code)) return true;
   if (error instanceof AggregateError) return error.errors.some(isConnectionFailure);
   return error instanceof Error && NETWORK_MESSAGES.test(error.message);
 }

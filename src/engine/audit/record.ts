@@ -4,6 +4,7 @@
  */
 import { type CallSource, OK, type What } from "#engine/audit/entry";
 import { findConcern } from "#engine/audit/concern";
+import { explainToCaller, HOME } from "#engine/failures/explain";
 import { TenantryError } from "#base/kernel/errors";
 import { failpoint } from "#base/kernel/failpoints";
 import { newId } from "#base/kernel/ids";
@@ -21,8 +22,8 @@ export type Act = { callSource: CallSource; action: string; what: What };
 export const NOTHING: What = { subjectKind: null, subjectId: null, organizationId: null, placementId: null };
 
 /**
- * Does it between its entry and the entry's outcome. `learn` says what the result adds. CAPABILITY_MISSING, with nothing done,
- * when the entry cannot be written. An outcome that cannot be written is logged: it was done, so the caller is told so.
+ * Does it between its entry and the entry's outcome. `learn` says what the result adds. HOME_UNAVAILABLE or CAPABILITY_MISSING,
+ * with nothing done, when the entry cannot be written. An outcome that cannot be written is logged: it was done, so the caller is told so.
  */
 export async function recorded<Result>(
   context: AuditContext,
@@ -51,21 +52,23 @@ export async function recorded<Result>(
 }
 
 /**
- * Writes that something was refused: nothing was done, so one line is enough. CAPABILITY_MISSING when it cannot be written, so
- * that nobody learns anything by attempts that leave no trace.
+ * Writes that something was refused: nothing was done, so one line is enough. HOME_UNAVAILABLE or CAPABILITY_MISSING when it
+ * cannot be written, so that nobody learns anything by attempts that leave no trace.
  */
 export async function recordRefusal(context: AuditContext, act: Act, error: unknown): Promise<void> {
   const { home } = context;
   await mustRecord(context, async () => insertEntry(home, act, await findConcern(home, act.what), outcomeOf(error)));
 }
 
-/** The code of an error of ours; anything else is INTERNAL, as the caller is told. */
+/** The code that the caller is told: of an error of ours or of a server's refusal; anything else is INTERNAL. */
 export function outcomeOf(error: unknown): string {
-  return error instanceof TenantryError ? error.code : "INTERNAL";
+  return error instanceof TenantryError ? error.code : (explainToCaller(error)?.code ?? "INTERNAL");
 }
 
-/** What is said when there is no entry, and therefore nothing was done. */
+/** What is said when there is no entry, and therefore nothing was done. HOME_UNAVAILABLE where home is away or read only. */
 export function cannotRecord(cause: unknown): TenantryError {
+  const refused = explainToCaller(cause, undefined, "The audit log cannot be written, so nothing was done.");
+  if (refused?.code === HOME.unavailable) return refused;
   return new TenantryError(
     "CAPABILITY_MISSING",
     "The audit log cannot be written, so nothing was done: try again later, or tell the operator.",

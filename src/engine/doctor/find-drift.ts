@@ -1,6 +1,5 @@
 /** How tenant databases differ from what their migrations make of a new one, and home from what it was. Changes nothing in them. */
 import { listReplicatedDatabases } from "#engine/home/replicated-databases";
-import { classifyFailure } from "#engine/jobs/failure";
 import { compareHome } from "#engine/migrations/home-schema";
 import { homeSchemaOf } from "#engine/migrations/migration-set";
 import { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
@@ -9,6 +8,8 @@ import type { RegionServerAt } from "#engine/placements/template-database";
 import { regionAddress } from "#engine/regions/regions";
 import { forEachLimit } from "#base/kernel/semaphore";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { tellOperator } from "#engine/failures/explain";
+import { refusalOf } from "#engine/failures/refusals";
 import type { Services } from "#engine/services";
 
 /** Home, or a tenant database, that is not as it should be. */
@@ -59,7 +60,7 @@ async function look(
   try {
     return await comparisons.compare(region, database);
   } catch (error) {
-    // A server that is away is the health's to report.
+    // A server that is away is the health's to report. One that refuses only this database is seen here alone.
     if (isConnectionFailure(error)) return { version, differences: [] };
     return { version, differences: [whyNotCompared(error)] };
   }
@@ -70,5 +71,6 @@ function whyNotCompared(error: unknown): string {
   if (state === SQL_STATE.undefinedDatabase) return "the database is gone from its server";
   if (state === SQL_STATE.undefinedTable)
     return "table tenantry.migrations is missing, so nobody can tell which migrations the database has";
-  return `it cannot be compared: ${classifyFailure(error).sentence}`;
+  if (refusalOf(error) === undefined) throw error;
+  return `it cannot be compared: ${tellOperator(error)}`;
 }

@@ -9,7 +9,7 @@ import { findUndeclared } from "#engine/tables";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import { mapLimit } from "#base/kernel/semaphore";
 import { quoteQualified } from "#base/postgres/identifiers";
-import { isConnectionFailure } from "#base/postgres/sql-state";
+import { isOutOfService } from "#engine/failures/refusals";
 import { namePrefix, templatePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
@@ -49,7 +49,7 @@ export async function findOrphans(services: Services): Promise<Orphan[]> {
     try {
       return await findOn(services, server);
     } catch (error) {
-      if (server.name !== "home" && isConnectionFailure(error)) return [];
+      if (server.name !== "home" && isOutOfService(error)) return [];
       throw error;
     }
   });

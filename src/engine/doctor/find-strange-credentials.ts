@@ -8,7 +8,7 @@ import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { mapLimit } from "#base/kernel/semaphore";
 import { nameFrom } from "#base/kernel/validation";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
-import { isConnectionFailure } from "#base/postgres/sql-state";
+import { isOutOfService } from "#engine/failures/refusals";
 import { namePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
@@ -48,7 +48,7 @@ export async function findStrangeCredentials(services: Services): Promise<Strang
       return await strangeCredentialsOn(services, key, pools.open("server", address, MAINTENANCE_DATABASE));
     } catch (error) {
       // A server that is away is the health's to report.
-      if (isConnectionFailure(error)) return [];
+      if (isOutOfService(error)) return [];
       throw error;
     }
   });

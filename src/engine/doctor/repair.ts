@@ -2,7 +2,8 @@
 import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
-import { redactedMessage } from "#base/kernel/redaction";
+import { tellOperator } from "#engine/failures/explain";
+import { namingWhatIsInTheWay } from "#engine/placements/in-the-way";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 import { findOrphans, findStuckPlacements, type Orphan } from "#engine/doctor/find-orphans";
 import { dropSubscriptionNamed } from "#engine/replication/subscription";
@@ -44,7 +45,7 @@ async function repairOne(services: Services, orphan: Orphan, drop: readonly stri
     await dropOrphan(services, orphan);
     return { server: orphan.server, what, done: true, outcome: "dropped" };
   } catch (error) {
-    return { server: orphan.server, what, done: false, outcome: `not dropped: ${redactedMessage(error)}` };
+    return { server: orphan.server, what, done: false, outcome: `not dropped: ${tellOperator(error)}` };
   }
 }
 
@@ -52,7 +53,9 @@ async function dropOrphan(services: Services, { address, kind, name, database }:
   const quoted = quoteIdentifier(name);
   await services.pools.once(address, kind === "database" ? MAINTENANCE_DATABASE : database, async (connection) => {
     if (kind === "database")
-      await connection.query("repair.database", `drop database if exists ${quoted} with (force)`);
+      await namingWhatIsInTheWay(connection, name, () =>
+        connection.query("repair.database", `drop database if exists ${quoted} with (force)`),
+      );
     if (kind === "publication") await connection.query("repair.publication", `drop publication if exists ${quoted}`);
     if (kind === "slot")
       await connection.query(

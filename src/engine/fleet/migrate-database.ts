@@ -10,6 +10,7 @@ import { flowsDiffer } from "#engine/tables";
 import { listTenantDatabases, setMigratingTo, type TenantDatabaseRecord } from "#engine/home/tenant-databases";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { refusalOf } from "#engine/failures/refusals";
 import { notFound } from "#base/kernel/errors";
 import { delay } from "#base/kernel/wait";
 import {
@@ -72,18 +73,9 @@ export async function tryToMigrate(
   }
 }
 
-const PASSING = new Set<string | undefined>([
-  SQL_STATE.lockNotAvailable,
-  SQL_STATE.queryCanceled,
-  SQL_STATE.deadlockDetected,
-  SQL_STATE.serializationFailure,
-  SQL_STATE.tooManyConnections,
-  SQL_STATE.objectInUse,
-]);
-
 function kindOf(error: unknown): "blocked" | "unreachable" | "failed" {
   if (isConnectionFailure(error)) return "unreachable";
-  return PASSING.has(sqlState(error)) ? "blocked" : "failed";
+  return refusalOf(error)?.retry === true ? "blocked" : "failed";
 }
 
 async function explain(
@@ -94,7 +86,6 @@ async function explain(
 ): Promise<string> {
   if (kind === "blocked" && sqlState(error) === SQL_STATE.lockNotAvailable)
     return (await findLongTransaction(context, database).catch(() => undefined)) ?? classifyFailure(error).sentence;
-  if (sqlState(error) === SQL_STATE.undefinedDatabase) return "There is no database of this name on the server.";
   return classifyFailure(error).sentence;
 }
 

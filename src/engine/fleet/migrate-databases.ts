@@ -184,7 +184,7 @@ function isEmpty({ canaries, waves }: FleetPlan): boolean {
 
 const REFUSALS: Partial<Record<Skipped["reason"], string>> = {
   newer: "Its schema is newer than this program: start the newer program.",
-  unreachable: "The region's server cannot be reached.",
+  unreachable: "The region's server cannot be reached now.",
 };
 
 function emptyReport({ target, skipped }: FleetPlan): FleetReport {

@@ -1,11 +1,12 @@
 /** The home database: opened, brought to the latest schema, known by its installation id. */
-import { explainConnectFailure, isKeptOut } from "#engine/servers/connect-failure";
+import { explainConnectFailure, isKeptOut } from "#engine/failures/connect-failure";
+import { isOutOfService } from "#engine/failures/refusals";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { findUnreadableFile, parseDatabaseUrl, type ServerAddress } from "#base/postgres/connection-url";
 import type { HomeDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 import { probeServer } from "#base/postgres/probe";
-import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { whyUnfit } from "#engine/servers/region-requirements";
 
 export type HomeContext = {
@@ -70,20 +71,20 @@ function explain(cause: unknown, address: ServerAddress, database: string): unkn
   const state = sqlState(cause);
   if (state === SQL_STATE.undefinedDatabase)
     return new TenantryError(
-      "REGION_UNAVAILABLE",
+      "HOME_UNAVAILABLE",
       `The server at ${where} has no database ${database}: create it first.`,
       { cause },
     );
   const isRefused = state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization;
   if (isRefused && !isKeptOut(cause))
     return new TenantryError(
-      "REGION_UNAVAILABLE",
+      "HOME_UNAVAILABLE",
       `The server at ${where} refused the user name or password of DATABASE_URL.`,
       { cause },
     );
-  if (!isRefused && !isConnectionFailure(cause)) return cause;
+  if (!isRefused && !isOutOfService(cause)) return cause;
   return new TenantryError(
-    "REGION_UNAVAILABLE",
+    "HOME_UNAVAILABLE",
     `The home database at ${where} cannot be reached: ${explainConnectFailure(cause)}.`,
     { cause },
   );

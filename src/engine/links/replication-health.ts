@@ -2,14 +2,15 @@
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
-import { probeRegions } from "#engine/regions/probe-regions";
+import { isUnreachable, probeEach } from "#engine/regions/probe-regions";
 import { findAdvice } from "#engine/servers/region-requirements";
 import { listRegions, regionAddress, type Region } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { type Headroom, probeServer, type ServerProbe } from "#base/postgres/probe";
 import { TenantryError } from "#base/kernel/errors";
-import { isConnectionFailure } from "#base/postgres/sql-state";
+import { explainRefusal } from "#engine/failures/explain";
 import { type Direction, linkName } from "#engine/replication/names";
+import { SWEEP_DEFAULTS } from "#engine/replication/sweep";
 import { describeRefusal, findDamage, type LinkSurvey, surveyLinks } from "#engine/replication/survey";
 import type { Services } from "#engine/services";
 
@@ -55,14 +56,14 @@ export async function surveyDatabases(
   databases: readonly ReplicatedDatabase[],
 ): Promise<DatabaseHealth[]> {
   const links = databases.flatMap(({ databaseId }) => DIRECTIONS.map((direction) => ({ databaseId, direction })));
-  const found = await survey(services, regionId, links);
+  const { found, problem } = await survey(services, regionId, links);
   return databases.map(({ databaseId, database }) => ({
     databaseId,
     database,
     regionId,
     flows: DIRECTIONS.map((direction) => {
       const link = found?.find(({ id }) => id.databaseId === databaseId && id.direction === direction);
-      return link === undefined ? unreachable(direction) : toFlow(link);
+      return link === undefined ? unreachable(direction, problem) : toFlow(link);
     }),
   }));
 }
@@ -71,16 +72,16 @@ async function survey(
   services: Services,
   regionId: string,
   links: LinkSurvey["id"][],
-): Promise<LinkSurvey[] | undefined> {
+): Promise<{ found?: LinkSurvey[]; problem?: string }> {
   try {
     const address = await regionAddress(services, regionId);
     const region = services.pools.open("server", address, MAINTENANCE_DATABASE);
     const nameOf = (id: LinkSurvey["id"]) => linkName(services.installation, id.databaseId, id.direction);
-    return await surveyLinks({ home: services.home, region, nameOf }, links);
+    return { found: await surveyLinks({ home: services.home, region, nameOf }, links) };
   } catch (error) {
-    const isUnusable = error instanceof TenantryError && error.code === "REGION_UNAVAILABLE";
-    if (!isUnusable && !isConnectionFailure(error)) throw error;
-    return undefined;
+    const refused = error instanceof TenantryError ? error : explainRefusal(error);
+    if (refused?.code !== "REGION_UNAVAILABLE") throw refused ?? error;
+    return { problem: refused.message };
   }
 }
 
@@ -100,7 +101,7 @@ function toFlow(link: LinkSurvey): FlowHealth {
   };
 }
 
-function unreachable(direction: Direction): FlowHealth {
+function unreachable(direction: Direction, problem = "the region's server cannot be reached"): FlowHealth {
   return {
     direction,
     healthy: false,
@@ -108,7 +109,7 @@ function unreachable(direction: Direction): FlowHealth {
     lagBytes: null,
     lagSeconds: null,
     retainedBytes: null,
-    problem: "the region's server cannot be reached",
+    problem,
   };
 }
 
@@ -133,25 +134,27 @@ export async function readServersHealth(services: Services, actor: Actor): Promi
   const regions = await listRegions(services);
   const [home, probes] = await Promise.all([
     probeServer(services.home),
-    probeRegions(
+    probeEach(
       services,
       regions.map(({ id }) => id),
     ),
   ]);
-  const others = regions.map((region, index) => describeServer(region, probes[index] ?? null));
+  const others = regions.flatMap((region, index) => {
+    const probe = probes[index];
+    return probe === undefined ? [] : [describeServer(region, probe)];
+  });
   return [describeProbed("home", home), ...others];
 }
 
-function describeServer(region: Region, probe: ServerProbe | null | Error): ServerHealth {
+function describeServer({ key: name }: Region, probe: ServerProbe | Error): ServerHealth {
+  if (isUnreachable(probe)) return { name, reachable: false, headroom: [], problem: probe.message, advice: [] };
   if (probe instanceof Error) throw probe;
-  if (probe === null)
-    return { name: region.key, reachable: false, headroom: [], problem: "the server cannot be reached", advice: [] };
-  return describeProbed(region.key, probe);
+  return describeProbed(name, probe);
 }
 
 function describeProbed(name: string, probe: ServerProbe): ServerHealth {
   const { headroom } = probe;
-  return { name, reachable: true, headroom, problem: shortage(headroom), advice: findAdvice(probe) };
+  return { name, reachable: true, headroom, problem: shortage(headroom), advice: findAdvice(probe, SWEEP_DEFAULTS) };
 }
 
 function shortage(headroom: readonly Headroom[]): string | null {

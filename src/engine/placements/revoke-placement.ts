@@ -21,6 +21,7 @@ import type { Link } from "#engine/replication/link";
 import { findManifest } from "#engine/transfer/export-format";
 import { exportPlacement } from "#engine/transfer/export-placement";
 import { refuseForgotten } from "#engine/placements/forgotten-database";
+import { namingWhatIsInTheWay } from "#engine/placements/in-the-way";
 import type { JobRun } from "#engine/jobs/job-run";
 import { cancelJob, placementSubject } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
@@ -126,7 +127,9 @@ async function stopWrites(context: Context): Promise<boolean> {
 async function dropDatabase(context: Context): Promise<void> {
   const { services, placement, address, server } = context;
   await services.pools.closeDatabase(address, placement.database);
-  await server.query("databases.drop", `drop database if exists ${quoteIdentifier(placement.database)} with (force)`);
+  await namingWhatIsInTheWay(server, placement.database, () =>
+    server.query("databases.drop", `drop database if exists ${quoteIdentifier(placement.database)} with (force)`),
+  );
   await noteRemoved(context, "database", `region, ${placement.database}`);
 }
 

@@ -5,6 +5,7 @@ import { findUnreadableFile, type PoolerAddress } from "#base/postgres/connectio
 import { type PoolerProbe, probePooler } from "#base/postgres/pooler-probe";
 import type { Pools } from "#base/postgres/pools";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { connectReason } from "#engine/failures/connect-failure";
 
 type Context = { pools: Pools; apiRole: ApiRole };
 
@@ -67,19 +68,10 @@ function whyPoolerUnfit(pooler: PoolerAddress, probe: PoolerProbe, systemIdentif
   return undefined;
 }
 
-const NETWORK_WORDS: Record<string, string> = {
-  ECONNREFUSED: "cannot be reached: nothing listens there",
-  ENOTFOUND: "cannot be reached: there is no such host",
-  EAI_AGAIN: "cannot be reached: the host name could not be looked up",
-  ETIMEDOUT: "does not answer",
-};
-
 /** What went wrong, as the end of a sentence. PgBouncer has one code for most, so its English words are looked at too. */
 function explain(error: unknown, role: string, database: string): string {
   if (!(error instanceof Error)) return "gave an unknown error";
   const code = "code" in error ? String(error.code) : "";
-  const words = NETWORK_WORDS[code];
-  if (words !== undefined) return words;
   const state = sqlState(error);
   if (state === SQL_STATE.undefinedDatabase || /no such database/i.test(error.message))
     return `knows no database ${database}: it needs an entry for all databases, which is named *`;
@@ -92,7 +84,9 @@ function explain(error: unknown, role: string, database: string): string {
   if (/transaction blocks not allowed/i.test(error.message)) return "must have the pool mode transaction or session";
   if (/SSL|TLS|certificate/i.test(`${code} ${error.message}`))
     return "and we did not agree on TLS: check sslmode and sslrootcert";
-  if (/timeout/i.test(error.message)) return "does not answer";
+  // Without a code the connection was there, and was ended.
+  const reason = code === "" && !/timeout/i.test(error.message) ? undefined : connectReason(error);
+  if (reason !== undefined) return `cannot be reached: ${reason}`;
   if (isConnectionFailure(error)) return "ended the connection: its log says why";
   return code === "" ? "answered with an error: its log says why" : `answered with error ${code}`;
 }

@@ -5,6 +5,7 @@ import { notFound, TenantryError } from "#base/kernel/errors";
 import { parsePoolUrl } from "#base/postgres/connection-url";
 import { type ServerProbe, probeServer } from "#base/postgres/probe";
 import { checkPooler, type PoolerCheck } from "#engine/regions/pooler";
+import { SWEEP_DEFAULTS } from "#engine/replication/sweep";
 import { findAdvice, whyUnfit } from "#engine/servers/region-requirements";
 import {
   type Region,
@@ -30,14 +31,27 @@ export async function probeRegions(
   context: RegionsContext,
   regionIds: readonly string[],
 ): Promise<(ServerProbe | null | Error)[]> {
+  const probes = await probeEach(context, regionIds);
+  return probes.map((probe) => (isUnreachable(probe) ? null : probe));
+}
+
+/** Whether a server gave no answer, which {@link probeEach} gives the reason of. */
+export function isUnreachable(probe: ServerProbe | Error): probe is TenantryError {
+  return probe instanceof TenantryError && probe.code === "REGION_UNAVAILABLE";
+}
+
+/** The same with the reason where a region's server cannot be reached. */
+export async function probeEach(
+  context: RegionsContext,
+  regionIds: readonly string[],
+): Promise<(ServerProbe | Error)[]> {
   const servers = await regionServers(context, regionIds);
   const probe = async (id: string) => {
     const server = servers.get(id);
     if (server === undefined) return notFound("Region");
-    return probeAt(context.pools, server.address).catch((error: unknown) => {
-      if (error instanceof TenantryError && error.code === "REGION_UNAVAILABLE") return null;
-      return error instanceof Error ? error : new Error("the probe failed", { cause: error });
-    });
+    return probeAt(context.pools, server.address).catch((error: unknown) =>
+      error instanceof Error ? error : new Error("the probe failed", { cause: error }),
+    );
   };
   return Promise.all(regionIds.map(probe));
 }
@@ -58,8 +72,9 @@ export async function checkRegion(
   // Home subscribes to the catalogs.
   const atHome = findAdvice(
     await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
+    SWEEP_DEFAULTS,
   ).map((sentence) => `Home: ${sentence}`);
-  const advice = [...findAdvice(probe), ...atHome];
+  const advice = [...findAdvice(probe, SWEEP_DEFAULTS), ...atHome];
   if (poolUrl === null) return { probe, obstacle, advice, pooler: null };
   const { systemIdentifier } = probe;
   const database = MAINTENANCE_DATABASE;

@@ -10,7 +10,7 @@ import {
   type CarrierOptions,
   MAX_MENDS,
 } from "#engine/replication/carrier-options";
-import { DAMAGE, type Damage, damageOf } from "#engine/replication/damage";
+import { DAMAGE, type Damage, damageOf, damageOfLostSlot } from "#engine/replication/damage";
 import { recordCarried, recordFailure } from "#engine/replication/link-record";
 import { holdsPermit, type LinkEvent, next } from "#engine/replication/link-state";
 import { mend, tellSubscriber } from "#engine/replication/establish";
@@ -228,7 +228,7 @@ export class Carrier {
   #judge(runtime: Runtime, now: number, answered: string[]): void {
     const { sample, target } = runtime;
     if (sample === undefined) return this.#fail(runtime, DAMAGE.slotGone);
-    if (sample.walStatus === "lost") return this.#fail(runtime, DAMAGE.slotLost);
+    if (sample.walStatus === "lost") return this.#fail(runtime, damageOfLostSlot(sample.invalidation));
     if (target !== undefined && sample.confirmed !== null && sample.confirmed >= target) {
       answered.push(...runtime.targetTickets);
       runtime.targetTickets = [];

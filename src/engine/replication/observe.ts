@@ -2,10 +2,13 @@
 import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#base/postgres/database";
 import { type Lsn, parseLsn } from "#base/postgres/lsn";
 import { TIMELINE_SQL } from "#base/postgres/server-history";
+import { INVALIDATION_SQL } from "#engine/replication/damage";
 
 export type SlotSample = {
   confirmed: Lsn | null;
   walStatus: string | null;
+  /** Why it is lost, as the server calls it; null: it is not, or the server does not say. */
+  invalidation: string | null;
   active: boolean;
   retainedBytes: number;
 };
@@ -27,6 +30,7 @@ type Row = {
     name: string;
     confirmed: string | null;
     wal_status: string | null;
+    invalidation: string | null;
     active: boolean;
     retained: number | null;
   }[];
@@ -40,8 +44,9 @@ const CURRENT = `(case current_setting('synchronous_commit')
 
 const SLOTS = `(select coalesce(json_agg(json_build_object(
     'name', slot_name, 'confirmed', confirmed_flush_lsn::text, 'wal_status', wal_status, 'active', active,
+    'invalidation', ${INVALIDATION_SQL},
     'retained', pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))), '[]')
-  from pg_replication_slots where slot_name = any($1))`;
+  from pg_replication_slots s where slot_name = any($1))`;
 
 /** What is left over is found again by the sweep. */
 const MAX_CHANGES = 10_000;
@@ -94,6 +99,7 @@ function read(row: Row | undefined): Observation {
         {
           confirmed: slot.confirmed === null ? null : parseLsn(slot.confirmed),
           walStatus: slot.wal_status,
+          invalidation: slot.invalidation,
           active: slot.active,
           retainedBytes: slot.retained ?? 0,
         },

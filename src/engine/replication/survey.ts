@@ -5,7 +5,7 @@
 import type { DatabaseKind, HomeDatabase, Queryable, ServerDatabase } from "#base/postgres/database";
 import { parseLsn } from "#base/postgres/lsn";
 import { readServerHistory } from "#base/postgres/server-history";
-import { DAMAGE, type Damage } from "#engine/replication/damage";
+import { DAMAGE, type Damage, damageOfLostSlot, INVALIDATION_SQL } from "#engine/replication/damage";
 import type { LinkId } from "#engine/replication/nudge";
 import { readOrigins } from "#engine/replication/subscription";
 
@@ -14,6 +14,8 @@ export type LinkSurvey = {
   hasSlot: boolean;
   /** The slot has lost WAL that the subscriber needs. */
   lost: boolean;
+  /** Why, as the server calls it; null where it does not say. */
+  invalidation: string | null;
   hasSubscription: boolean;
   /** It waits for the subscriber's WAL writer before it confirms: made before we asked for more. */
   confirmsLate: boolean;
@@ -80,6 +82,7 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
       id,
       hasSlot: slot !== undefined,
       lost: slot?.lost === true,
+      invalidation: slot?.invalidation ?? null,
       hasSubscription: subscription !== undefined,
       confirmsLate: subscription?.late === true,
       ...findTimeTravel(subscription, slot, record),
@@ -102,7 +105,7 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
 /** What is broken about a link; undefined when its parts are in place. */
 export function findDamage(link: LinkSurvey): Damage | undefined {
   if (!link.hasSlot) return DAMAGE.slotGone;
-  if (link.lost) return DAMAGE.slotLost;
+  if (link.lost) return damageOfLostSlot(link.invalidation);
   if (!link.hasSubscription) return DAMAGE.subscriptionGone;
   if (!link.hasPublication) return DAMAGE.publicationChanged;
   if (link.subscriberWentBack) return DAMAGE.subscriberWentBack;
@@ -119,16 +122,23 @@ export function describeRefusal(databaseId: number, { rows, fault }: Refusal): s
   return `${count} rows of tenant database ${databaseId} were refused, the first because ${fault}`;
 }
 
-type SlotRow = { name: string; lost: boolean; retained: string | null; behind: string | null; current: string };
+type SlotRow = {
+  name: string;
+  lost: boolean;
+  invalidation: string | null;
+  retained: string | null;
+  behind: string | null;
+  current: string;
+};
 
 function readSlots(server: Queryable<DatabaseKind>, names: readonly string[]): Promise<SlotRow[]> {
   return server.query<SlotRow>(
     "survey.slots",
-    `select slot_name as name, coalesce(wal_status = 'lost', false) as lost,
+    `select slot_name as name, coalesce(wal_status = 'lost', false) as lost, ${INVALIDATION_SQL} as invalidation,
             pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text as retained,
             pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text as behind,
             pg_current_wal_insert_lsn()::text as current
-     from pg_replication_slots where slot_name = any($1)`,
+     from pg_replication_slots s where slot_name = any($1)`,
     [names],
   );
 }

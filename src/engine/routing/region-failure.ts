@@ -1,38 +1,35 @@
 import { chargeOrganization } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import { orLate } from "#base/kernel/wait";
-import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { failedAt } from "#base/postgres/failed-at";
+import { explainToCaller, regionNamed } from "#engine/failures/explain";
+import { isClosedScope } from "#engine/failures/refusals";
 import type { TenantRoute } from "#engine/routing/routing";
 
 /** A region that answers later than this counts as one that cannot be reached. */
 const MAX_ANSWER_MS = 10_000;
 
 /**
- * Runs a statement in a tenant database; a lost or refused connection becomes REGION_UNAVAILABLE, and so does silence. A row
- * of a placement that was just taken away is CONFLICT. `objects`: how many it asks for, which the organization pays.
+ * Runs a statement in a tenant database. What its server refuses becomes an error that names the region, mostly
+ * REGION_UNAVAILABLE, and so does silence (engine/failures/refusals.ts). A row of a placement that was just taken away is
+ * CONFLICT. `objects`: how many it asks for, which the organization pays.
  */
 export async function inRegion<Result>(route: TenantRoute, work: () => Promise<Result>, objects = 1): Promise<Result> {
   chargeOrganization(route.organizationId, objects);
   try {
     return await withDeadline(work());
   } catch (cause) {
-    const state = sqlState(cause);
-    // The API's role: whoever carries the region gives it its password anew when it starts.
-    const isRefused = state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization;
-    if (state === SQL_STATE.insufficientPrivilege && /row-level security/.test(String(cause)))
-      // The placement was closed in its database, and this process has not heard of it yet.
-      throw new TenantryError("CONFLICT", `The organization's access to region ${route.regionKey} was revoked.`, {
-        cause,
-      });
-    if (!isRefused && !isConnectionFailure(cause)) throw cause;
-    throw new TenantryError(
-      "REGION_UNAVAILABLE",
-      `The region ${route.regionKey} cannot be reached now; try again later.`,
-      {
-        cause,
-      },
-    );
+    if (cause instanceof TenantryError || failedAt(cause)?.kind === "home") throw cause;
+    throw explainInRegion(cause, route.regionKey) ?? cause;
   }
+}
+
+/** Undefined for what is no refusal of the region's server. */
+function explainInRegion(cause: unknown, regionKey: string): TenantryError | undefined {
+  // The placement was closed in its database, and this process has not heard of it yet.
+  if (isClosedScope(cause))
+    return new TenantryError("CONFLICT", `The organization's access to region ${regionKey} was revoked.`, { cause });
+  return explainToCaller(cause, regionNamed(regionKey));
 }
 
 /** The statement goes on; its connection counts against the database's few until it ends. */

@@ -17,9 +17,16 @@ function probe(changes: Partial<ServerProbe>): ServerProbe {
     provider: null,
     workerStartIntervalMs: 5_000,
     slotWalLimitMb: 10_240,
+    slotIdleLimitMs: null,
     headroom: [],
     ...changes,
   };
+}
+
+const MAX_AGE_MS = 8 * 60_000;
+
+function adviceFor(changes: Partial<ServerProbe>): string[] {
+  return findAdvice(probe(changes), { maxAgeMs: MAX_AGE_MS });
 }
 
 test.each([
@@ -44,14 +51,23 @@ test("on a server of one's own it depends on the version", () => {
 });
 
 test("only 15 with its slow default is advised to start workers faster", () => {
-  expect(findAdvice(probe({ versionNumber: 150_018 })).join()).toContain("wal_retrieve_retry_interval = '200ms'");
-  expect(findAdvice(probe({ versionNumber: 150_018, workerStartIntervalMs: 200 }))).toEqual([]);
-  expect(findAdvice(probe({}))).toEqual([]);
+  expect(adviceFor({ versionNumber: 150_018 }).join()).toContain("wal_retrieve_retry_interval = '200ms'");
+  expect(adviceFor({ versionNumber: 150_018, workerStartIntervalMs: 200 })).toEqual([]);
+  expect(adviceFor({})).toEqual([]);
 });
 
 test("a server whose slots may keep any amount of WAL is taken, and advised to bound it", () => {
   const unbounded = probe({ slotWalLimitMb: null, subscriptionMethod: "SUPERUSER" });
   expect(whyUnfit(unbounded)).toBeUndefined();
-  expect(findAdvice(unbounded)).toEqual([expect.stringContaining("SET max_slot_wal_keep_size = '10GB'")]);
-  expect(findAdvice(probe({ slotWalLimitMb: 0 }))).toEqual([]);
+  expect(adviceFor({ slotWalLimitMb: null })).toEqual([expect.stringContaining("SET max_slot_wal_keep_size = '10GB'")]);
+  expect(adviceFor({ slotWalLimitMb: 0 })).toEqual([]);
+});
+
+test("a server that ends slots which rest for less long than Tenantry lets them is advised to wait longer", () => {
+  const [advice, ...more] = adviceFor({ slotIdleLimitMs: 60_000 });
+  expect(advice).toMatch(/for 60 s \(idle_replication_slot_timeout\), and Tenantry lets them rest for 480 s/);
+  expect(more).toEqual([]);
+  // A sweep that comes late must not be too late.
+  expect(adviceFor({ slotIdleLimitMs: MAX_AGE_MS + 1_000 })).toHaveLength(1);
+  expect(adviceFor({ slotIdleLimitMs: 60 * 60_000 })).toEqual([]);
 });

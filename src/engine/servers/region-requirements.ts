@@ -41,9 +41,21 @@ function subscriptionObstacle(probe: ServerProbe, major: number): string | undef
     : `${cannot} On PostgreSQL 15 that takes a superuser or the extension aiven_extras on the server: register with a superuser, or install the extension.`;
 }
 
-/** What would do better than it does, in one sentence each: nothing that keeps the server from being used. */
-export function findAdvice(probe: ServerProbe): string[] {
+/** How much longer than we let slots rest the server should: for the sweep that wakes them, and for one that comes late. */
+const SLOT_IDLE_MARGIN_MS = 2 * 60_000;
+
+/**
+ * What would do better than it does, in one sentence each: nothing that keeps the server from being used. `maxAgeMs`: how long
+ * Tenantry lets a slot rest.
+ */
+export function findAdvice(probe: ServerProbe, { maxAgeMs }: { maxAgeMs: number }): string[] {
   const advice: string[] = [];
+  const { slotIdleLimitMs } = probe;
+  if (slotIdleLimitMs !== null && slotIdleLimitMs < maxAgeMs + SLOT_IDLE_MARGIN_MS)
+    advice.push(
+      `The server ends replication slots that rest for ${slotIdleLimitMs / 1_000} s (idle_replication_slot_timeout), and Tenantry lets them rest for ${maxAgeMs / 1_000} s: their links are seeded anew each time. ` +
+        `As a superuser run: ALTER SYSTEM SET idle_replication_slot_timeout = '1h'; or 0 for never, and reload the server's configuration, without a restart (on a managed server, set it in its configuration).`,
+    );
   if (probe.slotWalLimitMb === null)
     advice.push(
       "The server sets no bound on the WAL that a replication slot keeps (max_slot_wal_keep_size = -1): when the other side is away for long, it fills the disk. " +

@@ -4,7 +4,7 @@ import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Pools } from "#base/postgres/pools";
 import { probeServer, type ServerProbe } from "#base/postgres/probe";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { explainConnectFailure, isKeptOut } from "#engine/servers/connect-failure";
+import { explainConnectFailure, isKeptOut } from "#engine/failures/connect-failure";
 
 /** The database for what concerns the server as a whole; every server has it unless somebody dropped it. */
 export const MAINTENANCE_DATABASE = "postgres";

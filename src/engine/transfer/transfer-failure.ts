@@ -1,7 +1,9 @@
 /** What went wrong between a placement's database and a folder, for whoever asked. */
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
-import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { failedAt } from "#base/postgres/failed-at";
+import { sqlState } from "#base/postgres/sql-state";
+import { explainRefusal, HOME, regionNamed } from "#engine/failures/explain";
 
 /** How far an export or an import is; rows and bytes are those of all files so far. */
 export type TransferProgress = {
@@ -26,10 +28,9 @@ export async function explainTransfer<Result>(
     return await work();
   } catch (cause) {
     if (cause instanceof TenantryError) throw cause;
-    if (isConnectionFailure(cause))
-      throw new TenantryError("REGION_UNAVAILABLE", `The region ${region} cannot be reached now. ${again}`, { cause });
-    if (sqlState(cause) === SQL_STATE.undefinedDatabase)
-      throw new TenantryError("CONFLICT", "The placement has no database, not yet or not any more.", { cause });
+    const subject = failedAt(cause)?.kind === "home" ? HOME : regionNamed(region);
+    const explained = explainRefusal(cause, subject, again);
+    if (explained !== undefined) throw explained;
     if (isFileFailure(cause)) throw invalidInput("folder", `The folder cannot be used: ${redactedMessage(cause)}.`);
     throw cause;
   }

@@ -32,7 +32,7 @@ const defineEntry: DefineTypes = (builder, { subjectKinds }) => {
       }),
       outcome: t.exposeString("outcome", {
         description:
-          "OK, or the code of the error; then nothing was done, but for INTERNAL and REGION_UNAVAILABLE. UNKNOWN: it goes on, or the process that did it is no more and nobody knows how far it came.",
+          "OK, or the code of the error; then nothing was done, but for INTERNAL, HOME_UNAVAILABLE and REGION_UNAVAILABLE. UNKNOWN: it goes on, or the process that did it is no more and nobody knows how far it came.",
       }),
       who: t.expose("who", { type: Who(builder), description: "What kind of caller." }),
       whoId: t.exposeString("whoId", {

@@ -12,7 +12,7 @@ import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { callSourceOf } from "#engine/audit/entry";
 import type { Client, Credentials, SignIn } from "#engine/auth/sign-in";
 import { TenantryError } from "#base/kernel/errors";
-import type { GraphQLContext } from "#api/graphql/context";
+import { type GraphQLContext, JsonText } from "#api/graphql/context";
 import { toClientError, toClientErrors } from "#api/graphql/errors";
 import { executeOperation, followOperation } from "#api/graphql/execute";
 import { createLoaders } from "#api/graphql/loaders";
@@ -24,6 +24,7 @@ import { corsFor } from "#api/http/guards/cors";
 import { DocumentCache } from "#api/http/endpoint/document-cache";
 import { limitDocuments } from "#api/http/limits/document-limits";
 import { endWithSignIn } from "#api/http/guards/end-with-sign-in";
+import { startOf, statusOf, type Term, withinTerm } from "#api/http/limits/deadline";
 import { limitError } from "#api/http/limits/limit-error";
 import { limitOperations } from "#api/http/limits/operation-limits";
 import type { Visitors } from "#api/http/guards/origin";
@@ -97,7 +98,8 @@ function beginOperations(parts: EndpointParts): Plugin<GraphQLContext, NodeConte
       const credentials = { authorization: headers.get("authorization"), userId: headers.get("x-user-id") };
       const client = clientOf(context.req, parts.settings.trustedProxies);
       const reply = replyOver(context.res, parts.settings.limits.maxAnswerBytes);
-      Object.assign(context, await createContext(parts, credentials, client, request.signal), { reply });
+      const begun = { gone: request.signal, startedAt: startOf(context.req) };
+      Object.assign(context, await createContext(parts, credentials, client, begun), { reply });
       const query = parts.persisted.textOf({ ...params, documentId: documentIdOf(request, params) });
       if (query !== undefined) setParams({ ...params, query });
     },
@@ -110,23 +112,30 @@ function documentIdOf(request: Request, params: GraphQLParams): unknown {
   return new URL(request.url).searchParams.get("documentId");
 }
 
-/** The context of one operation, over HTTP or a web socket. Throws UNAUTHENTICATED, or LIMIT_EXCEEDED. */
+/**
+ * The context of one operation, over HTTP or a web socket. Throws UNAUTHENTICATED, or LIMIT_EXCEEDED, also when it takes
+ * longer than an operation may.
+ */
 export async function createContext(
-  { services, guard }: Pick<EndpointParts, "services" | "guard">,
+  { services, guard, settings }: Pick<EndpointParts, "services" | "guard" | "settings">,
   credentials: Credentials,
   client: Client,
-  gone: AbortSignal | undefined,
+  begun: Omit<Term, "timeoutMs">,
 ): Promise<GraphQLContext> {
   try {
-    const signedIn = await guard.identify({ ...credentials, client });
+    const { timeoutMs } = settings.limits;
+    const term = { timeoutMs, startedAt: begun.startedAt };
+    const signedIn = await withinTerm(term, guard.identify({ ...credentials, client }));
     const { actor } = signedIn;
     const callSource = callSourceOf(signedIn, client);
-    return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], gone };
+    return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };
   } catch (error) {
     // The caller is not told what was wrong with a token; who looks after the program may want to know.
     if (error instanceof TenantryError && error.cause !== undefined)
       services.logger.debug({ err: error.cause }, "a token was refused");
-    throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED" ? limitError(error) : error;
+    throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED"
+      ? limitError(error, statusOf(error))
+      : error;
   }
 }
 
@@ -163,14 +172,31 @@ function requestErrors(services: Services): Plugin<GraphQLContext> {
 
 function withCodes<Result extends object>(result: Result, services: Services): Result {
   if (!("errors" in result) || !Array.isArray(result.errors)) return result;
-  return { ...result, errors: toClientErrors(result.errors as GraphQLError[], services.logger) };
+  const errors = toClientErrors(result.errors as GraphQLError[], services.logger);
+  return { ...result, errors: hasData(result) ? errors : errors.map(unavailable) };
 }
 
 /** What is sent of what was thrown, or of a result with errors, as the plugins do it for requests that go the long way. */
 export function resultOf(failure: unknown, services: Services): ExecutionResult {
   if (typeof failure === "object" && failure !== null && "errors" in failure && !(failure instanceof Error))
     return withCodes(failure as ExecutionResult, services);
-  return { errors: [challenge(toClientError(failure, services.logger))] };
+  return { errors: [unavailable(challenge(toClientError(failure, services.logger)))] };
+}
+
+/** Whether any field of the operation has come to something. */
+function hasData(result: object): boolean {
+  const data = "data" in result ? result.data : undefined;
+  if (typeof data !== "object" || data === null) return false;
+  return data instanceof JsonText || Object.values(data).some((value) => value !== null);
+}
+
+/** Where home is away and so nothing could be answered, the status says so to balancers, and to clients that try again. */
+function unavailable(error: GraphQLError): GraphQLError {
+  const { code, retryAfterSeconds } = error.extensions;
+  if (code !== "HOME_UNAVAILABLE") return error;
+  const http = { status: 503, headers: { "retry-after": String(retryAfterSeconds) } };
+  const { message, nodes, source, positions, path, extensions } = error;
+  return new GraphQLError(message, { nodes, source, positions, path, extensions: { ...extensions, http } });
 }
 
 function countOperations(metrics: Metrics): Plugin<GraphQLContext> {

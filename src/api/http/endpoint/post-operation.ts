@@ -21,6 +21,7 @@ import { clientOf } from "#api/http/guards/client";
 import { corsHeadersFor } from "#api/http/guards/cors";
 import { DocumentCache } from "#api/http/endpoint/document-cache";
 import { createContext, type EndpointParts, type GraphQLEndpoint, resultOf } from "#api/http/endpoint/graphql-endpoint";
+import { startOf } from "#api/http/limits/deadline";
 import { limitError } from "#api/http/limits/limit-error";
 import { replyOver } from "#api/http/endpoint/reply";
 import { whenClosed } from "#api/http/when-closed";
@@ -90,7 +91,8 @@ async function execute(
   const { authorization = null, "x-user-id": userId } = request.headers;
   const credentials = { authorization, userId: typeof userId === "string" ? userId : null };
   const client = clientOf(request, settings.trustedProxies);
-  const context = await createContext(parts, credentials, client, whenClosed(request.socket, request.socket.destroyed));
+  const gone = whenClosed(request.socket, request.socket.destroyed);
+  const context = await createContext(parts, credentials, client, { gone, startedAt: startOf(request) });
   const query = persisted.textOf(params) ?? params.query;
   if (query === undefined) return undefined;
   const pipeline = endpoint.getEnveloped({

@@ -10,6 +10,7 @@ import { clientOf } from "#api/http/guards/client";
 import { networkOf } from "#api/http/guards/client-network";
 import { whenOver } from "#api/http/guards/end-with-sign-in";
 import type { EndpointParts } from "#api/http/endpoint/graphql-endpoint";
+import { withinTerm } from "#api/http/limits/deadline";
 
 /** The first message, `connection_init`, must have come after this long: then graphql-ws closes the socket with 4408. */
 export const SOCKET_INIT_TIMEOUT_MS = 3_000;
@@ -64,7 +65,8 @@ export class SocketSignIn {
     if (signIn.mode === "bearer") {
       try {
         const client = clientOf(request, settings.trustedProxies);
-        this.#closeWithSignIn(socket, await guard.identify({ ...credentials, client }));
+        const term = { timeoutMs: settings.limits.timeoutMs, startedAt: performance.now() };
+        this.#closeWithSignIn(socket, await withinTerm(term, guard.identify({ ...credentials, client })));
       } catch (error) {
         if (!(error instanceof TenantryError)) services.logger.error({ err: error }, "a web socket could not sign in");
         const [code, reason] = closeFor(error, credentials);
@@ -93,7 +95,7 @@ export class SocketSignIn {
 
 function closeFor(error: unknown, { authorization }: Credentials): readonly [number, string] {
   if (!(error instanceof TenantryError)) return CLOSE.unknown;
-  if (error.code === "LIMIT_EXCEEDED") return CLOSE.tooManyFailures;
+  if (error.code === "LIMIT_EXCEEDED" && error.retryAfterSeconds !== undefined) return CLOSE.tooManyFailures;
   if (error.code !== "UNAUTHENTICATED") return CLOSE.unknown;
   return authorization === null ? CLOSE.nothingShown : CLOSE.refused;
 }

@@ -50,12 +50,9 @@ export function serveWebSockets(
           // Anew for each operation: a token that has expired since the socket was opened is refused.
           const shown = credentialsOf(context.connectionParams, request);
           const client = clientOf(request, settings.trustedProxies);
-          const contextValue = await createContext(
-            parts,
-            shown,
-            client,
-            whenClosed(socket, socket.readyState === socket.CLOSED),
-          );
+          const gone = whenClosed(socket, socket.readyState === socket.CLOSED);
+          const startedAt = performance.now();
+          const contextValue = await createContext(parts, shown, client, { gone, startedAt });
           contextValue.reply = replyOn(socket, maxAnswerBytes);
           // Before anything is parsed, and known to the limits on documents.
           const pipeline = endpoint.getEnveloped({ ...contextValue, params: payload } as never) as Enveloped;

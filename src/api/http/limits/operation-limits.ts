@@ -8,17 +8,15 @@ import type { Plugin } from "graphql-yoga";
 import type { GraphQLContext } from "#api/graphql/context";
 import { fragmentsOf } from "#api/graphql/fragments";
 import { costOf } from "#api/graphql/limits/cost";
-import { onAbort, orAborted } from "#base/kernel/abort";
+import { orAborted } from "#base/kernel/abort";
 import { AnswerBytes, type AnswerSize } from "#base/kernel/answer-size";
 import { type Call, inCall } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import type { Limits } from "#base/kernel/limits";
 import { delay } from "#base/kernel/wait";
 import type { Budgets } from "#api/http/limits/budgets";
+import { startDeadline, statusOf } from "#api/http/limits/deadline";
 import { limitError } from "#api/http/limits/limit-error";
-
-/** The errors that say that the operation timed out. */
-const TIMED_OUT = new WeakSet<TenantryError>();
 
 type Run = (args: ExecutionArgs) => unknown;
 type Guarded = { limits: Limits; budgets: Budgets };
@@ -53,15 +51,15 @@ async function refusing<Result>(
   } catch (error) {
     if (error instanceof TenantryError && error.retryAfterSeconds !== undefined)
       await delay(REFUSAL_PAUSE_MS, (contextValue as GraphQLContext).gone).catch(() => undefined);
-    if (error instanceof TenantryError) return { errors: [limitError(error, TIMED_OUT.has(error) ? 503 : 400)] };
+    if (error instanceof TenantryError) return { errors: [limitError(error, statusOf(error))] };
     throw error;
   }
 }
 
 async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: Run): Promise<unknown> {
-  const { actor, gone, reply } = args.contextValue as GraphQLContext;
+  const { actor, gone, reply, startedAt } = args.contextValue as GraphQLContext;
   const operation = charge({ limits, budgets }, args);
-  const deadline = startDeadline(limits.timeoutMs, gone);
+  const deadline = startDeadline({ timeoutMs: limits.timeoutMs, startedAt, gone });
   const statements = budgets.limitStatements(actor);
   const bytes = reply?.bytes ?? new AnswerBytes(limits.maxAnswerBytes);
   const call: Call = {
@@ -92,10 +90,10 @@ async function execute({ limits, budgets }: Guarded, args: ExecutionArgs, run: R
 
 /** The time bounds the beginning, and then each statement for itself: how long it is followed is the caller's matter. */
 async function follow({ limits, budgets }: Guarded, args: ExecutionArgs, run: Run): Promise<unknown> {
-  const { actor, gone } = args.contextValue as GraphQLContext;
+  const { actor, gone, startedAt } = args.contextValue as GraphQLContext;
   charge({ limits, budgets }, args);
   const close = budgets.openSubscription(actor);
-  const deadline = startDeadline(limits.timeoutMs, gone);
+  const deadline = startDeadline({ timeoutMs: limits.timeoutMs, startedAt, gone });
   const event = new EventBytes(limits.maxAnswerBytes, deadline.abort);
   const call: Call = {
     signal: deadline.signal,
@@ -167,41 +165,6 @@ function organizationCharge(budgets: Budgets, args: ExecutionArgs): Pick<Call, "
 async function start(call: Call, args: ExecutionArgs, run: Run): Promise<unknown> {
   // The executor starts no further resolvers when the signal is aborted.
   return inCall(call, () => run({ ...args, abortSignal: call.signal }));
-}
-
-type Deadline = {
-  signal: AbortSignal;
-  abort: (reason: Error) => void;
-  clearTimer: () => void;
-  /** Stops listening for the caller's end. */
-  detach: () => void;
-  dispose: () => void;
-};
-
-function startDeadline(timeoutMs: number, gone: AbortSignal | undefined): Deadline {
-  const controller = new AbortController();
-  const timer = setTimeout(() => {
-    const reason = new TenantryError(
-      "LIMIT_EXCEEDED",
-      `The operation took longer than ${timeoutMs} ms and was stopped; what it had committed stays.`,
-    );
-    TIMED_OUT.add(reason);
-    controller.abort(reason);
-  }, timeoutMs);
-  const hangUp = () => controller.abort(new TenantryError("LIMIT_EXCEEDED", "The caller has gone."));
-  if (gone?.aborted === true) hangUp();
-  const detach = gone === undefined ? () => undefined : onAbort(gone, hangUp);
-  const clearTimer = () => clearTimeout(timer);
-  return {
-    signal: controller.signal,
-    abort: (reason) => controller.abort(reason),
-    clearTimer,
-    detach,
-    dispose: () => {
-      clearTimer();
-      detach();
-    },
-  };
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {

@@ -1,15 +1,13 @@
 /** Why a server cannot be connected to, in words that cannot hold a secret. */
 import { isConnectionFailure, isTlsFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { refusalOf } from "#engine/failures/refusals";
 
+/** By Node's codes, for what happens before a server has said anything. */
 const WORDS: Record<string, string> = {
   ECONNREFUSED: "nothing listens there",
   ENOTFOUND: "there is no such host",
   EAI_AGAIN: "the host name could not be looked up",
   ETIMEDOUT: "it does not answer",
-  "53300": "it has no connection free",
-  "57P03": "it is starting up or shutting down",
-  // A pooler refuses the settings that we send with a new connection. A server takes them.
-  "08P01": "a connection pooler seems to answer there, so give the address of the server itself",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
   CERT_HAS_EXPIRED: "its certificate has expired",
   CERT_REVOKED: "its certificate was revoked",
@@ -21,14 +19,27 @@ const UNTRUSTED = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_(SIGNATURE|UNTRUST
 
 /** The reason as the end of a sentence: a code or a fixed phrase. Undefined when the error is no failure to connect. */
 export function explainConnectFailure(error: unknown): string | undefined {
+  const reason = connectReason(error);
+  if (reason !== undefined) return reason;
+  if (sqlState(error) === undefined) return undefined;
+  // A pooler refuses the settings that we send with a new connection. A server takes them.
+  if (codeOf(error) === "08P01")
+    return "a connection pooler seems to answer there, so give the address of the server itself";
+  if (isKeptOut(error)) return "its pg_hba.conf lets nobody in from here in this way; check sslmode";
+  const says = refusalOf(error)?.says;
+  return says === undefined ? `error ${codeOf(error)}` : `it ${says}`;
+}
+
+/** The same for what failed before the server had said anything; undefined where it has. */
+export function connectReason(error: unknown): string | undefined {
   const code = codeOf(error);
   if (WORDS[code] !== undefined) return WORDS[code];
-  if (isKeptOut(error)) return "its pg_hba.conf lets nobody in from here in this way; check sslmode";
+  if (sqlState(error) !== undefined) return undefined;
   if (UNTRUSTED.test(code)) return "its certificate is not signed by an authority that sslrootcert names";
   if (error instanceof Error && /does not support SSL/.test(error.message)) return "it does not take TLS connections";
   if (isTlsFailure(error)) return "the TLS connection failed; check sslmode and sslrootcert";
   if (error instanceof Error && /timeout/i.test(error.message)) return "it does not answer";
-  if (!isConnectionFailure(error) && sqlState(error) === undefined) return undefined;
+  if (!isConnectionFailure(error)) return undefined;
   return code === "" ? "the connection was lost" : `error ${code}`;
 }
 
