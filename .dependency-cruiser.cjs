@@ -16,7 +16,7 @@ Visitor.prototype.visitStatement = function (statement) {
 const BASE = ["base/kernel", "base/postgres"];
 
 /** The rooms of the engine in whose names people ask for something. The others are for these alone. */
-const ASKED = ["auth", "audit", "home", "people", "regions", "placements", "jobs", "links", "border"].map(
+const ASKED = ["auth", "audit", "home", "people", "erasure", "regions", "placements", "jobs", "links", "border"].map(
   (room) => `engine/${room}`,
 );
 
@@ -74,8 +74,16 @@ const ROWS = [
     may: [...BASE, "base/observability", "engine/auth", "engine/home", "engine/links", SERVICES],
   },
   {
+    part: "engine/erasure",
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
+    also: ["engine/audit", "engine/border"],
+    why: "an erasure that is done again is in the audit log, and what a region keeps of it is proved by the border's secret",
+  },
+  {
     part: "engine/transfer",
     may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
+    also: ["engine/erasure"],
+    why: "what an import brings back of an erased user is erased again",
   },
   {
     part: "engine/placements",
@@ -107,6 +115,7 @@ const ROWS = [
       "engine/regions",
       "engine/jobs",
       "engine/placements",
+      "engine/erasure",
       TABLES,
       SERVICES,
     ],
@@ -124,7 +133,7 @@ const ROWS = [
       "engine/regions",
       "engine/border",
     ],
-    also: ["engine/migrations", "engine/replication", "engine/routing", TABLES],
+    also: ["engine/erasure", "engine/migrations", "engine/replication", "engine/routing", TABLES],
     why: "types only (services-are-types): it runs nothing, so files do not import in a circle",
   },
 
@@ -156,7 +165,7 @@ const ROWS = [
   { part: "library", may: ["base", "engine", "config", "services", "work", "project"] },
   {
     part: "project",
-    may: [...BASE, "engine/migrations", TABLES],
+    may: [...BASE, "engine/erasure", "engine/migrations", TABLES],
     why: "a team's migrations are tried and read as the engine does it; it starts nothing",
   },
   { part: "index", may: ["project", "library", "base/kernel"] },
