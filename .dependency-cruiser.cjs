@@ -16,9 +16,19 @@ Visitor.prototype.visitStatement = function (statement) {
 const BASE = ["base/kernel", "base/postgres", "engine/failures"];
 
 /** The rooms of the engine in whose names people ask for something. The others are for these alone. */
-const ASKED = ["auth", "audit", "home", "people", "regions", "placements", "jobs", "links", "border", "failures"].map(
-  (room) => `engine/${room}`,
-);
+const ASKED = [
+  "auth",
+  "audit",
+  "home",
+  "people",
+  "erasure",
+  "regions",
+  "placements",
+  "jobs",
+  "links",
+  "border",
+  "failures",
+].map((room) => `engine/${room}`);
 
 /** The container that functions take; the type names what each room puts into it. */
 const SERVICES = "engine/services";
@@ -85,10 +95,16 @@ const ROWS = [
     may: [...BASE, "base/observability", "engine/auth", "engine/home", "engine/links", SERVICES],
   },
   {
+    part: "engine/erasure",
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
+    also: ["engine/audit", "engine/border", "engine/migrations"],
+    why: "an erasure that is done again is in the audit log, what a region keeps of it is proved by the border's secret, and a version says which columns there are",
+  },
+  {
     part: "engine/transfer",
     may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
-    also: ["engine/migrations"],
-    why: "an export has the version of the schema that its rows are of",
+    also: ["engine/migrations", "engine/erasure"],
+    why: "an export has the version of the schema that its rows are of, and what an import brings back of an erased user is erased again",
   },
   {
     part: "engine/placements",
@@ -120,6 +136,7 @@ const ROWS = [
       "engine/regions",
       "engine/jobs",
       "engine/placements",
+      "engine/erasure",
       TABLES,
       SERVICES,
     ],
@@ -137,7 +154,7 @@ const ROWS = [
       "engine/regions",
       "engine/border",
     ],
-    also: ["engine/migrations", "engine/replication", "engine/routing", TABLES],
+    also: ["engine/erasure", "engine/migrations", "engine/replication", "engine/routing", TABLES],
     why: "types only (services-are-types): it runs nothing, so files do not import in a circle",
   },
 
@@ -169,7 +186,7 @@ const ROWS = [
   { part: "library", may: ["base", "engine", "config", "services", "work", "project"] },
   {
     part: "project",
-    may: [...BASE, "engine/migrations", TABLES],
+    may: [...BASE, "engine/erasure", "engine/migrations", TABLES],
     why: "a team's migrations are tried and read as the engine does it; it starts nothing",
   },
   { part: "index", may: ["project", "library", "base/kernel"] },

@@ -1,4 +1,6 @@
 /** Which function of the engine runs each kind of job. */
+import { eraseEverywhere } from "#engine/erasure/erase-everywhere";
+import { reviewErasures } from "#engine/erasure/review-erasures";
 import type { JobHandlers } from "#engine/jobs/job-runner";
 import { provisionPlacement } from "#engine/placements/provision-placement";
 import { finishRetirement } from "#engine/placements/retire-region";
@@ -8,4 +10,6 @@ export const JOB_HANDLERS: JobHandlers = {
   "provision-placement": provisionPlacement,
   "revoke-placement": revokePlacement,
   "retire-region": finishRetirement,
+  "erase-user": eraseEverywhere,
+  "review-erasures": reviewErasures,
 };

@@ -34,6 +34,8 @@ export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn"
   replication?: Partial<ReplicationOptions> | undefined;
   /** Over the program's own; for tests. */
   tenantSchema?: Services["tenantSchema"] | undefined;
+  /** Over the application's own; for tests. */
+  eraseSql?: Services["eraseSql"];
   /** How long a caller may take nothing of its answer, in milliseconds; for tests. */
   stalledMs?: number | undefined;
   /** Throws when what the migrations have declared is not what was expected. Nothing has started then. */
@@ -61,13 +63,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     destination: options.logDestination,
   });
   const application = options.application ?? shipped;
-  const { tenantSchema = application.tenantSchema } = options;
+  const { tenantSchema = application.tenantSchema, eraseSql = application.eraseSql } = options;
   await using rollback = new AsyncDisposableStack();
   const metrics = new Metrics();
   const { role } = options;
   // In development whoever reads the log is the operator.
   const mailsInLog = options.signIn.mode === "development";
-  const services = await createServices({ ...options, tenantSchema, logger, metrics, mailsInLog });
+  const services = await createServices({ ...options, tenantSchema, eraseSql, logger, metrics, mailsInLog });
   rollback.defer(() => closeServices(services));
   options.checkTables?.(services.tables);
   let work: Work | undefined;

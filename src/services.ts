@@ -8,6 +8,7 @@ import { Pools } from "#base/postgres/pools";
 import { RoleCache } from "#engine/auth/role-cache";
 import { Border } from "#engine/border/border";
 import { BorderLedger } from "#engine/border/ledger/ledger";
+import type { EraseSql } from "#engine/erasure/erase-sql";
 import { type HomeContext, openHome } from "#engine/home/home";
 import { PLACEMENT_CHANNEL } from "#engine/home/placements";
 import { keepHomeSchema } from "#engine/migrations/home-schema";
@@ -46,11 +47,13 @@ type ServicesOptions = ServicesSettings & {
   migrateHome?: boolean;
   /** What tenant databases are migrated to. */
   tenantSchema: MigrationSet;
+  /** What erasing somebody does to the app's tables besides. */
+  eraseSql?: EraseSql | undefined;
 };
 
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
 export async function createServices(options: ServicesOptions): Promise<Services> {
-  const { logger, tenantSchema } = options;
+  const { logger, tenantSchema, eraseSql } = options;
   const { databasePoolUrl } = options;
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
@@ -84,6 +87,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       border,
       tenantSchema,
       tables,
+      eraseSql,
       listener,
       listeners,
       nudges,

@@ -1,5 +1,6 @@
 /** What works for all processes of an installation, in one of them: the gateway, the job runner and replication. */
 import type { Gateway } from "#engine/border/gateway";
+import { requestReviews } from "#engine/erasure/review-erasures";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
 import { startJobRunner } from "#engine/jobs/job-runner";
 import {
@@ -24,12 +25,16 @@ export type Work = { gateway: Gateway; replication: ReplicationRunner; stop: () 
 /** Starts them. On failure nothing of it is left running. */
 export async function startWork(services: Services, options: WorkOptions): Promise<Work> {
   await using rollback = new AsyncDisposableStack();
-  await noticeHomeHistory(services.home);
+  await noticeHomeHistory(services.home, requestReviews);
   const gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
   rollback.defer(() => gateway.close());
   const runner = await startJobRunner(services, JOB_HANDLERS);
   rollback.defer(() => runner.stop());
-  const replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
+  const replication = await startReplication(services, {
+    ...REPLICATION_DEFAULTS,
+    onHomeForgotten: requestReviews,
+    ...options.replication,
+  });
   rollback.defer(replication.stop);
   const running = rollback.move();
   return { gateway, replication, stop: () => running.disposeAsync() };

@@ -106,6 +106,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/engine/jobs/a.ts", 'import "#engine/placements/target";', "imports-of-engine-jobs"],
   ["src/engine/links/a.ts", 'import "#engine/placements/target";', "imports-of-engine-links"],
   ["src/engine/people/a.ts", 'import "#engine/placements/target";', "imports-of-engine-people"],
+  ["src/engine/erasure/a.ts", 'import "#engine/placements/target";', "imports-of-engine-erasure"],
   ["src/engine/transfer/a.ts", 'import "#engine/placements/target";', "imports-of-engine-transfer"],
   ["src/engine/placements/a.ts", 'import "#engine/fleet/target";', "imports-of-engine-placements"],
   ["src/engine/fleet/a.ts", 'import "#engine/doctor/target";', "imports-of-engine-fleet"],

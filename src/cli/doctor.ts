@@ -12,6 +12,7 @@ import {
   readServersHealth,
   type ServerHealth,
 } from "#engine/links/replication-health";
+import { type ErasureDifference, findErasureDifferences } from "#engine/erasure/review-erasures";
 import { type Drift, findDrift } from "#engine/doctor/find-drift";
 import { findOrphans, findStuckPlacements, type Orphan, type StuckPlacement } from "#engine/doctor/find-orphans";
 import { findStrangeCredentials, type StrangeCredential } from "#engine/doctor/find-strange-credentials";
@@ -24,9 +25,12 @@ const PAGE_SIZE = 100;
 export function doctorCommand(): Command {
   const command = new Command("doctor")
     .description(
-      "Look at every server and tenant database, and name what is wrong. It finds replication that does not run, things on servers that nobody knows, placements that nobody works on, and schemas that were changed.",
+      "Look at every server and tenant database, and name what is wrong. It finds replication that does not run, things on servers that nobody knows, placements that nobody works on, schemas that were changed, and erasures that a restore has undone.",
     )
-    .option("--repair", "Remove half-made things that hold nothing, and set placements going that nobody works on.")
+    .option(
+      "--repair",
+      "Remove half-made things that hold nothing, set placements going that nobody works on, and do erasures again that a restore has undone.",
+    )
     .option("--drop <database...>", "With --repair: drop these databases too, whatever they hold.")
     .option("--json", "Print one JSON object.")
     .action((options: Options) => withServices((services) => doctor(services, options)));
@@ -48,13 +52,14 @@ async function doctor(services: Services, options: Options): Promise<void> {
       ? await recordedCommand(services, "repair", {}, () => repair(services, OPERATOR, options.drop ?? []))
       : [];
   // At the same time: each asks servers that may be far away.
-  const [servers, databases, unknown, placements, drift, credentials] = await Promise.all([
+  const [servers, databases, unknown, placements, drift, credentials, erasures] = await Promise.all([
     readServersHealth(services, OPERATOR),
     readAll(services),
     findOrphans(services),
     findStuckPlacements(services),
     findDrift(services),
     findStrangeCredentials(services),
+    findErasureDifferences(services),
   ]);
   const orphans = unknown.map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));
   const wrong =
@@ -63,14 +68,17 @@ async function doctor(services: Services, options: Options): Promise<void> {
     orphans.length +
     placements.length +
     drift.length +
-    credentials.length;
-  if (json) printJson({ healthy: wrong === 0, servers, databases, orphans, placements, drift, credentials, repairs });
+    credentials.length +
+    erasures.length;
+  const found = { servers, databases, orphans, placements, drift, credentials, erasures };
+  if (json) printJson({ healthy: wrong === 0, ...found, repairs });
   else {
     reportRepairs(repairs);
     report(servers, databases);
     reportRest(orphans, placements);
     reportDrift(drift);
     reportCredentials(credentials);
+    reportErasures(erasures);
     const things = `${servers.length} servers, ${databases.length} tenant databases`;
     print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
   }
@@ -123,6 +131,22 @@ function reportDrift(drift: readonly Drift[]): void {
 function reportCredentials(credentials: readonly StrangeCredential[]): void {
   if (credentials.length > 0) print(styleText("bold", "Credentials that do not belong there"));
   for (const { server, sentence } of credentials) line("credential", `${server}: ${sentence}`);
+}
+
+function reportErasures(erasures: readonly ErasureDifference[]): void {
+  if (erasures.length > 0) print(styleText("bold", "Erasures that home and a database do not both know"));
+  const say = (database: string, count: number, what: string) => {
+    if (count > 0) line("erasures", `${database}: ${count} ${what}`);
+  };
+  for (const { database, forgottenAtHome, forgottenThere, forged } of erasures) {
+    say(database, forgottenAtHome.length, "that home has forgotten, as it was restored; --repair does them again");
+    say(
+      database,
+      forgottenThere.length,
+      "that the database has forgotten, as it was restored; --repair does them again",
+    );
+    say(database, forged, "that home has never made: somebody else has written into tenantry.erasures there");
+  }
 }
 
 function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[]): void {

@@ -10,6 +10,7 @@ const EXAMPLE = new URL("../../examples/invoices/", import.meta.url);
 const COPIED = [
   "tenantry.config.ts",
   "db/tenant/0001_invoices.sql",
+  "db/erase.sql",
   "src/invoices.ts",
   "test/invoices.test.ts",
   "README.md",

@@ -27,6 +27,7 @@ export async function withServices(work: (services: Services) => Promise<void>):
     logger,
     migrateHome: false,
     tenantSchema: project?.tenantSchema ?? TENANT_SCHEMA,
+    eraseSql: project?.eraseSql,
   });
   try {
     if (project?.manifest !== undefined) refuseOtherTables(project.manifest, project, services.tables);

@@ -7,6 +7,7 @@ import type { Pools } from "#base/postgres/pools";
 import type { RoleCache } from "#engine/auth/role-cache";
 import type { Border } from "#engine/border/border";
 import type { BorderLedger } from "#engine/border/ledger/ledger";
+import type { EraseSql } from "#engine/erasure/erase-sql";
 import type { HomeContext } from "#engine/home/home";
 import type { MigrationSet } from "#engine/migrations/migration-set";
 import type { Mailer } from "#engine/people/mail";
@@ -31,6 +32,8 @@ export type Services = HomeContext & {
   tenantSchema: MigrationSet;
   /** What the app's migrations say about its tables. */
   tables: DeclaredTables;
+  /** What erasing somebody does to the app's tables besides; undefined: nothing. */
+  eraseSql: EraseSql | undefined;
   /** Hears what other processes announce at home. */
   listener: Listener;
   /** Hears what tenant databases announce, while somebody follows it. */

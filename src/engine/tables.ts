@@ -71,8 +71,12 @@ export class DeclaredTables {
     const [declarations, shapes] = await Promise.all([readDeclarations(home), readShapes(home)]);
     const tables = new DeclaredTables(tenantSchema, declarations, shapes);
     const declared = tables.at(null).tables;
-    const [open, silent] = await Promise.all([findOpenings(home, declared), findSilentChanges(home, declared)]);
-    return { tables, gaps: [...findGaps(declared, shapes), ...open, ...silent] };
+    const found = await Promise.all([
+      findOpenings(home, declared),
+      findSilentChanges(home, declared),
+      findUnerasable(home, declared),
+    ]);
+    return { tables, gaps: [...findGaps(declared, shapes), ...found.flat()] };
   }
 
   private constructor({ migrations }: MigrationSet, declarations: readonly Declaration[], shapes: readonly Shape[]) {
@@ -304,6 +308,40 @@ async function findSilentChanges(home: Queryable<"home">, declared: readonly Ten
       : `The column ${column} of ${name} flows to home as ${sent} and is ${now} now: databases of the version before send the old type. Add a column instead.`,
   );
 }
+
+/** Columns with a user's id that an erasure could not take out. One that a migration has dropped holds nothing. */
+async function findUnerasable(home: Queryable<"home">, declared: readonly TenantTable[]): Promise<string[]> {
+  const ofUsers = declared.flatMap(({ name, personal }) =>
+    personal.filter(({ holds }) => holds === "user").map(({ column }) => ({ name, column })),
+  );
+  const found = await home.query<{ name: string; column: string; fault: keyof typeof UNERASABLE }>(
+    "tables.unerasable",
+    `select d.name, d.column, f.fault
+     from unnest($1::text[], $2::text[]) as d (name, "column")
+     join pg_attribute a on a.attrelid = to_regclass(d.name) and a.attname = d.column and not a.attisdropped
+     cross join lateral (select case
+       when a.atttypid <> 'uuid'::regtype or a.attgenerated <> '' then 'type'
+       when a.attnotnull and exists (
+         select from pg_constraint k where k.contype = 'f' and k.conrelid = a.attrelid and a.attnum = any(k.conkey)) then 'refers'
+       when exists (
+         select from pg_constraint k where k.contype = 'f' and k.confrelid = a.attrelid and a.attnum = any(k.confkey)
+           and k.confupdtype not in ('c', 'n', 'd')) then 'referred'
+       end as fault) f
+     where f.fault is not null order by d.name, d.column`,
+    [ofUsers.map(({ name }) => name), ofUsers.map(({ column }) => column)],
+  );
+  return found.map(
+    ({ name, column, fault }) => `The column ${column} of ${name} is declared as a user's id and ${UNERASABLE[fault]}`,
+  );
+}
+
+const UNERASABLE = {
+  type: "is no stored column of the type uuid: declare the column that has the id.",
+  refers:
+    "is not null and part of a foreign key, so an erasure cannot take the id out: let it be null, or leave it out of the foreign key.",
+  referred:
+    "is referred to by a foreign key, so an erasure cannot take the id out: add on update cascade to the foreign key, or leave the column out of it.",
+};
 
 /** Whether a row may refer to another one of its own table. */
 export function refersToItself({ name, parents }: TenantTable): boolean {

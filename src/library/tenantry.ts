@@ -3,6 +3,7 @@ import { readConfig } from "#config";
 import { type Actor as EngineActor, OPERATOR } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import type { Role } from "#engine/auth/roles";
+import { readEraseSql } from "#engine/erasure/erase-sql";
 import { getUser } from "#engine/home/users";
 import { type Lag, readLag, waitUntilInCatalog } from "#engine/links/visible-writes";
 import { explained, explaining } from "#library/explained";
@@ -20,7 +21,7 @@ import { atHome, inRegion, type Location } from "#library/location";
 import { Members } from "#library/members";
 import { Organizations } from "#library/organizations";
 import { type GrantInput, type Placement, Placements, type RevokeInput } from "#library/placements";
-import { loadProject } from "#project/load-project";
+import { loadProject, type Project } from "#project/load-project";
 import { RoutesOfOrganizations } from "#library/routes-of-organizations";
 import { Tenant } from "#library/tenant";
 import { Users } from "#library/users";
@@ -39,6 +40,11 @@ export type TenantryOptions = {
   previousSecretKeys?: readonly string[];
   /** The tables of your app. Left out: those that `tenantry.config.ts` in the working folder names. */
   tenantSchema?: TenantSchema;
+  /**
+   * What erasing somebody does to your tables: the text of your erase.sql. Of use with `work`. Left out: the file that
+   * `tenantry.config.ts` names, where the tables are its too.
+   */
+  eraseSql?: string;
   /** The most connections to tenant databases: in total (39 when left out) and to one server (24). */
   connections?: { max: number; maxPerServer: number };
   /** A single statement is stopped after this many milliseconds; 30,000 when left out. */
@@ -87,11 +93,15 @@ export function createTenantry(options: TenantryOptions = {}): Promise<Tenantry>
 
 async function open(options: TenantryOptions): Promise<Tenantry> {
   const { work = false } = options;
-  const tenantSchema = options.tenantSchema ?? (await projectsSchema());
+  const project = options.tenantSchema === undefined ? await requireProjectHere() : undefined;
+  const tenantSchema = options.tenantSchema ?? project?.tenantSchema;
+  if (tenantSchema === undefined) throw new Error("there is no tenant schema");
+  const eraseSql = options.eraseSql === undefined ? project?.eraseSql : readEraseSql("eraseSql", options.eraseSql);
   await using rollback = new AsyncDisposableStack();
   const services = await createServices({
     ...settingsOf(options),
     tenantSchema,
+    eraseSql,
     ...(options.exportFolder !== undefined && { exportFolder: options.exportFolder }),
     ...(options.connections !== undefined && { connections: options.connections }),
     logger: createLogger({
@@ -118,15 +128,15 @@ async function open(options: TenantryOptions): Promise<Tenantry> {
   });
 }
 
-/** Of the working folder's `tenantry.config.ts`, as for the program. */
-async function projectsSchema(): Promise<TenantSchema> {
+/** What the working folder's `tenantry.config.ts` names, as for the program. */
+async function requireProjectHere(): Promise<Project> {
   const project = await loadProject(process.cwd());
   if (project === undefined)
     throw invalidInput(
       "tenantSchema",
       "There is no tenantry.config.ts in the working folder: write one, or give tenantSchema.",
     );
-  return project.tenantSchema;
+  return project;
 }
 
 /** What is not given is in the environment, as for the program. */

@@ -1,5 +1,5 @@
 /** Applies a team's migrations to scratch databases, as home and as a tenant database, and says what would hurt. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { TenantryError } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import { parseServerUrl } from "#base/postgres/connection-url";
@@ -11,6 +11,7 @@ import { homeSchemaOf, labelOf, type MigrationSet } from "#engine/migrations/mig
 import { protectHome } from "#engine/migrations/protect-home";
 import { migrate } from "#engine/migrations/runner";
 import { DeclaredTables } from "#engine/tables";
+import { ERASE_SQL_STATEMENT, type EraseSql, runEraseSql } from "#engine/erasure/erase-sql";
 import type { Project } from "#project/load-project";
 import { describeChanges, findChangedFlows, type Manifest, manifestOf } from "#project/manifest";
 
@@ -37,9 +38,12 @@ export async function checkProject(project: Project, serverUrl: string): Promise
     for (const name of [asHome, asTenant])
       await server.query("check.create", `create database ${quoteIdentifier(name)} template template0 encoding 'UTF8'`);
     const home = pools.open("home", address, asHome);
+    const tenant = pools.open("tenant", address, asTenant);
     const failed =
       (await apply(home, homeSchemaOf(project.tenantSchema), "", project)) ??
-      (await apply(pools.open("tenant", address, asTenant), project.tenantSchema, tenantRole, project));
+      (await apply(tenant, project.tenantSchema, tenantRole, project)) ??
+      (await tryEraseSql(home, project.eraseSql)) ??
+      (await tryEraseSql(tenant, project.eraseSql));
     if (failed !== undefined) return { refusals: [failed], manifest: undefined, changes: [] };
     return await examine(home, project);
   } finally {
@@ -93,6 +97,22 @@ async function apply<Kind extends DatabaseKind>(
     const folder = failed.part === "app" ? migrationsName : home?.name;
     const message = redactedMessage(error).replace(/\.$/, "");
     return `${folder}/${failed.file}${lineOf(error, failed.sql, labelOf(failed))}: ${message}.`;
+  }
+}
+
+/** Runs it for nobody; returns why it cannot run, in one sentence. */
+async function tryEraseSql<Kind extends DatabaseKind>(
+  database: Database<Kind>,
+  eraseSql: EraseSql | undefined,
+): Promise<string | undefined> {
+  if (eraseSql === undefined) return undefined;
+  try {
+    await database.session((session) => runEraseSql(session, eraseSql, randomUUID()));
+    return undefined;
+  } catch (error) {
+    if (error instanceof TenantryError) return error.message;
+    const message = redactedMessage(error).replace(/\.$/, "");
+    return `${eraseSql.name}${lineOf(error, eraseSql.text, ERASE_SQL_STATEMENT)}: ${message}.`;
   }
 }
 

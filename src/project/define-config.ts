@@ -19,6 +19,12 @@ export type TenantryConfig = {
    * the engine's own types.
    */
   modules?: string[] | undefined;
+  /**
+   * The file with what erasing somebody does to the team's tables: plain SQL that goes by `tenantry.erased_user()`. It runs in
+   * every tenant database and at home, in one transaction each, before the person's id is taken out of the columns that
+   * `tenantry.personal` declares as a user's. Left out: the id is taken out, and nothing else happens.
+   */
+  erase?: string | undefined;
 };
 
 /**

@@ -1,9 +1,10 @@
 /** Finds a team's `tenantry.config.ts`, checks it, and reads the migrations that it names. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { TenantryError } from "#base/kernel/errors";
+import { type EraseSql, readEraseSql } from "#engine/erasure/erase-sql";
 import { loadMigrations, type Migration, type MigrationSet, tenantSchemaOf } from "#engine/migrations/migration-set";
 import type { TenantryConfig } from "#project/define-config";
 import { type Manifest, readManifest, refuseOtherMigrations } from "#project/manifest";
@@ -23,6 +24,8 @@ export type Project = {
   readonly home: { readonly name: string; readonly migrations: readonly Migration[] } | undefined;
   /** What home and tenant databases are brought to. */
   readonly tenantSchema: MigrationSet;
+  /** What erasing somebody does to the team's tables; undefined: no more than the columns' declarations say. */
+  readonly eraseSql: EraseSql | undefined;
   /** Files with what the team adds to the API, as the configuration names them. */
   readonly modules: readonly string[];
   /** What `tenantry check` has written down; undefined: nothing yet. */
@@ -34,6 +37,7 @@ const CONFIG_FILES = ["tenantry.config.ts", "tenantry.config.mjs", "tenantry.con
 const configSchema = z.strictObject({
   migrations: z.strictObject({ tenant: z.string().min(1), home: z.string().min(1).optional() }),
   modules: z.array(z.string().min(1)).max(100).optional(),
+  erase: z.string().min(1).optional(),
 });
 
 /**
@@ -45,7 +49,7 @@ export async function findProject(folder: string): Promise<Project | undefined> 
   const [configFile, second] = found;
   if (configFile === undefined) return undefined;
   if (second !== undefined) throw wrong(`${configFile} and ${second} are both in ${folder}: keep one of them`);
-  const { migrations: folders, modules = [] } = await readConfigFile(folder, configFile);
+  const { migrations: folders, modules = [], erase } = await readConfigFile(folder, configFile);
   const migrationsFolder = resolve(folder, folders.tenant);
   const migrationsName = nameOf(folder, migrationsFolder);
   const migrations = readMigrations("app", migrationsFolder, `${configFile}: migrations.tenant`);
@@ -58,6 +62,7 @@ export async function findProject(folder: string): Promise<Project | undefined> 
     migrations,
     home,
     tenantSchema: tenantSchemaOf(migrations, { home: home?.migrations }),
+    eraseSql: erase === undefined ? undefined : readErase(folder, configFile, erase),
     modules,
     manifest: readManifest(migrationsFolder),
   };
@@ -113,6 +118,15 @@ function readMigrations(part: "app" | "app_home", folder: string, setting: strin
     return loadMigrations(part, pathToFileURL(`${folder}${sep}`));
   } catch (cause) {
     throw wrong(`${folder}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+}
+
+function readErase(folder: string, configFile: string, erase: string): EraseSql {
+  const file = resolve(folder, erase);
+  try {
+    return readEraseSql(relative(folder, file).replaceAll(sep, "/"), readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw wrong(`${configFile}: erase names ${file}, which cannot be read`, cause);
   }
 }
 

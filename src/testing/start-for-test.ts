@@ -22,7 +22,7 @@ const ARRIVAL_TIMEOUT_MS = 30_000;
 
 /** See `startForTest` of src/testing.ts. */
 export async function start({ folder = process.cwd() }: TestOptions): Promise<TestTenantry> {
-  const { tenantSchema } = requireProject(await findProject(folder));
+  const { tenantSchema, eraseSql } = requireProject(await findProject(folder));
   await using rollback = new AsyncDisposableStack();
   const servers = await startScratchServers(["home", REGION], { databases: ["tenantry"] });
   rollback.defer(servers.stop);
@@ -37,6 +37,7 @@ export async function start({ folder = process.cwd() }: TestOptions): Promise<Te
     logLevel: "error",
     prettyLogs: false,
     tenantSchema,
+    eraseSql,
   });
   rollback.defer(app.close);
   const { services } = app;

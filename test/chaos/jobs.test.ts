@@ -10,12 +10,14 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
+import { requestReviews } from "../../src/engine/erasure/review-erasures.ts";
 import { JOBS } from "../../src/engine/jobs/job.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { closeServices, createServices } from "../../src/services.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
+  comment,
   createOrganization,
   createResource,
   createUser,
@@ -181,6 +183,29 @@ const SCENARIOS: Record<WorkerKind, Scenario> = {
         (await sql(api.databaseUrl, "select from tenantry.placements where id = $1", [placement])).length === 0,
     };
   },
+  "erase-user": async () => {
+    const { user, rowsLeft } = await authored();
+    const due = "select from tenantry.erasures where user_id = $1 and home_is_due";
+    return {
+      ask: () => api.ask(ERASE, { id: user }),
+      isDone: async () => (await rowsLeft()) === 0 && (await sql(api.databaseUrl, due, [user])).length === 0,
+    };
+  },
+  "review-erasures": async () => {
+    const { user, rowsLeft } = await authored();
+    await insist(() => api.ask(ERASE, { id: user }));
+    // As in a home that was restored.
+    await sql(api.databaseUrl, "delete from tenantry.erasures where user_id = $1", [user]);
+    const forgotten = "update tenantry.users set name = 'Author', erased_at = null where id = $1";
+    await sql(api.databaseUrl, forgotten, [user]);
+    return {
+      ask: () => requestReviews(services.home),
+      isDone: async () => {
+        const erased = "select from tenantry.users where id = $1 and erased_at is not null and name = 'Erased user'";
+        return (await sql(api.databaseUrl, erased, [user])).length === 1 && (await rowsLeft()) === 0;
+      },
+    };
+  },
   "retire-region": async () => {
     // Whatever the others have left is revoked first.
     const rows = await sql<{ id: string; name: string; state: string }>(
@@ -205,6 +230,33 @@ const SCENARIOS: Record<WorkerKind, Scenario> = {
     };
   },
 };
+
+/** A comment of a new user in a placement of each kind, and how many rows still have the user's id. */
+async function authored(): Promise<{ user: string; rowsLeft: () => Promise<number> }> {
+  const user = await insist(() => createUser(api, "Author"));
+  for (const isolation of ["DEDICATED", "SHARED"] as const) {
+    const { organization } = await placed(isolation);
+    await insist(() => addMember(api, organization, user));
+    const resource = await insist(() => createResource(api, { name: "Resource", organizationId: organization }, user));
+    await insist(() => comment(api, resource, user));
+  }
+  const databases = await sql<{ name: string }>(
+    api.databaseUrl,
+    "select name from tenantry.tenant_databases where engine_version is not null",
+  );
+  const count = `select (select count(*) from app.resources where created_by = $1)
+    + (select count(*) from app.comments where author_id = $1) as rows`;
+  const rowsLeft = async () => {
+    const counts = await Promise.all(
+      databases.map(({ name }) => sql<{ rows: string }>(region.url(name), count, [user])),
+    );
+    return counts.flat().reduce((sum, { rows }) => sum + Number(rows), 0);
+  };
+  expect(await insist(rowsLeft)).toBeGreaterThanOrEqual(4);
+  return { user, rowsLeft };
+}
+
+const ERASE = "mutation ($id: ID!) { eraseUser(id: $id) { complete } }";
 
 /** Its failpoints: before and after each step, and before its end is recorded. */
 function failpointsOf(kind: WorkerKind): string[] {

@@ -1,5 +1,5 @@
 /** A team's folder: its configuration, its migrations, what `tenantry check` says of them, and what a start refuses. */
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, inject, test } from "vitest";
@@ -55,8 +55,8 @@ describe("the configuration", () => {
     ["a number for a folder", "export default { migrations: { tenant: 1 } };", "migrations.tenant is wrong"],
     [
       "a setting of another version",
-      'export default { migrations: { tenant: "./db/tenant" }, erase: "./erase.sql" };',
-      "erase is no setting that this version knows.",
+      'export default { migrations: { tenant: "./db/tenant" }, forget: "./forget.sql" };',
+      "forget is no setting that this version knows.",
     ],
     ["no folder", 'export default { migrations: { tenant: "./sql" } };', "which is not a folder."],
     ["an empty folder", 'export default { migrations: { tenant: "./db/tenant" } };', "has no migration such as"],
@@ -176,6 +176,97 @@ test.each([
   const { refusals, manifest } = await check(await invoices(text));
   expect(refusals).toEqual([expect.stringContaining(sentence)]);
   expect(manifest).toBeUndefined();
+});
+
+const USER_KEY = "user_id uuid not null, unique (organization_id, user_id)";
+const DECLARE_USER = (table: string) =>
+  `select tenantry.tenant_table('${table}'); select tenantry.personal('${table}', 'user_id', 'user');`;
+
+test.each([
+  [
+    "text",
+    `${TABLE}, user_id text); ${DECLARE_USER("app.wrong")}`,
+    "user_id of app.wrong is no stored column of the type uuid",
+  ],
+  [
+    "the row's key",
+    `${TABLE}); select tenantry.tenant_table('app.wrong'); select tenantry.personal('app.wrong', 'id', 'user');`,
+    "id is a key of app.wrong",
+  ],
+  [
+    "text by now",
+    `${TABLE}, user_id uuid); ${DECLARE_USER("app.wrong")} alter table app.wrong alter column user_id type text;`,
+    "The column user_id of app.wrong is declared as a user's id and is no stored column of the type uuid",
+  ],
+  [
+    "referred to",
+    `${TABLE}, ${USER_KEY}); ${DECLARE_USER("app.wrong")}
+     create table app.parts (id uuid primary key, organization_id uuid not null, user_id uuid,
+       foreign key (organization_id, user_id) references app.wrong (organization_id, user_id));
+     select tenantry.tenant_table('app.parts');`,
+    "The column user_id of app.wrong is declared as a user's id and is referred to by a foreign key",
+  ],
+  [
+    "not null and refers to another row",
+    `create table app.people (id uuid primary key, organization_id uuid not null, ${USER_KEY});
+     select tenantry.tenant_table('app.people');
+     ${TABLE}, user_id uuid not null, foreign key (organization_id, user_id) references app.people (organization_id, user_id));
+     ${DECLARE_USER("app.wrong")}`,
+    "The column user_id of app.wrong is declared as a user's id and is not null and part of a foreign key",
+  ],
+])("a check refuses a user's id that an erasure could not take out: one that is %s", async (_, text, sentence) => {
+  const { refusals } = await check(await invoices(text));
+  expect(refusals).toEqual([expect.stringContaining(sentence)]);
+});
+
+describe("a check of erase.sql", () => {
+  function withErase(text: string, migrations: Record<string, string> = {}): Promise<Project> {
+    const folder = folderWith(
+      migrations,
+      'export default { migrations: { tenant: "./db/tenant" }, erase: "./db/erase.sql" };',
+    );
+    cpSync(EXAMPLE, join(folder, "db/tenant/0001_invoices.sql"));
+    writeFileSync(join(folder, "db/erase.sql"), text);
+    return projectIn(folder);
+  }
+
+  test("needs a file that is there", async () => {
+    const config = 'export default { migrations: { tenant: "./db/tenant" }, erase: "./erase.sql" };';
+    await expect(findProject(folderWith({ "0001_a.sql": "select 1" }, config))).rejects.toMatchObject({
+      code: "INVALID_INPUT",
+      message: expect.stringMatching(/erase names .*erase\.sql, which cannot be read\.$/) as string,
+    });
+  });
+
+  test("takes the example's, and knows it by its hash", async () => {
+    const project = await withErase(readFileSync(join(EXAMPLE, "../../erase.sql"), "utf8"));
+    expect(project.eraseSql).toMatchObject({
+      name: "db/erase.sql",
+      checksum: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+    });
+    expect((await check(project)).refusals).toEqual([]);
+  });
+
+  test.each([
+    ["one that does not run", "select 1;\ndelete from app.nowhere;", "db/erase.sql line 2: relation"],
+    ["one that ends its transaction", "commit;", "db/erase.sql ends its transaction"],
+    ["one that begins another", "commit; begin;", "db/erase.sql ends its transaction"],
+    [
+      "one that is for home alone",
+      "delete from tenantry.identities where user_id = tenantry.erased_user()",
+      "db/erase.sql line 1: relation",
+    ],
+  ])("refuses %s", async (_, text, sentence) => {
+    const { refusals, manifest } = await check(await withErase(text));
+    expect(refusals).toEqual([expect.stringContaining(sentence)]);
+    expect(manifest).toBeUndefined();
+  });
+
+  test("sees that a table of it was dropped", async () => {
+    const dropped = { "0002_dropped.sql": "select tenantry.drop_tenant_table('app.attachments');" };
+    const project = await withErase("delete from app.attachments", dropped);
+    expect((await check(project)).refusals).toEqual([expect.stringContaining("db/erase.sql line 1: relation")]);
+  });
 });
 
 test("a check names what changed since the manifest, and refuses another flow in a version that is in it", async () => {

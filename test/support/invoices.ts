@@ -1,7 +1,9 @@
 /** The second app, of examples/invoices: what tests need to run the engine on its tables. */
+import { readFileSync } from "node:fs";
 import { invoices } from "../../examples/invoices/src/invoices.ts";
 import type { Shape } from "../../src/api/graphql/shapes/shape.ts";
 import type { Application } from "../../src/api/graphql/define-app.ts";
+import { readEraseSql } from "../../src/engine/erasure/erase-sql.ts";
 import {
   loadMigrations,
   type MigrationSet,
@@ -27,5 +29,15 @@ export function shapeOf(name: string): Shape {
   return found;
 }
 
+/** What the second app does to its tables when somebody is erased. */
+export const INVOICES_ERASE_SQL = readEraseSql(
+  "db/erase.sql",
+  readFileSync(new URL("../../examples/invoices/db/erase.sql", import.meta.url), "utf8"),
+);
+
 /** The second app as a whole, with its part of the API. */
-export const INVOICES_APP: Application = { tenantSchema: invoicesWith(), modules: [invoices] };
+export const INVOICES_APP: Application = {
+  tenantSchema: invoicesWith(),
+  eraseSql: INVOICES_ERASE_SQL,
+  modules: [invoices],
+};

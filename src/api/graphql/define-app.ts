@@ -1,5 +1,6 @@
 /** What an application brings to the API. */
 import type { Module } from "#api/graphql/module";
+import type { EraseSql } from "#engine/erasure/erase-sql";
 import type { MigrationSet } from "#engine/migrations/migration-set";
 
 /** An example operation of the explorer, in the order of a journey. */
@@ -21,6 +22,8 @@ export type JourneyStep = {
 export type Application = {
   /** Its tables, as migrations: what tenant databases and home are brought to. */
   readonly tenantSchema: MigrationSet;
+  /** What erasing somebody does to these tables, besides taking the id out of declared columns; left out: nothing. */
+  readonly eraseSql?: EraseSql | undefined;
   /** What the API has besides the engine's own modules. */
   readonly modules: readonly Module[];
   /** What the explorer shows; left out: nothing. */

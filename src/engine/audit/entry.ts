@@ -2,7 +2,7 @@
 import type { Client, SignedIn } from "#engine/auth/sign-in";
 
 export const WHO = ["OPERATOR", "USER", "KEY"] as const;
-export const VIA = ["DEVELOPMENT", "KEY", "TOKEN", "COMMAND_LINE", "LIBRARY"] as const;
+export const VIA = ["DEVELOPMENT", "KEY", "TOKEN", "COMMAND_LINE", "LIBRARY", "JOB"] as const;
 /** What entries are about, apart from content, whose kinds the app's modules name. */
 export const ENGINE_SUBJECT_KINDS = ["USER", "ORGANIZATION", "INVITATION", "API_KEY", "REGION", "PLACEMENT"] as const;
 /** What the entry about a pruning is about: the entries from before a moment. */

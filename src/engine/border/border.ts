@@ -69,6 +69,11 @@ export class Border {
     return this.#passwords.of(linkName(this.#installation, databaseId, direction), generation);
   }
 
+  /** What home gives a region to keep for it, as proof that it was home's. The secret is in every backup of home. */
+  proofOf(text: string): Buffer {
+    return this.#passwords.proofOf(text);
+  }
+
   /** What the subscriber of a link is to be told. */
   tell(addresses: GatewayAddresses, databaseId: number, direction: Direction, generation: number): Told {
     const address = direction === "directory" ? addresses.regions : addresses.home;

@@ -21,6 +21,11 @@ export class LinkPasswords {
     return createHmac("sha256", this.#secret).update(`link ${link} ${generation}`).digest("base64url");
   }
 
+  /** Proves that home has said this, to home itself: whoever keeps the text for it cannot make another one. */
+  proofOf(text: string): Buffer {
+    return createHmac("sha256", this.#secret).update(`proof ${text}`).digest();
+  }
+
   /** Equal texts have equal marks. A mark tells nothing of its text. */
   markOf(text: string): string {
     return createHmac("sha256", this.#secret).update(`mark ${text}`).digest("base64url").slice(0, 16);

@@ -6,6 +6,7 @@ import { tellOperator } from "#engine/failures/explain";
 import { namingWhatIsInTheWay } from "#engine/placements/in-the-way";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 import { findOrphans, findStuckPlacements, type Orphan } from "#engine/doctor/find-orphans";
+import { findErasureDifferences, requestReviews } from "#engine/erasure/review-erasures";
 import { dropSubscriptionNamed } from "#engine/replication/subscription";
 import { onPlacement, requestJob, requesterOf } from "#engine/jobs/job";
 import { runHere } from "#engine/jobs/job-here";
@@ -29,7 +30,7 @@ export function repair(services: Services, actor: Actor, drop: readonly string[]
       for (const kind of order)
         for (const orphan of orphans.filter((one) => one.kind === kind))
           repairs.push(await repairOne(services, orphan, drop));
-      return [...repairs, ...(await resumeStuck(services))];
+      return [...repairs, ...(await resumeStuck(services)), ...(await eraseAgain(services))];
     }),
   );
 }
@@ -65,6 +66,19 @@ async function dropOrphan(services: Services, { address, kind, name, database }:
       );
     if (kind === "subscription") await dropSubscriptionNamed(connection, name);
   });
+}
+
+async function eraseAgain(services: Services): Promise<Repair[]> {
+  const differing = (await findErasureDifferences(services)).filter(
+    ({ forgottenAtHome, forgottenThere }) => forgottenAtHome.length + forgottenThere.length > 0,
+  );
+  if (differing.length > 0) await requestReviews(services.home);
+  return differing.map(({ database, forgottenAtHome, forgottenThere }) => ({
+    server: "home",
+    what: `${forgottenAtHome.length + forgottenThere.length} erasures`,
+    done: true,
+    outcome: `in ${database}: done again by jobs`,
+  }));
 }
 
 async function resumeStuck(services: Services): Promise<Repair[]> {

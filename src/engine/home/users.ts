@@ -116,7 +116,7 @@ export async function updateUser(
 }
 
 /** Replaces a user's name and address for good. NOT_FOUND when there is no such user; again is the same. */
-export async function eraseUserAtHome({ home }: { home: HomeDatabase }, id: string): Promise<User> {
+export async function eraseUserAtHome({ home }: { home: Queryable<"home"> }, id: string): Promise<User> {
   const [user] = await home.query<User>(
     "users.erase",
     `update tenantry.users u

@@ -40,6 +40,9 @@ export const JOBS = {
     ],
   },
   "retire-region": { runBy: "worker", steps: ["drop-templates", "forget"] },
+  // In each database of a region, or at home.
+  "erase-user": { runBy: "worker", steps: ["run-erase-sql", "erase-columns", "carry", "note-done"] },
+  "review-erasures": { runBy: "worker", steps: ["compare"] },
   "export-placement": { runBy: "caller", steps: ["export"] },
   "import-placement": { runBy: "caller", steps: ["import"] },
   repair: { runBy: "caller", steps: ["repair"] },

@@ -15,7 +15,7 @@ import { Semaphore } from "#base/kernel/semaphore";
 import { delay } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
 import { redactedMessage } from "#base/kernel/redaction";
-import type { Session } from "#base/postgres/database";
+import type { Session, Transaction } from "#base/postgres/database";
 import { probeServer, startsWorkersSlowly } from "#base/postgres/probe";
 import { readServerHistory } from "#base/postgres/server-history";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
@@ -35,12 +35,15 @@ export type ReplicationOptions = {
   limits: SweepLimits;
   /** Pause between two sweeps of a region. */
   sweepIntervalMs: number;
+  /** What else is to be done where home was restored, in the transaction that notices it. */
+  onHomeForgotten: (transaction: Transaction<"home">) => Promise<void>;
 };
 
 export const REPLICATION_DEFAULTS: ReplicationOptions = {
   carrier: {},
   limits: SWEEP_DEFAULTS,
   sweepIntervalMs: 30_000,
+  onHomeForgotten: () => Promise.resolve(),
 };
 
 /** Sweeps at once: each holds a connection to home for as long as it takes. */
@@ -278,7 +281,7 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
   ]);
   if (regionProbe.systemIdentifier !== systemIdentifier)
     throw new TenantryError("CONFLICT", "Another server answers at the region's address.");
-  await noticeHomeHistory(services.home);
+  await noticeHomeHistory(services.home, options.onHomeForgotten);
   const [homeHistory, regionHistory] = await Promise.all([readServerHistory(services.home), readServerHistory(region)]);
   const addresses = await services.border.addresses();
   const openAt = async (id: LinkId, at: RegionServer): Promise<Link | undefined> => {

@@ -4,11 +4,14 @@ import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { join } from "node:path";
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
+import { eraseImported, expectErasures } from "#engine/erasure/erase-imported";
+import { requestDueJobs } from "#engine/erasure/erasure-record";
 import { adoptNumber, numbersOf } from "#engine/home/placement-numbers";
 import { getPlacement, type Placement } from "#engine/home/placements";
 import { findRegions, regionAddress } from "#engine/regions/regions";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import type { TenantDatabase } from "#base/postgres/database";
+import { failpoint } from "#base/kernel/failpoints";
 import { columnsOf } from "#engine/transfer/export-placement";
 import { type ExportedFile, fileOf, type Manifest, MEMBERS_TABLE, readManifest } from "#engine/transfer/export-format";
 import type { TenantTable } from "#engine/tables";
@@ -20,6 +23,9 @@ import { runHere } from "#engine/jobs/job-here";
 import type { Services } from "#engine/services";
 import { waitUntilAllInCatalog } from "#engine/links/visible-writes";
 import { explainTransfer, type TransferOptions } from "#engine/transfer/transfer-failure";
+
+/** Who asks for erasures again. */
+const IMPORT = "system";
 
 /** How long the import waits for the catalog at home; what is late arrives all the same. */
 const CATALOG_TIMEOUT_MS = 60_000;
@@ -56,15 +62,20 @@ export async function runImport(
     ...onPlacement("import-placement", await getPlacement(services, actor, placementId)),
     input: { folder },
   };
-  return runHere(services, requesterOf(actor), request, (run) =>
+  const requestedBy = requesterOf(actor);
+  const imported = await runHere(services, requestedBy, request, (run) =>
     run.step("import", async () => {
       // Under the lock: what it was before may have changed.
       const placement = await getPlacement(services, actor, placementId);
-      const imported = await importPlacement(services, placement, folder, options);
-      await run.save(imported);
-      return imported;
+      const result = await importPlacement(services, placement, folder, options);
+      await run.save(result);
+      return result;
     }),
   );
+  // They have waited for its end.
+  const { databaseId } = await getPlacement(services, actor, placementId);
+  await requestDueJobs(services.home, databaseId, { requestedBy, eraseSql: services.eraseSql });
+  return imported;
 }
 
 /**
@@ -90,14 +101,20 @@ export async function importPlacement(
     const { number, adopted } = manifest.placement;
     for (const one of [number, ...adopted]) await takeNumber(services, placement, one);
     const numbers = await numbersOf(services, placement.id);
-    return importTables(services, { database, placement, numbers }, { folder, manifest, tables }, options);
+    const { databaseId, database: name } = placement;
+    const erasures = await expectErasures(services, databaseId, manifest.exportedAt, IMPORT);
+    const erase = () => eraseImported(services, { databaseId, name, address }, tables, erasures);
+    return importTables(services, { database, placement, numbers }, { folder, manifest, tables, erase }, options);
   });
 }
+
+/** What is imported. `erase`: takes out of it what was erased since the export. */
+type Source = { folder: string; manifest: Manifest; tables: readonly TenantTable[]; erase: () => Promise<void> };
 
 async function importTables(
   services: Services,
   target: ImportTarget,
-  { folder, manifest, tables }: { folder: string; manifest: Manifest; tables: readonly TenantTable[] },
+  { folder, manifest, tables, erase }: Source,
   options: ImportOptions,
 ): Promise<Imported> {
   const { id, organizationId, databaseId } = target.placement;
@@ -116,6 +133,8 @@ async function importTables(
   const inCatalog = waitUntilAllInCatalog(services, databaseId, CATALOG_TIMEOUT_MS, waiting.signal);
   try {
     for (const table of tables.slice(last + 1)) await write(table);
+    await failpoint("import/written");
+    await erase();
     const members = fileOf(manifest, MEMBERS_TABLE);
     return {
       placementId: id,

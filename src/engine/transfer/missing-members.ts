@@ -10,7 +10,7 @@ const MAX_NAMED = 20;
 
 export type MissingMember = {
   userId: string;
-  /** As exported, as far as it is a name. */
+  /** As exported, as far as it is a name. Of somebody who was erased since: as home calls them now. */
   name: string;
   /** Whether there is a user with this id, who needs only to be added to the organization. */
   isUser: boolean;
@@ -27,7 +27,8 @@ export async function listMissingMembers(
   for await (const { json } of readPieces(join(folder, file), file, content)) {
     const rows = await home.query<MissingMember>(
       "import.missing_members",
-      `select l.user_id as "userId", coalesce(l.name, '') as name, u.id is not null as "isUser"
+      `select l.user_id as "userId", coalesce(case when u.erased_at is null then l.name else u.name end, '') as name,
+              u.id is not null and u.erased_at is null as "isUser"
        from json_to_recordset($1::json) as l (user_id uuid, name text)
        left join tenantry.users u on u.id = l.user_id
        where not exists (select from tenantry.memberships m where m.organization_id = $2 and m.user_id = l.user_id)

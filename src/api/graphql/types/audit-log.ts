@@ -16,7 +16,7 @@ const Who = perSchema((builder) =>
 const Via = perSchema((builder) =>
   builder.enumType("AuditVia", {
     description:
-      "How they signed in. DEVELOPMENT: not at all, as in development. COMMAND_LINE: with the program tenantry, beside the database. LIBRARY: not at all, as a program of the team does it that uses Tenantry as a library.",
+      "How they signed in. DEVELOPMENT: not at all, as in development. COMMAND_LINE: with the program tenantry, beside the database. LIBRARY: not at all, as a program of the team does it that uses Tenantry as a library. JOB: not at all, as a job does it that an operator asked for.",
     values: VIA,
   }),
 );

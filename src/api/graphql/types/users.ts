@@ -3,7 +3,7 @@ import { defineModule } from "#api/graphql/module";
 import { createUser, getUser, listUsers, updateUser } from "#engine/home/users";
 import { TenantryError } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
-import { type Erasure as ErasureResult, eraseUser } from "#engine/people/erase-user";
+import { eraseUser, type UserErasure } from "#engine/erasure/erase-user";
 import { waitUntilUserVisible } from "#engine/links/visible-writes";
 import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
@@ -78,17 +78,18 @@ const UpdateUserInput = perSchema((builder) =>
 );
 
 const Erasure = perSchema((builder) =>
-  builder.objectRef<ErasureResult>("Erasure").implement({
+  builder.objectRef<UserErasure>("Erasure").implement({
     description: "How far an erasure has come.",
     fields: (t) => ({
       user: t.field({ type: "User", description: "The user, without name and address.", resolve: ({ user }) => user }),
       complete: t.boolean({
-        description: "Whether every region has confirmed.",
-        resolve: ({ pending }) => pending.length === 0,
+        description: "Whether it is done everywhere: at home and in every tenant database.",
+        resolve: ({ complete }) => complete,
       }),
       pending: t.field({
         type: ["Placement"],
-        description: "The placements that have not confirmed yet. It goes on by itself; erase again to ask again.",
+        description:
+          "The placements whose tenant databases it has yet to reach. It goes on by itself, as jobs of the kind erase-user; erase again to wait again.",
         resolve: ({ pending }) => pending,
       }),
     }),
@@ -117,7 +118,7 @@ function defineMutations(builder: Builder): void {
     t.field({
       type: Erasure(builder),
       description:
-        "Replaces a person's name and e-mail address for good, at home and in every region; what they wrote stays. Returns when every region has confirmed, or after 10 s with those that have not. For the operator.",
+        "Replaces a person's name and e-mail address for good, at home and in every region, and takes their id out of what they wrote, which stays. Returns when that is done everywhere, or after 10 s with what is pending. For the operator.",
       args: { id: t.arg.id({ required: true, description: "Whom to erase." }) },
       resolve: (_, { id }, { actor, services }) => eraseUser(services, actor, validId("id", id)),
     }),

@@ -81,6 +81,10 @@ begin
   return encode(set_byte(id, 11, ((number & 3) << 6) | (get_byte(id, 11) & 63)), 'hex')::uuid;
 end $$;
 
+-- Whose erasure the statement is part of: what a team's erase.sql goes by. Null outside of an erasure.
+create function tenantry.erased_user() returns uuid language sql stable parallel safe
+  return nullif(current_setting('tenantry.erased_user', true), '')::uuid;
+
 -- Who is behind the statement, as the scope names them: a user's id, or `operator`; empty: nobody is named.
 create function tenantry.scope_actor() returns text language sql stable parallel safe
   return split_part(current_setting('tenantry.scope', true), '/', 3);
@@ -223,8 +227,9 @@ begin
   perform tenantry.apply_catalog(declared, columns);
 end $$;
 
--- Says that a column holds something about a person: `user` (the id of one), `name`, `email` or `text`. For erasure, and for
--- the report of what is where.
+-- Says that a column holds something about a person: `user` (the id of one), `name`, `email` or `text`. An erasure takes a
+-- person's id out of every column of the kind `user`: null where the column takes null, else an id of nobody. Whose a name, an
+-- address or a text is, no column says: those are the team's own erase.sql's to erase.
 create function tenantry.personal(declared regclass, of_column text, holds text) returns void language plpgsql
   set search_path = pg_catalog, pg_temp as $$
 begin
@@ -235,6 +240,15 @@ begin
   if holds not in ('user', 'name', 'email', 'text') then
     raise exception 'tenantry.personal: % is not one of user, name, email, text.', quote_literal(holds)
       using errcode = 'invalid_parameter_value';
+  end if;
+  if holds = 'user' and of_column in ('id', 'organization_id', 'database_id') then
+    raise exception 'tenantry.personal: % is a key of %, which an erasure cannot take out: have a column of its own for the user.', of_column, declared
+      using errcode = 'invalid_column_reference';
+  end if;
+  if holds = 'user' and (select format_type(atttypid, atttypmod) <> 'uuid' or attgenerated <> '' from pg_attribute
+                         where attrelid = declared and attname = of_column and not attisdropped) then
+    raise exception 'tenantry.personal: % of % is no stored column of the type uuid, as ids of users are.', quote_ident(of_column), declared
+      using errcode = 'datatype_mismatch';
   end if;
   perform tenantry.declare('personal', declared::text, array[of_column], holds);
 end $$;

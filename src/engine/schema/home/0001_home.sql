@@ -15,8 +15,9 @@ create table tenantry.installation (
   -- How servers reach the gateway: for processes that have none of their own. Without a secret. Null: none has run yet.
   gateway_address text,
   gateway_home_address text,
-  -- Home's system identifier and timeline when a program last started with it. On another one the numbers that were given
-  -- last may be forgotten.
+  -- Home's system identifier and timeline when a program last started with it, and the number that PostgreSQL gave to this
+  -- table and to the database: a dump that is restored gets others. On another one home may have forgotten the numbers that it
+  -- gave last, and erasures.
   home_history text,
   one_row boolean primary key default true check (one_row)
 );
@@ -275,6 +276,23 @@ create table tenantry.directory_members (
 );
 create index directory_members_user_id on tenantry.directory_members (user_id);
 
+-- Whose data was erased, or is being erased. Without a foreign key: a home that was restored may not know the user.
+create table tenantry.erasures (
+  user_id uuid primary key,
+  -- A UUIDv7. The entry of each organization's audit log has it too.
+  id uuid not null,
+  erased_at timestamptz not null,
+  -- Whether home's own rows still have to be looked at.
+  home_is_due boolean not null default true
+);
+-- The tenant databases that an erasure has yet to reach.
+create table tenantry.erasures_due (
+  user_id uuid not null references tenantry.erasures on delete cascade,
+  database_id int not null references tenantry.tenant_databases on delete cascade,
+  primary key (user_id, database_id)
+);
+create index erasures_due_database_id on tenantry.erasures_due (database_id);
+
 -- Two transactions that each miss the other's row would leave a member out for good. So everything that
 -- projects locks the organization first (a placement against memberships) and then the user (against a change
 -- of name), and reads after the lock: in READ COMMITTED each statement then sees what the other committed.
@@ -302,7 +320,8 @@ begin
     select d.database_id, m.organization_id, m.user_id, m.role, m.joined_at, u.name, u.email, u.created_at
     from unnest(people) as person (id)
     join tenantry.memberships m on m.organization_id = of_organization and m.user_id = person.id
-    join tenantry.users u on u.id = m.user_id
+    -- A region that does not know somebody is not told of them after their erasure.
+    join tenantry.users u on u.id = m.user_id and u.erased_at is null
     -- Not where the organization was taken out meanwhile.
     join tenantry.directory_organizations d on d.database_id = of_database and d.organization_id = m.organization_id
     on conflict do nothing;
@@ -312,7 +331,8 @@ end $$;
 -- Whether every member is in the directory of a database.
 create function tenantry.is_projected(of_database int, of_organization uuid) returns boolean language sql stable
   return not exists (
-    select from tenantry.memberships m where m.organization_id = of_organization and not exists (
+    select from tenantry.memberships m join tenantry.users u on u.id = m.user_id and u.erased_at is null
+    where m.organization_id = of_organization and not exists (
       select from tenantry.directory_members d
       where d.database_id = of_database and d.organization_id = of_organization and d.user_id = m.user_id));
 
@@ -356,7 +376,7 @@ begin
       (database_id, organization_id, user_id, role, joined_at, name, email, user_created_at)
     select d.database_id, new.organization_id, u.id, new.role, new.joined_at, u.name, u.email, u.created_at
     from tenantry.directory_organizations d, tenantry.users u
-    where d.organization_id = new.organization_id and u.id = new.user_id
+    where d.organization_id = new.organization_id and u.id = new.user_id and u.erased_at is null
     on conflict (database_id, organization_id, user_id) do update set role = excluded.role;
   return null;
 end $$;
@@ -474,6 +494,10 @@ create index identities_user_id on tenantry.identities (user_id);
 create function tenantry.erase_identities() returns trigger language plpgsql as $$
 begin
   delete from tenantry.identities where user_id = new.id;
+  -- Invitations hold the address that they went to.
+  update tenantry.invitations
+    set email = new.email, revoked_at = case when accepted_at is null then coalesce(revoked_at, now()) else revoked_at end
+    where accepted_by = new.id or tenantry.address_key(email) = tenantry.address_key(old.email);
   return null;
 end $$;
 create trigger erase_identities after update of erased_at on tenantry.users
@@ -996,7 +1020,7 @@ create table tenantry.audit_log (
   who text not null check (who in ('OPERATOR', 'USER', 'KEY')),
   -- The user or the key; of an operator the key, or the subject of the token.
   who_id text check (char_length(who_id) <= 255),
-  via text not null check (via in ('DEVELOPMENT', 'KEY', 'TOKEN', 'COMMAND_LINE', 'LIBRARY')),
+  via text not null check (via in ('DEVELOPMENT', 'KEY', 'TOKEN', 'COMMAND_LINE', 'LIBRARY', 'JOB')),
   address inet,
   user_agent text check (char_length(user_agent) <= 200),
   action text not null check (char_length(action) between 1 and 60),

@@ -82,6 +82,19 @@ create policy own_organization on tenantry.directory_organizations
 create policy own_organization on tenantry.directory_members
   using (organization_id = (select tenantry.scope_organization()));
 
+-- Whose erasures were begun and done here. Ids alone: a name or an address was never in it. It is here so that a home which is
+-- restored from a backup learns of the erasures since, and so that home sees when this database was restored. The API's role has
+-- no right on it.
+create table tenantry.erasures (
+  user_id uuid primary key,
+  -- The erasure's own id, a UUIDv7: its moment is in it.
+  id uuid not null,
+  -- Null: begun, and not done yet.
+  done_at timestamptz,
+  -- By a secret of home: whoever administers this server cannot make home erase somebody.
+  proof bytea not null
+);
+
 -- Which transactions changed what is published to the catalog. Written by triggers, so it knows of writes made by hand too;
 -- the sweep compares it with what it has carried and takes the old rows away.
 create table tenantry.catalog_changes (

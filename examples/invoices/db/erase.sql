@@ -1,0 +1,4 @@
+-- What erasing a person does besides taking their id out of the columns that are declared as a user's.
+-- A scan is often named after the person who has made it.
+update app.attachments set name = 'attachment' from app.invoices
+where invoices.id = attachments.invoice_id and invoices.created_by = tenantry.erased_user();

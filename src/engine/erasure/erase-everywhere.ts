@@ -1,0 +1,167 @@
+/**
+ * Erase: takes a person's id out of every database of a region, or out of home's own tables. Each step can run again after a
+ * crash at any point. One database that fails does not hold the others back.
+ */
+import { forEachLimit } from "#base/kernel/semaphore";
+import { TenantryError } from "#base/kernel/errors";
+import type { ServerAddress } from "#base/postgres/connection-url";
+import type { DatabaseKind, Session } from "#base/postgres/database";
+import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { type Erasure, eraseColumns } from "#engine/erasure/erase-columns";
+import { runEraseSql } from "#engine/erasure/erase-sql";
+import { type DueDatabase, findErasure, listDue, noteDone, noteDoneAtHome } from "#engine/erasure/erasure-record";
+import { noteBegun, noteDoneThere } from "#engine/erasure/ledger";
+import { listReplicatedDatabases } from "#engine/home/replicated-databases";
+import { classifyFailure } from "#engine/jobs/failure";
+import type { JobRun } from "#engine/jobs/job-run";
+import { regionAddress } from "#engine/regions/regions";
+import type { Services } from "#engine/services";
+import type { TenantTable } from "#engine/tables";
+
+/** Databases of one region at a time. */
+const CONCURRENCY = 4;
+/** How long a database's links are waited for. What is late arrives all the same, and is looked at with the next attempt. */
+const CARRY_TIMEOUT_MS = 10_000;
+/** A piece reads a few megabytes. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+const LOCK_TIMEOUT_MS = 5_000;
+const MAX_NAMED = 20;
+
+type Run = JobRun<"erase-user">;
+
+/** What came of it; the job's result. */
+type Result = {
+  /** Databases that it has reached so far. */
+  done: number;
+  /** Those that it has yet to reach, the first of them by name. */
+  due: number;
+  pending: string[];
+  /** SHA-256 of the erase.sql that has run; null: there is none. */
+  eraseSql: string | null;
+};
+
+/** Runs the part of an erasure that is a region's, or home's. Returns without doing anything when that is done. */
+export async function eraseEverywhere(services: Services, run: Run): Promise<void> {
+  const erasure = await findErasure(services.home, String(run.job.input["userId"]));
+  if (erasure === undefined) return;
+  if (typeof run.job.input["eraseSql"] === "string" && services.eraseSql === undefined)
+    throw new TenantryError(
+      "NOT_SYNCED",
+      "A program with an erase.sql has asked for it, and the one that runs jobs has none: start it with the same tenantry.config.ts.",
+    );
+  if (run.job.regionId !== null) return eraseInRegion(services, run, erasure, run.job.regionId);
+  if (erasure.homeIsDue) await eraseAtHome(services, run, erasure);
+}
+
+async function eraseAtHome(services: Services, run: Run, erasure: Erasure): Promise<void> {
+  const { homeAddress, homeDatabaseName, tables } = services;
+  const visit = (work: (session: Session<"home">) => Promise<void>) =>
+    services.pools.visit("home", homeAddress, homeDatabaseName, work);
+  await run.step("run-erase-sql", () => eraseByTeam(services, erasure, visit));
+  await run.step("erase-columns", () => visit((session) => eraseColumnsIn(session, tables.at(null).tables, erasure)));
+  await run.step("note-done", () => noteDoneAtHome(services.home, erasure.userId));
+  await save(run, { done: 1, due: 0, pending: [], eraseSql: services.eraseSql?.checksum ?? null });
+}
+
+async function eraseInRegion(services: Services, run: Run, erasure: Erasure, regionId: string): Promise<void> {
+  const due = await listDue(services.home, erasure.userId, regionId);
+  const address = due.length === 0 ? undefined : await regionAddress(services, regionId);
+  const failures: { name: string; error: unknown }[] = [];
+  let isAway = false;
+  await forEachLimit(due, CONCURRENCY, async (one) => {
+    // What holds for one database of a server that is away holds for all.
+    if (address === undefined || isAway) return;
+    try {
+      run.signal.throwIfAborted();
+      await eraseInDatabase(services, run, erasure, one, address);
+    } catch (error) {
+      isAway ||= isConnectionFailure(error) && sqlState(error) !== SQL_STATE.undefinedDatabase;
+      failures.push({ name: one.name, error });
+    }
+  });
+  run.signal.throwIfAborted();
+  const left = await listDue(services.home, erasure.userId, regionId);
+  const before = (run.job.result as Partial<Result> | null)?.done ?? 0;
+  await save(run, {
+    done: before + Math.max(0, due.length - left.length),
+    due: left.length,
+    pending: left.slice(0, MAX_NAMED).map(({ name }) => name),
+    eraseSql: services.eraseSql?.checksum ?? null,
+  });
+  const [first] = failures;
+  if (first === undefined) return;
+  if (isAway) throw first.error;
+  throw new TenantryError(
+    "NOT_SYNCED",
+    `It is not done in ${left.length} of the region's databases, and is tried again. ${first.name}: ${classifyFailure(first.error).sentence}`,
+  );
+}
+
+async function save(run: Run, result: Result): Promise<void> {
+  await run.save(result);
+}
+
+async function eraseInDatabase(
+  services: Services,
+  run: Run,
+  erasure: Erasure,
+  due: DueDatabase,
+  address: ServerAddress,
+): Promise<void> {
+  const { databaseId, name, schemaVersion, isImporting } = due;
+  // What it brings may have the id.
+  if (isImporting) throw new TenantryError("NOT_SYNCED", "An import into the database is under way.");
+  const { tables } = services.tables.at(schemaVersion);
+  const visit = (work: (session: Session<"tenant">) => Promise<void>) =>
+    services.pools.visit("tenant", address, name, work);
+  await run.step("run-erase-sql", async () => {
+    await visit((session) => noteBegun(session, services.border, erasure));
+    await eraseByTeam(services, erasure, visit);
+  });
+  await run.step("erase-columns", () => visit((session) => eraseColumnsIn(session, tables, erasure)));
+  await run.step("carry", () => carry(services, databaseId));
+  await run.step("note-done", async () => {
+    await visit((session) => noteDoneThere(session, erasure.userId));
+    await noteDone(services.home, erasure.userId, databaseId);
+  });
+}
+
+/** In a session of its own, before the columns lose the id that it goes by. */
+export async function eraseByTeam<Kind extends DatabaseKind>(
+  { eraseSql }: Services,
+  { userId }: Erasure,
+  visit: (work: (session: Session<Kind>) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  if (eraseSql !== undefined) await visit((session) => runEraseSql(session, eraseSql, userId));
+}
+
+async function eraseColumnsIn<Kind extends DatabaseKind>(
+  session: Session<Kind>,
+  tables: readonly TenantTable[],
+  erasure: Erasure,
+): Promise<void> {
+  await session.query(
+    "erasure.bound",
+    "select set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false)",
+    [String(STATEMENT_TIMEOUT_MS), String(LOCK_TIMEOUT_MS)],
+  );
+  await eraseColumns(session, tables, erasure);
+}
+
+/** Waits until the region knows the user without a name, and home's catalog has no rows with the id. */
+async function carry(services: Services, databaseId: number): Promise<void> {
+  const [replicated] = await listReplicatedDatabases(services, { databaseId });
+  if (replicated === undefined) return;
+  const late = await services.nudges.carry(
+    [
+      { databaseId, direction: "directory" },
+      { databaseId, direction: "catalog" },
+    ],
+    CARRY_TIMEOUT_MS,
+  );
+  if (late.length > 0)
+    throw new TenantryError(
+      "NOT_SYNCED",
+      `It has not been carried between home and the region yet (${late[0]?.direction}).`,
+    );
+}

@@ -1,0 +1,153 @@
+/**
+ * Compares what home and the tenant databases know of erasures. A home that was restored has forgotten those since the backup,
+ * and so has a restored region: what one side knows is done again on the other.
+ */
+import type { CallSource } from "#engine/audit/entry";
+import { NOTHING, recorded } from "#engine/audit/record";
+import { isConnectionFailure } from "#base/postgres/sql-state";
+import { TenantryError } from "#base/kernel/errors";
+import { forEachLimit } from "#base/kernel/semaphore";
+import type { Queryable } from "#base/postgres/database";
+import type { Erasure } from "#engine/erasure/erase-columns";
+import { requestErasure, requestErasureJobs } from "#engine/erasure/erasure-record";
+import { KEPT_DAYS, readLedger } from "#engine/erasure/ledger";
+import { listTenantDatabases, type TenantDatabaseRecord } from "#engine/home/tenant-databases";
+import { eraseUserAtHome } from "#engine/home/users";
+import { onRegion, requestJob } from "#engine/jobs/job";
+import type { JobRun } from "#engine/jobs/job-run";
+import { regionAddress } from "#engine/regions/regions";
+import type { Services } from "#engine/services";
+
+const CONCURRENCY = 4;
+const REQUESTED_BY = "system";
+
+/** What one tenant database and home do not agree on. */
+export type ErasureDifference = {
+  databaseId: number;
+  database: string;
+  /** Done or begun there, and home has forgotten it: home was restored. */
+  forgottenAtHome: Erasure[];
+  /** Users whose erasure was done there, and the database has forgotten it: it was restored. */
+  forgottenThere: string[];
+  /** Lines there that home has not written. */
+  forged: number;
+};
+
+/** Asks for a comparison with every region. Cheap: nothing is looked at yet. */
+export async function requestReviews(home: Queryable<"home">): Promise<void> {
+  const regions = await home.query<{ id: string }>(
+    "erasures.reviewed_regions",
+    "select distinct region_id as id from tenantry.tenant_databases",
+  );
+  for (const { id } of regions) await requestJob(home, REQUESTED_BY, onRegion("review-erasures", id));
+}
+
+/** Does again what one side has forgotten. */
+export async function reviewErasures(services: Services, run: JobRun<"review-erasures">): Promise<void> {
+  await run.step("compare", async () => {
+    const databases = await listTenantDatabases(services);
+    for (const database of databases.filter(({ regionId }) => regionId === run.job.regionId)) {
+      run.signal.throwIfAborted();
+      const { forgottenAtHome, forgottenThere } = await compare(services, database);
+      for (const erasure of forgottenAtHome) await eraseAgain(services, erasure);
+      if (forgottenThere.length > 0) await eraseAgainIn(services, database.id, forgottenThere);
+    }
+  });
+}
+
+/** Where they do not agree, of the databases that can be reached. Reads only. */
+export async function findErasureDifferences(services: Services): Promise<ErasureDifference[]> {
+  const found: ErasureDifference[] = [];
+  await forEachLimit(await listTenantDatabases(services), CONCURRENCY, async (database) => {
+    try {
+      const difference = await compare(services, database);
+      if (difference.forgottenAtHome.length + difference.forgottenThere.length + difference.forged > 0)
+        found.push(difference);
+    } catch (error) {
+      // A server that is away is the health's to report.
+      if (!isConnectionFailure(error)) throw error;
+    }
+  });
+  return found.toSorted((one, other) => one.databaseId - other.databaseId);
+}
+
+async function compare(services: Services, { id, name, regionId }: TenantDatabaseRecord): Promise<ErasureDifference> {
+  const address = await regionAddress(services, regionId);
+  const expected = new Set(await listExpected(services.home, id));
+  const difference: ErasureDifference = {
+    databaseId: id,
+    database: name,
+    forgottenAtHome: [],
+    forgottenThere: [],
+    forged: 0,
+  };
+  await services.pools.visit("tenant", address, name, async (session) => {
+    for await (const { lines, forged } of readLedger(session, services.border)) {
+      difference.forged += forged;
+      const known = await listKnown(
+        services.home,
+        lines.map(({ userId }) => userId),
+      );
+      for (const { userId, id: erasureId, done } of lines) {
+        if (!known.has(userId)) difference.forgottenAtHome.push({ userId, id: erasureId });
+        if (done) expected.delete(userId);
+      }
+    }
+  });
+  difference.forgottenThere = [...expected];
+  return difference;
+}
+
+/** Whose erasure home takes for done in the database. One that was made later has no line of it. */
+async function listExpected(home: Queryable<"home">, databaseId: number): Promise<string[]> {
+  const rows = await home.query<{ userId: string }>(
+    "erasures.expected",
+    `select e.user_id as "userId" from tenantry.erasures e
+     join tenantry.tenant_databases d on d.id = $1 and d.created_at < e.erased_at
+     where e.erased_at > now() - interval '${KEPT_DAYS - 1} days'
+       and not exists (select from tenantry.erasures_due due where due.user_id = e.user_id and due.database_id = d.id)`,
+    [databaseId],
+  );
+  return rows.map(({ userId }) => userId);
+}
+
+async function listKnown(home: Queryable<"home">, userIds: readonly string[]): Promise<Set<string>> {
+  const rows = await home.query<{ id: string }>(
+    "erasures.known",
+    "select user_id as id from tenantry.erasures where user_id = any($1::uuid[])",
+    [userIds],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+const BY_JOB: CallSource = { who: "OPERATOR", whoId: null, via: "JOB", address: null, userAgent: null };
+
+/** The user may be unknown at home by now, and may still have left an id somewhere. */
+async function eraseAgain(services: Services, { userId, id }: Erasure): Promise<void> {
+  const { home, eraseSql } = services;
+  const what = { ...NOTHING, subjectKind: "USER", subjectId: userId };
+  await recorded(services, { callSource: BY_JOB, action: "eraseUser", what }, () =>
+    home.transaction(async (transaction) => {
+      await eraseUserAtHome({ home: transaction }, userId).catch((error: unknown) => {
+        if (!(error instanceof TenantryError) || error.code !== "NOT_FOUND") throw error;
+      });
+      await requestErasure(transaction, { userId, id, requestedBy: REQUESTED_BY, eraseSql });
+    }),
+  );
+}
+
+/** In one database, where a restore has brought the ids back. */
+async function eraseAgainIn(services: Services, databaseId: number, userIds: readonly string[]): Promise<void> {
+  const { home, eraseSql } = services;
+  await home.transaction(async (transaction) => {
+    await transaction.query(
+      "erasures.due_again",
+      `insert into tenantry.erasures_due (user_id, database_id)
+       select e.user_id, d.id from tenantry.erasures e, tenantry.tenant_databases d
+       where e.user_id = any($1::uuid[]) and d.id = $2 on conflict do nothing`,
+      [userIds, databaseId],
+    );
+    for (const userId of userIds)
+      await requestErasureJobs(transaction, { userId, requestedBy: REQUESTED_BY, eraseSql });
+  });
+}
