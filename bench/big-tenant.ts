@@ -270,8 +270,8 @@ async function measureCalls(bench: Bench, api: ApiProcess, organizationId: strin
   const asks = (query: string) => async () => {
     if (!(await ask(api.url, key, query))) throw new Error("a call was refused");
   };
-  const renames = (url: string, table: string, direction: Direction) => async (turn: number) => {
-    await sql(url, `update ${table} set name = $1 where id = (select id from ${table} order by id limit 1)`, [
+  const renames = (url: string, named: string, direction: Direction) => async (turn: number) => {
+    await sql(url, `update ${named} set name = $1 where id = (select id from ${named} order by id limit 1)`, [
       `Name ${turn}`,
     ]);
     if ((await services.nudges.carry([{ databaseId, direction }], 30_000)).length > 0)

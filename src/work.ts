@@ -1,6 +1,6 @@
 /** What works for all processes of an installation, in one of them: the gateway, the job runner and replication. */
 import type { Gateway } from "#engine/border/gateway";
-import { requestReviews } from "#engine/erasure/review-erasures";
+import { requestReview, requestReviews } from "#engine/erasure/review-erasures";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
 import { startJobRunner } from "#engine/jobs/job-runner";
 import {
@@ -33,6 +33,7 @@ export async function startWork(services: Services, options: WorkOptions): Promi
   const replication = await startReplication(services, {
     ...REPLICATION_DEFAULTS,
     onHomeForgotten: requestReviews,
+    onRegionForgotten: requestReview,
     ...options.replication,
   });
   rollback.defer(replication.stop);

@@ -229,6 +229,39 @@ test("rows of the default organization are erased at home", async () => {
   expect(await sql(app.databaseUrl, "select created_by from app.invoices")).toEqual([{ created_by: null }]);
 });
 
+test("invitations lose the address, and those that are open are revoked", async () => {
+  const user = await createUser(app, "Invited");
+  const [before] = await sql<{ email: string }>(app.databaseUrl, "select email from tenantry.users where id = $1", [
+    user,
+  ]);
+  const organization = await createOrganization(app, "Inviting");
+  const invite = (email: string, acceptedBy: string | null) =>
+    sql(
+      app.databaseUrl,
+      `insert into tenantry.invitations (id, organization_id, email, role, token_hash, invited_by, expires_at, accepted_by, accepted_at)
+       values (gen_random_uuid(), $1, $2, 'MEMBER', sha256($2::bytea), 'operator', now() + interval '1 day', $3,
+               case when $3::uuid is not null then now() end)`,
+      [organization, email, acceptedBy],
+    );
+  await invite("former@example.com", user);
+  await invite((before?.email ?? "").toUpperCase(), null);
+  await invite("other@example.com", null);
+  await erase(user);
+  const erased = `erased-${user}@invalid`;
+  expect(
+    await sql(
+      app.databaseUrl,
+      `select email, revoked_at is not null as revoked from tenantry.invitations
+       where organization_id = $1 order by accepted_at, email`,
+      [organization],
+    ),
+  ).toEqual([
+    { email: erased, revoked: false },
+    { email: erased, revoked: true },
+    { email: "other@example.com", revoked: false },
+  ]);
+});
+
 test("each row is read twice, however many there are", async () => {
   const { url, organization, write } = await place("eu", "DEDICATED");
   const invoice = await write("A-1", newId());

@@ -33,13 +33,13 @@ afterAll(async () => {
 });
 
 /** A user with a comment in the region. */
-async function author(name: string) {
-  const user = await createUser(app, name);
+async function author(name: string, region = "eu", server = serverUrl("eu")) {
+  const user = await createUser(app, name.split(" ")[0]);
   const organization = await createOrganization(app, name);
   await addMember(app, organization, user);
-  const { database } = await grant(app, organization, "eu");
+  const { database } = await grant(app, organization, region);
   await comment(app, await createResource(app, { name, organizationId: organization }, user), user);
-  return { user, organization, database, tenant: `${serverUrl("eu")}/${database}` };
+  return { user, organization, database, tenant: `${server}/${database}` };
 }
 
 async function restart(): Promise<void> {
@@ -68,6 +68,31 @@ const differences = async () =>
     forgottenThere,
     forged,
   }));
+
+/** Stops and starts the server with a copy put aside. `recover` goes back to it, in another timeline. */
+async function recoverable(server: OwnServer): Promise<{ recover: () => Promise<void> }> {
+  await server.server.stop();
+  const { restore } = backUp(server);
+  await server.server.start();
+  return {
+    recover: async () => {
+      await server.server.stop();
+      restore();
+      // The end of what the backup has of the WAL is the moment; a new timeline begins there.
+      const signal = join(server.dataFolder, "recovery.signal");
+      writeFileSync(signal, "");
+      const { uid, gid } = statSync(server.dataFolder);
+      chownSync(signal, uid, gid);
+      appendFileSync(join(server.dataFolder, "postgresql.auto.conf"), "\nrestore_command = 'false'\n");
+      await server.server.start();
+      await expect
+        .poll(() => sql(server.url("postgres"), "select pg_is_in_recovery() as busy").catch(() => []), {
+          timeout: 10_000,
+        })
+        .toEqual([{ busy: false }]);
+    },
+  };
+}
 
 /** Puts the copy in the place of home's database, as a restored dump: what PostgreSQL keeps beside a database is gone. */
 async function restoreDump(copy: string): Promise<void> {
@@ -126,24 +151,11 @@ test("a dump of home from before is restored, and the person is erased again", {
 test("a home that was recovered to a moment before erases the person again", { timeout: 60_000 }, async () => {
   const undone = await author("Recovered");
   await app.stop();
-  await home.server.stop();
-  const { restore } = backUp(home);
-  await home.server.start();
+  const moment = await recoverable(home);
   await restart();
   expect((await app.ask(ERASE, { id: undone.user })).eraseUser.complete).toBe(true);
   await app.stop();
-  await home.server.stop();
-  restore();
-  // The end of what the backup has of the WAL is the moment; a new timeline begins there.
-  const signal = join(home.dataFolder, "recovery.signal");
-  writeFileSync(signal, "");
-  const { uid, gid } = statSync(home.dataFolder);
-  chownSync(signal, uid, gid);
-  appendFileSync(join(home.dataFolder, "postgresql.auto.conf"), "\nrestore_command = 'false'\n");
-  await home.server.start();
-  await expect
-    .poll(() => sql(home.url("postgres"), "select pg_is_in_recovery() as busy").catch(() => []), { timeout: 10_000 })
-    .toEqual([{ busy: false }]);
+  await moment.recover();
   await restart();
   await expect.poll(() => traces(undone), { timeout: 30_000 }).toEqual(ERASED);
 });
@@ -176,4 +188,14 @@ test("a region makes home erase nobody", async () => {
   ]);
   expect(await repair(app.services, OPERATOR, [])).toEqual([]);
   expect(await traces(victim)).toEqual({ home: "Victim", there: "Victim", rows: 3 });
+});
+
+test("a region that was recovered to a moment before loses the id again", { timeout: 60_000 }, async () => {
+  await using region = await startServer();
+  await registerRegion(app, "own", region.url());
+  const undone = await author("Recovered there", "own", region.url());
+  const moment = await recoverable(region);
+  expect((await app.ask(ERASE, { id: undone.user })).eraseUser.complete).toBe(true);
+  await moment.recover();
+  await expect.poll(() => traces(undone).catch(() => undefined), { timeout: 30_000 }).toEqual(ERASED);
 });

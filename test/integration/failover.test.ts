@@ -205,7 +205,7 @@ test("home's standby takes over at its address under a running program: it goes 
   expect(await names(app.databaseUrl, "catalog.resources")).toEqual(["Kept", "Lost"]);
   expect(await names(tenant, "tenantry.directory_members")).toEqual(["Author", "Kept"]);
   // A grant that comes before home's new history was noticed is refused by the database that it finds.
-  const noticed = "select from tenantry.installation where home_history like '%/00000002'";
+  const noticed = "select from tenantry.installation where home_history like '%/00000002/%'";
   await expect.poll(() => sql(app.databaseUrl, noticed), { timeout: 10_000 }).toHaveLength(1);
   const granted = await grant(app, await createOrganization(app, "Another"), "own");
   expect(granted.state).toBe("ACTIVE");

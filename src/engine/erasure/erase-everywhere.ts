@@ -111,7 +111,7 @@ async function eraseInDatabase(
   const { databaseId, name, schemaVersion, isImporting } = due;
   // What it brings may have the id.
   if (isImporting) throw new TenantryError("NOT_SYNCED", "An import into the database is under way.");
-  const { tables } = services.tables.at(schemaVersion);
+  const tables = tablesOf(services, schemaVersion);
   const visit = (work: (session: Session<"tenant">) => Promise<void>) =>
     services.pools.visit("tenant", address, name, work);
   await run.step("run-erase-sql", async () => {
@@ -124,6 +124,13 @@ async function eraseInDatabase(
     await visit((session) => noteDoneThere(session, erasure.userId));
     await noteDone(services.home, erasure.userId, databaseId);
   });
+}
+
+/** What the latest version says, as it may have declared a column that was there before, and what it has dropped. */
+function tablesOf({ tables }: Services, schemaVersion: number): TenantTable[] {
+  const latest = tables.at(null).tables;
+  const dropped = tables.at(schemaVersion).tables.filter(({ name }) => !latest.some((one) => one.name === name));
+  return [...latest, ...dropped];
 }
 
 /** In a session of its own, before the columns lose the id that it goes by. */

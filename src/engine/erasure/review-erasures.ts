@@ -39,7 +39,12 @@ export async function requestReviews(home: Queryable<"home">): Promise<void> {
     "erasures.reviewed_regions",
     "select distinct region_id as id from tenantry.tenant_databases",
   );
-  for (const { id } of regions) await requestJob(home, REQUESTED_BY, onRegion("review-erasures", id));
+  for (const { id } of regions) await requestReview(home, id);
+}
+
+/** The same with one region. */
+export async function requestReview(home: Queryable<"home">, regionId: string): Promise<void> {
+  await requestJob(home, REQUESTED_BY, onRegion("review-erasures", regionId));
 }
 
 /** Does again what one side has forgotten. */

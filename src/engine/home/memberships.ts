@@ -5,7 +5,7 @@ import { seesPerson } from "#engine/auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
 import type { HomeDatabase } from "#base/postgres/database";
-import { isPageOf } from "#base/postgres/page-range";
+import { isPageOf } from "#base/kernel/page-range";
 
 /** A user in an organization. */
 export type Membership = { organizationId: string; userId: string; role: Role; joinedAt: Date };

@@ -6,7 +6,7 @@ import { newId } from "#base/kernel/ids";
 import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#base/kernel/page";
 import { validEmail, validName } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
-import { isPageOf } from "#base/postgres/page-range";
+import { isPageOf } from "#base/kernel/page-range";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 
 /** A person who uses the system. Lives at home. */

@@ -15,9 +15,9 @@ import { Semaphore } from "#base/kernel/semaphore";
 import { delay } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
 import { redactedMessage } from "#base/kernel/redaction";
-import type { Session, Transaction } from "#base/postgres/database";
+import type { HomeDatabase, Session, Transaction } from "#base/postgres/database";
 import { probeServer, startsWorkersSlowly } from "#base/postgres/probe";
-import { readServerHistory } from "#base/postgres/server-history";
+import { readServerHistory, type ServerHistory } from "#base/postgres/server-history";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { Carrier } from "#engine/replication/carrier";
 import type { CarrierOptions } from "#engine/replication/carrier-options";
@@ -26,6 +26,7 @@ import type { Link } from "#engine/replication/link";
 import { linkName, scoutName } from "#engine/replication/names";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#engine/replication/nudge";
 import { sweep, SWEEP_DEFAULTS, type SweepLimits } from "#engine/replication/sweep";
+import { wasSeededOnOther } from "#engine/replication/link-record";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
 import type { Services } from "#engine/services";
 import { linksAt } from "#engine/links/tenant-links";
@@ -37,6 +38,8 @@ export type ReplicationOptions = {
   sweepIntervalMs: number;
   /** What else is to be done where home was restored, in the transaction that notices it. */
   onHomeForgotten: (transaction: Transaction<"home">) => Promise<void>;
+  /** The same for a region that was. */
+  onRegionForgotten: (home: HomeDatabase, regionId: string) => Promise<void>;
 };
 
 export const REPLICATION_DEFAULTS: ReplicationOptions = {
@@ -44,6 +47,7 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
   limits: SWEEP_DEFAULTS,
   sweepIntervalMs: 30_000,
   onHomeForgotten: () => Promise.resolve(),
+  onRegionForgotten: () => Promise.resolve(),
 };
 
 /** Sweeps at once: each holds a connection to home for as long as it takes. */
@@ -283,6 +287,7 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
     throw new TenantryError("CONFLICT", "Another server answers at the region's address.");
   await noticeHomeHistory(services.home, options.onHomeForgotten);
   const [homeHistory, regionHistory] = await Promise.all([readServerHistory(services.home), readServerHistory(region)]);
+  await noticeRegionHistory(services, regionId, regionHistory, options);
   const addresses = await services.border.addresses();
   const openAt = async (id: LinkId, at: RegionServer): Promise<Link | undefined> => {
     const [[row], before] = await Promise.all([
@@ -313,6 +318,16 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
     options.carrier,
   );
   return { carrier, region, openLink, report };
+}
+
+/** Before its links are seeded anew, as that makes the difference go. */
+async function noticeRegionHistory(
+  { home }: Services,
+  regionId: string,
+  { history }: ServerHistory,
+  { onRegionForgotten }: ReplicationOptions,
+): Promise<void> {
+  if (await wasSeededOnOther(home, regionId, history)) await onRegionForgotten(home, regionId);
 }
 
 async function carryRegion(services: Services, regionId: string, options: ReplicationOptions, restart: () => void) {
@@ -351,7 +366,12 @@ async function carryRegion(services: Services, regionId: string, options: Replic
         services.ledger.refused({ databaseId, direction: "catalog", code: "row-refused", sentence }),
     };
     // A region that does not answer gives its permit back.
-    await sweepPermits.withPermit(() => inTime(SWEEP_STATEMENT_MS, () => sweep(context, options.limits)));
+    await sweepPermits.withPermit(() =>
+      inTime(SWEEP_STATEMENT_MS, async () => {
+        await noticeRegionHistory(services, regionId, await readServerHistory(region), options);
+        await sweep(context, options.limits);
+      }),
+    );
   };
   const sweeping = (async () => {
     while (!stop.signal.aborted) {

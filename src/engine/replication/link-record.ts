@@ -93,6 +93,17 @@ export async function recordPosition(
   );
 }
 
+/** Whether a link of the region was seeded when the region's server was in another history: it was promoted or restored since. */
+export async function wasSeededOnOther(home: HomeDatabase, regionId: string, history: string): Promise<boolean> {
+  const rows = await home.query(
+    "links.seeded_on_other",
+    `select from tenantry.links l join tenantry.tenant_databases d on d.id = l.database_id
+     where d.region_id = $1 and l.region_history <> $2 limit 1`,
+    [regionId, history],
+  );
+  return rows.length > 0;
+}
+
 /** It was proved that nothing waits. */
 export async function recordChecked(home: HomeDatabase, links: readonly LinkId[]): Promise<void> {
   await home.query(

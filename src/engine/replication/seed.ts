@@ -137,8 +137,9 @@ async function passEqual(
   { link, target, bounds }: Seeding,
   table: PublishedTable,
   reader: SeedReader,
-  { after, place }: { after: Key; place: Place },
+  from: { after: Key; place: Place },
 ): Promise<{ after: Key; place: Place }> {
+  let { after, place } = from;
   let reading = ahead(reader.digest(place));
   for (;;) {
     const { rows, digest, last, next } = await reading;

@@ -3,7 +3,7 @@ import { DEFAULT_ORGANIZATION_ID } from "#base/kernel/ids";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { inOrganization, type Row as PolicyRow, row as policyRow } from "#engine/auth/policy-table";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
-import { isPageOf } from "#base/postgres/page-range";
+import { isPageOf } from "#base/kernel/page-range";
 import { validId } from "#base/kernel/validation";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { readCatalog } from "#api/graphql/lag";
