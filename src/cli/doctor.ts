@@ -47,6 +47,7 @@ async function doctor(services: Services, options: Options): Promise<void> {
     options.repair === true
       ? await recordedCommand(services, "repair", {}, () => repair(services, OPERATOR, options.drop ?? []))
       : [];
+  await services.ownership.lookAround();
   const servers = await readServersHealth(services, OPERATOR);
   const databases = await readAll(services);
   const orphans = (await findOrphans(services)).map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));

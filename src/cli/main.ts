@@ -1,6 +1,7 @@
 /** The command line: one file per command. */
 import { Command } from "commander";
 import { redactedMessage } from "#base/kernel/redaction";
+import { adoptCommand } from "#cli/adopt";
 import { auditCommand } from "#cli/audit";
 import { borderCommand } from "#cli/border";
 import { checkCommand } from "#cli/check";
@@ -29,6 +30,7 @@ export function createProgram(): Command {
     .addCommand(checkCommand())
     .commandsGroup("Regions:")
     .addCommand(regionCommand())
+    .addCommand(adoptCommand())
     .commandsGroup("Organizations and their access:")
     .addCommand(organizationCommand())
     .addCommand(grantCommand())

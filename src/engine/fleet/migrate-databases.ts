@@ -237,6 +237,7 @@ async function renewTemplates(services: Services, regions: ReadonlyMap<string, s
   const failures: Reasons = [];
   for (const [region, regionId] of regions) {
     try {
+      await services.ownership.require(regionId);
       const address = await regionAddress(services, regionId);
       await refreshTemplates(services, services.pools.open("server", address, MAINTENANCE_DATABASE), address);
     } catch (error) {

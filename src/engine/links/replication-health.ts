@@ -136,8 +136,14 @@ export async function readServersHealth(services: Services, actor: Actor): Promi
     services,
     regions.map(({ id }) => id),
   );
-  const others = regions.map((region, index) => describeServer(region, probes[index] ?? null));
-  return [describeProbed("home", home), ...others];
+  // As this process last saw it.
+  const { ownership } = services;
+  const others = regions.map((region, index) => {
+    const { problem, ...found } = describeServer(region, probes[index] ?? null);
+    return Object.assign(found, { problem: ownership.whyLost(region.id) ?? problem });
+  });
+  const own = describeProbed("home", home);
+  return [{ ...own, problem: ownership.whyLost() ?? own.problem }, ...others];
 }
 
 function describeServer(region: Region, probe: ServerProbe | null | Error): ServerHealth {
