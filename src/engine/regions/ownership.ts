@@ -215,7 +215,10 @@ export class Ownership {
 
   /** Marks a server as the region that it is to be, and makes the API's role there. */
   async claim(at: AdministeredServer, regionId: string): Promise<void> {
-    await ensureApiRole(this.#context.pools, this.#context.apiRole, at);
+    const { pools, apiRole } = this.#context;
+    // Not what was seen of the server before: a person says that something has changed.
+    apiRole.seenOn.delete(at.systemIdentifier);
+    await ensureApiRole(pools, apiRole, at);
     await this.#requireAt(at, regionId, "the server");
   }
 

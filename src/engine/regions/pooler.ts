@@ -55,8 +55,9 @@ export async function requirePooler(
   pooler: PoolerAddress,
   at: AdministeredServer,
   field: string,
+  answering = at.systemIdentifier,
 ): Promise<void> {
-  const { obstacle } = await checkPooler(context, pooler, at);
+  const { obstacle } = await checkPooler(context, pooler, at, answering);
   if (obstacle !== null) throw invalidInput(field, obstacle);
 }
 

@@ -175,16 +175,20 @@ function registeredAs(key: string): TenantryError {
   });
 }
 
-/** INVALID_INPUT on `poolUrl` when the API cannot reach the server by the pooler. */
+/**
+ * INVALID_INPUT on `poolUrl` when the API cannot reach the server by the pooler. `answering`: the identifier that the server has
+ * now, where home knows it by another one.
+ */
 async function requirePoolerOf(
   context: RegionsContextOfApi,
   pooler: PoolerAddress,
   address: ServerAddress,
   systemIdentifier: string,
+  answering = systemIdentifier,
 ): Promise<void> {
   const database = MAINTENANCE_DATABASE;
   await context.pools.once(address, database, (server) =>
-    requirePooler(context, pooler, { server, address, systemIdentifier, database }, "poolUrl"),
+    requirePooler(context, pooler, { server, address, systemIdentifier, database }, "poolUrl", answering),
   );
 }
 
@@ -228,12 +232,14 @@ export async function changeRegion(
   if (address !== undefined) {
     probe = await requireFit(context, address);
     requireSame({ ...known, id: before.id }, probe, await checks.recognise(address));
+    // One that claims another region's identifier would be shown the API's password there.
+    if (probe.systemIdentifier !== known.systemIdentifier) await refuseTaken(context.home, "", probe);
     if (given !== undefined) await checks.requireGateway(address);
-    // The API's password there is made of the identifier.
+    if (pooler != null) await requirePoolerOf(context, pooler, address, known.systemIdentifier, probe.systemIdentifier);
+    // Last: the API's password there is made of the identifier, and goes by what home has recorded.
     await checks.claim(address, probe.systemIdentifier, before.id);
   }
   const { systemIdentifier = known.systemIdentifier } = probe ?? {};
-  if (pooler != null) await requirePoolerOf(context, pooler, address ?? known.address, systemIdentifier);
   const [region] = await context.home.query<Region>(
     "regions.change",
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
