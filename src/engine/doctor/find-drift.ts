@@ -1,5 +1,6 @@
 /** How tenant databases differ from what their version should look like. Reads only. */
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
+import { findMissingRights } from "#engine/regions/api-rights";
 import { regionAddress } from "#engine/regions/regions";
 import { forEachLimit } from "#base/kernel/semaphore";
 import { describeSchemaIn } from "#engine/migrations/fingerprint";
@@ -29,6 +30,10 @@ export async function findDrift(services: Services): Promise<Drift[]> {
     const drift = await look(services, row, address);
     if (drift !== undefined) found.push(drift);
   });
+  // Home has no version of its own to be compared with: only what its API lacks there.
+  const differences = (await findMissingRights(services.home, services.apiRole.name)).slice(0, MAX_DIFFERENCES);
+  if (differences.length > 0)
+    found.push({ database: "home", version: services.tenantSchema.latestVersion, differences });
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
 }
 
@@ -42,9 +47,13 @@ async function look(
   // Newer than this program, which then does not know what it should look like.
   if (expected === undefined) return undefined;
   try {
-    const actual = await services.pools.visit("tenant", address, database, describeSchemaIn);
-    if (actual.fingerprint === expected.fingerprint) return undefined;
-    return { database, version, differences: diffSchema(expected, actual).slice(0, MAX_DIFFERENCES) };
+    const { actual, missing } = await services.pools.visit("tenant", address, database, async (session) => ({
+      actual: await describeSchemaIn(session),
+      missing: await findMissingRights(session, services.apiRole.name).catch(() => []),
+    }));
+    const different = actual.fingerprint === expected.fingerprint ? [] : diffSchema(expected, actual);
+    const differences = [...different, ...missing].slice(0, MAX_DIFFERENCES);
+    return differences.length === 0 ? undefined : { database, version, differences };
   } catch (error) {
     if (sqlState(error) === SQL_STATE.undefinedDatabase)
       return { database, version, differences: ["the database is gone from its server"] };

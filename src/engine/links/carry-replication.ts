@@ -3,6 +3,7 @@
  * each, and gives them up when the process ends, however it ends.
  */
 import { randomBytes } from "node:crypto";
+import { mendApiRights } from "#engine/regions/api-rights";
 import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
 import { listCarriedRegions, listReplicatedDatabases } from "#engine/home/replicated-databases";
 import { NotOwner } from "#engine/regions/ownership";
@@ -319,13 +320,20 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
   return { carrier, region, openLink, report };
 }
 
+/** The API's role is there, with its password, and has its rights in the tenant databases. */
+async function admitApi(services: Services, regionId: string): Promise<void> {
+  await ensureApiRoleIn(services, regionId);
+  for (const database of await mendApiRights(services, regionId))
+    services.logger.warn(`the API's role had no rights in ${database}: it has them again`);
+}
+
 async function carryRegion(services: Services, regionId: string, options: ReplicationOptions, restart: () => void) {
   const { carrier, region, openLink, report } = await inTime(TAKE_STATEMENT_MS, () =>
     makeCarrier(services, regionId, options, restart),
   );
   carrier.start();
   // Where home or the server was restored, the API's password there may be another one.
-  await inTime(TAKE_STATEMENT_MS, () => ensureApiRoleIn(services, regionId)).catch((error: unknown) =>
+  await inTime(TAKE_STATEMENT_MS, () => admitApi(services, regionId)).catch((error: unknown) =>
     report("the API's role was not checked", error),
   );
   const stop = new AbortController();
