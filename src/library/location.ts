@@ -1,5 +1,6 @@
 /** Where an organization's statements go: to its database in a region, or to home for the default organization. */
 import { type Actor, viewerId } from "#engine/auth/actor";
+import { databaseGone } from "#engine/routing/region-failure";
 import { requireActive, SCOPE_SETTING, type TenantRoute, whyUnavailable } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
 import { StatementTooLong } from "#base/postgres/cancellation";
@@ -47,6 +48,7 @@ export function inRegion({ router }: Pick<Services, "router">, placed: TenantRou
     if (!isAway && !isGone) return failure;
     const obstacle = await whyRefused(router, placed).catch(() => undefined);
     if (obstacle !== undefined) return Object.assign(obstacle, { cause: failure });
+    if (state === SQL_STATE.undefinedDatabase) return databaseGone(placed, failure);
     if (!isAway) return failure;
     return new TenantryError(
       "REGION_UNAVAILABLE",

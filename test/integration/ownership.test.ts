@@ -1,4 +1,7 @@
 /** A copy of home touches nothing of what home owns, until a person has it adopt that. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { findOrphans } from "../../src/engine/doctor/find-orphans.ts";
@@ -57,6 +60,17 @@ afterAll(async () => {
   await Promise.all([app.stop(), copy.stop()]);
   await Promise.all([home, region].map((server) => server[Symbol.asyncDispose]()));
 });
+
+const program = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
+
+async function tenantry(of: TestApp, ...args: string[]): Promise<{ code: number; output: string }> {
+  const env = { PATH: process.env["PATH"], DATABASE_URL: of.databaseUrl, TENANTRY_SECRET_KEY: of.secretKey };
+  const child = spawn(process.execPath, [program, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const [code] = await once(child, "close");
+  return { code: Number(code), output };
+}
 
 /** What stands in the region: every subscription with where it leads, the roles' passwords, the databases and their remarks. */
 async function regionNow(): Promise<unknown> {
@@ -162,12 +176,21 @@ test("of two homes that adopt at once one gets the region; the other one notices
   await expect(app.sweep()).resolves.toBeUndefined();
   expect(await regionNow()).toEqual(before);
 
-  // And back.
-  expect(await adopt(app.services, OPERATOR, await planAdoption(app.services, OPERATOR))).toEqual([]);
+  // And back, by a person.
+  const looked = await tenantry(app, "doctor");
+  expect(looked).toMatchObject({ code: 1, output: expect.stringContaining("belongs to another home") });
+  const asked = await tenantry(app, "adopt");
+  expect(asked).toMatchObject({ code: 1, output: expect.stringContaining("Nothing was changed") });
+  expect(asked.output).toMatch(/own: the home at 127\.0\.0\.1:\d+\/copy owns it since/);
+  expect(await regionIsLost(app)).toBe(true);
+  expect(await tenantry(app, "adopt", "--yes")).toMatchObject({
+    code: 0,
+    output: expect.stringContaining("This home owns them now."),
+  });
   await expect.poll(() => regionIsLost(copy), { timeout: 10_000 }).toBe(true);
   expect((await readIn(app)).resource.name).toBe("Before");
   await works(app, "Production again");
-});
+}, 60_000);
 
 test("a home that failed over is followed, and the server that it left is refused", async () => {
   const role = `tenantry_${app.services.installation}_api`;

@@ -7,6 +7,7 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { notFound } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import type { Database, DatabaseKind } from "#base/postgres/database";
+import { skipNumbers } from "#engine/home/notice-home-history";
 import { type HomeIdentity, replaceMarks, type Standing } from "#engine/regions/ownership";
 import { type AdministeredServer, ensureApiRole } from "#engine/regions/api-role";
 import { type Marks, readMarks } from "#engine/regions/mark";
@@ -65,6 +66,8 @@ export function isDue({ standing }: Pick<ServerToAdopt, "standing">): boolean {
 export async function adopt(services: Services, actor: Actor, { home, servers }: Adoption): Promise<string[]> {
   authorizeOperator(actor);
   const failures: string[] = [];
+  // The home before may have given numbers that this one, an older copy, knows nothing of.
+  if (servers.some(isDue)) await skipNumbers(services.home);
   for (const { server, standing, regionId, at, marks, problem } of servers) {
     if (standing === "AWAY") failures.push(`${server}: ${problem}`);
     if (standing !== "OTHER" || marks === undefined) continue;
@@ -72,7 +75,7 @@ export async function adopt(services: Services, actor: Actor, { home, servers }:
       if (!marks.hasRole) await ensureApiRole(services.pools, services.apiRole, at);
       await replaceMarks(at.server, services.installation, services.ownership.markOf(home, regionId), marks.text);
       await endStreams(at.server, services.installation);
-      if (regionId !== null) await tellAnew(services, regionId);
+      if (regionId !== null) await renewLinks(services, regionId);
     } catch (error) {
       failures.push(`${server}: ${redactedMessage(error)}`);
     }
@@ -114,12 +117,15 @@ async function endStreams(server: Database<DatabaseKind>, installation: string):
   );
 }
 
-/** The home before may have told the region's subscriptions where its gateway is. Carriers begin anew. */
-async function tellAnew({ home }: Services, regionId: string): Promise<void> {
+/**
+ * What this home remembers of the links is of the home before, and may be older than they are: they are told anew where the
+ * gateway is, and seeded anew. Carriers begin anew.
+ */
+async function renewLinks({ home }: Services, regionId: string): Promise<void> {
   await home.query(
-    "adopt.tell_anew",
-    `with untold as (
-       update tenantry.links set told = null
+    "adopt.renew_links",
+    `with doubted as (
+       update tenantry.links set told = null, home_history = null, region_history = null
        where database_id in (select id from tenantry.tenant_databases where region_id = $1)
      )
      select pg_notify($2, $1::text)`,

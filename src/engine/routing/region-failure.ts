@@ -24,6 +24,7 @@ export async function inRegion<Result>(route: TenantRoute, work: () => Promise<R
       throw new TenantryError("CONFLICT", `The organization's access to region ${route.regionKey} was revoked.`, {
         cause,
       });
+    if (state === SQL_STATE.undefinedDatabase) throw databaseGone(route, cause);
     if (!isRefused && !isConnectionFailure(cause)) throw cause;
     throw new TenantryError(
       "REGION_UNAVAILABLE",
@@ -33,6 +34,18 @@ export async function inRegion<Result>(route: TenantRoute, work: () => Promise<R
       },
     );
   }
+}
+
+/**
+ * Home says that the placement is there and the server says that its database is not: home was restored from before the
+ * placement's end, or somebody dropped the database by hand.
+ */
+export function databaseGone({ regionKey }: Pick<TenantRoute, "regionKey">, cause: unknown): TenantryError {
+  return new TenantryError(
+    "CONFLICT",
+    `The organization's database in region ${regionKey} is gone from the region's server: the operator restores it there, or revokes the access.`,
+    { cause },
+  );
 }
 
 /** At once where the region is known to be this home's, which it nearly always is. */
