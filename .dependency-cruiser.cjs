@@ -74,8 +74,8 @@ const ROWS = [
   {
     part: "engine/regions",
     may: [...BASE, "engine/auth", "engine/servers", "engine/home"],
-    also: ["engine/replication", "engine/border", SERVICES],
-    why: "a region is taken when its server reaches the gateway and has room for replication",
+    also: ["engine/replication", "engine/border", "engine/migrations", SERVICES],
+    why: "a region is taken when its server reaches the gateway and has room for replication, and a database says of which version it is",
   },
   {
     part: "engine/audit",

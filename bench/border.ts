@@ -65,7 +65,11 @@ function linkOf(servers: BenchServers, name: string): GatewayLink {
     password: PASSWORD,
     tables,
     accepted: tables,
-    publisher: { address: parseServerUrl(servers.region.url(), "region"), database: "published" },
+    publisher: {
+      address: parseServerUrl(servers.region.url(), "region"),
+      database: "published",
+      requireOwned: () => Promise.resolve(),
+    },
   };
 }
 

@@ -6,7 +6,7 @@
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { OPERATOR } from "../src/engine/auth/actor.ts";
-import { regionAddress, registerRegion } from "../src/engine/regions/regions.ts";
+import { regionAddress, registerRegion, type ServerChecks } from "../src/engine/regions/regions.ts";
 import { TENANT_SCHEMA } from "../src/app/schema.ts";
 import { type MigrationSet, readMigration } from "../src/engine/migrations/migration-set.ts";
 import { createLogger } from "../src/base/observability/logger.ts";
@@ -56,13 +56,17 @@ async function openServices(servers: BenchServers, tenantSchema: MigrationSet): 
 }
 
 /** Nothing streams here, so no server needs a gateway. */
-const noGateway = () => Promise.resolve();
+const noChecks: ServerChecks = {
+  requireGateway: () => Promise.resolve(),
+  recognise: () => Promise.resolve(null),
+  claim: () => Promise.resolve(),
+};
 
 /** Active placements with databases copied from the template, without links: nothing carries here. */
 async function fill(servers: BenchServers): Promise<string[]> {
   const services = await openServices(servers, TENANT_SCHEMA);
   const connectionUrl = servers.region.url();
-  const region = await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl }, noGateway);
+  const region = await registerRegion(services, OPERATOR, { key: "bench", name: "Bench", connectionUrl }, noChecks);
   const address = await regionAddress(services, region.id);
   const template = await ensureTemplate(services, services.pools.open("server", address, "postgres"), {
     regionId: region.id,

@@ -79,6 +79,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   let http: HttpServer | undefined;
   if (role !== "worker") {
+    if (work === undefined) void services.ownership.lookAround({ says: true });
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn);
     const { modules, journey = [] } = application;

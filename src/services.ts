@@ -19,6 +19,7 @@ import { protectHome } from "#engine/migrations/protect-home";
 import { migrate, requireLatest } from "#engine/migrations/runner";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
 import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
+import { Ownership } from "#engine/regions/ownership";
 import { requirePooler } from "#engine/regions/pooler";
 import { REGION_CHANNEL } from "#engine/regions/regions";
 import { apiRoleName } from "#engine/replication/names";
@@ -62,6 +63,13 @@ export async function createServices(options: ServicesOptions): Promise<Services
     const { homeContext, tables } = await openTables(pools, options);
     const { home, installation } = homeContext;
     const apiRole = await loadApiRole(home, secrets, apiRoleName(installation));
+    const ownership = await Ownership.open({
+      ...homeContext,
+      pools,
+      secrets,
+      apiRole,
+      report: (sentence) => logger.error(sentence),
+    });
     const border = await Border.open(home, installation, secrets);
     const router = new Router({
       home,
@@ -69,9 +77,10 @@ export async function createServices(options: ServicesOptions): Promise<Services
       secrets,
       served: { oldest: oldestServedOf(tenantSchema), latest: latestOf(tenantSchema) },
       signInAsApi: (address, systemIdentifier) => apiRole.on(address, systemIdentifier),
+      requireOwned: (regionId) => ownership.requireForContent(regionId),
     });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
-    const { listener, roleCache, nudges } = await startListening(homeContext.home, router, onBroken);
+    const { listener, roleCache, nudges } = await startListening(homeContext.home, { router, ownership }, onBroken);
     const listeners = new Listeners(onBroken);
     const { exportFolder } = options;
     const mailer = createMailer(options);
@@ -82,6 +91,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       pools,
       secrets,
       apiRole,
+      ownership,
       router,
       roleCache,
       border,
@@ -121,9 +131,14 @@ async function openTables(
 }
 
 /** What this process hears of others through home. */
-async function startListening(home: HomeContext["home"], router: Router, onBroken: (error: unknown) => void) {
+async function startListening(
+  home: HomeContext["home"],
+  { router, ownership }: Pick<Services, "router" | "ownership">,
+  onBroken: (error: unknown) => void,
+) {
   const listener = new Listener(home, onBroken);
   for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
+  await listener.on(REGION_CHANNEL, () => ownership.forgetRefusals());
   const roleCache = new RoleCache(home);
   await roleCache.listen(listener);
   const nudges = new NudgeDesk(home);

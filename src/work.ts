@@ -26,6 +26,7 @@ export type Work = { gateway: Gateway; replication: ReplicationRunner; stop: () 
 export async function startWork(services: Services, options: WorkOptions): Promise<Work> {
   await using rollback = new AsyncDisposableStack();
   await noticeHomeHistory(services.home, requestReviews);
+  void services.ownership.lookAround({ says: true });
   const gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
   rollback.defer(() => gateway.close());
   const runner = await startJobRunner(services, JOB_HANDLERS);

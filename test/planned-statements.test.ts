@@ -116,6 +116,7 @@ function contextThatHears(sent: Sent[]): GraphQLContext {
     regionKey: "eu",
     databaseId: 70,
     state: "ACTIVE",
+    requireOwned: () => undefined,
     open: () => database("tenant"),
   };
   const actor: Actor = { kind: "user", userId: USER };

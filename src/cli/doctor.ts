@@ -51,6 +51,7 @@ async function doctor(services: Services, options: Options): Promise<void> {
     options.repair === true
       ? await recordedCommand(services, "repair", {}, () => repair(services, OPERATOR, options.drop ?? []))
       : [];
+  await services.ownership.lookAround();
   // At the same time: each asks servers that may be far away.
   const [servers, databases, unknown, placements, drift, credentials, erasures] = await Promise.all([
     readServersHealth(services, OPERATOR),

@@ -1,5 +1,6 @@
 /** The command line: one file per command. */
 import { Command } from "commander";
+import { adoptCommand } from "#cli/adopt";
 import { tellOperator } from "#engine/failures/explain";
 import { auditCommand } from "#cli/audit";
 import { borderCommand } from "#cli/border";
@@ -29,6 +30,7 @@ export function createProgram(): Command {
     .addCommand(checkCommand())
     .commandsGroup("Regions:")
     .addCommand(regionCommand())
+    .addCommand(adoptCommand())
     .commandsGroup("Organizations and their access:")
     .addCommand(organizationCommand())
     .addCommand(grantCommand())

@@ -144,7 +144,8 @@ function updateCommand(): Command {
         const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
           updateRegion(services, OPERATOR, input),
         );
-        output(options, updated, [describe(updated)]);
+        const { changed } = updated;
+        output(options, updated, [describe(updated), ...(changed === undefined ? [] : [changed])]);
       }),
     );
   return explain(command, { example: "tenantry region update eu < new-url.txt", page: "how-to/move-a-server.md" });

@@ -12,6 +12,7 @@ import type { HomeContext } from "#engine/home/home";
 import type { MigrationSet } from "#engine/migrations/migration-set";
 import type { Mailer } from "#engine/people/mail";
 import type { ApiRole } from "#engine/regions/api-role";
+import type { Ownership } from "#engine/regions/ownership";
 import type { NudgeDesk } from "#engine/replication/nudge";
 import type { Router } from "#engine/routing/routing";
 import type { DeclaredTables } from "#engine/tables";
@@ -23,6 +24,8 @@ export type Services = HomeContext & {
   secrets: SecretBox;
   /** What the API signs in with, on home's server and the regions'. */
   apiRole: ApiRole;
+  /** Whether this home may write on a region's server. */
+  ownership: Ownership;
   router: Router;
   /** Who may do what with content, as it was a moment ago. */
   roleCache: RoleCache;

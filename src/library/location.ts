@@ -54,6 +54,7 @@ export function inRegion({ router }: Pick<Services, "router">, placed: TenantRou
       const [route] = await router.routesOfNumbers([placementNumber]);
       if (route?.kind !== "tenant") throw accessEnded(regionKey);
       requireActive(route);
+      await route.requireOwned();
       return route.openUnscoped().lend(scope);
     },
   };

@@ -74,7 +74,11 @@ export async function startLoneLink(
     password,
     tables,
     accepted: tables,
-    publisher: { address: parseServerUrl(publisher, "publisher"), database: databases.publisher },
+    publisher: {
+      address: parseServerUrl(publisher, "publisher"),
+      database: databases.publisher,
+      requireOwned: () => Promise.resolve(),
+    },
   };
   const rowsCrossed = new Map<string, number>();
   const refusals: Refusal[] = [];

@@ -7,6 +7,8 @@ import { invalidInput } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import type { Services } from "#engine/services";
 
+/** Databases of a region come one after the other: which home owns it is not asked for each. */
+const LOOKED_MS = 10_000;
 const DAY_MS = 24 * 60 * 60_000;
 
 /** How many entries went, by database, and which databases still have theirs and why. */
@@ -28,6 +30,7 @@ export async function pruneAuditLog(services: Services, before: Date): Promise<P
   };
   for (const { name, regionId } of await listTenantDatabases(services)) {
     try {
+      await services.ownership.require(regionId, { maxAgeMs: LOOKED_MS });
       const database = services.pools.open("tenant", await regionAddress(services, regionId), name);
       pruning.pruned.push({ database: name, entries: await pruneEntries(database, before) });
     } catch (error) {

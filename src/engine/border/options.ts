@@ -1,9 +1,9 @@
 /** What a gateway needs, and what it reports. */
-import type { ServerAddress } from "#base/postgres/connection-url";
 import type { PublishedTable } from "#engine/replication/link";
 import type { Direction } from "#engine/replication/names";
 import type { CertificateFiles } from "#engine/border/certificate";
 import type { BorderLedger } from "#engine/border/ledger/ledger";
+import type { GatewayPublisher } from "#engine/border/publisher";
 
 /** A link as the gateway knows it. */
 export type GatewayLink = {
@@ -18,7 +18,7 @@ export type GatewayLink = {
   /** What may pass: more than that while a migration changes what flows. */
   readonly accepted: readonly PublishedTable[];
   /** Undefined: there is nothing to stream. */
-  readonly publisher: { readonly address: ServerAddress; readonly database: string } | undefined;
+  readonly publisher: GatewayPublisher | undefined;
 };
 
 /** What the gateway tells of what passes it. Called often: nothing here may wait. */

@@ -1,11 +1,11 @@
 /** One connection to the gateway, from its first byte to its end. */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { openWalsender } from "#base/postgres/walsender";
 import { Client, Closed } from "#engine/border/protocol/client";
 import type { Certificate } from "#engine/border/certificate";
 import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#engine/border/protocol/commands";
 import type { GatewayLimits, GatewayLink, GatewayOptions } from "#engine/border/options";
+import { type GatewayPublisher, openPublisher } from "#engine/border/publisher";
 import type { RefusalCode } from "#engine/border/ledger/refusals";
 import { Refused, tooMany, Unavailable, unknownUser, wrongPassword } from "#engine/border/ledger/refused";
 import type { Peers } from "#engine/border/peers";
@@ -266,11 +266,11 @@ export class Session {
     }
   }
 
-  async #connect({ address, database }: NonNullable<GatewayLink["publisher"]>, encoding: string): Promise<void> {
+  async #connect(from: GatewayPublisher, encoding: string): Promise<void> {
     if (this.#publisher !== undefined || this.#countedBy === undefined) return;
     this.#options.perLink.publishers.enterInPlaceOfOldest(this.#countedBy, this);
     await this.#waitForRegion();
-    this.#publisher = openWalsender(address, database, encoding);
+    this.#publisher = openPublisher(from, encoding);
     this.#publisher.catch(() => undefined);
   }
 

@@ -3,8 +3,9 @@ import { listReplicatedDatabases } from "#engine/home/replicated-databases";
 import { compareHome } from "#engine/migrations/home-schema";
 import { homeSchemaOf } from "#engine/migrations/migration-set";
 import { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
-import { SchemaComparisons } from "#engine/placements/compare-schema";
+import { type Look, SchemaComparisons } from "#engine/placements/compare-schema";
 import type { RegionServerAt } from "#engine/placements/template-database";
+import { findMissingRights } from "#engine/regions/api-rights";
 import { regionAddress } from "#engine/regions/regions";
 import { forEachLimit } from "#base/kernel/semaphore";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
@@ -28,12 +29,13 @@ const MAX_DIFFERENCES = 20;
 export async function findDrift(services: Services): Promise<Drift[]> {
   const regions = new Map<string, RegionServerAt>();
   const comparisons = new SchemaComparisons(services);
+  const rightsOf: Look = (session) => findMissingRights(session, services.apiRole.name);
   const found: Drift[] = await findHomeDrift(services);
   await forEachLimit(await listReplicatedDatabases(services, {}), CONCURRENCY, async (row) => {
     const { regionId, database, schemaVersion } = row;
     const region = regions.get(regionId) ?? { regionId, address: await regionAddress(services, regionId) };
     regions.set(regionId, region);
-    const { version, differences } = await look(comparisons, region, database, schemaVersion);
+    const { version, differences } = await look(comparisons, region, database, schemaVersion, rightsOf);
     if (differences.length > 0)
       found.push({
         database,
@@ -45,8 +47,12 @@ export async function findDrift(services: Services): Promise<Drift[]> {
 }
 
 /** At home the migrations of the app's own tables there count too. */
-async function findHomeDrift({ home, homeDatabaseName, tenantSchema }: Services): Promise<Drift[]> {
-  const { version, differences } = await compareHome(home, homeSchemaOf(tenantSchema));
+async function findHomeDrift({ home, homeDatabaseName, tenantSchema, apiRole }: Services): Promise<Drift[]> {
+  const [{ version, differences: changed }, missing] = await Promise.all([
+    compareHome(home, homeSchemaOf(tenantSchema)),
+    findMissingRights(home, apiRole.name),
+  ]);
+  const differences = [...missing, ...changed];
   if (differences.length === 0) return [];
   return [{ database: homeDatabaseName, version, differences: differences.slice(0, MAX_DIFFERENCES) }];
 }
@@ -56,9 +62,10 @@ async function look(
   region: RegionServerAt,
   database: string,
   version: SchemaVersion | null,
+  rightsOf: Look,
 ) {
   try {
-    return await comparisons.compare(region, database);
+    return await comparisons.compare(region, database, rightsOf);
   } catch (error) {
     // A server that is away is the health's to report. One that refuses only this database is seen here alone.
     if (isConnectionFailure(error)) return { version, differences: [] };

@@ -1,6 +1,7 @@
 /** Repair: removes what is half made and holds nothing, and sets jobs going that nobody works on. */
 import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
+import { getRegion } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { tellOperator } from "#engine/failures/explain";
 import { namingWhatIsInTheWay } from "#engine/placements/in-the-way";
@@ -43,11 +44,18 @@ async function repairOne(services: Services, orphan: Orphan, drop: readonly stri
     return { server: orphan.server, what, done: false, outcome };
   }
   try {
+    await requireServer(services, orphan.server);
     await dropOrphan(services, orphan);
     return { server: orphan.server, what, done: true, outcome: "dropped" };
   } catch (error) {
     return { server: orphan.server, what, done: false, outcome: `not dropped: ${tellOperator(error)}` };
   }
+}
+
+/** What another home knows is no orphan of this one. */
+async function requireServer(services: Services, server: string): Promise<void> {
+  if (server === "home") return services.ownership.requireHome();
+  await services.ownership.require((await getRegion(services, server)).id);
 }
 
 async function dropOrphan(services: Services, { address, kind, name, database }: Orphan): Promise<void> {

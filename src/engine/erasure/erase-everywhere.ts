@@ -14,6 +14,7 @@ import { noteBegun, noteDoneThere } from "#engine/erasure/ledger";
 import { listReplicatedDatabases } from "#engine/home/replicated-databases";
 import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { regionAddress } from "#engine/regions/regions";
 import type { Services } from "#engine/services";
 import type { TenantTable } from "#engine/tables";
@@ -64,6 +65,7 @@ async function eraseAtHome(services: Services, run: Run, erasure: Erasure): Prom
 }
 
 async function eraseInRegion(services: Services, run: Run, erasure: Erasure, regionId: string): Promise<void> {
+  await services.ownership.require(regionId);
   const due = await listDue(services.home, erasure.userId, regionId);
   const address = due.length === 0 ? undefined : await regionAddress(services, regionId);
   const failures: { name: string; error: unknown }[] = [];
@@ -127,7 +129,7 @@ async function eraseInDatabase(
 }
 
 /** What the latest version says, as it may have declared a column that was there before, and what it has dropped. */
-function tablesOf({ tables }: Services, schemaVersion: number): TenantTable[] {
+function tablesOf({ tables }: Services, schemaVersion: SchemaVersion): TenantTable[] {
   const latest = tables.at(null).tables;
   const dropped = tables.at(schemaVersion).tables.filter(({ name }) => !latest.some((one) => one.name === name));
   return [...latest, ...dropped];

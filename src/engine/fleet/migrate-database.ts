@@ -111,9 +111,13 @@ async function findLongTransaction(
   return `A lock could not be had in time; process ${row.pid}${application} has had a transaction open for ${row.seconds} s.`;
 }
 
+/** Databases of a region follow one another closely: which home owns it is not asked for each. */
+const LOOKED_MS = 10_000;
+
 async function migrateWithFlows(context: DatabaseMigration, database: TenantDatabaseRecord): Promise<MigratedDatabase> {
   const { services, recorder, addresses, limits, outcomes } = context;
   const { tenantSchema } = services;
+  await services.ownership.require(database.regionId, { maxAgeMs: LOOKED_MS });
   const target = latestOf(tenantSchema);
   const { flows } = services.tables.at(database.version);
   const flowsChange = flowsDiffer(flows, services.tables.at(target).flows) || database.migratingTo !== null;

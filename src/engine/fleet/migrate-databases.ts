@@ -247,6 +247,7 @@ async function finish(
   for (const [region, databases] of Map.groupBy(done, ({ database }) => database.regionKey)) {
     const regionId = plan.records.get(databases[0]?.database.id ?? 0)?.regionId ?? "";
     try {
+      await services.ownership.require(regionId);
       const at = { regionId, address: await regionAddress(services, regionId) };
       await refreshTemplates(services, services.pools.open("server", at.address, MAINTENANCE_DATABASE), at);
       const expected = await comparisons.latestFingerprint(at);

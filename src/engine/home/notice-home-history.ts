@@ -1,5 +1,5 @@
 /** Keeps what home numbers from being numbered twice when home has forgotten the last numbers that it gave. */
-import type { HomeDatabase, Transaction } from "#base/postgres/database";
+import type { HomeDatabase, Queryable, Transaction } from "#base/postgres/database";
 import { readServerHistory } from "#base/postgres/server-history";
 
 /** More than a server can have given between its last moment on a standby and its end; the numbers of placements have 24 bits. */
@@ -24,22 +24,27 @@ export async function noticeHomeHistory(
     );
     const history = `${(await readServerHistory(transaction)).history}/${known?.copy ?? ""}`;
     if (known?.history === history) return;
+    // A sequence goes on where it is set also when the transaction fails: then some more numbers are skipped.
     if (known?.history != null) {
-      // A sequence goes on where it is set also when the transaction fails: then some more numbers are skipped.
-      await transaction.query(
-        "installation.skip_numbers",
-        `select setval(format('%I.%I', schemaname, sequencename)::regclass,
-                       least(coalesce(last_value, start_value) + $1, max_value))
-         from pg_sequences
-         where format('%I.%I', schemaname, sequencename)::regclass in (
-           'tenantry.placement_numbers'::regclass,
-           pg_get_serial_sequence('tenantry.tenant_databases', 'id')::regclass)`,
-        [SKIPPED],
-      );
+      await skipNumbers(transaction);
       await onForgotten(transaction);
     }
     await transaction.query("installation.set_history", "update tenantry.installation set home_history = $1", [
       history,
     ]);
   });
+}
+
+/** Skips the numbers that home may have given and forgotten. */
+export async function skipNumbers(home: Queryable<"home">): Promise<void> {
+  await home.query(
+    "installation.skip_numbers",
+    `select setval(format('%I.%I', schemaname, sequencename)::regclass,
+                   least(coalesce(last_value, start_value) + $1, max_value))
+     from pg_sequences
+     where format('%I.%I', schemaname, sequencename)::regclass in (
+       'tenantry.placement_numbers'::regclass,
+       pg_get_serial_sequence('tenantry.tenant_databases', 'id')::regclass)`,
+    [SKIPPED],
+  );
 }

@@ -3,14 +3,15 @@
  * each, and gives them up when the process ends, however it ends.
  */
 import { randomBytes } from "node:crypto";
+import { mendApiRights } from "#engine/regions/api-rights";
 import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
 import { listCarriedRegions, listReplicatedDatabases } from "#engine/home/replicated-databases";
+import { NotOwner } from "#engine/regions/ownership";
 import { REGION_CHANNEL, type RegionServer, regionServer } from "#engine/regions/regions";
 import { breachOf, type Damage } from "#engine/replication/damage";
 import { BREACH_CHANNEL, parseBreach } from "#engine/replication/breach";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { inCall } from "#base/kernel/call";
-import { TenantryError } from "#base/kernel/errors";
 import { Semaphore } from "#base/kernel/semaphore";
 import { delay } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
@@ -87,12 +88,14 @@ export async function startReplication(services: Services, options: ReplicationO
     },
   });
 
-  // Its address, its password or its standing changed: its carrier starts anew with what home says now.
+  // Its address, its password, its standing or its owner changed: its carrier starts anew with what home says now.
   const stale = new Set<string>();
-  const stopHearingRegions = await services.listener.on(REGION_CHANNEL, (regionId) => {
+  const renew = (regionId: string) => {
     for (const id of regionId === "" ? carried.keys() : [regionId]) stale.add(id);
     wanted.wake();
-  });
+  };
+  const stopHearingRegions = await services.listener.on(REGION_CHANNEL, renew);
+  services.ownership.onChange(renew);
 
   async function deliver(id: LinkId, details: Told): Promise<void> {
     const region = carried.get((await findRegionOf(id.databaseId)) ?? "");
@@ -116,11 +119,7 @@ export async function startReplication(services: Services, options: ReplicationO
     dropped: drop,
     gained: async (regionId) => {
       stale.delete(regionId);
-      const restart = () => {
-        stale.add(regionId);
-        wanted.wake();
-      };
-      carried.set(regionId, await carryRegion(services, regionId, options, restart));
+      carried.set(regionId, await carryRegion(services, regionId, options, () => renew(regionId)));
     },
     lost: async () => {
       await Promise.allSettled([...carried.keys()].map(drop));
@@ -243,7 +242,9 @@ async function takeRegions(
         // The lock has gone meanwhile.
         if (mine.isLost) await leadership.dropped(regionId);
       } catch (error) {
-        services.logger.warn({ err: error }, "a region could not be taken over; it will be tried again");
+        // It is said once that another home owns it, and not each time that it is looked at.
+        if (!(error instanceof NotOwner))
+          services.logger.warn({ err: error }, "a region could not be taken over; it will be tried again");
         failed.add(regionId);
       } finally {
         taking.delete(regionId);
@@ -275,6 +276,7 @@ function inTime<Result>(statementTimeoutMs: number, work: () => Promise<Result>)
 }
 
 async function makeCarrier(services: Services, regionId: string, options: ReplicationOptions, restart: () => void) {
+  await services.ownership.requireToCarry(regionId);
   const server = await regionServer(services, regionId);
   const { address, systemIdentifier } = server;
   const region = services.pools.open("server", address, MAINTENANCE_DATABASE);
@@ -284,7 +286,9 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
     listCarriedRegions(services),
   ]);
   if (regionProbe.systemIdentifier !== systemIdentifier)
-    throw new TenantryError("CONFLICT", "Another server answers at the region's address.");
+    services.logger.warn(
+      `the server of region ${server.key} has its mark and another system identifier than home knows: run tenantry region update ${server.key}`,
+    );
   await noticeHomeHistory(services.home, options.onHomeForgotten);
   const [homeHistory, regionHistory] = await Promise.all([readServerHistory(services.home), readServerHistory(region)]);
   await noticeRegionHistory(services, regionId, regionHistory, options);
@@ -297,7 +301,11 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
     return row === undefined ? undefined : linksAt(services, row, { server: at, addresses, before })?.[id.direction];
   };
   const openLink = (id: LinkId) => openAt(id, server);
-  const reopenLink = async (id: LinkId) => openAt(id, await regionServer(services, regionId));
+  // A link is mended by writing anew what another home may have written.
+  const reopenLink = async (id: LinkId) => {
+    await services.ownership.require(regionId);
+    return openAt(id, await regionServer(services, regionId));
+  };
   const report = (message: string, error?: unknown) => {
     services.logger.warn(error === undefined ? {} : { err: error }, `replication: ${message}`);
   };
@@ -330,13 +338,20 @@ async function noticeRegionHistory(
   if (await wasSeededOnOther(home, regionId, history)) await onRegionForgotten(home, regionId);
 }
 
+/** The API's role is there, with its password, and has its rights in the tenant databases. */
+async function admitApi(services: Services, regionId: string): Promise<void> {
+  await ensureApiRoleIn(services, regionId);
+  for (const database of await mendApiRights(services, regionId))
+    services.logger.warn(`the API's role had no rights in ${database}: it has them again`);
+}
+
 async function carryRegion(services: Services, regionId: string, options: ReplicationOptions, restart: () => void) {
   const { carrier, region, openLink, report } = await inTime(TAKE_STATEMENT_MS, () =>
     makeCarrier(services, regionId, options, restart),
   );
   carrier.start();
   // Where home or the server was restored, the API's password there may be another one.
-  await inTime(TAKE_STATEMENT_MS, () => ensureApiRoleIn(services, regionId)).catch((error: unknown) =>
+  await inTime(TAKE_STATEMENT_MS, () => admitApi(services, regionId)).catch((error: unknown) =>
     report("the API's role was not checked", error),
   );
   const stop = new AbortController();
@@ -344,6 +359,7 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   const checkedAt = new Map<number, string>();
   const refusedAt = new Map<number, string>();
   const sweepOnce = async () => {
+    await services.ownership.require(regionId);
     const databases = await listReplicatedDatabases(services, { regionId });
     const links = databases.flatMap(({ databaseId }): LinkId[] => [
       { databaseId, direction: "directory" },
@@ -375,7 +391,9 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   };
   const sweeping = (async () => {
     while (!stop.signal.aborted) {
-      await sweepOnce().catch((error: unknown) => report(`a sweep failed: ${redactedMessage(error)}`));
+      await sweepOnce().catch((error: unknown) => {
+        if (!(error instanceof NotOwner)) report(`a sweep failed: ${redactedMessage(error)}`);
+      });
       await sweepSoon.sleep(options.sweepIntervalMs, stop.signal);
     }
   })();
@@ -386,7 +404,7 @@ async function carryRegion(services: Services, regionId: string, options: Replic
     stop: async () => {
       stop.abort(new Error("region given up"));
       await sweeping;
-      await carrier.stop();
+      await carrier.stop({ leavesRegion: services.ownership.isLost(regionId) });
     },
   };
 }

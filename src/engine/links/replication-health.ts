@@ -139,11 +139,16 @@ export async function readServersHealth(services: Services, actor: Actor): Promi
       regions.map(({ id }) => id),
     ),
   ]);
+  // As this process last saw it.
+  const { ownership } = services;
   const others = regions.flatMap((region, index) => {
     const probe = probes[index];
-    return probe === undefined ? [] : [describeServer(region, probe)];
+    if (probe === undefined) return [];
+    const { problem, ...found } = describeServer(region, probe);
+    return [Object.assign(found, { problem: ownership.whyLost(region.id) ?? problem })];
   });
-  return [describeProbed("home", home), ...others];
+  const own = describeProbed("home", home);
+  return [{ ...own, problem: ownership.whyLost() ?? own.problem }, ...others];
 }
 
 function describeServer({ key: name }: Region, probe: ServerProbe | Error): ServerHealth {

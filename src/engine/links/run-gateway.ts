@@ -53,6 +53,8 @@ export async function startGateway(services: Services, settings: GatewaySettings
     await services.border.setAddresses(addressesOf(settings, gateway.port));
     // Passwords that were rotated are worth nothing, also to somebody who streams by them.
     await services.listener.on(REGION_CHANNEL, (regionId) => void gateway.recheck(regionId || undefined));
+    // So is whoever streams by a region that another home has taken over.
+    services.ownership.onChange((regionId) => void gateway.recheck(regionId));
   } catch (error) {
     await gateway.close();
     throw error;
@@ -121,7 +123,7 @@ function isInTheClear({ host, certificate }: GatewaySettings): boolean {
 
 /** The link that somebody signs in as, with what home says of it now. */
 async function findLink(services: Services, name: string): Promise<GatewayLink | undefined> {
-  const { installation, border, tables, home, homeAddress, homeDatabaseName } = services;
+  const { installation, border, ownership, tables, home, homeAddress, homeDatabaseName } = services;
   const match = /^tenantry_[0-9a-f]{8}_(\d{1,10})_(directory|catalog)$/.exec(name);
   const databaseId = Number(match?.[1]);
   const direction = match?.[2] as Direction;
@@ -139,17 +141,23 @@ async function findLink(services: Services, name: string): Promise<GatewayLink |
   const flows = database && flowsOf(tables, database);
   const accepted = database && acceptedFlowsOf(tables, database);
   if (database === undefined || flows === undefined || accepted === undefined) return undefined;
-  const { address } = await regionServer(services, database.regionId);
+  const { regionId } = database;
+  if (ownership.isLost(regionId)) return undefined;
+  const { address } = await regionServer(services, regionId);
   return {
     ...common,
-    region: { id: database.regionId, key: database.regionKey },
+    region: { id: regionId, key: database.regionKey },
     password: border.passwordOf(databaseId, direction, before.generation),
     tables: flows[direction],
     accepted: accepted[direction],
     publisher:
       direction === "directory"
-        ? { address: homeAddress, database: homeDatabaseName }
-        : { address, database: database.database },
+        ? {
+            address: homeAddress,
+            database: homeDatabaseName,
+            requireOwned: async () => ownership.requireForContent(regionId),
+          }
+        : { address, database: database.database, requireOwned: () => ownership.require(regionId) },
   };
 }
 

@@ -7,9 +7,12 @@ import type { Direction } from "#engine/replication/names";
 import type { GatewayAddresses, ToldBefore } from "#engine/border/border";
 import type { Services } from "#engine/services";
 
+/** What opens links has looked a moment ago, as a rule. */
+const LOOKED_MS = 10_000;
+
 /**
  * The two links of a tenant database, with both ends open; `despiteFence` where it is set to be read only. CONFLICT when it
- * is newer than this program.
+ * is newer than this program, and where another home owns the region.
  */
 export async function tenantLinks(
   services: Services,
@@ -17,7 +20,9 @@ export async function tenantLinks(
   options: { despiteFence?: boolean } = {},
 ): Promise<Record<Direction, Link>> {
   const [server, addresses, before] = await Promise.all([
-    regionServer(services, database.regionId),
+    services.ownership
+      .require(database.regionId, { maxAgeMs: LOOKED_MS })
+      .then(() => regionServer(services, database.regionId)),
     services.border.addresses(),
     services.border.toldBefore(database.databaseId),
   ]);

@@ -8,6 +8,7 @@ import type { Migration } from "#engine/migrations/migration-set";
 import { appliedOf } from "#engine/migrations/runner";
 import { type SchemaVersion, versionOf } from "#engine/migrations/schema-version";
 import { diffSchema } from "#engine/migrations/schema-difference";
+import type { Session } from "#base/postgres/database";
 import { makeReference, type RegionServerAt } from "#engine/placements/template-database";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { Services } from "#engine/services";
@@ -18,6 +19,9 @@ export type Comparison = {
   /** In sentences; empty: it does not. */
   readonly differences: readonly string[];
 };
+
+/** What else is seen of a database on the way, in sentences. */
+export type Look = (session: Session<"tenant">) => Promise<readonly string[]>;
 
 /** For one look at many databases: what is known of a server is not asked again. */
 export class SchemaComparisons {
@@ -30,14 +34,19 @@ export class SchemaComparisons {
 
   /**
    * Reads a tenant database and compares it. Throws the driver's errors, and CONFLICT for a database of another build or a
-   * newer program.
+   * newer program. What `look` sees beside it comes first.
    */
-  async compare(region: RegionServerAt, database: string): Promise<Comparison> {
+  async compare(region: RegionServerAt, database: string, look?: Look): Promise<Comparison> {
     const { pools, tenantSchema } = this.#services;
-    const actual = await pools.visit("tenant", region.address, database, describeSchemaIn);
+    const { actual, seen } = await pools.visit("tenant", region.address, database, async (session) => {
+      const described = await describeSchemaIn(session);
+      // Where a function is missing that it asks, the comparison says so.
+      return { actual: described, seen: (await look?.(session).catch(() => [])) ?? [] };
+    });
     const expected = await this.#reference(region, appliedOf(actual.applied, tenantSchema), actual.serverVersion);
     const isSame = actual.fingerprint === expected.fingerprint;
-    return { version: versionOf(actual.applied), differences: isSame ? [] : diffSchema(expected, actual) };
+    const differences = isSame ? seen : [...seen, ...diffSchema(expected, actual)];
+    return { version: versionOf(actual.applied), differences };
   }
 
   /** The fingerprint that a database of the latest version should have. */

@@ -26,6 +26,7 @@ export async function grantRegionAccess(
 ): Promise<Placement> {
   await requireInOrganization(services.home, actor, input.organizationId, "manage-placements");
   const region = await requireRegion(services, input.regionKey);
+  services.ownership.refuseLost(region.id);
   const existing = await findPlacement(services, input.organizationId, region.id);
   const id = existing?.id ?? (await requestPlacement(services, actor, input, region));
   const placement = await waitWhile(services, actor, { id }, (one) => isBeingMade(services, one));

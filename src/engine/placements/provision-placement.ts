@@ -3,20 +3,19 @@
  * does what is missing, so that it can run again after a crash at any point.
  */
 import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
+import { describeOwn, ensureIdentity } from "#engine/regions/own-database";
 import { regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { findPlacementById, type Placement, setPlacementState } from "#engine/home/placements";
 import { whileHoldingDatabase } from "#engine/home/shared-databases";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { TenantryError } from "#base/kernel/errors";
-import type { ServerDatabase, TenantDatabase } from "#base/postgres/database";
-import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
+import type { ServerDatabase } from "#base/postgres/database";
+import { quoteIdentifier } from "#base/postgres/identifiers";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { establishLink } from "#engine/replication/establish";
 import { nudge } from "#engine/replication/nudge";
 import { classifyFailure } from "#engine/jobs/failure";
-import { refuseForgotten } from "#engine/placements/forgotten-database";
-import { VERSION_HERE } from "#engine/migrations/applied";
-import type { SchemaVersion } from "#engine/migrations/schema-version";
 import type { JobRun } from "#engine/jobs/job-run";
 import { projectMembers } from "#engine/placements/project-members";
 import { readRoom } from "#engine/regions/region-room";
@@ -40,6 +39,7 @@ export async function provisionPlacement(services: Services, run: JobRun<"provis
 }
 
 async function provision(services: Services, run: JobRun<"provision-placement">, placement: Placement): Promise<void> {
+  await services.ownership.require(placement.regionId);
   // At home alone, and before the directory is copied.
   await run.step("project-members", () => projectMembers(services, placement, run.signal));
   const address = await regionAddress(services, placement.regionId);
@@ -51,7 +51,9 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
   });
   await run.step("create-database", () => ensureDatabase(services, server, template, placement));
   const database = services.pools.open("tenant", address, placement.database);
-  const schemaVersion = await run.step("identify", () => ensureIdentity(services, database, placement));
+  const schemaVersion = await run.step("identify", () =>
+    ensureIdentity(services, database, placement, (version) => services.tables.at(version).tables),
+  );
   const links = await tenantLinks(services, { ...placement, schemaVersion });
   await Promise.all([
     run.step("link-directory", () => establishLink(links.directory)),
@@ -86,7 +88,7 @@ async function ensureDatabase(
   template: string,
   placement: Placement,
 ): Promise<void> {
-  const { installation, apiRole } = services;
+  const { apiRole } = services;
   const name = quoteIdentifier(placement.database);
   try {
     await server.query(
@@ -95,40 +97,10 @@ async function ensureDatabase(
     );
   } catch (error) {
     if (sqlState(error) !== SQL_STATE.duplicateDatabase) throw error;
+    await services.ownership.requireDatabase(server, placement);
   }
   // By default every role of the server may connect to a new database.
   await server.query("databases.protect", `revoke all on database ${name} from public`);
   await server.query("databases.admit_api", `grant connect on database ${name} to ${quoteIdentifier(apiRole.name)}`);
-  await server.query(
-    "databases.describe",
-    `comment on database ${name} is ${quoteLiteral(`Tenantry installation ${installation}, tenant database ${placement.databaseId}`)}`,
-  );
-}
-
-/**
- * Writes into the database which one it is. Refuses a database that says it is another one. Returns the version of its
- * schema: an earlier attempt may have made it, from the template of another program.
- */
-async function ensureIdentity(
-  services: Services,
-  database: TenantDatabase,
-  placement: Placement,
-): Promise<SchemaVersion> {
-  const [identity] = await database.query<{ installation_id: string; database_id: number; version: SchemaVersion }>(
-    "identity.ensure",
-    `with added as (
-       insert into tenantry.identity (installation_id, database_id) values ($1, $2)
-       on conflict do nothing returning installation_id, database_id
-     )
-     select found.*, ${VERSION_HERE} as version
-     from (select * from added union all select installation_id, database_id from tenantry.identity limit 1) found`,
-    [services.installation, placement.databaseId],
-  );
-  if (identity?.installation_id !== services.installation || identity.database_id !== placement.databaseId)
-    throw new TenantryError(
-      "CONFLICT",
-      `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
-    );
-  await refuseForgotten(database, placement, services.tables.at(identity.version).tables);
-  return identity.version;
+  await describeOwn(services, server, placement);
 }

@@ -20,6 +20,7 @@ export async function retireRegion(
 ): Promise<Region> {
   authorizeOperator(actor);
   const region = await getRegion(services, input.key);
+  if (!input.abandonServer) services.ownership.refuseLost(region.id);
   await services.home.transaction(async (transaction) => {
     await markRetired({ home: transaction }, region.id);
     await requestJob(transaction, requesterOf(actor), {
@@ -36,6 +37,7 @@ export async function finishRetirement(services: Services, run: JobRun<"retire-r
   if (regionId === null) return;
   if (input["abandonServer"] !== true)
     await run.step("drop-templates", async () => {
+      await services.ownership.require(regionId);
       const { address, systemIdentifier } = await regionServer(services, regionId);
       const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
       await dropTemplates(server, services.installation);

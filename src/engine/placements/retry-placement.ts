@@ -10,6 +10,7 @@ import { isBeingMade, waitWhile } from "#engine/jobs/wait-while";
  */
 export async function retryPlacement(services: Services, actor: Actor, id: string): Promise<Placement> {
   const placement = await getManagedPlacement(services, actor, id);
+  services.ownership.refuseLost(placement.regionId);
   const { state } = placement;
   if (state !== "FAILED" && state !== "PROVISIONING" && state !== "REVOKING") return placement;
   await services.home.transaction(async (transaction) => {

@@ -8,6 +8,7 @@ import { OPERATOR } from "#engine/auth/actor";
 import { getOrganization } from "#engine/home/organizations";
 import { forgetPlacement, unprojectPlacement } from "#engine/home/forget-placement";
 import { beginRevoking, findPlacementById, type Placement } from "#engine/home/placements";
+import { requireOwn } from "#engine/regions/own-database";
 import { findRegions, regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { closeWithLast, whileHoldingDatabase } from "#engine/home/shared-databases";
@@ -20,7 +21,6 @@ import { removePublisher, removeSubscriber } from "#engine/replication/establish
 import type { Link } from "#engine/replication/link";
 import { findManifest } from "#engine/transfer/export-format";
 import { exportPlacement } from "#engine/transfer/export-placement";
-import { refuseForgotten } from "#engine/placements/forgotten-database";
 import { namingWhatIsInTheWay } from "#engine/placements/in-the-way";
 import type { JobRun } from "#engine/jobs/job-run";
 import { cancelJob, placementSubject } from "#engine/jobs/job";
@@ -73,6 +73,7 @@ export async function revokePlacement(services: Services, run: Run): Promise<voi
 }
 
 async function revoke(services: Services, run: Run, placement: Placement): Promise<void> {
+  await services.ownership.require(placement.regionId);
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
   const database = services.pools.open("tenant", address, placement.database);
@@ -105,9 +106,10 @@ async function stopWrites(context: Context): Promise<boolean> {
   if (!(await beginRevoking(services, placement.id))) return false;
   context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
   if (!(await databaseExists(server, placement.database))) return true;
-  await requireOwn(services, placement, database);
+  const { tables } = services.tables.at(placement.schemaVersion);
+  await requireOwn(services, { server, database }, placement, tables);
   if (!context.isAlone) {
-    await closeToPlacement(database, placement.number, services.tables.at(placement.schemaVersion).tables);
+    await closeToPlacement(database, placement.number, tables);
     return true;
   }
   // Another process may not have heard of it yet, and a statement may be under way.
@@ -126,6 +128,8 @@ async function stopWrites(context: Context): Promise<boolean> {
 
 async function dropDatabase(context: Context): Promise<void> {
   const { services, placement, address, server } = context;
+  // Counting, exporting and deleting may have taken long.
+  await services.ownership.require(placement.regionId);
   await services.pools.closeDatabase(address, placement.database);
   await namingWhatIsInTheWay(server, placement.database, () =>
     server.query("databases.drop", `drop database if exists ${quoteIdentifier(placement.database)} with (force)`),
@@ -196,29 +200,6 @@ async function count({ services, run, placement, database }: Context): Promise<v
     exportedTo: null,
     remaining: REMAINING,
   } satisfies Omit<Receipt, "removed">);
-}
-
-/** A database of this name that somebody else made is not ours to drop. */
-async function requireOwn(services: Services, placement: Placement, database: TenantDatabase): Promise<void> {
-  const [made] = await database.query<{ exists: boolean }>(
-    "identity.exists",
-    "select to_regclass('tenantry.identity') is not null as exists",
-  );
-  const [identity] =
-    made?.exists === true
-      ? await database.query<{ installation_id: string; database_id: number }>(
-          "identity.read",
-          "select installation_id, database_id from tenantry.identity",
-        )
-      : [];
-  // One that was made and never identified holds nothing yet.
-  if (identity === undefined && made?.exists === true) return;
-  if (identity?.installation_id !== services.installation || identity.database_id !== placement.databaseId)
-    throw new TenantryError(
-      "CONFLICT",
-      `The database ${placement.database} on the region's server belongs to something else: rename it, then retry.`,
-    );
-  await refuseForgotten(database, placement, services.tables.at(placement.schemaVersion).tables);
 }
 
 async function exportFirst({ services, run, placement }: Context): Promise<void> {

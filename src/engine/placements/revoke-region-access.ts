@@ -33,6 +33,7 @@ export type Revocation = {
  */
 export async function revokeRegionAccess(services: Services, actor: Actor, input: Revocation): Promise<Placement> {
   const placement = await getManagedPlacement(services, actor, input.placementId);
+  services.ownership.refuseLost(placement.regionId);
   const organization = await getOrganization(services, OPERATOR, placement.organizationId);
   if (organization.name !== input.confirm)
     throw invalidInput("confirm", "confirm must be the organization's name, exactly as it is written.");

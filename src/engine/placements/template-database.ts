@@ -28,7 +28,7 @@ const DROP_TIMEOUT_MS = 2_000;
 export type RegionServerAt = { readonly regionId: string; readonly address: ServerAddress };
 
 /**
- * Makes the template of the latest schema version when it is missing and returns its name. It is built under
+ * Makes the template of the latest schema version when it is missing or cannot be copied, and returns its name. It is built under
  * another name and renamed when whole, so a template that exists is complete. Those of older versions go into it or go.
  */
 export async function ensureTemplate(
@@ -38,9 +38,12 @@ export async function ensureTemplate(
 ): Promise<string> {
   const { installation, tenantSchema } = services;
   const name = templateName(installation, latestOf(tenantSchema));
-  if (await databaseExists(server, name)) return name;
+  if ((await lookAt(server, name)) === "FIT") return name;
   await locked(server, async (session) => {
-    if (await databaseExists(server, name)) return;
+    const found = await lookAt(session, name);
+    if (found === "FIT") return;
+    if (found === "UNFIT")
+      await session.query("template.drop_unfit", `drop database ${quoteIdentifier(name)} with (force)`);
     await build(services, session, region, name);
     await dropOlder(services, session);
   });
@@ -128,10 +131,38 @@ async function build(
   await keep(services, region, tenantSchema.migrations, await describeSchema(database));
   await prepareToSubscribe(database);
   await pools.closeDatabase(address, building);
-  await session.query("template.protect", `revoke all on database ${quoted} from public`);
+  await close(session, building, apiRole.name);
   await session.query("template.rename", `alter database ${quoted} rename to ${quoteIdentifier(name)}`);
-  // Nobody may be connected to a template while it is copied.
-  await session.query("template.close", `alter database ${quoteIdentifier(name)} allow_connections false`);
+}
+
+/**
+ * Nobody may be connected to a template while it is copied, and nobody is to change it. A limit of 0 keeps out everybody but
+ * superusers, the owner too. With ALLOW_CONNECTIONS false it would keep out pg_upgrade, which then refuses the whole server.
+ */
+async function close(session: Session<"server">, name: string, apiRole: string): Promise<void> {
+  const quoted = quoteIdentifier(name);
+  await session.script(
+    "template.close",
+    `revoke all on database ${quoted} from public, ${quoteIdentifier(apiRole)};
+     alter database ${quoted} connection limit 0`,
+  );
+}
+
+/**
+ * Whether a template of this name can be copied. One that cannot is made anew: it is empty, and this program's. A collation that
+ * has another version than when the template was made, as after an upgrade of the system, makes every copy fail; so does a drop
+ * that was interrupted.
+ */
+async function lookAt(server: Queryable<"server">, name: string): Promise<"MISSING" | "FIT" | "UNFIT"> {
+  const [row] = await server.query<{ fit: boolean }>(
+    "template.look",
+    `select coalesce(datallowconn and datconnlimit = 0 and pg_encoding_to_char(encoding) = 'UTF8'
+                     and (datcollversion is null or datcollversion = pg_database_collation_actual_version(oid)), false) as fit
+     from pg_catalog.pg_database where datname = $1`,
+    [name],
+  );
+  if (row === undefined) return "MISSING";
+  return row.fit ? "FIT" : "UNFIT";
 }
 
 async function create(session: Session<"server">, name: string): Promise<void> {
@@ -151,12 +182,12 @@ async function takeOlder(
   building: string,
 ): Promise<boolean> {
   const newest = (await listOlder(services, session)).findLast(({ whole }) => whole);
-  if (newest === undefined) return false;
+  if (newest === undefined || (await lookAt(session, newest.name)) !== "FIT") return false;
   try {
     await session.query("template.lock_timeout", `set lock_timeout = ${DROP_TIMEOUT_MS}`);
     const [from, to] = [quoteIdentifier(newest.name), quoteIdentifier(building)];
     await session.query("template.take", `alter database ${from} rename to ${to}`);
-    await session.query("template.open", `alter database ${to} allow_connections true`);
+    await session.query("template.open", `alter database ${to} connection limit -1`);
   } catch (error) {
     if (!isInUse(error)) throw error;
     return false;

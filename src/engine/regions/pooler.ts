@@ -23,12 +23,13 @@ export type PoolerCheck = {
 
 /**
  * Signs in at the pooler as the API does, which makes the API's role at the server where it is missing, and looks whether the
- * right server answers. A pooler that will not do is told by `obstacle`; throws only what is wrong with the server itself.
+ * right server answers: the one that says it is `answering`, where home knows it by an older identifier. A pooler that will not do is told by `obstacle`; throws only what is wrong with the server itself.
  */
 export async function checkPooler(
   { pools, apiRole }: Context,
   pooler: PoolerAddress,
   at: AdministeredServer,
+  answering = at.systemIdentifier,
 ): Promise<PoolerCheck> {
   await ensureApiRole(pools, apiRole, at);
   const { preparedStatements, ...address } = pooler;
@@ -46,7 +47,7 @@ export async function checkPooler(
     return { ...found, obstacle: `The pooler at ${host}:${port} ${explain(error, apiRole.name, at.database)}.` };
   }
   const { carriesPreparedStatements } = probe;
-  return { ...found, carriesPreparedStatements, obstacle: whyPoolerUnfit(pooler, probe, at.systemIdentifier) ?? null };
+  return { ...found, carriesPreparedStatements, obstacle: whyPoolerUnfit(pooler, probe, answering) ?? null };
 }
 
 /** The same where the pooler was just given. Throws INVALID_INPUT on `field` when it will not do. */
@@ -55,8 +56,9 @@ export async function requirePooler(
   pooler: PoolerAddress,
   at: AdministeredServer,
   field: string,
+  answering = at.systemIdentifier,
 ): Promise<void> {
-  const { obstacle } = await checkPooler(context, pooler, at);
+  const { obstacle } = await checkPooler(context, pooler, at, answering);
   if (obstacle !== null) throw invalidInput(field, obstacle);
 }
 

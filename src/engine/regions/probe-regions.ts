@@ -14,6 +14,7 @@ import {
   type RegionsContext,
   type RegionsContextOfApi,
 } from "#engine/regions/regions";
+import type { Ownership } from "#engine/regions/ownership";
 import { MAINTENANCE_DATABASE, probeAt } from "#engine/servers/server-probe";
 
 /** What the server answered. */
@@ -61,25 +62,41 @@ export async function probeEach(
  * REGION_UNAVAILABLE when it cannot be reached.
  */
 export async function checkRegion(
-  context: RegionsContextOfApi,
+  context: RegionsContextOfApi & { ownership: Ownership },
   actor: Actor,
   { id, poolUrl }: Region,
 ): Promise<{ probe: ServerProbe; obstacle: string | undefined; advice: string[]; pooler: PoolerCheck | null }> {
   authorizeOperator(actor);
-  const { address } = await regionServer(context, id);
+  const { address, systemIdentifier } = await regionServer(context, id);
   const probe = await probeAt(context.pools, address);
-  const obstacle = whyUnfit(probe);
+  const refusal = await whyRefused(context.ownership, id);
+  const obstacle = refusal ?? whyUnfit(probe);
   // Home subscribes to the catalogs.
   const atHome = findAdvice(
     await probeServer(context.pools.open("home", context.homeAddress, context.homeDatabaseName)),
     SWEEP_DEFAULTS,
   ).map((sentence) => `Home: ${sentence}`);
   const advice = [...findAdvice(probe, SWEEP_DEFAULTS), ...atHome];
-  if (poolUrl === null) return { probe, obstacle, advice, pooler: null };
-  const { systemIdentifier } = probe;
+  if (poolUrl === null || refusal !== undefined) return { probe, obstacle, advice, pooler: null };
   const database = MAINTENANCE_DATABASE;
   const pooler = await context.pools.once(address, database, (server) =>
-    checkPooler(context, parsePoolUrl(poolUrl, "poolUrl"), { server, address, systemIdentifier, database }),
+    checkPooler(
+      context,
+      parsePoolUrl(poolUrl, "poolUrl"),
+      { server, address, systemIdentifier, database },
+      probe.systemIdentifier,
+    ),
   );
   return { probe, obstacle: obstacle ?? pooler.obstacle ?? undefined, advice, pooler };
+}
+
+/** Why this home may not write there, in one sentence. */
+async function whyRefused(ownership: Ownership, regionId: string): Promise<string | undefined> {
+  try {
+    await ownership.require(regionId);
+    return undefined;
+  } catch (error) {
+    if (error instanceof TenantryError) return error.message;
+    throw error;
+  }
 }

@@ -47,6 +47,9 @@ export type RegionChange = {
   poolUrl?: string | null | undefined;
 };
 
+/** `changed`: what became of the server that nobody asked for, in one sentence; undefined: nothing. */
+export type ChangedRegion = Region & { changed: string | undefined };
+
 export type RegionsContext = {
   home: HomeDatabase;
   homeAddress: ServerAddress;
@@ -57,8 +60,15 @@ export type RegionsContext = {
 };
 export type RegionsContextOfApi = RegionsContext & { apiRole: ApiRole };
 
-/** Has the server at an address that a person gave connect to where its subscriptions will. Throws what a caller may read. */
-export type RequireGateway = (address: ServerAddress) => Promise<void>;
+/** What is asked of a server that a person named, beside what it is. All throw what a caller may read. */
+export type ServerChecks = {
+  /** Has the server connect to where its subscriptions will. */
+  requireGateway: (address: ServerAddress) => Promise<void>;
+  /** The id of the region whose mark this home left on the server; null: it has none. CONFLICT for another home's. */
+  recognise: (address: ServerAddress) => Promise<string | null>;
+  /** Marks it as this region. */
+  claim: (address: ServerAddress, systemIdentifier: string, regionId: string) => Promise<void>;
+};
 
 const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod",
   r.pool_url as "poolUrl"`;
@@ -72,7 +82,7 @@ export async function registerRegion(
   context: RegionsContextOfApi,
   actor: Actor,
   input: { key: string; name: string; connectionUrl: string } & Pick<RegionChange, "poolUrl">,
-  requireGateway: RequireGateway,
+  checks: ServerChecks,
 ): Promise<Region> {
   authorizeOperator(actor);
   const key = validRegionKey("key", input.key);
@@ -80,9 +90,12 @@ export async function registerRegion(
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
   const pooler = input.poolUrl == null ? null : parsePoolUrl(input.poolUrl, "poolUrl");
   const probe = await requireFit(context, address);
-  await requireGateway(address);
+  await refuseRegistered(context.home, await checks.recognise(address));
+  await checks.requireGateway(address);
   if (pooler !== null) await requirePoolerOf(context, pooler, address, probe.systemIdentifier);
   const id = newId();
+  await refuseTaken(context.home, key, probe);
+  await checks.claim(address, probe.systemIdentifier, id);
   try {
     const [region] = await context.home.query<Region>(
       "regions.create",
@@ -110,15 +123,8 @@ export async function registerRegion(
   }
 }
 
-/**
- * Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region,
- * CONFLICT when it is to be a certain one and is not.
- */
-async function requireFit(
-  context: RegionsContext,
-  address: ServerAddress,
-  systemIdentifier?: string,
-): Promise<ServerProbe> {
+/** Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region. */
+async function requireFit(context: RegionsContext, address: ServerAddress): Promise<ServerProbe> {
   const unreadable = findUnreadableFile(address);
   if (unreadable !== undefined)
     throw invalidInput(
@@ -129,25 +135,60 @@ async function requireFit(
   const obstacle = whyUnfit(probe);
   if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
   await requireHonestIdentifier(context, address, probe.systemIdentifier);
-  if (systemIdentifier !== undefined && systemIdentifier !== probe.systemIdentifier)
-    throw new TenantryError(
-      "CONFLICT",
-      "Another server answers there: a region stays on its server. Register the other one as a region of its own.",
-      { field: "connectionUrl" },
-    );
   return probe;
 }
 
-/** INVALID_INPUT on `poolUrl` when the API cannot reach the server by the pooler. */
+/**
+ * CONFLICT when another server than the region's answers. The mark says which region a server is: pg_upgrade gives it another
+ * identifier and keeps the mark. One that lost its mark is known by its identifier.
+ */
+function requireSame(known: { id: string; systemIdentifier: string }, probe: ServerProbe, marked: string | null): void {
+  if (marked === null ? probe.systemIdentifier === known.systemIdentifier : marked === known.id) return;
+  throw new TenantryError(
+    "CONFLICT",
+    "Another server answers there: a region stays on its server. Register the other one as a region of its own.",
+    { field: "connectionUrl" },
+  );
+}
+
+/** CONFLICT when a server has the mark of a region that home knows. One that home has forgotten may be registered again. */
+async function refuseRegistered(home: HomeDatabase, regionId: string | null): Promise<void> {
+  const [known] = regionId === null ? [] : await findRegions({ home }, [regionId]);
+  if (known !== undefined) throw registeredAs(known.key);
+}
+
+/** Before the server is marked. What comes between is refused by the keys. */
+async function refuseTaken(home: HomeDatabase, key: string, probe: ServerProbe): Promise<void> {
+  const taken = await home.query<{ constraint: string }>(
+    "regions.taken",
+    `select case when key = $1 then 'regions_key_key' else 'regions_system_identifier_key' end as constraint
+     from tenantry.regions where key = $1 or system_identifier = $2`,
+    [key, probe.systemIdentifier],
+  );
+  const [first] = taken;
+  if (first !== undefined) throw await describeConflict(home, first.constraint, key, probe);
+}
+
+function registeredAs(key: string): TenantryError {
+  return new TenantryError("CONFLICT", `This server is registered already, as region ${key}.`, {
+    field: "connectionUrl",
+  });
+}
+
+/**
+ * INVALID_INPUT on `poolUrl` when the API cannot reach the server by the pooler. `answering`: the identifier that the server has
+ * now, where home knows it by another one.
+ */
 async function requirePoolerOf(
   context: RegionsContextOfApi,
   pooler: PoolerAddress,
   address: ServerAddress,
   systemIdentifier: string,
+  answering = systemIdentifier,
 ): Promise<void> {
   const database = MAINTENANCE_DATABASE;
   await context.pools.once(address, database, (server) =>
-    requirePooler(context, pooler, { server, address, systemIdentifier, database }, "poolUrl"),
+    requirePooler(context, pooler, { server, address, systemIdentifier, database }, "poolUrl", answering),
   );
 }
 
@@ -164,46 +205,47 @@ async function describeConflict(
     "select key from tenantry.regions where system_identifier = $1",
     [probe.systemIdentifier],
   );
-  return new TenantryError(
-    "CONFLICT",
-    `This server is registered already, as region ${other?.key ?? "of another key"}.`,
-    {
-      field: "connectionUrl",
-    },
-  );
+  return registeredAs(other?.key ?? "of another key");
 }
 
 /**
  * Changes a region's name, its pooler, and the address or password of its server after asking the server who it is. Left
  * out or null means as it was, but a `poolUrl` of null takes the pooler away. INVALID_INPUT and REGION_UNAVAILABLE as when
- * registering, CONFLICT when another server answers there. A new address is used at once; subscriptions know nothing of it.
+ * registering, CONFLICT when another server answers there: which it is, its mark says. A new address is used at once;
+ * subscriptions know nothing of it.
  */
 export async function changeRegion(
   context: RegionsContextOfApi,
   actor: Actor,
   input: RegionChange,
-  requireGateway: RequireGateway,
-): Promise<Region> {
+  checks: ServerChecks,
+): Promise<ChangedRegion> {
   authorizeOperator(actor);
   const before = await getRegion(context, input.key);
+  const known = await regionServer(context, before.id);
   const name = input.name == null ? before.name : validName("name", input.name);
-  const address = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
+  const pooler = input.poolUrl == null ? input.poolUrl : parsePoolUrl(input.poolUrl, "poolUrl");
+  const given = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
+  // The pooler has to lead to the server that answers now.
+  const address = given ?? (pooler == null ? undefined : known.address);
   let probe: ServerProbe | undefined;
   if (address !== undefined) {
-    probe = await requireFit(context, address, (await regionServer(context, before.id)).systemIdentifier);
-    await requireGateway(address);
+    probe = await requireFit(context, address);
+    requireSame({ ...known, id: before.id }, probe, await checks.recognise(address));
+    // One that claims another region's identifier would be shown the API's password there.
+    if (probe.systemIdentifier !== known.systemIdentifier) await refuseTaken(context.home, "", probe);
+    if (given !== undefined) await checks.requireGateway(address);
+    if (pooler != null) await requirePoolerOf(context, pooler, address, known.systemIdentifier, probe.systemIdentifier);
+    // Last: the API's password there is made of the identifier, and goes by what home has recorded.
+    await checks.claim(address, probe.systemIdentifier, before.id);
   }
-  const pooler = input.poolUrl == null ? input.poolUrl : parsePoolUrl(input.poolUrl, "poolUrl");
-  if (pooler != null) {
-    const known = await regionServer(context, before.id);
-    await requirePoolerOf(context, pooler, address ?? known.address, known.systemIdentifier);
-  }
+  const { systemIdentifier = known.systemIdentifier } = probe ?? {};
   const [region] = await context.home.query<Region>(
     "regions.change",
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
        host = coalesce($4, host), port = coalesce($5, port),
        subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version),
-       pool_url = case when $8 then $9 else pool_url end
+       pool_url = case when $8 then $9 else pool_url end, system_identifier = $10
      where id = $1 returning ${COLUMNS}`,
     [
       before.id,
@@ -216,10 +258,17 @@ export async function changeRegion(
       probe?.versionNumber ?? null,
       pooler !== undefined,
       pooler == null ? null : formatPoolUrl(pooler),
+      systemIdentifier,
     ],
   );
   if (region === undefined) throw notFound("Region");
-  return region;
+  return { ...region, changed: describeChange(known, systemIdentifier) };
+}
+
+/** Undefined where the server is known by the identifier that it had. */
+function describeChange(known: RegionServer, systemIdentifier: string): string | undefined {
+  if (known.systemIdentifier === systemIdentifier) return undefined;
+  return `The server of region ${known.key} has another system identifier: ${systemIdentifier} in place of ${known.systemIdentifier}. Its mark says that it is the region's, as after pg_upgrade.`;
 }
 
 /** All regions that are not being retired, by key. There are few. */

@@ -1,8 +1,12 @@
-/** Registering a region and changing one, each with a look at whether its server reaches the gateway. */
+/**
+ * Registering a region and changing one, each with a look at whether its server reaches the gateway and whose it is by its
+ * mark.
+ */
 import type { Actor } from "#engine/auth/actor";
 import * as regions from "#engine/regions/regions";
 import type { Services } from "#engine/services";
 import { requireGatewayFrom } from "#engine/regions/try-gateway";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 
 /** Registers a server as a region, for the operator. Errors as {@link regions.registerRegion}. */
 export function registerRegion(
@@ -10,10 +14,29 @@ export function registerRegion(
   actor: Actor,
   input: Parameters<typeof regions.registerRegion>[2],
 ): Promise<regions.Region> {
-  return regions.registerRegion(services, actor, input, (address) => requireGatewayFrom(services, address));
+  return regions.registerRegion(services, actor, input, checksOf(services));
 }
 
-/** Changes a region, for the operator. Errors as {@link regions.changeRegion}. */
-export function updateRegion(services: Services, actor: Actor, input: regions.RegionChange): Promise<regions.Region> {
-  return regions.changeRegion(services, actor, input, (address) => requireGatewayFrom(services, address));
+/** Changes a region, for the operator. Errors as {@link regions.changeRegion}. What it finds changed is logged too. */
+export async function updateRegion(
+  services: Services,
+  actor: Actor,
+  input: regions.RegionChange,
+): Promise<regions.ChangedRegion> {
+  const region = await regions.changeRegion(services, actor, input, checksOf(services));
+  if (region.changed !== undefined) services.logger.warn(region.changed);
+  return region;
+}
+
+function checksOf(services: Services): regions.ServerChecks {
+  const { ownership, pools } = services;
+  const database = MAINTENANCE_DATABASE;
+  return {
+    requireGateway: (address) => requireGatewayFrom(services, address),
+    recognise: (address) => pools.once(address, database, (server) => ownership.recognise(server)),
+    claim: (address, systemIdentifier, regionId) =>
+      pools.once(address, database, (server) =>
+        ownership.claim({ server, address, systemIdentifier, database }, regionId),
+      ),
+  };
 }

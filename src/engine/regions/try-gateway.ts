@@ -16,9 +16,13 @@ import { prepareToSubscribe, type Trial, trySubscribing } from "#engine/replicat
 import { FIRST_GENERATION, TRIED_DATABASE } from "#engine/border/border";
 import type { Services } from "#engine/services";
 
-/** Has both servers connect to the gateway, for the operator. Returns a sentence for each that cannot. */
+/**
+ * Has both servers connect to the gateway, for the operator. Returns a sentence for each that cannot. One that another home
+ * owns is asked nothing.
+ */
 export async function tryGateway(services: Services, actor: Actor, { id }: Region): Promise<string[]> {
   authorizeOperator(actor);
+  if (services.ownership.isLost(id)) return [];
   const { address } = await regionServer(services, id);
   const trials = await Promise.all([tryFromHome(services), tryFromRegion(services, address)]);
   return trials.flatMap((trial) => (trial.kind === "obstacle" ? [trial.sentence] : []));

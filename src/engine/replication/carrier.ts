@@ -49,13 +49,17 @@ export class Carrier {
     this.#loop = this.#run();
   }
 
-  /** Parks what is awake, as far as the servers allow, and ends. */
-  async stop(): Promise<void> {
+  /**
+   * Parks what is awake, as far as the servers allow, and ends. `leavesRegion`: another home owns the region now, where
+   * nothing is to be changed any more.
+   */
+  async stop({ leavesRegion = false }: { leavesRegion?: boolean } = {}): Promise<void> {
     this.#stop.abort(new Error("carrier stopped"));
     await this.#loop;
     await Promise.allSettled(this.#tasks);
     const awake = [...this.#links.values()].filter(({ state }) => state === "awake");
-    await Promise.allSettled(awake.map(({ link }) => disableSubscription(link)));
+    const parked = awake.filter(({ id }) => !leavesRegion || id.direction === "catalog");
+    await Promise.allSettled(parked.map(({ link }) => disableSubscription(link)));
   }
 
   /** Something may be waiting on this link. `ticket` is answered when what is committed by now has arrived. */

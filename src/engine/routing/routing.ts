@@ -23,6 +23,8 @@ export type TenantRoute = {
   readonly state: string;
   /** Why a program of this version must leave the database alone, in one sentence; undefined: it need not. */
   readonly versionObstacle: string | undefined;
+  /** Throws or rejects where another home owns the region; undefined: go on at once. */
+  readonly requireOwned: () => Promise<void> | undefined;
   /** The database with the organization's rows in it and no others, whatever a statement asks for. */
   readonly open: () => ScopedDatabase<"tenant">;
   /** The whole database, for listening to what it announces. */
@@ -61,6 +63,9 @@ const FROM = `
 /** A server's address with the API's own role there, by the server's identity. */
 export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => ServerAddress;
 
+/** Whether this home owns the region: throws or rejects where it does not; undefined: it is known to. */
+export type RequireOwned = (regionId: string) => Promise<void> | undefined;
+
 /** Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). */
 export const SCOPE_SETTING = "tenantry.scope";
 
@@ -73,6 +78,7 @@ export class Router {
   readonly #secrets: SecretBox;
   readonly #served: ServedVersions;
   readonly #signInAsApi: SignInAsApi;
+  readonly #requireOwned: RequireOwned;
   readonly #byNumber = new BoundedMap<number, TenantRoute>(MAX_CACHED_ROUTES);
   /** Counts what was forgotten: what was read before that is not kept. */
   #generation = 0;
@@ -84,12 +90,14 @@ export class Router {
     secrets: SecretBox;
     served: ServedVersions;
     signInAsApi: SignInAsApi;
+    requireOwned: RequireOwned;
   }) {
     this.#home = context.home;
     this.#pools = context.pools;
     this.#secrets = context.secrets;
     this.#served = context.served;
     this.#signInAsApi = context.signInAsApi;
+    this.#requireOwned = context.requireOwned;
   }
 
   /** Where the row with this id is; undefined when no placement has the number in it. */
@@ -160,6 +168,7 @@ export class Router {
       databaseId: row.databaseId,
       state: row.state,
       versionObstacle: whyVersionUnfit(row, this.#served),
+      requireOwned: () => this.#requireOwned(row.regionId),
       open: () => openUnscoped().scoped(scope),
       openUnscoped,
     };

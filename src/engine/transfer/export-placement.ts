@@ -1,5 +1,4 @@
 /** Export: writes one placement's data into a folder, from one snapshot and in bounded memory. */
-import { VERSION_HERE } from "#engine/migrations/applied";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { join } from "node:path";
 import { type Actor, OPERATOR } from "#engine/auth/actor";
@@ -7,6 +6,7 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { getOrganization } from "#engine/home/organizations";
 import { getPlacement, type Placement } from "#engine/home/placements";
 import { numbersOf } from "#engine/home/placement-numbers";
+import { isMeant, readIdentity } from "#engine/regions/own-database";
 import { findRegions, regionAddress } from "#engine/regions/regions";
 import { TenantryError } from "#base/kernel/errors";
 import type { Transaction } from "#base/postgres/database";
@@ -110,28 +110,17 @@ async function enterSnapshot(
        ('timezone', 'UTC'), ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off'), ('jit', 'off')
      ) as setting (name, value)`,
   );
-  const [made] = await source.query<{ exists: boolean }>(
-    "export.made",
-    "select to_regclass('tenantry.identity') is not null as exists",
-  );
-  const [row] =
-    made?.exists === true
-      ? await source.query<{ own: boolean; version: SchemaVersion; at: Date }>(
-          "export.snapshot",
-          `select installation_id = $1 and database_id = $2 as own, now() as at,
-                  ${VERSION_HERE} as version
-           from tenantry.identity`,
-          [services.installation, placement.databaseId],
-        )
-      : [];
-  if (row === undefined)
+  const identity = await readIdentity(source);
+  if (typeof identity === "string")
     throw new TenantryError("CONFLICT", "The placement's database is still being made: there is nothing to export.");
-  if (!row.own)
+  if (!isMeant(services, identity, placement))
     throw new TenantryError(
       "CONFLICT",
       `The database ${placement.database} belongs to something else than the placement.`,
     );
-  return { exportedAt: row.at.toISOString(), schemaVersion: row.version };
+  const [moment] = await source.query<{ at: Date }>("export.snapshot", "select now() as at");
+  if (moment === undefined) throw new Error("the database did not say what time it is");
+  return { exportedAt: moment.at.toISOString(), schemaVersion: identity.version };
 }
 
 /** An export without them would look whole, and a revocation would then drop the only copy. */

@@ -94,6 +94,7 @@ export async function importPlacement(
   return explainTransfer({ region: region?.key ?? "", again: "Import again to go on." }, async () => {
     const manifest = await readManifest(folder);
     refuseUnfit(placement, manifest, options);
+    await services.ownership.require(placement.regionId);
     const address = await regionAddress(services, placement.regionId);
     const database = services.pools.open("tenant", address, placement.database);
     const tables = await findImported(services, database, manifest);

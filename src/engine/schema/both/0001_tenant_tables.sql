@@ -274,6 +274,58 @@ begin
   perform tenantry.declare('directory', declared::text, columns);
 end $$;
 
+-- What the API's role lacks in this database: rights of tenantry.rights_of_api, which home and tenant databases each say for
+-- themselves, and being let in. A database that was restored without its roles lacks all of it.
+create function tenantry.missing_rights(api text) returns table (kind text, object text, privilege text)
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_roles where rolname = api) then
+    return query select 'role', api, 'login';
+    return;
+  end if;
+  return query
+    -- In its own name: what everybody may can be taken from everybody.
+    select 'database', current_database()::text, 'connect'
+    where not exists (
+      select from pg_database d, aclexplode(d.datacl) a
+      where d.datname = current_database() and a.grantee = to_regrole(quote_ident(api)) and a.privilege_type = 'CONNECT')
+    union all
+    select r.kind, r.object, wanted.privilege
+    from tenantry.rights_of_api() r cross join unnest(r.privileges) as wanted (privilege)
+    where not case r.kind
+      when 'schema' then has_schema_privilege(api, r.object, wanted.privilege)
+      when 'sequence' then has_sequence_privilege(api, r.object, wanted.privilege)
+      else has_table_privilege(api, r.object, wanted.privilege) end;
+end $$;
+
+-- Tables of the app, which the API's role may use as row-level security lets it.
+create function tenantry.declared_tables() returns setof text language plpgsql stable
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  return query
+    select distinct d.table_name from tenantry.declarations d where d.kind = 'table' and to_regclass(d.table_name) is not null;
+end $$;
+
+-- Makes the API's role where it is missing, and gives it what it lacks. It gets its password later.
+create function tenantry.admit_api(api text) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  one record;
+begin
+  if not exists (select from pg_roles where rolname = api) then
+    begin
+      execute format('create role %I nologin', api);
+    exception when duplicate_object or unique_violation then null;
+    end;
+  end if;
+  for one in
+    select m.kind, m.object, string_agg(m.privilege, ', ') as privileges from tenantry.missing_rights(api) m group by 1, 2
+  loop
+    execute format('grant %s on %s %s to %I', one.privileges, one.kind,
+      case one.kind when 'database' then quote_ident(one.object) else one.object end, api);
+  end loop;
+end $$;
+
 -- Large objects are outside of row-level security, and every role may make some. Only a superuser can change that.
 create function tenantry.close_large_objects() returns void language plpgsql as $$
 declare

@@ -1149,28 +1149,33 @@ create schema home;
 -- Roles
 -- -----
 
-do $$
-declare
-  api text := tenantry.api_role();
+-- What the API's role may do at home.
+create function tenantry.rights_of_api() returns table (kind text, object text, privileges text[]) language plpgsql stable
+  set search_path = pg_catalog, pg_temp as $$
 begin
-  begin
-    execute format('create role %I nologin', api);
-  exception when duplicate_object or unique_violation then null;
-  end;
-  execute format('grant connect on database %I to %I', current_database(), api);
-  execute format('grant usage on schema tenantry to %I', api);
-  execute format('grant select, insert, update, delete on all tables in schema tenantry to %I', api);
-  execute format('grant usage on all sequences in schema tenantry to %I', api);
-  -- What it has no business with: the installation's secrets, what was migrated, what replication and triggers write.
-  execute format('revoke all on tenantry.installation, tenantry.migrations, tenantry.declarations,
-    tenantry.reference_schemas, tenantry.home_schema from %I', api);
-  execute format('revoke insert, update, delete on tenantry.closed_placements, tenantry.identity from %I', api);
-  -- It writes entries of the audit log and reads them, and shows the ledger to the operator. It changes neither.
-  execute format('revoke update, delete on tenantry.audit_log, tenantry.audit_outcomes from %I', api);
-  execute format('revoke insert, update, delete on tenantry.border_days, tenantry.border_refusals from %I', api);
-  execute format('grant usage on schema catalog to %I', api);
-  execute format('grant usage on schema home to %I', api);
+  return query
+    select 'schema', one, '{usage}'::text[] from unnest('{tenantry,catalog,app,home}'::text[]) as one
+    union all
+    select 'table', format('%I.%I', n.nspname, c.relname),
+      case
+        when n.nspname = 'catalog' then '{select}'
+        when c.relname in ('closed_placements', 'identity') then '{select}'
+        -- It writes entries of the audit log and reads them, and shows the ledger to the operator. It changes neither.
+        when c.relname in ('audit_log', 'audit_outcomes') then '{select,insert}'
+        when c.relname in ('border_days', 'border_refusals') then '{select}'
+        else '{select,insert,update,delete}'
+      end::text[]
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname in ('tenantry', 'catalog') and c.relkind in ('r', 'p', 'v')
+      -- What it has no business with: the installation's secrets, what was migrated, what the migrations said and made.
+      and c.relname not in ('installation', 'migrations', 'declarations', 'reference_schemas', 'home_schema')
+    union all
+    select 'sequence', format('%I.%I', n.nspname, c.relname), '{usage}'
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'tenantry' and c.relkind = 'S'
+    union all
+    select 'table', declared, '{select,insert,update,delete}' from tenantry.declared_tables() as declared;
 end $$;
+select tenantry.admit_api(tenantry.api_role());
 
 -- The role that owns home's catalog subscriptions, and so the one that applies what regions send: it may write into the inbox,
 -- and has no other right and no password. PostgreSQL 15 and 16 start no process for a role without LOGIN. The program calls

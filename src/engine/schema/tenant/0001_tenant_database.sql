@@ -178,20 +178,24 @@ begin
   return null;
 end $$;
 
-do $$
-declare
-  api text := tenantry.api_role();
+-- What the API's role may do here, besides the tables of the app.
+create function tenantry.rights_of_api() returns table (kind text, object text, privileges text[]) language plpgsql stable
+  set search_path = pg_catalog, pg_temp as $$
 begin
-  begin
-    execute format('create role %I nologin', api);
-  exception when duplicate_object or unique_violation then null;
-  end;
-  execute format('grant connect on database %I to %I', current_database(), api);
-  execute format('grant usage on schema tenantry to %I', api);
-  execute format('grant select on tenantry.identity, tenantry.closed_placements, tenantry.directory_organizations,
-    tenantry.directory_members to %I', api);
-  execute format('grant insert on tenantry.catalog_changes to %I', api);
-  -- It writes entries and reads them, and can do nothing else with them.
-  execute format('grant select, insert on tenantry.audit_log to %I', api);
+  return query
+    select * from (values
+      ('schema', 'tenantry', '{usage}'::text[]),
+      ('schema', 'app', '{usage}'),
+      ('table', 'tenantry.identity', '{select}'),
+      ('table', 'tenantry.closed_placements', '{select}'),
+      ('table', 'tenantry.directory_organizations', '{select}'),
+      ('table', 'tenantry.directory_members', '{select}'),
+      ('table', 'tenantry.catalog_changes', '{insert}'),
+      -- It writes entries and reads them, and can do nothing else with them.
+      ('table', 'tenantry.audit_log', '{select,insert}')
+    ) as fixed (kind, object, privileges)
+    union all
+    select 'table', declared, '{select,insert,update,delete}' from tenantry.declared_tables() as declared;
 end $$;
+select tenantry.admit_api(tenantry.api_role());
 select tenantry.close_large_objects();

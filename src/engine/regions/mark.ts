@@ -1,0 +1,130 @@
+/**
+ * What Tenantry leaves on a server: which region it is, and which home owns it. The mark is a remark on the API's role, and
+ * each tenant database has one of its own. All of them are in the server's shared catalogs: one statement reads them from any
+ * database, one transaction changes them, and pg_upgrade keeps them.
+ */
+import type { DatabaseKind, Queryable, Transaction } from "#base/postgres/database";
+import { quoteLiteral } from "#base/postgres/identifiers";
+import { LOCK_CLASS } from "#base/postgres/session-lock";
+import { apiRoleName, databaseName, namePrefix } from "#engine/replication/names";
+
+/** What a mark says. A server can answer anything, so it was looked at by {@link parseMark}. */
+export type Mark = {
+  /** The region's id; null: the server is home's, and no region yet. */
+  regionId: string | null;
+  /** Which home owns the server: says nothing of home to somebody who does not know it. */
+  owner: string;
+  /** Of home's server when that wrote the mark. */
+  timeline: string;
+  since: string;
+  /** Where that home is, sealed. */
+  sealed: string;
+};
+
+/** What is on a server under this installation's name. */
+export type Marks = {
+  /** As it stands there; null: there is none. */
+  text: string | null;
+  /** Undefined: there is none, or somebody else wrote it. */
+  mark: Mark | undefined;
+  hasRole: boolean;
+  /** Of the server that answered. */
+  systemIdentifier: string;
+  databases: number;
+  /** Tenant databases that name another owner than `owner`. */
+  foreign: string[];
+};
+
+const MARK =
+  /^Tenantry: region ([0-9a-f-]{36}|none), home ([0-9a-f]{32}) in timeline ([0-9A-F]{8}) since (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z), ([A-Za-z0-9+/=]{1,2000})$/;
+
+/** What is said of a tenant database, with the owner behind it. */
+const DATABASE_OWNER = "^Tenantry installation [0-9a-f]{8}, tenant database \\d+, home ([0-9a-f]{32})$";
+const MAX_FOREIGN = 100;
+
+/** Undefined for what {@link formatMark} does not write. */
+export function parseMark(text: unknown): Mark | undefined {
+  if (typeof text !== "string") return undefined;
+  const [, region = "", owner = "", timeline = "", since = "", sealed = ""] = MARK.exec(text) ?? [];
+  if (owner === "") return undefined;
+  return { regionId: region === "none" ? null : region, owner, timeline, since, sealed };
+}
+
+export function formatMark({ regionId, owner, timeline, since, sealed }: Mark): string {
+  return `Tenantry: region ${regionId ?? "none"}, home ${owner} in timeline ${timeline} since ${since}, ${sealed}`;
+}
+
+/** What the remark on a tenant database says: what it is, and whose. */
+export function describeDatabase(installation: string, databaseId: number, owner: string): string {
+  return `Tenantry installation ${installation}, tenant database ${databaseId}, home ${owner}`;
+}
+
+/** Reads everything with one statement. `owner`: whose databases are not foreign. */
+export async function readMarks(server: Queryable<DatabaseKind>, installation: string, owner: string): Promise<Marks> {
+  const [row] = await server.query<Record<"server" | "roles" | "text" | "databases" | "foreign", unknown>>(
+    "marks.read",
+    `with ours as (
+       select datname::text as name, substring(shobj_description(oid, 'pg_database') from $3) as owner
+       from pg_catalog.pg_database where datname ~ ('^' || $2 || '[0-9]+$')
+     )
+     select (select system_identifier::text from pg_control_system()) as server,
+            (select count(*)::int from pg_catalog.pg_roles where rolname = $1) as roles,
+            (select shobj_description(oid, 'pg_authid') from pg_catalog.pg_roles where rolname = $1) as text,
+            (select count(*)::int from ours) as databases,
+            array(select name from ours where owner <> $4 order by name limit ${MAX_FOREIGN}) as foreign`,
+    [apiRoleName(installation), namePrefix(installation), DATABASE_OWNER, owner],
+  );
+  const text = typeof row?.text === "string" ? row.text : null;
+  const foreign = Array.isArray(row?.foreign) ? row.foreign.filter((name) => typeof name === "string") : [];
+  return {
+    text,
+    mark: parseMark(text),
+    hasRole: row?.roles === 1,
+    systemIdentifier: String(row?.server),
+    databases: typeof row?.databases === "number" ? row.databases : 0,
+    foreign,
+  };
+}
+
+/** From here to the transaction's end nobody else changes the marks of this installation on the server. */
+export async function lockMarks(server: Transaction<DatabaseKind>, installation: string): Promise<void> {
+  await server.query("marks.timeout", "select set_config('lock_timeout', '10s', true)");
+  await server.query("marks.lock", "select pg_advisory_xact_lock($1, hashtext($2))", [
+    LOCK_CLASS.marks,
+    namePrefix(installation),
+  ]);
+}
+
+/** Writes the mark, and the same owner on each tenant database. The API's role must be there. */
+export async function writeMarks(server: Queryable<DatabaseKind>, installation: string, mark: Mark): Promise<void> {
+  const prefix = namePrefix(installation);
+  const remark = quoteLiteral(describeDatabase(installation, 0, mark.owner));
+  await server.query(
+    "marks.write",
+    `do $marks$
+     declare
+       one text;
+     begin
+       execute format('comment on role %I is %L', ${quoteLiteral(apiRoleName(installation))}, ${quoteLiteral(formatMark(mark))});
+       for one in select datname from pg_catalog.pg_database where datname ~ ${quoteLiteral(`^${prefix}[0-9]+$`)} loop
+         execute format('comment on database %I is %L', one,
+           replace(${remark}, 'database 0,', 'database ' || substr(one, ${prefix.length + 1}) || ','));
+       end loop;
+     end $marks$`,
+  );
+}
+
+/** Who owns one tenant database, as the remark on it says; null: it says nothing of it. */
+export async function readDatabaseOwner(
+  server: Queryable<DatabaseKind>,
+  installation: string,
+  databaseId: number,
+): Promise<string | null> {
+  const [row] = await server.query<{ owner: unknown }>(
+    "marks.of_database",
+    `select substring(shobj_description(oid, 'pg_database') from $2) as owner
+     from pg_catalog.pg_database where datname = $1`,
+    [databaseName(installation, databaseId), DATABASE_OWNER],
+  );
+  return typeof row?.owner === "string" ? row.owner : null;
+}

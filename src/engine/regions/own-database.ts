@@ -1,0 +1,132 @@
+/**
+ * Whether a tenant database is the one that home means: made by this installation, under this number, owned by this home, and
+ * not another organization's whom home has forgotten. Whatever writes into one, reads all of it or drops it asks here.
+ */
+import { VERSION_HERE } from "#engine/migrations/applied";
+import type { SchemaVersion } from "#engine/migrations/schema-version";
+import type { Placement } from "#engine/home/placements";
+import type { Ownership } from "#engine/regions/ownership";
+import { TenantryError } from "#base/kernel/errors";
+import type { DatabaseKind, Queryable, ServerDatabase, TenantDatabase } from "#base/postgres/database";
+import { quoteIdentifier, quoteLiteral, quoteQualified } from "#base/postgres/identifiers";
+import { describeDatabase } from "#engine/regions/mark";
+
+type Context = { installation: string; ownership: Ownership };
+type Named = Pick<Placement, "database" | "databaseId">;
+type Placed = Named & Pick<Placement, "isolation" | "organizationId">;
+/** A table of the app; a row that goes with another one says no more than that one. */
+type Table = { name: string; goesWithParent: boolean };
+
+/** What a database says of itself. `version`: of its schema. */
+export type Identity = { installationId: string; databaseId: number; version: SchemaVersion };
+
+/** `UNMADE`: it has no schema yet. `UNNAMED`: it has one, and nobody has said which database it is. */
+export async function readIdentity(database: Queryable<DatabaseKind>): Promise<Identity | "UNMADE" | "UNNAMED"> {
+  const [made] = await database.query<{ exists: boolean }>(
+    "identity.exists",
+    "select to_regclass('tenantry.identity') is not null as exists",
+  );
+  if (made?.exists !== true) return "UNMADE";
+  const [identity] = await database.query<Identity>(
+    "identity.read",
+    `select installation_id as "installationId", database_id as "databaseId",
+            ${VERSION_HERE} as version
+     from tenantry.identity`,
+  );
+  return identity ?? "UNNAMED";
+}
+
+/** Whether the identity is the one that home means. */
+export function isMeant(
+  { installation }: Pick<Context, "installation">,
+  identity: Identity,
+  { databaseId }: Named,
+): boolean {
+  return identity.installationId === installation && identity.databaseId === databaseId;
+}
+
+/** Says on the server which database it is, and whose. Anybody may read that. */
+export async function describeOwn(
+  context: Context,
+  server: ServerDatabase,
+  { database, databaseId }: Named,
+): Promise<void> {
+  const { owner } = await context.ownership.identity();
+  const text = describeDatabase(context.installation, databaseId, owner);
+  await server.query("databases.describe", `comment on database ${quoteIdentifier(database)} is ${quoteLiteral(text)}`);
+}
+
+/**
+ * Writes into the database which one it is. Refuses a database that says it is another one. Returns the version of its
+ * schema: an earlier attempt may have made it, from the template of another program.
+ */
+export async function ensureIdentity(
+  context: Context,
+  database: TenantDatabase,
+  placement: Placed,
+  tablesAt: (version: SchemaVersion) => readonly Table[],
+): Promise<SchemaVersion> {
+  const [identity] = await database.query<Identity>(
+    "identity.ensure",
+    `with added as (
+       insert into tenantry.identity (installation_id, database_id) values ($1, $2)
+       on conflict do nothing returning installation_id, database_id
+     )
+     select installation_id as "installationId", database_id as "databaseId",
+            ${VERSION_HERE} as version
+     from (select * from added union all select installation_id, database_id from tenantry.identity limit 1) found`,
+    [context.installation, placement.databaseId],
+  );
+  if (identity === undefined || !isMeant(context, identity, placement))
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
+    );
+  await refuseForgotten(database, placement, tablesAt(identity.version));
+  return identity.version;
+}
+
+/** CONFLICT for a database that is not the placement's: it is not to be written into, and not to be dropped. */
+export async function requireOwn(
+  context: Context,
+  { server, database }: { server: ServerDatabase; database: TenantDatabase },
+  placement: Placed,
+  tables: readonly Table[],
+): Promise<void> {
+  await context.ownership.requireDatabase(server, placement);
+  const identity = await readIdentity(database);
+  // One that was made and never identified holds nothing yet.
+  if (identity === "UNNAMED") return;
+  if (identity === "UNMADE" || !isMeant(context, identity, placement))
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${placement.database} on the region's server belongs to something else: rename it, then retry.`,
+    );
+  await refuseForgotten(database, placement, tables);
+}
+
+/**
+ * A home that was restored, or whose standby took over, may have forgotten a grant and give its database's number again. The
+ * database knows for whom it was made. CONFLICT where a database of one's own holds another organization's rows: it is neither
+ * to be used nor to be dropped.
+ */
+async function refuseForgotten(
+  database: TenantDatabase,
+  { isolation, organizationId, database: name }: Placed,
+  tables: readonly Table[],
+): Promise<void> {
+  if (isolation === "SHARED") return;
+  const looked = tables.filter(({ goesWithParent }) => !goesWithParent).map((table) => quoteQualified(table.name));
+  const others = await database.query(
+    "identity.others",
+    ["tenantry.directory_organizations", ...looked]
+      .map((table) => `(select from ${table} where organization_id <> $1 limit 1)`)
+      .join(" union all "),
+    [organizationId],
+  );
+  if (others.length > 0)
+    throw new TenantryError(
+      "CONFLICT",
+      `The database ${name} on the region's server is another organization's, whom home has forgotten: rename it, then retry.`,
+    );
+}

@@ -1,0 +1,216 @@
+/** A copy of home touches nothing of what home owns, until a person has it adopt that. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { OPERATOR } from "../../src/engine/auth/actor.ts";
+import { findOrphans } from "../../src/engine/doctor/find-orphans.ts";
+import { repair } from "../../src/engine/doctor/repair.ts";
+import { readServersHealth } from "../../src/engine/links/replication-health.ts";
+import { rotateLinkPasswords } from "../../src/engine/links/rotate-link-passwords.ts";
+import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
+import { adopt, planAdoption } from "../../src/engine/regions/adopt.ts";
+import { checkRegion } from "../../src/engine/regions/probe-regions.ts";
+import { getRegion } from "../../src/engine/regions/regions.ts";
+import { sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  addMember,
+  comment,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  type Granted,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
+
+let home: OwnServer;
+let region: OwnServer;
+let app: TestApp;
+let copy: TestApp;
+let organization: string;
+let resource: string;
+let author: string;
+let granted: Granted;
+
+const REPLICATION = { sweepIntervalMs: 500, carrier: { idleMs: 50, stallMs: 1_500, retryMs: 50 } };
+const OTHERS = { code: "CONFLICT", message: expect.stringContaining("The region own belongs to another home") };
+
+beforeAll(async () => {
+  [home, region] = await Promise.all([startServer(), startServer()]);
+  app = await startApp({ homeServer: home.url(), replication: REPLICATION });
+  await registerRegion(app, "own", region.url());
+  organization = await createOrganization(app, "Acme");
+  author = await createUser(app);
+  await addMember(app, organization, author);
+  granted = await grant(app, organization, "own");
+  resource = await createResource(app, { name: "Before", organizationId: organization });
+  await comment(app, resource, author, "Before");
+  // As a dump that was restored: another database, and all that is in it.
+  const { databaseUrl, secretKey } = app;
+  await app.stop();
+  const name = new URL(databaseUrl).pathname.slice(1);
+  await sql(home.url("postgres"), `create database copy template ${name}`);
+  app = await startApp({ databaseUrl, secretKey, replication: REPLICATION });
+  copy = await startApp({ databaseUrl: home.url("copy"), secretKey, replication: REPLICATION });
+});
+afterAll(async () => {
+  await Promise.all([app.stop(), copy.stop()]);
+  await Promise.all([home, region].map((server) => server[Symbol.asyncDispose]()));
+});
+
+const program = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
+
+async function tenantry(of: TestApp, ...args: string[]): Promise<{ code: number; output: string }> {
+  const env = { PATH: process.env["PATH"], DATABASE_URL: of.databaseUrl, TENANTRY_SECRET_KEY: of.secretKey };
+  const child = spawn(process.execPath, [program, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const [code] = await once(child, "close");
+  return { code: Number(code), output };
+}
+
+/** What stands in the region: every subscription with where it leads, the roles' passwords, the databases and their remarks. */
+async function regionNow(): Promise<unknown> {
+  return Promise.all([
+    sql(region.url("postgres"), "select subname, subconninfo, subslotname from pg_subscription order by 1"),
+    sql(region.url("postgres"), "select rolname, rolpassword from pg_authid where rolname ~ '^tenantry' order by 1"),
+    sql(
+      region.url("postgres"),
+      `select datname, shobj_description(oid, 'pg_database') as remark,
+              (select array_agg(setconfig) from pg_db_role_setting where setdatabase = d.oid) as settings
+       from pg_database d order by 1`,
+    ),
+    sql(region.url(granted.database), "select id, name from app.resources order by 1"),
+  ]);
+}
+
+const isMember = async (user: string) =>
+  (await sql(region.url(granted.database), "select from tenantry.directory_members where user_id = $1", [user]))
+    .length === 1;
+const revoke = (of: TestApp) =>
+  of.refuse("mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }", {
+    input: { placementId: granted.id, confirm: "Acme", skipGrace: true },
+  });
+const read = `query { resource(id: "RESOURCE") { name comments(first: 5) { edges { node { body } } } } }`;
+const readIn = (of: TestApp) => of.ask(read.replace("RESOURCE", resource));
+
+async function works(of: TestApp, name: string): Promise<void> {
+  const id = await createResource(of, { name, organizationId: organization });
+  await comment(of, id, author, name);
+  const user = await createUser(of);
+  await addMember(of, organization, user);
+  expect(await eventually(() => isMember(user))).toBe(true);
+  expect(
+    await eventually(async () => (await sql(of.databaseUrl, "select from catalog.resources where id = $1", [id]))[0]),
+  ).toBeDefined();
+}
+
+/** Everything that writes in a region, asked of a home that does not own it. */
+async function isRefused(of: TestApp): Promise<void> {
+  const { services } = of;
+  await services.ownership.lookAround();
+  expect(
+    await of.refuse("mutation ($input: CreateResourceInput!) { createResource(input: $input) { id } }", {
+      input: { name: "Not here", organizationId: organization },
+    }),
+  ).toMatchObject(OTHERS);
+  expect(await of.refuse(read.replace("RESOURCE", resource))).toMatchObject(OTHERS);
+  expect(await revoke(of)).toMatchObject(OTHERS);
+  expect(
+    await of.refuse("mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id } }", {
+      input: { organizationId: await createOrganization(of, "New"), regionKey: "own" },
+    }),
+  ).toMatchObject(OTHERS);
+  for (const input of [
+    { key: "own", connectionUrl: region.url() },
+    { key: "own", poolUrl: region.url().replace(/\/\/.*@/, "//") },
+  ])
+    expect(
+      await of.refuse("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", { input }),
+    ).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("belongs to another home") });
+  await rotateLinkPasswords(services, OPERATOR, "own");
+  const { failed } = await migrateFleet(services, "test", { verify: true });
+  expect(failed.map(({ reason }) => reason)).toEqual([expect.stringContaining("belongs to another home")]);
+  expect((await checkRegion(services, OPERATOR, await getRegion(services, "own"))).obstacle).toContain("another home");
+  expect((await readServersHealth(services, OPERATOR)).find(({ name }) => name === "own")?.problem).toContain(
+    "tenantry adopt",
+  );
+}
+
+test("a copy of home with the same key changes nothing in a region, whatever is asked of it, and says why", async () => {
+  await expect.poll(() => copy.services.ownership.lookAround().then(() => regionIsLost(copy))).toBe(true);
+  const before = await regionNow();
+  await isRefused(copy);
+  // What a person repairs on the copy: what production has on the server that both homes are on is no orphan.
+  const orphans = await findOrphans(copy.services);
+  expect(orphans.map(({ server, kind }) => `${server} ${kind}`)).toContain("home slot");
+  const repairs = await repair(copy.services, OPERATOR, []);
+  expect(repairs.filter(({ server, done }) => server === "home" && done)).toEqual([]);
+  await copy.sweep();
+  expect(await regionNow()).toEqual(before);
+  await works(app, "Production goes on");
+});
+
+async function regionIsLost(of: TestApp): Promise<boolean> {
+  return of.services.ownership.isLost((await getRegion(of.services, "own")).id);
+}
+
+test("of two homes that adopt at once one gets the region; the other one notices, stops and never writes back", async () => {
+  const plans = await Promise.all([copy, copy].map(({ services }) => planAdoption(services, OPERATOR)));
+  expect(plans[0]?.servers.map(({ server, standing }) => [server, standing])).toEqual([
+    ["home", "OTHER"],
+    ["own", "OTHER"],
+  ]);
+  expect(plans[0]?.servers[1]?.owner?.where).toContain(new URL(app.databaseUrl).pathname.slice(1));
+  const outcomes = await Promise.all(plans.map((plan) => adopt(copy.services, OPERATOR, plan)));
+  expect(outcomes.map(({ length }) => length === 0).filter(Boolean)).toHaveLength(1);
+  expect(outcomes.flat().join()).toContain("changed a moment ago");
+
+  await expect.poll(() => regionIsLost(app), { timeout: 10_000 }).toBe(true);
+  await works(copy, "The copy goes on");
+  const before = await regionNow();
+  await isRefused(app);
+  await expect(app.sweep()).resolves.toBeUndefined();
+  expect(await regionNow()).toEqual(before);
+
+  // And back, by a person.
+  const looked = await tenantry(app, "doctor");
+  expect(looked).toMatchObject({ code: 1, output: expect.stringContaining("belongs to another home") });
+  const asked = await tenantry(app, "adopt");
+  expect(asked).toMatchObject({ code: 1, output: expect.stringContaining("Nothing was changed") });
+  expect(asked.output).toMatch(/own: the home at 127\.0\.0\.1:\d+\/copy owns it since/);
+  expect(await regionIsLost(app)).toBe(true);
+  expect(await tenantry(app, "adopt", "--yes")).toMatchObject({
+    code: 0,
+    output: expect.stringContaining("This home owns them now."),
+  });
+  await expect.poll(() => regionIsLost(copy), { timeout: 10_000 }).toBe(true);
+  expect((await readIn(app)).resource.name).toBe("Before");
+  await works(app, "Production again");
+}, 60_000);
+
+test("a home that failed over is followed, and the server that it left is refused", async () => {
+  const role = `tenantry_${app.services.installation}_api`;
+  const [{ mark } = { mark: "" }] = await sql<{ mark: string }>(
+    region.url("postgres"),
+    "select shobj_description(oid, 'pg_authid') as mark from pg_roles where rolname = $1",
+    [role],
+  );
+  const write = (timeline: string) =>
+    sql(
+      region.url("postgres"),
+      `comment on role ${role} is '${mark.replace(/timeline [0-9A-F]{8}/, `timeline ${timeline}`)}'`,
+    );
+  const { id } = await getRegion(app.services, "own");
+  await write("00000002");
+  await expect(app.services.ownership.require(id)).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringContaining("follows a later state of this home"),
+  });
+  await write("00000000");
+  await app.services.ownership.require(id);
+  await works(app, "Followed");
+});

@@ -1,0 +1,106 @@
+/** A home and a tenant database that were restored from dumps without the roles: the program makes good what is missing. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { findDrift } from "../../src/engine/doctor/find-drift.ts";
+import { sql, startApp, type TestApp } from "../support/app.ts";
+import {
+  addMember,
+  comment,
+  createOrganization,
+  createResource,
+  createUser,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
+
+let home: OwnServer;
+let region: OwnServer;
+let app: TestApp;
+let organization: string;
+let author: string;
+let database: string;
+
+beforeAll(async () => {
+  [home, region] = await Promise.all([startServer(), startServer()]);
+  app = await startApp({ homeServer: home.url() });
+  await registerRegion(app, "own", region.url());
+  organization = await createOrganization(app);
+  author = await createUser(app);
+  await addMember(app, organization, author);
+  ({ database } = await grant(app, organization, "own"));
+});
+afterAll(async () => {
+  await app.stop();
+  await Promise.all([home, region].map((server) => server[Symbol.asyncDispose]()));
+});
+
+const role = () => app.services.apiRole.name;
+
+async function work(name: string): Promise<void> {
+  const resource = await createResource(app, { name, organizationId: organization });
+  await comment(app, resource, author, name);
+  expect((await app.ask("{ resources(first: 50) { edges { node { name } } } }")).resources.edges).toContainEqual({
+    node: { name },
+  });
+}
+
+/** As after a dump was restored where the role was missing: nothing in the database is granted to it. */
+async function forget(server: OwnServer, databases: readonly string[]): Promise<void> {
+  for (const name of databases) {
+    await sql(server.url(name), `drop owned by ${role()}`);
+    await sql(server.url("postgres"), `grant connect on database ${name} to public`);
+  }
+  await sql(server.url("postgres"), `drop role ${role()}`);
+}
+
+async function restart(): Promise<void> {
+  const { databaseUrl, secretKey } = app;
+  app = await startApp({ databaseUrl, secretKey });
+}
+
+const homeName = () => new URL(app.databaseUrl).pathname.slice(1);
+
+test("home without the API's role and its grants works after a start", async () => {
+  await work("Before");
+  await app.stop();
+  await forget(home, [homeName()]);
+  await restart();
+  await work("Home has them again");
+  expect(await findDrift(app.services)).toEqual([]);
+});
+
+test("a tenant database without them works after a start, and nobody else may connect to it", async () => {
+  const template = `${database.replace(/_\d+$/, "")}_template_${app.services.tenantSchema.latestVersion}`;
+  await app.stop();
+  await forget(region, [database, template, "postgres"]);
+  await restart();
+  await expect.poll(() => work("The region has them again").then(() => "works", String)).toBe("works");
+  expect(
+    await sql(
+      region.url("postgres"),
+      `select has_database_privilege('public', datname, 'connect') as everybody from pg_database where datname = $1`,
+      [database],
+    ),
+  ).toEqual([{ everybody: false }]);
+});
+
+test("doctor says which rights are missing, at home and in a tenant database", async () => {
+  await sql(app.databaseUrl, `revoke insert on tenantry.audit_log from ${role()}`);
+  await sql(region.url(database), `revoke all on app.comments from ${role()}`);
+  await sql(region.url(database), `revoke usage on schema app from ${role()}`);
+  expect(await findDrift(app.services)).toEqual([
+    {
+      database: "home",
+      version: expect.any(Number),
+      differences: [`the role ${role()} lacks insert on table tenantry.audit_log`],
+    },
+    {
+      database,
+      version: expect.any(Number),
+      differences: [
+        `the role ${role()} lacks usage on schema app`,
+        `the role ${role()} lacks delete, insert, select, update on table app.comments`,
+      ],
+    },
+  ]);
+});
