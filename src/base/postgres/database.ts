@@ -66,6 +66,8 @@ export type PoolConfig = {
   readonly budget?: ConnectionBudget<pg.PoolClient> | undefined;
   /** The most connections. */
   readonly max: number;
+  /** Hears of a connection that could not be made. It must not throw. */
+  readonly onConnectFailure?: ((error: unknown) => void) | undefined;
 };
 
 /** A pool that is opened on first use, and again after it was closed to make room for others. */
@@ -122,8 +124,12 @@ class LazyPool {
 
   /** A connection of the pool. */
   connect(): Promise<pg.PoolClient> {
-    const { breaker } = this.#config;
-    const connect = () => this.pool.connect();
+    const { breaker, onConnectFailure } = this.#config;
+    const connect = () =>
+      this.pool.connect().catch((error: unknown) => {
+        onConnectFailure?.(error);
+        throw error;
+      });
     return breaker === undefined ? connect() : breaker.run(connect);
   }
 

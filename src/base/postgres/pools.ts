@@ -14,7 +14,7 @@ import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
 import { Breaker } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
-import { STARTUP_OPTIONS } from "#base/postgres/pinned-settings";
+import { ConnectionPins } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
 
 export type PoolLimits = {
@@ -45,6 +45,7 @@ const DEFAULT_BUDGET: BudgetLimits = { max: 39, maxPerServer: 24, maxConnecting:
 
 type PoolConfigOptions = Pick<PoolConfig, "max" | "breaker" | "budget"> & {
   despiteFence?: boolean;
+  forCallers?: boolean;
   isPooler?: boolean;
 };
 type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
@@ -54,6 +55,7 @@ export class Pools {
   /** By host and port. There are as many as regions. */
   readonly #breakers = new Map<string, Breaker>();
   readonly #prepared = new PreparedStatements();
+  readonly #pins = new ConnectionPins();
   readonly #limits: PoolLimits;
   readonly #budget: ConnectionBudget<pg.PoolClient>;
   readonly #onError: (error: Error) => void;
@@ -81,7 +83,7 @@ export class Pools {
    * The database's handle; the same one for the same arguments while it stays open. Does not connect. With `despiteFence`,
    * statements write also where the database is set to be read only. With `pooler`, single statements and transactions go
    * there, and sessions to the server itself. `budgeted`: what it opens is a share of the budget; for what holds one connection
-   * at a time and not for long.
+   * at a time and not for long. `forCallers`: what the server's administrator set as bounds of statements holds.
    */
   open<Kind extends DatabaseKind>(
     kind: Kind,
@@ -92,10 +94,11 @@ export class Pools {
       despiteFence?: boolean;
       pooler?: PoolerAddress | undefined;
       budgeted?: boolean;
+      forCallers?: boolean;
     } = {},
   ): Database<Kind> {
-    const { despiteFence = false, pooler, budgeted = false } = options;
-    const by = `${despiteFence ? " despite fence" : ""}${budgeted ? " budgeted" : ""}${pooler === undefined ? "" : ` by ${formatPoolUrl(pooler)}`}`;
+    const { despiteFence = false, pooler, budgeted = false, forCallers = false } = options;
+    const by = `${despiteFence ? " despite fence" : ""}${budgeted ? " budgeted" : ""}${forCallers ? " for callers" : ""}${pooler === undefined ? "" : ` by ${formatPoolUrl(pooler)}`}`;
     const key = `${kind}${by}|${address.user}@${address.host}:${address.port}/${database}`;
     const found = this.#entries.get(key);
     if (found !== undefined) {
@@ -112,7 +115,13 @@ export class Pools {
     const budget = budgeted ? this.#budget : undefined;
     const created = new Database(
       kind,
-      this.#poolConfig(kind, address, database, { max, breaker: this.#breakerOf(kind, address), despiteFence, budget }),
+      this.#poolConfig(kind, address, database, {
+        max,
+        breaker: this.#breakerOf(kind, address),
+        despiteFence,
+        forCallers,
+        budget,
+      }),
       pooler && this.#poolerConfig(kind, pooler, address, database, { max, budget }),
     );
     this.#entries.set(key, { database: created, address });
@@ -121,15 +130,19 @@ export class Pools {
 
   /**
    * Runs `work` on one connection, or as many as it says, that is not kept: for addresses nobody has checked yet. `isPooler`:
-   * a connection pooler is at the address.
+   * a connection pooler is at the address. `forCallers`: as in {@link open}.
    */
   async once<Result>(
     address: ServerAddress,
     database: string,
     work: (database: Database<"server">) => Promise<Result>,
-    { connections: max = 1, isPooler = false }: { connections?: number; isPooler?: boolean } = {},
+    {
+      connections: max = 1,
+      isPooler = false,
+      forCallers = false,
+    }: { connections?: number; isPooler?: boolean; forCallers?: boolean } = {},
   ): Promise<Result> {
-    const opened = new Database("server", this.#poolConfig("server", address, database, { max, isPooler }));
+    const opened = new Database("server", this.#poolConfig("server", address, database, { max, isPooler, forCallers }));
     try {
       return await work(opened);
     } finally {
@@ -217,9 +230,15 @@ export class Pools {
     kind: DatabaseKind,
     address: ServerAddress,
     database: string,
-    { max, breaker, budget, despiteFence = false, isPooler = false }: PoolConfigOptions,
+    { max, breaker, budget, despiteFence = false, forCallers = false, isPooler = false }: PoolConfigOptions,
   ): PoolConfig {
-    const options = [STARTUP_OPTIONS, ...(despiteFence ? ["-c default_transaction_read_only=off"] : [])].join(" ");
+    const pins = this.#pins;
+    const login = `${address.user}@${address.host}:${address.port}`;
+    const fence = despiteFence ? " -c default_transaction_read_only=off" : "";
+    const optionsNow = () => `${forCallers ? pins.callersOptions : pins.optionsOf(login)}${fence}`;
+    const pinRest = async (client: pg.ClientBase) => {
+      if (!forCallers && !isPooler) await pins.pinRest(login, client);
+    };
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
@@ -237,8 +256,10 @@ export class Pools {
         keepAlive: true,
         // Home is trusted; a region's server is not.
         ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
-        ...(isPooler ? {} : { options }),
+        onConnect: pinRest,
       });
+      // The pool makes each client from its own options. What is known of the role grows meanwhile.
+      if (!isPooler) Object.defineProperty(pool.options, "options", { get: optionsNow, enumerable: true });
       this.#pools.add(pool);
       pool.on("error", this.#onError);
       pool.on("connect", (client) => {
@@ -250,7 +271,8 @@ export class Pools {
       return pool;
     };
     const server = `${address.host}:${address.port}`;
-    return { server, createPool, isPooler, breaker, budget, max, prepared: this.#prepared };
+    const onConnectFailure = (error: unknown) => pins.failed(login, error);
+    return { server, createPool, isPooler, breaker, budget, max, prepared: this.#prepared, onConnectFailure };
   }
 
   /** One per server. Without home nothing works, so everything there waits and tries. */

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 import { BoundedClient } from "#base/postgres/answer-bound";
 import { type ServerAddress, tlsOptions } from "#base/postgres/connection-url";
+import { WALSENDER_OPTIONS } from "#base/postgres/pinned-settings";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_AFTER_MS = 10_000;
@@ -32,8 +33,7 @@ export async function openWalsender(address: ServerAddress, database: string, en
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     client_encoding: encoding,
     // How values are written must not depend on the settings of a database or a role.
-    options:
-      "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c search_path=pg_catalog,pg_temp -c statement_timeout=0",
+    options: WALSENDER_OPTIONS,
     replication: "database",
   } as pg.ClientConfig) as Inside;
   // A connection that breaks later is the caller's to notice, at the socket.

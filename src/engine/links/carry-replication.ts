@@ -318,8 +318,9 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   );
   carrier.start();
   // Where home or the server was restored, the API's password there may be another one.
-  await inTime(TAKE_STATEMENT_MS, () => ensureApiRoleIn(services, regionId)).catch((error: unknown) =>
-    report("the API's role was not checked", error),
+  await inTime(TAKE_STATEMENT_MS, () => ensureApiRoleIn(services, regionId)).then(
+    (refusal) => refusal !== undefined && report("the API is kept out of the region's server", refusal),
+    (error: unknown) => report("the API's role was not checked", error),
   );
   const stop = new AbortController();
   const sweepSoon = new Wakeup();

@@ -1,4 +1,5 @@
 /** Why a server cannot be connected to, in words that cannot hold a secret. */
+import { redactedMessage } from "#base/kernel/redaction";
 import { isConnectionFailure, isTlsFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 
 const WORDS: Record<string, string> = {
@@ -37,6 +38,14 @@ export function isKeptOut(error: unknown): boolean {
   return (
     codeOf(error) === SQL_STATE.invalidAuthorization && error instanceof Error && /pg_hba\.conf/.test(error.message)
   );
+}
+
+const MAX_QUOTED_LENGTH = 300;
+
+/** What PostgreSQL said, to stand behind our own sentence. A region's server can say anything: one line of so many characters. */
+export function quoteServer(error: unknown): string {
+  const line = redactedMessage(error).replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ");
+  return `PostgreSQL says: ${[...line].slice(0, MAX_QUOTED_LENGTH).join("").replace(/\.?$/, ".")}`;
 }
 
 function codeOf(error: unknown): string {
