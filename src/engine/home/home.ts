@@ -6,7 +6,7 @@ import type { HomeDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 import { probeServer } from "#base/postgres/probe";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { whyUnfit } from "#engine/servers/region-requirements";
+import { whyHomeUnfit } from "#engine/servers/region-requirements";
 
 export type HomeContext = {
   home: HomeDatabase;
@@ -37,7 +37,7 @@ export async function openHome(pools: Pools, databaseUrl: string, migrateHome: H
   try {
     const probe = await probeServer(home);
     homeSystemIdentifier = probe.systemIdentifier;
-    const obstacle = whyUnfit(probe);
+    const obstacle = whyHomeUnfit(probe, database);
     if (obstacle !== undefined)
       throw new TenantryError("CAPABILITY_MISSING", `The home server will not do. ${obstacle}`);
   } catch (cause) {

@@ -26,9 +26,11 @@ export async function ensureTemplate(
 ): Promise<string> {
   const { installation, tenantSchema } = services;
   const name = templateName(installation, tenantSchema.latestVersion);
-  if (await databaseExists(server, name)) return name;
+  if (await isUsable(server, name)) return name;
   await locked(server, async (session) => {
-    if (await databaseExists(server, name)) return;
+    if (await isUsable(session, name)) return;
+    // Empty and ours: one that cannot be copied any more is made anew.
+    await session.query("template.drop_stale", `drop database if exists ${quoteIdentifier(name)}`);
     await build(services, session, address, name);
     await dropOlder(services, session);
   });
@@ -137,21 +139,38 @@ async function listOlder(
   session: Session<"server">,
 ): Promise<{ name: string; version: number; whole: boolean }[]> {
   return (await listTemplates(session, installation))
-    .flatMap((name) => {
+    .flatMap(({ name, usable }) => {
       const [, version, rest] = /^(\d+)(_new)?$/.exec(name.slice(templatePrefix(installation).length)) ?? [];
-      return version === undefined ? [] : [{ name, version: Number(version), whole: rest === undefined }];
+      return version === undefined ? [] : [{ name, version: Number(version), whole: usable && rest === undefined }];
     })
     .filter(({ version }) => version < tenantSchema.latestVersion)
     .toSorted((a, b) => a.version - b.version);
 }
 
-async function listTemplates(server: Queryable<"server">, installation: string): Promise<string[]> {
-  const rows = await server.query<{ name: string }>(
+function listTemplates(
+  server: Queryable<"server">,
+  installation: string,
+): Promise<{ name: string; usable: boolean }[]> {
+  return server.query<{ name: string; usable: boolean }>(
     "template.list",
-    "select datname as name from pg_database where starts_with(datname, $1)",
+    `select datname as name, ${IS_USABLE} as usable from pg_database where starts_with(datname, $1)`,
     [templatePrefix(installation)],
   );
-  return rows.map(({ name }) => name);
+}
+
+/**
+ * PostgreSQL copies no database whose collations sort otherwise by now, as after an upgrade of the operating system or of ICU
+ * (https://www.postgresql.org/docs/current/sql-altercollation.html#SQL-ALTERCOLLATION-NOTES).
+ */
+const IS_USABLE =
+  "(datcollversion is null or datcollversion is not distinct from pg_database_collation_actual_version(oid))";
+
+/** Whether there is a template of this name that can be copied. */
+async function isUsable(server: Queryable<"server">, name: string): Promise<boolean> {
+  const rows = await server.query("template.find", `select from pg_database where datname = $1 and ${IS_USABLE}`, [
+    name,
+  ]);
+  return rows.length > 0;
 }
 
 function isInUse(error: unknown): boolean {
@@ -166,6 +185,6 @@ export async function databaseExists(server: ServerDatabase, name: string): Prom
 
 /** Drops this installation's templates of every version, when nobody makes one. */
 export async function dropTemplates(server: ServerDatabase, installation: string): Promise<void> {
-  for (const name of await listTemplates(server, installation))
+  for (const { name } of await listTemplates(server, installation))
     await server.query("template.drop", `drop database if exists ${quoteIdentifier(name)} with (force)`);
 }
