@@ -16,6 +16,7 @@ import { type Drift, findDrift } from "#engine/doctor/find-drift";
 import { findOrphans, findStuckPlacements, type Orphan, type StuckPlacement } from "#engine/doctor/find-orphans";
 import { findStrangeCredentials, type StrangeCredential } from "#engine/doctor/find-strange-credentials";
 import { repair, type Repair } from "#engine/doctor/repair";
+import { tryAllServers } from "#engine/regions/try-server";
 import type { Services } from "#engine/services";
 
 const PAGE_SIZE = 100;
@@ -24,7 +25,7 @@ const PAGE_SIZE = 100;
 export function doctorCommand(): Command {
   const command = new Command("doctor")
     .description(
-      "Look at every server and tenant database, and name what is wrong. It finds replication that does not run, things on servers that nobody knows, placements that nobody works on, and schemas that were changed.",
+      "Look at every server and tenant database, and name what is wrong. It signs in as the API and has the servers that subscribe connect to the gateway. It finds replication that does not run, things on servers that nobody knows, placements that nobody works on, and schemas that were changed.",
     )
     .option("--repair", "Remove half-made things that hold nothing, and set placements going that nobody works on.")
     .option("--drop <database...>", "With --repair: drop these databases too, whatever they hold.")
@@ -53,20 +54,34 @@ async function doctor(services: Services, options: Options): Promise<void> {
   const placements = await findStuckPlacements(services);
   const drift = await findDrift(services);
   const credentials = await findStrangeCredentials(services);
+  const obstacles = await tryAllServers(services, OPERATOR);
   const wrong =
     servers.filter(({ problem }) => problem !== null).length +
     databases.filter(({ flows }) => flows.some(({ healthy }) => !healthy)).length +
     orphans.length +
     placements.length +
     drift.length +
-    credentials.length;
-  if (json) printJson({ healthy: wrong === 0, servers, databases, orphans, placements, drift, credentials, repairs });
+    credentials.length +
+    obstacles.length;
+  if (json)
+    printJson({
+      healthy: wrong === 0,
+      servers,
+      databases,
+      orphans,
+      placements,
+      drift,
+      credentials,
+      obstacles,
+      repairs,
+    });
   else {
     reportRepairs(repairs);
     report(servers, databases);
     reportRest(orphans, placements);
     reportDrift(drift);
     reportCredentials(credentials);
+    reportObstacles(obstacles);
     const things = `${servers.length} servers, ${databases.length} tenant databases`;
     print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
   }
@@ -119,6 +134,11 @@ function reportDrift(drift: readonly Drift[]): void {
 function reportCredentials(credentials: readonly StrangeCredential[]): void {
   if (credentials.length > 0) print(styleText("bold", "Credentials that do not belong there"));
   for (const { server, sentence } of credentials) line("credential", `${server}: ${sentence}`);
+}
+
+function reportObstacles(obstacles: Awaited<ReturnType<typeof tryAllServers>>): void {
+  if (obstacles.length > 0) print(styleText("bold", "Tried, and does not work"));
+  for (const { server, sentence } of obstacles) line("obstacle", `${server}: ${sentence}`);
 }
 
 function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[]): void {

@@ -13,7 +13,7 @@ import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { getRegion } from "../../src/engine/regions/regions.ts";
 import { Certificate } from "../../src/engine/border/certificate.ts";
 import type { GatewaySettings } from "../../src/engine/links/run-gateway.ts";
-import { tryGateway } from "../../src/engine/regions/try-gateway.ts";
+import { tryRegion } from "../../src/engine/regions/try-server.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { type Authority, createAuthority, tlsOnly } from "../support/certificates.ts";
 import { connectionsOf } from "../support/connections.ts";
@@ -262,7 +262,7 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
       const list = authority.revoke();
       await using other = await startOther((port) => ({ certificate, address: `${at(port)}&sslcrl=${list}` }));
       await other.ask(REGISTER, { input: there() });
-      const tried = async () => tryGateway(other.services, OPERATOR, await getRegion(other.services, "there"));
+      const tried = async () => tryRegion(other.services, OPERATOR, await getRegion(other.services, "there"));
       expect(await tried()).toEqual([]);
       copyFileSync(authority.revoke(certificate.certFile), list);
       expect(await tried()).toEqual([`${BY_REGION}: ${UNPROVED}`]);

@@ -158,10 +158,17 @@ async function joinRole({ name }: ApiRole, { server }: AdministeredServer): Prom
  * server's file are outranked by these. A role that somebody else made is left as it is: direct connections pin theirs too.
  */
 async function pinRole({ name }: ApiRole, { server }: AdministeredServer): Promise<void> {
-  await server.query("api_role.pin", `do $pin$ begin ${PIN_ROLE.replaceAll("$role", quoteIdentifier(name))} end $pin$`);
+  const settings = PIN_ROLE.replaceAll("$role", quoteIdentifier(name));
+  await server.query(
+    "api_role.pin",
+    `do $pin$ begin perform pg_advisory_xact_lock(${PIN_LOCK}); ${settings} end $pin$`,
+  );
 }
 
-/** Writes only what is not as it should be. Two processes at once: the second one finds the row changed. */
+/** Two processes at once would change the same row. */
+const PIN_LOCK = 7_365_009;
+
+/** Writes only what is not as it should be. */
 const PIN_ROLE = [
   ...Object.entries(PINNED).map(([setting, value]) => pinOne(setting, value, "true")),
   ...Object.entries(PINNED_WHERE_ALLOWED).map(([setting, value]) =>
@@ -175,7 +182,8 @@ function pinOne(setting: string, value: string, condition: string): string {
         and ${quoteLiteral(`${setting}=${value}`)} = any(setconfig)) then
       alter role $role set ${asAssignment(setting, value)};
     end if;
-  exception when insufficient_privilege or internal_error then null;
+  -- Locks are of one database: who pins the role from another one may be first.
+  exception when insufficient_privilege or unique_violation or internal_error then null;
   end;`;
 }
 

@@ -57,8 +57,8 @@ export type RegionsContext = {
 };
 export type RegionsContextOfApi = RegionsContext & { apiRole: ApiRole };
 
-/** Has the server at an address that a person gave connect to where its subscriptions will. Throws what a caller may read. */
-export type RequireGateway = (address: ServerAddress) => Promise<void>;
+/** Has the server at an address that a person gave do what it will have to. Throws what a caller may read. */
+export type RequireTrials = (address: ServerAddress, probe: ServerProbe) => Promise<void>;
 
 const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod",
   r.pool_url as "poolUrl"`;
@@ -72,7 +72,7 @@ export async function registerRegion(
   context: RegionsContextOfApi,
   actor: Actor,
   input: { key: string; name: string; connectionUrl: string } & Pick<RegionChange, "poolUrl">,
-  requireGateway: RequireGateway,
+  requireTrials: RequireTrials,
 ): Promise<Region> {
   authorizeOperator(actor);
   const key = validRegionKey("key", input.key);
@@ -80,7 +80,7 @@ export async function registerRegion(
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
   const pooler = input.poolUrl == null ? null : parsePoolUrl(input.poolUrl, "poolUrl");
   const probe = await requireFit(context, address);
-  await requireGateway(address);
+  await requireTrials(address, probe);
   if (pooler !== null) await requirePoolerOf(context, pooler, address, probe.systemIdentifier);
   const id = newId();
   try {
@@ -182,7 +182,7 @@ export async function changeRegion(
   context: RegionsContextOfApi,
   actor: Actor,
   input: RegionChange,
-  requireGateway: RequireGateway,
+  requireTrials: RequireTrials,
 ): Promise<Region> {
   authorizeOperator(actor);
   const before = await getRegion(context, input.key);
@@ -191,7 +191,7 @@ export async function changeRegion(
   let probe: ServerProbe | undefined;
   if (address !== undefined) {
     probe = await requireFit(context, address, (await regionServer(context, before.id)).systemIdentifier);
-    await requireGateway(address);
+    await requireTrials(address, probe);
   }
   const pooler = input.poolUrl == null ? input.poolUrl : parsePoolUrl(input.poolUrl, "poolUrl");
   if (pooler != null) {
