@@ -53,7 +53,8 @@ describe.each(KINDS)("set for the %s", (kind) => {
       await setOthers(own.url("postgres"), levelOf(kind, kind === "role" ? role : "app"), settings);
     // A session of nobody's has them all.
     const there = () => sql<{ value: string }>(as("plain", own, "app"), "select current_setting('DateStyle') as value");
-    expect(await eventually(async () => (await there())[0]?.value === "German, DMY")).toBe(true);
+    if (!(await eventually(async () => (await there())[0]?.value === "German, DMY")))
+      throw new Error("nothing was set");
   });
   afterAll(async () => {
     await pools.close();

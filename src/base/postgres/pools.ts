@@ -10,6 +10,7 @@ import {
   type ServerAddress,
   tlsOptions,
 } from "#base/postgres/connection-url";
+import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-parameters";
 import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
 import { Breaker } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
@@ -232,13 +233,7 @@ export class Pools {
     database: string,
     { max, breaker, budget, despiteFence = false, forCallers = false, isPooler = false }: PoolConfigOptions,
   ): PoolConfig {
-    const pins = this.#pins;
     const login = `${address.user}@${address.host}:${address.port}`;
-    const fence = despiteFence ? " -c default_transaction_read_only=off" : "";
-    const optionsNow = () => `${forCallers ? pins.callersOptions : pins.optionsOf(login)}${fence}`;
-    const pinRest = async (client: pg.ClientBase) => {
-      if (!forCallers && !isPooler) await pins.pinRest(login, client);
-    };
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
@@ -250,16 +245,15 @@ export class Pools {
         database,
         ssl: tlsOptions(address),
         max,
-        connectionTimeoutMillis: this.#limits.connectTimeoutMs,
+        connectionTimeoutMillis: connectTimeoutOf(address.parameters) ?? this.#limits.connectTimeoutMs,
+        ...sslNegotiationOf(address.parameters),
         idleTimeoutMillis: this.#limits.idleTimeoutMs,
         application_name: `tenantry ${kind}`,
         keepAlive: true,
         // Home is trusted; a region's server is not.
         ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
-        onConnect: pinRest,
       });
-      // The pool makes each client from its own options. What is known of the role grows meanwhile.
-      if (!isPooler) Object.defineProperty(pool.options, "options", { get: optionsNow, enumerable: true });
+      if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers });
       this.#pools.add(pool);
       pool.on("error", this.#onError);
       pool.on("connect", (client) => {
@@ -271,8 +265,24 @@ export class Pools {
       return pool;
     };
     const server = `${address.host}:${address.port}`;
-    const onConnectFailure = (error: unknown) => pins.failed(login, error);
+    const onConnectFailure = (error: unknown) => this.#pins.failed(login, error);
     return { server, createPool, isPooler, breaker, budget, max, prepared: this.#prepared, onConnectFailure };
+  }
+
+  /**
+   * The pool makes each client from its own options, so what is known of the role meanwhile counts. It waits for `onConnect`,
+   * which its types do not say; test/integration/session-settings.test.ts shows when that breaks.
+   */
+  #pin(
+    pool: pg.Pool,
+    login: string,
+    { despiteFence, forCallers }: { despiteFence: boolean; forCallers: boolean },
+  ): void {
+    const pins = this.#pins;
+    const fence = despiteFence ? " -c default_transaction_read_only=off" : "";
+    const get = () => `${forCallers ? pins.callersOptions : pins.optionsOf(login)}${fence}`;
+    Object.defineProperty(pool.options, "options", { get, enumerable: true });
+    if (!forCallers) Object.assign(pool.options, { onConnect: (client: pg.ClientBase) => pins.pinRest(login, client) });
   }
 
   /** One per server. Without home nothing works, so everything there waits and tries. */

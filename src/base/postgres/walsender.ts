@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import type pg from "pg";
 import { BoundedClient } from "#base/postgres/answer-bound";
+import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-parameters";
 import { type ServerAddress, tlsOptions } from "#base/postgres/connection-url";
 import { WALSENDER_OPTIONS } from "#base/postgres/pinned-settings";
 
@@ -27,7 +28,8 @@ export async function openWalsender(address: ServerAddress, database: string, en
     password: address.password ?? "",
     database,
     ssl: tlsOptions(address),
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: connectTimeoutOf(address.parameters) ?? CONNECT_TIMEOUT_MS,
+    ...sslNegotiationOf(address.parameters),
     application_name: "tenantry gateway",
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,

@@ -1,5 +1,5 @@
 /** The home database: opened, brought to the latest schema, known by its installation id. */
-import { explainConnectFailure, isKeptOut } from "#engine/servers/connect-failure";
+import { explainConnectFailure, isKeptOut, negotiationHint } from "#engine/servers/connect-failure";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { findUnreadableFile, parseDatabaseUrl, type ServerAddress } from "#base/postgres/connection-url";
 import type { HomeDatabase } from "#base/postgres/database";
@@ -84,7 +84,7 @@ function explain(cause: unknown, address: ServerAddress, database: string): unkn
   if (!isRefused && !isConnectionFailure(cause)) return cause;
   return new TenantryError(
     "REGION_UNAVAILABLE",
-    `The home database at ${where} cannot be reached: ${explainConnectFailure(cause)}.`,
+    `The home database at ${where} cannot be reached: ${explainConnectFailure(cause)}${negotiationHint(cause, address)}.`,
     { cause },
   );
 }

@@ -1,5 +1,6 @@
 /** Why a server cannot be connected to, in words that cannot hold a secret. */
 import { redactedMessage } from "#base/kernel/redaction";
+import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, isTlsFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 
 const WORDS: Record<string, string> = {
@@ -38,6 +39,12 @@ export function isKeptOut(error: unknown): boolean {
   return (
     codeOf(error) === SQL_STATE.invalidAuthorization && error instanceof Error && /pg_hba\.conf/.test(error.message)
   );
+}
+
+/** What may be why, where the URL asks for something that a server before 17 hangs up on. Follows a reason. */
+export function negotiationHint(error: unknown, { parameters }: Pick<ServerAddress, "parameters">): string {
+  if (parameters.get("sslnegotiation") !== "direct" || sqlState(error) !== undefined) return "";
+  return "; sslnegotiation=direct takes PostgreSQL 17 or newer";
 }
 
 const MAX_QUOTED_LENGTH = 300;
