@@ -161,12 +161,14 @@ export async function signInAsApi(services: Services): Promise<Services> {
   const { pools, apiRole, home: server, homeAddress: address, homeSystemIdentifier: systemIdentifier } = services;
   const database = services.homeDatabaseName;
   const at = { server, address, systemIdentifier, database };
-  await ensureApiRole(pools, apiRole, at);
+  const refusal = await ensureApiRole(pools, apiRole, at);
+  if (refusal !== undefined) throw refusal;
   const { homePooler: pooler } = services;
   if (pooler !== undefined) await requirePooler(services, pooler, at, "DATABASE_POOL_URL");
   const home = pools.open("home", apiRole.on(address, systemIdentifier), database, {
     maxConnections: MAX_API_CONNECTIONS,
     pooler,
+    forCallers: true,
   });
   return { ...services, home };
 }

@@ -10,6 +10,7 @@ import {
   startReplication,
 } from "#engine/links/carry-replication";
 import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
+import { reportTrials } from "#engine/regions/report-trials";
 import type { Services } from "#engine/services";
 import { JOB_HANDLERS } from "#job-handlers";
 
@@ -38,6 +39,12 @@ export async function startWork(services: Services, options: WorkOptions): Promi
     ...options.replication,
   });
   rollback.defer(replication.stop);
+  const stop = new AbortController();
+  const tried = reportTrials(services, stop.signal);
+  rollback.defer(async () => {
+    stop.abort(new Error("the process stops"));
+    await tried;
+  });
   const running = rollback.move();
   return { gateway, replication, stop: () => running.disposeAsync() };
 }

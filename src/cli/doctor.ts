@@ -17,6 +17,7 @@ import { type Drift, findDrift } from "#engine/doctor/find-drift";
 import { findOrphans, findStuckPlacements, type Orphan, type StuckPlacement } from "#engine/doctor/find-orphans";
 import { findStrangeCredentials, type StrangeCredential } from "#engine/doctor/find-strange-credentials";
 import { repair, type Repair } from "#engine/doctor/repair";
+import { tryAllServers } from "#engine/regions/try-server";
 import type { Services } from "#engine/services";
 
 const PAGE_SIZE = 100;
@@ -25,7 +26,7 @@ const PAGE_SIZE = 100;
 export function doctorCommand(): Command {
   const command = new Command("doctor")
     .description(
-      "Look at every server and tenant database, and name what is wrong. It finds replication that does not run, things on servers that nobody knows, placements that nobody works on, schemas that were changed, and erasures that a restore has undone.",
+      "Look at every server and tenant database, and name what is wrong. It signs in as the API and has the servers that subscribe connect to the gateway. It finds replication that does not run, things on servers that nobody knows, placements that nobody works on, schemas that were changed, and erasures that a restore has undone.",
     )
     .option(
       "--repair",
@@ -53,7 +54,7 @@ async function doctor(services: Services, options: Options): Promise<void> {
       : [];
   await services.ownership.lookAround();
   // At the same time: each asks servers that may be far away.
-  const [servers, databases, unknown, placements, drift, credentials, erasures] = await Promise.all([
+  const [servers, databases, unknown, placements, drift, credentials, erasures, obstacles] = await Promise.all([
     readServersHealth(services, OPERATOR),
     readAll(services),
     findOrphans(services),
@@ -61,6 +62,7 @@ async function doctor(services: Services, options: Options): Promise<void> {
     findDrift(services),
     findStrangeCredentials(services),
     findErasureDifferences(services),
+    tryAllServers(services, OPERATOR),
   ]);
   const orphans = unknown.map(({ server, kind, name, rows }) => ({ server, kind, name, rows }));
   const wrong =
@@ -70,8 +72,9 @@ async function doctor(services: Services, options: Options): Promise<void> {
     placements.length +
     drift.length +
     credentials.length +
-    erasures.length;
-  const found = { servers, databases, orphans, placements, drift, credentials, erasures };
+    erasures.length +
+    obstacles.length;
+  const found = { servers, databases, orphans, placements, drift, credentials, erasures, obstacles };
   if (json) printJson({ healthy: wrong === 0, ...found, repairs });
   else {
     reportRepairs(repairs);
@@ -80,6 +83,7 @@ async function doctor(services: Services, options: Options): Promise<void> {
     reportDrift(drift);
     reportCredentials(credentials);
     reportErasures(erasures);
+    reportObstacles(obstacles);
     const things = `${servers.length} servers, ${databases.length} tenant databases`;
     print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
   }
@@ -148,6 +152,11 @@ function reportErasures(erasures: readonly ErasureDifference[]): void {
     );
     say(database, forged, "that home has never made: somebody else has written into tenantry.erasures there");
   }
+}
+
+function reportObstacles(obstacles: Awaited<ReturnType<typeof tryAllServers>>): void {
+  if (obstacles.length > 0) print(styleText("bold", "Tried, and does not work"));
+  for (const { server, sentence } of obstacles) line("obstacle", `${server}: ${sentence}`);
 }
 
 function report(servers: readonly ServerHealth[], databases: readonly DatabaseHealth[]): void {

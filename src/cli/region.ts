@@ -11,7 +11,7 @@ import type { PoolerCheck } from "#engine/regions/pooler";
 import { readRegionRoom, type ServerRoom } from "#engine/regions/region-room";
 import { registerRegion, updateRegion } from "#engine/regions/register-region";
 import { retireRegion } from "#engine/placements/retire-region";
-import { tryGateway } from "#engine/regions/try-gateway";
+import { tryRegion } from "#engine/regions/try-server";
 
 /** `--no-pool-url` makes it false. */
 type UrlOptions = OutputOptions & {
@@ -157,7 +157,7 @@ async function check(services: Services, key: string, options: OutputOptions): P
   const region = await getRegion(services, key);
   const { probe, obstacle = null, advice, pooler } = await checkRegion(services, OPERATOR, region);
   const { servers, shortage = null } = await readRegionRoom(services, OPERATOR, region);
-  const cannotConnect = await tryGateway(services, OPERATOR, region);
+  const cannotConnect = await tryRegion(services, OPERATOR, region);
   const addresses = await describeAddresses(services, region);
   const wrong = [obstacle, ...cannotConnect, shortage].filter((sentence) => sentence !== null);
   output(options, { ...probe, addresses, pooler, obstacle, cannotConnect, advice, servers, shortage }, [

@@ -154,7 +154,9 @@ function readShapes(database: Queryable<DatabaseKind>): Promise<Shape[]> {
          and not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype <> 'c')
          as "goesWithParent",
        exists (select from pg_attribute a join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-               where a.attrelid = c.oid and a.attname = 'id' and pg_get_expr(d.adbin, d.adrelid) like '%new_id()%')
+               join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid
+               where a.attrelid = c.oid and a.attname = 'id' and p.refclassid = 'pg_proc'::regclass
+                 and p.refobjid = 'tenantry.new_id()'::regprocedure)
          as "idsRoute",
        coalesce((select json_object_agg(k.conname, coalesce(obj_description(k.oid, 'pg_constraint'), 'it breaks the rule ' || k.conname))
                  from pg_constraint k where k.conrelid = c.oid and k.contype = 'c'), '{}') as rules

@@ -10,10 +10,10 @@ import { listReplicatedDatabases } from "../../src/engine/home/replicated-databa
 import { getRegion } from "../../src/engine/regions/regions.ts";
 import { repair } from "../../src/engine/doctor/repair.ts";
 import { tenantLinks } from "../../src/engine/links/tenant-links.ts";
-import { tryGateway } from "../../src/engine/regions/try-gateway.ts";
+import { tryRegion } from "../../src/engine/regions/try-server.ts";
 import { realignLink } from "../../src/engine/replication/establish.ts";
 import { inboxRoleName } from "../../src/engine/replication/names.ts";
-import { packageWithAivenExtras } from "../support/aiven-extras.ts";
+import { packageWithAivenExtras, type Unusable } from "../support/aiven-extras.ts";
 import { majorVersionOf, serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { connectionsOf } from "../support/connections.ts";
 import {
@@ -256,7 +256,7 @@ describe.each(PAIRS)("home by %s and the region by %s", (homeMethod, regionMetho
     const port = app.gatewayPort ?? 0;
     await using forwarder = await startForwarder(`postgres://127.0.0.1:${port}`, { open: false });
     await restart("password-second", { port, address: `127.0.0.1:${forwarder.port}` });
-    const tried = async () => tryGateway(app.services, OPERATOR, await getRegion(app.services, "own"));
+    const tried = async () => tryRegion(app.services, OPERATOR, await getRegion(app.services, "own"));
     const obstacle = (server: string, settings: string) =>
       `${server} cannot connect to Tenantry's gateway by ${settings}: nothing listens there.`;
     expect(await tried()).toEqual([
@@ -359,6 +359,40 @@ test("a server without any of the ways is refused with what to grant", async () 
   expect((await app.refuse(register, { input })).message).toContain("sign in as doadmin");
   await app.stop();
 });
+
+test.each<[Unusable, RegExp]>([
+  ["no usage", /PostgreSQL says: permission denied for schema aiven_extras\.$/],
+  ["not trusted", /PostgreSQL says: permission denied to create extension "aiven_extras"\.$/],
+])(
+  "an extension that lies on disk and cannot be used is found when the region is registered: %s",
+  async (how, words) => {
+    const binariesPackage = await packageWithAivenExtras(OTHER_VERSION, how);
+    await using own = await startServer({ binariesPackage });
+    // What a new database from template0 does not have, and what the maintenance database has, both mislead.
+    await sql(own.url("template1"), "create extension aiven_extras cascade");
+    const { role, url } = await roleOn(own, "AIVEN_EXTRAS");
+    await using app = await startAppHere();
+    const { port } = new URL(own.url());
+    const input = { key: "bare", name: "Bare", connectionUrl: url("password-first") };
+    const register = "mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }";
+    const refusal = await app.refuse(register, { input });
+    expect(refusal).toMatchObject({ code: "CAPABILITY_MISSING", field: "connectionUrl" });
+    expect(refusal.message).toContain(
+      `The role ${role} cannot make subscriptions with the extension aiven_extras in a new database of the server at 127.0.0.1:${port}.`,
+    );
+    expect(refusal.message).toMatch(words);
+    // A right of PostgreSQL's own comes before an extension.
+    expect(refusal.message).toContain(
+      regionMajor >= 16 ? `GRANT pg_create_subscription TO ${role};` : "use the schema aiven_extras",
+    );
+    expect(await sql(own.url("postgres"), "select from pg_database where datname like 'tenantry%'")).toEqual([]);
+  },
+);
+
+async function startAppHere(): Promise<TestApp & AsyncDisposable> {
+  const app = await startApp();
+  return { ...app, [Symbol.asyncDispose]: app.stop };
+}
 
 const BOUND = methodsOn(regionMajor).filter((method) => method === "PG_CREATE_SUBSCRIPTION");
 test.each(BOUND)(

@@ -13,7 +13,9 @@ import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { getRegion } from "../../src/engine/regions/regions.ts";
 import { Certificate } from "../../src/engine/border/certificate.ts";
 import type { GatewaySettings } from "../../src/engine/links/run-gateway.ts";
-import { tryGateway } from "../../src/engine/regions/try-gateway.ts";
+import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
+import { probeAt } from "../../src/engine/servers/server-probe.ts";
+import { tryRegion } from "../../src/engine/regions/try-server.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { type Authority, createAuthority, tlsOnly } from "../support/certificates.ts";
 import { connectionsOf } from "../support/connections.ts";
@@ -135,6 +137,17 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
         expect.stringMatching(new RegExp(`^host='${host}' .*sslmode='verify-full'`)),
       ]),
     );
+  });
+
+  test("TLS at once, without asking for it first, takes PostgreSQL 17 or newer", async () => {
+    const url = new URL(verified(region.url()));
+    url.searchParams.set("sslnegotiation", "direct");
+    const probing = probeAt(app.services.pools, parseServerUrl(url.href.replace("/?", "?"), "url"));
+    const isRight = await probing.then(
+      ({ versionNumber }) => versionNumber >= 170_000,
+      (error: unknown) => error instanceof Error && error.message.includes("sslnegotiation=direct takes PostgreSQL 17"),
+    );
+    expect(isRight).toBe(true);
   });
 
   test("what carries is encrypted in both directions", async () => {
@@ -262,7 +275,7 @@ describe.skipIf(!hasOpenssl)("with verify-full", () => {
       const list = authority.revoke();
       await using other = await startOther((port) => ({ certificate, address: `${at(port)}&sslcrl=${list}` }));
       await other.ask(REGISTER, { input: there() });
-      const tried = async () => tryGateway(other.services, OPERATOR, await getRegion(other.services, "there"));
+      const tried = async () => tryRegion(other.services, OPERATOR, await getRegion(other.services, "there"));
       expect(await tried()).toEqual([]);
       copyFileSync(authority.revoke(certificate.certFile), list);
       expect(await tried()).toEqual([`${BY_REGION}: ${UNPROVED}`]);

@@ -81,6 +81,20 @@ it.each([
   ["postgres://user:secret%0A@host", "password must not have control"],
   [`${ADDRESS}?sslrootcert=%2Fca%0A.crt`, "sslrootcert must not have control"],
   [`${ADDRESS}?connect_timeout=5%00`, "connect_timeout must not have control"],
+  [`${ADDRESS}?channel_binding=require`, "channel_binding must not be require"],
+  [`${ADDRESS}?channel_binding=bogus`, "channel_binding must be one of"],
+  [`${ADDRESS}?gssencmode=require`, "gssencmode must not be require"],
+  [`${ADDRESS}?gssencmode=bogus`, "gssencmode must be one of"],
+  [`${ADDRESS}?sslnegotiation=direct`, "sslnegotiation=direct needs sslmode"],
+  [`${ADDRESS}?sslmode=disable&sslnegotiation=direct`, "sslnegotiation=direct needs sslmode"],
+  [`${ADDRESS}?sslmode=require&sslnegotiation=bogus`, "sslnegotiation must be one of"],
+  [`${ADDRESS}?connect_timeout=abc`, "connect_timeout must be a whole number"],
+  [`${ADDRESS}?connect_timeout=10s`, "connect_timeout must be a whole number"],
+  [`${ADDRESS}?connect_timeout=0`, "connect_timeout must be a whole number"],
+  [`${ADDRESS}?keepalives_idle=30s`, "keepalives_idle has no effect"],
+  [`${ADDRESS}?tcp_user_timeout=x`, "tcp_user_timeout has no effect"],
+  [`${ADDRESS}?sslmode=prefer`, "sslmode must be one of"],
+  [`${ADDRESS}?__proto__=1`, "is not supported"],
   [`${ADDRESS}?hostaddr=10.0.0.1`, "is not supported"],
   [`${ADDRESS}?passfile=%2Fetc%2Fshadow`, "is not supported"],
   [`${ADDRESS}?host=%2Ftmp`, "is not supported"],
@@ -106,4 +120,14 @@ it("a device, a pipe or an endless file that a URL names is a file that cannot b
     expect(findUnreadableFile(address)).toBe(name);
     expect(() => tlsOptions(address)).toThrow("not a regular file");
   }
+});
+
+it.each([
+  "channel_binding=prefer",
+  "gssencmode=disable",
+  "gssencmode=prefer",
+  "sslnegotiation=postgres",
+  "connect_timeout=10",
+])("%s is taken, as the driver goes by it", (query) => {
+  expect(formatServerUrl(parseServerUrl(`${ADDRESS}?${query}`, "url"))).toBe(`${ADDRESS}?${query}`);
 });

@@ -4,6 +4,7 @@
  */
 import { isIP } from "node:net";
 import { invalidInput } from "#base/kernel/errors";
+import { checkParameters, type UrlReader } from "#base/postgres/connection-parameters";
 import { readRegularFile } from "#base/kernel/regular-file";
 
 /** Where a PostgreSQL server is and how to sign in. Holds a password: never log it. */
@@ -22,27 +23,7 @@ export type PoolerAddress = Pick<ServerAddress, "host" | "port" | "parameters"> 
   readonly preparedStatements: boolean;
 };
 
-// Only parameters that say how to connect. Anything that changes whom or what we connect to (host, user,
-// dbname, service, passfile) or what the session does (options) is refused.
-const PARAMETERS = new Set([
-  "channel_binding",
-  "connect_timeout",
-  "gssencmode",
-  "keepalives",
-  "keepalives_count",
-  "keepalives_idle",
-  "keepalives_interval",
-  "sslcert",
-  "sslcrl",
-  "sslkey",
-  "sslmode",
-  "sslnegotiation",
-  "sslrootcert",
-  "ssl_min_protocol_version",
-  "tcp_user_timeout",
-]);
 const FILE_PARAMETERS = ["sslrootcert", "sslcert", "sslkey", "sslcrl"] as const;
-const SSL_MODES = new Set(["disable", "require", "verify-ca", "verify-full"]);
 const MAX_URL_LENGTH = 2_000;
 /** What a certificate, a key or a list of revoked certificates may have. */
 const MAX_FILE_BYTES = 1_000_000;
@@ -54,10 +35,10 @@ const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
 const CONTROL = /\p{Cc}/u;
 
 /**
- * Reads a region's connection URL. Throws INVALID_INPUT on `field`, in one sentence that never repeats the URL.
+ * Reads a region's connection URL; `reader`: who connects by it. Throws INVALID_INPUT on `field`, in one sentence that never repeats the URL.
  */
-export function parseServerUrl(url: string, field: string): ServerAddress {
-  const { address, database, hasPath } = parseUrl(url, field);
+export function parseServerUrl(url: string, field: string, reader: UrlReader = "driver"): ServerAddress {
+  const { address, database, hasPath } = parseUrl(url, field, reader);
   if (database !== "")
     throw invalidInput(field, "The connection URL must not name a database: Tenantry creates its own on the server.");
   if (hasPath) throw invalidInput(field, "The connection URL must not end with a slash.");
@@ -106,7 +87,11 @@ export function formatPoolUrl({ preparedStatements, ...address }: PoolerAddress)
   return `${url}${url.includes("?") ? "&" : "?"}prepared_statements=true`;
 }
 
-function parseUrl(text: string, field: string): { address: ServerAddress; database: string; hasPath: boolean } {
+function parseUrl(
+  text: string,
+  field: string,
+  reader: UrlReader = "driver",
+): { address: ServerAddress; database: string; hasPath: boolean } {
   if (text.length > MAX_URL_LENGTH)
     throw invalidInput(field, `The connection URL is longer than ${MAX_URL_LENGTH} characters.`);
   if (!isUrl(text)) throw invalidInput(field, "The connection URL must look like postgres://user:password@host:5432.");
@@ -120,7 +105,7 @@ function parseUrl(text: string, field: string): { address: ServerAddress; databa
     port: readPort(url, field),
     user: readText(url.username, "user name", UNPRINTABLE, field),
     password: url.password === "" ? undefined : readText(url.password, "password", CONTROL, field),
-    parameters: readParameters(url, field),
+    parameters: readParameters(url, reader, field),
   };
   const database = readText(url.pathname.slice(1), "database name", UNPRINTABLE, field);
   return { address, database, hasPath: url.pathname !== "" };
@@ -155,30 +140,16 @@ function readText(part: string, what: string, refused: RegExp, field: string): s
   return text;
 }
 
-function readParameters(url: URL, field: string): Map<string, string> {
+function readParameters(url: URL, reader: UrlReader, field: string): Map<string, string> {
   const parameters = new Map<string, string>();
   for (const [name, value] of url.searchParams) {
-    if (!PARAMETERS.has(name))
-      throw invalidInput(
-        field,
-        /^\w{1,40}$/.test(name)
-          ? `The connection URL's parameter ${JSON.stringify(name)} is not supported.`
-          : "The connection URL has a parameter that is not supported.",
-      );
-    if (parameters.has(name)) throw invalidInput(field, `The connection URL gives ${name} twice.`);
-    if (UNPRINTABLE.test(value))
+    if (parameters.has(name) && /^\w{1,40}$/.test(name))
+      throw invalidInput(field, `The connection URL gives ${name} twice.`);
+    if (UNPRINTABLE.test(value) && /^\w{1,40}$/.test(name))
       throw invalidInput(field, `The connection URL's ${name} must not have control characters, such as line breaks.`);
     parameters.set(name, value);
   }
-  const sslMode = parameters.get("sslmode");
-  if (sslMode !== undefined && !SSL_MODES.has(sslMode))
-    throw invalidInput(field, `sslmode must be one of ${[...SSL_MODES].join(", ")}.`);
-  // libpq refuses others, and the driver would go without TLS where there is none.
-  if (parameters.get("sslrootcert") === "system" && sslMode !== "verify-full")
-    throw invalidInput(field, "sslrootcert=system needs sslmode=verify-full.");
-  const minVersion = parameters.get("ssl_min_protocol_version");
-  if (minVersion !== undefined && !/^TLSv1(\.[123])?$/.test(minVersion))
-    throw invalidInput(field, "ssl_min_protocol_version must be one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3.");
+  checkParameters(parameters, reader, field);
   return parameters;
 }
 
@@ -265,7 +236,7 @@ export function tlsOptions(address: ServerAddress): false | Record<string, unkno
   };
   for (const [name, file] of Object.entries(files))
     if (file !== undefined)
-      Object.defineProperty(options, name, { get: reader(file), enumerable: true, configurable: true });
+      Object.defineProperty(options, name, { get: fileReader(file), enumerable: true, configurable: true });
   return options;
 }
 
@@ -274,7 +245,7 @@ function readTlsFile(file: string): string {
 }
 
 /** Gives what the file holds now, or held last: the driver asks while it connects, where a failure would end the process. */
-function reader(file: string): () => string {
+function fileReader(file: string): () => string {
   let held = readTlsFile(file);
   return () => {
     try {

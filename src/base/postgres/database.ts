@@ -69,6 +69,8 @@ export type PoolConfig = {
   readonly budget?: ConnectionBudget<pg.PoolClient> | undefined;
   /** The most connections. */
   readonly max: number;
+  /** Hears of a connection that could not be made. It must not throw. */
+  readonly onConnectFailure?: ((error: unknown) => void) | undefined;
 };
 
 /** A pool that is opened on first use, and again after it was closed to make room for others. */
@@ -125,8 +127,12 @@ class LazyPool {
 
   /** A connection of the pool. */
   connect(): Promise<pg.PoolClient> {
-    const { breaker, at } = this.#config;
-    const connect = () => this.pool.connect();
+    const { breaker, at, onConnectFailure } = this.#config;
+    const connect = () =>
+      this.pool.connect().catch((error: unknown) => {
+        onConnectFailure?.(error);
+        throw error;
+      });
     // That home takes no new connection for a moment says nothing of those that are there.
     const isThere = at.kind === "home" && this.idleCount > 0;
     return breaker === undefined || isThere ? connect() : breaker.run(connect);

@@ -11,11 +11,12 @@ import {
   type ServerAddress,
   tlsOptions,
 } from "#base/postgres/connection-url";
+import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-parameters";
 import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
 import { Breaker } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
-import { STARTUP_OPTIONS } from "#base/postgres/pinned-settings";
+import { ConnectionPins } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
 import { hangUp, SilenceWatch } from "#base/postgres/silence";
 
@@ -47,6 +48,7 @@ const DEFAULT_BUDGET: BudgetLimits = { max: 39, maxPerServer: 24, maxConnecting:
 
 type PoolConfigOptions = Pick<PoolConfig, "max" | "breaker" | "budget"> & {
   despiteFence?: boolean;
+  forCallers?: boolean;
   isPooler?: boolean;
 };
 type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
@@ -56,6 +58,7 @@ export class Pools {
   /** By host and port. There are as many as regions. */
   readonly #breakers = new Map<string, Breaker>();
   readonly #prepared = new PreparedStatements();
+  readonly #pins = new ConnectionPins();
   readonly #limits: PoolLimits;
   readonly #budget: ConnectionBudget<pg.PoolClient>;
   readonly #onError: (error: Error) => void;
@@ -86,7 +89,7 @@ export class Pools {
    * The database's handle; the same one for the same arguments while it stays open. Does not connect. With `despiteFence`,
    * statements write also where the database is set to be read only. With `pooler`, single statements and transactions go
    * there, and sessions to the server itself. `budgeted`: what it opens is a share of the budget; for what holds one connection
-   * at a time and not for long.
+   * at a time and not for long. `forCallers`: what the server's administrator set as bounds of statements holds.
    */
   open<Kind extends DatabaseKind>(
     kind: Kind,
@@ -97,10 +100,11 @@ export class Pools {
       despiteFence?: boolean;
       pooler?: PoolerAddress | undefined;
       budgeted?: boolean;
+      forCallers?: boolean;
     } = {},
   ): Database<Kind> {
-    const { despiteFence = false, pooler, budgeted = false } = options;
-    const by = `${despiteFence ? " despite fence" : ""}${budgeted ? " budgeted" : ""}${pooler === undefined ? "" : ` by ${formatPoolUrl(pooler)}`}`;
+    const { despiteFence = false, pooler, budgeted = false, forCallers = false } = options;
+    const by = `${despiteFence ? " despite fence" : ""}${budgeted ? " budgeted" : ""}${forCallers ? " for callers" : ""}${pooler === undefined ? "" : ` by ${formatPoolUrl(pooler)}`}`;
     const key = `${kind}${by}|${address.user}@${address.host}:${address.port}/${database}`;
     const found = this.#entries.get(key);
     if (found !== undefined) {
@@ -121,6 +125,7 @@ export class Pools {
         max,
         breaker: this.#breakerOf(kind, address, database),
         despiteFence,
+        forCallers,
         budget,
       }),
       pooler && this.#poolerConfig(kind, pooler, address, database, { max, budget }),
@@ -131,15 +136,19 @@ export class Pools {
 
   /**
    * Runs `work` on one connection, or as many as it says, that is not kept: for addresses nobody has checked yet. `isPooler`:
-   * a connection pooler is at the address.
+   * a connection pooler is at the address. `forCallers`: as in {@link open}.
    */
   async once<Result>(
     address: ServerAddress,
     database: string,
     work: (database: Database<"server">) => Promise<Result>,
-    { connections: max = 1, isPooler = false }: { connections?: number; isPooler?: boolean } = {},
+    {
+      connections: max = 1,
+      isPooler = false,
+      forCallers = false,
+    }: { connections?: number; isPooler?: boolean; forCallers?: boolean } = {},
   ): Promise<Result> {
-    const opened = new Database("server", this.#poolConfig("server", address, database, { max, isPooler }));
+    const opened = new Database("server", this.#poolConfig("server", address, database, { max, isPooler, forCallers }));
     try {
       return await work(opened);
     } finally {
@@ -229,9 +238,9 @@ export class Pools {
     kind: DatabaseKind,
     address: ServerAddress,
     database: string,
-    { max, breaker, budget, despiteFence = false, isPooler = false }: PoolConfigOptions,
+    { max, breaker, budget, despiteFence = false, forCallers = false, isPooler = false }: PoolConfigOptions,
   ): PoolConfig {
-    const options = [STARTUP_OPTIONS, ...(despiteFence ? ["-c default_transaction_read_only=off"] : [])].join(" ");
+    const login = `${address.user}@${address.host}:${address.port}`;
     const silence = kind === "home" ? this.#silence.get(`home ${address.host}:${address.port}`) : undefined;
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
@@ -244,14 +253,15 @@ export class Pools {
         database,
         ssl: tlsOptions(address),
         max,
-        connectionTimeoutMillis: this.#limits.connectTimeoutMs,
+        connectionTimeoutMillis: connectTimeoutOf(address.parameters) ?? this.#limits.connectTimeoutMs,
+        ...sslNegotiationOf(address.parameters),
         idleTimeoutMillis: this.#limits.idleTimeoutMs,
         application_name: `tenantry ${kind}`,
         keepAlive: true,
         // Home is trusted; a region's server is not.
         ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
-        ...(isPooler ? {} : { options }),
       });
+      if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers });
       this.#pools.add(pool);
       pool.on("error", this.#onError);
       pool.on("connect", (client) => {
@@ -268,7 +278,24 @@ export class Pools {
     };
     const server = `${address.host}:${address.port}`;
     const at = { kind, server, database, role: address.user };
-    return { server, at, createPool, isPooler, breaker, budget, max, prepared: this.#prepared };
+    const onConnectFailure = (error: unknown) => this.#pins.failed(login, error);
+    return { server, at, createPool, isPooler, breaker, budget, max, prepared: this.#prepared, onConnectFailure };
+  }
+
+  /**
+   * The pool makes each client from its own options, so what is known of the role meanwhile counts. It waits for `onConnect`,
+   * which its types do not say; test/integration/session-settings.test.ts shows when that breaks.
+   */
+  #pin(
+    pool: pg.Pool,
+    login: string,
+    { despiteFence, forCallers }: { despiteFence: boolean; forCallers: boolean },
+  ): void {
+    const pins = this.#pins;
+    const fence = despiteFence ? " -c default_transaction_read_only=off" : "";
+    const get = () => `${forCallers ? pins.callersOptions : pins.optionsOf(login)}${fence}`;
+    Object.defineProperty(pool.options, "options", { get, enumerable: true });
+    if (!forCallers) Object.assign(pool.options, { onConnect: (client: pg.ClientBase) => pins.pinRest(login, client) });
   }
 
   /** One per server, and one for home, which is looked after beside the calls: without it nothing works. */

@@ -21,6 +21,12 @@ export type ServerProbe = {
   canCreateDatabases: boolean;
   canReplicate: boolean;
   canCreateRoles: boolean;
+  /** Whether it may make schemas in the database that was asked. */
+  canCreateSchemas: boolean;
+  /** Of the database that was asked, such as UTF8. */
+  encoding: string;
+  /** Whether sessions of the role are replicas, in which no trigger and no foreign key holds. */
+  isReplica: boolean;
   subscriptionMethod: SubscriptionMethod | null;
   provider: Provider | null;
   /** The least time between two starts of workers: on 15 of any two on the server. */
@@ -51,6 +57,9 @@ type ProbeRow = {
   can_create_databases: boolean;
   can_replicate: boolean;
   can_create_roles: boolean;
+  can_create_schemas: boolean;
+  encoding: string;
+  is_replica: boolean;
   provider_role: boolean;
   slots: number;
   slots_used: number;
@@ -88,6 +97,9 @@ export async function probeServer(connection: Queryable<DatabaseKind>): Promise<
     canCreateDatabases: row.superuser || row.can_create_databases,
     canReplicate: row.superuser || row.can_replicate || row.provider_role,
     canCreateRoles: row.superuser || row.can_create_roles,
+    canCreateSchemas: row.can_create_schemas,
+    encoding: row.encoding,
+    isReplica: row.is_replica,
     subscriptionMethod: row.method,
     provider: row.provider,
     workerStartIntervalMs: row.worker_start_interval,
@@ -148,6 +160,9 @@ const PROBE = `
     me.rolcreatedb as can_create_databases,
     me.rolreplication as can_replicate,
     me.rolcreaterole as can_create_roles,
+    has_database_privilege(current_database(), 'create') as can_create_schemas,
+    getdatabaseencoding()::text as encoding,
+    current_setting('session_replication_role') <> 'origin' as is_replica,
     exists (select from pg_roles r where r.rolname in (${PROVIDER_ROLES})
             and pg_has_role(me.oid, r.oid, 'usage')) as provider_role,
     ${METHOD} as method,

@@ -68,6 +68,7 @@ export const SQL_STATE = {
   deadlockDetected: "40P01",
   invalidPassword: "28P01",
   invalidAuthorization: "28000",
+  invalidParameterValue: "22023",
 } as const;
 
 const NETWORK_CODES = new Set([

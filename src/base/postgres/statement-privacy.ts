@@ -11,6 +11,7 @@
  * `log_min_duration_statement = 0`, `pg_stat_statements.track = all`, pgaudit. docs/reference/supported-postgresql.md says so.
  */
 import type { Database, DatabaseKind, Queryable, Session } from "#base/postgres/database";
+import { MAY_SET } from "#base/postgres/pinned-settings";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 
 /** Everything by which a server keeps a statement's text or its parameters, and the value with which it keeps nothing. */
@@ -37,9 +38,6 @@ const QUIET: Readonly<Record<string, string>> = {
   "pgaudit.log": "none",
   "pgaudit.log_parameter": "off",
 };
-
-/** Those of the list that the server knows and the role may set. */
-const MAY_SET = `s.context = 'user' or (s.context = 'superuser' and has_parameter_privilege(s.name, 'set'))`;
 
 /** Holds a statement on its way into `do`. */
 const STATEMENT = "tenantry.private_statement";
@@ -89,7 +87,7 @@ export function inPrivate<Kind extends DatabaseKind, Result>(
   });
 }
 
-/** The names that are set now. Outside of a transaction, where a statement that is refused leaves nothing behind. */
+/** The names that are set now: those that the server knows and the role may set. Outside of a transaction, where a statement that is refused leaves nothing behind. */
 async function beQuiet(session: Queryable<DatabaseKind>): Promise<string[]> {
   try {
     return await setQuiet(session, Object.keys(QUIET));

@@ -6,7 +6,9 @@
 import type { Socket } from "node:net";
 import type pg from "pg";
 import { BoundedClient } from "#base/postgres/answer-bound";
+import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-parameters";
 import { type ServerAddress, tlsOptions } from "#base/postgres/connection-url";
+import { WALSENDER_OPTIONS } from "#base/postgres/pinned-settings";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_AFTER_MS = 10_000;
@@ -26,14 +28,14 @@ export async function openWalsender(address: ServerAddress, database: string, en
     password: address.password ?? "",
     database,
     ssl: tlsOptions(address),
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: connectTimeoutOf(address.parameters) ?? CONNECT_TIMEOUT_MS,
+    ...sslNegotiationOf(address.parameters),
     application_name: "tenantry gateway",
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     client_encoding: encoding,
     // How values are written must not depend on the settings of a database or a role.
-    options:
-      "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c search_path=pg_catalog,pg_temp -c statement_timeout=0",
+    options: WALSENDER_OPTIONS,
     replication: "database",
   } as pg.ClientConfig) as Inside;
   // A connection that breaks later is the caller's to notice, at the socket.

@@ -31,12 +31,15 @@ export function parseGatewayAddress(text: string, setting: string): GatewayAddre
   const rest = text.replace(/^postgres(ql)?:\/\//, "");
   // In front of the query only: a file that it names has a path.
   if (!/^[^@/?]+:\d{1,5}(\?|$)/.test(rest)) throw refuse();
+  const [at = ""] = rest.split("?");
+  const read = (part: string) => parseServerUrl(`postgres://${NOBODY}@${part}`, setting, "libpq");
   try {
-    const { host, port, parameters } = parseServerUrl(`postgres://${NOBODY}@${rest}`, setting);
-    return { host, port, parameters };
+    read(at);
   } catch {
     throw refuse();
   }
+  const { host, port, parameters } = read(rest);
+  return { host, port, parameters };
 }
 
 /** The address as it is kept at home, for processes that have no gateway of their own. */

@@ -1,4 +1,6 @@
 /** Why a server cannot be connected to, in words that cannot hold a secret. */
+import { redactedMessage } from "#base/kernel/redaction";
+import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, isTlsFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { refusalOf } from "#engine/failures/refusals";
 
@@ -48,6 +50,20 @@ export function isKeptOut(error: unknown): boolean {
   return (
     codeOf(error) === SQL_STATE.invalidAuthorization && error instanceof Error && /pg_hba\.conf/.test(error.message)
   );
+}
+
+/** What may be why, where the URL asks for something that a server before 17 hangs up on. Follows a reason. */
+export function negotiationHint(error: unknown, { parameters }: Pick<ServerAddress, "parameters">): string {
+  if (parameters.get("sslnegotiation") !== "direct" || sqlState(error) !== undefined) return "";
+  return "; sslnegotiation=direct takes PostgreSQL 17 or newer";
+}
+
+const MAX_QUOTED_LENGTH = 300;
+
+/** What PostgreSQL said, to stand behind our own sentence. A region's server can say anything: one line of so many characters. */
+export function quoteServer(error: unknown): string {
+  const line = redactedMessage(error).replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ");
+  return `PostgreSQL says: ${[...line].slice(0, MAX_QUOTED_LENGTH).join("").replace(/\.?$/, ".")}`;
 }
 
 function codeOf(error: unknown): string {

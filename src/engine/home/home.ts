@@ -1,5 +1,5 @@
 /** The home database: opened, brought to the latest schema, known by its installation id. */
-import { explainConnectFailure, isKeptOut } from "#engine/failures/connect-failure";
+import { explainConnectFailure, isKeptOut, negotiationHint } from "#engine/failures/connect-failure";
 import { isOutOfService } from "#engine/failures/refusals";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { findUnreadableFile, parseDatabaseUrl, type ServerAddress } from "#base/postgres/connection-url";
@@ -7,7 +7,7 @@ import type { HomeDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 import { probeServer } from "#base/postgres/probe";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { whyUnfit } from "#engine/servers/region-requirements";
+import { whyHomeUnfit } from "#engine/servers/region-requirements";
 
 export type HomeContext = {
   home: HomeDatabase;
@@ -38,7 +38,7 @@ export async function openHome(pools: Pools, databaseUrl: string, migrateHome: H
   try {
     const probe = await probeServer(home);
     homeSystemIdentifier = probe.systemIdentifier;
-    const obstacle = whyUnfit(probe);
+    const obstacle = whyHomeUnfit(probe, database);
     if (obstacle !== undefined)
       throw new TenantryError("CAPABILITY_MISSING", `The home server will not do. ${obstacle}`);
   } catch (cause) {
@@ -85,7 +85,7 @@ function explain(cause: unknown, address: ServerAddress, database: string): unkn
   if (!isRefused && !isOutOfService(cause)) return cause;
   return new TenantryError(
     "HOME_UNAVAILABLE",
-    `The home database at ${where} cannot be reached: ${explainConnectFailure(cause)}.`,
+    `The home database at ${where} cannot be reached: ${explainConnectFailure(cause)}${negotiationHint(cause, address)}.`,
     { cause },
   );
 }

@@ -2,6 +2,7 @@
  * Carries replication in this process: takes the regions that nobody else carries, runs a carrier and the sweep for
  * each, and gives them up when the process ends, however it ends.
  */
+import type { TenantryError } from "#base/kernel/errors";
 import { randomBytes } from "node:crypto";
 import { mendApiRights } from "#engine/regions/api-rights";
 import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
@@ -339,10 +340,11 @@ async function noticeRegionHistory(
 }
 
 /** The API's role is there, with its password, and has its rights in the tenant databases. */
-async function admitApi(services: Services, regionId: string): Promise<void> {
-  await ensureApiRoleIn(services, regionId);
+async function admitApi(services: Services, regionId: string): Promise<TenantryError | undefined> {
+  const refusal = await ensureApiRoleIn(services, regionId);
   for (const database of await mendApiRights(services, regionId))
     services.logger.warn(`the API's role had no rights in ${database}: it has them again`);
+  return refusal;
 }
 
 async function carryRegion(services: Services, regionId: string, options: ReplicationOptions, restart: () => void) {
@@ -351,8 +353,9 @@ async function carryRegion(services: Services, regionId: string, options: Replic
   );
   carrier.start();
   // Where home or the server was restored, the API's password there may be another one.
-  await inTime(TAKE_STATEMENT_MS, () => admitApi(services, regionId)).catch((error: unknown) =>
-    report("the API's role was not checked", error),
+  await inTime(TAKE_STATEMENT_MS, () => admitApi(services, regionId)).then(
+    (refusal) => refusal !== undefined && report("the API is kept out of the region's server", refusal),
+    (error: unknown) => report("the API's role was not checked", error),
   );
   const stop = new AbortController();
   const sweepSoon = new Wakeup();

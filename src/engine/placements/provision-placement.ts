@@ -2,7 +2,7 @@
  * Provision: makes a placement's tenant database and its two links real. Reads the real state of the servers and
  * does what is missing, so that it can run again after a crash at any point.
  */
-import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
+import { ensureApiRoleIn, requireApiIn } from "#engine/regions/api-role-in-region";
 import { describeOwn, ensureIdentity } from "#engine/regions/own-database";
 import { regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -45,11 +45,16 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
   if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);
-  const template = await run.step("make-template", async () => {
-    await ensureApiRoleIn(services, placement.regionId);
-    return ensureTemplate(services, server, { regionId: placement.regionId, address });
+  const { template, isKeptOut } = await run.step("make-template", async () => {
+    const refusal = await ensureApiRoleIn(services, placement.regionId);
+    const region = { regionId: placement.regionId, address };
+    return { isKeptOut: refusal !== undefined, template: await ensureTemplate(services, server, region) };
   });
-  await run.step("create-database", () => ensureDatabase(services, server, template, placement));
+  await run.step("create-database", async () => {
+    await ensureDatabase(services, server, template, placement);
+    // Its pg_hba.conf can let the role into tenant databases and nowhere else.
+    if (isKeptOut) await requireApiIn(services, placement);
+  });
   const database = services.pools.open("tenant", address, placement.database);
   const schemaVersion = await run.step("identify", () =>
     ensureIdentity(services, database, placement, (version) => services.tables.at(version).tables),

@@ -1,8 +1,9 @@
 /** The API's role on a region's server. */
-import { type ApiRole, ensureApiRole } from "#engine/regions/api-role";
+import { type ApiRole, ensureApiRole, trySigningInAsApi } from "#engine/regions/api-role";
 import type { Ownership } from "#engine/regions/ownership";
 import { regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import type { TenantryError } from "#base/kernel/errors";
 import type { SecretBox } from "#base/kernel/secret-box";
 import type { HomeDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
@@ -11,11 +12,22 @@ import type { Pools } from "#base/postgres/pools";
 export async function ensureApiRoleIn(
   context: { home: HomeDatabase; pools: Pools; secrets: SecretBox; apiRole: ApiRole; ownership: Ownership },
   regionId: string,
-): Promise<void> {
+): Promise<TenantryError | undefined> {
   const { pools, apiRole, ownership } = context;
   await ownership.require(regionId);
   const { address, systemIdentifier } = await regionServer(context, regionId);
   const database = MAINTENANCE_DATABASE;
   const server = pools.open("server", address, database);
-  await ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database });
+  return ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database });
+}
+
+/** CAPABILITY_MISSING when the API is kept out of a tenant database by the server's `pg_hba.conf`. */
+export async function requireApiIn(
+  context: { home: HomeDatabase; pools: Pools; secrets: SecretBox; apiRole: ApiRole },
+  { regionId, database }: { regionId: string; database: string },
+): Promise<void> {
+  const { pools, apiRole } = context;
+  const { address, systemIdentifier } = await regionServer(context, regionId);
+  const refusal = await trySigningInAsApi(pools, apiRole, { address, systemIdentifier, database });
+  if (refusal !== undefined) throw refusal;
 }

@@ -14,6 +14,8 @@ import { scramVerifier } from "#base/postgres/scram";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { loadInstallationSecret } from "#engine/home/installation-secret";
 import { inPrivate } from "#base/postgres/statement-privacy";
+import { asAssignment, MAY_SET, PINNED, PINNED_WHERE_ALLOWED } from "#base/postgres/pinned-settings";
+import { isKeptOut, quoteServer } from "#engine/failures/connect-failure";
 
 /** What the secret is sealed for. */
 export const API_SECRET = "api-secret";
@@ -56,14 +58,48 @@ export type AdministeredServer = {
 
 /**
  * Sees to it, once per process and server, that the API can sign in there: makes the role, or gives it its password, when it
- * cannot yet. CAPABILITY_MISSING when the operator's role there may not do that.
+ * cannot yet, and the settings that its sessions rely on. CAPABILITY_MISSING when the operator's role there may not do that.
+ * Returns why the role is kept out of the database all the same, which is for `pg_hba.conf` to say; undefined: it is let in.
  */
-export async function ensureApiRole(pools: Pools, role: ApiRole, at: AdministeredServer): Promise<void> {
-  if (role.seenOn.has(at.systemIdentifier)) return;
+export async function ensureApiRole(
+  pools: Pools,
+  role: ApiRole,
+  at: AdministeredServer,
+): Promise<TenantryError | undefined> {
+  if (role.seenOn.has(at.systemIdentifier)) return undefined;
   const api = role.on(at.address, at.systemIdentifier);
-  if (!(await canSignIn(pools, api, at.database))) await giveRole(role, api, at);
+  let refusal = await whyKeptOut(pools, api, at.database);
+  if (refusal !== undefined) {
+    await giveRole(role, api, at);
+    refusal = await whyKeptOut(pools, api, at.database);
+  }
   await joinRole(role, at);
+  await pinRole(role, at);
+  if (refusal !== undefined) return describeKeptOut(api, refusal);
   role.seenOn.add(at.systemIdentifier);
+  return undefined;
+}
+
+/** Signs in as the API now. Returns why it is kept out of the database; undefined: it is let in. */
+export async function trySigningInAsApi(
+  pools: Pools,
+  role: ApiRole,
+  at: Pick<AdministeredServer, "address" | "systemIdentifier" | "database">,
+): Promise<TenantryError | undefined> {
+  const api = role.on(at.address, at.systemIdentifier);
+  const refusal = await whyKeptOut(pools, api, at.database);
+  return refusal === undefined ? undefined : describeKeptOut(api, refusal);
+}
+
+function describeKeptOut({ host, port, user }: ServerAddress, refusal: unknown): TenantryError {
+  const what = isKeptOut(refusal)
+    ? "Let it in from where Tenantry runs, in pg_hba.conf, as the role that you gave is."
+    : "Let it log in with its password.";
+  return new TenantryError(
+    "CAPABILITY_MISSING",
+    `The role ${user}, which the API signs in with, is kept out of the server at ${host}:${port}. ${what} ${quoteServer(refusal)}`,
+    { cause: refusal },
+  );
 }
 
 /** Takes the role away from a server on which nothing of the installation is left. */
@@ -117,15 +153,52 @@ async function joinRole({ name }: ApiRole, { server }: AdministeredServer): Prom
   );
 }
 
-async function canSignIn(pools: Pools, address: ServerAddress, database: string): Promise<boolean> {
+/**
+ * Gives the role the settings of our sessions as its own. A pooler's connections have no others, and `alter database` and the
+ * server's file are outranked by these. A role that somebody else made is left as it is: direct connections pin theirs too.
+ */
+async function pinRole({ name }: ApiRole, { server }: AdministeredServer): Promise<void> {
+  const settings = PIN_ROLE.replaceAll("$role", quoteIdentifier(name));
+  await server.query(
+    "api_role.pin",
+    `do $pin$ begin perform pg_advisory_xact_lock(${PIN_LOCK}); ${settings} end $pin$`,
+  );
+}
+
+/** Two processes at once would change the same row. */
+const PIN_LOCK = 7_365_009;
+
+/** Writes only what is not as it should be. */
+const PIN_ROLE = [
+  ...Object.entries(PINNED).map(([setting, value]) => pinOne(setting, value, "true")),
+  ...Object.entries(PINNED_WHERE_ALLOWED).map(([setting, value]) =>
+    pinOne(setting, value, `exists (select from pg_settings s where s.name = ${quoteLiteral(setting)} and ${MAY_SET})`),
+  ),
+].join("\n");
+
+function pinOne(setting: string, value: string, condition: string): string {
+  return `begin
+    if ${condition} and not exists (select from pg_db_role_setting where setdatabase = 0 and setrole = '$role'::regrole
+        and ${quoteLiteral(`${setting}=${value}`)} = any(setconfig)) then
+      alter role $role set ${asAssignment(setting, value)};
+    end if;
+  -- Locks are of one database: who pins the role from another one may be first.
+  exception when insufficient_privilege or unique_violation or internal_error then null;
+  end;`;
+}
+
+/** What the server said when it refused to let the role in; undefined when it let it in. */
+async function whyKeptOut(pools: Pools, address: ServerAddress, database: string): Promise<unknown> {
   try {
-    await pools.once(address, database, (connection) => connection.query("api_role.try", "select"));
-    return true;
+    await pools.once(address, database, (connection) => connection.query("api_role.try", "select"), {
+      forCallers: true,
+    });
+    return undefined;
   } catch (error) {
     const state = sqlState(error);
-    if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization) return false;
+    if (state === SQL_STATE.invalidPassword || state === SQL_STATE.invalidAuthorization) return error;
     // Signed in, and kept out of this database only.
-    if (state === SQL_STATE.insufficientPrivilege) return true;
+    if (state === SQL_STATE.insufficientPrivilege) return undefined;
     throw error;
   }
 }

@@ -62,8 +62,8 @@ export type RegionsContextOfApi = RegionsContext & { apiRole: ApiRole };
 
 /** What is asked of a server that a person named, beside what it is. All throw what a caller may read. */
 export type ServerChecks = {
-  /** Has the server connect to where its subscriptions will. */
-  requireGateway: (address: ServerAddress) => Promise<void>;
+  /** Has the server do what it will have to. */
+  requireTrials: (address: ServerAddress, probe: ServerProbe) => Promise<void>;
   /** The id of the region whose mark this home left on the server; null: it has none. CONFLICT for another home's. */
   recognise: (address: ServerAddress) => Promise<string | null>;
   /** Marks it as this region. */
@@ -91,7 +91,7 @@ export async function registerRegion(
   const pooler = input.poolUrl == null ? null : parsePoolUrl(input.poolUrl, "poolUrl");
   const probe = await requireFit(context, address);
   await refuseRegistered(context.home, await checks.recognise(address));
-  await checks.requireGateway(address);
+  await checks.requireTrials(address, probe);
   if (pooler !== null) await requirePoolerOf(context, pooler, address, probe.systemIdentifier);
   const id = newId();
   await refuseTaken(context.home, key, probe);
@@ -234,7 +234,7 @@ export async function changeRegion(
     requireSame({ ...known, id: before.id }, probe, await checks.recognise(address));
     // One that claims another region's identifier would be shown the API's password there.
     if (probe.systemIdentifier !== known.systemIdentifier) await refuseTaken(context.home, "", probe);
-    if (given !== undefined) await checks.requireGateway(address);
+    if (given !== undefined) await checks.requireTrials(address, probe);
     if (pooler != null) await requirePoolerOf(context, pooler, address, known.systemIdentifier, probe.systemIdentifier);
     // Last: the API's password there is made of the identifier, and goes by what home has recorded.
     await checks.claim(address, probe.systemIdentifier, before.id);

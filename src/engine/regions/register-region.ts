@@ -1,11 +1,11 @@
 /**
- * Registering a region and changing one, each with a look at whether its server reaches the gateway and whose it is by its
- * mark.
+ * Registering a region and changing one, each with a try of what its server and home's will have to do, and a look at whose it
+ * is by its mark.
  */
 import type { Actor } from "#engine/auth/actor";
 import * as regions from "#engine/regions/regions";
 import type { Services } from "#engine/services";
-import { requireGatewayFrom } from "#engine/regions/try-gateway";
+import { requireTrials } from "#engine/regions/try-server";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 
 /** Registers a server as a region, for the operator. Errors as {@link regions.registerRegion}. */
@@ -32,7 +32,7 @@ function checksOf(services: Services): regions.ServerChecks {
   const { ownership, pools } = services;
   const database = MAINTENANCE_DATABASE;
   return {
-    requireGateway: (address) => requireGatewayFrom(services, address),
+    requireTrials: (address, probe) => requireTrials(services, address, probe),
     recognise: (address) => pools.once(address, database, (server) => ownership.recognise(server)),
     claim: (address, systemIdentifier, regionId) =>
       pools.once(address, database, (server) =>

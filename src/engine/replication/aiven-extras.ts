@@ -5,6 +5,7 @@
  * write at home is bounded by its list of tables and by home's triggers, not by its owner's rights.
  */
 import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
+import { PIN_TRANSACTION } from "#base/postgres/pinned-settings";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inPrivate } from "#base/postgres/statement-privacy";
 import { CONNECT_TIMEOUT_MS } from "#engine/replication/plain-statements";
@@ -30,18 +31,15 @@ export const aivenExtras: SubscriptionStrategy = {
     }
   },
 
-  // Not for the attempt alone is the extension made.
-  attempt: async (database, spec) => {
-    if (!(await hasAivenExtras(database))) return false;
-    await inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
-      // Where it fails, the connection is closed, which takes everything back too.
+  attempt: (database, spec) =>
+    inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
+      // Where it fails, the connection is closed, which takes everything back too: also the extension that was made for it.
       await session.query("subscription.begin", "begin");
+      await createExtension(session);
       await create(session, spec);
       await requireTables(session, spec);
       await session.query("subscription.take_back", "rollback");
-    });
-    return true;
-  },
+    }),
 
   enable: async (database, name) => {
     await database.query("subscription.enable", "select aiven_extras.pg_alter_subscription_enable($1)", [name]);
@@ -77,21 +75,24 @@ export async function hasAivenExtras(database: Database<DatabaseKind>): Promise<
   return rows.length > 0;
 }
 
-/**
- * With `cascade`, as it can need another one (dblink). That one goes into the first schema of the search path, which must
- * not be PostgreSQL's own: no program may make types there.
- */
 async function ensureExtension(database: Database<DatabaseKind>): Promise<void> {
   if (await hasAivenExtras(database)) return;
   try {
-    await database.transaction(async (transaction) => {
-      await transaction.query("extension.schema", "set local search_path = public");
-      await transaction.query("extension.create", "create extension if not exists aiven_extras cascade");
-    });
+    await database.transaction(createExtension);
   } catch (error) {
     // Two at once: the one that comes second fails in one of several ways.
     if (!(await hasAivenExtras(database))) throw error;
   }
+}
+
+/**
+ * With `cascade`, as it can need another one (dblink). That one goes into the first schema of the search path, which must
+ * not be PostgreSQL's own: no program may make types there.
+ */
+async function createExtension(transaction: Queryable<DatabaseKind>): Promise<void> {
+  await transaction.query("extension.schema", "set local search_path = public");
+  await transaction.query("extension.create", "create extension if not exists aiven_extras cascade");
+  await transaction.query("extension.path", PIN_TRANSACTION);
 }
 
 // Without `slot_create`: inside of a transaction that writes that would wait for itself, and leave the slot behind.

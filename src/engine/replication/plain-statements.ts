@@ -27,10 +27,7 @@ export const plainStatements: SubscriptionStrategy = {
     }
   },
 
-  attempt: async (database, spec) => {
-    await make(database, spec, "rollback");
-    return true;
-  },
+  attempt: (database, spec) => make(database, spec, "rollback"),
 
   enable: async (database, name) => {
     await database.query("subscription.enable", `alter subscription ${quoteIdentifier(name)} enable`);

@@ -22,8 +22,8 @@ export type SubscriptionStrategy = {
    * gateway. Throws {@link WrongTables} and leaves nothing where the subscription would have other tables.
    */
   create: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<void>;
-  /** Makes it and takes it back, with which the server has connected to the gateway. False where it has not tried. */
-  attempt: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<boolean>;
+  /** Makes it and takes it back, with all that making it takes. The server has connected to the gateway then. */
+  attempt: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<void>;
   enable: (database: Database<DatabaseKind>, name: string) => Promise<void>;
   disable: (database: Database<DatabaseKind>, name: string) => Promise<void>;
   /** Changes what it connects with, and leaves it enabled or disabled as it was. */

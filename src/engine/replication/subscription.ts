@@ -46,25 +46,19 @@ export type Trial =
   /** In one sentence. */
   | { kind: "obstacle"; sentence: string }
   /** The role may not make a subscription in this database, or what it makes them with is not there. */
-  | { kind: "may-not-try" };
+  | { kind: "may-not-try"; cause: unknown };
 
 /** Has the subscriber's server connect to the gateway now, as it will for a link, and leaves nothing behind. */
 export async function trySubscribing(link: Connection): Promise<Trial> {
   const { database } = link.subscriber;
+  const spec = { ...specOf({ ...link, tables: [] }), owner: undefined };
   try {
-    let hasTried = false;
-    await explainSubscribing(link, async () => {
-      const spec = { ...specOf({ ...link, tables: [] }), owner: undefined };
-      hasTried = await withStrategy(database, (strategy) => strategy.attempt(database, spec));
-    });
-    return { kind: hasTried ? "connects" : "may-not-try" };
+    await explainSubscribing(link, () => withStrategy(database, (strategy) => strategy.attempt(database, spec)));
+    return { kind: "connects" };
   } catch (error) {
-    if (error instanceof TenantryError)
-      return error.code === "REGION_UNAVAILABLE"
-        ? { kind: "obstacle", sentence: error.message }
-        : { kind: "may-not-try" };
-    // What else a server refuses the probe knows of.
-    if (sqlState(error) !== undefined) return { kind: "may-not-try" };
+    if (error instanceof TenantryError && error.code === "REGION_UNAVAILABLE")
+      return { kind: "obstacle", sentence: error.message };
+    if (error instanceof TenantryError || sqlState(error) !== undefined) return { kind: "may-not-try", cause: error };
     throw error;
   }
 }

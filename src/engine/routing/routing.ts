@@ -158,7 +158,8 @@ export class Router {
     const address = this.#signInAsApi(operator, row.systemIdentifier);
     const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
     const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
-    const openUnscoped = () => this.#pools.open("tenant", address, row.database, { pooler, budgeted: true });
+    const openUnscoped = () =>
+      this.#pools.open("tenant", address, row.database, { pooler, budgeted: true, forCallers: true });
     const route: TenantRoute = {
       kind: "tenant",
       placementId: row.placementId,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Provider, ServerProbe } from "#base/postgres/probe";
-import { findAdvice, whyUnfit } from "#engine/servers/region-requirements";
+import { findAdvice, whyHomeUnfit, whyUnfit } from "#engine/servers/region-requirements";
 
 function probe(changes: Partial<ServerProbe>): ServerProbe {
   return {
@@ -13,6 +13,9 @@ function probe(changes: Partial<ServerProbe>): ServerProbe {
     canCreateDatabases: true,
     canReplicate: true,
     canCreateRoles: true,
+    canCreateSchemas: true,
+    encoding: "UTF8",
+    isReplica: false,
     subscriptionMethod: null,
     provider: null,
     workerStartIntervalMs: 5_000,
@@ -48,6 +51,28 @@ test("on a server of one's own it depends on the version", () => {
   expect(old).toContain("aiven_extras");
   expect(old).not.toContain("pg_create_subscription");
   expect(whyUnfit(probe({ subscriptionMethod: "AIVEN_EXTRAS", provider: "AIVEN" }))).toBeUndefined();
+});
+
+test("all that a role lacks is one sentence, with statements that can be pasted", () => {
+  const lacking = { canCreateDatabases: false, canReplicate: false, canCreateRoles: false, canCreateSchemas: false };
+  expect(whyUnfit(probe({ ...lacking, role: "the-app" }))).toBe(
+    "The role the-app may not create databases, replicate, create roles and create subscriptions. " +
+      'As a superuser run: ALTER ROLE "the-app" CREATEDB REPLICATION CREATEROLE; GRANT pg_create_subscription TO "the-app";',
+  );
+  expect(whyHomeUnfit(probe({ ...lacking, canReplicate: true, provider: "AIVEN" }), "the app")).toBe(
+    "The role app may not create databases, create roles, create schemas in the database the app and create subscriptions. " +
+      'As a superuser run: ALTER ROLE app CREATEDB CREATEROLE; GRANT CREATE ON DATABASE "the app" TO app; ' +
+      "On Aiven sign in as avnadmin, who may install the extension aiven_extras.",
+  );
+});
+
+test("a server whose sessions are replicas is refused, and a home of another encoding", () => {
+  expect(whyUnfit(probe({ isReplica: true }))).toContain("session_replication_role");
+  const latin = probe({ encoding: "LATIN1", subscriptionMethod: "SUPERUSER" });
+  expect(whyUnfit(latin)).toBeUndefined();
+  expect(whyHomeUnfit(latin, "app")).toBe(
+    "The database app has the encoding LATIN1, and Tenantry needs UTF8. Make another one: CREATE DATABASE app TEMPLATE template0 ENCODING 'UTF8';",
+  );
 });
 
 test("only 15 with its slow default is advised to start workers faster", () => {

@@ -1,9 +1,24 @@
 /** What a server must be and have to serve as a region. Pure: the probe goes in, the first obstacle comes out. */
+import { quoteIdentifier } from "#base/postgres/identifiers";
 import { type Provider, type ServerProbe, startsWorkersSlowly, SUPPORTED_MAJORS } from "#base/postgres/probe";
 
 /** One sentence that says what is wrong and what to do; undefined when the server will do. */
 export function whyUnfit(probe: ServerProbe): string | undefined {
-  const major = Math.floor(probe.versionNumber / 10_000);
+  return serverObstacle(probe) ?? rightsObstacle(probe) ?? headroomObstacle(probe);
+}
+
+/** The same for home, of which the database is there already and was asked. */
+export function whyHomeUnfit(probe: ServerProbe, database: string): string | undefined {
+  return (
+    serverObstacle(probe) ??
+    encodingObstacle(probe, database) ??
+    rightsObstacle(probe, database) ??
+    headroomObstacle(probe)
+  );
+}
+
+function serverObstacle(probe: ServerProbe): string | undefined {
+  const major = majorOf(probe);
   if (major < SUPPORTED_MAJORS.min || major > SUPPORTED_MAJORS.max)
     return `The server runs PostgreSQL ${probe.version}; versions ${SUPPORTED_MAJORS.min} to ${SUPPORTED_MAJORS.max} are supported.`;
   if (probe.inRecovery) return "The server is a read-only standby: register its primary.";
@@ -12,13 +27,64 @@ export function whyUnfit(probe: ServerProbe): string | undefined {
       `The server has wal_level = ${probe.walLevel}, and replication needs logical. ` +
       "Run ALTER SYSTEM SET wal_level = logical; and restart the server (on a managed server, set it in its configuration)."
     );
-  if (!probe.canCreateDatabases)
-    return `The role ${probe.role} may not create databases. As a superuser run: ALTER ROLE ${probe.role} CREATEDB;`;
-  if (!probe.canReplicate)
-    return `The role ${probe.role} may not replicate. As a superuser run: ALTER ROLE ${probe.role} REPLICATION;`;
-  if (!probe.canCreateRoles)
-    return `The role ${probe.role} may not create roles, and the API gets one of its own. As a superuser run: ALTER ROLE ${probe.role} CREATEROLE;`;
-  return subscriptionObstacle(probe, major) ?? headroomObstacle(probe);
+  if (probe.isReplica)
+    return (
+      "The server has session_replication_role set to something else than origin, so no trigger and no foreign key holds, " +
+      `and the role ${probe.role} may not set it back for its sessions. As a superuser reset it where it is set: for the server, the database or the role.`
+    );
+  return undefined;
+}
+
+function encodingObstacle({ encoding }: ServerProbe, database: string): string | undefined {
+  if (encoding === "UTF8") return undefined;
+  const name = nameInSql(database);
+  return `The database ${database} has the encoding ${encoding}, and Tenantry needs UTF8. Make another one: CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8';`;
+}
+
+/** All that is missing, so that nobody has to come back for the next one. `home`: the database that schemas are made in. */
+function rightsObstacle(probe: ServerProbe, home?: string): string | undefined {
+  const role = nameInSql(probe.role);
+  const attributes = [
+    { has: probe.canCreateDatabases, what: "create databases", attribute: "CREATEDB" },
+    { has: probe.canReplicate, what: "replicate", attribute: "REPLICATION" },
+    { has: probe.canCreateRoles, what: "create roles", attribute: "CREATEROLE" },
+  ].filter(({ has }) => !has);
+  const mayMakeSchemas = home === undefined || probe.canCreateSchemas;
+  const cannot = [
+    ...attributes.map(({ what }) => what),
+    ...(mayMakeSchemas ? [] : [`create schemas in the database ${home}`]),
+    ...(probe.subscriptionMethod === null ? ["create subscriptions"] : []),
+  ];
+  if (cannot.length === 0) return undefined;
+  const statements = [
+    ...(attributes.length === 0
+      ? []
+      : [`ALTER ROLE ${role} ${attributes.map(({ attribute }) => attribute).join(" ")};`]),
+    ...(mayMakeSchemas ? [] : [`GRANT CREATE ON DATABASE ${nameInSql(home)} TO ${role};`]),
+  ];
+  const subscribing = probe.subscriptionMethod === null ? howToSubscribe(probe) : undefined;
+  // One statement more where it is one; else it is a sentence of its own.
+  if (subscribing?.startsWith(AS_SUPERUSER) === true) statements.push(subscribing.slice(AS_SUPERUSER.length));
+  return [
+    `The role ${probe.role} may not ${listOf(cannot)}.`,
+    ...(statements.length === 0 ? [] : [`${AS_SUPERUSER}${statements.join(" ")}`]),
+    ...(subscribing === undefined || subscribing.startsWith(AS_SUPERUSER) ? [] : [subscribing]),
+  ].join(" ");
+}
+
+const AS_SUPERUSER = "As a superuser run: ";
+
+function listOf(parts: readonly string[]): string {
+  return parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
+}
+
+/** As it can be given to psql. */
+function nameInSql(name: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoteIdentifier(name);
+}
+
+function majorOf({ versionNumber }: ServerProbe): number {
+  return Math.floor(versionNumber / 10_000);
 }
 
 /** What a provider lets be granted, since nobody is a superuser there. One sentence each. */
@@ -31,14 +97,13 @@ const GRANTS: Record<Provider, (role: string) => string> = {
   UPCLOUD: () => "On UpCloud sign in as upadmin, who may install the extension aiven_extras.",
 };
 
-function subscriptionObstacle(probe: ServerProbe, major: number): string | undefined {
-  if (probe.subscriptionMethod !== null) return undefined;
-  const { role } = probe;
-  const cannot = `The role ${role} may not create subscriptions.`;
-  if (probe.provider !== null) return `${cannot} ${GRANTS[probe.provider](role)}`;
-  return major >= 16
-    ? `${cannot} As a superuser run: GRANT pg_create_subscription TO ${role};`
-    : `${cannot} On PostgreSQL 15 that takes a superuser or the extension aiven_extras on the server: register with a superuser, or install the extension.`;
+/** What lets the role make subscriptions, in one sentence. From 16 on a right of PostgreSQL's own comes before an extension. */
+export function howToSubscribe(probe: ServerProbe): string {
+  const role = nameInSql(probe.role);
+  if (probe.provider !== null) return GRANTS[probe.provider](role);
+  return majorOf(probe) >= 16
+    ? `${AS_SUPERUSER}GRANT pg_create_subscription TO ${role};`
+    : "On PostgreSQL 15 that takes a superuser or the extension aiven_extras on the server: register with a superuser, or install the extension.";
 }
 
 /** How much longer than we let slots rest the server should: for the sweep that wakes them, and for one that comes late. */

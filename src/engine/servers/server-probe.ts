@@ -4,7 +4,7 @@ import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Pools } from "#base/postgres/pools";
 import { probeServer, type ServerProbe } from "#base/postgres/probe";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { explainConnectFailure, isKeptOut } from "#engine/failures/connect-failure";
+import { explainConnectFailure, isKeptOut, negotiationHint } from "#engine/failures/connect-failure";
 
 /** The database for what concerns the server as a whole; every server has it unless somebody dropped it. */
 export const MAINTENANCE_DATABASE = "postgres";
@@ -28,7 +28,8 @@ export async function probeAt(pools: Pools, address: ServerAddress, field?: stri
         ? `it has no database named ${MAINTENANCE_DATABASE}`
         : explainConnectFailure(cause);
     if (reason === undefined) throw cause;
-    throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} cannot be reached: ${reason}.`, {
+    const hint = negotiationHint(cause, address);
+    throw new TenantryError("REGION_UNAVAILABLE", `The server at ${where} cannot be reached: ${reason}${hint}.`, {
       ...details,
       cause,
     });

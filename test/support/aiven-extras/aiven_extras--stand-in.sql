@@ -1,4 +1,4 @@
--- A stand-in for the extension aiven_extras, written for tests: its names, arguments and privileges as in version 1.1.18, and
+-- A stand-in for the extension aiven_extras, written for tests: its names, arguments and owners as in version 1.1.18, and
 -- no more of what it does than subscriptions need. What reaches out over dblink is refused.
 create type aiven_extras.aiven_pg_subscription as (
   subdbid oid, subname name, subowner oid, subenabled boolean,
@@ -73,4 +73,21 @@ begin
     from pg_subscription;
 end $$;
 
-grant usage on schema aiven_extras to public;
+-- As dumps of Aiven's and DigitalOcean's databases show it: all of it belongs to the superuser, nothing is everybody's, and whoever
+-- made it may use it. A trusted extension's schema belongs to who made it, so that is told first.
+do $$
+declare
+  maker name := (select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'aiven_extras');
+  one regprocedure;
+begin
+  execute format('alter schema aiven_extras owner to %I', current_user);
+  revoke all on schema aiven_extras from public;
+  if maker <> current_user then
+    execute format('revoke all on schema aiven_extras from %I', maker);
+    execute format('grant usage on schema aiven_extras to %I with grant option', maker);
+  end if;
+  for one in select oid from pg_proc where pronamespace = 'aiven_extras'::regnamespace loop
+    execute format('revoke all on function %s from public', one);
+    execute format('grant all on function %s to %I with grant option', one, maker);
+  end loop;
+end $$;

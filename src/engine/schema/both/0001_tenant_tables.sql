@@ -93,7 +93,8 @@ create function tenantry.names_actor() returns boolean language plpgsql stable p
 
 -- TRUNCATE is not published, so it would leave the catalog with rows that are gone. At home a TRUNCATE that a publisher sends
 -- would empty a table for all.
-create function tenantry.refuse_truncate() returns trigger language plpgsql as $$
+create function tenantry.refuse_truncate() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   raise exception '%.% cannot be truncated: use delete', tg_table_schema, tg_table_name
     using errcode = 'feature_not_supported';

@@ -707,13 +707,15 @@ begin
 end $$;
 
 -- Makes a function or a trigger of the catalog where it is not there as it should be. Else nothing is locked: each start of the
--- program comes here, also while rows arrive.
+-- program comes here, also while rows arrive. The functions run in apply workers, which take the settings of the database: the
+-- rules that are written out in them hold literals, with backslashes too, that another session would read otherwise, and an
+-- error that they catch must not end the worker.
 create function tenantry.put_function(name text, body text) returns void language plpgsql
   set search_path = pg_catalog, pg_temp as $$
 begin
   if not exists (select from pg_proc where oid = to_regprocedure(format('catalog.%I()', name)) and prosrc = body) then
     execute format('create or replace function catalog.%I() returns trigger language plpgsql security definer
-      set search_path = pg_catalog, pg_temp as %L', name, body);
+      set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set exit_on_error = off as %L', name, body);
   end if;
 end $$;
 create function tenantry.put_trigger(target regclass, name text, mode "char", definition text) returns void language plpgsql
@@ -728,7 +730,7 @@ end $$;
 -- Writes the functions and triggers of one table's catalog from the rules that the table has now. The program calls it at each
 -- start too, as a migration can change a rule without another call of tenantry.catalog.
 create function tenantry.write_guard(declared regclass) returns void language plpgsql
-  set search_path = pg_catalog, pg_temp as $$
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off as $$
 declare
   bare text := (select quote_ident(relname) from pg_class where oid = declared);
   kept regclass := ('catalog.' || bare)::regclass;
@@ -806,7 +808,7 @@ begin
   if new.fault is null then
     begin
       -- Texts are proved to be texts before a rule reads them. The bound comes before that: what is longer is not worth reading.
-      new.fault := case when octet_length(new::text) > 65536 or convert_from(textsend(new::text), ''UTF8'') is null
+      new.fault := case when octet_length(new::text) > 65536 or convert_to(new::text, ''UTF8'') is null
         then ''it is longer than 64 kB or has a text that is no UTF-8'' end;
     exception when data_exception then
       new.fault := ''it is longer than 64 kB or has a text that is no UTF-8'';
@@ -914,7 +916,7 @@ end $$;
 -- somebody widened. A TRUNCATE that a publisher sends would empty a table for all.
 -- Rows that replication brings belong into the inbox and nowhere else.
 create function tenantry.refuse_replicated_row() returns trigger language plpgsql
-  set search_path = pg_catalog, pg_temp as $$
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   if exists (select from pg_stat_get_subscription(null) w where w.pid = pg_backend_pid()) then
     raise exception 'replication may not write into %.%', tg_table_schema, tg_table_name
@@ -1046,7 +1048,8 @@ create index audit_outcomes_organization_id on tenantry.audit_outcomes (organiza
   where organization_id is not null;
 
 -- Append-only, for the owner of the tables too: whoever means to change the log has to change the schema first.
-create function tenantry.refuse_audit_change() returns trigger language plpgsql as $$
+create function tenantry.refuse_audit_change() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   raise exception 'the audit log is append-only' using errcode = 'insufficient_privilege';
 end $$;
@@ -1060,13 +1063,13 @@ alter table tenantry.audit_outcomes enable always trigger append_only;
 
 -- The entry of a row of the default organization that a team's program has written (tenantry.tenant_table).
 create function tenantry.record_write() returns trigger language plpgsql
-  set search_path = pg_catalog, pg_temp as $$
+  set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
 declare
   actor text := tenantry.scope_actor();
 begin
   insert into tenantry.audit_log (id, who, who_id, via, action, subject_kind, subject_id, outcome)
   values (tenantry.new_id(), case actor when 'operator' then 'OPERATOR' else 'USER' end, nullif(actor, 'operator'), 'LIBRARY',
-          lower(tg_op), format('%I.%I', tg_table_schema, tg_table_name),
+          lower(tg_op collate "C"), format('%I.%I', tg_table_schema, tg_table_name),
           case tg_op when 'DELETE' then old.id else new.id end, 'OK');
   return null;
 end $$;
@@ -1117,12 +1120,14 @@ create table tenantry.border_refusals (
 );
 
 -- For the owner of the tables too: whoever means to change the ledger has to change the schema first.
-create function tenantry.refuse_ledger_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+create function tenantry.refuse_ledger_change() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   raise exception 'the ledger of the border is append-only' using errcode = 'insufficient_privilege';
 end $$;
 
-create function tenantry.refuse_smaller_sums() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+create function tenantry.refuse_smaller_sums() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   if (new.day, new.database_id, new.direction, new.table_name, new.way, new.region_id, new.region_key)
        is distinct from

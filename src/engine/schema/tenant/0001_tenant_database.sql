@@ -54,7 +54,8 @@ select tenantry.directory('tenantry.directory_members',
 
 -- Idempotent apply: a copy or a replay sends rows that are already here. An insert onto an existing key would halt the
 -- subscription; the newer row replaces the older instead. Fires for replication only.
-create function tenantry.replace_organization() returns trigger language plpgsql as $$
+create function tenantry.replace_organization() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   delete from tenantry.directory_organizations
     where database_id = new.database_id and organization_id = new.organization_id;
@@ -64,7 +65,8 @@ create trigger replace_organization before insert on tenantry.directory_organiza
   for each row execute function tenantry.replace_organization();
 alter table tenantry.directory_organizations enable replica trigger replace_organization;
 
-create function tenantry.replace_member() returns trigger language plpgsql as $$
+create function tenantry.replace_member() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   delete from tenantry.directory_members
     where database_id = new.database_id and organization_id = new.organization_id and user_id = new.user_id;
@@ -152,7 +154,8 @@ create table tenantry.audit_log (
   -- One index for what is read: an organization's newest. Every write pays for it.
   primary key (organization_id, id)
 );
-create function tenantry.refuse_audit_change() returns trigger language plpgsql as $$
+create function tenantry.refuse_audit_change() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   raise exception 'the audit log is append-only' using errcode = 'insufficient_privilege';
 end $$;
@@ -167,14 +170,14 @@ create policy all_for_owner on tenantry.audit_log to current_user using (true);
 -- The entry of a row that a team's program has written (tenantry.tenant_table). With the rights of whoever writes the row, so that
 -- row-level security holds for the entry too.
 create function tenantry.record_write() returns trigger language plpgsql
-  set search_path = pg_catalog, pg_temp as $$
+  set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
 declare
   actor text := tenantry.scope_actor();
 begin
   insert into tenantry.audit_log (id, database_id, organization_id, who, who_id, via, action, subject_kind, subject_id)
   values (tenantry.new_id(), tenantry.database_id(), tenantry.scope_organization(),
           case actor when 'operator' then 'OPERATOR' else 'USER' end, nullif(actor, 'operator'), 'LIBRARY',
-          lower(tg_op), format('%I.%I', tg_table_schema, tg_table_name), case tg_op when 'DELETE' then old.id else new.id end);
+          lower(tg_op collate "C"), format('%I.%I', tg_table_schema, tg_table_name), case tg_op when 'DELETE' then old.id else new.id end);
   return null;
 end $$;
 
