@@ -1,5 +1,5 @@
 import { readConfig } from "../src/config.ts";
-import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
+import type { ReplicationOptions } from "../src/engine/links/replication-options.ts";
 import { type App, startApp } from "../src/main.ts";
 
 /** Starts a worker at its defaults in this process. It says errors only, and takes ports that are free. */

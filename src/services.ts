@@ -1,9 +1,10 @@
 /** Makes what the engine and the API work with, once per process, and takes it apart again. */
+import { compareClocks } from "#base/kernel/clock";
 import { SecretBox } from "#base/kernel/secret-box";
 import type { Logger } from "#base/observability/logger";
 import type { Metrics } from "#base/observability/metrics";
 import { parsePoolUrl } from "#base/postgres/connection-url";
-import { Listener, Listeners } from "#base/postgres/listener";
+import { Listener, Listeners, type ListenerTimes } from "#base/postgres/listener";
 import { Pools } from "#base/postgres/pools";
 import { RoleCache } from "#engine/auth/role-cache";
 import { Border } from "#engine/border/border";
@@ -18,6 +19,7 @@ import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mai
 import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { requirePooler } from "#engine/regions/pooler";
 import { REGION_CHANNEL } from "#engine/regions/regions";
+import { announceServers } from "#engine/regions/server-answers";
 import { apiRoleName } from "#engine/replication/names";
 import { NudgeDesk } from "#engine/replication/nudge";
 import { Router } from "#engine/routing/routing";
@@ -44,6 +46,8 @@ type ServicesOptions = ServicesSettings & {
   migrateHome?: boolean;
   /** What tenant databases are migrated to. */
   tenantSchema: MigrationSet;
+  /** How often it is proved that home is heard; for tests. */
+  listening?: Partial<ListenerTimes> | undefined;
 };
 
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
@@ -66,8 +70,9 @@ export async function createServices(options: ServicesOptions): Promise<Services
       signInAsApi: (address, systemIdentifier) => apiRole.on(address, systemIdentifier),
     });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
-    const { listener, roleCache, nudges } = await startListening(homeContext.home, router, onBroken);
+    const { listener, roleCache, nudges } = await startListening(homeContext.home, router, onBroken, options.listening);
     const listeners = new Listeners(onBroken);
+    announceServers({ home, pools }, (error) => logger.debug({ err: error }, "good news was not announced"));
     const { exportFolder } = options;
     const mailer = createMailer(options);
     const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
@@ -112,8 +117,14 @@ async function openTables(
 }
 
 /** What this process hears of others through home. */
-async function startListening(home: HomeContext["home"], router: Router, onBroken: (error: unknown) => void) {
-  const listener = new Listener(home, onBroken);
+async function startListening(
+  home: HomeContext["home"],
+  router: Router,
+  onBroken: (error: unknown) => void,
+  times: Partial<ListenerTimes> = {},
+) {
+  const listener = new Listener(home, onBroken, { ...times, hearClock: compareClocks });
+  listener.onHearing((isHearing) => router.hear(isHearing));
   for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
   const roleCache = new RoleCache(home);
   await roleCache.listen(listener);

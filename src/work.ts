@@ -1,13 +1,9 @@
 /** What works for all processes of an installation, in one of them: the gateway, the job runner and replication. */
 import type { Gateway } from "#engine/border/gateway";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
-import { startJobRunner } from "#engine/jobs/job-runner";
-import {
-  REPLICATION_DEFAULTS,
-  type ReplicationOptions,
-  type ReplicationRunner,
-  startReplication,
-} from "#engine/links/carry-replication";
+import { type JobTimes, startJobRunner } from "#engine/jobs/job-runner";
+import { type ReplicationRunner, startReplication } from "#engine/links/carry-replication";
+import { REPLICATION_DEFAULTS, type ReplicationOptions } from "#engine/links/replication-options";
 import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
 import type { Services } from "#engine/services";
 import { JOB_HANDLERS } from "#job-handlers";
@@ -17,6 +13,7 @@ export type WorkOptions = {
   gateway?: GatewaySettings | undefined;
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions> | undefined;
+  jobs?: JobTimes | undefined;
 };
 
 export type Work = { gateway: Gateway; replication: ReplicationRunner; stop: () => Promise<void> };
@@ -27,7 +24,7 @@ export async function startWork(services: Services, options: WorkOptions): Promi
   await noticeHomeHistory(services.home);
   const gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
   rollback.defer(() => gateway.close());
-  const runner = await startJobRunner(services, JOB_HANDLERS);
+  const runner = await startJobRunner(services, JOB_HANDLERS, options.jobs);
   rollback.defer(() => runner.stop());
   const replication = await startReplication(services, { ...REPLICATION_DEFAULTS, ...options.replication });
   rollback.defer(replication.stop);

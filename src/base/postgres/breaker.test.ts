@@ -47,3 +47,21 @@ test("an error that the server sent, and a connection that broke, do not count",
   expect(await breaker.run(async () => "asked")).toBe("asked");
   expect(isConnectionFailure(new ServerAwayError())).toBe(true);
 });
+
+test("it tells once that the server is away, and once that it answers again", async () => {
+  const now = vi.spyOn(performance, "now").mockReturnValue(1_000);
+  const away = vi.fn<() => void>();
+  const answers = vi.fn<() => void>();
+  const breaker = new Breaker({ away, answers });
+  await breaker.run(async () => "there");
+  for (const at of [2_000, 12_000]) {
+    now.mockReturnValue(at);
+    await expect(breaker.run(refused)).rejects.toThrow("refused");
+  }
+  expect([away.mock.calls.length, answers.mock.calls.length]).toEqual([1, 0]);
+  now.mockReturnValue(22_000);
+  // With an error, but it answers.
+  await expect(breaker.run(() => Promise.reject(Object.assign(new Error("no"), { code: "42501" })))).rejects.toThrow();
+  await breaker.run(async () => "there");
+  expect([away.mock.calls.length, answers.mock.calls.length]).toEqual([1, 1]);
+});

@@ -23,6 +23,12 @@ export class Breaker {
   #failures = 0;
   #closedUntil = 0;
   #trying = false;
+  readonly #hear: { away: () => void; answers: () => void };
+
+  /** `away`: called when the server can be reached no longer; `answers`: when it can be again. */
+  constructor(hear = { away: () => undefined as void, answers: () => undefined as void }) {
+    this.#hear = hear;
+  }
 
   /** Runs `work` unless the server is known to be away. */
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -39,18 +45,25 @@ export class Breaker {
   async #attempt<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
       const result = await work();
-      this.#failures = 0;
+      this.#answered();
       return result;
     } catch (error) {
       if (isRefusal(error)) {
         this.#closedUntil = performance.now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, MAX_PAUSE_MS);
         this.#failures = Math.min(this.#failures + 1, 20);
+        if (this.#failures === 1) this.#hear.away();
       } else if (!isConnectionFailure(error)) {
         // It answered, if only with an error.
-        this.#failures = 0;
+        this.#answered();
       }
       throw error;
     }
+  }
+
+  #answered(): void {
+    const wasAway = this.#failures > 0;
+    this.#failures = 0;
+    if (wasAway) this.#hear.answers();
   }
 }
 

@@ -2,6 +2,7 @@
  * Every connection of the process comes from here: one small driver pool per (server, database), opened on
  * first use, closed when idle, and never more than a bounded number of pools at once.
  */
+import type { Socket } from "node:net";
 import pg from "pg";
 import {
   formatPoolUrl,
@@ -13,6 +14,7 @@ import {
 import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
 import { Breaker } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
+import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers";
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
 import { STARTUP_OPTIONS } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
@@ -58,7 +60,11 @@ export class Pools {
   readonly #budget: ConnectionBudget<pg.PoolClient>;
   readonly #onError: (error: Error) => void;
   readonly #pools = new Set<pg.Pool>();
-  readonly #clients = new Set<pg.ClientBase>();
+  /** Each with the host and port that it is connected to. */
+  readonly #clients = new Map<pg.ClientBase, string>();
+  /** By host and port: what was connected there when it could be reached no longer, and how many bytes had come. */
+  readonly #suspects = new Map<string, Map<pg.ClientBase, number>>();
+  readonly #hearAnswers = new Set<(server: string) => void>();
   #closed = false;
 
   /** `onError` hears of idle connections that broke; it must not throw. */
@@ -75,6 +81,11 @@ export class Pools {
   /** The most connections of the budget that were open at once. */
   get mostBudgeted(): number {
     return this.#budget.most;
+  }
+
+  /** Calls back with `host:port` of a server, or a pooler, that can be reached after it could not be. It must not throw. */
+  onAnswerAgain(hear: (server: string) => void): void {
+    this.#hearAnswers.add(hear);
   }
 
   /**
@@ -167,7 +178,7 @@ export class Pools {
   async close(): Promise<void> {
     this.#closed = true;
     const timer = setTimeout(() => {
-      for (const client of this.#clients) hangUp(client);
+      for (const client of this.#clients.keys()) streamOf(client).destroy();
     }, this.#limits.closeTimeoutMs);
     try {
       await this.#closeAll();
@@ -219,7 +230,11 @@ export class Pools {
     database: string,
     { max, breaker, budget, despiteFence = false, isPooler = false }: PoolConfigOptions,
   ): PoolConfig {
-    const options = [STARTUP_OPTIONS, ...(despiteFence ? ["-c default_transaction_read_only=off"] : [])].join(" ");
+    const liveness = livenessOptions(address.host);
+    const options = [STARTUP_OPTIONS, liveness, ...(despiteFence ? ["-c default_transaction_read_only=off"] : [])].join(
+      " ",
+    );
+    const server = `${address.host}:${address.port}`;
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
@@ -235,6 +250,7 @@ export class Pools {
         idleTimeoutMillis: this.#limits.idleTimeoutMs,
         application_name: `tenantry ${kind}`,
         keepAlive: true,
+        keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
         // Home is trusted; a region's server is not.
         ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
         ...(isPooler ? {} : { options }),
@@ -244,12 +260,11 @@ export class Pools {
       pool.on("connect", (client) => {
         // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
-        this.#clients.add(client);
+        this.#clients.set(client, server);
       });
       pool.on("remove", (client) => this.#clients.delete(client));
       return pool;
     };
-    const server = `${address.host}:${address.port}`;
     return { server, createPool, isPooler, breaker, budget, max, prepared: this.#prepared };
   }
 
@@ -259,9 +274,30 @@ export class Pools {
     const key = `${host}:${port}`;
     const found = this.#breakers.get(key);
     if (found !== undefined) return found;
-    const breaker = new Breaker();
+    const breaker = new Breaker({
+      away: () => this.#suspect(key),
+      answers: () => {
+        this.#hangUpOnSuspects(key);
+        for (const hear of this.#hearAnswers) hear(key);
+      },
+    });
     this.#breakers.set(key, breaker);
     return breaker;
+  }
+
+  #suspect(server: string): void {
+    const connected = [...this.#clients].filter(([, at]) => at === server);
+    this.#suspects.set(server, new Map(connected.map(([client]) => [client, streamOf(client).bytesRead])));
+  }
+
+  /**
+   * The server answers again. What was asked before on a connection that has said nothing since would wait for its system to send it
+   * once more: that can be two minutes. Whoever asked is told at once, and asks again.
+   */
+  #hangUpOnSuspects(server: string): void {
+    for (const [client, bytesRead] of this.#suspects.get(server) ?? [])
+      if (this.#clients.has(client) && streamOf(client).bytesRead === bytesRead) streamOf(client).destroy();
+    this.#suspects.delete(server);
   }
 
   #close(entry: Entry): Promise<void> {
@@ -274,8 +310,7 @@ export class Pools {
   }
 }
 
-/** The driver's types leave the stream out. Whoever waits for an answer hears that it will not come. */
-function hangUp(client: pg.ClientBase): void {
-  const { connection } = client as unknown as { connection: { stream: { destroy: () => void } } };
-  connection.stream.destroy();
+/** The driver's types leave the stream out. Whoever waits for an answer on one that is destroyed hears that it will not come. */
+function streamOf(client: pg.ClientBase): Socket {
+  return (client as unknown as { connection: { stream: Socket } }).connection.stream;
 }

@@ -6,10 +6,16 @@
 import type { Socket } from "node:net";
 import type pg from "pg";
 import { BoundedClient } from "#base/postgres/answer-bound";
+import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers";
 import { type ServerAddress, tlsOptions } from "#base/postgres/connection-url";
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_AFTER_MS = 10_000;
+
+/**
+ * A subscriber that has said nothing for so long is gone; it is asked after half of it. Less would be too little for one that
+ * applies what it was sent before: up to 10 MB are on their way at a time.
+ */
+const GIVE_UP = "-c wal_sender_timeout=30s";
 
 /** The driver's types leave it out. */
 type Inside = pg.Client & { connection: { stream: Socket } };
@@ -32,8 +38,7 @@ export async function openWalsender(address: ServerAddress, database: string, en
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     client_encoding: encoding,
     // How values are written must not depend on the settings of a database or a role.
-    options:
-      "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c search_path=pg_catalog,pg_temp -c statement_timeout=0",
+    options: `-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c search_path=pg_catalog,pg_temp -c statement_timeout=0 ${livenessOptions(address.host)} ${GIVE_UP}`,
     replication: "database",
   } as pg.ClientConfig) as Inside;
   // A connection that breaks later is the caller's to notice, at the socket.

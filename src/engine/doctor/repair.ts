@@ -2,6 +2,7 @@
 import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { clockMs } from "#base/kernel/clock";
 import { redactedMessage } from "#base/kernel/redaction";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 import { findOrphans, findStuckPlacements, type Orphan } from "#engine/doctor/find-orphans";
@@ -72,7 +73,7 @@ async function resumeStuck(services: Services): Promise<Repair[]> {
     await requestJob(services.home, requesterOf(OPERATOR), {
       ...onPlacement(isMade ? "revoke-placement" : "provision-placement", stuck),
       // A suspended one keeps the rest of its grace.
-      ...(stuck.state === "SUSPENDED" ? { dueAt: stuck.dropAfter ?? new Date(Date.now() + GRACE_MS) } : {}),
+      ...(stuck.state === "SUSPENDED" ? { dueAt: stuck.dropAfter ?? new Date(clockMs() + GRACE_MS) } : {}),
     });
     repairs.push({
       server: "home",

@@ -4,13 +4,12 @@ import { migrate } from "#engine/migrations/runner";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Queryable, ServerDatabase, Session } from "#base/postgres/database";
 import { quoteIdentifier } from "#base/postgres/identifiers";
+import { LOCK_CLASS, whileLocked } from "#base/postgres/session-lock";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { prepareToSubscribe } from "#engine/replication/subscription";
 import { templateName, templatePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
-// Advisory locks are per database; everyone who makes templates connects to the same maintenance database.
-const LOCK_KEY = 7_365_002;
 const LOCK_TIMEOUT_MS = 60_000;
 /** How long a copy from an old template may keep it from being dropped; it is dropped another time then. */
 const DROP_TIMEOUT_MS = 2_000;
@@ -27,8 +26,8 @@ export async function ensureTemplate(
   const { installation, tenantSchema } = services;
   const name = templateName(installation, tenantSchema.latestVersion);
   if (await databaseExists(server, name)) return name;
-  await locked(server, async (session) => {
-    if (await databaseExists(server, name)) return;
+  await locked(services, server, address, async (session) => {
+    if (await databaseExists(session, name)) return;
     await build(services, session, address, name);
     await dropOlder(services, session);
   });
@@ -42,17 +41,22 @@ export async function refreshTemplates(
   address: ServerAddress,
 ): Promise<void> {
   await ensureTemplate(services, server, address);
-  await locked(server, (session) => dropOlder(services, session));
+  await locked(services, server, address, (session) => dropOlder(services, session));
 }
 
-function locked(server: ServerDatabase, work: (session: Session<"server">) => Promise<void>): Promise<void> {
-  return server.session(async (session) => {
-    await session.query("template.lock_timeout", `set lock_timeout = ${LOCK_TIMEOUT_MS}`);
-    await session.query("template.lock", `select pg_advisory_lock(${LOCK_KEY})`);
-    await work(session);
-    await session.query("template.unlock", `select pg_advisory_unlock(${LOCK_KEY})`);
-    await session.query("template.lock_timeout", "reset lock_timeout");
-  });
+/** The lock is at home: whoever waits for it keeps no connection to the region's server from whoever has it. */
+function locked(
+  { home }: Services,
+  server: ServerDatabase,
+  { host, port }: ServerAddress,
+  work: (session: Session<"server">) => Promise<void>,
+): Promise<void> {
+  return whileLocked(home, LOCK_CLASS.template, `${host}:${port}`, LOCK_TIMEOUT_MS, () =>
+    server.session(async (session) => {
+      await work(session);
+      await session.query("template.lock_timeout", "reset lock_timeout");
+    }),
+  );
 }
 
 async function build(
@@ -159,7 +163,7 @@ function isInUse(error: unknown): boolean {
   return state === SQL_STATE.lockNotAvailable || state === SQL_STATE.objectInUse;
 }
 
-export async function databaseExists(server: ServerDatabase, name: string): Promise<boolean> {
+export async function databaseExists(server: Queryable<"server">, name: string): Promise<boolean> {
   const rows = await server.query("databases.exists", "select from pg_database where datname = $1", [name]);
   return rows.length > 0;
 }
