@@ -49,7 +49,7 @@ async function crash(random: Random, { servers }: Victims): Promise<void> {
 /** A path swallows what is sent, without a word to either side, and then passes again. */
 function swallowing(which: "both" | "answers"): Happening {
   return async (random, { paths }) => {
-    using _hole = random.pick(paths).swallow(which);
+    using _ = random.pick(paths).swallow(which);
     await random.moment(4_000);
   };
 }

@@ -1,7 +1,6 @@
 /** Jobs that fail wait before they run again, and no longer than they need to. */
 import { afterEach, expect, test } from "vitest";
 import { waitFor } from "../../src/base/kernel/wait.ts";
-import type { HomeDatabase } from "../../src/base/postgres/database.ts";
 import { requestJob } from "../../src/engine/jobs/job.ts";
 import { startJobRunner } from "../../src/engine/jobs/job-runner.ts";
 import { ensureTemplate } from "../../src/engine/placements/template-database.ts";
@@ -39,7 +38,7 @@ test("a job whose failure cannot be recorded does not run again and again", asyn
       const value: unknown = Reflect.get(target, name);
       return typeof value === "function" ? value.bind(target) : value;
     },
-  }) as HomeDatabase;
+  });
   const fail = () => Promise.reject(new Error("it fails at once"));
   const handlers = { "provision-placement": fail, "revoke-placement": fail, "retire-region": fail };
   const id = await requestJob(home, "operator", { kind: "retire-region", subject: "region:none" });
@@ -94,8 +93,9 @@ test("jobs of a region that failed run as soon as somebody reaches its server ag
   const regionId = await idOf(app, "eu");
   const server = services.pools.open("tenant", await regionAddress(services, regionId), "postgres");
   await forwarder[Symbol.asyncDispose]();
-  await expect(server.query("test", "select")).rejects.toThrow();
-  await expect(server.query("test", "select")).rejects.toThrow();
+  // The first may find that an idle connection has ended; the next one cannot connect.
+  for (let asked = 0; asked < 2; asked += 1) await server.query("test", "select").catch(() => undefined);
+  await expect(server.query("test", "select")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   const add = (subject: string, dueIn: string, error: string | null) =>
     sql(
       app.databaseUrl,

@@ -32,7 +32,7 @@ test.each(["both", "answers", "forgotten"] as const)(
     await expect.poll(() => heard).toEqual(["one"]);
 
     const hole = how === "forgotten" ? undefined : forwarder.swallow(how);
-    if (how === "forgotten") expect(forwarder.forget()).toBe(1);
+    if (how === "forgotten") forwarder.forget();
     await expect.poll(() => hearing.slice(2), { timeout: 10_000 }).toContain(false);
     hole?.[Symbol.dispose]();
     await expect.poll(() => hearing.at(-1), { timeout: 15_000 }).toBe(true);

@@ -89,7 +89,7 @@ test("a region that is a black hole keeps no other from being carried when the s
 
 test("a region is carried on its new address while the old one is a black hole", { timeout: TEST_MS }, async () => {
   const { app, eu } = await begin();
-  using _hole = eu.via.swallow();
+  using _ = eu.via.swallow();
   expect(await late(app, eu, 200)).toHaveLength(2);
   await app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
     input: { key: "eu", connectionUrl: serverUrl("eu") },

@@ -61,7 +61,9 @@ test("it tells once that the server is away, and once that it answers again", as
   expect([away.mock.calls.length, answers.mock.calls.length]).toEqual([1, 0]);
   now.mockReturnValue(22_000);
   // With an error, but it answers.
-  await expect(breaker.run(() => Promise.reject(Object.assign(new Error("no"), { code: "42501" })))).rejects.toThrow();
+  await expect(breaker.run(() => Promise.reject(Object.assign(new Error("no"), { code: "42501" })))).rejects.toThrow(
+    "no",
+  );
   await breaker.run(async () => "there");
   expect([away.mock.calls.length, answers.mock.calls.length]).toEqual([1, 1]);
 });

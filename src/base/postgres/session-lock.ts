@@ -90,7 +90,8 @@ class LockDesk {
 
   async whileLocked<Result>(lock: Lock, name: string, timeoutMs: number, work: () => Promise<Result>): Promise<Result> {
     this.#users += 1;
-    const opening = (this.#opened ??= outsideCalls(() => this.#open()));
+    this.#opened ??= outsideCalls(() => this.#open());
+    const opening = this.#opened;
     try {
       const { session, call } = await opening;
       const key = `${lock} ${name}`;

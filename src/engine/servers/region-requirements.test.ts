@@ -17,6 +17,7 @@ function probe(changes: Partial<ServerProbe>): ServerProbe {
     provider: null,
     workerStartIntervalMs: 5_000,
     slotWalLimitMb: 10_240,
+    clockAheadMs: 0,
     headroom: [],
     ...changes,
   };
@@ -54,4 +55,10 @@ test("a server whose slots may keep any amount of WAL is taken, and advised to b
   expect(whyUnfit(unbounded)).toBeUndefined();
   expect(findAdvice(unbounded)).toEqual([expect.stringContaining("SET max_slot_wal_keep_size = '10GB'")]);
   expect(findAdvice(probe({ slotWalLimitMb: 0 }))).toEqual([]);
+});
+
+test("a server whose clock is not in step with home's is advised to keep it", () => {
+  expect(findAdvice(probe({ clockAheadMs: 900 }))).toEqual([]);
+  expect(findAdvice(probe({ clockAheadMs: 3_600_000 })).join()).toContain("Its clock is 3600 s ahead of home's");
+  expect(findAdvice(probe({ clockAheadMs: -90_000 })).join()).toContain("Its clock is 90 s behind home's");
 });
