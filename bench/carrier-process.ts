@@ -1,5 +1,5 @@
 /** Tenantry's worker in a process of its own, so that its CPU is told from the benchmark's. Started by carrier.ts. */
-import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
+import type { ReplicationOptions } from "../src/engine/links/replication-options.ts";
 import type { App } from "../src/main.ts";
 import { startWorker } from "./worker.ts";
 

@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
+import type { ReplicationOptions } from "../src/engine/links/replication-options.ts";
 import type { CarrierAnswer, CarrierRequest } from "./carrier-process.ts";
 
 export type Carrier = {

@@ -15,7 +15,7 @@ import { tellSubscriber } from "../src/engine/replication/establish.ts";
 import { newRoutedId } from "../src/base/kernel/ids.ts";
 import { waitFor } from "../src/base/kernel/wait.ts";
 import { createLogger } from "../src/base/observability/logger.ts";
-import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
+import type { ReplicationOptions } from "../src/engine/links/replication-options.ts";
 import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
 import type { Services } from "../src/engine/services.ts";
 import { closeServices, createServices } from "../src/services.ts";

@@ -1,5 +1,5 @@
 import { readConfig } from "../src/config.ts";
-import type { ReplicationOptions } from "../src/engine/links/carry-replication.ts";
+import type { ReplicationOptions } from "../src/engine/links/replication-options.ts";
 import { type App, type AppOptions, startApp } from "../src/main.ts";
 
 /**

@@ -7,9 +7,12 @@ import { ENGINE_MODULES } from "#api/graphql/engine-modules";
 import { buildSchema } from "#api/graphql/schema";
 import { type HttpServer, startHttpServer } from "#api/http/server";
 import { createLogger } from "#base/observability/logger";
+import type { ListenerTimes } from "#base/postgres/listener";
 import { Metrics } from "#base/observability/metrics";
-import type { ReplicationOptions, ReplicationRunner } from "#engine/links/carry-replication";
+import type { ReplicationRunner } from "#engine/links/carry-replication";
+import type { ReplicationOptions } from "#engine/links/replication-options";
 import type { GatewaySettings } from "#engine/links/run-gateway";
+import type { JobTimes } from "#engine/jobs/job-runner";
 import type { Services } from "#engine/services";
 import type { Settings } from "#config";
 import { closeServices, createServices, signInAsApi } from "#services";
@@ -32,6 +35,9 @@ export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn"
   logDestination?: { write: (line: string) => void } | undefined;
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions> | undefined;
+  /** Over the defaults; for tests. */
+  jobs?: JobTimes | undefined;
+  listening?: Partial<ListenerTimes> | undefined;
   /** Over the program's own; for tests. */
   tenantSchema?: Services["tenantSchema"] | undefined;
   /** Over the application's own; for tests. */

@@ -1,9 +1,10 @@
 /** Makes what the engine and the API work with, once per process, and takes it apart again. */
+import { compareClocks } from "#base/kernel/clock";
 import { SecretBox } from "#base/kernel/secret-box";
 import type { Logger } from "#base/observability/logger";
 import type { Metrics } from "#base/observability/metrics";
 import { parsePoolUrl } from "#base/postgres/connection-url";
-import { Listener, Listeners } from "#base/postgres/listener";
+import { Listener, Listeners, type ListenerTimes } from "#base/postgres/listener";
 import { Pools } from "#base/postgres/pools";
 import { RoleCache } from "#engine/auth/role-cache";
 import { Border } from "#engine/border/border";
@@ -22,6 +23,7 @@ import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { Ownership } from "#engine/regions/ownership";
 import { requirePooler } from "#engine/regions/pooler";
 import { REGION_CHANNEL } from "#engine/regions/regions";
+import { announceServers } from "#engine/regions/server-answers";
 import { apiRoleName } from "#engine/replication/names";
 import { NudgeDesk } from "#engine/replication/nudge";
 import { Router } from "#engine/routing/routing";
@@ -50,6 +52,8 @@ type ServicesOptions = ServicesSettings & {
   tenantSchema: MigrationSet;
   /** What erasing somebody does to the app's tables besides. */
   eraseSql?: EraseSql | undefined;
+  /** How often it is proved that home is heard; for tests. */
+  listening?: Partial<ListenerTimes> | undefined;
 };
 
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
@@ -80,8 +84,10 @@ export async function createServices(options: ServicesOptions): Promise<Services
       requireOwned: (regionId) => ownership.requireForContent(regionId),
     });
     const onBroken = (error: unknown) => logger.warn({ err: error }, "a listening connection broke");
-    const { listener, roleCache, nudges } = await startListening(homeContext.home, { router, ownership }, onBroken);
+    const forgetful = { router, ownership };
+    const { listener, roleCache, nudges } = await startListening(home, forgetful, onBroken, options.listening);
     const listeners = new Listeners(onBroken);
+    announceServers({ home, pools }, (error) => logger.debug({ err: error }, "good news was not announced"));
     const { exportFolder } = options;
     const mailer = createMailer(options);
     const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
@@ -135,8 +141,10 @@ async function startListening(
   home: HomeContext["home"],
   { router, ownership }: Pick<Services, "router" | "ownership">,
   onBroken: (error: unknown) => void,
+  times: Partial<ListenerTimes> = {},
 ) {
-  const listener = new Listener(home, onBroken);
+  const listener = new Listener(home, onBroken, { ...times, hearClock: compareClocks });
+  listener.onHearing((isHearing) => router.hear(isHearing));
   for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL]) await listener.on(channel, () => router.forget());
   await listener.on(REGION_CHANNEL, () => ownership.forgetRefusals());
   const roleCache = new RoleCache(home);

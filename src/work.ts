@@ -2,13 +2,9 @@
 import type { Gateway } from "#engine/border/gateway";
 import { requestReview, requestReviews } from "#engine/erasure/review-erasures";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
-import { startJobRunner } from "#engine/jobs/job-runner";
-import {
-  REPLICATION_DEFAULTS,
-  type ReplicationOptions,
-  type ReplicationRunner,
-  startReplication,
-} from "#engine/links/carry-replication";
+import { type JobTimes, startJobRunner } from "#engine/jobs/job-runner";
+import { type ReplicationRunner, startReplication } from "#engine/links/carry-replication";
+import { REPLICATION_DEFAULTS, type ReplicationOptions } from "#engine/links/replication-options";
 import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
 import { reportTrials } from "#engine/regions/report-trials";
 import type { Services } from "#engine/services";
@@ -19,6 +15,7 @@ export type WorkOptions = {
   gateway?: GatewaySettings | undefined;
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions> | undefined;
+  jobs?: JobTimes | undefined;
 };
 
 export type Work = { gateway: Gateway; replication: ReplicationRunner; stop: () => Promise<void> };
@@ -30,7 +27,7 @@ export async function startWork(services: Services, options: WorkOptions): Promi
   void services.ownership.lookAround({ says: true });
   const gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
   rollback.defer(() => gateway.close());
-  const runner = await startJobRunner(services, JOB_HANDLERS);
+  const runner = await startJobRunner(services, JOB_HANDLERS, options.jobs);
   rollback.defer(() => runner.stop());
   const replication = await startReplication(services, {
     ...REPLICATION_DEFAULTS,

@@ -1,7 +1,8 @@
 /** Remembers which placements organizations have, so that a handle for each request costs no question to home. */
 import { PLACEMENT_CHANNEL } from "#engine/home/placements";
+import { Hearsay } from "#base/kernel/hearsay";
 import { REGION_CHANNEL } from "#engine/regions/regions";
-import type { TenantRoute } from "#engine/routing/routing";
+import { MAX_ROUTE_AGE_MS, type TenantRoute } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
 
 /** Organizations kept at most. */
@@ -9,18 +10,17 @@ const MAX_REMEMBERED = 10_000;
 
 export class RoutesOfOrganizations {
   readonly #router: Services["router"];
-  readonly #remembered = new Map<string, readonly TenantRoute[]>();
-  /** Counts what was forgotten: what was asked before that is not kept. */
-  #generation = 0;
+  readonly #remembered = new Hearsay<string, readonly TenantRoute[]>({
+    max: MAX_REMEMBERED,
+    maxAgeMs: MAX_ROUTE_AGE_MS,
+  });
 
-  /** Forgets what it knows when home says that something changed. */
+  /** Forgets what it knows when home says that something changed, and when home cannot be heard. */
   static async open({ router, listener }: Pick<Services, "router" | "listener">): Promise<RoutesOfOrganizations> {
     const opened = new RoutesOfOrganizations(router);
+    listener.onHearing((isHearing) => opened.#remembered.hear(isHearing));
     for (const channel of [PLACEMENT_CHANNEL, REGION_CHANNEL])
-      await listener.on(channel, () => {
-        opened.#generation += 1;
-        opened.#remembered.clear();
-      });
+      await listener.on(channel, () => opened.#remembered.forget());
     return opened;
   }
 
@@ -32,12 +32,10 @@ export class RoutesOfOrganizations {
   async of(organizationId: string): Promise<readonly TenantRoute[]> {
     const found = this.#remembered.get(organizationId);
     if (found !== undefined) return found;
-    const generation = this.#generation;
+    const asked = this.#remembered.ask();
     const routes = await this.#router.routesOf(organizationId);
-    if (generation === this.#generation && routes.length > 0 && routes.every(({ state }) => state === "ACTIVE")) {
-      if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-      this.#remembered.set(organizationId, routes);
-    }
+    if (routes.length > 0 && routes.every(({ state }) => state === "ACTIVE"))
+      this.#remembered.set(organizationId, routes, asked);
     return routes;
   }
 }

@@ -1,5 +1,6 @@
 /** What can happen to the servers and to what replication has there. Each may fail where its victim is away already. */
 import type { PostgresServer } from "../../src/embedded/postgres-server.ts";
+import type { Forwarder } from "../support/forwarder.ts";
 import type { Random } from "../support/random.ts";
 import type { TenantryProcesses } from "../support/tenantry-processes.ts";
 import { byHand, type Tenant } from "./random-work.ts";
@@ -7,6 +8,8 @@ import { byHand, type Tenant } from "./random-work.ts";
 export type Victims = {
   processes: TenantryProcesses;
   servers: Record<string, PostgresServer>;
+  /** By which Tenantry reaches each of them. */
+  paths: readonly Forwarder[];
   homeUrl: string;
   tenants: readonly Tenant[];
 };
@@ -43,6 +46,14 @@ async function crash(random: Random, { servers }: Victims): Promise<void> {
   await server.start();
 }
 
+/** A path swallows what is sent, without a word to either side, and then passes again. */
+function swallowing(which: "both" | "answers"): Happening {
+  return async (random, { paths }) => {
+    using _ = random.pick(paths).swallow(which);
+    await random.moment(4_000);
+  };
+}
+
 /** What ends and comes back, and what a person switches: nothing of it is mended by a reseed. */
 const INTERRUPTIONS: Record<string, Happening> = {
   "kill an API": (random, { processes }) => processes.killOne(random, "api"),
@@ -54,6 +65,9 @@ const INTERRUPTIONS: Record<string, Happening> = {
   "end one connection of Tenantry": ending(
     "pid = (select pid from pg_stat_activity where application_name like 'tenantry%' order by random() limit 1)",
   ),
+  "a black hole": swallowing("both"),
+  "a path that passes one way only": swallowing("answers"),
+  "connections that are forgotten": (random, { paths }) => void random.pick(paths).forget(),
   "enable a subscription": toLink(({ subscriber, name }) => [subscriber, `alter subscription ${name} enable`]),
   "disable a subscription": toLink(({ subscriber, name }) => [subscriber, `alter subscription ${name} disable`]),
 };

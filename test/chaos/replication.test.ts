@@ -9,8 +9,9 @@ import { randomBytes, randomInt } from "node:crypto";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { waitFor } from "../../src/base/kernel/wait.ts";
-import type { ReplicationOptions } from "../../src/engine/links/carry-replication.ts";
+import type { ReplicationOptions } from "../../src/engine/links/replication-options.ts";
 import { sql } from "../support/app.ts";
+import { startForwarder, viaPort } from "../support/forwarder.ts";
 import { Random } from "../support/random.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
@@ -25,23 +26,40 @@ const USERS = 12;
 const WRITERS = 6;
 const CONVERGE_TIMEOUT_MS = 60_000;
 
+const HELD = { beatMs: 200, heldMs: 2_000, endsAfterMs: 3_000 };
+
 // All that takes minutes takes seconds here. The pauses after failures stay well below the time to converge.
 const REPLICATION: Partial<ReplicationOptions> = {
   sweepIntervalMs: 500,
-  carrier: { idleMs: 150, stallMs: 1_500, retryMs: 100, maxRetryMs: 3_000 },
+  carrier: {
+    idleMs: 150,
+    stallMs: 1_500,
+    retryMs: 100,
+    maxRetryMs: 3_000,
+    statementMs: 2_000,
+    mendStatementMs: 10_000,
+  },
   limits: { maxRetainedBytes: 1024 * 1024, maxAgeMs: 1_500 },
+  stopWaitMs: 1_000,
+  held: HELD,
 };
 
 // A date is read as text: as a Date it would lose the microseconds that a copy must have too.
 pg.types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text: string) => text);
 
-type Stage = { servers: Record<"home" | "eu" | "us", OwnServer>; world: World; victims: Victims; ledger: Ledger };
+type Stage = {
+  urls: Record<"eu" | "us", string>;
+  servers: Record<"home" | "eu" | "us", OwnServer>;
+  world: World;
+  victims: Victims;
+  ledger: Ledger;
+};
 
 /** Registers the regions and gives every organization a tenant database in one or both of them, undisturbed. */
 async function furnish(random: Random, stage: Stage): Promise<Tenant[]> {
-  const { servers, world, ledger } = stage;
+  const { urls, servers, world, ledger } = stage;
   for (const key of ["eu", "us"] as const)
-    await insist(random, world, "registerRegion", { key, name: `Region ${key}`, connectionUrl: servers[key].url() });
+    await insist(random, world, "registerRegion", { key, name: `Region ${key}`, connectionUrl: urls[key] });
   for (let index = 0; index < USERS; index += 1)
     ledger.users.push(
       await insist(random, world, "createUser", { name: `User ${index}`, email: `user.${index}@example.com` }),
@@ -102,7 +120,18 @@ test(`replication survives ${SECONDS} s of everything at once (CHAOS_SEED=${SEED
   for (const server of [home, eu, us]) stack.use(server);
   const homeUrl = home.url("chaos");
   const secretKey = randomBytes(32).toString("base64");
-  const processes = new TenantryProcesses({ databaseUrl: homeUrl, secretKey, replication: REPLICATION });
+  // Tenantry reaches the servers by paths that can swallow what is sent; what looks on does not.
+  const paths = await Promise.all([home, eu, us].map((server) => startForwarder(server.url("postgres"))));
+  for (const path of paths) stack.use(path);
+  const [toHome = 0, toEu = 0, toUs = 0] = paths.map(({ port }) => port);
+  const urls = { eu: viaPort(eu.url(), toEu), us: viaPort(us.url(), toUs) };
+  const processes = new TenantryProcesses({
+    databaseUrl: viaPort(homeUrl, toHome),
+    secretKey,
+    replication: REPLICATION,
+    jobs: { held: HELD },
+    listening: { beatMs: 500, answerMs: 1_500 },
+  });
   stack.defer(() => processes.stop("SIGKILL"));
   const servers = { home, eu, us };
   const ledger = new Ledger();
@@ -110,12 +139,13 @@ test(`replication survives ${SECONDS} s of everything at once (CHAOS_SEED=${SEED
   const victims: Victims = {
     processes,
     servers: { home: home.server, eu: eu.server, us: us.server },
+    paths,
     homeUrl,
     tenants: [],
   };
   await processes.start("api");
   await Promise.all([processes.start("api"), processes.start("worker"), processes.start("worker")]);
-  const tenants = await furnish(random, { servers, world, victims, ledger });
+  const tenants = await furnish(random, { urls, servers, world, victims, ledger });
   world.tenants = tenants;
   victims.tenants = tenants;
 

@@ -5,6 +5,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findLinkedDatabase } from "../../src/engine/home/replicated-databases.ts";
 import { regionServer } from "../../src/engine/regions/regions.ts";
+import { inCall } from "../../src/base/kernel/call.ts";
 import { waitFor } from "../../src/base/kernel/wait.ts";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { startGateway } from "../../src/engine/links/run-gateway.ts";
@@ -174,6 +175,51 @@ test("a link that breaks again while it is mended is not mended twice at the sam
   await expect.poll(() => findUnrest(installation)).toEqual([]);
   expect(await findDifferences(installation)).toEqual([]);
   await carrier.stop();
+});
+
+test("a link whose next attempt is far away is mended when its server answers again", async () => {
+  const carrier = await newCarrier({ idleMs: 50, retryMs: 600_000, maxRetryMs: 600_000 }, false);
+  for (let failures = 0; failures < 3; failures += 1) await carrier.nudge(id, { broken: DAMAGE.stepFailed });
+  carrier.start();
+  const mended = async () => (carrier.isBusy(id) ? undefined : true);
+  expect(await waitFor(mended, { timeoutMs: 500 })).toBeUndefined();
+  expect(carrier.isTroubled).toBe(true);
+  carrier.mendNow();
+  expect(await eventually(async () => !carrier.isBusy(id))).toBe(true);
+  expect(await findDifferences(installation)).toEqual([]);
+  await carrier.stop();
+});
+
+test("a carrier whose call is over asks for nothing more, and a statement of it has a deadline", async () => {
+  using recorded = recordStatements();
+  const over = new AbortController();
+  const reports: string[] = [];
+  const carrier = await inCall({ signal: over.signal }, () =>
+    newCarrier({ idleMs: 50, statementMs: 200, retryMs: 600_000 }, false, (message) => reports.push(message)),
+  );
+  carrier.start();
+  // It cannot be enabled while somebody else has it.
+  const { name } = await openLink(id);
+  const other = new pg.Client({ connectionString: installation.homeUrl });
+  await other.connect();
+  await other.query(`begin; alter subscription ${name} set (synchronous_commit = 'local')`);
+  await carrier.nudge(id);
+  await expect.poll(() => reports).toContain(`${name}: a step failed`);
+  over.abort(new Error("the region was given up"));
+  await other.query("rollback");
+  await other.end();
+  await carrier.stop();
+  const before = recorded.sent.length;
+  await carrier.nudge(id);
+  const asks = async () => (recorded.sent.length > before ? true : undefined);
+  await waitFor(asks, { timeoutMs: 300 });
+  // The gateway looks after slots by itself.
+  expect(recorded.sent.slice(before).filter(({ name: statement }) => !statement.startsWith("slot."))).toEqual([]);
+  const again = await newCarrier({ idleMs: 50 }, false);
+  again.start();
+  await again.nudge(id);
+  expect(await eventually(async () => !again.isBusy(id))).toBe(true);
+  await again.stop();
 });
 
 test("where workers start slowly, the launcher is asked again until there is one, and the link is kept awake", async () => {

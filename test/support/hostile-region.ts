@@ -3,7 +3,7 @@
  * stand between `eu` and everybody who connects to it. `us` and home belong to others.
  */
 import type { GatewaySettings } from "../../src/engine/links/run-gateway.ts";
-import type { ReplicationOptions } from "../../src/engine/links/carry-replication.ts";
+import type { ReplicationOptions } from "../../src/engine/links/replication-options.ts";
 import { packageWithAivenExtras } from "./aiven-extras.ts";
 import { majorVersionOf, serverUrl, sql, startApp, type TestApp } from "./app.ts";
 import { HOME_VERSION } from "./global-setup.ts";

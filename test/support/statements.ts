@@ -8,7 +8,10 @@ export type SentStatement = {
   name: string;
 };
 
-/** Records every statement of this process, apart from the tests' own, until it is disposed of. */
+/** Nobody asks for these: they prove every few seconds that a connection is there. */
+const BY_THE_CLOCK = new Set(["listen.prove", "held.beat"]);
+
+/** Records every statement of this process, apart from the tests' own and what comes by the clock, until it is disposed of. */
 export function recordStatements(): { sent: SentStatement[] } & Disposable {
   const sent: SentStatement[] = [];
   const prototype = pg.Client.prototype as unknown as { query: (this: object, ...args: unknown[]) => unknown };
@@ -18,8 +21,8 @@ export function recordStatements(): { sent: SentStatement[] } & Disposable {
     const text = typeof statement === "string" ? statement : (statement.text ?? "");
     const { connectionParameters } = this as { connectionParameters: { application_name?: string } };
     const program = /^tenantry (\w+)$/.exec(connectionParameters.application_name ?? "");
-    if (program !== null)
-      sent.push({ kind: program[1] ?? "", name: /^\/\* tenantry: (\S+) \*\//.exec(text)?.[1] ?? text });
+    const name = /^\/\* tenantry: (\S+) \*\//.exec(text)?.[1] ?? text;
+    if (program !== null && !BY_THE_CLOCK.has(name)) sent.push({ kind: program[1] ?? "", name });
     return query.apply(this, args);
   };
   return {

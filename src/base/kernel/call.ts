@@ -9,6 +9,11 @@ import type { AnswerSize } from "#base/kernel/answer-size";
 export type Call = {
   /** Aborted with the reason, a TenantryError, when the call is over before its work is done. */
   readonly signal: AbortSignal;
+  /**
+   * Throws when the call is over although its signal does not say so yet: in a process that was stopped for a while, timers are
+   * late.
+   */
+  readonly requireHeld?: (() => void) | undefined;
   /** A single statement may run this long, counted for itself: for calls that have no end of their own. */
   readonly statementTimeoutMs?: number;
   /**
@@ -34,6 +39,41 @@ export function inCall<Result>(call: Call, work: () => Result): Result {
 /** The call that the running code is part of; undefined outside of any. */
 export function currentCall(): Call | undefined {
   return storage.getStore();
+}
+
+/** Throws the reason when the call is over. */
+export function requireGoingOn({ signal, requireHeld }: Call): void {
+  signal.throwIfAborted();
+  requireHeld?.();
+}
+
+/** Runs `work` as part of this call and of the running one: it is over when either is. */
+export function inCallToo<Result>(call: Call, work: () => Result): Result {
+  const outer = storage.getStore();
+  if (outer === undefined) return storage.run(call, work);
+  const requireHeld = () => {
+    outer.requireHeld?.();
+    call.requireHeld?.();
+  };
+  return storage.run({ ...outer, ...call, signal: AbortSignal.any([outer.signal, call.signal]), requireHeld }, work);
+}
+
+const NEVER = new AbortController().signal;
+
+/** Runs `work` as part of the running call, if there is one; a single statement of it may take this long. */
+export function withStatementTimeout<Result>(statementTimeoutMs: number, work: () => Result): Result {
+  return storage.run({ signal: NEVER, ...storage.getStore(), statementTimeoutMs }, work);
+}
+
+/** Gives a function that runs work as part of the call that runs now, whoever calls it and whenever. */
+export function bindToCall(): <Result>(work: () => Result) => Result {
+  const call = storage.getStore();
+  return (work) => (call === undefined ? storage.exit(work) : storage.run(call, work));
+}
+
+/** Runs `work` as part of no call: for what others share, and for what has to be said when a call is over. */
+export function outsideCalls<Result>(work: () => Result): Result {
+  return storage.exit(work);
 }
 
 /**

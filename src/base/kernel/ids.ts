@@ -1,11 +1,12 @@
 /**
- * Ids are UUIDv7 (RFC 9562): a millisecond timestamp, so that index pages fill in order, then random bits.
+ * Ids are UUIDv7 (RFC 9562): a millisecond timestamp (clock.ts says by which clock), so that index pages fill in order, then random bits.
  * Ids of the app's rows carry the number of their placement in the first 24 of those random bits, so that
  * an id alone says which database holds the row. The default organization is number 0.
  *
  * Layout: 48 bits time | 4 version | 12 random | 2 variant | 24 placement number | 38 random.
  */
 import { randomFillSync } from "node:crypto";
+import { clockMs } from "#base/kernel/clock";
 
 /** The number of the default organization: its rows live at home. */
 export const HOME_NUMBER = 0;
@@ -59,7 +60,7 @@ function randomUuidV7(): Uint8Array {
   const bytes = new Uint8Array(16);
   bytes.set(pool.subarray(poolOffset, poolOffset + 10), 6);
   poolOffset += 10;
-  const now = Date.now();
+  const now = Math.floor(clockMs());
   bytes[0] = (now / 2 ** 40) & 0xff;
   bytes[1] = (now / 2 ** 32) & 0xff;
   bytes[2] = (now >>> 24) & 0xff;

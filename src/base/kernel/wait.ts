@@ -56,3 +56,18 @@ export async function orLate<Result>(work: Promise<Result>, timeoutMs: number, l
     clearTimeout(timer);
   }
 }
+
+/** Waits for the work, whether it succeeds or not, this long at most. Returns whether it has ended. The work may go on. */
+export async function endsWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  const ended = work.then(
+    () => true,
+    () => true,
+  );
+  const over = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => over.resolve(false), timeoutMs);
+  try {
+    return await Promise.race([ended, over.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

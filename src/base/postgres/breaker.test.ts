@@ -56,7 +56,7 @@ describe("with a probe", () => {
   test("no caller tries: the server is tried beside them, until it is back", async () => {
     vi.useFakeTimers();
     const probe = vi.fn<() => Promise<unknown>>().mockImplementation(refused);
-    const breaker = new Breaker(probe);
+    const breaker = new Breaker({ probe });
     const work = vi.fn<() => Promise<string>>().mockImplementationOnce(refused).mockResolvedValue("asked");
     await expect(breaker.run(work)).rejects.toThrow("refused");
     await vi.advanceTimersByTimeAsync(5_000);
@@ -73,10 +73,12 @@ describe("with a probe", () => {
   test("tries that get no answer are bounded, and one that gets one is enough", async () => {
     vi.useFakeTimers();
     const answers: PromiseWithResolvers<void>[] = [];
-    const breaker = new Breaker(() => {
-      const answer = Promise.withResolvers<void>();
-      answers.push(answer);
-      return answer.promise;
+    const breaker = new Breaker({
+      probe: () => {
+        const answer = Promise.withResolvers<void>();
+        answers.push(answer);
+        return answer.promise;
+      },
     });
     await expect(breaker.run(refused)).rejects.toThrow("refused");
     await vi.advanceTimersByTimeAsync(60_000);
@@ -89,7 +91,7 @@ describe("with a probe", () => {
   test("a server that answers with an error is there, and one that was closed is not tried", async () => {
     vi.useFakeTimers();
     const probe = vi.fn<() => Promise<unknown>>().mockRejectedValue(Object.assign(new Error("no"), { code: "53300" }));
-    const breaker = new Breaker(probe);
+    const breaker = new Breaker({ probe });
     await expect(breaker.run(refused)).rejects.toThrow("refused");
     await vi.advanceTimersByTimeAsync(500);
     expect(await breaker.run(async () => "asked")).toBe("asked");
@@ -98,4 +100,24 @@ describe("with a probe", () => {
     await vi.advanceTimersByTimeAsync(5_000);
     expect(probe).toHaveBeenCalledTimes(1);
   });
+});
+
+test("it tells once that the server is away, and once that it answers again", async () => {
+  const now = vi.spyOn(performance, "now").mockReturnValue(1_000);
+  const away = vi.fn<() => void>();
+  const answers = vi.fn<() => void>();
+  const breaker = new Breaker({ away, answers });
+  await breaker.run(async () => "there");
+  for (const at of [2_000, 12_000]) {
+    now.mockReturnValue(at);
+    await expect(breaker.run(refused)).rejects.toThrow("refused");
+  }
+  expect([away.mock.calls.length, answers.mock.calls.length]).toEqual([1, 0]);
+  now.mockReturnValue(22_000);
+  // With an error, but it answers.
+  await expect(breaker.run(() => Promise.reject(Object.assign(new Error("no"), { code: "42501" })))).rejects.toThrow(
+    "no",
+  );
+  await breaker.run(async () => "there");
+  expect([away.mock.calls.length, answers.mock.calls.length]).toEqual([1, 1]);
 });

@@ -26,18 +26,28 @@ export class ServerAwayError extends Error {
   }
 }
 
+export type BreakerOptions = {
+  /** Connects to the server, and rejects when it cannot. */
+  probe?: (() => Promise<unknown>) | undefined;
+  /** Called when the server can be reached no longer. */
+  away?: () => void;
+  /** Called when it can be again. */
+  answers?: () => void;
+};
+
 export class Breaker {
   #failures = 0;
   #closedUntil = 0;
   #trying = false;
   readonly #probe: (() => Promise<unknown>) | undefined;
+  readonly #hear: Pick<BreakerOptions, "away" | "answers">;
   #probing: NodeJS.Timeout | undefined;
   #probes = 0;
   #isClosed = false;
 
-  /** `probe`: connects to the server, and rejects when it cannot. */
-  constructor(probe?: () => Promise<unknown>) {
+  constructor({ probe, ...hear }: BreakerOptions = {}) {
     this.#probe = probe;
+    this.#hear = hear;
   }
 
   /** Tries no more. */
@@ -70,25 +80,28 @@ export class Breaker {
   async #attempt<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
       const result = await work();
-      this.#isThere();
+      this.#answered();
       return result;
     } catch (error) {
       if (isRefusal(error)) {
         this.#closedUntil = performance.now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, MAX_PAUSE_MS);
         this.#failures = Math.min(this.#failures + 1, 20);
+        if (this.#failures === 1) this.#hear.away?.();
         this.#startProbing();
       } else if (!isConnectionFailure(error)) {
         // It answered, if only with an error.
-        this.#isThere();
+        this.#answered();
       }
       throw error;
     }
   }
 
-  #isThere(): void {
+  #answered(): void {
+    const wasAway = this.#failures > 0;
     this.#failures = 0;
     clearInterval(this.#probing);
     this.#probing = undefined;
+    if (wasAway) this.#hear.answers?.();
   }
 
   #startProbing(): void {

@@ -8,7 +8,7 @@
 import type tls from "node:tls";
 import pg from "pg";
 import { orAborted } from "#base/kernel/abort";
-import { currentCall } from "#base/kernel/call";
+import { currentCall, requireGoingOn } from "#base/kernel/call";
 import { delay, orLate } from "#base/kernel/wait";
 
 /** A cancel request is on its way at most this long, and a cancelled statement may take as long to end. */
@@ -50,14 +50,15 @@ export function isSpent(client: pg.PoolClient): boolean {
 
 /** Throws the reason when the running call is over. */
 export function refuseWhenOver(): void {
-  currentCall()?.signal.throwIfAborted();
+  const call = currentCall();
+  if (call !== undefined) requireGoingOn(call);
 }
 
 /** Waits for a connection as long as the running call lasts; one that comes later goes back. */
 export function untilOver(connecting: () => Promise<pg.PoolClient>): Promise<pg.PoolClient> {
   const call = currentCall();
   if (call === undefined) return connecting();
-  call.signal.throwIfAborted();
+  requireGoingOn(call);
   return orAborted(call.signal, connecting(), (client) => client.release());
 }
 
@@ -69,7 +70,7 @@ export async function cancellable<Result>(client: pg.PoolClient, run: () => Prom
   const call = currentCall();
   if (call === undefined) return run();
   const { signal, statementTimeoutMs } = call;
-  signal.throwIfAborted();
+  requireGoingOn(call);
   const running = run();
   try {
     // A timer, as a signal for each statement that joins both would cost several times as much.

@@ -1,5 +1,12 @@
-/** LISTEN on a connection of its own that comes back by itself. Notifications sent while it is away are lost. */
-import { delay } from "#base/kernel/wait";
+/**
+ * LISTEN on a connection of its own that comes back by itself. Notifications sent while it is away are lost. A connection can be
+ * dead without a word, and what listens sends nothing by which that would be noticed. So a listener proves that it hears: it
+ * notifies itself, and gives the connection up when it does not hear that in time.
+ */
+import { randomBytes } from "node:crypto";
+import { outsideCalls } from "#base/kernel/call";
+import { delay, orLate } from "#base/kernel/wait";
+import type pg from "pg";
 import type { Database, DatabaseKind } from "#base/postgres/database";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 
@@ -7,18 +14,51 @@ type Handler = (payload: string) => void;
 
 const RECONNECT_PAUSE_MS = 250;
 
+export type ListenerTimes = {
+  /** Pause between two proofs. */
+  beatMs: number;
+  /** A proof takes no longer. */
+  answerMs: number;
+};
+const LISTENER_TIMES: ListenerTimes = { beatMs: 5_000, answerMs: 5_000 };
+
+/** What the server's clock said, and when that was asked and answered, by `performance.now()`. All in milliseconds. */
+type HearClock = (serverMs: number, askedAt: number, answeredAt: number) => void;
+
+/** What is said on the connection in use. */
+type Ears = { listen: (channel: string) => Promise<void>; prove: () => Promise<void> };
+
 export class Listener {
   readonly #database: Database<DatabaseKind>;
   readonly #handlers = new Map<string, Set<Handler>>();
   readonly #onError: (error: unknown) => void;
   readonly #stop = new AbortController();
+  readonly #times: ListenerTimes;
+  readonly #hearClock: HearClock;
+  readonly #hearHearing = new Set<(isHearing: boolean) => void>();
+  /** Nobody else hears it. */
+  readonly #ownChannel = `tenantry_proof_${randomBytes(6).toString("hex")}`;
+  #onProof: () => void = () => undefined;
   /** The connection in use; undefined while away. */
-  #listen: ((channel: string) => Promise<void>) | undefined;
+  #ears: Ears | undefined;
   #running: Promise<void> | undefined;
 
-  constructor(database: Database<DatabaseKind>, onError: (error: unknown) => void) {
+  /** `hearClock`: told what the server's clock says, with each proof. */
+  constructor(
+    database: Database<DatabaseKind>,
+    onError: (error: unknown) => void,
+    { hearClock = () => undefined, ...times }: Partial<ListenerTimes> & { hearClock?: HearClock } = {},
+  ) {
     this.#database = database;
     this.#onError = onError;
+    this.#times = { ...LISTENER_TIMES, ...times };
+    this.#hearClock = hearClock;
+  }
+
+  /** Calls back with false when nothing is heard any more, and with true when it is again: at once with how it is now. */
+  onHearing(hear: (isHearing: boolean) => void): void {
+    this.#hearHearing.add(hear);
+    hear(this.#ears !== undefined);
   }
 
   /**
@@ -30,7 +70,7 @@ export class Listener {
     const handlers = this.#handlers.get(channel) ?? new Set<Handler>();
     handlers.add(handler);
     this.#handlers.set(channel, handlers);
-    await this.#listen?.(channel);
+    await this.#ears?.listen(channel);
     return () => {
       handlers.delete(handler);
     };
@@ -53,6 +93,7 @@ export class Listener {
     while (!this.#stop.signal.aborted) {
       try {
         await this.#connectOnce(() => {
+          for (const hear of this.#hearHearing) hear(true);
           if (started) for (const handlers of this.#handlers.values()) for (const handler of handlers) handler("");
           started = true;
           first.resolve();
@@ -68,41 +109,84 @@ export class Listener {
     }
   }
 
-  /** Listens until the connection ends or the listener is closed. */
+  /** Listens until the connection ends or does not prove that it hears, or the listener is closed. */
   async #connectOnce(onListening: () => void): Promise<void> {
     const client = await this.#database.pool.connect();
     const ended = Promise.withResolvers<void>();
     // Also rejected when nobody waits for it any more.
     ended.promise.catch(() => undefined);
+    const over = new AbortController();
     const stop = () => ended.resolve();
     this.#stop.signal.addEventListener("abort", stop, { once: true });
     client.on("error", ended.reject);
     client.on("end", () => ended.reject(new Error("the listening connection ended")));
     client.on("notification", ({ channel, payload }) => {
+      if (channel === this.#ownChannel) this.#onProof();
       for (const handler of this.#handlers.get(channel) ?? []) handler(payload ?? "");
     });
     try {
-      // One after the other, and each channel once: everybody who hears it waits for the same.
-      const listening = new Map<string, Promise<unknown>>();
-      let last: Promise<unknown> = Promise.resolve();
-      this.#listen = async (channel) => {
-        const listened =
-          listening.get(channel) ??
-          last.then(() => client.query(`/* tenantry: listen */ listen ${quoteIdentifier(channel)}`));
-        listening.set(channel, listened);
-        last = listened;
-        await listened;
+      const ears = this.#earsOf(client);
+      const begin = async () => {
+        for (const channel of [this.#ownChannel, ...this.#handlers.keys()]) await ears.listen(channel);
+        await ears.prove();
       };
-      for (const channel of this.#handlers.keys()) await this.#listen(channel);
+      // Also those that are asked for from now on.
+      this.#ears = ears;
+      const begun = Promise.race([begin(), ended.promise]);
+      await orLate(begun, 2 * this.#times.answerMs, () => new Error("the listening connection did not begin"));
       onListening();
+      outsideCalls(() => this.#keepProving(ears, over.signal)).catch(ended.reject);
       if (this.#stop.signal.aborted) stop();
       await ended.promise;
     } finally {
-      this.#listen = undefined;
+      over.abort();
+      this.#ears = undefined;
+      for (const hear of this.#hearHearing) hear(false);
       this.#stop.signal.removeEventListener("abort", stop);
       client.removeAllListeners("notification");
       // Never back into the pool: it still listens.
       client.release(true);
+    }
+  }
+
+  #earsOf(client: pg.PoolClient): Ears {
+    // One after the other, and each channel once: everybody who hears it waits for the same.
+    const listening = new Map<string, Promise<unknown>>();
+    let last: Promise<unknown> = Promise.resolve();
+    const { answerMs } = this.#times;
+    const say = <Row extends object>(text: string, values?: string[]) => {
+      const said = last.then(() => client.query<Row>(text, values));
+      last = said;
+      return said;
+    };
+    return {
+      listen: async (channel) => {
+        const listened = listening.get(channel) ?? say(`/* tenantry: listen */ listen ${quoteIdentifier(channel)}`);
+        listening.set(channel, listened);
+        await listened;
+      },
+      prove: async () => {
+        const heard = Promise.withResolvers<void>();
+        this.#onProof = heard.resolve;
+        const proved = async () => {
+          await last;
+          const askedAt = performance.now();
+          const { rows } = await say<{ ms: number }>(
+            "/* tenantry: listen.prove */ select pg_notify($1, ''), extract(epoch from clock_timestamp())::float8 * 1000 as ms",
+            [this.#ownChannel],
+          );
+          this.#hearClock(rows[0]?.ms ?? Date.now(), askedAt, performance.now());
+          await heard.promise;
+        };
+        await orLate(proved(), answerMs, () => new Error("the listening connection does not hear any more"));
+      },
+    };
+  }
+
+  async #keepProving(ears: Ears, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await delay(this.#times.beatMs, signal).catch(() => undefined);
+      if (!signal.aborted) await ears.prove();
     }
   }
 }

@@ -15,10 +15,11 @@ import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-pa
 import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
 import { Breaker } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
+import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers";
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
 import { ConnectionPins } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
-import { hangUp, SilenceWatch } from "#base/postgres/silence";
+import { SilenceWatch, streamOf } from "#base/postgres/silence";
 
 export type PoolLimits = {
   /** Connections per database. */
@@ -63,7 +64,11 @@ export class Pools {
   readonly #budget: ConnectionBudget<pg.PoolClient>;
   readonly #onError: (error: Error) => void;
   readonly #pools = new Set<pg.Pool>();
-  readonly #clients = new Set<pg.ClientBase>();
+  /** Each with the host and port that it is connected to. */
+  readonly #clients = new Map<pg.ClientBase, string>();
+  /** By host and port: what was connected there when it could be reached no longer, and how many bytes had come. */
+  readonly #suspects = new Map<string, Map<pg.ClientBase, number>>();
+  readonly #hearAnswers = new Set<(server: string) => void>();
   #closed = false;
   /** Of home, by host and port. */
   readonly #silence = new Map<string, SilenceWatch>();
@@ -83,6 +88,11 @@ export class Pools {
   /** The most connections of the budget that were open at once. */
   get mostBudgeted(): number {
     return this.#budget.most;
+  }
+
+  /** Calls back with `host:port` of a server, or a pooler, that can be reached after it could not be. It must not throw. */
+  onAnswerAgain(hear: (server: string) => void): void {
+    this.#hearAnswers.add(hear);
   }
 
   /**
@@ -187,7 +197,7 @@ export class Pools {
     this.#closed = true;
     for (const breaker of this.#breakers.values()) breaker.close();
     const timer = setTimeout(() => {
-      for (const client of this.#clients) hangUp(client);
+      for (const client of this.#clients.keys()) streamOf(client).destroy();
     }, this.#limits.closeTimeoutMs);
     try {
       await this.#closeAll();
@@ -241,7 +251,8 @@ export class Pools {
     { max, breaker, budget, despiteFence = false, forCallers = false, isPooler = false }: PoolConfigOptions,
   ): PoolConfig {
     const login = `${address.user}@${address.host}:${address.port}`;
-    const silence = kind === "home" ? this.#silence.get(`home ${address.host}:${address.port}`) : undefined;
+    const server = `${address.host}:${address.port}`;
+    const silence = kind === "home" ? this.#silence.get(`home ${server}`) : undefined;
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
@@ -258,16 +269,17 @@ export class Pools {
         idleTimeoutMillis: this.#limits.idleTimeoutMs,
         application_name: `tenantry ${kind}`,
         keepAlive: true,
+        keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
         // Home is trusted; a region's server is not.
         ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
       });
-      if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers });
+      if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers, host: address.host });
       this.#pools.add(pool);
       pool.on("error", this.#onError);
       pool.on("connect", (client) => {
         // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
-        this.#clients.add(client);
+        this.#clients.set(client, server);
         silence?.add(client);
       });
       pool.on("remove", (client) => {
@@ -276,7 +288,6 @@ export class Pools {
       });
       return pool;
     };
-    const server = `${address.host}:${address.port}`;
     const at = { kind, server, database, role: address.user };
     const onConnectFailure = (error: unknown) => this.#pins.failed(login, error);
     return { server, at, createPool, isPooler, breaker, budget, max, prepared: this.#prepared, onConnectFailure };
@@ -289,11 +300,12 @@ export class Pools {
   #pin(
     pool: pg.Pool,
     login: string,
-    { despiteFence, forCallers }: { despiteFence: boolean; forCallers: boolean },
+    { despiteFence, forCallers, host }: { despiteFence: boolean; forCallers: boolean; host: string },
   ): void {
     const pins = this.#pins;
     const fence = despiteFence ? " -c default_transaction_read_only=off" : "";
-    const get = () => `${forCallers ? pins.callersOptions : pins.optionsOf(login)}${fence}`;
+    const always = `${livenessOptions(host)}${fence}`;
+    const get = () => `${forCallers ? pins.callersOptions : pins.optionsOf(login)} ${always}`;
     Object.defineProperty(pool.options, "options", { get, enumerable: true });
     if (!forCallers) Object.assign(pool.options, { onConnect: (client: pg.ClientBase) => pins.pinRest(login, client) });
   }
@@ -308,7 +320,15 @@ export class Pools {
     const key = `${kind === "home" ? "home " : ""}${address.host}:${address.port}`;
     const found = this.#breakers.get(key);
     if (found !== undefined) return found;
-    const breaker = new Breaker(kind === "home" ? () => this.#connectOnce(address, database, isPooler) : undefined);
+    const server = `${address.host}:${address.port}`;
+    const breaker = new Breaker({
+      probe: kind === "home" ? () => this.#connectOnce(address, database, isPooler) : undefined,
+      away: () => this.#suspect(server),
+      answers: () => {
+        this.#hangUpOnSuspects(server);
+        for (const hear of this.#hearAnswers) hear(server);
+      },
+    });
     this.#breakers.set(key, breaker);
     if (kind === "home") this.#silence.set(key, new SilenceWatch(() => breaker.check()));
     return breaker;
@@ -324,6 +344,21 @@ export class Pools {
         await this.#discard(opened);
       }
     });
+  }
+
+  #suspect(server: string): void {
+    const connected = [...this.#clients].filter(([, at]) => at === server);
+    this.#suspects.set(server, new Map(connected.map(([client]) => [client, streamOf(client).bytesRead])));
+  }
+
+  /**
+   * The server answers again. What was asked before on a connection that has said nothing since would wait for its system to send it
+   * once more: that can be two minutes. Whoever asked is told at once, and asks again.
+   */
+  #hangUpOnSuspects(server: string): void {
+    for (const [client, bytesRead] of this.#suspects.get(server) ?? [])
+      if (this.#clients.has(client) && streamOf(client).bytesRead === bytesRead) streamOf(client).destroy();
+    this.#suspects.delete(server);
   }
 
   #close(entry: Entry): Promise<void> {

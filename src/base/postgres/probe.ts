@@ -1,4 +1,5 @@
 /** What a server is and what the role that signs in may do there, found out by asking it. */
+import { clockMs } from "#base/kernel/clock";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
 
 /** How subscriptions are made on the server; null: not at all. */
@@ -35,6 +36,8 @@ export type ServerProbe = {
   slotWalLimitMb: number | null;
   /** How long a slot may rest before the server ends it, in milliseconds; null: for ever. From PostgreSQL 18 on. */
   slotIdleLimitMs: number | null;
+  /** How far its clock is ahead of home's at least, in milliseconds; negative: behind. */
+  clockAheadMs: number;
   headroom: Headroom[];
 };
 
@@ -54,6 +57,7 @@ type ProbeRow = {
   worker_start_interval: number;
   slot_wal_limit: number;
   slot_idle_limit: number;
+  clock_ms: number;
   can_create_databases: boolean;
   can_replicate: boolean;
   can_create_roles: boolean;
@@ -85,7 +89,9 @@ export function startsWorkersSlowly(probe: Pick<ServerProbe, "versionNumber" | "
 
 /** Probes over one connection, with one statement. Works for any role that may connect. */
 export async function probeServer(connection: Queryable<DatabaseKind>): Promise<ServerProbe> {
+  const asked = clockMs();
   const [row] = await connection.query<ProbeRow>("probe", PROBE);
+  const answered = clockMs();
   if (row === undefined) throw new Error("the probe returned no row");
   return {
     versionNumber: row.version_number,
@@ -105,6 +111,7 @@ export async function probeServer(connection: Queryable<DatabaseKind>): Promise<
     workerStartIntervalMs: row.worker_start_interval,
     slotWalLimitMb: row.slot_wal_limit === -1 ? null : row.slot_wal_limit,
     slotIdleLimitMs: row.slot_idle_limit === 0 ? null : row.slot_idle_limit,
+    clockAheadMs: Math.round(Math.max(row.clock_ms - answered, 0) + Math.min(row.clock_ms - asked, 0)),
     headroom: [
       { setting: "max_replication_slots", limit: row.slots, used: row.slots_used },
       { setting: "max_wal_senders", limit: row.walsenders, used: row.walsenders_used },
@@ -169,6 +176,7 @@ const PROBE = `
     (select setting::int from s where name = 'wal_retrieve_retry_interval') as worker_start_interval,
     (select setting::int from s where name = 'max_slot_wal_keep_size') as slot_wal_limit,
     coalesce((select setting::float8 from s where name = 'idle_replication_slot_timeout'), 0) as slot_idle_limit,
+    extract(epoch from clock_timestamp())::float8 * 1000 as clock_ms,
     (select case min(rolname::text collate "C")
        when 'azure_pg_admin' then 'AZURE' when 'avnadmin' then 'AIVEN' when 'cloudsqlsuperuser' then 'GOOGLE'
        when 'doadmin' then 'DIGITALOCEAN' when 'rds_superuser' then 'AMAZON' when 'upadmin' then 'UPCLOUD' end

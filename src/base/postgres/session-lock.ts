@@ -2,16 +2,22 @@
  * Advisory locks of a session, by a class and a name. They end with the session, however that ends. All classes of the
  * program stand here, as two uses of one number would wait for each other. Locks are per database.
  */
+import { type Call, currentCall, inCallToo, outsideCalls } from "#base/kernel/call";
+import { waitFor } from "#base/kernel/wait";
 import type { Database, DatabaseKind, Session } from "#base/postgres/database";
+import { whileHeld } from "#base/postgres/held-session";
+import { SQL_STATE } from "#base/postgres/sql-state";
 
 export const LOCK_CLASS = {
   /** At home: who carries a region, by its id. */
   region: 7_365_003,
+  /** At home: who makes the template of a region's server, by its host and port. */
+  template: 7_365_002,
   /** At home: who runs jobs on a subject. */
   jobSubject: 7_365_004,
   /** At home: one of the slots for jobs on a region's server, by region and index. */
   serverSlot: 7_365_005,
-  /** In the subscriber's database: who mends a link, by its name. */
+  /** At home: who mends a link, by its name. */
   mend: 7_365_006,
   /** At home: who makes or takes apart a database that placements share, by its id. */
   sharedDatabase: 7_365_007,
@@ -37,7 +43,22 @@ export async function unlock(session: Session<DatabaseKind>, lock: Lock, name: s
   await session.query("lock.release", "select pg_advisory_unlock($1, hashtext($2))", [lock, name]);
 }
 
-/** Runs `work` with the lock, after waiting for it up to `timeoutMs`; later than that rejects with SQLSTATE 55P03. */
+/** Another had the lock for too long. As the server says it. */
+class LockNotAvailable extends Error {
+  readonly code = SQL_STATE.lockNotAvailable;
+
+  constructor(timeoutMs: number) {
+    super(`a lock was not free within ${timeoutMs} ms`);
+    this.name = "LockNotAvailable";
+  }
+}
+
+/**
+ * Runs `work` with the lock, after waiting for it up to `timeoutMs`; later than that rejects with SQLSTATE 55P03. All locks of
+ * a database that a process holds or waits for in this way share one session. So nobody keeps a connection while they
+ * ask for another, and however many wait, there is a connection for the one that has the lock. `work` is part of a call that ends when
+ * the session is lost.
+ */
 export function whileLocked<Kind extends DatabaseKind, Result>(
   database: Database<Kind>,
   lock: Lock,
@@ -45,12 +66,84 @@ export function whileLocked<Kind extends DatabaseKind, Result>(
   timeoutMs: number,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  return database.session(async (session) => {
-    await session.query("lock.timeout", `set lock_timeout = ${timeoutMs}`);
-    await session.query("lock.wait", "select pg_advisory_lock($1, hashtext($2))", [lock, name]);
-    const result = await work();
-    await unlock(session, lock, name);
-    await session.query("lock.timeout", "reset lock_timeout");
-    return result;
-  });
+  const desk = desks.get(database) ?? new LockDesk(database);
+  desks.set(database, desk);
+  return desk.whileLocked(lock, name, timeoutMs, work);
+}
+
+const desks = new WeakMap<Database<DatabaseKind>, LockDesk>();
+
+/** First pause between two looks at a lock that another process has; doubles up to the maximum. */
+const LOOK_MS = 10;
+const MAX_LOOK_MS = 100;
+
+type Opened = { session: Session<DatabaseKind>; call: Call; close: () => void };
+
+class LockDesk {
+  readonly #database: Database<DatabaseKind>;
+  /** What is held or asked for here: the server gives a session a lock that it has once more. */
+  readonly #taken = new Set<string>();
+  #opened: Promise<Opened> | undefined;
+  #users = 0;
+
+  constructor(database: Database<DatabaseKind>) {
+    this.#database = database;
+  }
+
+  async whileLocked<Result>(lock: Lock, name: string, timeoutMs: number, work: () => Promise<Result>): Promise<Result> {
+    this.#users += 1;
+    this.#opened ??= outsideCalls(() => this.#open());
+    const opening = this.#opened;
+    try {
+      const { session, call } = await opening;
+      const key = `${lock} ${name}`;
+      const take = async () => ((await this.#take(session, lock, name, key)) ? true : undefined);
+      const taken = await waitFor(take, { timeoutMs, pauseMs: LOOK_MS, maxPauseMs: MAX_LOOK_MS, ...currentCall() });
+      if (taken === undefined) throw new LockNotAvailable(timeoutMs);
+      try {
+        return await inCallToo(call, work);
+      } finally {
+        // With a session that is lost, its locks are.
+        await unlock(session, lock, name).catch(() => undefined);
+        this.#taken.delete(key);
+      }
+    } finally {
+      this.#users -= 1;
+      if (this.#users === 0) {
+        if (this.#opened === opening) this.#opened = undefined;
+        await opening.then(
+          ({ close }) => close(),
+          () => undefined,
+        );
+      }
+    }
+  }
+
+  async #take(session: Session<DatabaseKind>, lock: Lock, name: string, key: string): Promise<boolean> {
+    if (this.#taken.has(key)) return false;
+    this.#taken.add(key);
+    let isTaken = false;
+    try {
+      isTaken = await tryLock(session, lock, name);
+    } finally {
+      if (!isTaken) this.#taken.delete(key);
+    }
+    return isTaken;
+  }
+
+  #open(): Promise<Opened> {
+    const opened = Promise.withResolvers<Opened>();
+    const closed = Promise.withResolvers<void>();
+    const held = whileHeld(this.#database, (session, call) => {
+      opened.resolve({ session, call, close: closed.resolve });
+      return closed.promise;
+    });
+    const mine = opened.promise;
+    held.catch((error: unknown) => {
+      opened.reject(error);
+      // Whoever comes next opens another one.
+      if (this.#opened === mine) this.#opened = undefined;
+    });
+    return mine;
+  }
 }

@@ -58,12 +58,12 @@ export class SilenceWatch {
       const heard = this.#clients.get(client);
       // A statement that takes long, and is asked about again after the same time.
       if (isThere && heard !== undefined) heard.since = performance.now();
-      else if (heard !== undefined && heard.since <= now - SILENT_MS) hangUp(client);
+      else if (heard !== undefined && heard.since <= now - SILENT_MS) streamOf(client).destroy();
     }
   }
 }
 
-/** Whoever waits for an answer hears that it will not come. */
-export function hangUp(client: pg.ClientBase): void {
-  (client as unknown as Inside).connection.stream.destroy();
+/** The connection's socket. Whoever waits for an answer on one that is destroyed hears that it will not come. */
+export function streamOf(client: pg.ClientBase): Socket {
+  return (client as unknown as Inside).connection.stream;
 }

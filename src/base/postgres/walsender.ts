@@ -7,11 +7,17 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 import { BoundedClient } from "#base/postgres/answer-bound";
 import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-parameters";
+import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers";
 import { type ServerAddress, tlsOptions } from "#base/postgres/connection-url";
 import { WALSENDER_OPTIONS } from "#base/postgres/pinned-settings";
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_AFTER_MS = 10_000;
+
+/**
+ * A subscriber that has said nothing for so long is gone; it is asked after half of it. Less would be too little for one that
+ * applies what it was sent before: up to 10 MB are on their way at a time.
+ */
+const GIVE_UP = "-c wal_sender_timeout=30s";
 
 /** The driver's types leave it out. */
 type Inside = pg.Client & { connection: { stream: Socket } };
@@ -35,7 +41,7 @@ export async function openWalsender(address: ServerAddress, database: string, en
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     client_encoding: encoding,
     // How values are written must not depend on the settings of a database or a role.
-    options: WALSENDER_OPTIONS,
+    options: `${WALSENDER_OPTIONS} ${livenessOptions(address.host)} ${GIVE_UP}`,
     replication: "database",
   } as pg.ClientConfig) as Inside;
   // A connection that breaks later is the caller's to notice, at the socket.

@@ -31,6 +31,7 @@ export class RoleCache {
   }
 
   async listen(listener: Listener): Promise<void> {
+    listener.onHearing(() => this.forget());
     for (const channel of [ROLE_CHANNEL, SIGN_IN_CHANNEL]) await listener.on(channel, () => this.forget());
   }
 

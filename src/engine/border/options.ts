@@ -1,4 +1,5 @@
 /** What a gateway needs, and what it reports. */
+import { isSameAddress } from "#base/postgres/connection-url";
 import type { PublishedTable } from "#engine/replication/link";
 import type { Direction } from "#engine/replication/names";
 import type { CertificateFiles } from "#engine/border/certificate";
@@ -21,6 +22,11 @@ export type GatewayLink = {
   readonly publisher: GatewayPublisher | undefined;
 };
 
+export function isSamePublisher(one: GatewayLink["publisher"], other: GatewayLink["publisher"]): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return one.database === other.database && isSameAddress(one.address, other.address);
+}
+
 /** What the gateway tells of what passes it. Called often: nothing here may wait. */
 export type GatewayLedger = Pick<BorderLedger, "crossed" | "refused">;
 
@@ -35,6 +41,8 @@ export type GatewayOptions = {
   ledger: GatewayLedger;
   /** A stream was ended because of what came in it. */
   onBreach: (link: GatewayLink, sentence: string) => void;
+  /** The publisher says that somebody streams from the link's slot already. Nobody else has reason to: it may be a dead connection. */
+  onSlotInUse?: (link: GatewayLink) => void;
   /** Hears what goes wrong, without secrets. */
   report: (message: string, error?: unknown) => void;
   limits?: Partial<GatewayLimits>;

@@ -1,10 +1,11 @@
 /** One connection to the gateway, from its first byte to its end. */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import { SQL_STATE } from "#base/postgres/sql-state";
 import { Client, Closed } from "#engine/border/protocol/client";
 import type { Certificate } from "#engine/border/certificate";
 import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#engine/border/protocol/commands";
-import type { GatewayLimits, GatewayLink, GatewayOptions } from "#engine/border/options";
+import { type GatewayLimits, type GatewayLink, type GatewayOptions, isSamePublisher } from "#engine/border/options";
 import { type GatewayPublisher, openPublisher } from "#engine/border/publisher";
 import type { RefusalCode } from "#engine/border/ledger/refusals";
 import { Refused, tooMany, Unavailable, unknownUser, wrongPassword } from "#engine/border/ledger/refused";
@@ -88,12 +89,15 @@ export class Session {
     return this.#client.socket.destroyed;
   }
 
-  /** Ends it when its link is no more, or signs in with another password now. Where that cannot be looked up, it goes on. */
+  /**
+   * Ends it when its link is no more, signs in with another password now, or is published at another address: the way to the
+   * one before may be dead. Where that cannot be looked up, it goes on.
+   */
   async recheck(regionId: string | undefined): Promise<void> {
     const link = this.#link;
     if (link === undefined || (regionId !== undefined && link.region?.id !== regionId)) return;
     const now = await this.#options.findLink(link.name).catch(() => link);
-    if (now?.password !== link.password) this.end();
+    if (now?.password !== link.password || !isSamePublisher(now.publisher, link.publisher)) this.end();
   }
 
   /** From here on it does not count among the connections that have not signed in. */
@@ -346,8 +350,10 @@ export class Session {
     } else if (end.kind === "not-allowed")
       this.#note("not-allowed-command", "The subscriber sent something else than its progress into a stream.");
     else if (end.kind === "failed") this.#options.report(`${link.name}: a stream failed`, end.error);
-    else if (end.kind === "publisher-failed")
+    else if (end.kind === "publisher-failed") {
+      if (end.sqlState === SQL_STATE.objectInUse) this.#options.onSlotInUse?.(link);
       await this.#reportSometimes(`${link.name}: the publisher refused the stream (SQLSTATE ${end.sqlState})`);
+    }
   }
 
   /** A subscriber that comes again and again fills no log: beyond a few times a minute it waits instead. */

@@ -5,6 +5,7 @@ import { getRegion } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { tellOperator } from "#engine/failures/explain";
 import { namingWhatIsInTheWay } from "#engine/placements/in-the-way";
+import { clockMs } from "#base/kernel/clock";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 import { findOrphans, findStuckPlacements, type Orphan } from "#engine/doctor/find-orphans";
 import { findErasureDifferences, requestReviews } from "#engine/erasure/review-erasures";
@@ -97,7 +98,7 @@ async function resumeStuck(services: Services): Promise<Repair[]> {
     await requestJob(services.home, requesterOf(OPERATOR), {
       ...onPlacement(isMade ? "revoke-placement" : "provision-placement", stuck),
       // A suspended one keeps the rest of its grace.
-      ...(stuck.state === "SUSPENDED" ? { dueAt: stuck.dropAfter ?? new Date(Date.now() + GRACE_MS) } : {}),
+      ...(stuck.state === "SUSPENDED" ? { dueAt: stuck.dropAfter ?? new Date(clockMs() + GRACE_MS) } : {}),
     });
     repairs.push({
       server: "home",

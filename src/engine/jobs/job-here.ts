@@ -3,6 +3,7 @@ import { newId } from "#base/kernel/ids";
 import { TenantryError } from "#base/kernel/errors";
 import { type CallerKind, type JobRequest, REQUEST_COLUMNS, requestValues } from "#engine/jobs/job";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
+import { whileHeld } from "#base/postgres/held-session";
 import { JobRun } from "#engine/jobs/job-run";
 import type { Services } from "#engine/services";
 
@@ -16,7 +17,7 @@ export async function runHere<Kind extends CallerKind, Result>(
   request: JobRequest & { kind: Kind },
   work: (run: JobRun<Kind>) => Promise<Result>,
 ): Promise<Result> {
-  return services.home.session(async (session) => {
+  return whileHeld(services.home, async (session, { signal }) => {
     if (!(await tryLock(session, LOCK_CLASS.jobSubject, request.subject)))
       throw new TenantryError("CONFLICT", `Another job on ${request.subject} is running: see tenantry jobs.`);
     const id = newId();
@@ -47,7 +48,7 @@ export async function runHere<Kind extends CallerKind, Result>(
         attempts: 1,
         claimedAt: started?.at ?? "infinity",
       },
-      new AbortController().signal,
+      signal,
     );
     try {
       const result = await work(run);

@@ -3,9 +3,11 @@
  * them, however it ends, so that another goes on at once. Locks of a queue in a table would outlive it.
  */
 import { z } from "zod";
-import { delay } from "#base/kernel/wait";
+import { withStatementTimeout } from "#base/kernel/call";
+import { delay, endsWithin } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
 import type { Session } from "#base/postgres/database";
+import { type HeldTimes, whileHeld } from "#base/postgres/held-session";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { type CallerKind, JOB_CHANNEL, JOBS, type JobKind } from "#engine/jobs/job";
 import { type ClaimedJob, JobRun } from "#engine/jobs/job-run";
@@ -16,8 +18,22 @@ type WorkerKind = Exclude<JobKind, CallerKind>;
 /** What runs each kind, handed in by the composition root. A table that lacks a kind does not compile. */
 export type JobHandlers = { [Kind in WorkerKind]: (services: Services, run: JobRun<Kind>) => Promise<void> };
 
-/** What the runner works with. */
-type Work = { services: Services; handlers: JobHandlers; wakeup: Wakeup };
+/** For tests. */
+export type JobTimes = {
+  /** How long the session that holds the jobs is believed in. */
+  held?: Partial<HeldTimes>;
+  /** When the runner stops, jobs that run have this long. What is left of them another process does, or this one when it is started again. */
+  stopWaitMs?: number;
+};
+
+/** What the runner works with. `unrecorded`: how often in a row the end of a subject's job could not be recorded. */
+type Work = {
+  services: Services;
+  handlers: JobHandlers;
+  wakeup: Wakeup;
+  times: JobTimes;
+  unrecorded: Map<string, number>;
+};
 
 /** Jobs that this process runs at once. */
 const MAX_RUNNING = 6;
@@ -26,20 +42,35 @@ const MAX_PER_SERVER = 4;
 /** When a notification is missed, what is due is found after this long. */
 const POLL_INTERVAL_MS = 2_000;
 const RECONNECT_PAUSE_MS = 500;
+const STOP_WAIT_MS = 20_000;
+/** When the session is lost, jobs are refused every further statement, and those that run are cancelled: they end this soon. */
+const LOST_WAIT_MS = 10_000;
+/** A single statement of a job: some read, write or drop a whole database. */
+const STATEMENT_MS = 600_000;
+/**
+ * A job whose end could not be recorded is due still, as home takes no new connections for example. It is held this long before it
+ * runs again; the pause doubles up to the maximum.
+ */
+const UNRECORDED_PAUSE_MS = 1_000;
+const MAX_UNRECORDED_PAUSE_MS = 60_000;
 
 export type JobRunner = {
-  /** Takes nothing more and lets what runs finish. */
+  /** Takes nothing more and lets what runs finish, within a bound. */
   stop: () => Promise<void>;
 };
 
 /** Starts running jobs in this process. */
-export async function startJobRunner(services: Services, handlers: JobHandlers): Promise<JobRunner> {
+export async function startJobRunner(
+  services: Services,
+  handlers: JobHandlers,
+  times: JobTimes = {},
+): Promise<JobRunner> {
   const stop = new AbortController();
   const wakeup = new Wakeup();
   const stopListening = await services.listener.on(JOB_CHANNEL, (payload) => {
     if (payload === "" || payload.endsWith(" WAITING")) wakeup.wake();
   });
-  const running = keepRunning({ services, handlers, wakeup }, stop.signal);
+  const running = keepRunning({ services, handlers, wakeup, times, unrecorded: new Map() }, stop.signal);
   return {
     stop: async () => {
       stopListening();
@@ -50,11 +81,18 @@ export async function startJobRunner(services: Services, handlers: JobHandlers):
 }
 
 async function keepRunning(work: Work, stop: AbortSignal): Promise<void> {
-  const { services } = work;
+  const { services, times } = work;
   while (!stop.aborted) {
+    const tasks = new Set<Promise<void>>();
     try {
-      await services.home.session((session) => runInSession(work, session, stop));
+      await whileHeld(
+        services.home,
+        (session, { signal }) => runInSession(work, session, { stop, lost: signal, tasks }),
+        times.held,
+      );
     } catch (error) {
+      // Nothing is sent any more for what runs. Another process may go on with it; here it ends first.
+      await endsWithin(Promise.all(tasks), LOST_WAIT_MS);
       services.logger.warn({ err: error }, "the session that holds the jobs broke");
       await delay(RECONNECT_PAUSE_MS, stop).catch(() => undefined);
     }
@@ -65,23 +103,20 @@ async function keepRunning(work: Work, stop: AbortSignal): Promise<void> {
 type Held = { subjects: Set<string>; slots: Set<string>; tasks: Set<Promise<void>>; ended: Ended[] };
 type Ended = { subject?: string; slot?: string | undefined };
 
-async function runInSession(work: Work, session: Session<"home">, stop: AbortSignal): Promise<void> {
-  const lost = new AbortController();
-  const held: Held = { subjects: new Set(), slots: new Set(), tasks: new Set(), ended: [] };
-  try {
-    while (!stop.aborted) {
-      await release(session, held);
-      const pauseMs = await claimDue(work, session, held, lost.signal);
-      await work.wakeup.sleep(pauseMs, stop);
-    }
-    await Promise.all(held.tasks);
-    await session.query("jobs.release_all", "select pg_advisory_unlock_all()");
-  } catch (error) {
-    // Others may take over from now on.
-    lost.abort(new Error("the session that holds the jobs broke"));
-    await Promise.all(held.tasks);
-    throw error;
+async function runInSession(
+  work: Work,
+  session: Session<"home">,
+  { stop, lost, tasks }: { stop: AbortSignal; lost: AbortSignal; tasks: Held["tasks"] },
+): Promise<void> {
+  const held: Held = { subjects: new Set(), slots: new Set(), tasks, ended: [] };
+  while (!stop.aborted) {
+    await release(session, held);
+    const pauseMs = await claimDue(work, session, held, { stop, lost });
+    await work.wakeup.sleep(pauseMs, stop);
   }
+  const { stopWaitMs = STOP_WAIT_MS } = work.times;
+  if (!(await endsWithin(Promise.all(tasks), stopWaitMs)))
+    work.services.logger.warn(`${tasks.size} jobs did not end in time: they go on where the next worker runs`);
 }
 
 async function release(session: Session<"home">, held: Held): Promise<void> {
@@ -108,7 +143,12 @@ const rowSchema = z.object({
 type Candidate = z.infer<typeof rowSchema>;
 
 /** Starts what is due and can be had. Returns after how many milliseconds to look again. */
-async function claimDue(work: Work, session: Session<"home">, held: Held, lost: AbortSignal): Promise<number> {
+async function claimDue(
+  work: Work,
+  session: Session<"home">,
+  held: Held,
+  signals: { stop: AbortSignal; lost: AbortSignal },
+): Promise<number> {
   if (held.tasks.size >= MAX_RUNNING) return POLL_INTERVAL_MS;
   const rows = await session.query(
     "jobs.due",
@@ -134,7 +174,7 @@ async function claimDue(work: Work, session: Session<"home">, held: Held, lost: 
       continue;
     }
     held.subjects.add(candidate.subject);
-    const task = runOne(work, claimed, lost).finally(() => {
+    const task = runAndPause(work, claimed, signals).finally(() => {
       held.tasks.delete(task);
       held.ended.push({ subject: candidate.subject, slot });
       work.wakeup.wake();
@@ -186,8 +226,26 @@ function isWorkerKind(kind: JobKind): kind is WorkerKind {
   return JOBS[kind].runBy === "worker";
 }
 
-/** Runs it to its end. Never rejects: what cannot even be recorded runs again when its lock is free. */
-async function runOne({ services, handlers }: Work, job: ClaimedJob<WorkerKind>, lost: AbortSignal): Promise<void> {
+/** Never rejects. */
+async function runAndPause(
+  work: Work,
+  job: ClaimedJob<WorkerKind>,
+  { stop, lost }: { stop: AbortSignal; lost: AbortSignal },
+): Promise<void> {
+  const { unrecorded } = work;
+  const isRecorded = await withStatementTimeout(STATEMENT_MS, () => runOne(work, job, lost));
+  if (isRecorded) {
+    unrecorded.delete(job.subject);
+    return;
+  }
+  const count = (unrecorded.get(job.subject) ?? 0) + 1;
+  unrecorded.set(job.subject, count);
+  const pauseMs = Math.min(UNRECORDED_PAUSE_MS * 2 ** (count - 1), MAX_UNRECORDED_PAUSE_MS);
+  await delay(pauseMs, AbortSignal.any([stop, lost])).catch(() => undefined);
+}
+
+/** Runs it to its end. Never rejects. Returns whether its end stands at home: else it is due again at once. */
+async function runOne({ services, handlers }: Work, job: ClaimedJob<WorkerKind>, lost: AbortSignal): Promise<boolean> {
   const run = new JobRun(services, job, lost);
   try {
     try {
@@ -199,7 +257,9 @@ async function runOne({ services, handlers }: Work, job: ClaimedJob<WorkerKind>,
       services.logger.warn({ err: error, job: job.kind, subject: job.subject }, "a job failed");
       if (!lost.aborted) await run.fail(error, { retries: true });
     }
+    return true;
   } catch (error) {
     services.logger.warn({ err: error, job: job.kind }, "a job's end could not be recorded");
+    return false;
   }
 }

@@ -6,12 +6,17 @@ import type { GatewayLimits, GatewayLink } from "#engine/border/options";
 import { findLinkedDatabase } from "#engine/home/replicated-databases";
 import { REGION_CHANNEL, regionServer } from "#engine/regions/regions";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
+import { withStatementTimeout } from "#base/kernel/call";
 import { isLoopback } from "#base/kernel/loopback";
+import { delay } from "#base/kernel/wait";
+import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import { type Direction, linkName } from "#engine/replication/names";
 import { BREACH_CHANNEL } from "#engine/replication/breach";
 import { SHARE_WHILE_AWAKE } from "#engine/replication/capacity";
 import { recordFailure } from "#engine/replication/link-record";
 import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#engine/border/border";
+import { endSlotUser, findSlotUser } from "#engine/replication/slot";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { Services } from "#engine/services";
 import { acceptedFlowsOf, flowsOf } from "#engine/border/flows";
 
@@ -41,6 +46,7 @@ export async function startGateway(services: Services, settings: GatewaySettings
     ledger: services.ledger,
     findLink: (name) => findLink(services, name),
     onBreach: (link, sentence) => noteBreach(services, link, sentence),
+    onSlotInUse: (link) => freeSlot(services, link),
     report: (message, error) => services.logger.warn(error === undefined ? {} : { err: error }, message),
   }).catch((cause: unknown) => {
     throw explainListening(cause, settings);
@@ -162,6 +168,31 @@ async function findLink(services: Services, name: string): Promise<GatewayLink |
 }
 
 const MAX_INT4 = 2_147_483_647;
+
+/** Links whose slots are about to be freed. */
+const freeing = new Set<string>();
+/** Whoever streams from a slot for so long after another was refused does not just end. */
+const IN_USE_MS = 2_000;
+
+/** Ends whoever streams from the link's slot, when they do so still after a moment: the subscriber, who comes again, is somewhere else. */
+function freeSlot(services: Services, { name, publisher, direction }: GatewayLink): void {
+  if (publisher === undefined || freeing.has(name)) return;
+  const { home, pools, logger } = services;
+  const at: Queryable<DatabaseKind> =
+    direction === "directory" ? home : pools.open("server", publisher.address, MAINTENANCE_DATABASE);
+  const free = async () => {
+    const user = await findSlotUser(at, name);
+    if (user === undefined) return;
+    await delay(IN_USE_MS);
+    if (await endSlotUser(at, name, user)) logger.warn(`${name}: a stream that nobody reads any more was ended`);
+  };
+  freeing.add(name);
+  withStatementTimeout(FREE_STATEMENT_MS, free)
+    .catch((error: unknown) => logger.warn({ err: error }, "a slot could not be freed"))
+    .finally(() => freeing.delete(name));
+}
+
+const FREE_STATEMENT_MS = 10_000;
 
 /** The process that carries the region hears of it. Until then the failure stands in the link's record. */
 function noteBreach({ home, logger }: Services, { databaseId, direction, name }: GatewayLink, sentence: string): void {

@@ -12,6 +12,7 @@ import { requireOwn } from "#engine/regions/own-database";
 import { findRegions, regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { closeWithLast, whileHoldingDatabase } from "#engine/home/shared-databases";
+import { clockMs } from "#base/kernel/clock";
 import { TenantryError } from "#base/kernel/errors";
 import { waitFor } from "#base/kernel/wait";
 import type { ServerAddress } from "#base/postgres/connection-url";
@@ -237,5 +238,5 @@ async function dropHomeSide({ directory, catalog }: Record<Link["direction"], Li
 async function noteRemoved({ run }: Context, what: string, where: string): Promise<void> {
   const before = (run.job.result?.["removed"] as Receipt["removed"] | undefined) ?? [];
   if (before.some((one) => one.what === what && one.where === where)) return;
-  await run.save({ removed: [...before, { what, where, at: new Date().toISOString() }] });
+  await run.save({ removed: [...before, { what, where, at: new Date(clockMs()).toISOString() }] });
 }

@@ -7,6 +7,7 @@ import {
   setPlacementState,
 } from "#engine/home/placements";
 import { getOrganization } from "#engine/home/organizations";
+import { clockMs } from "#base/kernel/clock";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import type { Queryable } from "#base/postgres/database";
 import { cancelJob, onPlacement, placementSubject, requestJob, requesterOf } from "#engine/jobs/job";
@@ -52,10 +53,10 @@ async function request(
 ): Promise<void> {
   // One that was never active holds nothing that somebody could want back.
   const graceful = !skipGrace && placement.state !== "PROVISIONING" && placement.state !== "FAILED";
-  const dueAt = graceful ? new Date(Date.now() + GRACE_MS) : undefined;
+  const dueAt = graceful ? new Date(clockMs() + GRACE_MS) : undefined;
   if (placement.state === "REVOKING" || (placement.state === "SUSPENDED" && graceful)) return;
   const moved = graceful
-    ? await suspendPlacement({ home }, placement.id, dueAt ?? new Date())
+    ? await suspendPlacement({ home }, placement.id, dueAt ?? new Date(clockMs()))
     : await setPlacementState({ home }, placement.id, "REVOKING");
   if (!moved)
     throw new TenantryError("CONFLICT", "The placement changed a moment ago: look at it again before revoking it.");

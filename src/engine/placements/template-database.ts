@@ -13,13 +13,12 @@ import { appliedOf, migrate } from "#engine/migrations/runner";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Queryable, ServerDatabase, Session } from "#base/postgres/database";
 import { quoteIdentifier } from "#base/postgres/identifiers";
+import { LOCK_CLASS, whileLocked } from "#base/postgres/session-lock";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { prepareToSubscribe } from "#engine/replication/subscription";
 import { referenceName, templateName, templatePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
-// Advisory locks are per database; everyone who makes templates connects to the same maintenance database.
-const LOCK_KEY = 7_365_002;
 const LOCK_TIMEOUT_MS = 60_000;
 /** How long a copy from an old template may keep it from being dropped; it is dropped another time then. */
 const DROP_TIMEOUT_MS = 2_000;
@@ -39,7 +38,7 @@ export async function ensureTemplate(
   const { installation, tenantSchema } = services;
   const name = templateName(installation, latestOf(tenantSchema));
   if ((await lookAt(server, name)) === "FIT") return name;
-  await locked(server, async (session) => {
+  await locked(services, server, region, async (session) => {
     const found = await lookAt(session, name);
     if (found === "FIT") return;
     if (found === "UNFIT")
@@ -57,7 +56,7 @@ export async function refreshTemplates(
   region: RegionServerAt,
 ): Promise<void> {
   await ensureTemplate(services, server, region);
-  await locked(server, (session) => dropOlder(services, session));
+  await locked(services, server, region, (session) => dropOlder(services, session));
 }
 
 /**
@@ -74,7 +73,7 @@ export async function makeReference(
   const name = referenceName(installation);
   const drop = `drop database if exists ${quoteIdentifier(name)} with (force)`;
   let made: ActualSchema | undefined;
-  await locked(server, async (session) => {
+  await locked(services, server, region, async (session) => {
     await session.query("reference.drop_rest", drop);
     await create(session, name);
     const database = pools.open("tenant", region.address, name);
@@ -104,14 +103,19 @@ async function keep(
   );
 }
 
-function locked(server: ServerDatabase, work: (session: Session<"server">) => Promise<void>): Promise<void> {
-  return server.session(async (session) => {
-    await session.query("template.lock_timeout", `set lock_timeout = ${LOCK_TIMEOUT_MS}`);
-    await session.query("template.lock", `select pg_advisory_lock(${LOCK_KEY})`);
-    await work(session);
-    await session.query("template.unlock", `select pg_advisory_unlock(${LOCK_KEY})`);
-    await session.query("template.lock_timeout", "reset lock_timeout");
-  });
+/** The lock is at home: whoever waits for it keeps no connection to the region's server from whoever has it. */
+function locked(
+  { home }: Services,
+  server: ServerDatabase,
+  { address: { host, port } }: RegionServerAt,
+  work: (session: Session<"server">) => Promise<void>,
+): Promise<void> {
+  return whileLocked(home, LOCK_CLASS.template, `${host}:${port}`, LOCK_TIMEOUT_MS, () =>
+    server.session(async (session) => {
+      await work(session);
+      await session.query("template.lock_timeout", "reset lock_timeout");
+    }),
+  );
 }
 
 async function build(
@@ -253,7 +257,7 @@ function isInUse(error: unknown): boolean {
   return state === SQL_STATE.lockNotAvailable || state === SQL_STATE.objectInUse;
 }
 
-export async function databaseExists(server: ServerDatabase, name: string): Promise<boolean> {
+export async function databaseExists(server: Queryable<"server">, name: string): Promise<boolean> {
   const rows = await server.query("databases.exists", "select from pg_database where datname = $1", [name]);
   return rows.length > 0;
 }

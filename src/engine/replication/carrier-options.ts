@@ -20,6 +20,10 @@ export type CarrierOptions = {
   /** First pause before a broken link is mended again; doubles up to `maxRetryMs`. */
   retryMs: number;
   maxRetryMs: number;
+  /** A single statement of a link, at home or in the region. */
+  statementMs: number;
+  /** The same while a link is mended: a seed writes much with one statement, and has bounds of its own. */
+  mendStatementMs: number;
 };
 
 export const CARRIER_DEFAULTS: CarrierOptions = {
@@ -31,6 +35,8 @@ export const CARRIER_DEFAULTS: CarrierOptions = {
   pollMs: 4,
   retryMs: 500,
   maxRetryMs: 60_000,
+  statementMs: 10_000,
+  mendStatementMs: 960_000,
 };
 
 export type CarrierContext = {

@@ -2,6 +2,7 @@
  * The carrier of one region: keeps its links parked, wakes those that were nudged, answers tickets when everything
  * has arrived, and parks them again. One process carries a region at a time (engine/replication/SPEC.md, invariant 6).
  */
+import { bindToCall, currentCall, withStatementTimeout } from "#base/kernel/call";
 import { delay } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
 import {
@@ -14,21 +15,20 @@ import { DAMAGE, type Damage, damageOf, damageOfLostSlot } from "#engine/replica
 import { recordCarried, recordFailure } from "#engine/replication/link-record";
 import { holdsPermit, type LinkEvent, next } from "#engine/replication/link-state";
 import { mend, tellSubscriber } from "#engine/replication/establish";
+import { lookAtSlots } from "#engine/replication/look-at-slots";
 import {
   addTicket,
   asTold,
+  endPause,
   isSliceOver,
   keyOf,
-  namesOf,
   newRuntime,
   noteAwake,
   postpone,
   type Runtime,
 } from "#engine/replication/link-runtime";
-import type { Direction } from "#engine/replication/names";
 import { publicationMatches, publishNoMore } from "#engine/replication/publication";
 import { answerTickets, type LinkId } from "#engine/replication/nudge";
-import { type Observation, observeHome, observeRegion } from "#engine/replication/observe";
 import { applyErrors, disableSubscription, enableSubscription, findOrigin } from "#engine/replication/subscription";
 
 export class Carrier {
@@ -38,6 +38,9 @@ export class Carrier {
   readonly #tasks = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #wakeup = new Wakeup();
+  /** The call that it was made in, which whoever made it can end: from then on it asks nothing of any database. */
+  readonly #call = currentCall();
+  readonly #inItsCall = bindToCall();
   #loop: Promise<void> | undefined;
 
   constructor(context: CarrierContext, options: Partial<CarrierOptions> = {}) {
@@ -46,7 +49,7 @@ export class Carrier {
   }
 
   start(): void {
-    this.#loop = this.#run();
+    this.#loop = this.#ask(() => this.#run());
   }
 
   /**
@@ -59,20 +62,38 @@ export class Carrier {
     await Promise.allSettled(this.#tasks);
     const awake = [...this.#links.values()].filter(({ state }) => state === "awake");
     const parked = awake.filter(({ id }) => !leavesRegion || id.direction === "catalog");
-    await Promise.allSettled(parked.map(({ link }) => disableSubscription(link)));
+    await Promise.allSettled(parked.map(({ link }) => this.#ask(() => disableSubscription(link))));
   }
 
-  /** Something may be waiting on this link. `ticket` is answered when what is committed by now has arrived. */
+  /** The links that it has not carried to their end, with the tickets that wait for them. */
+  get unfinished(): { id: LinkId; tickets: readonly string[] }[] {
+    return [...this.#links.values()]
+      .filter(({ state, nudged, target }) => state !== "awake" || nudged || target !== undefined)
+      .map(({ id, nudgedTickets, targetTickets }) => ({ id, tickets: [...targetTickets, ...nudgedTickets] }));
+  }
+
+  /** Whether a link is broken and waits to be mended. */
+  get isTroubled(): boolean {
+    return [...this.#links.values()].some(({ state }) => state === "broken");
+  }
+
+  /** The region's server answers again: what is broken is mended now. */
+  mendNow(): void {
+    for (const runtime of this.#links.values()) if (runtime.state === "broken") endPause(runtime);
+    this.#wakeup.wake();
+  }
+
+  /** Something may be waiting on this link. `tickets` are answered when what is committed by now has arrived. */
   async nudge(
     id: LinkId,
-    details: { ticket?: string | undefined; catalogChanges?: readonly string[]; broken?: Damage } = {},
+    details: { tickets?: readonly string[]; catalogChanges?: readonly string[]; broken?: Damage } = {},
   ): Promise<void> {
     if (!this.#links.has(keyOf(id))) await this.#admit(id);
     // Asked for again: a link that was found while waiting may have been parked and forgotten since.
     const runtime = this.#links.get(keyOf(id));
     if (runtime === undefined) return;
     runtime.nudged = true;
-    if (details.ticket !== undefined) addTicket(runtime.nudgedTickets, details.ticket);
+    for (const ticket of details.tickets ?? []) addTicket(runtime.nudgedTickets, ticket);
     if (details.catalogChanges !== undefined) runtime.changes = details.catalogChanges;
     if (details.broken !== undefined) this.#fail(runtime, details.broken);
     else this.#move(runtime, "nudged");
@@ -84,25 +105,20 @@ export class Carrier {
     return this.#links.has(keyOf(id));
   }
 
-  async #admit(id: LinkId): Promise<Runtime | undefined> {
-    const link = await this.#context.openLink(id);
-    if (link === undefined) return undefined;
+  async #admit(id: LinkId): Promise<void> {
+    const link = await this.#ask(() => this.#context.openLink(id));
     // Somebody else may have been here while the link was opened.
-    const found = this.#links.get(keyOf(id));
-    if (found !== undefined) return found;
-    const runtime = newRuntime(id, link);
-    this.#links.set(keyOf(id), runtime);
-    return runtime;
+    if (link !== undefined && !this.#links.has(keyOf(id))) this.#links.set(keyOf(id), newRuntime(id, link));
   }
 
   async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
+    while (!this.#stop.signal.aborted && !this.#isOver) {
       try {
         this.#startWork();
         await this.#look();
         this.#conclude();
       } catch (error) {
-        if (!this.#stop.signal.aborted) this.#context.report("the look at the slots failed", error);
+        if (!this.#stop.signal.aborted && !this.#isOver) this.#context.report("the look at the slots failed", error);
         await delay(this.#options.retryMs, this.#stop.signal).catch(() => undefined);
       }
       await this.#wakeup.sleep(this.#pause(), this.#stop.signal);
@@ -153,7 +169,7 @@ export class Carrier {
     const due = broken.filter(({ retryAt, working }) => retryAt <= now && working === 0);
     for (const runtime of due.slice(0, Math.max(free, 0))) {
       runtime.retryAt = Number.POSITIVE_INFINITY;
-      this.#task(runtime, () => this.#mend(runtime));
+      this.#task(runtime, () => this.#mend(runtime), this.#options.mendStatementMs);
     }
   }
 
@@ -182,38 +198,13 @@ export class Carrier {
       return taken;
     });
     try {
-      await this.#observe(awake, fresh);
+      await lookAtSlots(this.#context, awake, fresh, (server, timeline) => this.#requireTimeline(server, timeline));
     } catch (error) {
       for (const runtime of fresh) runtime.nudged = true;
       for (const [index, runtime] of fresh.entries()) runtime.nudgedTickets.unshift(...(tickets[index] ?? []));
       throw error;
     }
     for (const [index, runtime] of fresh.entries()) runtime.targetTickets.push(...(tickets[index] ?? []));
-  }
-
-  async #observe(awake: readonly Runtime[], fresh: readonly Runtime[]): Promise<void> {
-    const of = (direction: Direction) => awake.filter(({ id }) => id.direction === direction);
-    const [directories, catalogs] = [of("directory"), of("catalog")];
-    const freshDirectories = fresh.filter(({ id }) => id.direction === "directory").map(({ id }) => id.databaseId);
-    const [home, region] = await Promise.all([
-      directories.length === 0 ? undefined : observeHome(this.#context.home, namesOf(directories), freshDirectories),
-      catalogs.length === 0 ? undefined : observeRegion(this.#context.region, namesOf(catalogs)),
-    ]);
-    // Nothing that was read is used: a ticket must not be answered by what was confirmed on another history.
-    if (home !== undefined) this.#requireTimeline("home", home.timeline);
-    if (region !== undefined) this.#requireTimeline("region", region.timeline);
-    const take = (runtimes: readonly Runtime[], observed: Observation | undefined) => {
-      if (observed === undefined) return;
-      for (const runtime of runtimes) {
-        runtime.sample = observed.slots.get(runtime.link.name);
-        if (fresh.includes(runtime)) {
-          runtime.target = observed.current;
-          runtime.changes = observed.changes.get(runtime.id.databaseId) ?? runtime.changes;
-        }
-      }
-    };
-    take(directories, home);
-    take(catalogs, region);
   }
 
   /** Draws the conclusions from the last look. */
@@ -226,7 +217,7 @@ export class Carrier {
       if (runtime.state !== "awake" || runtime.nudged || runtime.target !== undefined) continue;
       if (now - runtime.idleSince >= this.#idleMs(runtime)) this.#retire(runtime);
     }
-    if (answered.length > 0) this.#background(answerTickets(this.#context.home, answered));
+    if (answered.length > 0) this.#background(() => answerTickets(this.#context.home, answered));
   }
 
   #judge(runtime: Runtime, now: number, answered: string[]): void {
@@ -347,8 +338,8 @@ export class Carrier {
     postpone(runtime, reseed, this.#options);
     this.#context.report(`${runtime.link.name}: ${reason}`);
     if (doubtsPublisher && runtime.id.direction === "directory")
-      this.#background(this.nudge({ ...runtime.id, direction: "catalog" }, { broken: DAMAGE.homeDoubted }));
-    this.#background(recordFailure(this.#context.home, runtime.id, reason));
+      this.#background(() => this.nudge({ ...runtime.id, direction: "catalog" }, { broken: DAMAGE.homeDoubted }));
+    this.#background(() => recordFailure(this.#context.home, runtime.id, reason));
     this.#wakeup.wake();
   }
 
@@ -368,10 +359,11 @@ export class Carrier {
   }
 
   /** Runs a statement of a link beside the loop. A failure breaks that link and delays no other. */
-  #task(runtime: Runtime, work: () => Promise<void>): void {
+  #task(runtime: Runtime, work: () => Promise<void>, statementMs = this.#options.statementMs): void {
     runtime.working += 1;
-    const task = work()
+    const task = this.#ask(work, statementMs)
       .catch((error: unknown) => {
+        if (this.#isOver) return;
         this.#context.report(`${runtime.link.name}: a step failed`, error);
         this.#fail(runtime, damageOf(error));
       })
@@ -384,11 +376,22 @@ export class Carrier {
   }
 
   /** Records and answers must not stop the loop; what is lost of them the sweep makes up for. */
-  #background(work: Promise<void>): void {
-    const task = work
-      .catch((error: unknown) => this.#context.report("a record at home failed", error))
+  #background(work: () => Promise<void>): void {
+    const task = this.#ask(work)
+      .catch((error: unknown) => {
+        if (!this.#isOver) this.#context.report("a record at home failed", error);
+      })
       .finally(() => this.#tasks.delete(task));
     this.#tasks.add(task);
+  }
+
+  /** Whoever asks for it: each statement has a deadline, and there are none when the carrier's call is over. */
+  async #ask<Result>(work: () => Promise<Result>, statementMs = this.#options.statementMs): Promise<Result> {
+    return this.#inItsCall(() => withStatementTimeout(statementMs, work));
+  }
+
+  get #isOver(): boolean {
+    return this.#call?.signal.aborted === true;
   }
 
   #move(runtime: Runtime, event: LinkEvent): void {

@@ -55,7 +55,8 @@ export async function tellSubscriber(link: Link): Promise<void> {
 }
 
 function whileNobodyMends(link: Link, work: () => Promise<void>): Promise<void> {
-  return whileLocked(link.subscriber.database, LOCK_CLASS.mend, link.name, MEND_LOCK_TIMEOUT_MS, work);
+  const home = (link.direction === "directory" ? link.publisher : link.subscriber).database;
+  return whileLocked(home, LOCK_CLASS.mend, link.name, MEND_LOCK_TIMEOUT_MS, work);
 }
 
 /** Takes the subscriber's side away, when it is there. Waits for a reseed that is under way. */

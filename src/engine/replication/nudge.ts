@@ -14,13 +14,17 @@ export const NUDGE_CHANNEL = "tenantry_nudge";
 export const CARRIED_CHANNEL = "tenantry_carried";
 
 export type LinkId = { databaseId: number; direction: Direction };
-export type Nudge = LinkId & { ticket: string | undefined };
+export type Nudge = LinkId & { tickets: readonly string[] };
 
 /** Reads a nudge; undefined for anything malformed. */
 export function parseNudge(payload: string): Nudge | undefined {
   const match = /^(\d{1,10}) (directory|catalog)(?: ([0-9a-f]{16}))?$/.exec(payload);
   if (match === null) return undefined;
-  return { databaseId: Number(match[1]), direction: match[2] as Direction, ticket: match[3] };
+  return {
+    databaseId: Number(match[1]),
+    direction: match[2] as Direction,
+    tickets: match[3] === undefined ? [] : [match[3]],
+  };
 }
 
 /** The process's side of waiting for answers. */

@@ -75,6 +75,26 @@ export async function dropSlot(link: Link): Promise<void> {
   });
 }
 
+/** The server's process that streams from the slot, if there is one. From any database of the server. */
+export async function findSlotUser(server: Queryable<DatabaseKind>, name: string): Promise<number | undefined> {
+  const [row] = await server.query<{ pid: number }>(
+    "slot.user",
+    "select active_pid as pid from pg_replication_slots where slot_name = $1 and active_pid is not null",
+    [name],
+  );
+  return row?.pid;
+}
+
+/** Ends that process, if it streams from the slot still. Returns whether it did. */
+export async function endSlotUser(server: Queryable<DatabaseKind>, name: string, pid: number): Promise<boolean> {
+  const rows = await server.query(
+    "slot.end_user",
+    "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = $1 and active_pid = $2",
+    [name, pid],
+  );
+  return rows.length > 0;
+}
+
 /** How long open transactions may keep a scout from being made. */
 const SCOUT_TIMEOUT_MS = 250;
 

@@ -1,10 +1,10 @@
 /**
  * From an id to the database that holds the row. Ids carry their placement's number; where that placement lives
- * is read from home once and kept until home says that it changed.
+ * is read from home and kept until home says that it changed, or for a few seconds: home may be unable to say so.
  */
 import { describeVersion, isBeyond, type SchemaVersion } from "#engine/migrations/schema-version";
-import { BoundedMap } from "#base/kernel/bounded-map";
 import { TenantryError } from "#base/kernel/errors";
+import { Hearsay } from "#base/kernel/hearsay";
 import { HOME_NUMBER, placementNumberOf } from "#base/kernel/ids";
 import type { SecretBox } from "#base/kernel/secret-box";
 import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#base/postgres/connection-url";
@@ -71,6 +71,8 @@ export const SCOPE_SETTING = "tenantry.scope";
 
 /** Routes kept at most; a route that was pushed out is read again when it is next needed. */
 const MAX_CACHED_ROUTES = 10_000;
+/** A route is read again after this long, in milliseconds: by then a placement that was revoked is refused in any case. */
+export const MAX_ROUTE_AGE_MS = 10_000;
 
 export class Router {
   readonly #home: HomeDatabase;
@@ -79,9 +81,7 @@ export class Router {
   readonly #served: ServedVersions;
   readonly #signInAsApi: SignInAsApi;
   readonly #requireOwned: RequireOwned;
-  readonly #byNumber = new BoundedMap<number, TenantRoute>(MAX_CACHED_ROUTES);
-  /** Counts what was forgotten: what was read before that is not kept. */
-  #generation = 0;
+  readonly #byNumber = new Hearsay<number, TenantRoute>({ max: MAX_CACHED_ROUTES, maxAgeMs: MAX_ROUTE_AGE_MS });
 
   /** `served`: of the tenant schema that this program is written for. */
   constructor(context: {
@@ -119,7 +119,7 @@ export class Router {
     }
     const unknown = [...new Set(numbers)].filter((number) => !found.has(number));
     if (unknown.length > 0) {
-      const generation = this.#generation;
+      const asked = this.#byNumber.ask();
       const rows = await this.#home.query<RouteRow & { asked: number }>(
         "routes.by_numbers",
         `select asked.number as asked, ${COLUMNS} ${FROM}
@@ -130,30 +130,34 @@ export class Router {
          ) asked on asked.placement_id = p.id`,
         [unknown],
       );
-      for (const row of rows) found.set(row.asked, this.#remember(row, generation, row.asked));
+      for (const row of rows) found.set(row.asked, this.#remember(row, asked, row.asked));
     }
     return numbers.map((number) => found.get(number));
   }
 
   /** The routes of an organization's placements, read anew, by region key. */
   async routesOf(organizationId: string): Promise<TenantRoute[]> {
-    const generation = this.#generation;
+    const asked = this.#byNumber.ask();
     const rows = await this.#home.query<RouteRow>(
       "routes.of_organization",
       `select ${COLUMNS} ${FROM} where p.organization_id = $1 order by r.key`,
       [organizationId],
     );
-    return rows.map((row) => this.#remember(row, generation));
+    return rows.map((row) => this.#remember(row, asked));
   }
 
   /** Forgets everything: a placement or a region changed. */
   forget(): void {
-    this.#generation += 1;
-    this.#byNumber.clear();
+    this.#byNumber.forget();
+  }
+
+  /** Whether home's announcements are heard from now on: while they are not, nothing is kept. */
+  hear(isHearing: boolean): void {
+    this.#byNumber.hear(isHearing);
   }
 
   /** `number`: what was asked for, the placement's own or one that it has adopted. */
-  #remember(row: RouteRow, generation: number, number = row.number): TenantRoute {
+  #remember(row: RouteRow, asked: { generation: number; at: number }, number = row.number): TenantRoute {
     const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
     const address = this.#signInAsApi(operator, row.systemIdentifier);
     const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
@@ -173,7 +177,7 @@ export class Router {
       open: () => openUnscoped().scoped(scope),
       openUnscoped,
     };
-    if (route.state === "ACTIVE" && generation === this.#generation) this.#byNumber.set(number, route);
+    if (route.state === "ACTIVE") this.#byNumber.set(number, route, asked);
     return route;
   }
 }

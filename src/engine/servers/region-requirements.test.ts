@@ -21,6 +21,7 @@ function probe(changes: Partial<ServerProbe>): ServerProbe {
     workerStartIntervalMs: 5_000,
     slotWalLimitMb: 10_240,
     slotIdleLimitMs: null,
+    clockAheadMs: 0,
     headroom: [],
     ...changes,
   };
@@ -95,4 +96,10 @@ test("a server that ends slots which rest for less long than Tenantry lets them 
   // A sweep that comes late must not be too late.
   expect(adviceFor({ slotIdleLimitMs: MAX_AGE_MS + 1_000 })).toHaveLength(1);
   expect(adviceFor({ slotIdleLimitMs: 60 * 60_000 })).toEqual([]);
+});
+
+test("a server whose clock is not in step with home's is advised to keep it", () => {
+  expect(adviceFor({ clockAheadMs: 900 })).toEqual([]);
+  expect(adviceFor({ clockAheadMs: 3_600_000 }).join()).toContain("Its clock is 3600 s ahead of home's");
+  expect(adviceFor({ clockAheadMs: -90_000 }).join()).toContain("Its clock is 90 s behind home's");
 });

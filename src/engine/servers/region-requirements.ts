@@ -108,6 +108,8 @@ export function howToSubscribe(probe: ServerProbe): string {
 
 /** How much longer than we let slots rest the server should: for the sweep that wakes them, and for one that comes late. */
 const SLOT_IDLE_MARGIN_MS = 2 * 60_000;
+/** Beyond it the order of a list over several regions is visibly wrong. */
+const MAX_CLOCK_DIFFERENCE_MS = 1_000;
 
 /**
  * What would do better than it does, in one sentence each: nothing that keeps the server from being used. `maxAgeMs`: how long
@@ -126,6 +128,13 @@ export function findAdvice(probe: ServerProbe, { maxAgeMs }: { maxAgeMs: number 
       "The server sets no bound on the WAL that a replication slot keeps (max_slot_wal_keep_size = -1): when the other side is away for long, it fills the disk. " +
         "As a superuser run: ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; or what the disk can spare, and reload the server's configuration, without a restart (on a managed server, set it in its configuration). A slot that needs more is lost, and its link is seeded anew.",
     );
+  if (Math.abs(probe.clockAheadMs) > MAX_CLOCK_DIFFERENCE_MS) {
+    const seconds = Math.round(Math.abs(probe.clockAheadMs) / 1_000);
+    const way = probe.clockAheadMs > 0 ? "ahead of" : "behind";
+    advice.push(
+      `Its clock is ${seconds} s ${way} home's: rows whose ids are made there, by tenantry.new_id(), are listed as if they were made then, and a reader who follows a list can miss them. Keep the servers' clocks in step, by NTP for example.`,
+    );
+  }
   if (!startsWorkersSlowly(probe)) return advice;
   return [
     ...advice,

@@ -1,0 +1,146 @@
+/** Paths that swallow what is sent, without a word to either side: between the program and a region, or home. */
+import { afterEach, expect, test } from "vitest";
+import { waitFor } from "../../src/base/kernel/wait.ts";
+import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
+import type { GivenSettings } from "../support/settings.ts";
+import { LOCK_CLASS } from "../../src/base/postgres/session-lock.ts";
+import type { LinkId } from "../../src/engine/replication/nudge.ts";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
+import { createOrganization, createResource, eventually, grant, registerRegion } from "../support/journey.ts";
+
+/** What takes seconds takes less here. Nothing is found by a sweep. */
+const QUICK: GivenSettings = {
+  replication: {
+    sweepIntervalMs: 600_000,
+    stopWaitMs: 300,
+    carrier: { statementMs: 1_000 },
+    held: { beatMs: 100, heldMs: 1_000, endsAfterMs: 2_000 },
+  },
+};
+const CARRIED_MS = 25_000;
+const TEST_MS = 90_000;
+
+let stack = new AsyncDisposableStack();
+afterEach(async () => {
+  const done = stack;
+  stack = new AsyncDisposableStack();
+  await done.disposeAsync();
+});
+
+type Placed = { organization: string; region: string; database: string; databaseId: number; via: Forwarder };
+type Both = { app: TestApp; eu: Placed; us: Placed };
+
+/** One organization with a database in each of two regions, which are reached by way of forwarders. */
+async function begin(settings: GivenSettings = QUICK): Promise<Both> {
+  const app = await startApp(settings);
+  stack.defer(() => app.stop());
+  const organization = await createOrganization(app, "Silent");
+  const place = async (region: "eu" | "us"): Promise<Placed> => {
+    const via = stack.use(await startForwarder(serverUrl(region)));
+    await registerRegion(app, region, viaPort(serverUrl(region), via.port));
+    const { database } = await grant(app, organization, region);
+    const [row] = await sql<{ id: number }>(
+      app.databaseUrl,
+      "select id from tenantry.tenant_databases where name = $1",
+      [database],
+    );
+    return { organization, region, database, databaseId: row?.id ?? 0, via };
+  };
+  return { app, eu: await place("eu"), us: await place("us") };
+}
+
+/** The links that are not carried in time. */
+function late({ services }: TestApp, { databaseId }: Placed, timeoutMs = CARRIED_MS): Promise<LinkId[]> {
+  return services.nudges.carry(
+    [
+      { databaseId, direction: "directory" },
+      { databaseId, direction: "catalog" },
+    ],
+    timeoutMs,
+  );
+}
+
+async function endSessionWithRegions(app: TestApp): Promise<number> {
+  const rows = await sql(
+    app.databaseUrl,
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database()
+       and pid in (select pid from pg_locks where locktype = 'advisory' and classid = $1 and granted)`,
+    [LOCK_CLASS.region],
+  );
+  return rows.length;
+}
+
+test("a region that is a black hole keeps no other from being carried when the session that holds the regions ends", {
+  timeout: TEST_MS,
+}, async () => {
+  const { app, eu, us } = await begin();
+  expect(await late(app, us)).toEqual([]);
+  const hole = eu.via.swallow();
+  // Its carrier waits for a statement there.
+  expect(await late(app, eu, 200)).toHaveLength(2);
+  expect(await endSessionWithRegions(app)).toBe(1);
+  expect(await late(app, us)).toEqual([]);
+  hole[Symbol.dispose]();
+  await eventually(async () => (await late(app, eu)).length === 0, 30_000);
+  expect(await late(app, eu)).toEqual([]);
+});
+
+test("a region is carried on its new address while the old one is a black hole", { timeout: TEST_MS }, async () => {
+  const { app, eu } = await begin();
+  using _ = eu.via.swallow();
+  expect(await late(app, eu, 200)).toHaveLength(2);
+  await app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
+    input: { key: "eu", connectionUrl: serverUrl("eu") },
+  });
+  expect(await late(app, eu)).toEqual([]);
+});
+
+test("what is written while a region's carrier is replaced is carried by the next one", {
+  timeout: TEST_MS,
+}, async () => {
+  const { app, us } = await begin();
+  for (let round = 0; round < 8; round += 1) {
+    await app.ask("mutation ($input: UpdateRegionInput!) { updateRegion(input: $input) { key } }", {
+      input: { key: "us", name: `Region ${round}` },
+    });
+    await createResource(app, { name: `Round ${round}`, organizationId: us.organization, regionKey: "us" });
+    expect(await late(app, us), `round ${round}`).toEqual([]);
+  }
+});
+
+test("a link that waits for its next attempt is mended as soon as its region's server answers again", {
+  timeout: TEST_MS,
+}, async () => {
+  const { app, eu } = await begin({
+    replication: { ...QUICK.replication, carrier: { statementMs: 500, retryMs: 2_000, maxRetryMs: 600_000 } },
+  });
+  const hole = eu.via.swallow();
+  expect(await late(app, eu, 200)).toHaveLength(2);
+  const broken = () =>
+    sql(app.databaseUrl, "select from tenantry.links where database_id = $1 and failure is not null", [eu.databaseId]);
+  await eventually(async () => (await broken()).length > 0, 20_000);
+  // By now its next attempt would come in ten minutes.
+  await waitFor(async () => undefined, { timeoutMs: 8_000 });
+  hole[Symbol.dispose]();
+  await eventually(async () => (await late(app, eu)).length === 0, 20_000);
+  expect(await late(app, eu)).toEqual([]);
+});
+
+test("both ends of connections to home and to a region ask their systems to check a silent peer", async () => {
+  const { app } = await begin();
+  const sent = [
+    ...(await app.services.home.query<{ idle: string; interval: string; count: string }>("test", KEEP_ALIVE)),
+    ...(await app.services.pools
+      .open("server", parseServerUrl(serverUrl("eu"), "url"), "postgres")
+      .query<{ idle: string; interval: string; count: string }>("test", KEEP_ALIVE)),
+  ];
+  expect(sent).toEqual([
+    { idle: "10", interval: "5", count: "3" },
+    { idle: "10", interval: "5", count: "3" },
+  ]);
+});
+
+const KEEP_ALIVE = `select current_setting('tcp_keepalives_idle') as idle,
+  current_setting('tcp_keepalives_interval') as interval, current_setting('tcp_keepalives_count') as count`;
