@@ -12,6 +12,7 @@
  */
 import type { Database, DatabaseKind, Queryable, Session } from "#base/postgres/database";
 import { MAY_SET } from "#base/postgres/pinned-settings";
+import { quoteLiteral } from "#base/postgres/identifiers";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 
 /** Everything by which a server keeps a statement's text or its parameters, and the value with which it keeps nothing. */
@@ -72,8 +73,7 @@ export function inPrivate<Kind extends DatabaseKind, Result>(
   work: (session: PrivateSession<Kind>) => Promise<Result>,
 ): Promise<Result> {
   return database.session(async (session) => {
-    await session.query("private.timeout", `set statement_timeout = ${statementTimeoutMs}`);
-    const quiet = await beQuiet(session);
+    const quiet = await beQuiet(session, statementTimeoutMs);
     const result = await work({
       kind: session.kind,
       query: (name, text, values) => session.query(name, text, values),
@@ -88,12 +88,16 @@ export function inPrivate<Kind extends DatabaseKind, Result>(
 }
 
 /** The names that are set now: those that the server knows and the role may set. Outside of a transaction, where a statement that is refused leaves nothing behind. */
-async function beQuiet(session: Queryable<DatabaseKind>): Promise<string[]> {
+async function beQuiet(session: Session<DatabaseKind>, statementTimeoutMs: number): Promise<string[]> {
+  const timeout = `set statement_timeout = ${statementTimeoutMs}`;
   try {
-    return await setQuiet(session, Object.keys(QUIET));
+    // One message, as the server may be far away.
+    const [, rows = []] = await session.script("private.begin", `${timeout}; ${quietly(Object.keys(QUIET))}`);
+    return rows.map((row) => (row as { name: string }).name);
   } catch (error) {
     if (!isRefused(error)) throw error;
   }
+  await session.query("private.timeout", timeout);
   // A provider can refuse a setting although PostgreSQL's own rules allow it. The others are set all the same, each by itself.
   const set: string[] = [];
   for (const name of Object.keys(QUIET))
@@ -106,14 +110,16 @@ async function beQuiet(session: Queryable<DatabaseKind>): Promise<string[]> {
 }
 
 async function setQuiet(session: Queryable<DatabaseKind>, names: readonly string[]): Promise<string[]> {
-  const rows = await session.query<{ name: string }>(
-    "private.quiet",
-    `select s.name, set_config(s.name, q.value, false)
-     from unnest($1::text[], $2::text[]) as q (name, value) join pg_settings s on s.name = q.name
-     where ${MAY_SET}`,
-    [names, names.map((name) => QUIET[name])],
-  );
+  const rows = await session.query<{ name: string }>("private.quiet", quietly(names));
   return rows.map(({ name }) => name);
+}
+
+/** Sets those of the settings that there are and the role may set, and selects their names. */
+function quietly(names: readonly string[]): string {
+  const values = names.map((name) => `(${quoteLiteral(name)}, ${quoteLiteral(QUIET[name] ?? "")})`);
+  return `select s.name, set_config(s.name, q.value, false)
+     from (values ${values.join(", ")}) as q (name, value) join pg_settings s on s.name = q.name
+     where ${MAY_SET}`;
 }
 
 function isRefused(error: unknown): boolean {
@@ -122,8 +128,8 @@ function isRefused(error: unknown): boolean {
 
 /** The secret goes before the log is on again. Only what was set: what a provider refused before it would refuse again. */
 async function setBack(session: Session<DatabaseKind>, names: readonly string[]): Promise<void> {
-  await session.query("private.forget", "select set_config($1, '', false)", [STATEMENT]);
+  const forget = `select set_config(${quoteLiteral(STATEMENT)}, '', false)`;
   // Not to the values of this moment: the session would keep them when the server's settings change.
   const resets = [...names, "statement_timeout"].map((name) => `reset ${name}`);
-  await session.script("private.back", resets.join("; "));
+  await session.script("private.back", [forget, ...resets].join("; "));
 }

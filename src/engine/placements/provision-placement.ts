@@ -3,7 +3,7 @@
  * does what is missing, so that it can run again after a crash at any point.
  */
 import { ensureApiRoleIn, requireApiIn } from "#engine/regions/api-role-in-region";
-import { describeOwn, ensureIdentity } from "#engine/regions/own-database";
+import { describingOwn, ensureIdentity } from "#engine/regions/own-database";
 import { regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { findPlacementById, type Placement, setPlacementState } from "#engine/home/placements";
@@ -44,16 +44,23 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
   await run.step("project-members", () => projectMembers(services, placement, run.signal));
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
-  if (!(await databaseExists(server, placement.database))) await requireRoom(services, server);
+  const [exists, { shortage }] = await Promise.all([
+    databaseExists(server, placement.database),
+    readRoom(services, server),
+  ]);
+  // Running out in the middle would leave tables that never get ready: see before beginning.
+  if (!exists && shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
   const { template, isKeptOut } = await run.step("make-template", async () => {
     const refusal = await ensureApiRoleIn(services, placement.regionId);
     const region = { regionId: placement.regionId, address };
     return { isKeptOut: refusal !== undefined, template: await ensureTemplate(services, server, region) };
   });
-  await run.step("create-database", async () => {
-    await ensureDatabase(services, server, template, placement);
+  // False where an attempt before this one has made it, and was cut off.
+  const isNew = await run.step("create-database", async () => {
+    const made = await ensureDatabase(services, server, template, placement);
     // Its pg_hba.conf can let the role into tenant databases and nowhere else.
     if (isKeptOut) await requireApiIn(services, placement);
+    return made;
   });
   const database = services.pools.open("tenant", address, placement.database);
   const schemaVersion = await run.step("identify", () =>
@@ -61,16 +68,10 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
   );
   const links = await tenantLinks(services, { ...placement, schemaVersion });
   await Promise.all([
-    run.step("link-directory", () => establishLink(links.directory)),
-    run.step("link-catalog", () => establishLink(links.catalog)),
+    run.step("link-directory", () => establishLink(links.directory, { isNew })),
+    run.step("link-catalog", () => establishLink(links.catalog, { isNew })),
   ]);
   await run.step("activate", () => activate(services, placement, schemaVersion));
-}
-
-/** Running out in the middle would leave tables that never get ready: see before beginning. */
-async function requireRoom(services: Services, server: ServerDatabase): Promise<void> {
-  const { shortage } = await readRoom(services, server);
-  if (shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
 }
 
 async function activate(services: Services, placement: Placement, schemaVersion: SchemaVersion): Promise<void> {
@@ -87,14 +88,17 @@ async function activate(services: Services, placement: Placement, schemaVersion:
   ]);
 }
 
+/** Whether it was made now. */
 async function ensureDatabase(
   services: Services,
   server: ServerDatabase,
   template: string,
   placement: Placement,
-): Promise<void> {
+): Promise<boolean> {
   const { apiRole } = services;
   const name = quoteIdentifier(placement.database);
+  const describe = await describingOwn(services, placement);
+  let isNew = true;
   try {
     await server.query(
       "databases.create",
@@ -102,10 +106,12 @@ async function ensureDatabase(
     );
   } catch (error) {
     if (sqlState(error) !== SQL_STATE.duplicateDatabase) throw error;
+    isNew = false;
     await services.ownership.requireDatabase(server, placement);
   }
-  // By default every role of the server may connect to a new database.
-  await server.query("databases.protect", `revoke all on database ${name} from public`);
-  await server.query("databases.admit_api", `grant connect on database ${name} to ${quoteIdentifier(apiRole.name)}`);
-  await describeOwn(services, server, placement);
+  // By default every role of the server may connect to a new database. One message, as the server may be far away.
+  const protect = `revoke all on database ${name} from public`;
+  const admit = `grant connect on database ${name} to ${quoteIdentifier(apiRole.name)}`;
+  await server.query("databases.protect", [protect, admit, describe].join("; "));
+  return isNew;
 }

@@ -45,15 +45,11 @@ export function isMeant(
   return identity.installationId === installation && identity.databaseId === databaseId;
 }
 
-/** Says on the server which database it is, and whose. Anybody may read that. */
-export async function describeOwn(
-  context: Context,
-  server: ServerDatabase,
-  { database, databaseId }: Named,
-): Promise<void> {
+/** A statement that says on the server which database it is, and whose. Anybody may read that. */
+export async function describingOwn(context: Context, { database, databaseId }: Named): Promise<string> {
   const { owner } = await context.ownership.identity();
   const text = describeDatabase(context.installation, databaseId, owner);
-  await server.query("databases.describe", `comment on database ${quoteIdentifier(database)} is ${quoteLiteral(text)}`);
+  return `comment on database ${quoteIdentifier(database)} is ${quoteLiteral(text)}`;
 }
 
 /**

@@ -3,7 +3,7 @@ import { LOCK_CLASS, whileLocked } from "#base/postgres/session-lock";
 import { readServerHistory } from "#base/postgres/server-history";
 import type { Link } from "#engine/replication/link";
 import { recordSeeded, recordTold } from "#engine/replication/link-record";
-import { dropPublication, ensurePublication, publicationMatches, publishNoMore } from "#engine/replication/publication";
+import { dropPublication, publicationMatches, publishNoMore, remakePublication } from "#engine/replication/publication";
 import { seed } from "#engine/replication/seed";
 import { createSlot, dropSlot, findSlot } from "#engine/replication/slot";
 import {
@@ -16,9 +16,12 @@ import {
 
 const MEND_LOCK_TIMEOUT_MS = 60_000;
 
-/** Makes the link, parked, or completes a half-made one; a whole one stays as it is. */
-export async function establishLink(link: Link): Promise<void> {
-  if (!(await isWhole(link))) await rebuild(link);
+/**
+ * Makes the link, parked, or completes a half-made one; a whole one stays as it is. `isNew`: the tenant database was made a
+ * moment ago, so nothing is looked for there.
+ */
+export async function establishLink(link: Link, { isNew = false }: { isNew?: boolean } = {}): Promise<void> {
+  if (isNew || !(await isWhole(link))) await rebuild(link, { isNew });
 }
 
 /**
@@ -87,17 +90,15 @@ async function isWhole(link: Link): Promise<boolean> {
  * The servers' histories are read first: one that is promoted meanwhile is on another than the one that is recorded. They
  * are recorded before the subscription is made: where there is one, it is known on what its copy rests.
  */
-async function rebuild(link: Link): Promise<void> {
+async function rebuild(link: Link, { isNew = false }: { isNew?: boolean } = {}): Promise<void> {
+  const isCatalog = link.direction === "catalog";
   const [publisher, subscriber] = await Promise.all([
     readServerHistory(link.publisher.database),
     readServerHistory(link.subscriber.database),
   ]);
-  await dropSubscription(link);
-  await dropSlot(link);
-  if (!(await publicationMatches(link))) {
-    await dropPublication(link);
-    await ensurePublication(link);
-  }
+  if (!isNew || isCatalog) await dropSubscription(link);
+  if (!isNew || !isCatalog) await dropSlot(link);
+  if ((isNew && isCatalog) || !(await publicationMatches(link))) await remakePublication(link);
   await createSlot(link);
   await seed(link);
   await recordSeeded(link, publisher.history, subscriber.history);

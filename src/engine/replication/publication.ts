@@ -10,17 +10,15 @@ export function rowFilter(databaseId: number | string): string {
 }
 
 /**
- * Makes the link's publication when it is missing. The filter lets out the rows of one tenant database only, the
- * columns are listed, and TRUNCATE is not published.
+ * Makes the link's publication, in place of one that is there. The filter lets out the rows of one tenant database only, the
+ * columns are listed, and TRUNCATE is not published. One message, as the publisher may be far away.
  */
-export async function ensurePublication(link: Link): Promise<void> {
-  const { database } = link.publisher;
-  const found = await database.query("publication.find", "select from pg_publication where pubname = $1", [link.name]);
-  if (found.length > 0) return;
+export async function remakePublication(link: Link): Promise<void> {
   // Two callers at once: the exception of the second is the state it wanted.
-  await database.query(
-    "publication.create",
-    `do $$ begin
+  await link.publisher.database.query(
+    "publication.remake",
+    `drop publication if exists ${quoteIdentifier(link.name)};
+     do $$ begin
        execute ${quoteLiteral(
          `create publication ${quoteIdentifier(link.name)} for table ${tableList(link)} with (publish = '${PUBLISHED_CHANGES.join(", ")}')`,
        )};

@@ -1,6 +1,7 @@
 /** Replication slots: what keeps a publisher's WAL until the subscriber has confirmed it. */
 import { waitFor } from "#base/kernel/wait";
 import type { DatabaseKind, Queryable, Session } from "#base/postgres/database";
+import { quoteLiteral } from "#base/postgres/identifiers";
 import { type Lsn, parseLsn } from "#base/postgres/lsn";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import type { Link } from "#engine/replication/link";
@@ -48,13 +49,17 @@ export async function findSlot(link: Link): Promise<Slot | undefined> {
  */
 export async function createSlot(link: Link): Promise<void> {
   await link.publisher.database.session(async (session) => {
-    await session.query("slot.timeout", `set statement_timeout = ${CREATE_TIMEOUT_MS}`);
     try {
-      await session.query("slot.create", "select pg_create_logical_replication_slot($1, 'pgoutput')", [link.name]);
+      // One message, as the publisher may be far away. Each of its statements has the time for itself.
+      await session.script(
+        "slot.create",
+        `set statement_timeout = ${CREATE_TIMEOUT_MS};
+         select pg_create_logical_replication_slot(${quoteLiteral(link.name)}, 'pgoutput');
+         reset statement_timeout`,
+      );
     } catch (error) {
       if (sqlState(error) !== SQL_STATE.duplicateObject) throw error;
     }
-    await session.query("slot.timeout", "reset statement_timeout");
   });
 }
 
