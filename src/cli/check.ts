@@ -83,7 +83,9 @@ function describeTables({ versions, home }: Manifest): string[] {
     flowing.length === 0 ? "Nothing flows to home." : "To home flow, with the keys of each row:",
     ...flowing.map(([name, { flows }]) => `  ${name}: ${flows.join(", ")}`),
     ...(staying.length === 0 ? [] : [`Never leave their database: ${staying.join(", ")}`]),
-    ...(home === undefined ? [] : [`At home only, in schema home: ${home.map(({ migration }) => migration).join(", ")}`]),
+    ...(home === undefined
+      ? []
+      : [`At home only, in schema home: ${home.map(({ migration }) => migration).join(", ")}`]),
     ...(personal.length === 0 ? [] : [`About people: ${personal.join(", ")}`]),
   ];
 }
