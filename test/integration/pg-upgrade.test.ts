@@ -3,7 +3,7 @@
  * programs of a PostgreSQL installation in /usr/lib/postgresql/<version>/bin, of the version that POSTGRES_PACKAGE has.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, cpSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
@@ -58,6 +58,9 @@ async function upgrade(own: OwnServer, programs: string): Promise<void> {
     "scram-sha-256",
     `--pwfile=${password}`,
   ]);
+  // Slots are in the old data, and a server without this setting does not start with them. Ours stand in a file beside the data.
+  for (const data of [own.dataFolder, fresh])
+    appendFileSync(join(data, "postgresql.conf"), "wal_level = logical\nmax_replication_slots = 256\n");
   run("pg_upgrade", [
     "-b",
     programs,
@@ -72,7 +75,7 @@ async function upgrade(own: OwnServer, programs: string): Promise<void> {
     "-s",
     folder,
   ]);
-  for (const file of ["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf"])
+  for (const file of ["postgresql.auto.conf", "pg_hba.conf"])
     copyFileSync(join(own.dataFolder, file), join(fresh, file));
   renameSync(own.dataFolder, `${own.dataFolder}-old`);
   cpSync(fresh, own.dataFolder, { recursive: true });

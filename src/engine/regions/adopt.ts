@@ -73,9 +73,11 @@ export async function adopt(services: Services, actor: Actor, { home, servers }:
     if (standing !== "OTHER" || marks === undefined) continue;
     try {
       if (!marks.hasRole) await ensureApiRole(services.pools, services.apiRole, at);
+      // Before the mark: what ends in between is done again, and is nothing to a home that does not get the region.
+      if (regionId !== null) await doubtLinks(services, regionId);
       await replaceMarks(at.server, services.installation, services.ownership.markOf(home, regionId), marks.text);
       await endStreams(at.server, services.installation);
-      if (regionId !== null) await renewLinks(services, regionId);
+      if (regionId !== null) await announce(services, regionId);
     } catch (error) {
       failures.push(`${server}: ${redactedMessage(error)}`);
     }
@@ -119,16 +121,18 @@ async function endStreams(server: Database<DatabaseKind>, installation: string):
 
 /**
  * What this home remembers of the links is of the home before, and may be older than they are: they are told anew where the
- * gateway is, and seeded anew. Carriers begin anew.
+ * gateway is, and seeded anew.
  */
-async function renewLinks({ home }: Services, regionId: string): Promise<void> {
+async function doubtLinks({ home }: Services, regionId: string): Promise<void> {
   await home.query(
-    "adopt.renew_links",
-    `with doubted as (
-       update tenantry.links set told = null, home_history = null, region_history = null
-       where database_id in (select id from tenantry.tenant_databases where region_id = $1)
-     )
-     select pg_notify($2, $1::text)`,
-    [regionId, REGION_CHANNEL],
+    "adopt.doubt_links",
+    `update tenantry.links set told = null, home_history = null, region_history = null
+     where database_id in (select id from tenantry.tenant_databases where region_id = $1)`,
+    [regionId],
   );
+}
+
+/** Carriers begin anew, and what was refused is asked again. */
+async function announce({ home }: Services, regionId: string): Promise<void> {
+  await home.query("adopt.announce", "select pg_notify($1, $2)", [REGION_CHANNEL, regionId]);
 }

@@ -187,6 +187,8 @@ async function requirePoolerOf(
   answering = systemIdentifier,
 ): Promise<void> {
   const database = MAINTENANCE_DATABASE;
+  // A person says that something has changed: the role is looked at again.
+  context.apiRole.seenOn.delete(systemIdentifier);
   await context.pools.once(address, database, (server) =>
     requirePooler(context, pooler, { server, address, systemIdentifier, database }, "poolUrl", answering),
   );

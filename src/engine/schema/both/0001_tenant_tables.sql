@@ -12,10 +12,10 @@ create function tenantry.is_moment(moment timestamptz) returns boolean language 
   return coalesce(moment >= to_timestamp(946684800) and moment < to_timestamp(4102444800), false);
 
 -- What validName of base/kernel/validation.ts takes: a name has no control characters, no line breaks, and nothing invisible that
--- turns or hides what stands beside it. It is false for null.
+-- turns or hides what stands beside it. It is false for null. Without BETWEEN: a dump of that beside AND is restored as another text.
 create function tenantry.is_name(name text) returns boolean language sql immutable parallel safe
   return coalesce(
-    char_length(name) between 1 and 200 and name collate "C" ~ '[^[:space:]]'
+    char_length(name) >= 1 and char_length(name) <= 200 and name collate "C" ~ '[^[:space:]]'
     and name collate "C" !~
       '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]',
     false);
