@@ -239,7 +239,7 @@ test("invitations lose the address, and those that are open are revoked", async 
     sql(
       app.databaseUrl,
       `insert into tenantry.invitations (id, organization_id, email, role, token_hash, invited_by, expires_at, accepted_by, accepted_at)
-       values (gen_random_uuid(), $1, $2, 'MEMBER', sha256($2::bytea), 'operator', now() + interval '1 day', $3,
+       values (gen_random_uuid(), $1, $2::text, 'MEMBER', sha256($2::text::bytea), 'operator', now() + interval '1 day', $3,
                case when $3::uuid is not null then now() end)`,
       [organization, email, acceptedBy],
     );
