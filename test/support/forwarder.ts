@@ -6,8 +6,10 @@ export type Forwarder = AsyncDisposable & {
   readonly port: number;
   /** Connections that were made to it so far. */
   readonly count: number;
-  /** Takes connections; to be called once, unless it was made to. */
+  /** Takes connections; to be called when it does not. */
   open: () => Promise<void>;
+  /** Ends its connections and takes no more, until it is opened again. */
+  shut: () => Promise<void>;
   /** What is done with new connections instead of passing them on, until it is disposed of. */
   intercept: (handle: (socket: net.Socket) => void) => Disposable;
   /**
@@ -94,11 +96,14 @@ export async function startForwarder(url: string, { open = true } = {}): Promise
     await once(server, "listening");
     return (server.address() as net.AddressInfo).port;
   };
-  const port = await listen(0);
-  if (!open) {
+  const shut = async () => {
+    for (const socket of sockets) socket.destroy();
+    if (!server.listening) return;
     server.close();
     await once(server, "close");
-  }
+  };
+  const port = await listen(0);
+  if (!open) await shut();
   return {
     port,
     get count() {
@@ -124,12 +129,8 @@ export async function startForwarder(url: string, { open = true } = {}): Promise
       for (const passage of forgotten) passage.isForgotten = true;
       return forgotten.length;
     },
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.destroy();
-      if (!server.listening) return;
-      server.close();
-      await once(server, "close");
-    },
+    shut,
+    [Symbol.asyncDispose]: shut,
   };
 }
 
