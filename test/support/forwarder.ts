@@ -89,6 +89,8 @@ export async function startForwarder(url: string, { open = true } = {}): Promise
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     count += 1;
     keep(socket);
+    // Whoever does something else with it need not end it.
+    socket.allowHalfOpen = handle === passOn;
     handle(socket);
   });
   const listen = async (port: number) => {
