@@ -101,7 +101,7 @@ test("jobs of a region that failed run as soon as somebody reaches its server ag
   await registerRegion(app, "eu", viaPort(serverUrl("eu"), forwarder.port));
   const regionId = await idOf(app, "eu");
   const server = services.pools.open("tenant", await regionAddress(services, regionId), "postgres");
-  await forwarder[Symbol.asyncDispose]();
+  await forwarder.shut();
   // The first may find that an idle connection has ended; the next one cannot connect.
   for (let asked = 0; asked < 2; asked += 1) await server.query("test", "select").catch(() => undefined);
   await expect(server.query("test", "select")).rejects.toMatchObject({ code: "ECONNREFUSED" });

@@ -6,8 +6,10 @@ export type Forwarder = AsyncDisposable & {
   readonly port: number;
   /** Connections that were made to it so far. */
   readonly count: number;
-  /** Takes connections; to be called once, unless it was made to. */
+  /** Takes connections; to be called when it does not. */
   open: () => Promise<void>;
+  /** Ends its connections and takes no more, until it is opened again. */
+  shut: () => Promise<void>;
   /** What is done with new connections instead of passing them on, until it is disposed of. */
   intercept: (handle: (socket: net.Socket) => void) => Disposable;
   /**
@@ -22,8 +24,6 @@ export type Forwarder = AsyncDisposable & {
    * one of these client's ports.
    */
   forget: (ports?: readonly number[]) => number;
-  /** Ends its connections and takes no more, until it is opened again. */
-  shut: () => Promise<void>;
 };
 
 /** One connection that is passed on: what comes is written to the other side, unless it is held. */
@@ -89,6 +89,8 @@ export async function startForwarder(url: string, { open = true } = {}): Promise
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     count += 1;
     keep(socket);
+    // Whoever does something else with it need not end it.
+    socket.allowHalfOpen = handle === passOn;
     handle(socket);
   });
   const listen = async (port: number) => {
@@ -97,16 +99,13 @@ export async function startForwarder(url: string, { open = true } = {}): Promise
     return (server.address() as net.AddressInfo).port;
   };
   const shut = async () => {
-    const isClosed = server.listening ? once(server, "close") : Promise.resolve();
-    server.close();
     for (const socket of sockets) socket.destroy();
-    await isClosed;
-  };
-  const port = await listen(0);
-  if (!open) {
+    if (!server.listening) return;
     server.close();
     await once(server, "close");
-  }
+  };
+  const port = await listen(0);
+  if (!open) await shut();
   return {
     port,
     get count() {
