@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { repair } from "../../src/engine/doctor/repair.ts";
 import { findErasureDifferences } from "../../src/engine/erasure/review-erasures.ts";
+import { adopt, planAdoption } from "../../src/engine/regions/adopt.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -138,6 +139,8 @@ test("a dump of home from before is restored, and the person is erased again", {
   await app.stop();
 
   await restart();
+  // A restored dump is another home until a person says that it is not.
+  await adopt(app.services, OPERATOR, await planAdoption(app.services, OPERATOR));
   await expect.poll(() => traces(undone), { timeout: 30_000 }).toEqual(ERASED);
   await expect.poll(differences, { timeout: 20_000 }).toEqual([]);
   expect(await traces(before)).toEqual(ERASED);
