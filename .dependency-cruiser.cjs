@@ -76,8 +76,8 @@ const ROWS = [
   {
     part: "engine/erasure",
     may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
-    also: ["engine/audit", "engine/border"],
-    why: "an erasure that is done again is in the audit log, and what a region keeps of it is proved by the border's secret",
+    also: ["engine/audit", "engine/border", "engine/replication"],
+    why: "an erasure that is done again is in the audit log, what a region keeps of it is proved by the border's secret, and links that carry it are nudged",
   },
   {
     part: "engine/transfer",
