@@ -97,8 +97,8 @@ const ROWS = [
   {
     part: "engine/erasure",
     may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
-    also: ["engine/audit", "engine/border", "engine/migrations"],
-    why: "an erasure that is done again is in the audit log, what a region keeps of it is proved by the border's secret, and a version says which columns there are",
+    also: ["engine/audit", "engine/border", "engine/migrations", "engine/replication"],
+    why: "an erasure that is done again is in the audit log, what a region keeps of it is proved by the border's secret, a version says which columns there are, and links that carry it are nudged",
   },
   {
     part: "engine/transfer",

@@ -39,7 +39,11 @@ const LOG = `query ($id: ID!) { auditLog(organizationId: $id, first: 20) {
 
 let app: TestApp;
 beforeAll(async () => {
-  app = await startApp({ application: { ...INVOICES_APP, tenantSchema: invoicesWith(REACTIONS) } });
+  app = await startApp({
+    application: { ...INVOICES_APP, tenantSchema: invoicesWith(REACTIONS) },
+    // What is carried was nudged.
+    replication: { sweepIntervalMs: 3_600_000, carrier: { idleMs: 100 } },
+  });
   await registerRegion(app, "eu", serverUrl("eu"));
   await registerRegion(app, "us", serverUrl("us"));
 });
@@ -144,6 +148,29 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     expect((await jobsOf(user)).map(({ result }) => result.eraseSql)).toEqual(
       Array(3).fill(INVOICES_APP.eraseSql?.checksum),
     );
+  });
+
+  test("links with nothing to carry of it stay parked", async () => {
+    const { placement, url, write } = await place("us", isolation);
+    await write("A-1", newId());
+    const [{ id } = { id: 0 }] = await sql<{ id: number }>(
+      app.databaseUrl,
+      "select database_id as id from tenantry.placements where id = $1",
+      [placement],
+    );
+    const links = (["directory", "catalog"] as const).map((direction) => ({ databaseId: id, direction }));
+    expect(await app.services.nudges.carry(links, 10_000)).toEqual([]);
+    // At rest: nothing of it is carried any more.
+    const awake = "select from pg_subscription where subenabled and starts_with(subname, $1)";
+    const prefix = `${new URL(url).pathname.slice(1)}_`;
+    for (const at of [app.databaseUrl, url])
+      await expect.poll(() => sql(at, awake, [prefix]), { timeout: 10_000 }).toEqual([]);
+    const user = await createUser(app, "Stranger");
+    const carried = () =>
+      sql(app.databaseUrl, "select direction, carried_at from tenantry.links where database_id = $1 order by 1", [id]);
+    const before = await carried();
+    await erase(user);
+    expect(await carried()).toEqual(before);
   });
 
   test("an import of an export from before brings nothing of it back, and neither does one that ends in the middle", async () => {

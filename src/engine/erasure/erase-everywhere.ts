@@ -16,11 +16,12 @@ import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { regionAddress } from "#engine/regions/regions";
+import type { LinkId } from "#engine/replication/nudge";
 import type { Services } from "#engine/services";
 import type { TenantTable } from "#engine/tables";
 
-/** Databases of one region at a time. */
-const CONCURRENCY = 4;
+/** Databases of one region at a time, each with one connection of its own. */
+const CONCURRENCY = 2;
 /** How long a database's links are waited for. What is late arrives all the same, and is looked at with the next attempt. */
 const CARRY_TIMEOUT_MS = 10_000;
 /** A piece reads a few megabytes. */
@@ -114,14 +115,14 @@ async function eraseInDatabase(
   // What it brings may have the id.
   if (isImporting) throw new TenantryError("NOT_SYNCED", "An import into the database is under way.");
   const tables = tablesOf(services, schemaVersion);
-  const visit = (work: (session: Session<"tenant">) => Promise<void>) =>
+  const visit = <Seen>(work: (session: Session<"tenant">) => Promise<Seen>) =>
     services.pools.visit("tenant", address, name, work);
   await run.step("run-erase-sql", async () => {
     await visit((session) => noteBegun(session, services.border, erasure));
     await eraseByTeam(services, erasure, visit);
   });
   await run.step("erase-columns", () => visit((session) => eraseColumnsIn(session, tables, erasure)));
-  await run.step("carry", () => carry(services, databaseId));
+  await run.step("carry", async () => carry(services, databaseId, await visit(findWaiting)));
   await run.step("note-done", async () => {
     await visit((session) => noteDoneThere(session, erasure.userId));
     await noteDone(services.home, erasure.userId, databaseId);
@@ -157,20 +158,29 @@ async function eraseColumnsIn<Kind extends DatabaseKind>(
   await eraseColumns(session, tables, erasure);
 }
 
-/** Waits until the region knows the user without a name, and home's catalog has no rows with the id. */
-async function carry(services: Services, databaseId: number): Promise<void> {
-  const [replicated] = await listReplicatedDatabases(services, { databaseId });
-  if (replicated === undefined) return;
-  const late = await services.nudges.carry(
-    [
-      { databaseId, direction: "directory" },
-      { databaseId, direction: "catalog" },
-    ],
-    CARRY_TIMEOUT_MS,
+/** Whether something that flows to the catalog has changed there and not arrived yet. */
+async function findWaiting(session: Session<"tenant">): Promise<boolean> {
+  return (await session.query("erasure.catalog_waits", "select from tenantry.catalog_changes limit 1")).length > 0;
+}
+
+/**
+ * Waits until the region knows the user without a name, and home's catalog has no rows with the id. Links with nothing to carry
+ * stay parked: most databases of a fleet do not know the user.
+ */
+async function carry(services: Services, databaseId: number, catalogWaits: boolean): Promise<void> {
+  const changed = await services.home.query(
+    "erasure.directory_waits",
+    "select from tenantry.directory_changes where database_id = $1 limit 1",
+    [databaseId],
   );
-  if (late.length > 0)
+  const links: LinkId[] = [];
+  if (changed.length > 0) links.push({ databaseId, direction: "directory" });
+  if (catalogWaits) links.push({ databaseId, direction: "catalog" });
+  if (links.length === 0 || (await listReplicatedDatabases(services, { databaseId })).length === 0) return;
+  const [late] = await services.nudges.carry(links, CARRY_TIMEOUT_MS);
+  if (late !== undefined)
     throw new TenantryError(
       "NOT_SYNCED",
-      `It has not been carried between home and the region yet (${late[0]?.direction}).`,
+      `It has not been carried between home and the region yet (${late.direction}).`,
     );
 }
