@@ -20,6 +20,8 @@ import { isKeptOut, quoteServer } from "#engine/failures/connect-failure";
 /** What the secret is sealed for. */
 export const API_SECRET = "api-secret";
 
+/** Two at once would change the same rows, which PostgreSQL refuses the second one. */
+const ROLE_LOCK = 7_365_009;
 /** Waits for another process that makes the role. */
 const ROLE_TIMEOUT_MS = 30_000;
 
@@ -120,10 +122,14 @@ async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServe
     await inPrivate(at.server, ROLE_TIMEOUT_MS, (session) =>
       session.runSecret(
         "api_role.ensure",
+        // The lock is outside of the block that catches: it would end with what is caught.
         `do $role$ begin
-           create role ${name} login password ${password};
-         exception when duplicate_object or unique_violation then
-           alter role ${name} login password ${password};
+           perform pg_advisory_xact_lock(${ROLE_LOCK});
+           begin
+             create role ${name} login password ${password};
+           exception when duplicate_object or unique_violation then
+             alter role ${name} login password ${password};
+           end;
          end $role$`,
       ),
     );
@@ -145,6 +151,7 @@ async function joinRole({ name }: ApiRole, { server }: AdministeredServer): Prom
   await server.query(
     "api_role.join",
     `do $$ begin
+       perform pg_advisory_xact_lock(${ROLE_LOCK});
        if not pg_has_role(current_user, ${quoteLiteral(name)}, 'usage') then
          grant ${quoteIdentifier(name)} to current_user;
        end if;
@@ -161,12 +168,9 @@ async function pinRole({ name }: ApiRole, { server }: AdministeredServer): Promi
   const settings = PIN_ROLE.replaceAll("$role", quoteIdentifier(name));
   await server.query(
     "api_role.pin",
-    `do $pin$ begin perform pg_advisory_xact_lock(${PIN_LOCK}); ${settings} end $pin$`,
+    `do $pin$ begin perform pg_advisory_xact_lock(${ROLE_LOCK}); ${settings} end $pin$`,
   );
 }
-
-/** Two processes at once would change the same row. */
-const PIN_LOCK = 7_365_009;
 
 /** Writes only what is not as it should be. */
 const PIN_ROLE = [
