@@ -213,6 +213,7 @@ test("a carrier whose call is over asks for nothing more, and a statement of it 
   await carrier.nudge(id);
   const asks = async () => (recorded.sent.length > before ? true : undefined);
   await waitFor(asks, { timeoutMs: 300 });
+  await expect(carrier.nudge({ ...id, direction: "directory" })).rejects.toThrow("the region was given up");
   // The gateway looks after slots by itself.
   expect(recorded.sent.slice(before).filter(({ name: statement }) => !statement.startsWith("slot."))).toEqual([]);
   const again = await newCarrier({ idleMs: 50 }, false);
