@@ -5,9 +5,9 @@ import type { Direction } from "#engine/replication/names";
 import type { LinkId } from "#engine/replication/nudge";
 
 export type CarrierOptions = {
-  /** A link that has carried everything stays awake this long, for what may come next. */
+  /** A link that has carried everything stays awake this long, for what may come next. Longer where a wake is dear. */
   idleMs: number;
-  /** The same where the server is slow to start a worker. */
+  /** The same where the server is slow to start a worker, and where a wake is dearest (engine/replication/idle-times.ts). */
   slowIdleMs: number;
   /** There, an awake link without a worker is enabled again this often. */
   askAgainMs: number;

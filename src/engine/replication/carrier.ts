@@ -15,6 +15,7 @@ import { DAMAGE, type Damage, damageOf, damageOfLostSlot } from "#engine/replica
 import { recordCarried, recordFailure } from "#engine/replication/link-record";
 import { holdsPermit, type LinkEvent, next } from "#engine/replication/link-state";
 import { mend, tellSubscriber } from "#engine/replication/establish";
+import { IdleTimes } from "#engine/replication/idle-times";
 import { lookAtSlots } from "#engine/replication/look-at-slots";
 import {
   addTicket,
@@ -23,6 +24,7 @@ import {
   isSliceOver,
   keyOf,
   newRuntime,
+  noteArrived,
   noteAwake,
   postpone,
   type Runtime,
@@ -34,6 +36,7 @@ import { applyErrors, disableSubscription, enableSubscription, findOrigin } from
 export class Carrier {
   readonly #context: CarrierContext;
   readonly #options: CarrierOptions;
+  readonly #idleTimes: IdleTimes;
   readonly #links = new Map<string, Runtime>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #stop = new AbortController();
@@ -46,6 +49,7 @@ export class Carrier {
   constructor(context: CarrierContext, options: Partial<CarrierOptions> = {}) {
     this.#context = context;
     this.#options = { ...CARRIER_DEFAULTS, ...options };
+    this.#idleTimes = new IdleTimes(this.#options, context.startsSlowly);
   }
 
   start(): void {
@@ -135,7 +139,7 @@ export class Carrier {
           pause,
           runtime.nudged || runtime.target !== undefined
             ? this.#options.pollMs
-            : runtime.idleSince + this.#idleMs(runtime) - now,
+            : runtime.idleSince + this.#idleTimes.of(runtime.id.direction) - now,
         );
       // The end of a step wakes the loop.
       const { state, working, retryAt } = runtime;
@@ -143,11 +147,6 @@ export class Carrier {
       if (state === "queued") pause = Math.min(pause, 50);
     }
     return Math.max(pause, 1);
-  }
-
-  #idleMs({ id }: Runtime): number {
-    const { idleMs, slowIdleMs } = this.#options;
-    return this.#context.startsSlowly[id.direction] ? Math.max(idleMs, slowIdleMs) : idleMs;
   }
 
   /** Gives permits to queued links, makes room for them, and starts mending what is due. */
@@ -215,7 +214,7 @@ export class Carrier {
       if (runtime.state !== "awake") continue;
       if (runtime.target !== undefined) this.#judge(runtime, now, answered);
       if (runtime.state !== "awake" || runtime.nudged || runtime.target !== undefined) continue;
-      if (now - runtime.idleSince >= this.#idleMs(runtime)) this.#retire(runtime);
+      if (now - runtime.idleSince >= this.#idleTimes.of(runtime.id.direction)) this.#retire(runtime);
     }
     if (answered.length > 0) this.#background(() => answerTickets(this.#context.home, answered));
   }
@@ -226,12 +225,8 @@ export class Carrier {
     if (sample.walStatus === "lost") return this.#fail(runtime, damageOfLostSlot(sample.invalidation));
     if (target !== undefined && sample.confirmed !== null && sample.confirmed >= target) {
       answered.push(...runtime.targetTickets);
-      runtime.targetTickets = [];
-      runtime.target = undefined;
-      runtime.idleSince = now;
-      runtime.inactiveSince = now;
-      runtime.failures = 0;
-      runtime.unfinishedSlices = 0;
+      const tookMs = noteArrived(runtime);
+      if (tookMs !== undefined) this.#idleTimes.woke(runtime.id.direction, tookMs);
       return;
     }
     if (sample.active) runtime.inactiveSince = now;

@@ -18,6 +18,8 @@ export type Runtime = {
   changes: readonly string[] | undefined;
   sample: SlotSample | undefined;
   awakeSince: number;
+  /** Whether something that it was woken for has arrived since. */
+  hasArrived: boolean;
   /** Since when it has nothing to carry. */
   idleSince: number;
   /** Since when it is awake without a walsender. */
@@ -52,6 +54,7 @@ export function newRuntime(id: LinkId, link: Link): Runtime {
     changes: undefined,
     sample: undefined,
     awakeSince: now,
+    hasArrived: false,
     idleSince: now,
     inactiveSince: now,
     unfinishedSlices: 0,
@@ -114,8 +117,26 @@ export function noteAwake(runtime: Runtime, errors: number): void {
   const now = performance.now();
   runtime.errorsAtWake = errors;
   runtime.awakeSince = now;
+  runtime.hasArrived = false;
   runtime.idleSince = now;
   runtime.inactiveSince = now;
+}
+
+/**
+ * Everything up to its target has arrived. Returns how many milliseconds after it was woken; undefined where it was awake before,
+ * or had not got so far in one wake.
+ */
+export function noteArrived(runtime: Runtime): number | undefined {
+  const now = performance.now();
+  const isFirst = !runtime.hasArrived && runtime.unfinishedSlices === 0;
+  runtime.hasArrived = true;
+  runtime.targetTickets = [];
+  runtime.target = undefined;
+  runtime.idleSince = now;
+  runtime.inactiveSince = now;
+  runtime.failures = 0;
+  runtime.unfinishedSlices = 0;
+  return isFirst ? now - runtime.awakeSince : undefined;
 }
 
 /** A slice grows up to some thousand times: about half an hour. */
