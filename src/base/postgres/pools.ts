@@ -3,6 +3,7 @@
  * first use, closed when idle, and never more than a bounded number of pools at once.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { orLate } from "#base/kernel/wait";
 import pg from "pg";
 import {
   formatPoolUrl,
@@ -19,7 +20,7 @@ import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers"
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
 import { ConnectionPins } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
-import { SilenceWatch, streamOf } from "#base/postgres/silence";
+import { isWaiting, SILENT_MS, SilenceWatch, streamOf } from "#base/postgres/silence";
 
 export type PoolLimits = {
   /** Connections per database. */
@@ -67,7 +68,7 @@ export class Pools {
   /** Each with the host and port that it is connected to. */
   readonly #clients = new Map<pg.ClientBase, string>();
   /** By host and port: what was connected there when it could be reached no longer, and how many bytes had come. */
-  readonly #suspects = new Map<string, Map<pg.ClientBase, number>>();
+  readonly #suspects = new Map<string, { heard: Map<pg.ClientBase, number>; since: number }>();
   readonly #hearAnswers = new Set<(server: string) => void>();
   #closed = false;
   /** Of home, by host and port. */
@@ -307,7 +308,17 @@ export class Pools {
     const always = `${livenessOptions(host)}${fence}`;
     const get = () => `${forCallers ? pins.callersOptions : pins.optionsOf(login)} ${always}`;
     Object.defineProperty(pool.options, "options", { get, enumerable: true });
-    if (!forCallers) Object.assign(pool.options, { onConnect: (client: pg.ClientBase) => pins.pinRest(login, client) });
+    // The driver's own time for connecting is over by then, and nobody else knows of the client yet.
+    const onConnect = async (client: pg.ClientBase) => {
+      const late = () => new Error("connection timeout: the server did not answer");
+      try {
+        await orLate(Promise.resolve(pins.pinRest(login, client)), this.#limits.connectTimeoutMs, late);
+      } catch (error) {
+        streamOf(client).destroy();
+        throw error;
+      }
+    };
+    if (!forCallers) Object.assign(pool.options, { onConnect });
   }
 
   /** One per server, and one for home, which is looked after beside the calls: without it nothing works. */
@@ -339,7 +350,9 @@ export class Pools {
     return this.#outsideCalls(async () => {
       const opened = new Database("home", this.#poolConfig("home", address, database, { max: 1, isPooler }));
       try {
-        await opened.session(() => Promise.resolve());
+        // A pooler lets in by itself: only what the server answers tells that it is there.
+        const asked = opened.session((session) => session.query("home.probe", "select"));
+        await orLate(asked, this.#limits.connectTimeoutMs, () => new Error("connection timeout: no answer"));
       } finally {
         await this.#discard(opened);
       }
@@ -348,7 +361,8 @@ export class Pools {
 
   #suspect(server: string): void {
     const connected = [...this.#clients].filter(([, at]) => at === server);
-    this.#suspects.set(server, new Map(connected.map(([client]) => [client, streamOf(client).bytesRead])));
+    const heard = new Map(connected.map(([client]) => [client, streamOf(client).bytesRead]));
+    this.#suspects.set(server, { heard, since: performance.now() });
   }
 
   /**
@@ -356,9 +370,13 @@ export class Pools {
    * once more: that can be two minutes. Whoever asked is told at once, and asks again.
    */
   #hangUpOnSuspects(server: string): void {
-    for (const [client, bytesRead] of this.#suspects.get(server) ?? [])
-      if (this.#clients.has(client) && streamOf(client).bytesRead === bytesRead) streamOf(client).destroy();
+    const suspects = this.#suspects.get(server);
     this.#suspects.delete(server);
+    // One connection that could not be made says nothing of those that are there.
+    if (suspects === undefined || performance.now() - suspects.since < SILENT_MS) return;
+    for (const [client, bytesRead] of suspects.heard)
+      if (this.#clients.has(client) && isWaiting(client) && streamOf(client).bytesRead === bytesRead)
+        streamOf(client).destroy();
   }
 
   #close(entry: Entry): Promise<void> {

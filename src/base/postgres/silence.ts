@@ -10,7 +10,7 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 
 /** A connection that was asked something and has heard nothing for this long makes us look. */
-const SILENT_MS = 3_000;
+export const SILENT_MS = 3_000;
 const LOOK_INTERVAL_MS = 1_000;
 
 /** What the driver has but does not say in its types. */
@@ -61,6 +61,11 @@ export class SilenceWatch {
       else if (heard !== undefined && heard.since <= now - SILENT_MS) streamOf(client).destroy();
     }
   }
+}
+
+/** Whether the connection was asked something that it has not answered. */
+export function isWaiting(client: pg.ClientBase): boolean {
+  return !(client as unknown as Inside).readyForQuery;
 }
 
 /** The connection's socket. Whoever waits for an answer on one that is destroyed hears that it will not come. */

@@ -15,6 +15,7 @@ import { listReplicatedDatabases } from "#engine/home/replicated-databases";
 import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
+import { NotOwner } from "#engine/regions/ownership";
 import { regionAddress } from "#engine/regions/regions";
 import type { LinkId } from "#engine/replication/nudge";
 import type { Services } from "#engine/services";
@@ -28,6 +29,8 @@ const CARRY_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 60_000;
 const LOCK_TIMEOUT_MS = 5_000;
 const MAX_NAMED = 20;
+/** Whose the region is, is asked again after so long: there can be many databases. */
+const OWNED_MS = 10_000;
 
 type Run = JobRun<"erase-user">;
 
@@ -66,7 +69,7 @@ async function eraseAtHome(services: Services, run: Run, erasure: Erasure): Prom
 }
 
 async function eraseInRegion(services: Services, run: Run, erasure: Erasure, regionId: string): Promise<void> {
-  await services.ownership.require(regionId);
+  await requireOwned(services, regionId);
   const due = await listDue(services.home, erasure.userId, regionId);
   const address = due.length === 0 ? undefined : await regionAddress(services, regionId);
   const failures: { name: string; error: unknown }[] = [];
@@ -76,6 +79,7 @@ async function eraseInRegion(services: Services, run: Run, erasure: Erasure, reg
     if (address === undefined || isAway) return;
     try {
       run.signal.throwIfAborted();
+      await services.ownership.require(regionId, { maxAgeMs: OWNED_MS });
       await eraseInDatabase(services, run, erasure, one, address);
     } catch (error) {
       isAway ||= isConnectionFailure(error) && sqlState(error) !== SQL_STATE.undefinedDatabase;
@@ -93,11 +97,22 @@ async function eraseInRegion(services: Services, run: Run, erasure: Erasure, reg
   });
   const [first] = failures;
   if (first === undefined) return;
-  if (isAway) throw first.error;
+  const away = failures.find(({ error }) => isConnectionFailure(error));
+  if (isAway) throw away?.error ?? first.error;
   throw new TenantryError(
     "NOT_SYNCED",
     `It is not done in ${left.length} of the region's databases, and is tried again. ${first.name}: ${classifyFailure(first.error).sentence}`,
   );
+}
+
+/** An erasure is due however long the region is another home's: it is tried again until somebody has decided. */
+async function requireOwned({ ownership }: Services, regionId: string): Promise<void> {
+  try {
+    await ownership.require(regionId);
+  } catch (error) {
+    if (error instanceof NotOwner) throw new TenantryError("NOT_SYNCED", error.message, { cause: error });
+    throw error;
+  }
 }
 
 async function save(run: Run, result: Result): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { CallSource } from "#engine/audit/entry";
 import { NOTHING, recorded } from "#engine/audit/record";
-import { isConnectionFailure } from "#base/postgres/sql-state";
+import { isConnectionFailure, sqlState } from "#base/postgres/sql-state";
 import { TenantryError } from "#base/kernel/errors";
 import { forEachLimit } from "#base/kernel/semaphore";
 import type { Queryable } from "#base/postgres/database";
@@ -51,12 +51,27 @@ export async function requestReview(home: Queryable<"home">, regionId: string): 
 export async function reviewErasures(services: Services, run: JobRun<"review-erasures">): Promise<void> {
   await run.step("compare", async () => {
     const databases = await listTenantDatabases(services);
+    const failed: string[] = [];
+    let failure: unknown;
     for (const database of databases.filter(({ regionId }) => regionId === run.job.regionId)) {
       run.signal.throwIfAborted();
-      const { forgottenAtHome, forgottenThere } = await compare(services, database);
-      for (const erasure of forgottenAtHome) await eraseAgain(services, erasure);
-      if (forgottenThere.length > 0) await eraseAgainIn(services, database.id, forgottenThere);
+      try {
+        const { forgottenAtHome, forgottenThere } = await compare(services, database);
+        for (const erasure of forgottenAtHome) await eraseAgain(services, erasure);
+        if (forgottenThere.length > 0) await eraseAgainIn(services, database.id, forgottenThere);
+      } catch (error) {
+        // What holds for the server holds for its other databases; one that is broken keeps nobody from them.
+        if (isConnectionFailure(error)) throw error;
+        failed.push(database.name);
+        failure ??= error;
+      }
     }
+    if (failed.length > 0)
+      throw new TenantryError(
+        "NOT_SYNCED",
+        `The list of erasures could not be read in ${failed.slice(0, 5).join(", ")}: it is tried again.`,
+        { cause: failure },
+      );
   });
 }
 
@@ -69,8 +84,9 @@ export async function findErasureDifferences(services: Services): Promise<Erasur
       if (difference.forgottenAtHome.length + difference.forgottenThere.length + difference.forged > 0)
         found.push(difference);
     } catch (error) {
-      // A server that is away is the health's to report.
-      if (!isConnectionFailure(error)) throw error;
+      // A server that is away, or a database that is broken, is reported by others. What is home's own fault is not.
+      if (sqlState(error) === undefined && !isConnectionFailure(error) && !(error instanceof TenantryError))
+        throw error;
     }
   });
   return found.toSorted((one, other) => one.databaseId - other.databaseId);

@@ -7,6 +7,7 @@
  */
 import type { ErrorCode } from "#base/kernel/errors";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { StatementTooLong } from "#base/postgres/cancellation";
 import { failedAt } from "#base/postgres/failed-at";
 
 export type Refusal = {
@@ -35,6 +36,8 @@ const BUSY = away(
   "has no connection free for this now",
   "All connections of this process to it are in use: look what holds them, or start another process.",
 );
+/** We have given the statement up: whoever asks for content hears of that by itself. */
+const LATE = away("did not answer in time", "Check that the server runs, the network between, and what it has to do.");
 const NO_DATABASE: Refusal = {
   code: "CONFLICT",
   retry: false,
@@ -152,9 +155,10 @@ const ROWS: Readonly<Record<string, Refusal>> = {
 
 /**
  * The row of an error; undefined for what no database said, and for what is the fault of the statement. What a server says
- * decides, and a region's can say anything: nothing but words follows from it.
+ * decides, and a region's can say anything: what follows from it are words, and whether what was asked is tried again.
  */
 export function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof StatementTooLong) return LATE;
   const state = sqlState(error);
   if (state === undefined) {
     if (!isConnectionFailure(error)) return undefined;

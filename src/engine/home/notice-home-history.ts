@@ -36,7 +36,7 @@ export async function noticeHomeHistory(
 }
 
 /** Skips the numbers that home may have given and forgotten. */
-export async function skipNumbers(home: Queryable<"home">): Promise<void> {
+export async function skipNumbers(home: Queryable<"home">, count = SKIPPED): Promise<void> {
   await home.query(
     "installation.skip_numbers",
     `select setval(format('%I.%I', schemaname, sequencename)::regclass,
@@ -45,6 +45,6 @@ export async function skipNumbers(home: Queryable<"home">): Promise<void> {
      where format('%I.%I', schemaname, sequencename)::regclass in (
        'tenantry.placement_numbers'::regclass,
        pg_get_serial_sequence('tenantry.tenant_databases', 'id')::regclass)`,
-    [SKIPPED],
+    [count],
   );
 }

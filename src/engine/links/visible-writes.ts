@@ -2,6 +2,7 @@
  * Read your writes: after a mutation that changes what is replicated, its links are nudged and waited for, so that
  * the caller's next query sees it on any instance. The wait is bounded; what has not arrived by then is said.
  */
+import { currentCall } from "#base/kernel/call";
 import {
   databasesOfOrganization,
   databasesOfUser,
@@ -42,6 +43,8 @@ export async function waitUntilAllInCatalog(
   let late = links;
   await waitFor(
     async () => {
+      // Nothing is sent in a call that is over, so asking again would be for nothing.
+      currentCall()?.signal.throwIfAborted();
       late = await waitUntilCarried(services, links, VISIBLE_TIMEOUT_MS, signal);
       return late.length === 0 || signal.aborted ? true : undefined;
     },

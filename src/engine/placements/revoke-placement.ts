@@ -108,7 +108,7 @@ async function stopWrites(context: Context): Promise<boolean> {
   context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
   if (!(await databaseExists(server, placement.database))) return true;
   const { tables } = services.tables.at(placement.schemaVersion);
-  await requireOwn(services, { server, database }, placement, tables);
+  await requireOwn(services, { server, database }, placement, tables, { isAlone: context.isAlone });
   if (!context.isAlone) {
     await closeToPlacement(database, placement.number, tables);
     return true;
@@ -140,6 +140,8 @@ async function dropDatabase(context: Context): Promise<void> {
 
 /** From a database that others go on using. */
 async function deleteRows(context: Context): Promise<void> {
+  // Counting and exporting may have taken long.
+  await context.services.ownership.require(context.placement.regionId);
   await deleteContent(
     context.database,
     context.placement,
@@ -181,14 +183,13 @@ async function withdrawDirectory(context: Context): Promise<void> {
 async function count({ services, run, placement, database }: Context): Promise<void> {
   // An attempt before this one has counted, and may have deleted since.
   if (run.job.result?.["tables"] !== undefined) return;
-  const tables: Receipt["tables"] = [];
   // What the receipt names must be what is there: an undeclared table would go without a line.
   const declared = services.tables.at(placement.schemaVersion);
-  for (const one of [
+  const counted = [
     ...declared.tables.map(({ name }) => ({ name, key: "id" })),
     ...declared.flows.directory.map(({ from, key }) => ({ name: from, key: key.at(-1) ?? "" })),
-  ])
-    tables.push({ table: one.name, ...(await countRows(database, placement, one, run.signal)) });
+  ];
+  const tables: Receipt["tables"] = await countRows(database, placement, counted, run.signal);
   const [organization, [region]] = await Promise.all([
     getOrganization(services, OPERATOR, placement.organizationId),
     findRegions(services, [placement.regionId]),

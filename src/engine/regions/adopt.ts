@@ -15,6 +15,9 @@ import { listRegions, REGION_CHANNEL, regionServer } from "#engine/regions/regio
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { Services } from "#engine/services";
 
+/** A backup can be older than a standby is behind: more placements than anybody makes between two backups. */
+const SKIPPED_SINCE_BACKUP = 50_000;
+
 /** One server as it was found. */
 export type ServerToAdopt = {
   /** A region's key, or `home`. */
@@ -50,7 +53,8 @@ export async function planAdoption(services: Services, actor: Actor, keys: reado
   ]);
   // Home and a region on one server have one mark.
   const isRegion = others.some(({ marks }) => marks?.systemIdentifier === own.marks?.systemIdentifier);
-  return { home, servers: isRegion ? others : [own, ...others] };
+  // Who names regions means these, and nothing else.
+  return { home, servers: isRegion || keys.length > 0 ? others : [own, ...others] };
 }
 
 /** Whether there is something to adopt. */
@@ -67,12 +71,17 @@ export async function adopt(services: Services, actor: Actor, { home, servers }:
   authorizeOperator(actor);
   const failures: string[] = [];
   // The home before may have given numbers that this one, an older copy, knows nothing of.
-  if (servers.some(isDue)) await skipNumbers(services.home);
+  if (servers.some(isDue)) await skipNumbers(services.home, SKIPPED_SINCE_BACKUP);
   for (const { server, standing, regionId, at, marks, problem } of servers) {
     if (standing === "AWAY") failures.push(`${server}: ${problem}`);
-    if (standing !== "OTHER" || marks === undefined) continue;
     try {
-      if (!marks.hasRole) await ensureApiRole(services.pools, services.apiRole, at);
+      // An adoption before this one may have been cut off behind the mark.
+      if (standing === "OURS" && regionId !== null) await announce(services, regionId);
+      if (standing !== "OTHER" || marks === undefined) continue;
+      if (!marks.hasRole) {
+        services.apiRole.seenOn.delete(at.systemIdentifier);
+        await ensureApiRole(services.pools, services.apiRole, at);
+      }
       // Before the mark: what ends in between is done again, and is nothing to a home that does not get the region.
       if (regionId !== null) await doubtLinks(services, regionId);
       await replaceMarks(at.server, services.installation, services.ownership.markOf(home, regionId), marks.text);

@@ -78,16 +78,20 @@ export async function ensureIdentity(
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
     );
-  await refuseForgotten(database, placement, tablesAt(identity.version));
+  if (placement.isolation === "DEDICATED") await refuseForgotten(database, placement, tablesAt(identity.version));
   return identity.version;
 }
 
-/** CONFLICT for a database that is not the placement's: it is not to be written into, and not to be dropped. */
+/**
+ * CONFLICT for a database that is not the placement's: it is not to be written into, and not to be dropped. `isAlone`: it is to
+ * go as a whole, so nobody else's rows may be in it, of whom a restored home may know nothing.
+ */
 export async function requireOwn(
   context: Context,
   { server, database }: { server: ServerDatabase; database: TenantDatabase },
   placement: Placed,
   tables: readonly Table[],
+  { isAlone }: { isAlone: boolean },
 ): Promise<void> {
   await context.ownership.requireDatabase(server, placement);
   const identity = await readIdentity(database);
@@ -98,7 +102,7 @@ export async function requireOwn(
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename it, then retry.`,
     );
-  await refuseForgotten(database, placement, tables);
+  if (isAlone) await refuseForgotten(database, placement, tables);
 }
 
 /**
@@ -108,10 +112,9 @@ export async function requireOwn(
  */
 async function refuseForgotten(
   database: TenantDatabase,
-  { isolation, organizationId, database: name }: Placed,
+  { organizationId, database: name }: Placed,
   tables: readonly Table[],
 ): Promise<void> {
-  if (isolation === "SHARED") return;
   const looked = tables.filter(({ goesWithParent }) => !goesWithParent).map((table) => quoteQualified(table.name));
   const others = await database.query(
     "identity.others",

@@ -8,6 +8,8 @@
  * timeline, so it goes on, and the primary that it replaced is refused from then on. A new URL or name changes nothing.
  */
 import { createHash, createHmac } from "node:crypto";
+import { outsideCalls, withStatementTimeout } from "#base/kernel/call";
+import { orLate } from "#base/kernel/wait";
 import { TenantryError } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import { SecretBox } from "#base/kernel/secret-box";
@@ -59,6 +61,8 @@ const FRESH_MS = 10_000;
 const MAX_AGE_MS = 60_000;
 /** A home that was refused is told the same for so long. */
 const REFUSED_MS = 5_000;
+/** A single statement of a look. */
+const LOOK_MS = 5_000;
 
 export class Ownership {
   readonly #context: Context;
@@ -142,9 +146,11 @@ export class Ownership {
    */
   requireForContent(regionId: string): Promise<void> | undefined {
     const seen = this.#seen.get(regionId);
-    if (seen === undefined) return this.#look(regionId);
+    if (seen === undefined) return this.#look(regionId).catch(rethrowForCaller);
     const age = performance.now() - seen.at;
-    if (age > FRESH_MS && age <= MAX_AGE_MS) this.#look(regionId).catch(() => undefined);
+    // What was refused is asked again however old that is: nothing else would.
+    if (age > FRESH_MS && (age <= MAX_AGE_MS || seen.refusal !== undefined))
+      this.#look(regionId).catch(() => undefined);
     if (seen.refusal !== undefined) throw seen.refusal;
     // One that cannot be asked now was ours when it last could.
     return age > MAX_AGE_MS ? this.#look(regionId).catch(rethrowRefusal) : undefined;
@@ -233,7 +239,14 @@ export class Ownership {
   #look(regionId: string): Promise<void> {
     const running = this.#looks.get(regionId);
     if (running !== undefined) return running;
-    const look = this.#lookNow(regionId).finally(() => this.#looks.delete(regionId));
+    // Of no call, as whoever asks next shares it; and none waits for ever.
+    const look = outsideCalls(() =>
+      orLate(
+        withStatementTimeout(LOOK_MS, () => this.#lookNow(regionId)),
+        2 * LOOK_MS,
+        () => new Error("connection timeout: the server did not say whose it is"),
+      ),
+    ).finally(() => this.#looks.delete(regionId));
     this.#looks.set(regionId, look);
     return look;
   }
@@ -268,7 +281,11 @@ export class Ownership {
     if (region !== null) await this.#requireSame(marks, at, region);
     const regionId = region ?? marks.mark?.regionId ?? null;
     if (standing === "OURS" && marks.mark?.regionId === regionId) return;
-    if (!marks.hasRole) await ensureApiRole(pools, apiRole, at);
+    if (!marks.hasRole) {
+      // What was seen of the server before holds no more: somebody has dropped the role.
+      apiRole.seenOn.delete(at.systemIdentifier);
+      await ensureApiRole(pools, apiRole, at);
+    }
     // Only on what was seen: of two homes that find a server without a mark, one gets it.
     await replaceMarks(at.server, installation, this.markOf(identity, regionId), marks.text);
   }
@@ -328,6 +345,13 @@ export async function replaceMarks(
 
 function conclude({ refusal }: Seen): void {
   if (refusal !== undefined) throw refusal;
+}
+
+/** What a region's server says is no caller's to read. */
+function rethrowForCaller(error: unknown): never {
+  if (error instanceof TenantryError && !(error instanceof NotOwner))
+    throw new TenantryError(error.code, "The region's server refused what Tenantry needs there.", { cause: error });
+  throw error;
 }
 
 function rethrowRefusal(error: unknown): void {

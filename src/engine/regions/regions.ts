@@ -247,7 +247,7 @@ export async function changeRegion(
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
        host = coalesce($4, host), port = coalesce($5, port),
        subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version),
-       pool_url = case when $8 then $9 else pool_url end, system_identifier = $10
+       pool_url = case when $8 then $9 else pool_url end, system_identifier = coalesce($10, system_identifier)
      where id = $1 returning ${COLUMNS}`,
     [
       before.id,
@@ -260,7 +260,8 @@ export async function changeRegion(
       probe?.versionNumber ?? null,
       pooler !== undefined,
       pooler == null ? null : formatPoolUrl(pooler),
-      systemIdentifier,
+      // Only what was read now: another caller may have changed it meanwhile.
+      probe?.systemIdentifier ?? null,
     ],
   );
   if (region === undefined) throw notFound("Region");

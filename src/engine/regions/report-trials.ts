@@ -20,6 +20,8 @@ export async function reportTrials(services: Services, stop: AbortSignal): Promi
     await inCall({ signal }, async () => {
       // No process of the API may have run yet. Whether the role is let in is tried below.
       await ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database });
+      // A copy of home tries nothing on servers that are another home's.
+      await services.ownership.lookAround();
       for (const { server: where, sentence } of await tryAllServers(services, OPERATOR))
         logger.error({ server: where }, sentence);
     });

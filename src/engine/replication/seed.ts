@@ -60,7 +60,9 @@ const SNAPSHOT = [
   ...SETTINGS.map(([name, value]) => `set local ${name} = ${value}`),
 ].join("; ");
 const SET = SETTINGS.map(([name, value]) => `set ${name} = ${value}`).join("; ");
-const RESET = [...SETTINGS.map(([name]) => name), CATALOG_SENDER_SETTING].map((name) => `reset ${name}`).join("; ");
+const RESET = [...SETTINGS.map(([name]) => name), "statement_timeout", CATALOG_SENDER_SETTING]
+  .map((name) => `reset ${name}`)
+  .join("; ");
 
 /**
  * Seeds every table of the link. Blocks no writer of the publisher. Throws LIMIT_EXCEEDED for more than `bounds` allow, and
@@ -70,8 +72,10 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
   // Sessions that fail are hung up on: a server that has stopped answering does not answer a rollback either.
   await link.publisher.database.session((source) =>
     link.subscriber.database.session(async (target) => {
-      await inTime(source.script("seed.begin", SNAPSHOT), bounds.answerMs);
-      await inTime(target.script("seed.settings", SET), bounds.answerMs);
+      // A server that is told no more must not go on: what it did late would be of another seed's time.
+      const timeout = `statement_timeout = ${Math.ceil(bounds.answerMs * 0.9)}`;
+      await inTime(source.script("seed.begin", `${SNAPSHOT}; set local ${timeout}`), bounds.answerMs);
+      await inTime(target.script("seed.settings", `${SET}; set ${timeout}`), bounds.answerMs);
       if (link.direction === "catalog")
         await target.query("seed.sender", "select set_config($1, $2, false)", [
           CATALOG_SENDER_SETTING,

@@ -65,19 +65,14 @@ export async function createSlot(link: Link): Promise<void> {
 
 /** Drops the slot when it is there, ending a walsender that still holds it. */
 export async function dropSlot(link: Link): Promise<void> {
-  await link.publisher.database.session(async (session) => {
-    await session.query(
-      "slot.release",
-      `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots
-       where slot_name = $1 and active_pid is not null`,
-      [link.name],
-    );
-    await session.query(
-      "slot.drop",
-      "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active",
-      [link.name],
-    );
-  });
+  const name = quoteLiteral(link.name);
+  // One message, as the server may be far away.
+  await link.publisher.database.query(
+    "slot.drop",
+    `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots
+       where slot_name = ${name} and active_pid is not null;
+     select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = ${name} and not active`,
+  );
 }
 
 /** The server's process that streams from the slot, if there is one. From any database of the server. */
