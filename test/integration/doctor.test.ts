@@ -44,7 +44,9 @@ async function tenantry(...args: string[]): Promise<{ code: number; json: any; o
   return { ...result, json: args.includes("--json") ? JSON.parse(result.output) : undefined };
 }
 
-test("a server whose slots may keep any amount of WAL is no problem, and is advised to bound it", async () => {
+test("a server whose slots may keep any amount of WAL is no problem, and is advised to bound it", {
+  timeout: 90_000,
+}, async () => {
   await using server = await startServer({ settings: { max_slot_wal_keep_size: "-1" } });
   await registerRegion(app, "unbounded", server.url());
   const advised = "max_slot_wal_keep_size = '10GB'";

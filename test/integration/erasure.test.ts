@@ -233,6 +233,7 @@ test("links with nothing to carry of it stay parked", async () => {
     [placement],
   );
   const links = (["directory", "catalog"] as const).map((direction) => ({ databaseId: id, direction }));
+  const [{ now: moment } = { now: new Date() }] = await sql<{ now: Date }>(app.databaseUrl, "select now()");
   expect(await app.services.nudges.carry(links, 10_000)).toEqual([]);
   // At rest: nothing of it is carried any more.
   const awake = "select from pg_subscription where subenabled and starts_with(subname, $1)";
@@ -241,7 +242,16 @@ test("links with nothing to carry of it stay parked", async () => {
     await expect.poll(() => sql(at, awake, [prefix]), { timeout: 10_000 }).toEqual([]);
   const user = await createUser(app, "Stranger");
   const carried = () =>
-    sql(app.databaseUrl, "select direction, carried_at from tenantry.links where database_id = $1 order by 1", [id]);
+    sql<{ at: Date | null }>(
+      app.databaseUrl,
+      "select direction, carried_at as at from tenantry.links where database_id = $1 order by 1",
+      [id],
+    );
+  // What was carried is recorded after the link was parked.
+  const recorded = async () => (await carried()).every(({ at }) => at !== null && at > moment);
+  await expect.poll(recorded, { timeout: 10_000 }).toBe(true);
+  // What no sweep has taken yet would wake the link once more.
+  await sql(url, "delete from tenantry.catalog_changes");
   const before = await carried();
   await erase(user);
   expect(await carried()).toEqual(before);

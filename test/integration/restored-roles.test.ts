@@ -1,5 +1,7 @@
 /** A home and a tenant database that were restored from dumps without the roles: the program makes good what is missing. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { latestOf } from "../../src/engine/migrations/schema-version.ts";
+import { templateName } from "../../src/engine/replication/names.ts";
 import { findDrift } from "../../src/engine/doctor/find-drift.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -70,11 +72,12 @@ test("home without the API's role and its grants works after a start", async () 
 });
 
 test("a tenant database without them works after a start, and nobody else may connect to it", async () => {
-  const template = `${database.replace(/_\d+$/, "")}_template_${app.services.tenantSchema.latestVersion}`;
+  const template = templateName(app.services.installation, latestOf(app.services.tenantSchema));
   await app.stop();
   await forget(region, [database, template, "postgres"]);
   await restart();
-  await expect.poll(() => work("The region has them again").then(() => "works", String)).toBe("works");
+  const works = () => work("The region has them again").then(() => "works", String);
+  await expect.poll(works, { timeout: 20_000 }).toBe("works");
   expect(
     await sql(
       region.url("postgres"),
@@ -90,7 +93,7 @@ test("doctor says which rights are missing, at home and in a tenant database", a
   await sql(region.url(database), `revoke usage on schema app from ${role()}`);
   expect(await findDrift(app.services)).toEqual([
     {
-      database: "home",
+      database: homeName(),
       version: expect.any(Number),
       differences: [`the role ${role()} lacks insert on table tenantry.audit_log`],
     },

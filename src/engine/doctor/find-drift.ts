@@ -7,6 +7,7 @@ import { type Look, SchemaComparisons } from "#engine/placements/compare-schema"
 import type { RegionServerAt } from "#engine/placements/template-database";
 import { findMissingRights } from "#engine/regions/api-rights";
 import { regionAddress } from "#engine/regions/regions";
+import { TenantryError } from "#base/kernel/errors";
 import { forEachLimit } from "#base/kernel/semaphore";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { tellOperator } from "#engine/failures/explain";
@@ -54,9 +55,17 @@ async function findHomeDrift({ home, homeDatabaseName, tenantSchema, apiRole }: 
     compareHome(home, homeSchemaOf(tenantSchema)),
     findMissingRights(home, apiRole.name),
   ]);
-  const differences = [...missing, ...changed];
+  const differences = withoutTwins(missing, changed);
   if (differences.length === 0) return [];
   return [{ database: homeDatabaseName, version, differences: differences.slice(0, MAX_DIFFERENCES) }];
+}
+
+/** A right that the API's role lacks is a difference of the schema too, in other words. */
+function withoutTwins(missing: readonly string[], changed: readonly string[]): string[] {
+  // Differences name what is in schema tenantry without it.
+  const objects = missing.flatMap((sentence) => / on (.+)$/.exec(sentence)?.[1]?.replace(" tenantry.", " ") ?? []);
+  const isTwin = (sentence: string) => objects.some((object) => sentence.startsWith(`${object} lacks grant `));
+  return [...missing, ...changed.filter((sentence) => !isTwin(sentence))];
 }
 
 async function look(
@@ -67,7 +76,8 @@ async function look(
   rightsOf: Look,
 ) {
   try {
-    return await comparisons.compare(region, database, rightsOf);
+    const { seen, ...compared } = await comparisons.compare(region, database, rightsOf);
+    return { ...compared, differences: withoutTwins(seen, compared.differences) };
   } catch (error) {
     // A server that is away is the health's to report. One that refuses only this database is seen here alone.
     if (isConnectionFailure(error)) return { version, differences: [] };
@@ -81,6 +91,7 @@ function whyNotCompared(error: unknown): string {
   if (state === SQL_STATE.undefinedTable)
     return "table tenantry.migrations is missing, so nobody can tell which migrations the database has";
   // A region's server says what it likes: its answer may be of another form.
-  if (refusalOf(error) === undefined) return "it cannot be compared: its server's answer is none of PostgreSQL's";
+  if (refusalOf(error) === undefined && !(error instanceof TenantryError))
+    return "it cannot be compared: its server's answer is none of PostgreSQL's";
   return `it cannot be compared: ${tellOperator(error)}`;
 }

@@ -18,6 +18,8 @@ export type Comparison = {
   readonly version: SchemaVersion;
   /** In sentences; empty: it does not. */
   readonly differences: readonly string[];
+  /** What the look on the way saw. */
+  readonly seen: readonly string[];
 };
 
 /** What else is seen of a database on the way, in sentences. */
@@ -34,7 +36,7 @@ export class SchemaComparisons {
 
   /**
    * Reads a tenant database and compares it. Throws the driver's errors, and CONFLICT for a database of another build or a
-   * newer program. What `look` sees beside it comes first.
+   * newer program.
    */
   async compare(region: RegionServerAt, database: string, look?: Look): Promise<Comparison> {
     const { pools, tenantSchema } = this.#services;
@@ -45,8 +47,7 @@ export class SchemaComparisons {
     });
     const expected = await this.#reference(region, appliedOf(actual.applied, tenantSchema), actual.serverVersion);
     const isSame = actual.fingerprint === expected.fingerprint;
-    const differences = isSame ? seen : [...seen, ...diffSchema(expected, actual)];
-    return { version: versionOf(actual.applied), differences };
+    return { version: versionOf(actual.applied), differences: isSame ? [] : diffSchema(expected, actual), seen };
   }
 
   /** The fingerprint that a database of the latest version should have. */

@@ -2,6 +2,7 @@
  * Reads the publisher's rows for a seed, in batches. A region's server is not trusted: whatever it answers is checked here
  * before anything is done with it, and a seed ends, however much it goes on answering.
  */
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { TenantryError } from "#base/kernel/errors";
 import { orLate } from "#base/kernel/wait";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
@@ -222,7 +223,12 @@ function tooLate(): TenantryError {
   return new TenantryError("REGION_UNAVAILABLE", "a server took too long to send its rows or to take them");
 }
 
-/** Throws REGION_UNAVAILABLE when the work takes longer. It may go on. */
-export function inTime<Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> {
-  return orLate(work, timeoutMs, tooLate);
+/** Throws REGION_UNAVAILABLE when the work takes longer, also where the server says so by itself. It may go on. */
+export async function inTime<Result>(work: Promise<Result>, timeoutMs: number): Promise<Result> {
+  try {
+    return await orLate(work, timeoutMs, tooLate);
+  } catch (error) {
+    if (sqlState(error) === SQL_STATE.queryCanceled) throw tooLate();
+    throw error;
+  }
 }
