@@ -219,11 +219,13 @@ describe("a statement with a secret", () => {
     const refusing = {
       session: (work: (session: object) => Promise<unknown>) =>
         database().session((session) => {
+          const refused = () => Promise.reject(Object.assign(new Error("permission denied"), { code: "42501" }));
+          const isRefused = (text: string) => text.includes("'track_activities'");
           const query: typeof session.query = (name, text, values) =>
-            values?.flat().includes("track_activities")
-              ? Promise.reject(Object.assign(new Error("permission denied"), { code: "42501" }))
-              : session.query(name, text, values);
-          return work({ ...session, query });
+            isRefused(text) && name !== "settings" ? refused() : session.query(name, text, values);
+          const script: typeof session.script = (name, text) =>
+            isRefused(text) ? refused() : session.script(name, text);
+          return work({ ...session, query, script });
         }),
     } as unknown as ReturnType<typeof database>;
     const during = await inPrivate(refusing, 5_000, (session) =>
