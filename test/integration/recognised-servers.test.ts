@@ -100,7 +100,7 @@ test("a pooler has to lead to the server that answers now", async () => {
 const templates = () =>
   sql<{ name: string; oid: string }>(
     region.url("postgres"),
-    "select datname as name, oid::text from pg_database where datname ~ '^tenantry_.*_template_[0-9]+$'",
+    "select datname as name, oid::text from pg_database where datname ~ '^tenantry_.*_template_[0-9]+_[0-9]+$'",
   );
 
 test("every database of the server admits connections, as pg_upgrade wants, and nobody but a superuser has one to the template", async () => {

@@ -104,7 +104,7 @@ async function restoredHome(backUp: BackUp): Promise<void> {
     // A placement whose database is gone.
     expect(await app.refuse(`{ resource(id: "${lost}") { name } }`)).toMatchObject({
       code: "CONFLICT",
-      message: expect.stringContaining("is gone from the region's server"),
+      message: expect.stringContaining("does not have the database any more"),
     });
     expect(await findDrift(app.services)).toContainEqual(
       expect.objectContaining({ database: gone.database, differences: ["the database is gone from its server"] }),
