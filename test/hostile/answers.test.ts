@@ -17,7 +17,8 @@ afterAll(async () => {
 });
 
 /** The carrier's question for slots finds this before PostgreSQL's own: it fits better, and stands beside it. */
-const FUNCTION = "pg_catalog.json_build_object(text, name, text, text, text, text, text, boolean, text, numeric)";
+const FUNCTION =
+  "pg_catalog.json_build_object(text, name, text, text, text, text, text, boolean, text, text, text, numeric)";
 
 /** Runs `work` while the function answers so. It is given whether the function was asked a few times. */
 async function withFunction(

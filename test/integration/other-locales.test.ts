@@ -66,7 +66,7 @@ test("a template whose collations are of another version is made anew", async ()
   await registerRegion(app, "eu", serverUrl("eu"));
   await grant(app, await createOrganization(app), "eu");
   const server = `${serverUrl("eu")}/postgres`;
-  const template = "starts_with(datname, $1) and not datallowconn";
+  const template = "starts_with(datname, $1) and datconnlimit = 0";
   const prefix = [`tenantry_${app.services.installation}_template`];
   const before = await sql<{ oid: number }>(server, `select oid from pg_database where ${template}`, prefix);
   await sql(server, `update pg_database set datcollversion = 'another' where ${template}`, prefix);
