@@ -1,6 +1,6 @@
 /**
- * What somebody else said, remembered until they say that it changed. They may be unable to: so an entry is worth `maxAgeMs` at
- * most, and nothing is remembered while nobody would hear of a change. Bounded: a new key in a full one pushes out the one
+ * Remembers what somebody else said, until they announce a change. An announcement can be lost. So an entry counts for `maxAgeMs`
+ * at most, and nothing is remembered while announcements are not heard. Bounded: a new key in a full one pushes out the one
  * that was set longest ago.
  */
 import { BoundedMap } from "#base/kernel/bounded-map";

@@ -57,7 +57,7 @@ const COMMON: Readonly<Record<string, Rule>> = {
   sslcert: anyText,
   sslkey: anyText,
   sslcrl: anyText,
-  // libpq refuses others, and the driver would go without TLS where there is none.
+  // With a weaker sslmode libpq refuses the connection. The driver would connect without TLS if the server has none.
   sslrootcert: (value, all) =>
     value === "system" && all.get("sslmode") !== "verify-full" ? "=system needs sslmode=verify-full." : undefined,
   ssl_min_protocol_version: oneOf(TLS_VERSIONS),

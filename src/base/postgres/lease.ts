@@ -172,7 +172,7 @@ export class Lease {
   #release(isBroken: boolean): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    // What is still waiting for its turn must not be sent on it.
+    // Statements that still wait for their turn must not be sent on a broken connection.
     this.#isLost ||= isBroken;
     this.#client.off("end", this.#onEnd);
     this.#client.release(isBroken);

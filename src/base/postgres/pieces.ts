@@ -24,7 +24,7 @@ export function inPieces<Kind extends DatabaseKind>(
   return eachInPieces(database, [piece], signal);
 }
 
-/** The same of several works, one after the other, in one session: the server may be far away. */
+/** Does several works like {@link inPieces}, one after the other. They share one session, since the server may be far away. */
 export function eachInPieces<Kind extends DatabaseKind>(
   database: Database<Kind>,
   works: readonly Piece<Kind>[],

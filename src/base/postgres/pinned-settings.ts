@@ -66,7 +66,7 @@ const UNBOUNDED: Readonly<Record<string, string>> = {
 const WHERE_ALLOWED: Readonly<Record<string, string>> = {
   // As a replica, no trigger and no foreign key would hold.
   session_replication_role: "origin",
-  // What servers say of a failure to connect is looked at in English.
+  // The program recognises some failures to connect by the server's English text.
   lc_messages: "C",
   restrict_nonsystem_relation_kind: "",
   transaction_timeout: "0",

@@ -2,7 +2,7 @@
  * Every connection of the process comes from here: one small driver pool per (server, database), opened on
  * first use, closed when idle, and never more than a bounded number of pools at once.
  */
-import { AsyncLocalStorage } from "node:async_hooks";
+import { outsideCalls } from "#base/kernel/call";
 import { orLate } from "#base/kernel/wait";
 import pg from "pg";
 import {
@@ -73,7 +73,6 @@ export class Pools {
   #closed = false;
   /** Of home, by host and port. */
   readonly #silence = new Map<string, SilenceWatch>();
-  readonly #outsideCalls = AsyncLocalStorage.snapshot();
 
   /** `onError` hears of idle connections that broke; it must not throw. */
   constructor(
@@ -328,10 +327,10 @@ export class Pools {
     database: string,
     { isPooler = false }: { isPooler?: boolean } = {},
   ): Breaker {
-    const key = `${kind === "home" ? "home " : ""}${address.host}:${address.port}`;
+    const server = `${address.host}:${address.port}`;
+    const key = kind === "home" ? `home ${server}` : server;
     const found = this.#breakers.get(key);
     if (found !== undefined) return found;
-    const server = `${address.host}:${address.port}`;
     const breaker = new Breaker({
       probe: kind === "home" ? () => this.#connectOnce(address, database, isPooler) : undefined,
       away: () => this.#suspect(server),
@@ -347,7 +346,7 @@ export class Pools {
 
   /** Of no call: all calls wait for what comes of it. */
   #connectOnce(address: ServerAddress, database: string, isPooler: boolean): Promise<void> {
-    return this.#outsideCalls(async () => {
+    return outsideCalls(async () => {
       const opened = new Database("home", this.#poolConfig("home", address, database, { max: 1, isPooler }));
       try {
         // A pooler lets in by itself: only what the server answers tells that it is there.

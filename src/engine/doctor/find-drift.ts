@@ -92,6 +92,6 @@ function whyNotCompared(error: unknown): string {
     return "table tenantry.migrations is missing, so nobody can tell which migrations the database has";
   // A region's server says what it likes: its answer may be of another form.
   if (refusalOf(error) === undefined && !(error instanceof TenantryError))
-    return "it cannot be compared: its server's answer is none of PostgreSQL's";
+    return "it cannot be compared: its server does not answer as PostgreSQL does";
   return `it cannot be compared: ${tellOperator(error)}`;
 }

@@ -63,7 +63,7 @@ async function findOn(services: Services, server: Server): Promise<Orphan[]> {
   const before = await lookAround(services, server);
   const known = await readKnown(services);
   const unknown = before.filter((found) => !belongs(services, server, found, known));
-  // What was on its way out when it was first seen is gone by now.
+  // A second look leaves out objects that were just being removed.
   const after = unknown.length === 0 ? [] : await lookAround(services, server);
   const orphans: Orphan[] = [];
   for (const found of unknown)

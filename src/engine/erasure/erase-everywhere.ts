@@ -41,7 +41,7 @@ type Result = {
   /** Those that it has yet to reach, the first of them by name. */
   due: number;
   pending: string[];
-  /** SHA-256 of the erase.sql that has run; null: there is none. */
+  /** The SHA-256 of the erase.sql that has run. Null when the team has no erase.sql. */
   eraseSql: string | null;
 };
 
@@ -65,7 +65,8 @@ async function eraseAtHome(services: Services, run: Run, erasure: Erasure): Prom
   await run.step("run-erase-sql", () => eraseByTeam(services, erasure, visit));
   await run.step("erase-columns", () => visit((session) => eraseColumnsIn(session, tables.at(null).tables, erasure)));
   await run.step("note-done", () => noteDoneAtHome(services.home, erasure.userId));
-  await save(run, { done: 1, due: 0, pending: [], eraseSql: services.eraseSql?.checksum ?? null });
+  const result: Result = { done: 1, due: 0, pending: [], eraseSql: services.eraseSql?.checksum ?? null };
+  await run.save(result);
 }
 
 async function eraseInRegion(services: Services, run: Run, erasure: Erasure, regionId: string): Promise<void> {
@@ -75,7 +76,7 @@ async function eraseInRegion(services: Services, run: Run, erasure: Erasure, reg
   const failures: { name: string; error: unknown }[] = [];
   let isAway = false;
   await forEachLimit(due, CONCURRENCY, async (one) => {
-    // What holds for one database of a server that is away holds for all.
+    // When the server is away, none of its databases can be reached.
     if (address === undefined || isAway) return;
     try {
       run.signal.throwIfAborted();
@@ -89,12 +90,12 @@ async function eraseInRegion(services: Services, run: Run, erasure: Erasure, reg
   run.signal.throwIfAborted();
   const left = await listDue(services.home, erasure.userId, regionId);
   const before = (run.job.result as Partial<Result> | null)?.done ?? 0;
-  await save(run, {
+  await run.save({
     done: before + Math.max(0, due.length - left.length),
     due: left.length,
     pending: left.slice(0, MAX_NAMED).map(({ name }) => name),
     eraseSql: services.eraseSql?.checksum ?? null,
-  });
+  } satisfies Result);
   const [first] = failures;
   if (first === undefined) return;
   const away = failures.find(({ error }) => isConnectionFailure(error));
@@ -115,10 +116,6 @@ async function requireOwned({ ownership }: Services, regionId: string): Promise<
   }
 }
 
-async function save(run: Run, result: Result): Promise<void> {
-  await run.save(result);
-}
-
 async function eraseInDatabase(
   services: Services,
   run: Run,
@@ -127,7 +124,7 @@ async function eraseInDatabase(
   address: ServerAddress,
 ): Promise<void> {
   const { databaseId, name, schemaVersion, isImporting } = due;
-  // What it brings may have the id.
+  // The import may write rows with this user's id.
   if (isImporting) throw new TenantryError("NOT_SYNCED", "An import into the database is under way.");
   const tables = tablesOf(services, schemaVersion);
   const visit = <Seen>(work: (session: Session<"tenant">) => Promise<Seen>) =>

@@ -60,7 +60,7 @@ export async function reviewErasures(services: Services, run: JobRun<"review-era
         for (const erasure of forgottenAtHome) await eraseAgain(services, erasure);
         if (forgottenThere.length > 0) await eraseAgainIn(services, database.id, forgottenThere);
       } catch (error) {
-        // What holds for the server holds for its other databases; one that is broken keeps nobody from them.
+        // When the server is away, its other databases are too. A broken database does not stop the review of the others.
         if (isConnectionFailure(error)) throw error;
         failed.push(database.name);
         failure ??= error;

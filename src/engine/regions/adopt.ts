@@ -9,7 +9,7 @@ import { redactedMessage } from "#base/kernel/redaction";
 import type { Database, DatabaseKind } from "#base/postgres/database";
 import { skipNumbers } from "#engine/home/notice-home-history";
 import { type HomeIdentity, replaceMarks, type Standing } from "#engine/regions/ownership";
-import { type AdministeredServer, ensureApiRole } from "#engine/regions/api-role";
+import { type AdministeredServer, ensureApiRoleAnew } from "#engine/regions/api-role";
 import { type Marks, readMarks } from "#engine/regions/mark";
 import { listRegions, REGION_CHANNEL, regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -78,10 +78,7 @@ export async function adopt(services: Services, actor: Actor, { home, servers }:
       // An adoption before this one may have been cut off behind the mark.
       if (standing === "OURS" && regionId !== null) await announce(services, regionId);
       if (standing !== "OTHER" || marks === undefined) continue;
-      if (!marks.hasRole) {
-        services.apiRole.seenOn.delete(at.systemIdentifier);
-        await ensureApiRole(services.pools, services.apiRole, at);
-      }
+      if (!marks.hasRole) await ensureApiRoleAnew(services.pools, services.apiRole, at);
       // Before the mark: what ends in between is done again, and is nothing to a home that does not get the region.
       if (regionId !== null) await doubtLinks(services, regionId);
       await replaceMarks(at.server, services.installation, services.ownership.markOf(home, regionId), marks.text);

@@ -58,6 +58,16 @@ export type AdministeredServer = {
   database: string;
 };
 
+/** {@link ensureApiRole} whatever was seen of the server before: somebody has changed it, or may have. */
+export function ensureApiRoleAnew(
+  pools: Pools,
+  role: ApiRole,
+  at: AdministeredServer,
+): Promise<TenantryError | undefined> {
+  role.seenOn.delete(at.systemIdentifier);
+  return ensureApiRole(pools, role, at);
+}
+
 /**
  * Sees to it, once per process and server, that the API can sign in there: makes the role, or gives it its password, when it
  * cannot yet, and the settings that its sessions rely on. CAPABILITY_MISSING when the operator's role there may not do that.

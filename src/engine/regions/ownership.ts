@@ -19,7 +19,7 @@ import type { Pools } from "#base/postgres/pools";
 import { TIMELINE_SQL } from "#base/postgres/server-history";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { loadInstallationSecret } from "#engine/home/installation-secret";
-import { type AdministeredServer, API_SECRET, type ApiRole, ensureApiRole } from "#engine/regions/api-role";
+import { type AdministeredServer, API_SECRET, type ApiRole, ensureApiRoleAnew } from "#engine/regions/api-role";
 import { lockMarks, type Mark, type Marks, readDatabaseOwner, readMarks, writeMarks } from "#engine/regions/mark";
 import { findRegions, listRegions, regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -222,9 +222,7 @@ export class Ownership {
   /** Marks a server as the region that it is to be, and makes the API's role there. */
   async claim(at: AdministeredServer, regionId: string): Promise<void> {
     const { pools, apiRole } = this.#context;
-    // Not what was seen of the server before: a person says that something has changed.
-    apiRole.seenOn.delete(at.systemIdentifier);
-    await ensureApiRole(pools, apiRole, at);
+    await ensureApiRoleAnew(pools, apiRole, at);
     await this.#requireAt(at, regionId, "the server");
   }
 
@@ -281,11 +279,7 @@ export class Ownership {
     if (region !== null) await this.#requireSame(marks, at, region);
     const regionId = region ?? marks.mark?.regionId ?? null;
     if (standing === "OURS" && marks.mark?.regionId === regionId) return;
-    if (!marks.hasRole) {
-      // What was seen of the server before holds no more: somebody has dropped the role.
-      apiRole.seenOn.delete(at.systemIdentifier);
-      await ensureApiRole(pools, apiRole, at);
-    }
+    if (!marks.hasRole) await ensureApiRoleAnew(pools, apiRole, at);
     // Only on what was seen: of two homes that find a server without a mark, one gets it.
     await replaceMarks(at.server, installation, this.markOf(identity, regionId), marks.text);
   }
