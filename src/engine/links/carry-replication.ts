@@ -21,7 +21,7 @@ const FIND_REGION_MS = 5_000;
 
 export type ReplicationRunner = {
   stop: () => Promise<void>;
-  /** Sweeps every region carried here, now; resolves when done. For tests and `doctor`. */
+  /** Sweeps every region carried here, now; resolves when done. One that is begun anew meanwhile is swept then. For tests. */
   sweepNow: () => Promise<void>;
 };
 
@@ -33,6 +33,7 @@ export async function startReplication(services: Services, options: ReplicationO
   const first = Promise.withResolvers<void>();
   const wanted = new Wakeup();
   let tenure: Tenure | undefined;
+  let look = Promise.withResolvers<void>();
 
   const stopListening = await hearOfLinks(services, {
     deliver,
@@ -69,7 +70,11 @@ export async function startReplication(services: Services, options: ReplicationO
     began: (begun) => {
       tenure = begun;
     },
-    looked: () => first.resolve(),
+    looked: () => {
+      first.resolve();
+      look.resolve();
+      look = Promise.withResolvers();
+    },
     taken: (regionId, { carrier }) => {
       for (const { id, tickets } of kept.take(regionId))
         carrier
@@ -83,7 +88,19 @@ export async function startReplication(services: Services, options: ReplicationO
   await Promise.race([first.promise, leading]);
   return {
     sweepNow: async () => {
-      await Promise.all([...(tenure?.carried.values() ?? [])].map(({ sweepOnce }) => sweepOnce()));
+      while (!stop.signal.aborted) {
+        if (tenure === undefined || tenure.isLooking) await Promise.race([look.promise, leading]);
+        const carried = new Map(tenure?.carried);
+        const isBegunAnew = () =>
+          [...carried].some(([regionId, region]) => stale.has(regionId) || tenure?.carried.get(regionId) !== region);
+        const swept = Promise.all([...carried.values()].map(({ sweepOnce }) => sweepOnce()));
+        await swept.catch((error: unknown) => {
+          if (!isBegunAnew()) throw error;
+        });
+        if (!isBegunAnew()) return;
+        wanted.wake();
+        await Promise.race([look.promise, leading]);
+      }
     },
     stop: async () => {
       for (const end of [stopListening, stopHearingRegions, stopHearingServers]) end();

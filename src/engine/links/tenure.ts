@@ -78,14 +78,29 @@ export class Tenure {
   /** Those that could not be taken over. */
   readonly #failures = new Map<string, Failure>();
   #isOver = false;
+  #isLooking = false;
 
   constructor(services: Services, leading: Leading) {
     this.#services = services;
     this.#leading = leading;
   }
 
+  /** Whether regions are just being given up and taken. */
+  get isLooking(): boolean {
+    return this.#isLooking;
+  }
+
   /** Gives up what is no longer wanted, begins anew what is to, and takes what is free. */
   async look(session: Session<"home">): Promise<void> {
+    this.#isLooking = true;
+    try {
+      await this.#look(session);
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  async #look(session: Session<"home">): Promise<void> {
     const wanted = await listCarriedRegions({ home: session });
     const { stale } = this.#leading;
     const unwanted = [...this.#locked].filter((regionId) => {
@@ -99,6 +114,8 @@ export class Tenure {
       // Another process may reach it.
       await unlock(session, LOCK_CLASS.region, regionId);
     }
+    // Retired meanwhile: it never begins anew.
+    for (const regionId of stale) if (!wanted.includes(regionId)) stale.delete(regionId);
     for (const regionId of wanted) {
       if (this.#locked.has(regionId)) continue;
       if (stale.delete(regionId)) this.#failures.delete(regionId);
