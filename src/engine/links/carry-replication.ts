@@ -12,6 +12,7 @@ import { lead, type Tenure } from "#engine/links/tenure";
 import { REGION_CHANNEL } from "#engine/regions/regions";
 import { SERVER_ANSWERS_CHANNEL } from "#engine/regions/server-answers";
 import { BREACH_CHANNEL, parseBreach } from "#engine/replication/breach";
+import type { Carrier } from "#engine/replication/carrier";
 import { breachOf, type Damage } from "#engine/replication/damage";
 import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#engine/replication/nudge";
 import type { Services } from "#engine/services";
@@ -30,7 +31,6 @@ export async function startReplication(services: Services, options: ReplicationO
   const stop = new AbortController();
   const findRegionOf = rememberRegions(services);
   const kept = new KeptNudges();
-  const first = Promise.withResolvers<void>();
   const wanted = new Wakeup();
   let tenure: Tenure | undefined;
   let look = Promise.withResolvers<void>();
@@ -71,43 +71,59 @@ export async function startReplication(services: Services, options: ReplicationO
       tenure = begun;
     },
     looked: () => {
-      first.resolve();
       look.resolve();
       look = Promise.withResolvers();
     },
-    taken: (regionId, { carrier }) => {
-      for (const { id, tickets } of kept.take(regionId))
-        carrier
-          .nudge(id, { tickets })
-          .catch((error: unknown) => services.logger.warn({ err: error }, "a nudge that was kept was not delivered"));
-    },
+    taken: (regionId, { carrier }) => deliverKept(services, kept.take(regionId), carrier),
     givingUp: (regionId, { carrier }) => {
       for (const { id, tickets } of carrier.unfinished) kept.keep(regionId, id, tickets);
     },
   });
-  await Promise.race([first.promise, leading]);
+  await Promise.race([look.promise, leading]);
+  const lookAgain = () => {
+    wanted.wake();
+    return Promise.race([look.promise, leading]);
+  };
   return {
-    sweepNow: async () => {
-      while (!stop.signal.aborted) {
-        if (tenure === undefined || tenure.isLooking) await Promise.race([look.promise, leading]);
-        const carried = new Map(tenure?.carried);
-        const isBegunAnew = () =>
-          [...carried].some(([regionId, region]) => stale.has(regionId) || tenure?.carried.get(regionId) !== region);
-        const swept = Promise.all([...carried.values()].map(({ sweepOnce }) => sweepOnce()));
-        await swept.catch((error: unknown) => {
-          if (!isBegunAnew()) throw error;
-        });
-        if (!isBegunAnew()) return;
-        wanted.wake();
-        await Promise.race([look.promise, leading]);
-      }
-    },
+    sweepNow: () => sweepCarried({ signal: stop.signal, tenure: () => tenure, stale, lookAgain }),
     stop: async () => {
       for (const end of [stopListening, stopHearingRegions, stopHearingServers]) end();
       stop.abort(new Error("replication stopped"));
       await leading;
     },
   };
+}
+
+function deliverKept({ logger }: Services, kept: ReturnType<KeptNudges["take"]>, carrier: Carrier): void {
+  for (const { id, tickets } of kept)
+    carrier
+      .nudge(id, { tickets })
+      .catch((error: unknown) => logger.warn({ err: error }, "a nudge that was kept was not delivered"));
+}
+
+/** Sweeps every region once, and once more where one began anew meanwhile. */
+async function sweepCarried(leading: {
+  signal: AbortSignal;
+  tenure: () => Tenure | undefined;
+  stale: ReadonlySet<string>;
+  /** Resolves when regions were looked for once more. */
+  lookAgain: () => Promise<void>;
+}): Promise<void> {
+  while (!leading.signal.aborted) {
+    if (leading.tenure()?.isLooking !== false) await leading.lookAgain();
+    const carried = [...(leading.tenure()?.carried ?? [])];
+    const swept = await Promise.allSettled(carried.map(([, { sweepOnce }]) => sweepOnce()));
+    const begunAnew = carried.some(
+      ([regionId, region]) => leading.stale.has(regionId) || leading.tenure()?.carried.get(regionId) !== region,
+    );
+    if (begunAnew) {
+      await leading.lookAgain();
+      continue;
+    }
+    const failure = swept.find(({ status }) => status === "rejected");
+    if (failure?.status === "rejected") throw failure.reason;
+    return;
+  }
 }
 
 /** What is told of a link: that it may have something to carry, or what it has brought that it may not. */
