@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newRoutedId } from "../../src/base/kernel/ids.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
-import { applyErrors, catalogOf, haltedApplying, nudge, refusedAlone } from "../support/hostile-acts.ts";
+import { applyErrors, catalogOf, dropSlot, haltedApplying, nudge, refusedAlone } from "../support/hostile-acts.ts";
 import { until } from "../support/hostile-region.ts";
 import { INVOICES_APP } from "../support/invoices.ts";
 import { createOrganization, grant, registerRegion } from "../support/journey.ts";
@@ -104,6 +104,67 @@ const ATTACKS: readonly Attack[] = [
     },
   },
 ];
+
+/** What the region's server can have in its rows, or make of them, while they are copied because a link is made anew. */
+const SEEDS: readonly {
+  what: string;
+  prepare: (scene: Scene) => Promise<unknown>;
+  undo: (scene: Scene) => Promise<unknown>;
+}[] = [
+  {
+    what: "rows of others stand in the table",
+    prepare: async (scene) => {
+      const { eu, mine, others } = scene;
+      await takeGuardsOff(scene);
+      const insert = `insert into app.invoices (${COLUMNS}) values ($1, $2, $3, 'FORGED')`;
+      for (const { databaseId, organization, number, invoice } of others) {
+        await eu(insert, [databaseId, newRoutedId(number), organization]);
+        await eu(insert, [mine.databaseId, invoice, organization]);
+        await eu(insert, [mine.databaseId, newRoutedId(mine.number), organization]);
+      }
+      await eu(insert, [0, newRoutedId(0), mine.organization]);
+    },
+    undo: ({ eu }) => eu("delete from app.invoices where number = 'FORGED'"),
+  },
+  {
+    what: "a function among PostgreSQL's own gives rows of others for each row",
+    prepare: ({ eu, mine, others }) => {
+      const rows = others.flatMap(({ databaseId, organization, number, invoice }) => [
+        [databaseId, invoice, organization],
+        [mine.databaseId, invoice, organization],
+        [mine.databaseId, newRoutedId(number), mine.organization],
+        [0, newRoutedId(0), organization],
+      ]);
+      const values = rows.map((row) => `(${row.map((value) => `'${value}'`).join(", ")}, 'FORGED')`).join(", ");
+      return eu(`set allow_system_table_mods = on; create function ${ROW_FUNCTION} returns json language plpgsql as $$
+        declare n int := floor(random() * ${rows.length}); begin
+          return (select json_build_array(variadic array[a, b, c, d]) from (values ${values}) as forged (a, b, c, d) offset n limit 1);
+        end $$`);
+    },
+    undo: ({ eu }) => eu(`set allow_system_table_mods = on; drop function ${ROW_FUNCTION}`),
+  },
+];
+
+/** It is found before PostgreSQL's own by a statement that makes an array of the table's four columns. */
+const ROW_FUNCTION = "pg_catalog.json_build_array(text, text, text, text)";
+
+/** Waits until the rows were copied anew, or that was given up. */
+async function copiedAnew(scene: Scene): Promise<void> {
+  const { home, mine } = scene;
+  const name = catalogOf(mine);
+  const [before] = await home<{ oid: number }>("select oid from pg_subscription where subname = $1", [name]);
+  const since = new Date();
+  await dropSlot(scene);
+  await until("the copy was made, or given up", async () => {
+    await nudge(scene, mine);
+    const rows = await home(
+      `select from tenantry.links where database_id = $1 and direction = 'catalog' and failed_at >= $2 and failures > 1
+       union all select from pg_subscription where subname = $3 and oid <> $4::oid`,
+      [mine.databaseId, since, name, before?.oid ?? 0],
+    );
+    return rows.length > 0;
+  });
+}
 
 /** Takes off what stands in the region to keep its rows in order. */
 async function takeGuardsOff({ eu, mine }: Scene): Promise<void> {
@@ -214,6 +275,18 @@ describe.each([
     expect(await kept(scene)).toEqual(before);
     await publishHonestly(scene);
     // The link mends itself: what is honest arrives again.
+    await sendHonest(scene);
+    expect(await kept(scene)).toEqual(before);
+  });
+
+  test.each(SEEDS)("a copy is made while $what: nothing of others changes at home", async ({ prepare, undo }) => {
+    await sendHonest(scene);
+    const before = await kept(scene);
+    await prepare(scene);
+    await copiedAnew(scene);
+    expect(await kept(scene)).toEqual(before);
+    await undo(scene);
+    await publishHonestly(scene);
     await sendHonest(scene);
     expect(await kept(scene)).toEqual(before);
   });

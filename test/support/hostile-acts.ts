@@ -52,7 +52,10 @@ export async function breakLink(stage: Stage, tenant = stage.mine): Promise<void
   });
 }
 
-export async function dropSlot({ eu, mine }: Stage, tenant: Tenant = mine): Promise<void> {
+export async function dropSlot(
+  { eu, mine }: { eu: (text: string, values?: unknown[]) => Promise<unknown[]>; mine: Pick<Tenant, "database"> },
+  tenant: Pick<Tenant, "database"> = mine,
+): Promise<void> {
   const name = catalogOf(tenant);
   await until("the slot is gone", async () => {
     await eu(
