@@ -11,6 +11,8 @@ import { rotateLinkPasswords } from "../../src/engine/links/rotate-link-password
 import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
 import { adopt, planAdoption } from "../../src/engine/regions/adopt.ts";
 import { checkRegion } from "../../src/engine/regions/probe-regions.ts";
+import { lockMarks, readMarks, writeMarks } from "../../src/engine/regions/mark.ts";
+import { replaceMarks } from "../../src/engine/regions/ownership.ts";
 import { getRegion } from "../../src/engine/regions/regions.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -194,6 +196,25 @@ test("of two homes that adopt at once one gets each server; the other one notice
   expect((await readIn(app)).resource.name).toBe("Before");
   await works(app, "Production again");
 }, 60_000);
+
+test("two homes mark a server at the same moment, each from its own database, and one of them wins", async () => {
+  const { home: database, installation, ownership } = app.services;
+  const { text, mark } = await readMarks(database, installation, (await ownership.identity()).owner);
+  if (mark === undefined) throw new Error("home's server has no mark");
+  const rival = copy.services.ownership.markOf(await copy.services.ownership.identity(), null);
+  let second: Promise<unknown> = Promise.resolve();
+  await database.transaction(async (transaction) => {
+    await lockMarks(transaction, installation);
+    second = replaceMarks(copy.services.home, installation, rival, text).catch((error: unknown) => error);
+    await expect
+      .poll(() => sql(home.url("postgres"), "select from pg_stat_activity where wait_event_type = 'Lock'"))
+      .toHaveLength(1);
+    await writeMarks(transaction, installation, { ...mark, since: new Date().toISOString() });
+  });
+  expect(await second).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("changed a moment ago") });
+  expect((await readMarks(database, installation, mark.owner)).mark?.owner).toBe(mark.owner);
+  expect(await sql(home.url("postgres"), "select from pg_roles where rolname ~ 'marks_lock$'")).toEqual([]);
+});
 
 test("a home that failed over is followed, and the server that it left is refused", async () => {
   const role = `tenantry_${app.services.installation}_api`;
