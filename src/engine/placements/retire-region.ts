@@ -2,6 +2,7 @@ import type { Actor } from "#engine/auth/actor";
 import { dropApiRole } from "#engine/regions/api-role";
 import { authorizeOperator } from "#engine/auth/policy";
 import { getRegion, type Region, regionServer } from "#engine/regions/regions";
+import { readSystemIdentifier } from "#engine/home/home-server";
 import { forgetRegion, markRetired } from "#engine/regions/retired-regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { onRegion, requestJob, requesterOf } from "#engine/jobs/job";
@@ -41,9 +42,9 @@ export async function finishRetirement(services: Services, run: JobRun<"retire-r
       const { address, systemIdentifier } = await regionServer(services, regionId);
       const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
       await dropTemplates(server, services.installation);
-      // On home's server the API goes on signing in.
-      if (systemIdentifier !== services.homeSystemIdentifier)
-        await dropApiRole(services.apiRole, server, systemIdentifier);
+      // On home's server the API goes on signing in. Both are asked now: pg_upgrade gives a server another identifier.
+      const [atHome, there] = await Promise.all([readSystemIdentifier(services.home), readSystemIdentifier(server)]);
+      if (there !== atHome) await dropApiRole(services.apiRole, server, systemIdentifier);
     });
   await run.step("forget", () => forgetRegion(services, regionId));
 }
