@@ -137,7 +137,7 @@ async function eraseInDatabase(
   await run.step("carry", async () => carry(services, databaseId, await visit(findWaiting)));
   await run.step("note-done", async () => {
     await visit((session) => noteDoneThere(session, erasure.userId));
-    await noteDone(services.home, erasure.userId, databaseId);
+    await noteDone(services.home, erasure.userId, due);
   });
 }
 

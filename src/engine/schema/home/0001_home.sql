@@ -289,6 +289,8 @@ create table tenantry.erasures (
 create table tenantry.erasures_due (
   user_id uuid not null references tenantry.erasures on delete cascade,
   database_id int not null references tenantry.tenant_databases on delete cascade,
+  -- Another one each time that it is asked for: who began before an import or a restore brought rows back does not take it for done.
+  asked uuid not null default gen_random_uuid(),
   primary key (user_id, database_id)
 );
 create index erasures_due_database_id on tenantry.erasures_due (database_id);
