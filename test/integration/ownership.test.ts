@@ -1,6 +1,7 @@
 /** A copy of home touches nothing of what home owns, until a person has it adopt that. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
@@ -11,9 +12,17 @@ import { rotateLinkPasswords } from "../../src/engine/links/rotate-link-password
 import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
 import { adopt, planAdoption } from "../../src/engine/regions/adopt.ts";
 import { checkRegion } from "../../src/engine/regions/probe-regions.ts";
+import { forgetEntries } from "../../src/engine/audit/prune.ts";
+import { numbersOf } from "../../src/engine/home/placement-numbers.ts";
+import { getPlacement } from "../../src/engine/home/placements.ts";
+import { deleteContent } from "../../src/engine/placements/shared-content.ts";
+import { ownedPieces } from "../../src/engine/regions/owned-pieces.ts";
+import { fileOf, readManifest } from "../../src/engine/transfer/export-format.ts";
+import { runExport } from "../../src/engine/transfer/export-placement.ts";
+import { importRows } from "../../src/engine/transfer/import-rows.ts";
 import { lockMarks, readMarks, writeMarks } from "../../src/engine/regions/mark.ts";
 import { replaceMarks } from "../../src/engine/regions/ownership.ts";
-import { getRegion } from "../../src/engine/regions/regions.ts";
+import { getRegion, regionAddress } from "../../src/engine/regions/regions.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -26,7 +35,7 @@ import {
   grant,
   registerRegion,
 } from "../support/journey.ts";
-import { type OwnServer, startServer } from "../support/servers.ts";
+import { type OwnServer, startServer, temporaryFolder } from "../support/servers.ts";
 
 let home: OwnServer;
 let region: OwnServer;
@@ -156,6 +165,22 @@ test("a copy of home with the same key changes nothing in a region, whatever is 
   await works(app, "Production goes on");
 });
 
+/** Another home's mark, as if that had adopted the region; returns how to take it away. */
+async function markedBy(owner: string): Promise<() => Promise<unknown>> {
+  const role = `tenantry_${app.services.installation}_api`;
+  const [{ mark } = { mark: "" }] = await sql<{ mark: string }>(
+    region.url("postgres"),
+    "select shobj_description(oid, 'pg_authid') as mark from pg_roles where rolname = $1",
+    [role],
+  );
+  const write = (text: string) => sql(region.url("postgres"), `comment on role ${role} is '${text}'`);
+  await write(mark.replace(/home [0-9a-f]{32}/, `home ${owner}`));
+  return async () => {
+    await write(mark);
+    await app.services.ownership.lookAround();
+  };
+}
+
 async function regionIsLost(of: TestApp): Promise<boolean> {
   return of.services.ownership.isLost((await getRegion(of.services, "own")).id);
 }
@@ -214,6 +239,41 @@ test("two homes mark a server at the same moment, each from its own database, an
   expect(await second).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("changed a moment ago") });
   expect((await readMarks(database, installation, mark.owner)).mark?.owner).toBe(mark.owner);
   expect(await sql(home.url("postgres"), "select from pg_roles where rolname ~ 'marks_lock$'")).toEqual([]);
+});
+
+test("a revocation and an import stop with the piece that finds the region to be another home's", async () => {
+  const { services } = app;
+  const { id, regionId, organizationId, database } = await getPlacement(services, OPERATOR, granted.id);
+  const folder = join(temporaryFolder(), "export");
+  await runExport(services, OPERATOR, id, folder);
+  const { tables } = services.tables.at(null);
+  const [table] = tables.filter(({ name }) => name === "app.resources");
+  if (table === undefined) throw new Error("the table is gone");
+  const placement = await getPlacement(services, OPERATOR, id);
+  const tenant = services.pools.open("tenant", await regionAddress(services, regionId), database);
+  const owned = await ownedPieces(services, regionId);
+  const numbers = await numbersOf(services, id);
+  const exported = fileOf(await readManifest(folder), table.name);
+  const restore = await markedBy("0".repeat(32));
+  const rows = () =>
+    sql(region.url(database), "select from app.resources where organization_id = $1", [organizationId]);
+  const before = (await rows()).length;
+  expect(before).toBeGreaterThan(0);
+  const signal = new AbortController().signal;
+  await expect(deleteContent(tenant, placement, tables, owned, signal)).rejects.toMatchObject(OTHERS);
+  await expect(forgetEntries(tenant, organizationId, owned)).rejects.toMatchObject(OTHERS);
+  expect((await rows()).length).toBe(before);
+  await sql(region.url(database), "delete from app.comments where organization_id = $1", [organizationId]);
+  await sql(region.url(database), "delete from app.resources where organization_id = $1", [organizationId]);
+  const write = () =>
+    importRows({ database: tenant, placement, numbers, owned }, folder, { exported, table }, {}, { rows: 0, bytes: 0 });
+  await expect(write()).rejects.toMatchObject(OTHERS);
+  expect(await rows()).toEqual([]);
+  // Nobody's mark: it is written anew, and the piece is tried again.
+  await sql(region.url("postgres"), `comment on role tenantry_${services.installation}_api is null`);
+  await expect(write()).rejects.toMatchObject({ code: "NOT_SYNCED" });
+  expect((await write()).added).toBe(before);
+  await restore();
 });
 
 test("a home that failed over is followed, and the server that it left is refused", async () => {
