@@ -152,7 +152,7 @@ const FACTS = `
     from kind_of_type t
     union all
     select 'grant', g.owner,
-           lower(e.privilege_type) || g.part || ' to '
+           lower(e.privilege_type collate "C") || g.part || ' to '
              || case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end,
            case when bool_or(e.is_grantable) then 'with grant option' else '' end
     from granted g, aclexplode(g.acl) e where e.grantee <> g.holder
