@@ -128,7 +128,7 @@ async function listExpected(home: Queryable<"home">, databaseId: number): Promis
   const rows = await home.query<{ userId: string }>(
     "erasures.expected",
     `select e.user_id as "userId" from tenantry.erasures e
-     join tenantry.tenant_databases d on d.id = $1 and d.created_at < e.erased_at
+     join tenantry.tenant_databases d on d.id = $1 and d.made_at < e.erased_at
      where e.erased_at > now() - interval '${KEPT_DAYS - 1} days'
        and not exists (select from tenantry.erasures_due due where due.user_id = e.user_id and due.database_id = d.id)`,
     [databaseId],

@@ -162,6 +162,8 @@ create table tenantry.tenant_databases (
   -- Another generation is another password for each of the database's links.
   credential_generation int not null default 1,
   created_at timestamptz not null default now(),
+  -- Since when its schema is there, by the clock: erasures from before that are none of its.
+  made_at timestamptz,
   unique (region_id, name),
   check ((engine_version is null) = (app_version is null)),
   check ((migrating_to_engine is null) = (migrating_to_app is null))
