@@ -166,14 +166,14 @@ test("a copy of home with the same key changes nothing in a region, whatever is 
 });
 
 /** Another home's mark, as if that had adopted the region; returns how to take it away. */
-async function markedBy(owner: string): Promise<() => Promise<unknown>> {
+async function markedBy(owner: string, server = region): Promise<() => Promise<unknown>> {
   const role = `tenantry_${app.services.installation}_api`;
   const [{ mark } = { mark: "" }] = await sql<{ mark: string }>(
-    region.url("postgres"),
+    server.url("postgres"),
     "select shobj_description(oid, 'pg_authid') as mark from pg_roles where rolname = $1",
     [role],
   );
-  const write = (text: string) => sql(region.url("postgres"), `comment on role ${role} is '${text}'`);
+  const write = (text: string) => sql(server.url("postgres"), `comment on role ${role} is '${text}'`);
   await write(mark.replace(/home [0-9a-f]{32}/, `home ${owner}`));
   return async () => {
     await write(mark);
@@ -275,6 +275,24 @@ test("a revocation and an import stop with the piece that finds the region to be
   expect((await write()).added).toBe(before);
   await restore();
 });
+
+test("a region that is being retired is adopted too, and then leaves nothing on its server", async () => {
+  await using leaving = await startServer();
+  await registerRegion(app, "leaving", leaving.url());
+  await markedBy("0".repeat(32), leaving);
+  const regions = () => sql(app.databaseUrl, "select from tenantry.regions where key = 'leaving'");
+  await app.ask('mutation { retireRegion(input: { key: "leaving" }) { key } }');
+  const job = "select last_error from tenantry.jobs where kind = 'retire-region' and last_error is not null";
+  await expect
+    .poll(() => sql(app.databaseUrl, job))
+    .toMatchObject([{ last_error: expect.stringContaining("another home") }]);
+  expect(await regions()).toHaveLength(1);
+  const plan = await planAdoption(app.services, OPERATOR, ["leaving"]);
+  expect(plan.servers).toMatchObject([{ server: "leaving", standing: "OTHER" }]);
+  expect(await adopt(app.services, OPERATOR, plan)).toEqual([]);
+  await expect.poll(regions, { timeout: 20_000 }).toEqual([]);
+  expect(await sql(leaving.url("postgres"), "select from pg_roles where rolname ~ '^tenantry'")).toEqual([]);
+}, 60_000);
 
 test("a home that failed over is followed, and the server that it left is refused", async () => {
   const role = `tenantry_${app.services.installation}_api`;
