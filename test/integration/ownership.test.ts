@@ -294,6 +294,39 @@ test("a region that is being retired is adopted too, and then leaves nothing on 
   expect(await sql(leaving.url("postgres"), "select from pg_roles where rolname ~ '^tenantry'")).toEqual([]);
 }, 60_000);
 
+test("where the operator's role is kept out, content goes on by the mark that the API's role reads", async () => {
+  await using server = await startServer();
+  const postgres = server.url("postgres");
+  await sql(postgres, "create role keeper superuser login password 'kept'");
+  const url = new URL(server.url());
+  url.username = "keeper";
+  url.password = "kept";
+  await registerRegion(app, "kept", url.href);
+  const organizationId = await createOrganization(app, "Kept");
+  await grant(app, organizationId, "kept");
+  const id = await createResource(app, { name: "Goes on", organizationId });
+  await sql(postgres, "alter role keeper nologin");
+  await sql(postgres, "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'keeper'");
+  const { databaseUrl, secretKey } = app;
+  const fresh = await startApp({ databaseUrl, secretKey, role: "api" });
+  try {
+    const read = () => fresh.ask(`query { resource(id: "${id}") { name } }`);
+    expect((await read()).resource.name).toBe("Goes on");
+    await markedBy("0".repeat(32), server);
+    const later = await startApp({ databaseUrl, secretKey, role: "api" });
+    try {
+      expect(await later.refuse(`query { resource(id: "${id}") { name } }`)).toMatchObject({
+        code: "CONFLICT",
+        message: expect.stringContaining("The region kept belongs to another home"),
+      });
+    } finally {
+      await later.stop();
+    }
+  } finally {
+    await fresh.stop();
+  }
+}, 60_000);
+
 test("a home that failed over is followed, and the server that it left is refused", async () => {
   const role = `tenantry_${app.services.installation}_api`;
   const [{ mark } = { mark: "" }] = await sql<{ mark: string }>(
