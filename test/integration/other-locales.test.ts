@@ -83,7 +83,7 @@ test("a region's server whose locale cannot hold UTF8 is refused when it is regi
   }
 });
 
-test("a tenant database with a Turkish locale works as any other, and its schema reads the same", async () => {
+test("a tenant database with a Turkish locale works like the others, and its schema reads the same", async () => {
   await using server = await startServer();
   const locale = (await majorVersionOf(server.url("postgres"))) >= 17 ? "datlocale" : "daticulocale";
   await changeTemplate(server, `datlocprovider = 'i', ${locale} = 'tr-TR', datcollversion = null`);

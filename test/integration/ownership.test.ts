@@ -247,7 +247,7 @@ test("a revocation and an import stop with the piece that finds the region to be
   const folder = join(temporaryFolder(), "export");
   await runExport(services, OPERATOR, id, folder);
   const { tables } = services.tables.at(null);
-  const [table] = tables.filter(({ name }) => name === "app.resources");
+  const table = tables.find(({ name }) => name === "app.resources");
   if (table === undefined) throw new Error("the table is gone");
   const placement = await getPlacement(services, OPERATOR, id);
   const tenant = services.pools.open("tenant", await regionAddress(services, regionId), database);
@@ -294,6 +294,24 @@ test("a region that is being retired is adopted too, and then leaves nothing on 
   expect(await sql(leaving.url("postgres"), "select from pg_roles where rolname ~ '^tenantry'")).toEqual([]);
 }, 60_000);
 
+test("a region that is being retired and is another home's can be abandoned", async () => {
+  await using leaving = await startServer();
+  await registerRegion(app, "abandoned", leaving.url());
+  await markedBy("0".repeat(32), leaving);
+  const retire = (abandonServer: boolean) =>
+    app.ask("mutation ($input: RetireRegionInput!) { retireRegion(input: $input) { key } }", {
+      input: { key: "abandoned", abandonServer },
+    });
+  await retire(false);
+  const job = `select from tenantry.jobs j join tenantry.regions r on r.id = j.region_id
+     where r.key = 'abandoned' and j.kind = 'retire-region' and j.last_error is not null`;
+  await expect.poll(() => sql(app.databaseUrl, job), { timeout: 10_000 }).toHaveLength(1);
+  await retire(true);
+  const regions = () => sql(app.databaseUrl, "select from tenantry.regions where key = 'abandoned'");
+  await expect.poll(regions, { timeout: 20_000 }).toEqual([]);
+  expect(await sql(leaving.url("postgres"), "select from pg_roles where rolname ~ '^tenantry'")).toHaveLength(1);
+}, 60_000);
+
 test("where the operator's role is kept out, content goes on by the mark that the API's role reads", async () => {
   await using server = await startServer();
   const postgres = server.url("postgres");
@@ -310,12 +328,12 @@ test("where the operator's role is kept out, content goes on by the mark that th
   const { databaseUrl, secretKey } = app;
   const fresh = await startApp({ databaseUrl, secretKey, role: "api" });
   try {
-    const read = () => fresh.ask(`query { resource(id: "${id}") { name } }`);
-    expect((await read()).resource.name).toBe("Goes on");
+    const asked = `query { resource(id: "${id}") { name } }`;
+    expect((await fresh.ask(asked)).resource.name).toBe("Goes on");
     await markedBy("0".repeat(32), server);
     const later = await startApp({ databaseUrl, secretKey, role: "api" });
     try {
-      expect(await later.refuse(`query { resource(id: "${id}") { name } }`)).toMatchObject({
+      expect(await later.refuse(asked)).toMatchObject({
         code: "CONFLICT",
         message: expect.stringContaining("The region kept belongs to another home"),
       });

@@ -1,5 +1,4 @@
 /** A server that stops answering just when a transaction is to end: nobody waits for it for ever, and its connection goes. */
-import { setImmediate } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { COMMIT_TIMEOUT_MS, ROLLBACK_TIMEOUT_MS } from "../../src/base/postgres/cancellation.ts";
 import { parseDatabaseUrl } from "../../src/base/postgres/connection-url.ts";
@@ -8,6 +7,9 @@ import { Pools } from "../../src/base/postgres/pools.ts";
 import { isConnectionFailure } from "../../src/base/postgres/sql-state.ts";
 import { serverUrl } from "../support/app.ts";
 import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
+
+/** What the sockets have is dealt with. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const pools = new Pools(() => undefined);
 let forwarder: Forwarder;
@@ -37,9 +39,9 @@ async function after<Result>(timeoutMs: number, running: Promise<Result>): Promi
     () => "done",
     (error: unknown) => error,
   );
-  await setImmediate();
+  await turn();
   await vi.advanceTimersByTimeAsync(timeoutMs);
-  await setImmediate();
+  await turn();
   return Promise.race([outcome, Promise.resolve("waits")]);
 }
 
@@ -83,6 +85,6 @@ test("the same holds for a connection that is lent", async () => {
     message: expect.stringContaining("did not answer COMMIT"),
   });
   lease.giveBack();
-  await setImmediate();
+  await turn();
   await worksAgain(silence);
 });

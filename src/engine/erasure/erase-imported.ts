@@ -32,7 +32,7 @@ export async function expectErasures(
   const erasures = await listSince(home, exportedAt);
   const userIds = erasures.map(({ userId }) => userId);
   const asked = await askAgainIn(home, databaseId, userIds, { requestedBy, eraseSql });
-  return erasures.map((erasure) => ({ ...erasure, asked: asked.get(erasure.userId) ?? "" }));
+  return erasures.map(({ userId, id }) => ({ userId, id, asked: asked.get(userId) ?? "" }));
 }
 
 /** Erases what was imported. The jobs, which have waited, go on from there. */

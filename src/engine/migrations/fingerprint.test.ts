@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { describeLines, fingerprintIn } from "#engine/migrations/fingerprint";
 
-const STRANGE = expect.objectContaining({ code: "REGION_UNAVAILABLE" });
+const STRANGE: unknown = expect.objectContaining({ code: "REGION_UNAVAILABLE" });
 const line = (text: string) => JSON.stringify(["table", "", "t", text]);
 
 test("a schema of more lines, or longer ones, than any of ours has is refused", () => {

@@ -8,7 +8,6 @@ import { notFound } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import type { Database, DatabaseKind } from "#base/postgres/database";
 import { skipNumbers } from "#engine/home/notice-home-history";
-import { onRegion, requestJob, requesterOf } from "#engine/jobs/job";
 import { type HomeIdentity, replaceMarks, type Standing } from "#engine/regions/ownership";
 import { type AdministeredServer, ensureApiRoleAnew } from "#engine/regions/api-role";
 import { type Marks, readMarks } from "#engine/regions/mark";
@@ -31,12 +30,7 @@ export type ServerToAdopt = {
   problem: string | null;
 };
 
-type Found = ServerToAdopt & {
-  regionId: string | null;
-  at: AdministeredServer;
-  marks: Marks | undefined;
-  isBeingRetired: boolean;
-};
+type Found = ServerToAdopt & { regionId: string | null; at: AdministeredServer; marks: Marks | undefined };
 
 /** What adopting would do: hand it to {@link adopt}, which does no more than it says. */
 export type Adoption = { home: HomeIdentity; servers: readonly Found[] };
@@ -51,12 +45,11 @@ export async function planAdoption(services: Services, actor: Actor, keys: reado
   const chosen = keys.length === 0 ? regions : regions.filter(({ key }) => keys.includes(key));
   const [own, ...others] = await Promise.all([
     look(services, home, "home", null, homeServer(services)),
-    ...chosen.map(async ({ id, key, isBeingRetired }) => {
+    ...chosen.map(async ({ id, key }) => {
       const { address, systemIdentifier } = await regionServer(services, id);
       const database = MAINTENANCE_DATABASE;
       const server = services.pools.open("server", address, database);
-      const found = await look(services, home, key, id, { server, address, systemIdentifier, database });
-      return { ...found, isBeingRetired };
+      return look(services, home, key, id, { server, address, systemIdentifier, database });
     }),
   ]);
   // Home and a region on one server have one mark.
@@ -80,7 +73,7 @@ export async function adopt(services: Services, actor: Actor, { home, servers }:
   const failures: string[] = [];
   // The home before may have given numbers that this one, an older copy, knows nothing of.
   if (servers.some(isDue)) await skipNumbers(services.home, SKIPPED_SINCE_BACKUP);
-  for (const { server, standing, regionId, at, marks, problem, isBeingRetired } of servers) {
+  for (const { server, standing, regionId, at, marks, problem } of servers) {
     if (standing === "AWAY") failures.push(`${server}: ${problem}`);
     try {
       // An adoption before this one may have been cut off behind the mark.
@@ -92,9 +85,6 @@ export async function adopt(services: Services, actor: Actor, { home, servers }:
       await replaceMarks(at.server, services.installation, services.ownership.markOf(home, regionId), marks.text);
       await endStreams(at.server, services.installation);
       if (regionId !== null) await announce(services, regionId);
-      // The job that does it has failed, as another home owned the server.
-      if (isBeingRetired && regionId !== null)
-        await requestJob(services.home, requesterOf(actor), onRegion("retire-region", regionId));
     } catch (error) {
       failures.push(`${server}: ${redactedMessage(error)}`);
     }
@@ -113,7 +103,7 @@ async function look(
   regionId: string | null,
   at: AdministeredServer,
 ): Promise<Found> {
-  const found = { server, regionId, at, isBeingRetired: false };
+  const found = { server, regionId, at };
   try {
     const marks = await readMarks(at.server, installation, home.owner);
     const { mark, databases } = marks;

@@ -6,7 +6,7 @@
 import { TenantryError } from "#base/kernel/errors";
 import { quoteLiteral } from "#base/postgres/identifiers";
 import { apiRoleName } from "#engine/replication/names";
-import type { HomeIdentity, Ownership } from "#engine/regions/ownership";
+import { type HomeIdentity, NotOwner, type Ownership } from "#engine/regions/ownership";
 
 export type OwnedPieces = {
   /** SQL of a boolean, never null: whether the mark on the server is this home's. */
@@ -31,6 +31,16 @@ export async function ownedPieces(
       );
     },
   };
+}
+
+/** For a job that is due however long the region is another home's: it is tried again until somebody has decided. */
+export async function requireOrWait({ ownership }: { ownership: Ownership }, regionId: string): Promise<void> {
+  try {
+    await ownership.require(regionId);
+  } catch (error) {
+    if (error instanceof NotOwner) throw new TenantryError("NOT_SYNCED", error.message, { cause: error });
+    throw error;
+  }
 }
 
 /** A home that failed over has a later timeline than the mark. */
