@@ -122,6 +122,23 @@ test("after a restore without roles the API has its rights in them again, and no
   await again.stop();
 });
 
+test("replication may not write into them nor empty them, and the app may", async () => {
+  const app = await startApp({ role: "api", tenantSchema: (await projectWith([PLANS])).tenantSchema });
+  expect(
+    await sql(
+      app.databaseUrl,
+      "select tgname as name, tgenabled as fires from pg_trigger where tgrelid = 'home.plans'::regclass order by 1",
+    ),
+  ).toEqual([
+    { name: "refuse_replicated_row", fires: "R" },
+    { name: "refuse_truncate", fires: "R" },
+  ]);
+  const asReplica = "set session_replication_role = replica; truncate home.plans";
+  await expect(sql(app.databaseUrl, asReplica)).rejects.toThrow("cannot be truncated");
+  await sql(app.databaseUrl, "truncate home.plans");
+  await app.stop();
+});
+
 test("what somebody changes by hand at home is told by its name, in the app's tables there too", async () => {
   const { tenantSchema } = await projectWith([PLANS]);
   const app = await startApp({ role: "api", tenantSchema });

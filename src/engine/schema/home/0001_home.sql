@@ -932,14 +932,18 @@ begin
   return new;
 end $$;
 
--- Gives a table the triggers that it lacks.
+-- Gives a table the triggers that it lacks. The app may truncate its own tables in schema home, and replication may not.
 create function tenantry.protect(one regclass) returns void language plpgsql
   set search_path = pg_catalog, pg_temp as $$
+declare
+  fires text := case when (select relnamespace = to_regnamespace('home') from pg_class where oid = one)
+                  then 'replica' else 'always' end;
 begin
-  if not exists (select from pg_trigger where tgrelid = one and tgname = 'refuse_truncate' and tgenabled = 'A') then
+  if not exists (select from pg_trigger where tgrelid = one and tgname = 'refuse_truncate'
+                 and tgenabled = (case fires when 'replica' then 'R' else 'A' end)::"char") then
     execute format('create or replace trigger refuse_truncate before truncate on %s
       for each statement execute function tenantry.refuse_truncate()', one);
-    execute format('alter table %s enable always trigger refuse_truncate', one);
+    execute format('alter table %s enable %s trigger refuse_truncate', one, fires);
   end if;
   if (select relnamespace <> 'tenantry_inbox'::regnamespace from pg_class where oid = one)
      and not exists (select from pg_trigger where tgrelid = one and tgname = 'refuse_replicated_row' and tgenabled = 'R') then
@@ -956,7 +960,8 @@ create function tenantry.protect_tables() returns void language sql as $$
   select tenantry.protect(c.oid) from pg_catalog.pg_class c
   where c.relkind in ('r', 'p')
     and c.relnamespace in ('tenantry'::pg_catalog.regnamespace, 'tenantry_inbox'::pg_catalog.regnamespace,
-                           'catalog'::pg_catalog.regnamespace, 'app'::pg_catalog.regnamespace);
+                           'catalog'::pg_catalog.regnamespace, 'app'::pg_catalog.regnamespace,
+                           pg_catalog.to_regnamespace('home'));
 $$;
 
 -- Jobs
