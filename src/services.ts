@@ -131,7 +131,7 @@ async function openTables(
   const tables = await DeclaredTables.read(homeContext.home, tenantSchema);
   if (migrateHome) {
     await protectHome(homeContext.home, tables.served());
-    await keepHomeSchema(homeContext.home, homeSchema);
+    await keepHomeSchema(homeContext.home, homeSchema, apiRoleName(homeContext.installation));
   }
   return { homeContext, tables };
 }

@@ -267,7 +267,7 @@ async function findOpenings(home: Queryable<"home">, declared: readonly TenantTa
      union all
      select case relkind when 'm' then 'copy' else 'view' end, format('app.%I', relname) from pg_class
      where relnamespace = 'app'::regnamespace and (relkind = 'm' or relkind = 'v'
-       and not exists (select from unnest(reloptions) as one where one ~* '^security_invoker=(true|on|yes|1)$'))
+       and not exists (select from unnest(reloptions) as one where one collate "C" ~* '^security_invoker=(true|on|yes|1)$'))
      union all
      select 'function', oid::regprocedure::text from pg_proc
      where pronamespace = 'app'::regnamespace and prosecdef and prorettype <> 'trigger'::regtype

@@ -5,7 +5,7 @@ import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
 import { newId } from "../../src/base/kernel/ids.ts";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { readEraseSql } from "../../src/engine/erasure/erase-sql.ts";
-import { requestErasure } from "../../src/engine/erasure/erasure-record.ts";
+import { askAgainIn, requestErasure } from "../../src/engine/erasure/erasure-record.ts";
 import { runExport } from "../../src/engine/transfer/export-placement.ts";
 import { runImport } from "../../src/engine/transfer/import-placement.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
@@ -193,6 +193,50 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     await expect.poll(() => sql(app.databaseUrl, settled, [[user, later]]), { timeout: 20_000 }).toEqual([]);
   }, 60_000);
 
+  test("an erasure that is under way when an import brings rows back, and breaks off, is not taken for done", async () => {
+    const { organization, write, placement, url, rows } = await place("us", isolation);
+    const user = await createUser(app, "Underway");
+    await write("A-1", user);
+    const folder = join(temporaryFolder(), "export");
+    await runExport(app.services, OPERATOR, placement, folder);
+    for (const table of ["attachments", "reactions", "invoices"])
+      await sql(url, `delete from app.${table} where organization_id = $1`, [organization]);
+    // It has looked at every row, and has not said so yet.
+    const reached = Promise.withResolvers<void>();
+    const going = Promise.withResolvers<void>();
+    const atRegion = armFailpoint("erase-user/note-done/before", async () => {
+      reached.resolve();
+      await going.promise;
+    });
+    const disarm = armFailpoint("import/written", () => {
+      throw new Error("the import broke off");
+    });
+    try {
+      const erased = app.ask(ERASE, { id: user });
+      await reached.promise;
+      await expect
+        .poll(() =>
+          sql(
+            app.databaseUrl,
+            "select from tenantry.job_steps s join tenantry.jobs j on j.id = s.job_id where j.subject = $1 and s.name = 'note-done'",
+            [`user:${user} region:us`],
+          ),
+        )
+        .toHaveLength(1);
+      await expect(runImport(app.services, OPERATOR, placement, folder)).rejects.toThrow("broke off");
+      expect(await rows()).toMatchObject([{ created_by: user }]);
+      going.resolve();
+      await erased;
+    } finally {
+      going.resolve();
+      atRegion();
+      disarm();
+    }
+    await expect
+      .poll(rows, { timeout: 20_000 })
+      .toMatchObject([{ created_by: null, seen_by: null, name: "attachment" }]);
+  }, 60_000);
+
   test("a region that does not know an erased member is not told of them by a later grant", async () => {
     const first = await place("eu", isolation);
     const user = await createUser(app, "Member");
@@ -223,6 +267,42 @@ describe.each(["DEDICATED", "SHARED"] as const)("%s", (isolation) => {
     expect(left).toEqual({ rows: 2, users: 2 });
   });
 });
+
+test("erasures that a restore brought back are asked for in pieces, and what is cut off goes on", async () => {
+  const { url, organization } = await place("eu", "DEDICATED");
+  const { home, eraseSql } = app.services;
+  const [{ id } = { id: 0 }] = await sql<{ id: number }>(
+    app.databaseUrl,
+    "select database_id as id from tenantry.placements where organization_id = $1",
+    [organization],
+  );
+  const users = Array.from({ length: 101 }, newId);
+  await sql(
+    app.databaseUrl,
+    "insert into tenantry.erasures (user_id, id, erased_at, home_is_due) select one, gen_random_uuid(), now(), false from unnest($1::uuid[]) one",
+    [users],
+  );
+  const asked = async () =>
+    (
+      await sql(app.databaseUrl, "select distinct subject from tenantry.jobs where subject = any($1)", [
+        users.map((user) => `user:${user} region:eu`),
+      ])
+    ).length;
+  const ask = () => askAgainIn(home, id, users, { requestedBy: "test", eraseSql });
+  const disarm = armFailpoint("erasures/asked-again", () => {
+    throw new Error("cut off");
+  });
+  await expect(ask()).rejects.toThrow("cut off");
+  disarm();
+  expect(await asked()).toBe(100);
+  await ask();
+  expect(await asked()).toBe(101);
+  await expect
+    .poll(() => sql(url, "select from tenantry.erasures where user_id = any($1) and done_at is not null", [users]), {
+      timeout: 30_000,
+    })
+    .toHaveLength(101);
+}, 60_000);
 
 test("links with nothing to carry of it stay parked", async () => {
   const { placement, url, write } = await place("us", "DEDICATED");

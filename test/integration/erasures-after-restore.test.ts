@@ -2,6 +2,7 @@
 import { appendFileSync, chownSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { repair } from "../../src/engine/doctor/repair.ts";
 import { findErasureDifferences } from "../../src/engine/erasure/review-erasures.ts";
@@ -175,6 +176,28 @@ test("a region that was restored is named, and repaired", async () => {
   ]);
   await expect.poll(() => traces(undone), { timeout: 20_000 }).toEqual(ERASED);
   await expect.poll(differences, { timeout: 20_000 }).toEqual([]);
+});
+
+test("a database that is being made while somebody is erased has forgotten nobody", async () => {
+  const erased = await author("Meanwhile");
+  const organization = await createOrganization(app, "Made late");
+  const reached = Promise.withResolvers<void>();
+  const going = Promise.withResolvers<void>();
+  const disarm = armFailpoint("provision-placement/create-database/before", async () => {
+    reached.resolve();
+    await going.promise;
+  });
+  try {
+    const granted = grant(app, organization, "eu");
+    await reached.promise;
+    expect((await app.ask(ERASE, { id: erased.user })).eraseUser.complete).toBe(true);
+    going.resolve();
+    await granted;
+  } finally {
+    going.resolve();
+    disarm();
+  }
+  expect(await differences()).toEqual([]);
 });
 
 test("a region makes home erase nobody", async () => {

@@ -94,6 +94,51 @@ test("the handle on home reads and writes them, and a migration may take a right
   await app.stop();
 });
 
+test("after a restore without roles the API has its rights in them again, and no right that a migration took away", async () => {
+  const { tenantSchema } = await projectWith([
+    PLANS,
+    `create table home."Prices" (id int primary key);
+     do $$ begin execute format('revoke delete on home."Prices" from %I', tenantry.api_role()); end $$;`,
+  ]);
+  const app = await startApp({ role: "api", tenantSchema });
+  const { databaseUrl, secretKey, services } = app;
+  const role = services.apiRole.name;
+  await app.stop();
+  await sql(
+    databaseUrl,
+    `revoke all on schema home from ${role}; revoke all on all tables in schema home from ${role};
+     revoke all on all sequences in schema home from ${role};`,
+  );
+  // Another version of PostgreSQL had printed it.
+  await sql(databaseUrl, "update tenantry.home_schema set server_version = 150000");
+  const again = await startApp({ databaseUrl, secretKey, role: "api", tenantSchema });
+  expect(await findDrift(again.services)).toEqual([]);
+  const tenantry = await openLibrary(again, { tenantSchema });
+  const home = await tenantry.tenant({});
+  await home.query("insert into home.plans (name) values ($1)", ["large"]);
+  await home.query('insert into home."Prices" values (1)');
+  await expect(home.query('delete from home."Prices"')).rejects.toThrow("permission denied");
+  await tenantry.close();
+  await again.stop();
+});
+
+test("replication may not write into them nor empty them, and the app may", async () => {
+  const app = await startApp({ role: "api", tenantSchema: (await projectWith([PLANS])).tenantSchema });
+  expect(
+    await sql(
+      app.databaseUrl,
+      "select tgname as name, tgenabled as fires from pg_trigger where tgrelid = 'home.plans'::regclass order by 1",
+    ),
+  ).toEqual([
+    { name: "refuse_replicated_row", fires: "R" },
+    { name: "refuse_truncate", fires: "R" },
+  ]);
+  const asReplica = "set session_replication_role = replica; truncate home.plans";
+  await expect(sql(app.databaseUrl, asReplica)).rejects.toThrow("cannot be truncated");
+  await sql(app.databaseUrl, "truncate home.plans");
+  await app.stop();
+});
+
 test("what somebody changes by hand at home is told by its name, in the app's tables there too", async () => {
   const { tenantSchema } = await projectWith([PLANS]);
   const app = await startApp({ role: "api", tenantSchema });

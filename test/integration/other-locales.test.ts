@@ -1,8 +1,21 @@
 /** Databases of other encodings and locales: refused in one sentence, or the same people in them. */
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
-import { serverUrl, sql, startApp } from "../support/app.ts";
-import { createOrganization, createResource, grant, registerRegion } from "../support/journey.ts";
+import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
+import { findDrift } from "../../src/engine/doctor/find-drift.ts";
+import { describeSchema } from "../../src/engine/migrations/fingerprint.ts";
+import { majorVersionOf, serverUrl, sql, startApp } from "../support/app.ts";
+import {
+  addMember,
+  comment,
+  createOrganization,
+  createResource,
+  createUser,
+  eventually,
+  grant,
+  registerRegion,
+} from "../support/journey.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
 
 async function createDatabase(options: string): Promise<string> {
   const name = `locale_${randomBytes(4).toString("hex")}`;
@@ -43,6 +56,60 @@ test("in a home with a Turkish locale two writings of an address are one person"
   ]);
   await app.stop();
 });
+
+/** What new databases of the server take their locale from, as a cluster that was made with another one has it. */
+const changeTemplate = (server: OwnServer, changes: string) =>
+  sql(server.url("postgres"), `update pg_database set ${changes} where datname = 'template0'`);
+
+test("a region's server whose locale cannot hold UTF8 is refused when it is registered, and nothing is left there", async () => {
+  await using server = await startServer();
+  await changeTemplate(
+    server,
+    "encoding = pg_char_to_encoding('LATIN1'), datctype = 'de_DE.ISO-8859-1', datcollate = 'de_DE.ISO-8859-1'",
+  );
+  const app = await startApp();
+  try {
+    const input = { key: "latin", name: "Latin", connectionUrl: server.url() };
+    expect(
+      await app.refuse("mutation ($input: RegisterRegionInput!) { registerRegion(input: $input) { key } }", { input }),
+    ).toMatchObject({
+      code: "CAPABILITY_MISSING",
+      message: expect.stringContaining("its cluster needs a locale for UTF8, or C."),
+    });
+    expect(await sql(app.databaseUrl, "select from tenantry.regions")).toEqual([]);
+    expect(await sql(server.url("postgres"), "select from pg_database where datname ~ '^tenantry'")).toEqual([]);
+  } finally {
+    await app.stop();
+  }
+});
+
+test("a tenant database with a Turkish locale works like the others, and its schema reads the same", async () => {
+  await using server = await startServer();
+  const locale = (await majorVersionOf(server.url("postgres"))) >= 17 ? "datlocale" : "daticulocale";
+  await changeTemplate(server, `datlocprovider = 'i', ${locale} = 'tr-TR', datcollversion = null`);
+  const app = await startApp();
+  try {
+    await registerRegion(app, "tr", server.url());
+    const organizationId = await createOrganization(app, "ISPARTA");
+    const { database } = await grant(app, organizationId, "tr");
+    expect(await sql(server.url(database), "select lower('INFO') as one")).toEqual([{ one: "ınfo" }]);
+
+    const author = await createUser(app, "INCI");
+    await addMember(app, organizationId, author);
+    const resource = await createResource(app, { name: "IIII", organizationId });
+    await comment(app, resource, author, "ISPARTA'DA");
+    const listed = "select name from catalog.resources where id = $1";
+    expect(await eventually(async () => (await sql(app.databaseUrl, listed, [resource]))[0]?.["name"])).toBe("IIII");
+    expect((await sql(server.url(database), "select action from tenantry.audit_log")).length).toBeGreaterThan(0);
+    expect(await findDrift(app.services)).toEqual([]);
+
+    const tenant = app.services.pools.open("tenant", parseServerUrl(server.url(), "url"), database);
+    const { facts } = await describeSchema(tenant);
+    expect(facts.filter((fact) => JSON.stringify(fact).includes("ı"))).toEqual([]);
+  } finally {
+    await app.stop();
+  }
+}, 60_000);
 
 test("no function of ours folds letters by the database's locale", async () => {
   const app = await startApp();

@@ -1,6 +1,7 @@
 /** A copy of home touches nothing of what home owns, until a person has it adopt that. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
@@ -11,7 +12,17 @@ import { rotateLinkPasswords } from "../../src/engine/links/rotate-link-password
 import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
 import { adopt, planAdoption } from "../../src/engine/regions/adopt.ts";
 import { checkRegion } from "../../src/engine/regions/probe-regions.ts";
-import { getRegion } from "../../src/engine/regions/regions.ts";
+import { forgetEntries } from "../../src/engine/audit/prune.ts";
+import { numbersOf } from "../../src/engine/home/placement-numbers.ts";
+import { getPlacement } from "../../src/engine/home/placements.ts";
+import { deleteContent } from "../../src/engine/placements/shared-content.ts";
+import { ownedPieces } from "../../src/engine/regions/owned-pieces.ts";
+import { fileOf, readManifest } from "../../src/engine/transfer/export-format.ts";
+import { runExport } from "../../src/engine/transfer/export-placement.ts";
+import { importRows } from "../../src/engine/transfer/import-rows.ts";
+import { lockMarks, readMarks, writeMarks } from "../../src/engine/regions/mark.ts";
+import { replaceMarks } from "../../src/engine/regions/ownership.ts";
+import { getRegion, regionAddress } from "../../src/engine/regions/regions.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -24,7 +35,7 @@ import {
   grant,
   registerRegion,
 } from "../support/journey.ts";
-import { type OwnServer, startServer } from "../support/servers.ts";
+import { type OwnServer, startServer, temporaryFolder } from "../support/servers.ts";
 
 let home: OwnServer;
 let region: OwnServer;
@@ -154,6 +165,22 @@ test("a copy of home with the same key changes nothing in a region, whatever is 
   await works(app, "Production goes on");
 });
 
+/** Another home's mark, as if that had adopted the region; returns how to take it away. */
+async function markedBy(owner: string, server = region): Promise<() => Promise<unknown>> {
+  const role = `tenantry_${app.services.installation}_api`;
+  const [{ mark } = { mark: "" }] = await sql<{ mark: string }>(
+    server.url("postgres"),
+    "select shobj_description(oid, 'pg_authid') as mark from pg_roles where rolname = $1",
+    [role],
+  );
+  const write = (text: string) => sql(server.url("postgres"), `comment on role ${role} is '${text}'`);
+  await write(mark.replace(/home [0-9a-f]{32}/, `home ${owner}`));
+  return async () => {
+    await write(mark);
+    await app.services.ownership.lookAround();
+  };
+}
+
 async function regionIsLost(of: TestApp): Promise<boolean> {
   return of.services.ownership.isLost((await getRegion(of.services, "own")).id);
 }
@@ -193,6 +220,129 @@ test("of two homes that adopt at once one gets each server; the other one notice
   await expect.poll(() => regionIsLost(copy), { timeout: 10_000 }).toBe(true);
   expect((await readIn(app)).resource.name).toBe("Before");
   await works(app, "Production again");
+}, 60_000);
+
+test("two homes mark a server at the same moment, each from its own database, and one of them wins", async () => {
+  const { home: database, installation, ownership } = app.services;
+  const { text, mark } = await readMarks(database, installation, (await ownership.identity()).owner);
+  if (mark === undefined) throw new Error("home's server has no mark");
+  const rival = copy.services.ownership.markOf(await copy.services.ownership.identity(), null);
+  let second: Promise<unknown> = Promise.resolve();
+  await database.transaction(async (transaction) => {
+    await lockMarks(transaction, installation);
+    second = replaceMarks(copy.services.home, installation, rival, text).catch((error: unknown) => error);
+    await expect
+      .poll(() => sql(home.url("postgres"), "select from pg_stat_activity where wait_event_type = 'Lock'"))
+      .toHaveLength(1);
+    await writeMarks(transaction, installation, { ...mark, since: new Date().toISOString() });
+  });
+  expect(await second).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("changed a moment ago") });
+  expect((await readMarks(database, installation, mark.owner)).mark?.owner).toBe(mark.owner);
+  expect(await sql(home.url("postgres"), "select from pg_roles where rolname ~ 'marks_lock$'")).toEqual([]);
+});
+
+test("a revocation and an import stop with the piece that finds the region to be another home's", async () => {
+  const { services } = app;
+  const { id, regionId, organizationId, database } = await getPlacement(services, OPERATOR, granted.id);
+  const folder = join(temporaryFolder(), "export");
+  await runExport(services, OPERATOR, id, folder);
+  const { tables } = services.tables.at(null);
+  const table = tables.find(({ name }) => name === "app.resources");
+  if (table === undefined) throw new Error("the table is gone");
+  const placement = await getPlacement(services, OPERATOR, id);
+  const tenant = services.pools.open("tenant", await regionAddress(services, regionId), database);
+  const owned = await ownedPieces(services, regionId);
+  const numbers = await numbersOf(services, id);
+  const exported = fileOf(await readManifest(folder), table.name);
+  const restore = await markedBy("0".repeat(32));
+  const rows = () =>
+    sql(region.url(database), "select from app.resources where organization_id = $1", [organizationId]);
+  const before = (await rows()).length;
+  expect(before).toBeGreaterThan(0);
+  const signal = new AbortController().signal;
+  await expect(deleteContent(tenant, placement, tables, owned, signal)).rejects.toMatchObject(OTHERS);
+  await expect(forgetEntries(tenant, organizationId, owned)).rejects.toMatchObject(OTHERS);
+  expect((await rows()).length).toBe(before);
+  await sql(region.url(database), "delete from app.comments where organization_id = $1", [organizationId]);
+  await sql(region.url(database), "delete from app.resources where organization_id = $1", [organizationId]);
+  const write = () =>
+    importRows({ database: tenant, placement, numbers, owned }, folder, { exported, table }, {}, { rows: 0, bytes: 0 });
+  await expect(write()).rejects.toMatchObject(OTHERS);
+  expect(await rows()).toEqual([]);
+  // Nobody's mark: it is written anew, and the piece is tried again.
+  await sql(region.url("postgres"), `comment on role tenantry_${services.installation}_api is null`);
+  await expect(write()).rejects.toMatchObject({ code: "NOT_SYNCED" });
+  expect((await write()).added).toBe(before);
+  await restore();
+});
+
+test("a region that is being retired is adopted too, and then leaves nothing on its server", async () => {
+  await using leaving = await startServer();
+  await registerRegion(app, "leaving", leaving.url());
+  await markedBy("0".repeat(32), leaving);
+  const regions = () => sql(app.databaseUrl, "select from tenantry.regions where key = 'leaving'");
+  await app.ask('mutation { retireRegion(input: { key: "leaving" }) { key } }');
+  const job = "select last_error from tenantry.jobs where kind = 'retire-region' and last_error is not null";
+  await expect
+    .poll(() => sql(app.databaseUrl, job))
+    .toMatchObject([{ last_error: expect.stringContaining("another home") }]);
+  expect(await regions()).toHaveLength(1);
+  const plan = await planAdoption(app.services, OPERATOR, ["leaving"]);
+  expect(plan.servers).toMatchObject([{ server: "leaving", standing: "OTHER" }]);
+  expect(await adopt(app.services, OPERATOR, plan)).toEqual([]);
+  await expect.poll(regions, { timeout: 20_000 }).toEqual([]);
+  expect(await sql(leaving.url("postgres"), "select from pg_roles where rolname ~ '^tenantry'")).toEqual([]);
+}, 60_000);
+
+test("a region that is being retired and is another home's can be abandoned", async () => {
+  await using leaving = await startServer();
+  await registerRegion(app, "abandoned", leaving.url());
+  await markedBy("0".repeat(32), leaving);
+  const retire = (abandonServer: boolean) =>
+    app.ask("mutation ($input: RetireRegionInput!) { retireRegion(input: $input) { key } }", {
+      input: { key: "abandoned", abandonServer },
+    });
+  await retire(false);
+  const job = `select from tenantry.jobs j join tenantry.regions r on r.id = j.region_id
+     where r.key = 'abandoned' and j.kind = 'retire-region' and j.last_error is not null`;
+  await expect.poll(() => sql(app.databaseUrl, job), { timeout: 10_000 }).toHaveLength(1);
+  await retire(true);
+  const regions = () => sql(app.databaseUrl, "select from tenantry.regions where key = 'abandoned'");
+  await expect.poll(regions, { timeout: 20_000 }).toEqual([]);
+  expect(await sql(leaving.url("postgres"), "select from pg_roles where rolname ~ '^tenantry'")).toHaveLength(1);
+}, 60_000);
+
+test("where the operator's role is kept out, content goes on by the mark that the API's role reads", async () => {
+  await using server = await startServer();
+  const postgres = server.url("postgres");
+  await sql(postgres, "create role keeper superuser login password 'kept'");
+  const url = new URL(server.url());
+  url.username = "keeper";
+  url.password = "kept";
+  await registerRegion(app, "kept", url.href);
+  const organizationId = await createOrganization(app, "Kept");
+  await grant(app, organizationId, "kept");
+  const id = await createResource(app, { name: "Goes on", organizationId });
+  await sql(postgres, "alter role keeper nologin");
+  await sql(postgres, "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'keeper'");
+  const { databaseUrl, secretKey } = app;
+  const fresh = await startApp({ databaseUrl, secretKey, role: "api" });
+  try {
+    const asked = `query { resource(id: "${id}") { name } }`;
+    expect((await fresh.ask(asked)).resource.name).toBe("Goes on");
+    await markedBy("0".repeat(32), server);
+    const later = await startApp({ databaseUrl, secretKey, role: "api" });
+    try {
+      expect(await later.refuse(asked)).toMatchObject({
+        code: "CONFLICT",
+        message: expect.stringContaining("The region kept belongs to another home"),
+      });
+    } finally {
+      await later.stop();
+    }
+  } finally {
+    await fresh.stop();
+  }
 }, 60_000);
 
 test("a home that failed over is followed, and the server that it left is refused", async () => {

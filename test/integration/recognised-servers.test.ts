@@ -1,6 +1,8 @@
 /** A region's server is known by the mark that home left there, whatever its system identifier has become. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
+import { findOrphans } from "../../src/engine/doctor/find-orphans.ts";
+import { repair } from "../../src/engine/doctor/repair.ts";
 import { readServersHealth } from "../../src/engine/links/replication-health.ts";
 import { updateRegion } from "../../src/engine/regions/register-region.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
@@ -138,4 +140,50 @@ test.each([
   expect(after).toEqual([{ name: before?.name, oid: expect.not.stringMatching(`^${before?.oid}$`) }]);
   expect((await grant(app, await createOrganization(app), "own", "SHARED")).state).toBe("ACTIVE");
   expect(await templates()).toEqual(after);
+});
+
+test("a server that is home and a region keeps all that is in use when its identifier has become another one", {
+  timeout: 60_000,
+}, async () => {
+  await using both = await startServer();
+  const own = await startApp({ homeServer: both.url() });
+  try {
+    await registerRegion(own, "both", both.url());
+    const organizationId = await createOrganization(own);
+    const { id, database } = await grant(own, organizationId, "both");
+    await sql(own.databaseUrl, "update tenantry.regions set system_identifier = '4711' where key = 'both'");
+    expect(await findOrphans(own.services)).toEqual([]);
+    const dropped = (await repair(own.services, OPERATOR, [])).filter(({ outcome }) => outcome.includes("dropped"));
+    expect(dropped).toEqual([]);
+    // Without a mark, what the server says of itself now.
+    const role = `tenantry_${own.services.installation}_api`;
+    const [{ mark } = { mark: "" }] = await sql<{ mark: string }>(
+      both.url("postgres"),
+      "select shobj_description(oid, 'pg_authid') as mark from pg_roles where rolname = $1",
+      [role],
+    );
+    await sql(both.url("postgres"), `comment on role ${role} is null`);
+    expect(await findOrphans(own.services)).toEqual([]);
+    await sql(both.url("postgres"), `comment on role ${role} is '${mark}'`);
+    // And what is in nobody's use is named once.
+    await sql(both.url("postgres"), `create database ${database.replace(/_\d+$/, "_901")}`);
+    expect((await findOrphans(own.services)).map(({ server, kind }) => `${server} ${kind}`)).toEqual(["home database"]);
+
+    // A region that is taken out of service leaves home's API its role.
+    await sql(both.url("postgres"), `drop database ${database.replace(/_\d+$/, "_901")}`);
+    await own.ask("mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }", {
+      input: {
+        placementId: id,
+        confirm: "Acme",
+        skipGrace: true,
+      },
+    });
+    const rows = (table: string) => sql(own.databaseUrl, `select from tenantry.${table}`);
+    await expect.poll(() => rows("placements"), { timeout: 20_000 }).toEqual([]);
+    await own.ask('mutation { retireRegion(input: { key: "both" }) { key } }');
+    await expect.poll(() => rows("regions"), { timeout: 20_000 }).toEqual([]);
+    expect(await sql(both.url("postgres"), "select from pg_roles where rolname = $1", [role])).toHaveLength(1);
+  } finally {
+    await own.stop();
+  }
 });

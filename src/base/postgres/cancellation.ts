@@ -90,6 +90,37 @@ export async function cancellable<Result>(client: pg.PoolClient, run: () => Prom
   }
 }
 
+/** Far longer than a disk or a standby takes. A server that has stopped answering must not keep a connection and a job for good. */
+export const COMMIT_TIMEOUT_MS = 30_000;
+/** Nothing is written for it. */
+export const ROLLBACK_TIMEOUT_MS = 5_000;
+
+/** A connection failure to whoever waits: nobody knows what has become of the statement. */
+class Unanswered extends Error {
+  readonly code = "ETIMEDOUT";
+
+  constructor(what: string, timeoutMs: number) {
+    super(`Connection terminated: the server did not answer ${what} within ${timeoutMs} ms`);
+    this.name = "Unanswered";
+  }
+}
+
+/**
+ * Waits for the end of a transaction, which is not cancelled: whether it has happened would be unknown. When it is not answered in
+ * time, the connection is spent.
+ */
+export function untilEnded<Result>(
+  client: pg.PoolClient,
+  what: "COMMIT" | "ROLLBACK",
+  running: Promise<Result>,
+): Promise<Result> {
+  const timeoutMs = what === "COMMIT" ? COMMIT_TIMEOUT_MS : ROLLBACK_TIMEOUT_MS;
+  return orLate(running, timeoutMs, () => {
+    spent.add(client);
+    return new Unanswered(what, timeoutMs);
+  });
+}
+
 function inTime<Result>(running: Promise<Result>, timeoutMs: number): Promise<Result> {
   return orLate(running, timeoutMs, () => new StatementTooLong(timeoutMs));
 }

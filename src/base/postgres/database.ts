@@ -5,9 +5,17 @@
  */
 import type pg from "pg";
 import { currentCall } from "#base/kernel/call";
+import { endsWithin } from "#base/kernel/wait";
 import type { Breaker } from "#base/postgres/breaker";
 import { type ConnectionBudget, Share } from "#base/postgres/connection-budget";
-import { cancellable, isSpent, refuseWhenOver, untilOver } from "#base/postgres/cancellation";
+import {
+  cancellable,
+  COMMIT_TIMEOUT_MS,
+  isSpent,
+  refuseWhenOver,
+  untilEnded,
+  untilOver,
+} from "#base/postgres/cancellation";
 import { type DatabaseKind, type FailedAt, noteFailedAt } from "#base/postgres/failed-at";
 import { Lease } from "#base/postgres/lease";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
@@ -254,7 +262,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       const end = broken ?? isSpent(client);
       const answered = end === false ? whenAnswered(client) : undefined;
       if (answered === undefined) client.release(end);
-      else void answered.then(() => client.release(isSpent(client)));
+      else void endsWithin(answered, COMMIT_TIMEOUT_MS).then((ended) => client.release(!ended || isSpent(client)));
     }
   }
 
@@ -309,13 +317,13 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       const result = await work({ ...session, inTransaction: true });
       refuseWhenOver();
       // Not cancelled any more: whether it has happened would be unknown.
-      await client.query(withName("commit", "commit"));
+      await untilEnded(client, "COMMIT", client.query(withName("commit", "commit")));
       return result;
     } catch (error) {
       this.#shared.noteFailed(error);
       // Closing a spent connection rolls back; a cancel request that is late could hit a statement.
       if (!isSpent(client))
-        broken = await client.query(withName("rollback", "rollback")).then(
+        broken = await untilEnded(client, "ROLLBACK", client.query(withName("rollback", "rollback"))).then(
           () => undefined,
           (reason: unknown) => (reason instanceof Error ? reason : new Error("rollback failed", { cause: reason })),
         );

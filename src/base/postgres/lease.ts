@@ -14,7 +14,8 @@
  */
 import type pg from "pg";
 import { TenantryError } from "#base/kernel/errors";
-import { cancellable, isSpent, refuseWhenOver } from "#base/postgres/cancellation";
+import { endsWithin } from "#base/kernel/wait";
+import { cancellable, COMMIT_TIMEOUT_MS, isSpent, refuseWhenOver, untilEnded } from "#base/postgres/cancellation";
 import { quoteLiteral } from "#base/postgres/identifiers";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
 import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
@@ -230,7 +231,9 @@ export class Lease {
     try {
       // A commit is not cancelled: whether it has happened would be unknown.
       if (read?.isEnd === "commit") refuseWhenOver();
-      const results = await (read?.isEnd === undefined ? cancellable(this.#client, send) : send());
+      const results = await (read?.isEnd === undefined
+        ? cancellable(this.#client, send)
+        : untilEnded(this.#client, read.isEnd === "commit" ? "COMMIT" : "ROLLBACK", send()));
       await this.#keepScope(before, read);
       const isInTransaction = this.#status !== "I";
       return { results, ended: isInTransaction ? undefined : endOf(results), isInTransaction };
@@ -299,15 +302,16 @@ export class Lease {
   /** A transaction that began where another one ended, or amid a text, has no settings of its own yet. */
   async #keepScope(before: "I" | "T" | "E" | null, read: StatementText | undefined): Promise<void> {
     const mayHaveBegun = before === "I" ? read?.isSeveral === true : read?.mayEnd !== false;
-    if (mayHaveBegun && this.#status === "T") await this.#client.query(this.#locals);
+    if (mayHaveBegun && this.#status === "T")
+      await untilEnded(this.#client, "COMMIT", this.#client.query(this.#locals));
   }
 
   /** Resolves when the server is ready for the next statement, or will never be. */
-  #settled(): Promise<void> {
+  async #settled(): Promise<void> {
     const { readyForQuery } = this.#client as unknown as Inside;
-    return readyForQuery || !this.#isAlive || isSpent(this.#client)
-      ? Promise.resolve()
-      : new Promise((resolve) => this.#onReady(resolve));
+    if (readyForQuery || !this.#isAlive || isSpent(this.#client)) return;
+    const ready = new Promise<void>((resolve) => this.#onReady(resolve));
+    if (!(await endsWithin(ready, COMMIT_TIMEOUT_MS))) this.#isLost = true;
   }
 
   #onReady(tell: () => void): void {

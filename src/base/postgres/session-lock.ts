@@ -23,8 +23,8 @@ export const LOCK_CLASS = {
   sharedDatabase: 7_365_007,
   /** At home, for a transaction: who sends mails, and to which address. */
   mails: 7_365_008,
-  /** In a server's maintenance database, for a transaction: who writes which home owns the server. */
-  marks: 7_365_009,
+  /** In any database of a server, for a transaction: who makes or changes the API's role. */
+  apiRole: 7_365_009,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];

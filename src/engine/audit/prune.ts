@@ -1,5 +1,6 @@
 /** The end of old entries. */
 import { withoutAppendOnly } from "#base/postgres/append-only";
+import type { OwnedPieces } from "#engine/regions/owned-pieces";
 import type { Database, Transaction } from "#base/postgres/database";
 
 /** Rows that go in one transaction; writers of entries wait behind it. */
@@ -23,21 +24,27 @@ export async function pruneEntries(database: Database<"home"> | Database<"tenant
 }
 
 /**
- * Removes an organization's entries from a database that others go on using, when its content there is removed. Run again it
- * goes on.
+ * Removes an organization's entries from a database that others go on using, when its content there is removed, as long as the
+ * region is this home's. Run again it goes on.
  */
-export async function forgetEntries(database: Database<"tenant">, organizationId: string): Promise<void> {
+export async function forgetEntries(
+  database: Database<"tenant">,
+  organizationId: string,
+  owned: OwnedPieces,
+): Promise<void> {
   let forgotten: number;
   do
     forgotten = await database.transaction((transaction) =>
       withoutAppendOnly(transaction, ["audit_log"], async () => {
-        const rows = await transaction.query(
+        const [row] = await transaction.query<{ rows: number; owned: boolean }>(
           "audit.forget",
-          `delete from tenantry.audit_log where organization_id = $1 and id = any (array(
-             select id from tenantry.audit_log where organization_id = $1 order by id limit $2)) returning 1`,
+          `with owned as materialized (select ${owned.isOwned} as yes), gone as (
+             delete from tenantry.audit_log where organization_id = $1 and (select yes from owned) and id = any (array(
+               select id from tenantry.audit_log where organization_id = $1 order by id limit $2)) returning 1)
+           select (select yes from owned) as owned, (select count(*)::int from gone) as rows`,
           [organizationId, BATCH_ROWS],
         );
-        return rows.length;
+        return row?.owned === true ? row.rows : owned.refuse();
       }),
     );
   while (forgotten === BATCH_ROWS);

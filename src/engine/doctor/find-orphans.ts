@@ -2,14 +2,10 @@
  * What stands on the servers under this installation's name and belongs to nothing at home, and what home wants and nobody
  * works on. Reads only; `repair` and `doctor` share it.
  */
-import { listRegions, regionServer } from "#engine/regions/regions";
-import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { type LookedServer, onEachServer } from "#engine/doctor/servers";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import { findUndeclared } from "#engine/tables";
-import type { DatabaseKind, Queryable } from "#base/postgres/database";
-import { mapLimit } from "#base/kernel/semaphore";
 import { quoteQualified } from "#base/postgres/identifiers";
-import { isOutOfService } from "#engine/failures/refusals";
 import { namePrefix, templatePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
@@ -40,26 +36,14 @@ export type StuckPlacement = {
 };
 
 type Found = Pick<Orphan, "kind" | "name" | "database">;
-type Known = { id: number; name: string; systemIdentifier: string };
-type Server = { name: string; address: ServerAddress; systemIdentifier: string; look: Queryable<DatabaseKind> };
+type Known = { id: number; name: string; regionId: string };
 
 /** Looks at every server that can be reached. One that cannot is the health's to report. */
-export async function findOrphans(services: Services): Promise<Orphan[]> {
-  const found = await mapLimit(await listServers(services), CONCURRENT_SERVERS, async (server) => {
-    try {
-      return await findOn(services, server);
-    } catch (error) {
-      if (server.name !== "home" && isOutOfService(error)) return [];
-      throw error;
-    }
-  });
-  return found.flat();
+export function findOrphans(services: Services): Promise<Orphan[]> {
+  return onEachServer(services, (server) => findOn(services, server));
 }
 
-/** Each is asked several things one after the other, and may be far away. */
-const CONCURRENT_SERVERS = 8;
-
-async function findOn(services: Services, server: Server): Promise<Orphan[]> {
+async function findOn(services: Services, server: LookedServer): Promise<Orphan[]> {
   const before = await lookAround(services, server);
   const known = await readKnown(services);
   const unknown = before.filter((found) => !belongs(services, server, found, known));
@@ -77,24 +61,8 @@ async function findOn(services: Services, server: Server): Promise<Orphan[]> {
   return orphans;
 }
 
-async function listServers(services: Services): Promise<Server[]> {
-  const { home, homeAddress, homeSystemIdentifier } = services;
-  const servers: Server[] = [
-    { name: "home", address: homeAddress, systemIdentifier: homeSystemIdentifier, look: home },
-  ];
-  for (const { id, key } of await listRegions(services)) {
-    // As it was registered: what a region's server says of itself now must not hide another server.
-    const { address, systemIdentifier } = await regionServer(services, id);
-    // Home and a region on one server: it is looked at once.
-    if (servers.some((server) => server.systemIdentifier === systemIdentifier)) continue;
-    const look = services.pools.open("server", address, MAINTENANCE_DATABASE);
-    servers.push({ name: key, address, systemIdentifier, look });
-  }
-  return servers;
-}
-
 /** Slots and subscriptions of all databases, and publications of home's: those of a tenant database go with it. */
-async function lookAround(services: Services, { name, look }: Server): Promise<Found[]> {
+async function lookAround(services: Services, { isHome, look }: LookedServer): Promise<Found[]> {
   const prefix = namePrefix(services.installation);
   const found = await look.query<Found>(
     "orphans.look",
@@ -107,7 +75,7 @@ async function lookAround(services: Services, { name, look }: Server): Promise<F
      from pg_subscription s join pg_database d on d.oid = s.subdbid where starts_with(s.subname, $1)`,
     [prefix],
   );
-  if (name !== "home") return found;
+  if (!isHome) return found;
   const published = await services.home.query<Found>(
     "orphans.publications",
     `select 'publication' as kind, pubname as name, current_database() as database
@@ -118,36 +86,31 @@ async function lookAround(services: Services, { name, look }: Server): Promise<F
 }
 
 function readKnown({ home }: Services): Promise<Known[]> {
-  return home.query<Known>(
-    "orphans.known",
-    `select d.id, d.name, r.system_identifier as "systemIdentifier"
-     from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id`,
-  );
+  return home.query<Known>("orphans.known", 'select id, name, region_id as "regionId" from tenantry.tenant_databases');
 }
 
 function belongs(
   services: Services,
-  server: Server,
+  server: LookedServer,
   { kind, name, database }: Found,
   known: readonly Known[],
 ): boolean {
-  const isHome = server.name === "home";
   if (kind === "database") {
     // Templates of other versions too: migrating drops them, and an older program may still run.
     if (name.startsWith(templatePrefix(services.installation))) return true;
-    return known.some((one) => one.name === name && one.systemIdentifier === server.systemIdentifier);
+    return known.some((one) => one.name === name && server.regionIds.has(one.regionId));
   }
   const owner = known.find((one) => name === `${one.name}_directory` || name === `${one.name}_catalog`);
   if (owner === undefined) return false;
   // A directory is published at home and subscribed to in the region, a catalog the reverse.
   const atHome = name.endsWith("_directory") === (kind !== "subscription");
   return atHome
-    ? isHome && database === services.homeDatabaseName
-    : owner.systemIdentifier === server.systemIdentifier && database === owner.name;
+    ? server.isHome && database === services.homeDatabaseName
+    : server.regionIds.has(owner.regionId) && database === owner.name;
 }
 
 /** Null when it is no tenant database, or cannot be read. */
-async function countRows(services: Services, { address }: Server, name: string): Promise<number | null> {
+async function countRows(services: Services, { address }: LookedServer, name: string): Promise<number | null> {
   try {
     return await services.pools.once(address, name, async (database) => {
       const [app] = await database.query<{ made: boolean }>(

@@ -3,12 +3,9 @@
  * work, that would give one server's administrator the run of another server. Where a subscription leads is compared here: a
  * region's server is told nothing of home, and its connection strings never leave it whole. Reads only.
  */
-import { listRegions, regionAddress } from "#engine/regions/regions";
-import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
-import { mapLimit } from "#base/kernel/semaphore";
 import { nameFrom } from "#base/kernel/validation";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
-import { isOutOfService } from "#engine/failures/refusals";
+import { onEachServer } from "#engine/doctor/servers";
 import { namePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
@@ -39,23 +36,9 @@ const MAX_TEXT_LENGTH = 1_000;
 const PAIR = String.raw`(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)`;
 
 /** Looks at every server that can be reached. One whose role may not read connection strings is left out. */
-export async function findStrangeCredentials(services: Services): Promise<StrangeCredential[]> {
-  const { home, pools } = services;
-  const atHome = await strangeCredentialsOn(services, "home", home);
-  const inRegions = await mapLimit(await listRegions(services), CONCURRENT_SERVERS, async ({ id, key }) => {
-    try {
-      const address = await regionAddress(services, id);
-      return await strangeCredentialsOn(services, key, pools.open("server", address, MAINTENANCE_DATABASE));
-    } catch (error) {
-      // A server that is away is the health's to report.
-      if (isOutOfService(error)) return [];
-      throw error;
-    }
-  });
-  return [atHome, ...inRegions].flat();
+export function findStrangeCredentials(services: Services): Promise<StrangeCredential[]> {
+  return onEachServer(services, ({ name, look }) => strangeCredentialsOn(services, name, look));
 }
-
-const CONCURRENT_SERVERS = 8;
 
 /** Looks at one server, which is sent nothing of home but the installation's prefix: it has names with it anyway. */
 export async function strangeCredentialsOn(

@@ -15,7 +15,7 @@ import { listReplicatedDatabases } from "#engine/home/replicated-databases";
 import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
-import { NotOwner } from "#engine/regions/ownership";
+import { requireOrWait } from "#engine/regions/owned-pieces";
 import { regionAddress } from "#engine/regions/regions";
 import type { LinkId } from "#engine/replication/nudge";
 import type { Services } from "#engine/services";
@@ -70,7 +70,7 @@ async function eraseAtHome(services: Services, run: Run, erasure: Erasure): Prom
 }
 
 async function eraseInRegion(services: Services, run: Run, erasure: Erasure, regionId: string): Promise<void> {
-  await requireOwned(services, regionId);
+  await requireOrWait(services, regionId);
   const due = await listDue(services.home, erasure.userId, regionId);
   const address = due.length === 0 ? undefined : await regionAddress(services, regionId);
   const failures: { name: string; error: unknown }[] = [];
@@ -106,16 +106,6 @@ async function eraseInRegion(services: Services, run: Run, erasure: Erasure, reg
   );
 }
 
-/** An erasure is due however long the region is another home's: it is tried again until somebody has decided. */
-async function requireOwned({ ownership }: Services, regionId: string): Promise<void> {
-  try {
-    await ownership.require(regionId);
-  } catch (error) {
-    if (error instanceof NotOwner) throw new TenantryError("NOT_SYNCED", error.message, { cause: error });
-    throw error;
-  }
-}
-
 async function eraseInDatabase(
   services: Services,
   run: Run,
@@ -137,7 +127,7 @@ async function eraseInDatabase(
   await run.step("carry", async () => carry(services, databaseId, await visit(findWaiting)));
   await run.step("note-done", async () => {
     await visit((session) => noteDoneThere(session, erasure.userId));
-    await noteDone(services.home, erasure.userId, databaseId);
+    await noteDone(services.home, erasure.userId, due);
   });
 }
 

@@ -6,12 +6,15 @@ import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Queryable, Session } from "#base/postgres/database";
 import { type Erasure, eraseColumns, findPresent } from "#engine/erasure/erase-columns";
 import { eraseByTeam } from "#engine/erasure/erase-everywhere";
-import { noteDone, requestErasureJobs } from "#engine/erasure/erasure-record";
+import { askAgainIn, noteDone } from "#engine/erasure/erasure-record";
 import type { Services } from "#engine/services";
 import type { TenantTable } from "#engine/tables";
 
 /** An erasure that was asked for so long before the export may not have been done yet when that was made. */
 const MARGIN_DAYS = 30;
+
+/** `asked`: which asking for it in the database is the import's. */
+type ExpectedErasure = Erasure & { asked: string };
 
 /** A tenant database that is imported into. */
 type Target = { databaseId: number; name: string; address: ServerAddress };
@@ -25,19 +28,11 @@ export async function expectErasures(
   databaseId: number,
   exportedAt: string,
   requestedBy: string,
-): Promise<Erasure[]> {
-  return home.transaction(async (transaction) => {
-    const erasures = await listSince(transaction, exportedAt);
-    const userIds = erasures.map(({ userId }) => userId);
-    await transaction.query(
-      "erasures.due_after_import",
-      `insert into tenantry.erasures_due (user_id, database_id)
-       select user_id, $2 from unnest($1::uuid[]) as user_id on conflict do nothing`,
-      [userIds, databaseId],
-    );
-    for (const userId of userIds) await requestErasureJobs(transaction, { userId, requestedBy, eraseSql });
-    return erasures;
-  });
+): Promise<ExpectedErasure[]> {
+  const erasures = await listSince(home, exportedAt);
+  const userIds = erasures.map(({ userId }) => userId);
+  const asked = await askAgainIn(home, databaseId, userIds, { requestedBy, eraseSql });
+  return erasures.map(({ userId, id }) => ({ userId, id, asked: asked.get(userId) ?? "" }));
 }
 
 /** Erases what was imported. The jobs, which have waited, go on from there. */
@@ -45,7 +40,7 @@ export async function eraseImported(
   services: Services,
   { databaseId, name, address }: Target,
   tables: readonly TenantTable[],
-  erasures: readonly Erasure[],
+  erasures: readonly ExpectedErasure[],
 ): Promise<void> {
   if (erasures.length === 0) return;
   const visit = <Result>(work: (session: Session<"tenant">) => Promise<Result>) =>
@@ -55,7 +50,8 @@ export async function eraseImported(
   for (const erasure of erasures) {
     await eraseByTeam(services, erasure, visit);
     if (present.has(erasure.userId)) await visit((session) => eraseColumns(session, tables, erasure));
-    else if (services.eraseSql === undefined) await noteDone(services.home, erasure.userId, databaseId);
+    else if (services.eraseSql === undefined)
+      await noteDone(services.home, erasure.userId, { databaseId, asked: erasure.asked });
   }
 }
 

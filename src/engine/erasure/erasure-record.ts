@@ -2,7 +2,8 @@
 import { VERSION_OF_DATABASE } from "#engine/home/tenant-databases";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { newId } from "#base/kernel/ids";
-import type { Queryable } from "#base/postgres/database";
+import { failpoint } from "#base/kernel/failpoints";
+import type { HomeDatabase, Queryable } from "#base/postgres/database";
 import type { EraseSql } from "#engine/erasure/erase-sql";
 import { requestJob } from "#engine/jobs/job";
 
@@ -14,9 +15,14 @@ export type DueDatabase = {
   databaseId: number;
   name: string;
   schemaVersion: SchemaVersion;
+  /** Which asking it is, for {@link noteDone}. */
+  asked: string;
   /** Whether rows are being imported into it now. */
   isImporting: boolean;
 };
+
+/** Users whose erasures are asked for by one transaction. */
+const PIECE = 100;
 
 /** What is asked for. */
 type Request = {
@@ -88,7 +94,7 @@ export async function findErasure(home: Queryable<"home">, userId: string): Prom
 export function listDue(home: Queryable<"home">, userId: string, regionId: string | null): Promise<DueDatabase[]> {
   return home.query<DueDatabase>(
     "erasures.due",
-    `select d.id as "databaseId", d.name, ${VERSION_OF_DATABASE} as "schemaVersion",
+    `select d.id as "databaseId", d.name, ${VERSION_OF_DATABASE} as "schemaVersion", e.asked,
             exists (select from tenantry.jobs j join tenantry.placements p on p.id = j.placement_id
                     where j.kind = 'import-placement' and j.state = 'RUNNING' and p.database_id = d.id) as "isImporting"
      from tenantry.erasures_due e join tenantry.tenant_databases d on d.id = e.database_id
@@ -111,12 +117,50 @@ export async function requestDueJobs(
   for (const { userId } of rows) await requestErasureJobs(home, { userId, ...request });
 }
 
-/** It has reached a tenant database. */
-export async function noteDone(home: Queryable<"home">, userId: string, databaseId: number): Promise<void> {
-  await home.query("erasures.done", "delete from tenantry.erasures_due where user_id = $1 and database_id = $2", [
-    userId,
-    databaseId,
-  ]);
+/**
+ * Asks for these in one database again, whatever was done there so far: rows with the ids may come back. In pieces, each with
+ * its jobs in a transaction of its own. Cut off between two of them it can begin anew. Returns which asking each is.
+ */
+export async function askAgainIn(
+  home: HomeDatabase,
+  databaseId: number,
+  userIds: readonly string[],
+  request: Pick<Request, "requestedBy" | "eraseSql">,
+): Promise<Map<string, string>> {
+  const asked = new Map<string, string>();
+  for (let from = 0; from < userIds.length; from += PIECE) {
+    const piece = userIds.slice(from, from + PIECE);
+    await home.transaction(async (transaction) => {
+      const rows = await transaction.query<{ userId: string; asked: string }>(
+        "erasures.ask_again",
+        `insert into tenantry.erasures_due (user_id, database_id)
+         select e.user_id, d.id from tenantry.erasures e, tenantry.tenant_databases d
+         where e.user_id = any($1::uuid[]) and d.id = $2 order by e.user_id
+         on conflict (user_id, database_id) do update set asked = excluded.asked
+         returning user_id as "userId", asked`,
+        [piece, databaseId],
+      );
+      for (const { userId, asked: id } of rows) {
+        asked.set(userId, id);
+        await requestErasureJobs(transaction, { userId, ...request });
+      }
+    });
+    await failpoint("erasures/asked-again");
+  }
+  return asked;
+}
+
+/** It has reached a tenant database. One that was asked for again meanwhile, as rows came back, is still due. */
+export async function noteDone(
+  home: Queryable<"home">,
+  userId: string,
+  { databaseId, asked }: Pick<DueDatabase, "databaseId" | "asked">,
+): Promise<void> {
+  await home.query(
+    "erasures.done",
+    "delete from tenantry.erasures_due where user_id = $1 and database_id = $2 and asked = $3",
+    [userId, databaseId, asked],
+  );
 }
 
 /** It has reached home's own rows. */

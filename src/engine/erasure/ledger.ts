@@ -25,8 +25,19 @@ const PAGE_LINES = 1_000;
 /** More than a fleet erases in {@link KEPT_DAYS}; a server can answer without end. */
 const MAX_PAGES = 1_000;
 
+/** Of lines that home has not made. A server that has more of them is not read to its end. */
+const MAX_FORGED = 10_000;
+const MAX_PROOF_BYTES = 64;
+
 const rowsSchema = z
-  .array(z.object({ userId: z.uuid(), id: z.uuid(), done: z.boolean(), proof: z.instanceof(Buffer) }))
+  .array(
+    z.object({
+      userId: z.uuid(),
+      id: z.uuid(),
+      done: z.boolean(),
+      proof: z.instanceof(Buffer).refine(({ length }) => length <= MAX_PROOF_BYTES),
+    }),
+  )
   .max(PAGE_LINES);
 
 /** Writes that it has begun in the database. */
@@ -55,12 +66,13 @@ export async function noteDoneThere(database: Queryable<"tenant">, userId: strin
   );
 }
 
-/** The lines of a database, a page at a time. REGION_UNAVAILABLE for an answer of another form. */
+/** The lines of a database, a page at a time. REGION_UNAVAILABLE for an answer of another form, or one without end. */
 export async function* readLedger(
   database: Queryable<"tenant">,
   border: Pick<Border, "proofOf">,
 ): AsyncGenerator<LedgerPage> {
   let after = "00000000-0000-0000-0000-000000000000";
+  let forged = 0;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const answer = await database.query(
       "erasure.read",
@@ -70,20 +82,32 @@ export async function* readLedger(
     );
     const rows = rowsSchema.safeParse(answer);
     // Without the issues, which repeat what was said.
-    if (!rows.success)
-      throw new TenantryError(
-        "REGION_UNAVAILABLE",
-        "The server answered with something else than its list of erasures.",
-      );
+    if (!rows.success || !isAscending(rows.data, after)) throw strangeAnswer();
     const lines = rows.data.filter((row) => isEqual(row.proof, proofOf(border, row)));
+    forged += rows.data.length - lines.length;
+    if (forged > MAX_FORGED) throw strangeAnswer();
     yield {
       lines: lines.map(({ userId, id, done }) => ({ userId, id, done })),
       forged: rows.data.length - lines.length,
     };
     const last = rows.data.at(-1)?.userId;
-    if (last === undefined || last <= after || rows.data.length < PAGE_LINES) return;
+    if (last === undefined || rows.data.length < PAGE_LINES) return;
     after = last;
   }
+}
+
+/** Each line once, so that there are no more than users. */
+function isAscending(rows: readonly { userId: string }[], after: string): boolean {
+  let before = after;
+  return rows.every(({ userId }) => {
+    const isNext = userId > before;
+    before = userId;
+    return isNext;
+  });
+}
+
+function strangeAnswer(): TenantryError {
+  return new TenantryError("REGION_UNAVAILABLE", "The server answered with something else than its list of erasures.");
 }
 
 function proofOf(border: Pick<Border, "proofOf">, { userId, id }: Erasure): Buffer {

@@ -9,7 +9,7 @@ import { TenantryError } from "#base/kernel/errors";
 import { forEachLimit } from "#base/kernel/semaphore";
 import type { Queryable } from "#base/postgres/database";
 import type { Erasure } from "#engine/erasure/erase-columns";
-import { requestErasure, requestErasureJobs } from "#engine/erasure/erasure-record";
+import { askAgainIn, requestErasure } from "#engine/erasure/erasure-record";
 import { KEPT_DAYS, readLedger } from "#engine/erasure/ledger";
 import { listTenantDatabases, type TenantDatabaseRecord } from "#engine/home/tenant-databases";
 import { eraseUserAtHome } from "#engine/home/users";
@@ -58,7 +58,11 @@ export async function reviewErasures(services: Services, run: JobRun<"review-era
       try {
         const { forgottenAtHome, forgottenThere } = await compare(services, database);
         for (const erasure of forgottenAtHome) await eraseAgain(services, erasure);
-        if (forgottenThere.length > 0) await eraseAgainIn(services, database.id, forgottenThere);
+        // A restore has brought the ids back.
+        await askAgainIn(services.home, database.id, forgottenThere, {
+          requestedBy: REQUESTED_BY,
+          eraseSql: services.eraseSql,
+        });
       } catch (error) {
         // When the server is away, its other databases are too. A broken database does not stop the review of the others.
         if (isConnectionFailure(error)) throw error;
@@ -124,7 +128,7 @@ async function listExpected(home: Queryable<"home">, databaseId: number): Promis
   const rows = await home.query<{ userId: string }>(
     "erasures.expected",
     `select e.user_id as "userId" from tenantry.erasures e
-     join tenantry.tenant_databases d on d.id = $1 and d.created_at < e.erased_at
+     join tenantry.tenant_databases d on d.id = $1 and d.made_at < e.erased_at
      where e.erased_at > now() - interval '${KEPT_DAYS - 1} days'
        and not exists (select from tenantry.erasures_due due where due.user_id = e.user_id and due.database_id = d.id)`,
     [databaseId],
@@ -155,20 +159,4 @@ async function eraseAgain(services: Services, { userId, id }: Erasure): Promise<
       await requestErasure(transaction, { userId, id, requestedBy: REQUESTED_BY, eraseSql });
     }),
   );
-}
-
-/** In one database, where a restore has brought the ids back. */
-async function eraseAgainIn(services: Services, databaseId: number, userIds: readonly string[]): Promise<void> {
-  const { home, eraseSql } = services;
-  await home.transaction(async (transaction) => {
-    await transaction.query(
-      "erasures.due_again",
-      `insert into tenantry.erasures_due (user_id, database_id)
-       select e.user_id, d.id from tenantry.erasures e, tenantry.tenant_databases d
-       where e.user_id = any($1::uuid[]) and d.id = $2 on conflict do nothing`,
-      [userIds, databaseId],
-    );
-    for (const userId of userIds)
-      await requestErasureJobs(transaction, { userId, requestedBy: REQUESTED_BY, eraseSql });
-  });
 }

@@ -117,23 +117,24 @@ const LOOKED_MS = 10_000;
 async function migrateWithFlows(context: DatabaseMigration, database: TenantDatabaseRecord): Promise<MigratedDatabase> {
   const { services, recorder, addresses, limits, outcomes } = context;
   const { tenantSchema } = services;
-  await services.ownership.require(database.regionId, { maxAgeMs: LOOKED_MS });
+  const { regionId } = database;
+  await services.ownership.require(regionId, { maxAgeMs: LOOKED_MS });
   const target = latestOf(tenantSchema);
   const { flows } = services.tables.at(database.version);
   const flowsChange = flowsDiffer(flows, services.tables.at(target).flows) || database.migratingTo !== null;
   if (flowsChange) await publishLess(context, database.id);
-  const address = addresses.get(database.regionId);
+  const address = addresses.get(regionId);
   if (address === undefined) throw new Error(`the address of region ${database.regionKey} is missing`);
   const migrated = await services.pools.visit("tenant", address, database.name, (session) =>
     // Where home is behind the database, what home recorded is of another schema.
     migrateDatabase(session, { set: tenantSchema, apiRole: services.apiRole.name }, limits, (version) =>
       database.version !== null && isSameVersion(version, database.version)
-        ? outcomes?.get(version, database.fingerprint)
+        ? outcomes?.get({ regionId, version, fingerprint: database.fingerprint })
         : undefined,
     ),
   );
   if (database.version !== null && isSameVersion(migrated.from, database.version))
-    outcomes?.add(migrated.from, database.fingerprint, migrated.fingerprint);
+    outcomes?.add({ regionId, version: migrated.from, fingerprint: database.fingerprint }, migrated.fingerprint);
   const { version, fingerprint } = migrated;
   const recorded = recorder.record({ id: database.id, version, fingerprint });
   if (flowsChange) {

@@ -5,6 +5,7 @@
 import { randomInt } from "node:crypto";
 import { TenantryError } from "#base/kernel/errors";
 import type { ServerAddress } from "#base/postgres/connection-url";
+import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 
@@ -41,4 +42,13 @@ export async function requireHonestIdentifier(
     "The server says that it is home's, and it is another one. A copy of a server needs an identifier of its own.",
     { field: "connectionUrl" },
   );
+}
+
+/** Which server it says that it is, now. */
+export async function readSystemIdentifier(server: Queryable<DatabaseKind>): Promise<string> {
+  const [row] = await server.query<{ is: unknown }>(
+    "home_server.identifier",
+    "select system_identifier::text as is from pg_control_system()",
+  );
+  return String(row?.is);
 }

@@ -25,17 +25,27 @@ export type StatementLimits = {
 
 export const STATEMENT_LIMIT_DEFAULTS: StatementLimits = { lockTimeoutMs: 2_000, statementTimeoutMs: 10_000 };
 
-/** Which fingerprints schemas came to, by what they were: by version and by the fingerprint that home has recorded. */
+/**
+ * Which fingerprints schemas came to, by what they were: by region, by version and by the fingerprint that home has recorded. What
+ * one region's server says counts for no other region.
+ */
 export class SchemaOutcomes {
   readonly #seen = new Map<string, string>();
 
-  get(version: SchemaVersion, fingerprint: string | null): string | undefined {
-    return this.#seen.get(`${describeVersion(version)} ${fingerprint ?? "as made"}`);
+  get(was: SchemaBefore): string | undefined {
+    return this.#seen.get(keyOf(was));
   }
 
-  add(version: SchemaVersion, fingerprint: string | null, became: string): void {
-    this.#seen.set(`${describeVersion(version)} ${fingerprint ?? "as made"}`, became);
+  add(was: SchemaBefore, became: string): void {
+    this.#seen.set(keyOf(was), became);
   }
+}
+
+/** `fingerprint`: null where it is as it was made from the template. */
+type SchemaBefore = { regionId: string; version: SchemaVersion; fingerprint: string | null };
+
+function keyOf({ regionId, version, fingerprint }: SchemaBefore): string {
+  return `${regionId} ${describeVersion(version)} ${fingerprint ?? "as made"}`;
 }
 
 /** `from`: the version that it really had. */

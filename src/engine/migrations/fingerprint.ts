@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { TenantryError } from "#base/kernel/errors";
 import type { Migration } from "#engine/migrations/migration-set";
 import { type Applied, READ_APPLIED } from "#engine/migrations/applied";
 import type { Database, DatabaseKind, Queryable, Session } from "#base/postgres/database";
@@ -30,7 +31,17 @@ export type ActualSchema = SchemaDescription & {
   readonly serverVersion: number;
 };
 
-// A region's server can say anything.
+/** A region's server can say anything, and what it says is kept. Ours has some 600 facts, of 150,000 characters. */
+const MAX_LINES = 50_000;
+const MAX_LENGTH = 8_000_000;
+
+function strangeAnswer(): TenantryError {
+  return new TenantryError(
+    "REGION_UNAVAILABLE",
+    "The server answered with something else than a schema of Tenantry's.",
+  );
+}
+
 const lineSchema = z.tuple([z.string(), z.string(), z.string(), z.string()]);
 
 /**
@@ -152,7 +163,7 @@ const FACTS = `
     from kind_of_type t
     union all
     select 'grant', g.owner,
-           lower(e.privilege_type) || g.part || ' to '
+           lower(e.privilege_type collate "C") || g.part || ' to '
              || case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end,
            case when bool_or(e.is_grantable) then 'with grant option' else '' end
     from granted g, aclexplode(g.acl) e where e.grantee <> g.holder
@@ -178,6 +189,8 @@ export function fingerprintIn(results: readonly object[][]): string {
   const row = results.flat().find((candidate) => "fingerprint" in candidate);
   if (row === undefined || !("fingerprint" in row) || typeof row.fingerprint !== "string")
     throw new Error("the fingerprint is missing");
+  // It is stored at home.
+  if (!/^[0-9a-f]{64}$/.test(row.fingerprint)) throw strangeAnswer();
   return row.fingerprint;
 }
 
@@ -197,6 +210,7 @@ export async function describeSchemaIn(session: Session<DatabaseKind>): Promise<
      commit`,
   );
   const rows = results.flat();
+  if (rows.length > MAX_LINES) throw strangeAnswer();
   const lines = rows.flatMap((row) => ("line" in row && typeof row.line === "string" ? [row.line] : []));
   const version = rows.find((row) => "serverVersion" in row);
   return {
@@ -219,6 +233,8 @@ export async function describeHere(session: Queryable<DatabaseKind>): Promise<Sc
 
 /** What was read earlier. */
 export function describeLines(lines: readonly string[]): SchemaDescription {
+  const length = lines.reduce((sum, line) => sum + line.length, 0);
+  if (lines.length > MAX_LINES || length > MAX_LENGTH) throw strangeAnswer();
   const facts = lines.map((line): SchemaFact => {
     const [kind, owner, name, definition] = lineSchema.parse(JSON.parse(line));
     return { kind, owner, name, definition };

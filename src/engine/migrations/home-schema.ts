@@ -3,17 +3,23 @@
  * so `doctor` compares home with what the program has read of it, in place of what the migrations make elsewhere.
  */
 import { describeLines, describeSchema, digestOf } from "#engine/migrations/fingerprint";
+import { mendHomeGrants } from "#engine/migrations/home-grants";
 import type { MigrationSet } from "#engine/migrations/migration-set";
 import { diffSchema } from "#engine/migrations/schema-difference";
 import { totalOf, versionOf } from "#engine/migrations/schema-version";
 import type { HomeDatabase } from "#base/postgres/database";
 
-type Kept = { lines: string[] };
+type Kept = { lines: string[]; isOfVersion: boolean };
 
-/** Keeps what home is now, unless the same migrations on the same version of PostgreSQL have been kept already. */
-export async function keepHomeSchema(home: HomeDatabase, set: MigrationSet): Promise<void> {
+/**
+ * Keeps what home is now, unless the same migrations on the same version of PostgreSQL have been kept already. A home that was
+ * restored without its roles gets the API's rights in schema `home` back before.
+ */
+export async function keepHomeSchema(home: HomeDatabase, set: MigrationSet, apiRole: string): Promise<void> {
   const digest = digestOf(set.migrations, "");
-  if ((await find(home, digest)) !== undefined) return;
+  const kept = await find(home, digest);
+  if (kept !== undefined) await mendHomeGrants(home, describeLines(kept.lines).facts, apiRole);
+  if (kept?.isOfVersion === true) return;
   const { lines, serverVersion } = await describeSchema(home);
   await home.query(
     "home_schema.keep",
@@ -31,15 +37,15 @@ export async function compareHome(
 ): Promise<{ version: number; differences: string[] }> {
   const kept = await find(home, digestOf(set.migrations, ""));
   const version = totalOf(versionOf(set.migrations));
-  if (kept === undefined) return { version, differences: [] };
+  if (kept?.isOfVersion !== true) return { version, differences: [] };
   return { version, differences: diffSchema(describeLines(kept.lines), await describeSchema(home)) };
 }
 
 async function find(home: HomeDatabase, digest: string): Promise<Kept | undefined> {
   const [row] = await home.query<Kept>(
     "home_schema.find",
-    `select lines from tenantry.home_schema
-     where digest = $1 and server_version = current_setting('server_version_num')::int`,
+    `select lines, server_version = current_setting('server_version_num')::int as "isOfVersion"
+     from tenantry.home_schema where digest = $1`,
     [digest],
   );
   return row;

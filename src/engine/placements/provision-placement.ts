@@ -77,7 +77,7 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
 async function activate(services: Services, placement: Placement, schemaVersion: SchemaVersion): Promise<void> {
   await services.home.query(
     "tenant_databases.set_version",
-    "update tenantry.tenant_databases set engine_version = $2, app_version = $3 where id = $1 and engine_version is null",
+    "update tenantry.tenant_databases set engine_version = $2, app_version = $3, made_at = clock_timestamp() where id = $1 and engine_version is null",
     [placement.databaseId, schemaVersion.engine, schemaVersion.app],
   );
   await setPlacementState(services, placement.id, "ACTIVE");

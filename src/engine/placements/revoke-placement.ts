@@ -8,6 +8,7 @@ import { OPERATOR } from "#engine/auth/actor";
 import { getOrganization } from "#engine/home/organizations";
 import { forgetPlacement, unprojectPlacement } from "#engine/home/forget-placement";
 import { beginRevoking, findPlacementById, type Placement } from "#engine/home/placements";
+import { ownedPieces } from "#engine/regions/owned-pieces";
 import { requireOwn } from "#engine/regions/own-database";
 import { findRegions, regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -129,9 +130,9 @@ async function stopWrites(context: Context): Promise<boolean> {
 
 async function dropDatabase(context: Context): Promise<void> {
   const { services, placement, address, server } = context;
-  // Counting, exporting and deleting may have taken long.
-  await services.ownership.require(placement.regionId);
   await services.pools.closeDatabase(address, placement.database);
+  // Right before, as what came before may have taken long.
+  await services.ownership.require(placement.regionId);
   await namingWhatIsInTheWay(server, placement.database, () =>
     server.query("databases.drop", `drop database if exists ${quoteIdentifier(placement.database)} with (force)`),
   );
@@ -140,15 +141,16 @@ async function dropDatabase(context: Context): Promise<void> {
 
 /** From a database that others go on using. */
 async function deleteRows(context: Context): Promise<void> {
-  // Counting and exporting may have taken long.
-  await context.services.ownership.require(context.placement.regionId);
+  // Counting and exporting may have taken long, and so may this.
+  const owned = await ownedPieces(context.services, context.placement.regionId);
   await deleteContent(
     context.database,
     context.placement,
     context.services.tables.at(context.placement.schemaVersion).tables,
+    owned,
     context.run.signal,
   );
-  await forgetEntries(context.database, context.placement.organizationId);
+  await forgetEntries(context.database, context.placement.organizationId, owned);
   await noteRemoved(context, "rows of all tables and their audit entries", `region, ${context.placement.database}`);
 }
 
@@ -217,7 +219,9 @@ async function exportFirst({ services, run, placement }: Context): Promise<void>
 }
 
 async function dropLinks(context: Context, links: Record<Link["direction"], Link>, exists: boolean): Promise<void> {
+  const isOwned = () => context.services.ownership.require(context.placement.regionId);
   if (exists) {
+    await isOwned();
     await removeSubscriber(links.directory);
     await noteRemoved(context, "subscription", `region, ${links.directory.name}`);
   }
@@ -225,6 +229,7 @@ async function dropLinks(context: Context, links: Record<Link["direction"], Link
   await noteRemoved(context, "subscription", `home, ${links.catalog.name}`);
   await noteRemoved(context, "publication and slot", `home, ${links.directory.name}`);
   if (exists) {
+    await isOwned();
     await removePublisher(links.catalog);
     await noteRemoved(context, "publication and slot", `region, ${links.catalog.name}`);
   }

@@ -4,6 +4,7 @@ import { refersToItself, type TenantTable } from "#engine/tables";
 import { TenantryError } from "#base/kernel/errors";
 import type { Session, TenantDatabase } from "#base/postgres/database";
 import { quoteQualified } from "#base/postgres/identifiers";
+import type { OwnedPieces } from "#engine/regions/owned-pieces";
 import { inPieces } from "#base/postgres/pieces";
 
 /** Rows deleted by one statement, each with what goes with it. */
@@ -39,13 +40,14 @@ export async function closeToPlacement(
 }
 
 /**
- * Deletes the placement's rows of all tables, piece by piece so that nobody waits long. CONFLICT when a row is left: it goes
- * no further then.
+ * Deletes the placement's rows of all tables, piece by piece so that nobody waits long, as long as the region is this home's.
+ * CONFLICT when a row is left: it goes no further then.
  */
 export async function deleteContent(
   database: TenantDatabase,
   { organizationId }: Pick<Placement, "organizationId">,
   tables: readonly TenantTable[],
+  owned: OwnedPieces,
   signal: AbortSignal,
 ): Promise<void> {
   // Rows that go with others first, by those others: one statement takes a row and all that belongs to it. What is left of a
@@ -53,7 +55,7 @@ export async function deleteContent(
   const whole = tables.filter(({ goesWithParent }) => !goesWithParent);
   const parts = tables.filter(({ goesWithParent }) => goesWithParent);
   for (const table of [...whole.toReversed(), ...parts.toReversed()])
-    await deleteRows(database, table, organizationId, signal);
+    await deleteRows(database, table, organizationId, owned, signal);
   for (const { name } of tables) {
     const left = await database.query(
       "content.left",
@@ -76,22 +78,24 @@ function deleteRows(
   database: TenantDatabase,
   declared: TenantTable,
   organizationId: string,
+  owned: OwnedPieces,
   signal: AbortSignal,
 ): Promise<void> {
   const table = quoteQualified(declared.name);
   const limit = refersToItself(declared) ? "all" : String(PIECE);
   const deletePiece = async (session: Session<"tenant">, after: string | null) => {
-    const [row] = await session.query<{ last: string }>(
+    const [row] = await session.query<{ last: string | null; owned: boolean }>(
       "content.delete",
-      `with piece as materialized (
-         select id from ${table} where organization_id = $1${after === null ? "" : " and id > $2"} order by id limit ${limit}
+      `with owned as materialized (select ${owned.isOwned} as yes), piece as materialized (
+         select id from ${table} where organization_id = $1 and (select yes from owned)${after === null ? "" : " and id > $2"} order by id limit ${limit}
        ), gone as (
          delete from ${table} where organization_id = $1 and id = any (array(select id from piece))
        )
-       select id as last from piece order by id desc limit 1`,
+       select (select yes from owned) as owned, (select id from piece order by id desc limit 1) as last`,
       [organizationId, ...(after === null ? [] : [after])],
     );
-    return row?.last ?? null;
+    if (row?.owned !== true) return owned.refuse();
+    return row.last;
   };
   return inPieces(database, deletePiece, signal);
 }

@@ -11,7 +11,7 @@ import { skipNumbers } from "#engine/home/notice-home-history";
 import { type HomeIdentity, replaceMarks, type Standing } from "#engine/regions/ownership";
 import { type AdministeredServer, ensureApiRoleAnew } from "#engine/regions/api-role";
 import { type Marks, readMarks } from "#engine/regions/mark";
-import { listRegions, REGION_CHANNEL, regionServer } from "#engine/regions/regions";
+import { listRegionsToTheLast, REGION_CHANNEL, regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { Services } from "#engine/services";
 
@@ -38,7 +38,8 @@ export type Adoption = { home: HomeIdentity; servers: readonly Found[] };
 /** Looks at home's server and the regions, or at some of these. Changes nothing. NOT_FOUND for a region that there is not. */
 export async function planAdoption(services: Services, actor: Actor, keys: readonly string[] = []): Promise<Adoption> {
   authorizeOperator(actor);
-  const regions = await listRegions(services);
+  // One that is being retired too: what is left on its server goes only when this home owns it.
+  const regions = await listRegionsToTheLast(services);
   if (keys.some((key) => !regions.some((region) => region.key === key))) throw notFound("Region");
   const home = await services.ownership.identity();
   const chosen = keys.length === 0 ? regions : regions.filter(({ key }) => keys.includes(key));

@@ -10,6 +10,7 @@ import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Database, DatabaseKind, HomeDatabase, Queryable } from "#base/postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
 import type { Pools } from "#base/postgres/pools";
+import { LOCK_CLASS } from "#base/postgres/session-lock";
 import { scramVerifier } from "#base/postgres/scram";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { loadInstallationSecret } from "#engine/home/installation-secret";
@@ -21,7 +22,7 @@ import { isKeptOut, quoteServer } from "#engine/failures/connect-failure";
 export const API_SECRET = "api-secret";
 
 /** Two at once would change the same rows, which PostgreSQL refuses the second one. */
-const ROLE_LOCK = 7_365_009;
+const ROLE_LOCK = LOCK_CLASS.apiRole;
 /** Waits for another process that makes the role. */
 const ROLE_TIMEOUT_MS = 30_000;
 

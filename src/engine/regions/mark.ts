@@ -4,8 +4,7 @@
  * database, one transaction changes them, and pg_upgrade keeps them.
  */
 import type { DatabaseKind, Queryable, Transaction } from "#base/postgres/database";
-import { quoteLiteral } from "#base/postgres/identifiers";
-import { LOCK_CLASS } from "#base/postgres/session-lock";
+import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
 import { apiRoleName, databaseName, namePrefix } from "#engine/replication/names";
 
 /** What a mark says. A server can answer anything, so it was looked at by {@link parseMark}. */
@@ -86,13 +85,16 @@ export async function readMarks(server: Queryable<DatabaseKind>, installation: s
   };
 }
 
-/** From here to the transaction's end nobody else changes the marks of this installation on the server. */
+/**
+ * From here to the transaction's end nobody else changes the marks of this installation on the server, whichever database they
+ * are in. Advisory locks are of one database. The name of a role is unique on the whole server: who makes a role of the same
+ * name waits for the end of the transaction that made it first, also where that has dropped it. No role is ever left, and
+ * whoever may write a mark may make one: both take CREATEROLE.
+ */
 export async function lockMarks(server: Transaction<DatabaseKind>, installation: string): Promise<void> {
+  const name = quoteIdentifier(`${namePrefix(installation)}marks_lock`);
   await server.query("marks.timeout", "select set_config('lock_timeout', '10s', true)");
-  await server.query("marks.lock", "select pg_advisory_xact_lock($1, hashtext($2))", [
-    LOCK_CLASS.marks,
-    namePrefix(installation),
-  ]);
+  await server.query("marks.lock", `do $lock$ begin create role ${name}; drop role ${name}; end $lock$`);
 }
 
 /** Writes the mark, and the same owner on each tenant database. The API's role must be there. */

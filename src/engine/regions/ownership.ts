@@ -142,18 +142,19 @@ export class Ownership {
 
   /**
    * The same for content: what was seen within {@link MAX_AGE_MS} counts, and is looked at again beside the work when it is
-   * older than {@link FRESH_MS}. Undefined: go on at once.
+   * older than {@link FRESH_MS}. Undefined: go on at once. Where the operator's role cannot ask, the API's does. Where neither
+   * can, a region goes on that was this home's when it last could be asked (docs/explain/threat-model.md says why).
    */
   requireForContent(regionId: string): Promise<void> | undefined {
     const seen = this.#seen.get(regionId);
-    if (seen === undefined) return this.#look(regionId).catch(rethrowForCaller);
+    if (seen === undefined) return this.#lookForContent(regionId).catch(rethrowForCaller);
     const age = performance.now() - seen.at;
     // What was refused is asked again however old that is: nothing else would.
     if (age > FRESH_MS && (age <= MAX_AGE_MS || seen.refusal !== undefined))
-      this.#look(regionId).catch(() => undefined);
+      this.#lookForContent(regionId).catch(() => undefined);
     if (seen.refusal !== undefined) throw seen.refusal;
     // One that cannot be asked now was ours when it last could.
-    return age > MAX_AGE_MS ? this.#look(regionId).catch(rethrowRefusal) : undefined;
+    return age > MAX_AGE_MS ? this.#lookForContent(regionId).catch(rethrowRefusal) : undefined;
   }
 
   /** Throws where it is known that another home owns the region. Asks nobody. */
@@ -257,6 +258,34 @@ export class Ownership {
     await this.#noting(regionId, () =>
       this.#requireAt({ server, address, systemIdentifier, database }, regionId, `the region ${key}`),
     );
+  }
+
+  /** What the operator's role may do there, content does not need: a password that was changed is no outage. */
+  async #lookForContent(regionId: string): Promise<void> {
+    try {
+      await this.#look(regionId);
+    } catch (error) {
+      if (error instanceof TenantryError || !(await this.#isOursToApi(regionId).catch(rethrowRefusal))) throw error;
+    }
+  }
+
+  /** By the mark as the API's role reads it. Throws {@link NotOwner} for another home's. */
+  async #isOursToApi(regionId: string): Promise<boolean> {
+    const { home, secrets, pools, apiRole, installation } = this.#context;
+    const { key, address, systemIdentifier } = await regionServer({ home, secrets }, regionId);
+    const identity = await this.identity();
+    const api = apiRole.on(address, systemIdentifier);
+    const marks = await pools.once(
+      api,
+      MAINTENANCE_DATABASE,
+      (server) => readMarks(server, installation, identity.owner),
+      { forCallers: true },
+    );
+    await this.#noting(regionId, () => {
+      if (this.standingOf(marks, identity) !== "OTHER") return Promise.resolve();
+      return Promise.reject(refusalOf(`the region ${key}`, marks, identity));
+    });
+    return marks.mark?.regionId === regionId;
   }
 
   async #noting(regionId: string, look: () => Promise<void>): Promise<void> {

@@ -282,6 +282,11 @@ export function listRegions({ home }: { home: HomeDatabase }): Promise<Region[]>
   );
 }
 
+/** All regions, those that are being retired too, by key. */
+export function listRegionsToTheLast({ home }: { home: HomeDatabase }): Promise<Region[]> {
+  return home.query<Region>("regions.list_to_the_last", `select ${COLUMNS} from tenantry.regions r order by r.key`);
+}
+
 /** The regions with these keys that are not being retired, in no particular order. */
 export function findRegionsByKey({ home }: { home: HomeDatabase }, keys: readonly string[]): Promise<Region[]> {
   return home.query<Region>(

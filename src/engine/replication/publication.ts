@@ -4,6 +4,9 @@ import type { Link } from "#engine/replication/link";
 /** What a publication publishes: not TRUNCATE, by which one publisher would empty the subscriber's table for all. */
 export const PUBLISHED_CHANGES = ["insert", "update", "delete"] as const;
 
+/** Others wait behind a lock that is waited for. */
+const TWIN_LOCK_TIMEOUT_MS = 2_000;
+
 /** The rows that a publication lets out, in SQL: those of one tenant database. */
 export function rowFilter(databaseId: number | string): string {
   return `database_id = ${databaseId}`;
@@ -64,15 +67,41 @@ async function comparePublication(link: Link): Promise<PublicationState> {
      where p.pubname = $1 and p.pubinsert and p.pubupdate and p.pubdelete and not p.pubtruncate and not p.puballtables`,
     [link.name],
   );
-  const missing = link.tables.some(({ from, columns }) => {
+  let printed: Map<string, string> | undefined;
+  for (const { from, columns } of link.tables) {
     const row = rows.find((published) => published.from === from);
-    return row?.filter !== `(${rowFilter(link.databaseId)})` || columns.some((column) => !row.columns.includes(column));
-  });
-  if (missing) return "different";
+    if (row === undefined || columns.some((column) => !row.columns.includes(column))) return "different";
+    if (row.filter === `(${rowFilter(link.databaseId)})`) continue;
+    // The same text means the same. Another one may mean it too, as how it is printed is each server's own.
+    printed ??= await printFilters(link);
+    if (row.filter === null || row.filter !== printed.get(from)) return "different";
+  }
   const exact = link.tables.every(
     ({ from, columns }) => rows.find((published) => published.from === from)?.columns.length === columns.length,
   );
   return exact && rows.length === link.tables.length ? "matches" : "wider";
+}
+
+/** How the publisher's server prints the filters that the link should have: it makes a publication with them, and takes it back. */
+async function printFilters(link: Link): Promise<Map<string, string>> {
+  const twin = `${link.name}_twin`;
+  const results = await link.publisher.database.session((session) =>
+    session.script(
+      "publication.twin",
+      `begin;
+       set local lock_timeout = '${TWIN_LOCK_TIMEOUT_MS}';
+       create publication ${quoteIdentifier(twin)} for table ${tableList(link)};
+       select schemaname || '.' || tablename as "from", rowfilter as filter
+       from pg_publication_tables where pubname = ${quoteLiteral(twin)};
+       rollback`,
+    ),
+  );
+  const rows = results.flat() as { from?: unknown; filter?: unknown }[];
+  return new Map(
+    rows.flatMap(({ from, filter }) =>
+      typeof from === "string" && typeof filter === "string" ? [[from, filter] as const] : [],
+    ),
+  );
 }
 
 /** Narrows a publication that lets out more than it should; only a reseed mends one that is `wrong`. */

@@ -36,15 +36,8 @@ import {
 /** Of a session, at home: the tenant database that the inbox's rows are of (engine/schema/home/0001_home.sql). */
 export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
 
-/** Values travel as text, so both sides must read and write them in the same way. */
-const VALUE_SETTINGS = {
-  datestyle: "'ISO'",
-  timezone: "'UTC'",
-  intervalstyle: "'postgres'",
-  extra_float_digits: "1",
-  bytea_output: "'hex'",
-};
 /**
+ * Values travel as text, which both sides read and write in the same way, as every connection does (base/postgres/pinned-settings).
  * A batch is read and compared by way of the key's index, whatever the planner believes of a table that was filled a moment
  * ago. Of the joins of one batch, the nested loop is the one whose cost is not linear.
  */
@@ -54,7 +47,7 @@ const PLAN_SETTINGS = {
   enable_nestloop: "off",
   jit: "off",
 };
-const SETTINGS = Object.entries({ ...VALUE_SETTINGS, ...PLAN_SETTINGS });
+const SETTINGS = Object.entries(PLAN_SETTINGS);
 const SNAPSHOT = [
   "begin isolation level repeatable read",
   ...SETTINGS.map(([name, value]) => `set local ${name} = ${value}`),

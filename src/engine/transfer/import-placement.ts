@@ -8,6 +8,7 @@ import { eraseImported, expectErasures } from "#engine/erasure/erase-imported";
 import { requestDueJobs } from "#engine/erasure/erasure-record";
 import { adoptNumber, numbersOf } from "#engine/home/placement-numbers";
 import { getPlacement, type Placement } from "#engine/home/placements";
+import { ownedPieces } from "#engine/regions/owned-pieces";
 import { findRegions, regionAddress } from "#engine/regions/regions";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import type { TenantDatabase } from "#base/postgres/database";
@@ -94,7 +95,7 @@ export async function importPlacement(
   return explainTransfer({ region: region?.key ?? "", again: "Import again to go on." }, async () => {
     const manifest = await readManifest(folder);
     refuseUnfit(placement, manifest, options);
-    await services.ownership.require(placement.regionId);
+    const owned = await ownedPieces(services, placement.regionId);
     const address = await regionAddress(services, placement.regionId);
     const database = services.pools.open("tenant", address, placement.database);
     const tables = await findImported(services, database, manifest);
@@ -105,7 +106,12 @@ export async function importPlacement(
     const { databaseId, database: name } = placement;
     const erasures = await expectErasures(services, databaseId, manifest.exportedAt, IMPORT);
     const erase = () => eraseImported(services, { databaseId, name, address }, tables, erasures);
-    return importTables(services, { database, placement, numbers }, { folder, manifest, tables, erase }, options);
+    return importTables(
+      services,
+      { database, placement, numbers, owned },
+      { folder, manifest, tables, erase },
+      options,
+    );
   });
 }
 

@@ -5,6 +5,7 @@ import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import type { TenantDatabase } from "#base/postgres/database";
 import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
+import type { OwnedPieces } from "#engine/regions/owned-pieces";
 import { SQL_STATE, sqlState, violatedConstraint } from "#base/postgres/sql-state";
 import { refersToItself, type TenantTable } from "#engine/tables";
 import type { ExportedFile } from "#engine/transfer/export-format";
@@ -15,7 +16,12 @@ import type { TransferOptions } from "#engine/transfer/transfer-failure";
 const MAX_STATEMENTS = 2;
 
 /** `numbers`: those that lead to the placement. */
-export type ImportTarget = { database: TenantDatabase; placement: Placement; numbers: readonly number[] };
+export type ImportTarget = {
+  database: TenantDatabase;
+  placement: Placement;
+  numbers: readonly number[];
+  owned: OwnedPieces;
+};
 /** A file of an export and the table that its rows belong to. */
 export type ImportSource = { exported: ExportedFile; table: TenantTable };
 export type ImportCount = { rows: number; added: number; bytes: number };
@@ -96,33 +102,33 @@ function describeFault(error: unknown, { rules }: TenantTable): string {
 /**
  * The lines are one parameter, whatever the columns' types are, and go to the server as they are in the file. Names and moments
  * are the table's to check. Ids are checked here: home would refuse a row whose id leads elsewhere. With one that is `strange`
- * nothing of the piece is written.
+ * nothing of the piece is written, and neither is where the region is another home's by now.
  */
 async function insert(
-  { database, placement, numbers }: ImportTarget,
+  { database, placement, numbers, owned }: ImportTarget,
   { exported: { columns }, table }: ImportSource,
   { json }: LinesPiece,
 ): Promise<{ read: number; added: number; strange: number }> {
   const name = quoteQualified(table.name);
   const list = columns.map(quoteIdentifier).join(", ");
-  const [row] = await database.query<{ read: number; added: number; strange: number }>(
+  const [row] = await database.query<{ read: number; added: number; strange: number; owned: boolean }>(
     "import.write",
-    `with lines as materialized (
+    `with owned as materialized (select ${owned.isOwned} as yes), lines as materialized (
        select ${list} from json_populate_recordset(null::${name}, $3::json)
      ), strange as materialized (
        select count(*)::int as ids from lines
        where ${table.idsRoute && table.catalog !== null ? "" : "false and"} tenantry.placement_number_of(id) = any($4::int[]) is not true
      ), added as (
        insert into ${name} (database_id, organization_id, ${list})
-       select $1, $2, ${list} from lines where (select ids from strange) = 0
+       select $1, $2, ${list} from lines where (select ids from strange) = 0 and (select yes from owned)
        on conflict do nothing returning 1
      )
      select (select count(*) from lines)::int as read, (select count(*) from added)::int as added,
-            (select ids from strange) as strange`,
+            (select ids from strange) as strange, (select yes from owned) as owned`,
     [placement.databaseId, placement.organizationId, json, numbers],
   );
   if (row === undefined) throw new Error("the insert returned no row");
-  return row;
+  return row.owned ? row : owned.refuse();
 }
 
 async function countOwn(

@@ -162,6 +162,8 @@ create table tenantry.tenant_databases (
   -- Another generation is another password for each of the database's links.
   credential_generation int not null default 1,
   created_at timestamptz not null default now(),
+  -- Since when its schema is there, by the clock: erasures from before that are none of its.
+  made_at timestamptz,
   unique (region_id, name),
   check ((engine_version is null) = (app_version is null)),
   check ((migrating_to_engine is null) = (migrating_to_app is null))
@@ -289,6 +291,8 @@ create table tenantry.erasures (
 create table tenantry.erasures_due (
   user_id uuid not null references tenantry.erasures on delete cascade,
   database_id int not null references tenantry.tenant_databases on delete cascade,
+  -- Another one each time that it is asked for: who began before an import or a restore brought rows back does not take it for done.
+  asked uuid not null default gen_random_uuid(),
   primary key (user_id, database_id)
 );
 create index erasures_due_database_id on tenantry.erasures_due (database_id);
@@ -928,14 +932,18 @@ begin
   return new;
 end $$;
 
--- Gives a table the triggers that it lacks.
+-- Gives a table the triggers that it lacks. The app may truncate its own tables in schema home, and replication may not.
 create function tenantry.protect(one regclass) returns void language plpgsql
   set search_path = pg_catalog, pg_temp as $$
+declare
+  fires text := case when (select relnamespace = to_regnamespace('home') from pg_class where oid = one)
+                  then 'replica' else 'always' end;
 begin
-  if not exists (select from pg_trigger where tgrelid = one and tgname = 'refuse_truncate' and tgenabled = 'A') then
+  if not exists (select from pg_trigger where tgrelid = one and tgname = 'refuse_truncate'
+                 and tgenabled = (case fires when 'replica' then 'R' else 'A' end)::"char") then
     execute format('create or replace trigger refuse_truncate before truncate on %s
       for each statement execute function tenantry.refuse_truncate()', one);
-    execute format('alter table %s enable always trigger refuse_truncate', one);
+    execute format('alter table %s enable %s trigger refuse_truncate', one, fires);
   end if;
   if (select relnamespace <> 'tenantry_inbox'::regnamespace from pg_class where oid = one)
      and not exists (select from pg_trigger where tgrelid = one and tgname = 'refuse_replicated_row' and tgenabled = 'R') then
@@ -952,7 +960,8 @@ create function tenantry.protect_tables() returns void language sql as $$
   select tenantry.protect(c.oid) from pg_catalog.pg_class c
   where c.relkind in ('r', 'p')
     and c.relnamespace in ('tenantry'::pg_catalog.regnamespace, 'tenantry_inbox'::pg_catalog.regnamespace,
-                           'catalog'::pg_catalog.regnamespace, 'app'::pg_catalog.regnamespace);
+                           'catalog'::pg_catalog.regnamespace, 'app'::pg_catalog.regnamespace,
+                           pg_catalog.to_regnamespace('home'));
 $$;
 
 -- Jobs
