@@ -265,6 +265,18 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     const QUERIES: Call[] = [
       { field: "Query.me", query: "{ me { id } }" },
       {
+        field: "Query.node",
+        query: "query ($id: ID!) { node(id: $id) { ... on Organization { name } } }",
+        variables: () => ({ id: own.id }),
+        holds: () => own.name,
+      },
+      {
+        field: "Query.nodes",
+        query: "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Placement { database } } }",
+        variables: () => ({ ids: [own.placement, own.resource] }),
+        holds: () => own.database,
+      },
+      {
         field: "Query.user",
         query: "query ($id: ID!) { user(id: $id) { email } }",
         variables: () => ({ id: own.people.MEMBER.id }),

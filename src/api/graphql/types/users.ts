@@ -8,11 +8,14 @@ import { waitUntilUserVisible } from "#engine/links/visible-writes";
 import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { missing } from "#api/graphql/loaders";
+import { addNodeType, Node } from "#api/graphql/nodes";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 
 function defineUser(builder: Builder): void {
+  addNodeType(builder, "User", (id, { loaders }) => loaders.users.load(id));
   builder.objectType("User", {
     description: "A person who uses the system.",
+    interfaces: [Node(builder)],
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7." }),
       name: t.exposeString("name", { description: "At most 200 characters." }),
@@ -58,6 +61,7 @@ function defineQueries(builder: Builder): void {
 
 const CreateUserInput = perSchema((builder) =>
   builder.inputType("CreateUserInput", {
+    description: "What createUser takes.",
     fields: (t) => ({
       name: t.string({ required: true, description: "1 to 200 characters." }),
       email: t.string({ required: true, description: "An e-mail address that no other user has." }),
@@ -67,6 +71,7 @@ const CreateUserInput = perSchema((builder) =>
 
 const UpdateUserInput = perSchema((builder) =>
   builder.inputType("UpdateUserInput", {
+    description: "What updateUser takes.",
     fields: (t) => ({
       id: t.id({ required: true, description: "Whom to change." }),
       name: t.string({ description: "1 to 200 characters; stays when left out." }),
@@ -102,7 +107,7 @@ function defineMutations(builder: Builder): void {
       type: "User",
       description:
         "Changes a user's name or address, here and in their organizations' regions. Users change their own name, the operator everything.",
-      args: { input: t.arg({ type: UpdateUserInput(builder), required: true }) },
+      args: { input: t.arg({ type: UpdateUserInput(builder), required: true, description: "What it takes." }) },
       resolve: async (_, { input }, context) => {
         const user = await updateUser(context.services, context.actor, {
           id: validId("id", input.id),
@@ -127,7 +132,7 @@ function defineMutations(builder: Builder): void {
     t.field({
       type: "User",
       description: "Adds a user. For the operator.",
-      args: { input: t.arg({ type: CreateUserInput(builder), required: true }) },
+      args: { input: t.arg({ type: CreateUserInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) => createUser(services, actor, input),
     }),
   );

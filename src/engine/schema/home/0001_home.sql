@@ -67,7 +67,7 @@ create table tenantry.memberships (
   joined_at timestamptz not null default now() check (tenantry.is_moment(joined_at)),
   primary key (organization_id, user_id)
 );
-create index memberships_user_id on tenantry.memberships (user_id);
+create index memberships_user_id on tenantry.memberships (user_id, organization_id);
 
 -- Invitations: somebody with an e-mail address may become a member, once, until a moment, by showing a token.
 create table tenantry.invitations (
