@@ -291,6 +291,13 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         holds: () => own.people.MEMBER.email,
       },
       {
+        field: "Query.users",
+        named: "by address",
+        query: "query ($email: String!) { users(email: $email) { edges { node { id } } } }",
+        variables: () => ({ email: own.people.MEMBER.email.toUpperCase() }),
+        holds: () => own.people.MEMBER.id,
+      },
+      {
         field: "Query.organization",
         query: "query ($id: ID!) { organization(id: $id) { name } }",
         variables: () => ({ id: own.id }),

@@ -165,6 +165,11 @@ test("resources by their ids, in regions of which one is gone, fail one by one",
     expect(errors?.map(({ path }) => path.join(".")).toSorted()).toEqual(far.toSorted());
     expect(new Set(errors?.map(({ extensions }) => extensions.code))).toEqual(new Set(["REGION_UNAVAILABLE"]));
     expect(tookMs).toBeLessThan(DEADLINE_MS);
+    // As nodes likewise, each in its place.
+    const nodes = await ask(`{ nodes(ids: ${JSON.stringify(resources.map(({ id }) => id))}) { id } }`);
+    expect(nodes.data.nodes).toEqual(resources.map(({ id, region }) => (region === "far" ? null : { id })));
+    const places = resources.flatMap(({ region }, n) => (region === "far" ? [`nodes.${n}`] : []));
+    expect(nodes.errors?.map(({ path }) => path.join(".")).toSorted()).toEqual(places.toSorted());
     // From the catalog too.
     const listed = await ask(LIST);
     expectOthers(rowsOf(listed.data));

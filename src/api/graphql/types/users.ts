@@ -53,8 +53,15 @@ function defineQueries(builder: Builder): void {
     users: t.field({
       type: Users.connection(builder),
       description: "The users that the caller may see, by id, which is by age.",
-      args: pageArguments(builder),
-      resolve: (_, args, { actor, services }) => Users.read(args, (page) => listUsers(services, actor, page)),
+      args: {
+        ...pageArguments(builder),
+        email: t.arg.string({
+          required: false,
+          description: "Only the one with this address, whatever its case. For the operator.",
+        }),
+      },
+      resolve: (_, args, { actor, services }) =>
+        Users.read(args, (page) => listUsers(services, actor, { email: args.email ?? null }, page)),
     }),
   }));
 }
@@ -145,7 +152,7 @@ export const users = defineModule({
     Query: {
       me: row(everybody),
       user: row({ kind: "people", otherwise: "NOT_FOUND" }),
-      users: row({ kind: "people", otherwise: "left out" }),
+      users: row({ kind: "people", otherwise: "left out" }, { "by address": operatorOnly }),
     },
     Mutation: {
       createUser: row(operatorOnly),

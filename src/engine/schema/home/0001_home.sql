@@ -985,6 +985,7 @@ create table tenantry.jobs (
   result jsonb
 );
 create index jobs_due on tenantry.jobs (due_at) where state in ('WAITING', 'RUNNING');
+create index jobs_organization_id on tenantry.jobs (organization_id, id) where organization_id is not null;
 create index jobs_placement_id on tenantry.jobs (placement_id, id) where placement_id is not null;
 -- Asking twice for the same is asking once.
 create unique index jobs_active_key on tenantry.jobs (kind, subject) where state in ('WAITING', 'RUNNING');
