@@ -79,6 +79,8 @@ const WAYS: Record<string, string> = {
   RegionPlacementsEdge: "query ($region: String!) { region(key: $region) { placements { edges { % } } } }",
   ResourceConnection: "query ($organization: ID!) { organization(id: $organization) { resources { % } } }",
   ResourceEdge: "query ($organization: ID!) { organization(id: $organization) { resources { edges { % } } } }",
+  UserOrganizationsConnection: "query ($member: ID!) { user(id: $member) { organizations { % } } }",
+  UserOrganizationsEdge: "query ($member: ID!) { user(id: $member) { organizations { edges { % } } } }",
   UserConnection: "{ users(first: 100) { % } }",
   UserEdge: "{ users(first: 100) { edges { % } } }",
 };
@@ -181,7 +183,8 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     const used = Object.fromEntries(Object.entries(given()).filter(([name]) => query.includes(`$${name}`)));
     const results = await Promise.all(
       callers.map(async (caller) => {
-        const expected = outcomeAlong(fieldsOn(schema, document), caller);
+        // The user whom the ways lead to is a caller, too.
+        const expected = outcomeAlong(fieldsOn(schema, document), caller, { self: caller.name === "MEMBER" });
         const answer = await ask(caller, query, used);
         const is = outcome(answer, (data) => names.every((name) => hasKey(data, aliasOf(name))));
         if (expected !== "data") expectNothingSaid(answer, used, caller.name);
@@ -265,6 +268,18 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     const QUERIES: Call[] = [
       { field: "Query.me", query: "{ me { id } }" },
       {
+        field: "Query.node",
+        query: "query ($id: ID!) { node(id: $id) { ... on Organization { name } } }",
+        variables: () => ({ id: own.id }),
+        holds: () => own.name,
+      },
+      {
+        field: "Query.nodes",
+        query: "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Placement { database } } }",
+        variables: () => ({ ids: [own.placement, own.resource] }),
+        holds: () => own.database,
+      },
+      {
         field: "Query.user",
         query: "query ($id: ID!) { user(id: $id) { email } }",
         variables: () => ({ id: own.people.MEMBER.id }),
@@ -274,6 +289,13 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         field: "Query.users",
         query: "{ users(first: 100) { edges { node { email } } } }",
         holds: () => own.people.MEMBER.email,
+      },
+      {
+        field: "Query.users",
+        named: "by address",
+        query: "query ($email: String!) { users(email: $email) { edges { node { id } } } }",
+        variables: () => ({ email: own.people.MEMBER.email.toUpperCase() }),
+        holds: () => own.people.MEMBER.id,
       },
       {
         field: "Query.organization",

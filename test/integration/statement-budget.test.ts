@@ -7,6 +7,7 @@ import {
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLObjectType,
+  isInterfaceType,
   isLeafType,
   isObjectType,
 } from "graphql";
@@ -60,11 +61,19 @@ const byKey = { each: ({ regionKeys }: BudgetFixture) => regionKeys.map((key) =>
 
 /** By the path from Query, without what wraps the rows of connections. What follows a space tells rows of one path apart. */
 const TABLE: Record<string, Budget> = {
+  // Each kind of object at home is looked for.
+  node: { home: 4, ...byId("user") },
+  nodes: {
+    home: 4,
+    where: ({ ids }) => `ids: ${JSON.stringify(ids.user.slice(0, 5))}`,
+    objects: () => 5,
+  },
   me: { home: 1, objects: once },
+  "me.organizations": { home: 3 },
   user: { home: 1, ...byId("user") },
   users: { home: 1 },
-  organization: { home: 1, ...byId("organization") },
-  organizations: { home: 1 },
+  organization: { home: 2, ...byId("organization") },
+  organizations: { home: 2 },
   "organizations.members": { home: 3, objects: ofOrganizations },
   "organizations.members.user": { home: 4, objects: ofOrganizations },
   "organizations.members.organization": { home: 4, objects: ofOrganizations },
@@ -111,14 +120,14 @@ const TABLE: Record<string, Budget> = {
   "resource.comments at home": { home: 2, ...byId("resourceAtHome"), objects: squared },
   "resource.comments.author at home": { home: 3, ...byId("resourceAtHome"), objects: squared, as: "operator" },
   resources: { home: 2, ...one },
-  "resources.organization": { home: 3, ...one },
+  "resources.organization": { home: 4, ...one },
   "resources.region": { home: 3, ...one },
   "resources.createdBy": { home: 3, ...one },
   "resources.comments": { home: 4, tenant: 1, ...one, objects: squared },
   "resources.comments.author": { home: 4, tenant: 1, ...one, objects: squared },
   "resources.comments.resource": { home: 4, tenant: 2, ...one, objects: squared },
   apiKeys: { home: 2, ...one },
-  "apiKeys.organization": { home: 3, ...one },
+  "apiKeys.organization": { home: 4, ...one },
   jobs: { home: 1 },
   "jobs.steps": { home: 2, objects: (rows) => 3 * rows },
   replication: { home: 0, as: "operator", objects: once },
@@ -230,6 +239,7 @@ function writeSteps([step, ...rest]: Step[], rows: number, where = ""): string {
   const first = field.args.some(({ name }) => name === "first") ? `first: ${rows}` : "";
   const given = [first, where].filter((text) => text !== "").join(", ");
   const call = `${field.name}${given === "" ? "" : `(${given})`}`;
+  if (isInterfaceType(node)) return `${call} { id }`;
   if (!isObjectType(node)) return call;
   const inner = `{ ${leavesOf(node).join(" ")} ${writeSteps(rest, rows)} }`;
   const pageInfo = schema.getType("PageInfo") as GraphQLObjectType;

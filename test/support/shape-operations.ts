@@ -37,7 +37,7 @@ function partOf(field: Field<Declaration>): fc.Arbitrary<string> {
     case "organization":
       return selection(scalars("id name"), "Organization");
     case "region":
-      return selection(scalars("key name"), "Region");
+      return selection(scalars("id key name"), "Region");
     default:
       return fc.tuple(fc.constantFrom(...PAGE_ARGUMENTS), pageOf(field.of)).map(([args, rest]) => `${args} ${rest}`);
   }

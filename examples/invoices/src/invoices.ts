@@ -62,6 +62,7 @@ const ListedInvoice = shape("ListedInvoice", {
 
 const CreateInvoiceInput = perSchema((builder) =>
   builder.inputType("CreateInvoiceInput", {
+    description: "What createInvoice takes.",
     fields: (t) => ({
       organizationId: t.id({ required: true, description: "Whose it is." }),
       regionKey: t.string({ description: "Where it lives; may be left out where the organization has one placement." }),
@@ -71,6 +72,7 @@ const CreateInvoiceInput = perSchema((builder) =>
 );
 const AddLineInput = perSchema((builder) =>
   builder.inputType("AddLineInput", {
+    description: "What addLine takes.",
     fields: (t) => ({
       invoiceId: t.id({ required: true, description: "The invoice." }),
       text: t.string({ required: true, description: "What is billed." }),

@@ -4,7 +4,12 @@ import { asParent, type Policy } from "#engine/auth/policy-table";
 import { formatCursor, type Page, type PageRequest, readPageRequest } from "#base/kernel/page";
 import { type Builder, type ObjectShapes, perSchema } from "#api/graphql/builder";
 
-export type Connection<Row> = Page<Row> & { after: string | null; keyOf: (row: Row) => string };
+export type Connection<Row> = Page<Row> & {
+  after: string | null;
+  keyOf: (row: Row) => string;
+  /** Why there are no rows: they are out of reach. */
+  failure?: unknown;
+};
 type Edge<Row> = { node: Row; cursor: string };
 
 /** An object type of a schema, with the rows behind it. */
@@ -45,6 +50,7 @@ export const PageInfo = perSchema((builder) => {
 });
 
 function cursorAt(page: Connection<unknown>, index: number): string | null {
+  if (page.failure !== undefined) throw page.failure;
   const row = page.rows.at(index);
   return row === undefined ? null : formatCursor(page.keyOf(row));
 }
@@ -98,12 +104,12 @@ export function connectionType<Node extends NodeType>(
 }
 
 /** A connection that is read when one of its fields is asked for. */
-type DistantConnection<Row> = { load: () => Promise<Connection<Row>> };
+type DistantConnection<Row> = { load: () => Promise<Connection<Row>>; after: string | null };
 
 /**
  * As {@link connectionType}, for rows that are read elsewhere than what they belong to, and may be out of reach. That must not
- * cost the whole answer, as a failure does where nothing up to the root may be null: the connection is there in any case, and
- * `edges` and `pageInfo` are null, each with the error.
+ * cost the whole answer, as a failure does where nothing up to the root may be null: the connection is there in any case,
+ * `edges` and the cursors are null, each with the error, and `pageInfo` says that there is no more.
  */
 export function distantConnectionType<Node extends NodeType>(
   name: string,
@@ -114,7 +120,7 @@ export function distantConnectionType<Node extends NodeType>(
   const connection = perSchema((builder) => {
     addRows(builder, `${name}Connection`, "edges pageInfo");
     return builder.objectRef<DistantConnection<Row>>(`${name}Connection`).implement({
-      description: `A page of a list of ${nameOf(builder, node)} rows, which may be out of reach: then its fields are null, with an error.`,
+      description: `A page of a list of ${nameOf(builder, node)} rows, which may be out of reach: then edges is null, with an error.`,
       fields: (t) => ({
         edges: t.field({
           type: [edgeType(builder, name, node)],
@@ -124,9 +130,15 @@ export function distantConnectionType<Node extends NodeType>(
         }),
         pageInfo: t.field({
           type: PageInfo(builder),
-          nullable: true,
-          description: PAGE_INFO,
-          resolve: async ({ load }) => (await load()) as Connection<unknown>,
+          description: `${PAGE_INFO} Says that there is no more when the rows are out of reach.`,
+          // A failure here would take away what the rows belong to.
+          resolve: async ({ load, after }) => {
+            try {
+              return (await load()) as Connection<unknown>;
+            } catch (failure) {
+              return { rows: [], hasNextPage: false, keyOf: () => "", after, failure };
+            }
+          },
         }),
       }),
     });
@@ -134,7 +146,8 @@ export function distantConnectionType<Node extends NodeType>(
   /** Says how to read the page. `list` is called for each field, so it must remember. INVALID_INPUT on bad arguments. */
   const read = (args: PageArguments, list: (page: PageRequest) => Promise<Page<Row>>): DistantConnection<Row> => {
     const request = readPageRequest(args.first, args.after);
-    return { load: async () => ({ ...(await list(request)), after: request.after, keyOf }) };
+    const { after } = request;
+    return { load: async () => ({ ...(await list(request)), after, keyOf }), after };
   };
   return { connection, read };
 }

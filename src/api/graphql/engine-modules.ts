@@ -5,6 +5,7 @@ import { defineDateTime } from "#api/graphql/types/date-time";
 import { invitations } from "#api/graphql/types/invitations";
 import { defineModule, type Module } from "#api/graphql/module";
 import { jobs } from "#api/graphql/types/jobs";
+import { nodes } from "#api/graphql/types/nodes";
 import { organizations } from "#api/graphql/types/organizations";
 import { placements } from "#api/graphql/types/placements";
 import { regions } from "#api/graphql/types/regions";
@@ -16,6 +17,7 @@ const scalars = defineModule({ name: "scalars", policy: {}, types: [defineDateTi
 /** What every API has: the directory, regions and access to them, and what the operator looks at. */
 export const ENGINE_MODULES: readonly Module[] = [
   scalars,
+  nodes,
   users,
   organizations,
   invitations,

@@ -40,6 +40,7 @@ const Invoice = shape("Invoice", {
 });
 const InvoiceInput = perSchema((builder) =>
   builder.inputType("InvoiceInput", {
+    description: "What invoice takes.",
     fields: (t) => ({ organizationId: t.id({ required: true }), number: t.string({ required: true }) }),
   }),
 );

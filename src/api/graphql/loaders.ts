@@ -4,8 +4,8 @@ import type { Actor } from "#engine/auth/actor";
 import { findActorRoles } from "#engine/auth/membership";
 import type { Role } from "#engine/auth/roles";
 import { type Invitation, listInvitations } from "#engine/people/invitations";
-import { listMembers, type Membership } from "#engine/home/memberships";
-import { findOrganizations, type Organization } from "#engine/home/organizations";
+import { findMemberships, listMembers, type Membership, membershipId } from "#engine/home/memberships";
+import { findOrganizations, listOrganizationsOf, type Organization } from "#engine/home/organizations";
 import { findPlacements, listPlacementsIn, listPlacementsOf, type Placement } from "#engine/home/placements";
 import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } from "#engine/regions/regions";
 import { probeRegions, type RegionProbe } from "#engine/regions/probe-regions";
@@ -26,6 +26,9 @@ export type Loaders = {
   roles: DataLoader<string, Role | null>;
   users: DataLoader<string, User | null>;
   organizations: DataLoader<string, Organization | null>;
+  /** By the ids that their objects have. */
+  memberships: DataLoader<string, Membership | null>;
+  organizationsOf: PageLoader<Organization>;
   membersOf: PageLoader<Membership>;
   invitationsOf: PageLoader<Invitation>;
   regions: DataLoader<string, Region | null>;
@@ -76,6 +79,8 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
     }),
     users: byKey(idOf, (ids) => findUsers(services, actor, ids)),
     organizations: byKey(idOf, (ids) => findOrganizations(services, actor, ids)),
+    memberships: byKey(membershipId, (ids) => findMemberships(services, actor, ids)),
+    organizationsOf: byPage((ids, page) => listOrganizationsOf(services, ids, page)),
     membersOf: byPage((ids, page) => listMembers(services, ids, page)),
     invitationsOf: byPage((ids, page) => listInvitations(services, ids, page)),
     regions: byKey(idOf, (ids) => findRegions(services, ids)),

@@ -25,6 +25,7 @@ const CHANNEL = "tenantry_comment";
 
 const CreateCommentInput = perSchema((builder) =>
   builder.inputType("CreateCommentInput", {
+    description: "What createComment takes.",
     fields: (t) => ({
       resourceId: t.id({ required: true, description: "What it is about." }),
       body: t.string({ required: true, description: "1 to 10,000 characters." }),

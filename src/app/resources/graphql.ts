@@ -35,6 +35,7 @@ const ofOrganization = listCatalogOfOrganization("resources", Resource, {
 
 const CreateResourceInput = perSchema((builder) =>
   builder.inputType("CreateResourceInput", {
+    description: "What createResource takes.",
     fields: (t) => ({
       name: t.string({ required: true, description: "1 to 200 characters." }),
       organizationId: t.id({ description: "Whose it is; the default organization when left out." }),

@@ -17,6 +17,12 @@ export function roleMay(role: Role | null, action: OrganizationAction): boolean 
   return role !== null && rolesThatMay(action).includes(role);
 }
 
+/** What the actor may do in an organization where they have this role, in the order of the policy table. */
+export function actionsOf(actor: Actor, role: Role | null): OrganizationAction[] {
+  const actions = Object.keys(MINIMUM_ROLE) as OrganizationAction[];
+  return actions.filter((action) => actor.kind === "operator" || roleMay(role, action));
+}
+
 /** Refuses unless the actor is the operator or has a sufficient role; null stands for no membership. */
 export function authorizeInOrganization(actor: Actor, role: Role | null, action: OrganizationAction): void {
   if (actor.kind === "operator") return;

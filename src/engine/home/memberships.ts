@@ -1,14 +1,42 @@
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { findRole, requireInOrganization } from "#engine/auth/membership";
 import type { Role } from "#engine/auth/policy";
-import { seesPerson } from "#engine/auth/visibility";
+import { seesOrganization, seesPerson } from "#engine/auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
 import type { HomeDatabase } from "#base/postgres/database";
+import { isUuid } from "#base/kernel/ids";
 import { isPageOf } from "#base/kernel/page-range";
 
 /** A user in an organization. */
 export type Membership = { organizationId: string; userId: string; role: Role; joinedAt: Date };
+
+/** The id of a membership: those of the organization and the user, with a colon between. */
+export function membershipId({ organizationId, userId }: Pick<Membership, "organizationId" | "userId">): string {
+  return `${organizationId}:${userId}`;
+}
+
+/** What {@link membershipId} has made; null: it has not made that. */
+export function parseMembershipId(id: string): Pick<Membership, "organizationId" | "userId"> | null {
+  const [organizationId = "", userId = "", ...more] = id.split(":");
+  return isUuid(organizationId) && isUuid(userId) && more.length === 0 ? { organizationId, userId } : null;
+}
+
+/** The memberships with these ids in organizations that the actor belongs to, in no particular order. */
+export function findMemberships(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  ids: readonly string[],
+): Promise<Membership[]> {
+  const wanted = ids.map(parseMembershipId).filter((one) => one !== null);
+  return home.query<Membership>(
+    "memberships.find",
+    `select ${COLUMNS} from unnest($1::uuid[], $2::uuid[]) as wanted (organization_id, user_id)
+     join tenantry.memberships m on m.organization_id = wanted.organization_id and m.user_id = wanted.user_id
+     where ${seesOrganization("m.organization_id", "$3")}`,
+    [wanted.map(({ organizationId }) => organizationId), wanted.map(({ userId }) => userId), viewerId(actor)],
+  );
+}
 
 const COLUMNS = `m.organization_id as "organizationId", m.user_id as "userId", m.role, m.joined_at as "joinedAt"`;
 

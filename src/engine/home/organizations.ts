@@ -2,7 +2,8 @@ import { type Actor, userIdOf, viewerId } from "#engine/auth/actor";
 import { seesOrganization } from "#engine/auth/visibility";
 import { notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
+import { isPageOf } from "#base/kernel/page-range";
 import { validName } from "#base/kernel/validation";
 import type { HomeDatabase } from "#base/postgres/database";
 
@@ -59,6 +60,25 @@ export async function getOrganization(
   const [organization] = await findOrganizations(context, actor, [id]);
   if (organization === undefined) throw notFound("Organization");
   return organization;
+}
+
+/** The same page of each user's organizations, by id. The caller has checked that the actor may see them. */
+export async function listOrganizationsOf(
+  { home }: { home: HomeDatabase },
+  userIds: readonly string[],
+  page: PageRequest,
+): Promise<Map<string, Page<Organization>>> {
+  const rows = await home.query<Organization & { userId: string }>(
+    "organizations.of_users",
+    `select wanted.user_id as "userId", o.* from unnest($1::uuid[]) as wanted (user_id)
+     cross join lateral (
+       select ${COLUMNS} from tenantry.memberships m join tenantry.organizations o on o.id = m.organization_id
+       where ${isPageOf(["m.user_id", "m.organization_id"], "wanted.user_id", "$2")}
+       order by m.user_id, m.organization_id limit $3) o
+     order by o.id`,
+    [userIds, page.after ?? BEFORE_ALL, page.first + 1],
+  );
+  return toPages(userIds, rows, ({ userId }) => userId, page);
 }
 
 export async function listOrganizations(

@@ -38,7 +38,7 @@ export type JobStep = {
   finishedAt: Date | null;
 };
 
-export type JobFilter = { placementId?: string | null; state?: JobState | null };
+export type JobFilter = { organizationId?: string | null; placementId?: string | null; state?: JobState | null };
 
 /** A page of jobs, newest first. The operator sees all; a user those of organizations that they own. */
 export async function listJobs(
@@ -56,6 +56,7 @@ export async function listJobs(
      from tenantry.jobs o
      where ($1::uuid is null or o.id < $1) and ($3::uuid is null or o.placement_id = $3)
        and ($4::text is null or o.state = $4)
+       and ($7::uuid is null or o.organization_id = $7)
        and ($5::uuid is null or exists (
          select from tenantry.roles s
          where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = any($6)))
@@ -67,6 +68,7 @@ export async function listJobs(
       filter.state ?? null,
       viewerId(actor),
       rolesThatMay("read-jobs"),
+      filter.organizationId ?? null,
     ],
   );
   return toPage(rows, page);

@@ -18,6 +18,7 @@ export type TenantRoute = {
   readonly placementId: string;
   readonly placementNumber: number;
   readonly organizationId: string;
+  readonly regionId: string;
   readonly regionKey: string;
   readonly databaseId: number;
   readonly state: string;
@@ -169,6 +170,7 @@ export class Router {
       placementId: row.placementId,
       placementNumber: row.number,
       organizationId: row.organizationId,
+      regionId: row.regionId,
       regionKey: row.regionKey,
       databaseId: row.databaseId,
       state: row.state,

@@ -1,6 +1,7 @@
 /**
  * What an operation costs, in points, before it runs. A point is about one object fetched: a field with fields of its own
- * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`. Modules say
+ * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`,
+ * or once per id, by `ids`. Modules say
  * which fields do more than that, and which texts can be long. `__typename` is free once, and costs 1
  * under each name that it is given: in the answer it is there as often. Directives that leave fields out do not make an
  * operation cheaper.
@@ -131,6 +132,8 @@ export function measureCost(
         : measure(node.selectionSet, type);
     if (field.args.some((argument) => argument.name === "first"))
       return { fixed: own + inner.fixed + readFirst(node, variables, defaults, used) * inner.perRow, perRow: 0 };
+    if (field.args.some((argument) => argument.name === "ids"))
+      return { fixed: countIds(node, variables, used) * (own + inner.fixed), perRow: 0 };
     if (!isList(field)) return { fixed: own + inner.fixed + DEFAULT_PAGE_SIZE * inner.perRow, perRow: 0 };
     // The rows of a page: how many is said one level further up.
     if (isPage(parent)) return { fixed: 0, perRow: own + inner.fixed };
@@ -190,7 +193,19 @@ function readFirst(
   return rowsOf(given);
 }
 
+/** How many objects are asked for by their ids. */
+function countIds(node: FieldNode, variables: Readonly<Record<string, unknown>>, used: Set<string>): number {
+  const value = node.arguments?.find((argument) => argument.name.value === "ids")?.value;
+  if (value?.kind === Kind.LIST) return toRows(value.values.length);
+  if (value?.kind !== Kind.VARIABLE) return value === undefined ? MAX_PAGE_SIZE : 1;
+  const name = value.name.value;
+  used.add(name);
+  // A default is a list that nobody has counted.
+  return Object.hasOwn(variables, name) ? rowsOf(variables[name]) : MAX_PAGE_SIZE;
+}
+
 function rowsOf(given: unknown): number {
+  if (Array.isArray(given)) return toRows(given.length);
   return given == null ? DEFAULT_PAGE_SIZE : toRows(given);
 }
 

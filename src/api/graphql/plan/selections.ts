@@ -38,7 +38,7 @@ export function collect(
     }
     const fragment = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value) : selection;
     if (fragment === undefined || (fragment.directives ?? []).length > 0) throw new NotPlanned();
-    // The schema has neither interfaces nor unions, so a condition names the type itself.
+    // A condition names the type itself, or the interface Node: rare enough to go the ordinary way.
     if (fragment.typeCondition !== undefined && fragment.typeCondition.name.value !== type) throw new NotPlanned();
     collect(fragment.selectionSet, type, fragments, fields);
   }

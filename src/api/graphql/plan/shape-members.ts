@@ -12,7 +12,7 @@ export type PersonValue =
   | TypeName
   | { readonly kind: "person"; readonly column: "id" | "name" | "email" | "createdAt" };
 type OwnerValue = TypeName | { readonly kind: "owner"; readonly column: "id" | "name" };
-type RegionValue = "__typename" | "key" | "name";
+type RegionValue = "__typename" | "id" | "key" | "name";
 
 /** What is in the row itself, or in the directory of its database. */
 export type RowValue =
@@ -123,7 +123,7 @@ function ownerValue(name: string): OwnerValue {
 }
 
 function regionValue(name: string): RegionValue {
-  if (name === "__typename" || name === "key" || name === "name") return name;
+  if (name === "__typename" || name === "id" || name === "key" || name === "name") return name;
   throw new NotPlanned();
 }
 

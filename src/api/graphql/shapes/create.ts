@@ -83,7 +83,9 @@ export function create<Row extends ContentRow, Input, Stored extends keyof Row &
           t.field({
             type: shape.type(builder),
             description: options.description,
-            args: { input: t.arg({ type: options.input(builder) as never, required: true }) },
+            args: {
+              input: t.arg({ type: options.input(builder) as never, required: true, description: "What it takes." }),
+            },
             resolve: (_, args, context) => insertion.asRow((args as { input: unknown }).input, context) as never,
           }),
         ),

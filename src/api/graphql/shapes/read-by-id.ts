@@ -97,16 +97,16 @@ async function readAsText(
   return { ...row, regionKey: regionKeyOf(route) };
 }
 
-/** The key cannot change; the name can, so that home is asked. */
+/** The id and the key cannot change; the name can, so that home is asked. */
 function regionText(
   members: NonNullable<ShapeSelection["region"]>,
-  { regionKey, databaseId }: TenantRoute,
+  { regionId, regionKey, databaseId }: TenantRoute,
   { loaders }: GraphQLContext,
 ): string | Promise<string> {
   const text = (name: string) =>
     `{${members
       .map((one) => {
-        const value = { __typename: "Region", key: regionKey, name }[one.value];
+        const value = { __typename: "Region", id: regionId, key: regionKey, name }[one.value];
         return `${JSON.stringify(one.name)}:${JSON.stringify(value)}`;
       })
       .join(",")}}`;

@@ -8,6 +8,7 @@ import { type Builder, perSchema } from "#api/graphql/builder";
 import { distantConnectionType, pageArguments, type TypeRef } from "#api/graphql/connections";
 import { mentions } from "#api/graphql/fragments";
 import type { Part } from "#api/graphql/module";
+import { addContentNodeType, Node } from "#api/graphql/nodes";
 import { content } from "#api/graphql/shapes/content";
 import {
   type ColumnField,
@@ -100,7 +101,13 @@ export function shape<const Own extends Fields, const More extends Columns>(
     longTexts,
     types: [
       (builder) => {
-        builder.objectType(type(builder), { description: options.description });
+        // What has no field of that name cannot be asked for by it.
+        const hasId = fields["id"]?.kind === "column" && fields["id"].holds === "uuid";
+        builder.objectType(type(builder), {
+          description: options.description,
+          ...(hasId && { interfaces: [Node(builder)] }),
+        });
+        if (hasId) addContentNodeType(builder, name, (id, { loaders }) => loaders.of(content).row(declaration, id));
         for (const [field, made] of Object.entries(fields)) addField(builder, type(builder), declaration, field, made);
       },
     ],
@@ -206,7 +213,7 @@ function addPage(
   builder.objectField(type, name, (t) =>
     t.field({
       type: pages.connection(builder),
-      description: `${field.description} Read where the row lives: when that cannot be reached, edges and pageInfo are null, each with an error.`,
+      description: `${field.description} Read where the row lives: when that cannot be reached, edges and the cursors are null, each with an error, and pageInfo says that there is no more.`,
       args: pageArguments(builder),
       resolve: ({ id }, args, { loaders }, info) =>
         pages.read(args, (request) =>

@@ -60,6 +60,7 @@ function defineQueries(builder: Builder): void {
 
 const CreateApiKeyInput = perSchema((builder) =>
   builder.inputType("CreateApiKeyInput", {
+    description: "What createApiKey takes.",
     fields: (t) => ({
       name: t.string({ required: true, description: "What it is for: 1 to 200 characters." }),
       organizationId: t.id({ description: "Whose key; left out: an operator's, for operators only." }),
@@ -86,6 +87,7 @@ const CreatedApiKey = perSchema((builder) =>
 
 const LinkIdentityInput = perSchema((builder) =>
   builder.inputType("LinkIdentityInput", {
+    description: "What linkIdentity takes.",
     fields: (t) => ({
       userId: t.id({ required: true, description: "Who it is." }),
       issuer: t.string({ required: true, description: "The identity provider, as in the tokens' `iss`." }),
@@ -99,7 +101,7 @@ function defineMutations(builder: Builder): void {
     createApiKey: t.field({
       type: CreatedApiKey(builder),
       description: "Makes a key: of an organization, for its owners, or an operator's.",
-      args: { input: t.arg({ type: CreateApiKeyInput(builder), required: true }) },
+      args: { input: t.arg({ type: CreateApiKeyInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
         createApiKey(services, actor, {
           name: input.name,
@@ -117,7 +119,7 @@ function defineMutations(builder: Builder): void {
     linkIdentity: t.field({
       type: "User",
       description: "Says which user an identity provider's subject is. For the operator.",
-      args: { input: t.arg({ type: LinkIdentityInput(builder), required: true }) },
+      args: { input: t.arg({ type: LinkIdentityInput(builder), required: true, description: "What it takes." }) },
       resolve: async (_, { input }, { actor, services }) => {
         const userId = validId("userId", input.userId);
         await linkIdentity(services, actor, { userId, issuer: input.issuer, subject: input.subject });

@@ -8,6 +8,7 @@ const LAST_YEAR = 9_999;
 export function defineDateTime(builder: Builder): void {
   builder.scalarType("DateTime", {
     description: "A point in time as RFC 3339 text in UTC with milliseconds, such as 2026-01-31T12:00:00.000Z.",
+    specifiedByURL: "https://scalars.graphql.org/andimarek/date-time.html",
     serialize: (value) => write(value) as never,
     parseValue: (value) => {
       const time = typeof value === "string" ? new Date(value) : undefined;

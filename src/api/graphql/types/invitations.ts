@@ -43,6 +43,7 @@ const Invitations = connectionType("Invitation", "Invitation", (invitation) => i
 
 const InviteMemberInput = perSchema((builder) =>
   builder.inputType("InviteMemberInput", {
+    description: "What inviteMember takes.",
     fields: (t) => ({
       organizationId: t.id({ required: true, description: "The organization." }),
       email: t.string({ required: true, description: "Whom to invite. They need not be a user yet." }),
@@ -58,7 +59,7 @@ function defineMutations(builder: Builder): void {
       type: "Invitation",
       description:
         "Sends a token to an e-mail address, with which its user becomes a member. Inviting an address again replaces the invitation before. LIMIT_EXCEEDED, with extensions.retryAfterSeconds, when too many mails were sent.",
-      args: { input: t.arg({ type: InviteMemberInput(builder), required: true }) },
+      args: { input: t.arg({ type: InviteMemberInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
         inviteMember(services, actor, {
           organizationId: validId("organizationId", input.organizationId),

@@ -74,6 +74,7 @@ function defineQueries(builder: Builder): void {
       description: "Jobs, newest first. The operator sees all; a user those of organizations that they own.",
       args: {
         ...pageArguments(builder),
+        organizationId: t.arg.id({ required: false, description: "Only those of this organization." }),
         placementId: t.arg.id({ required: false, description: "Only those on this placement." }),
         state: t.arg({ type: JobState(builder), required: false, description: "Only those in this state." }),
       },
@@ -83,6 +84,7 @@ function defineQueries(builder: Builder): void {
             services,
             actor,
             {
+              organizationId: args.organizationId == null ? null : validId("organizationId", args.organizationId),
               placementId: args.placementId == null ? null : validId("placementId", args.placementId),
               state: args.state ?? null,
             },

@@ -1,22 +1,32 @@
 import { asParent, callers, inOrganization, listed, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
-import { addMember, leave, removeMember } from "#engine/home/memberships";
+import { viewerId } from "#engine/auth/actor";
+import { actionsOf, authorizeOperator } from "#engine/auth/policy";
+import { addMember, leave, membershipId, removeMember } from "#engine/home/memberships";
 import { createOrganization, getOrganization, listOrganizations } from "#engine/home/organizations";
 import { validId } from "#base/kernel/validation";
 import { waitUntilMembersVisible } from "#engine/links/visible-writes";
 import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
-import { Role } from "#api/graphql/types/enums";
+import { Action, Role } from "#api/graphql/types/enums";
 import { missing } from "#api/graphql/loaders";
+import { addComposedNodeType, addNodeType, Node } from "#api/graphql/nodes";
 
 const Members = connectionType("OrganizationMembers", "Membership", (membership) => membership.userId);
+const UserOrganizations = connectionType("UserOrganizations", "Organization", (organization) => organization.id);
 const Organizations = connectionType("Organization", "Organization", (organization) => organization.id);
 
 function defineMembership(builder: Builder): void {
+  addComposedNodeType(builder, "Membership", (id, { loaders }) => loaders.memberships.load(id));
   builder.objectType("Membership", {
     description: "A user in an organization.",
+    interfaces: [Node(builder)],
     fields: (t) => ({
+      id: t.id({
+        description: "The organization's id and the user's with a colon between. It stays when the role changes.",
+        resolve: membershipId,
+      }),
       user: t.field({
         type: "User",
         description: "Who belongs to it.",
@@ -35,8 +45,10 @@ function defineMembership(builder: Builder): void {
 }
 
 function defineOrganization(builder: Builder): void {
+  addNodeType(builder, "Organization", (id, { loaders }) => loaders.organizations.load(id));
   builder.objectType("Organization", {
     description: "A collection of users, owner of content.",
+    interfaces: [Node(builder)],
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7." }),
       name: t.exposeString("name", { description: "At most 200 characters; need not be unique." }),
@@ -46,6 +58,17 @@ function defineOrganization(builder: Builder): void {
         args: pageArguments(builder),
         resolve: ({ id }, args, { loaders }) => Members.read(args, (page) => loaders.membersOf.load({ id, page })),
       }),
+      viewerRole: t.field({
+        type: Role(builder),
+        nullable: true,
+        description: "The caller's own role in it; null for the operator, and after leaving.",
+        resolve: ({ id }, _, { loaders }) => loaders.roles.load(id),
+      }),
+      viewerMay: t.field({
+        type: [Action(builder)],
+        description: "What the caller may do in it. A key may do less, where a field says that it is for users.",
+        resolve: async ({ id }, _, { actor, loaders }) => actionsOf(actor, await loaders.roles.load(id)),
+      }),
       placements: t.field({
         type: ["Placement"],
         description: "Its access to regions, oldest first.",
@@ -53,6 +76,21 @@ function defineOrganization(builder: Builder): void {
       }),
     }),
   });
+}
+
+function defineOrganizationsOfUser(builder: Builder): void {
+  builder.objectField("User", "organizations", (t) =>
+    t.field({
+      type: UserOrganizations.connection(builder),
+      description:
+        "What they belong to, by age. For themselves and the operator: FORBIDDEN for others that see the user.",
+      args: pageArguments(builder),
+      resolve: ({ id }, args, { actor, loaders }) => {
+        if (viewerId(actor) !== id) authorizeOperator(actor);
+        return UserOrganizations.read(args, (page) => loaders.organizationsOf.load({ id, page }));
+      },
+    }),
+  );
 }
 
 function defineQueries(builder: Builder): void {
@@ -77,12 +115,14 @@ function defineQueries(builder: Builder): void {
 
 const CreateOrganizationInput = perSchema((builder) =>
   builder.inputType("CreateOrganizationInput", {
+    description: "What createOrganization takes.",
     fields: (t) => ({ name: t.string({ required: true, description: "1 to 200 characters." }) }),
   }),
 );
 
 const AddOrganizationMemberInput = perSchema((builder) =>
   builder.inputType("AddOrganizationMemberInput", {
+    description: "What addOrganizationMember takes.",
     fields: (t) => ({
       organizationId: t.id({ required: true, description: "The organization." }),
       userId: t.id({ required: true, description: "The user to add, or whose role to change." }),
@@ -93,6 +133,7 @@ const AddOrganizationMemberInput = perSchema((builder) =>
 
 const RemoveOrganizationMemberInput = perSchema((builder) =>
   builder.inputType("RemoveOrganizationMemberInput", {
+    description: "What removeOrganizationMember takes.",
     fields: (t) => ({
       organizationId: t.id({ required: true, description: "The organization." }),
       userId: t.id({ required: true, description: "The member to remove." }),
@@ -105,14 +146,16 @@ function defineMutations(builder: Builder): void {
     createOrganization: t.field({
       type: "Organization",
       description: "Makes an organization; a calling user becomes its OWNER.",
-      args: { input: t.arg({ type: CreateOrganizationInput(builder), required: true }) },
+      args: { input: t.arg({ type: CreateOrganizationInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) => createOrganization(services, actor, input),
     }),
     addOrganizationMember: t.field({
       type: "Membership",
       description:
         "Adds a user to an organization, or changes the role of one who belongs to it. Callers other than the operator add people whom they share an organization with, and invite others. Owners are made and unmade by owners.",
-      args: { input: t.arg({ type: AddOrganizationMemberInput(builder), required: true }) },
+      args: {
+        input: t.arg({ type: AddOrganizationMemberInput(builder), required: true, description: "What it takes." }),
+      },
       resolve: async (_, { input }, context) => {
         const membership = await addMember(context.services, context.actor, {
           organizationId: validId("organizationId", input.organizationId),
@@ -126,7 +169,9 @@ function defineMutations(builder: Builder): void {
     removeOrganizationMember: t.field({
       type: "Organization",
       description: "Removes a user from an organization. What they wrote stays. The last owner cannot be removed.",
-      args: { input: t.arg({ type: RemoveOrganizationMemberInput(builder), required: true }) },
+      args: {
+        input: t.arg({ type: RemoveOrganizationMemberInput(builder), required: true, description: "What it takes." }),
+      },
       resolve: async (_, { input }, context) => {
         const { actor, services } = context;
         const organizationId = validId("organizationId", input.organizationId);
@@ -174,11 +219,12 @@ export const organizations = defineModule({
       leaveOrganization: row(inOrganization("read", { callers: ["user"] })),
     },
     Organization: {
-      ...asParent("id name"),
+      ...asParent("id name viewerRole viewerMay"),
       members: row(inOrganization("read", { parent: true })),
       placements: row(inOrganization("read", { parent: true })),
     },
-    Membership: asParent("user organization role joinedAt"),
+    User: { organizations: row({ kind: "oneself" }) },
+    Membership: asParent("id user organization role joinedAt"),
   },
   audit: {
     createOrganization: { subject: "ORGANIZATION", made: { id: "id", organization: "id" } },
@@ -186,5 +232,5 @@ export const organizations = defineModule({
     removeOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },
     leaveOrganization: { subject: "ORGANIZATION", id: "organizationId", organization: "organizationId" },
   },
-  types: [defineMembership, defineOrganization, defineQueries, defineMutations],
+  types: [defineMembership, defineOrganization, defineOrganizationsOfUser, defineQueries, defineMutations],
 });

@@ -13,6 +13,7 @@ import { type Builder, perSchema } from "#api/graphql/builder";
 import { Isolation, PlacementState } from "#api/graphql/types/enums";
 import { reportLag } from "#api/graphql/lag";
 import { missing } from "#api/graphql/loaders";
+import { addNodeType, Node } from "#api/graphql/nodes";
 
 const ReplicationStatus = perSchema((builder) =>
   builder.objectRef<{ healthy: boolean; parked: boolean; lagBytes: number | null }>("ReplicationStatus").implement({
@@ -31,8 +32,10 @@ const ReplicationStatus = perSchema((builder) =>
 );
 
 function definePlacement(builder: Builder): void {
+  addNodeType(builder, "Placement", (id, { loaders }) => loaders.placements.load(id));
   builder.objectType("Placement", {
     description: "An organization's access to a region: one tenant database.",
+    interfaces: [Node(builder)],
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7." }),
       organization: t.field({
@@ -94,6 +97,7 @@ function defineQueries(builder: Builder): void {
 
 const GrantRegionAccessInput = perSchema((builder) =>
   builder.inputType("GrantRegionAccessInput", {
+    description: "What grantRegionAccess takes.",
     fields: (t) => ({
       organizationId: t.id({ required: true, description: "Who gets access." }),
       regionKey: t.string({ required: true, description: "To which region." }),
@@ -112,7 +116,7 @@ function defineGranting(builder: Builder): void {
       type: "Placement",
       description:
         "Gives an organization a tenant database of its own in a region (DEDICATED), or a place in the one that the region's organizations share (SHARED). Returns when it is ACTIVE, or after 5 s with the state reached; calling again with the same pair returns the same placement.",
-      args: { input: t.arg({ type: GrantRegionAccessInput(builder), required: true }) },
+      args: { input: t.arg({ type: GrantRegionAccessInput(builder), required: true, description: "What it takes." }) },
       resolve: async (_, { input }, context) => {
         const { actor, services } = context;
         const placement = await grantRegionAccess(services, actor, {
@@ -131,6 +135,7 @@ function defineGranting(builder: Builder): void {
 
 const RevokeRegionAccessInput = perSchema((builder) =>
   builder.inputType("RevokeRegionAccessInput", {
+    description: "What revokeRegionAccess takes.",
     fields: (t) => ({
       placementId: t.id({ required: true, description: "Which access." }),
       confirm: t.string({
@@ -155,7 +160,7 @@ function defineMutations(builder: Builder): void {
       type: "Placement",
       description:
         "Takes an organization's access to a region away. No reads and writes from now on; after 7 days (SUSPENDED), or at once with skipGrace (REVOKING), its data and everything about it is removed: with its database, or, where others share that, row by row. The receipt is the result of the job.",
-      args: { input: t.arg({ type: RevokeRegionAccessInput(builder), required: true }) },
+      args: { input: t.arg({ type: RevokeRegionAccessInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
         revokeRegionAccess(services, actor, {
           placementId: validId("placementId", input.placementId),

@@ -6,13 +6,17 @@ import { retireRegion } from "#engine/placements/retire-region";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { missing } from "#api/graphql/loaders";
+import { addNodeType, Node } from "#api/graphql/nodes";
 
 const Placements = connectionType("RegionPlacements", "Placement", (placement) => placement.id);
 
 function defineRegion(builder: Builder): void {
+  addNodeType(builder, "Region", (id, { loaders }) => loaders.regions.load(id));
   builder.objectType("Region", {
     description: "A geo-located PostgreSQL server.",
+    interfaces: [Node(builder)],
     fields: (t) => ({
+      id: t.exposeID("id", { description: "UUIDv7. People type the key." }),
       key: t.exposeString("key", { description: "What people type, such as eu." }),
       name: t.exposeString("name", { description: "What people read, such as Frankfurt." }),
       server: t.field({
@@ -78,6 +82,7 @@ function defineQueries(builder: Builder): void {
 
 const RegisterRegionInput = perSchema((builder) =>
   builder.inputType("RegisterRegionInput", {
+    description: "What registerRegion takes.",
     fields: (t) => ({
       key: t.string({
         required: true,
@@ -100,6 +105,7 @@ const RegisterRegionInput = perSchema((builder) =>
 
 const UpdateRegionInput = perSchema((builder) =>
   builder.inputType("UpdateRegionInput", {
+    description: "What updateRegion takes.",
     fields: (t) => ({
       key: t.string({ required: true, description: "Which region; its key stays." }),
       name: t.string({ required: false, description: "A new name, 1 to 200 characters." }),
@@ -117,6 +123,7 @@ const UpdateRegionInput = perSchema((builder) =>
 
 const RetireRegionInput = perSchema((builder) =>
   builder.inputType("RetireRegionInput", {
+    description: "What retireRegion takes.",
     fields: (t) => ({
       key: t.string({ required: true, description: "Which region." }),
       abandonServer: t.boolean({
@@ -133,7 +140,7 @@ function defineMutations(builder: Builder): void {
       type: "Region",
       description:
         "Changes a region's name or pooler, or its server's address or password. Loses no row. For the operator.",
-      args: { input: t.arg({ type: UpdateRegionInput(builder), required: true }) },
+      args: { input: t.arg({ type: UpdateRegionInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
         updateRegion(services, actor, {
           key: input.key,
@@ -146,7 +153,7 @@ function defineMutations(builder: Builder): void {
     retireRegion: t.field({
       type: "Region",
       description: "Takes a region out of service. CONFLICT while placements remain. For the operator.",
-      args: { input: t.arg({ type: RetireRegionInput(builder), required: true }) },
+      args: { input: t.arg({ type: RetireRegionInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
         retireRegion(services, actor, { key: input.key, abandonServer: input.abandonServer ?? false }),
     }),
@@ -156,7 +163,7 @@ function defineMutations(builder: Builder): void {
       type: "Region",
       description:
         "Registers a PostgreSQL server as a region, after probing it and having it connect to the gateway. For the operator.",
-      args: { input: t.arg({ type: RegisterRegionInput(builder), required: true }) },
+      args: { input: t.arg({ type: RegisterRegionInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) => registerRegion(services, actor, input),
     }),
   );
@@ -177,7 +184,7 @@ export const regions = defineModule({
       retireRegion: row(operatorOnly),
     },
     Region: {
-      ...asParent("key name"),
+      ...asParent("id key name"),
       server: row(operatorOnly),
       placements: row(listed("read")),
     },

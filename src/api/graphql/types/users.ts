@@ -8,11 +8,14 @@ import { waitUntilUserVisible } from "#engine/links/visible-writes";
 import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { missing } from "#api/graphql/loaders";
+import { addNodeType, Node } from "#api/graphql/nodes";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 
 function defineUser(builder: Builder): void {
+  addNodeType(builder, "User", (id, { loaders }) => loaders.users.load(id));
   builder.objectType("User", {
     description: "A person who uses the system.",
+    interfaces: [Node(builder)],
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7." }),
       name: t.exposeString("name", { description: "At most 200 characters." }),
@@ -50,14 +53,22 @@ function defineQueries(builder: Builder): void {
     users: t.field({
       type: Users.connection(builder),
       description: "The users that the caller may see, by id, which is by age.",
-      args: pageArguments(builder),
-      resolve: (_, args, { actor, services }) => Users.read(args, (page) => listUsers(services, actor, page)),
+      args: {
+        ...pageArguments(builder),
+        email: t.arg.string({
+          required: false,
+          description: "Only the one with this address, whatever its case. For the operator.",
+        }),
+      },
+      resolve: (_, args, { actor, services }) =>
+        Users.read(args, (page) => listUsers(services, actor, { email: args.email ?? null }, page)),
     }),
   }));
 }
 
 const CreateUserInput = perSchema((builder) =>
   builder.inputType("CreateUserInput", {
+    description: "What createUser takes.",
     fields: (t) => ({
       name: t.string({ required: true, description: "1 to 200 characters." }),
       email: t.string({ required: true, description: "An e-mail address that no other user has." }),
@@ -67,6 +78,7 @@ const CreateUserInput = perSchema((builder) =>
 
 const UpdateUserInput = perSchema((builder) =>
   builder.inputType("UpdateUserInput", {
+    description: "What updateUser takes.",
     fields: (t) => ({
       id: t.id({ required: true, description: "Whom to change." }),
       name: t.string({ description: "1 to 200 characters; stays when left out." }),
@@ -102,7 +114,7 @@ function defineMutations(builder: Builder): void {
       type: "User",
       description:
         "Changes a user's name or address, here and in their organizations' regions. Users change their own name, the operator everything.",
-      args: { input: t.arg({ type: UpdateUserInput(builder), required: true }) },
+      args: { input: t.arg({ type: UpdateUserInput(builder), required: true, description: "What it takes." }) },
       resolve: async (_, { input }, context) => {
         const user = await updateUser(context.services, context.actor, {
           id: validId("id", input.id),
@@ -127,7 +139,7 @@ function defineMutations(builder: Builder): void {
     t.field({
       type: "User",
       description: "Adds a user. For the operator.",
-      args: { input: t.arg({ type: CreateUserInput(builder), required: true }) },
+      args: { input: t.arg({ type: CreateUserInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) => createUser(services, actor, input),
     }),
   );
@@ -140,7 +152,7 @@ export const users = defineModule({
     Query: {
       me: row(everybody),
       user: row({ kind: "people", otherwise: "NOT_FOUND" }),
-      users: row({ kind: "people", otherwise: "left out" }),
+      users: row({ kind: "people", otherwise: "left out" }, { "by address": operatorOnly }),
     },
     Mutation: {
       createUser: row(operatorOnly),

@@ -67,7 +67,7 @@ create table tenantry.memberships (
   joined_at timestamptz not null default now() check (tenantry.is_moment(joined_at)),
   primary key (organization_id, user_id)
 );
-create index memberships_user_id on tenantry.memberships (user_id);
+create index memberships_user_id on tenantry.memberships (user_id, organization_id);
 
 -- Invitations: somebody with an e-mail address may become a member, once, until a moment, by showing a token.
 create table tenantry.invitations (
@@ -994,6 +994,7 @@ create table tenantry.jobs (
   result jsonb
 );
 create index jobs_due on tenantry.jobs (due_at) where state in ('WAITING', 'RUNNING');
+create index jobs_organization_id on tenantry.jobs (organization_id, id) where organization_id is not null;
 create index jobs_placement_id on tenantry.jobs (placement_id, id) where placement_id is not null;
 -- Asking twice for the same is asking once.
 create unique index jobs_active_key on tenantry.jobs (kind, subject) where state in ('WAITING', 'RUNNING');
