@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
-import { plain, print, printJson } from "#cli/output";
+import { bytes, count, plain, print, printJson } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
@@ -84,7 +84,7 @@ async function doctor(services: Services, options: Options): Promise<void> {
     reportCredentials(credentials);
     reportErasures(erasures);
     reportObstacles(obstacles);
-    const things = `${servers.length} servers, ${databases.length} tenant databases`;
+    const things = `${count(servers.length, "server")}, ${count(databases.length, "tenant database")}`;
     print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
   }
   if (wrong > 0) process.exitCode = 1;
@@ -183,11 +183,6 @@ function line(problem: string | null, text: string): void {
 
 function mark(problem: string | null): string {
   return problem === null ? styleText("green", "✓") : styleText("red", "✗");
-}
-
-function bytes(value: number | null): string {
-  if (value === null) return "unknown";
-  return value < 1024 * 1024 ? `${Math.ceil(value / 1024)} kB` : `${(value / 1024 / 1024).toFixed(1)} MB`;
 }
 
 function seconds(value: number | null): string {

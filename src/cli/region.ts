@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
-import { output, type OutputOptions, readInput } from "#cli/output";
+import { output, type OutputOptions, readInput, table } from "#cli/output";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
@@ -57,7 +57,7 @@ function addCommand(): Command {
           () => registerRegion(services, OPERATOR, input),
           () => ({ subjectId: key }),
         );
-        output(options, added, [describe(added)]);
+        output(options, added, regionTable([added]));
       }),
     );
   return explain(command, { example: "tenantry region add eu --name Europe < url-of-eu.txt", page: PAGE });
@@ -70,7 +70,7 @@ function listCommand(): Command {
     .action((options: OutputOptions) =>
       withServices(async (services) => {
         const regions = await listRegions(services);
-        output(options, { regions }, regions.length === 0 ? ["No regions."] : regions.map(describe));
+        output(options, { regions }, regionTable(regions));
       }),
     );
   return explain(command, { example: "tenantry region list" });
@@ -145,7 +145,7 @@ function updateCommand(): Command {
           updateRegion(services, OPERATOR, input),
         );
         const { changed } = updated;
-        output(options, updated, [describe(updated), ...(changed === undefined ? [] : [changed])]);
+        output(options, updated, [...regionTable([updated]), ...(changed === undefined ? [] : [changed])]);
       }),
     );
   return explain(command, { example: "tenantry region update eu < new-url.txt", page: "how-to/move-a-server.md" });
@@ -213,6 +213,12 @@ function describePooler({
   return `Pooler ${host}:${port} leads to this server, ${prepared}${more}`;
 }
 
-function describe({ key, name, host, port, subscriptionMethod }: Region): string {
-  return `${key}  ${name}  ${host}:${port}  ${subscriptionMethod}`;
+function regionTable(regions: readonly Region[]): string[] {
+  const rows = regions.map(({ key, name, host, port, subscriptionMethod }) => [
+    key,
+    name,
+    `${host}:${port}`,
+    subscriptionMethod,
+  ]);
+  return table(["KEY", "NAME", "SERVER", "SUBSCRIPTIONS"], rows, "No regions.");
 }
