@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// Exit code 0 when the API of this machine answers; for the container's HEALTHCHECK. A worker serves no requests.
+const { PORT = "4000", TENANTRY_ROLE } = process.env;
+if (TENANTRY_ROLE !== "worker") {
+  const isAlive = await fetch(`http://127.0.0.1:${PORT || "4000"}/health/live`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+  process.exitCode = isAlive ? 0 : 1;
+}
