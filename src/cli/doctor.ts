@@ -140,8 +140,8 @@ function reportCredentials(credentials: readonly StrangeCredential[]): void {
 
 function reportErasures(erasures: readonly ErasureDifference[]): void {
   if (erasures.length > 0) print(styleText("bold", "Erasures that home and a database do not both know"));
-  const say = (database: string, count: number, what: string) => {
-    if (count > 0) line("erasures", `${database}: ${count} ${what}`);
+  const say = (database: string, erased: number, what: string) => {
+    if (erased > 0) line("erasures", `${database}: ${erased} ${what}`);
   };
   for (const { database, forgottenAtHome, forgottenThere, forged } of erasures) {
     say(database, forgottenAtHome.length, "that home has forgotten, as it was restored; --repair does them again");

@@ -6,6 +6,7 @@ import { explainRefusal, tellOperator } from "#engine/failures/explain";
 import { auditCommand } from "#cli/audit";
 import { borderCommand } from "#cli/border";
 import { checkCommand } from "#cli/check";
+import { completionCommand } from "#cli/completion";
 import { demoCommand } from "#cli/demo";
 import { doctorCommand } from "#cli/doctor";
 import { exportCommand } from "#cli/export";
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     .commandsGroup("Start:")
     .addCommand(startCommand())
     .addCommand(demoCommand())
+    .addCommand(completionCommand())
     .commandsGroup("Tables of your own:")
     .addCommand(initCommand())
     .addCommand(checkCommand())

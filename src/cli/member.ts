@@ -139,7 +139,7 @@ async function readMembers(services: Services, organizationId: string): Promise<
   const users = new Map((await findUsers(services, OPERATOR, ids)).map((user) => [user.id, user]));
   return memberships.map((one) => {
     const { name = "", email = "" } = users.get(one.userId) ?? {};
-    return { ...one, name, email };
+    return Object.assign(one, { name, email });
   });
 }
 

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
-import { output, type OutputOptions, readInput, table } from "#cli/output";
+import { output, type OutputOptions, table } from "#cli/output";
+import { readSecret } from "#cli/prompt";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
@@ -42,7 +43,7 @@ function addCommand(): Command {
     .option("--name <name>", "The name for people. Without it: the key.")
     .option(
       "--url <url>",
-      "The connection URL of the server, without a database name. Without it the URL is read from standard input, where nobody else sees it.",
+      "The connection URL of the server, without a database name. Without it the URL is read from standard input. A terminal asks for it and does not show it.",
     )
     .option("--pool-url <url>", POOL_URL_HELP)
     .option("--json", "Print one JSON object.")
@@ -111,7 +112,9 @@ function retireCommand(): Command {
 
 /** A URL on the command line is seen by everybody on the machine. */
 async function readUrl(): Promise<string> {
-  const [first = "", ...rest] = (await readInput()).split("\n").map((line) => line.trim());
+  const [first = "", ...rest] = (await readSecret("Connection URL of the server"))
+    .split("\n")
+    .map((line) => line.trim());
   if (rest.length > 0) throw invalidInput("connectionUrl", "Standard input is one line: the connection URL.");
   return first;
 }

@@ -1,7 +1,11 @@
 /** What commands print for people and for scripts. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { runCommand } from "../support/command.ts";
+import { eventually } from "../support/journey.ts";
 
 let app: TestApp;
 let organizationId: string;
@@ -25,10 +29,10 @@ async function shown(...args: string[]): Promise<string[]> {
   return same.trimEnd().split("\n");
 }
 
-async function json(args: string[]): Promise<any> {
+async function json<Data = any>(args: string[]): Promise<Data> {
   const { output, errors } = await runCommand(app, [...args, "--json"]);
   expect(errors).toBe("");
-  return JSON.parse(output);
+  return JSON.parse(output) as Data;
 }
 
 test("tables have headings", async () => {
@@ -133,4 +137,21 @@ test("with --json an error is an object on standard error, with its code", async
   });
   const field = await runCommand(app, ["user", "find", "ada", "--json"]);
   expect(JSON.parse(field.errors)).toMatchObject({ error: { code: "INVALID_INPUT", field: "email" } });
+});
+
+test("in a terminal a connection URL is asked for and not shown", async () => {
+  const url = serverUrl("us");
+  const { password } = new URL(url);
+  const command = `${process.execPath} ${fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url))} region add us`;
+  const env = { ...process.env, DATABASE_URL: app.databaseUrl, TENANTRY_SECRET_KEY: app.secretKey };
+  // It gives the command a terminal.
+  const terminal = spawn("script", ["-qec", command, "/dev/null"], { env, stdio: ["pipe", "pipe", "pipe"] });
+  const ended = once(terminal, "close");
+  let screen = "";
+  terminal.stdout.on("data", (chunk: Buffer) => (screen += chunk.toString()));
+  expect(await eventually(async () => screen.includes("Connection URL of the server (it is not shown): "))).toBe(true);
+  terminal.stdin.write(`${url}x\u007f\r`);
+  expect(await ended).toEqual([0, null]);
+  expect(screen).not.toContain(password);
+  expect(screen).toMatch(/us +us +127\.0\.0\.1/);
 });
