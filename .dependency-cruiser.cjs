@@ -209,9 +209,10 @@ const ROWS = [
       "app",
       "project",
       TABLES,
+      "engine/migrations/schema-version",
       "api/graphql/module",
     ],
-    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and services, for the app's tables; a team's modules are told from what else its files export",
+    why: "`start` reads the configuration, starts the embedded servers, and runs the composition root; other commands make their own log and services, for the app's tables, and show which schema version a database has; a team's modules are told from what else its files export",
   },
   { part: "main", may: "all" },
 ];

@@ -1,13 +1,18 @@
 FROM node:24-slim
 WORKDIR /app
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml .pnpmfile.cjs ./
-# Neither the embedded PostgreSQL nor another Node is needed here, so no optional packages.
-RUN npx -y pnpm@12 install --frozen-lockfile --prod --no-optional
+# Neither the embedded PostgreSQL nor another Node is needed here, so no optional packages. What only installing needs goes
+# in the same step, so that it is in no layer.
+RUN npx -y pnpm@12 install --frozen-lockfile --prod --no-optional --store-dir /tmp/store \
+  && rm -rf /tmp/store /root/.npm /root/.cache /root/.local
 COPY bin bin
 COPY src src
 USER node
-# The API, and the gateway that home's and the regions' servers connect to. Without the host's network set
-# HOST=0.0.0.0 (with TENANTRY_AUTH=bearer) and TENANTRY_GATEWAY_LISTEN=0.0.0.0:4001, publish both ports, and say in
-# TENANTRY_GATEWAY_ADDRESS how the servers reach the second one.
+# A container is reached from outside of it. Without TENANTRY_AUTH=bearer the API refuses to listen there:
+# TENANTRY_EVERYBODY_IS_OPERATOR says what allowing it means.
+ENV HOST=0.0.0.0
+# The API, and the gateway that home's and the regions' servers connect to. For the second one set
+# TENANTRY_GATEWAY_LISTEN=0.0.0.0:4001, and say in TENANTRY_GATEWAY_ADDRESS how the servers reach it.
 EXPOSE 4000 4001
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["node", "bin/health.js"]
 CMD ["node", "bin/tenantry.js", "start"]

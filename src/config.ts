@@ -8,6 +8,7 @@ import { GATEWAY, gatewaySettings } from "#config/gateway";
 import { HOME, homeSettings } from "#config/home";
 import { LIMIT_SETTINGS } from "#config/limits";
 import { MAIL, mailSettings } from "#config/mail";
+import { nearestName } from "#config/nearest-name";
 import { SIGN_IN, signInSettings } from "#config/sign-in";
 import { readSection, refused, type Section, variableOf } from "#config/variable";
 
@@ -43,17 +44,24 @@ function read(environment: NodeJS.ProcessEnv) {
 function refuseUnknown(environment: NodeJS.ProcessEnv): void {
   const known = new Set(SECTIONS.flatMap(({ fields }) => Object.values(fields).map((field) => variableOf(field).name)));
   const unknown = Object.keys(environment).filter((name) => name.startsWith("TENANTRY_") && !known.has(name));
-  if (unknown.length > 0)
-    throw refused(
-      `Unknown environment variable ${unknown.join(", ")}; docs/reference/configuration.md lists all of them.`,
-    );
+  const [first] = unknown;
+  if (first === undefined) return;
+  const meant = nearestName(first, known);
+  const hint = meant === undefined ? "" : ` Did you mean ${meant}?`;
+  throw refused(
+    `There is no environment variable ${unknown.join(", ")}.${hint} docs/reference/configuration.md lists all of them.`,
+  );
 }
 
 /** In development whoever calls is the operator, so nobody calls from elsewhere, nor any page that a person visits. */
-function requireLocal({ host, api }: Pick<Settings, "host" | "api">): void {
-  if (!isLoopback(host))
+function requireLocal({
+  host,
+  everybodyIsOperator,
+  api,
+}: Pick<Settings, "host" | "everybodyIsOperator" | "api">): void {
+  if (!isLoopback(host) && !everybodyIsOperator)
     throw refused(
-      "HOST must be a loopback address such as 127.0.0.1 in development, where whoever reaches the API is the operator. Set TENANTRY_AUTH=bearer to have callers sign in.",
+      "HOST must be a loopback address such as 127.0.0.1 in development, where whoever reaches the API is the operator. Set TENANTRY_AUTH=bearer to have callers sign in. In a container whose port is published on 127.0.0.1 only, TENANTRY_EVERYBODY_IS_OPERATOR=true allows it.",
     );
   if (api.corsOrigins.includes("*")) throw refused("TENANTRY_CORS_ORIGINS must name its origins in development.");
 }

@@ -12,7 +12,7 @@ type Service = {
   network_mode?: string;
   environment: Record<string, string>;
   healthcheck?: { test: string[] };
-  ports?: unknown;
+  ports?: string[];
 };
 
 const text = readFileSync("compose.yaml", "utf8");
@@ -29,31 +29,42 @@ test("there are three servers and the API", () => {
   expect(Object.keys(compose.services).toSorted()).toEqual([...servers, "api"].toSorted());
 });
 
-test.each(servers)("%s can be a region and listens on loopback only", (name) => {
-  const settings = compose.services[name]?.command ?? [];
-  expect(settings).toContain("-cwal_level=logical");
-  expect(settings).toContain("-clisten_addresses=127.0.0.1");
-  const port = settings.find((setting) => setting.startsWith("-cport="))?.slice("-cport=".length);
-  const health = compose.services[name]?.healthcheck?.test.join(" ");
-  expect(health).toMatch(new RegExp(`pg_isready -h 127\\.0\\.0\\.1 -p ${port} `));
+test.each(servers)("%s can be a region, and is reached within the network only", (name) => {
+  const { command = [], healthcheck, ports } = compose.services[name] ?? {};
+  expect(command).toContain("-cwal_level=logical");
+  expect(command.filter((part) => /listen_addresses|port/.test(part))).toEqual([]);
+  expect(ports).toBeUndefined();
+  expect(healthcheck?.test.join(" ")).toBe("CMD pg_isready -h 127.0.0.1 -U postgres");
   expect(Object.keys(compose.volumes)).toContain(name);
 });
 
-test("every server has a port of its own", () => {
-  const ports = servers.map((name) => compose.services[name]?.command?.find((part) => part.startsWith("-cport=")));
-  expect(new Set(ports).size).toBe(servers.length);
+test("one port is published, on loopback, from an ordinary network", () => {
+  const published = Object.values(compose.services).flatMap(({ ports = [] }) => ports);
+  expect(published).toEqual(["127.0.0.1:4000:4000"]);
+  // The host's network works on Linux only.
+  expect(Object.values(compose.services).filter((service) => service.network_mode !== undefined)).toEqual([]);
+  expect(compose.services["api"]?.environment["PORT"]).toBe("4000");
 });
 
-test("every address is loopback, on the host's network", () => {
-  for (const [name, service] of Object.entries(compose.services)) {
-    expect(service.network_mode, name).toBe("host");
-    expect(service.ports, name).toBeUndefined();
-  }
-  const addresses = text.match(/\b\d{1,3}(\.\d{1,3}){3}\b/g) ?? [];
-  const hosts = [...text.matchAll(/@([^@/:\s]+):\d+/g)].map(([, host]) => host);
-  expect(addresses.length).toBeGreaterThan(0);
-  expect(hosts.length).toBeGreaterThan(0);
-  expect(new Set([...addresses, ...hosts])).toEqual(new Set(["127.0.0.1"]));
+test("compose.yaml has only what the compose specification knows", () => {
+  expect(
+    Object.keys(compose)
+      .filter((key) => !key.startsWith("x-"))
+      .toSorted(),
+  ).toEqual(["services", "volumes"]);
+  const known = new Set([
+    "build",
+    "command",
+    "depends_on",
+    "environment",
+    "healthcheck",
+    "image",
+    "ports",
+    "restart",
+    "volumes",
+  ]);
+  const used = Object.values(compose.services).flatMap((service) => Object.keys(service));
+  expect(used.filter((key) => !known.has(key))).toEqual([]);
 });
 
 test("the API is given no variable that src/config.ts does not know", () => {
@@ -69,19 +80,20 @@ test("the API's environment is one that it starts with", () => {
     Object.entries(compose.services["api"]?.environment ?? {}).map(([name, value]) => [name, withDefaults(value)]),
   );
   const config = readConfig(environment);
-  expect(config.host).toBe("127.0.0.1");
+  // Whoever reaches it is the operator, and a setting says so.
+  expect(config).toMatchObject({ host: "0.0.0.0", everybodyIsOperator: true, signIn: { mode: "development" } });
   expect(() => new SecretBox(config.secretKey ?? "")).not.toThrow();
-  // Where the servers reach it: all are on the host's network.
-  expect(config.gateway).toMatchObject({ host: "127.0.0.1", address: undefined, homeAddress: undefined });
+  // By the service's name, as the servers are in other containers.
+  expect(config.gateway).toMatchObject({ host: "0.0.0.0", port: 4001, address: "api:4001" });
   const { address, database } = parseDatabaseUrl(config.databaseUrl ?? "", "DATABASE_URL");
-  expect(compose.services["home"]?.command).toContain(`-cport=${address.port}`);
+  expect(address).toMatchObject({ host: "home", port: 5432 });
   expect(compose.services["home"]?.environment["POSTGRES_DB"]).toBe(database);
 });
 
 test("the image names the ports that the API and the gateway have by default, and compose.yaml tells them", () => {
   const { port, gateway } = readConfig({});
   expect(readFileSync("Dockerfile", "utf8")).toMatch(new RegExp(`^EXPOSE ${port} ${gateway.port}$`, "m"));
-  expect(text).toContain(`127.0.0.1:${gateway.port}`);
+  expect(text).toContain(`api:${gateway.port}`);
 });
 
 test("what the Dockerfile copies is there and is not ignored", () => {
@@ -94,4 +106,13 @@ test("what the Dockerfile copies is there and is not ignored", () => {
     expect(existsSync(name), name).toBe(true);
     expect(ignored, name).toContain(`!${name}`);
   }
+});
+
+test("the image answers on its port, says whether it does, and keeps nothing that only installing needs", () => {
+  const dockerfile = readFileSync("Dockerfile", "utf8");
+  expect(dockerfile).toMatch(/^ENV HOST=0\.0\.0\.0$/m);
+  expect(dockerfile).toMatch(/^HEALTHCHECK .* CMD \["node", "bin\/health\.js"\]$/m);
+  const [, store] = /--store-dir (\S+)/.exec(dockerfile) ?? [];
+  const [install = ""] = /^RUN npx[^\n]*\\\n.*$/m.exec(dockerfile) ?? [];
+  expect(install).toContain(`rm -rf ${store} `);
 });

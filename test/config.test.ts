@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { readConfig } from "../src/config.ts";
+import { readConfig, SECTIONS } from "../src/config.ts";
+import { variableOf } from "../src/config/variable.ts";
 import { DEFAULT_LIMITS } from "../src/base/kernel/limits.ts";
 
 const BEARER = { TENANTRY_AUTH: "bearer" };
@@ -180,4 +181,39 @@ describe("the gateway", () => {
   ])("is refused with %s", (_, environment) => {
     expect(() => readConfig(environment)).toThrow(Object.keys(environment)[0]);
   });
+});
+
+describe("what is wrong with a variable is said in our words", () => {
+  test.each([
+    [{ PORT: "abc" }, "The environment variable PORT must be a whole number from 0 to 65535."],
+    [{ PORT: "99999" }, "The environment variable PORT must be a whole number from 0 to 65535."],
+    [{ TENANTRY_ROLE: "boss" }, "The environment variable TENANTRY_ROLE must be one of all, api, worker."],
+    [{ TENANTRY_SHARE_PORT: "yes" }, "The environment variable TENANTRY_SHARE_PORT must be one of true, false."],
+    [{ TENANTRY_MAIL_FROM: "x" }, "The environment variable TENANTRY_MAIL_FROM must have at least 3 characters."],
+    [{ TENANTRY_OPERATOR_CLAIM: "roles" }, "a claim and its value are expected"],
+  ])("%o", (environment, words) => {
+    expect(() => readConfig(environment)).toThrow(words);
+  });
+
+  test.each([
+    ["TENANTRY_LOGLEVEL", " Did you mean TENANTRY_LOG_LEVEL?"],
+    ["TENANTRY_GATEWAY_ADRESS", " Did you mean TENANTRY_GATEWAY_ADDRESS?"],
+    ["TENANTRY_COLOUR_OF_THE_SKY", "TENANTRY_COLOUR_OF_THE_SKY. docs/reference/"],
+  ])("an unknown name %s", (name, words) => {
+    expect(() => readConfig({ [name]: "debug" })).toThrow(words);
+  });
+
+  test("every setting that may be wrong says so without words of the schema library", () => {
+    const long = "\u0000".repeat(20_000);
+    for (const { name } of SECTIONS.flatMap(({ fields }) => Object.values(fields).map(variableOf)))
+      expect(() => readConfig({ [name]: long })).not.toThrow(/Invalid input|Too (big|small)|expected (string|number)/);
+  });
+});
+
+test("in development the API listens anywhere where a setting says what that means", () => {
+  const everywhere = { HOST: "0.0.0.0", TENANTRY_EVERYBODY_IS_OPERATOR: "true" };
+  expect(readConfig(everywhere)).toMatchObject({ host: "0.0.0.0", everybodyIsOperator: true });
+  expect(() => readConfig({ ...everywhere, TENANTRY_EVERYBODY_IS_OPERATOR: "false" })).toThrow(
+    "TENANTRY_EVERYBODY_IS_OPERATOR=true",
+  );
 });

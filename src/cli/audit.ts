@@ -32,6 +32,7 @@ export function auditCommand(): Command {
     .option("--after <id>", "Go on after the entry with this id, the last one of the page before.")
     .option("--json", "Print one JSON object.")
     .action((options: ListOptions) => withServices((services) => list(services, options)))
+    .helpCommand(true)
     .addCommand(pruneCommand());
   return explain(command, {
     example: "tenantry audit --organization 01993c1e-8f1a-7a52-8000-3f2b6c9d1e00 --limit 100",

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
-import { plain, print, printJson } from "#cli/output";
+import { bytes, count, plain, print, printJson } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
@@ -84,7 +84,7 @@ async function doctor(services: Services, options: Options): Promise<void> {
     reportCredentials(credentials);
     reportErasures(erasures);
     reportObstacles(obstacles);
-    const things = `${servers.length} servers, ${databases.length} tenant databases`;
+    const things = `${count(servers.length, "server")}, ${count(databases.length, "tenant database")}`;
     print(wrong === 0 ? `All well: ${things}.` : `${wrong} with a problem, of ${things}.`);
   }
   if (wrong > 0) process.exitCode = 1;
@@ -140,8 +140,8 @@ function reportCredentials(credentials: readonly StrangeCredential[]): void {
 
 function reportErasures(erasures: readonly ErasureDifference[]): void {
   if (erasures.length > 0) print(styleText("bold", "Erasures that home and a database do not both know"));
-  const say = (database: string, count: number, what: string) => {
-    if (count > 0) line("erasures", `${database}: ${count} ${what}`);
+  const say = (database: string, erased: number, what: string) => {
+    if (erased > 0) line("erasures", `${database}: ${erased} ${what}`);
   };
   for (const { database, forgottenAtHome, forgottenThere, forged } of erasures) {
     say(database, forgottenAtHome.length, "that home has forgotten, as it was restored; --repair does them again");
@@ -183,11 +183,6 @@ function line(problem: string | null, text: string): void {
 
 function mark(problem: string | null): string {
   return problem === null ? styleText("green", "✓") : styleText("red", "✗");
-}
-
-function bytes(value: number | null): string {
-  if (value === null) return "unknown";
-  return value < 1024 * 1024 ? `${Math.ceil(value / 1024)} kB` : `${(value / 1024 / 1024).toFixed(1)} MB`;
 }
 
 function seconds(value: number | null): string {

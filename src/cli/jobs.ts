@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
-import { print } from "#cli/output";
+import { count, print } from "#cli/output";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
@@ -62,7 +62,10 @@ function report(job: Job, steps: readonly JobStep[]): void {
   const due = state === "WAITING" ? `, due ${dueAt.toISOString()}` : "";
   print(`${styleText(COLORS[state], state.padEnd(9))} ${kind} ${subject}${at}${due}`);
   print(
-    styleText("dim", `          ${id}, asked by ${requestedBy} at ${requestedAt.toISOString()}, ${attempts} attempts`),
+    styleText(
+      "dim",
+      `          ${id}, asked by ${requestedBy} at ${requestedAt.toISOString()}, ${count(attempts, "attempt")}`,
+    ),
   );
   if (lastError !== null) print(`          ${lastError}`);
   if (steps.length > 0)

@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { type ApiKey, createApiKey, listApiKeys, revokeApiKey } from "#engine/auth/api-keys";
 import { ROLES, type Role } from "#engine/auth/roles";
-import { print } from "#cli/output";
+import { print, table } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
@@ -100,8 +100,14 @@ async function list({ organization, json }: { organization?: string; json?: bool
       keys.push(...page.rows);
     } while (page.hasNextPage);
     if (json === true) return print(JSON.stringify({ keys }));
-    if (keys.length === 0) print("No keys.");
-    for (const key of keys) print(`${key.id}  ${stateOf(key).padEnd(8)} ${key.role ?? "operator"}  ${key.name}`);
+    const rows = keys.map((key) => [
+      key.id,
+      stateOf(key),
+      key.expiresAt.toISOString(),
+      key.role ?? "operator",
+      key.name,
+    ]);
+    for (const line of table(["ID", "STATE", "ENDS", "ROLE", "NAME"], rows, "No keys.")) print(line);
   });
 }
 

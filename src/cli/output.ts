@@ -9,6 +9,34 @@ export function output({ json }: OutputOptions, value: object, lines: readonly s
   process.stdout.write(`${json === true ? JSON.stringify(value) : lines.join("\n")}\n`);
 }
 
+/** Rows under their headings, in columns. Without rows: one sentence. */
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly (string | number | null)[])[],
+  otherwise: string,
+): string[] {
+  if (rows.length === 0) return [otherwise];
+  const lines = [headings, ...rows.map((row) => row.map((cell) => plain(cell === null ? "-" : String(cell))))];
+  const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** Bytes, for people. */
+export function bytes(value: number | null): string {
+  if (value === null) return "unknown";
+  return value < 1024 * 1024 ? `${Math.ceil(value / 1024)} kB` : `${(value / 1024 / 1024).toFixed(1)} MB`;
+}
+
+/** `1 server`, `2 servers`. */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
 /** One line. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);

@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
-import { output, type OutputOptions } from "#cli/output";
+import { output, type OutputOptions, table } from "#cli/output";
 import { onPlacement, recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
-import { createOrganization, listOrganizations } from "#engine/home/organizations";
+import { createOrganization, listOrganizations, type Organization } from "#engine/home/organizations";
 import type { Placement } from "#engine/home/placements";
 import { validId } from "#base/kernel/validation";
 import { grantRegionAccess } from "#engine/placements/grant-region-access";
@@ -39,7 +39,7 @@ function createOrganizationCommand(): Command {
           () => createOrganization(services, OPERATOR, { name }),
           ({ id }) => ({ subjectId: id, organizationId: id }),
         );
-        output(options, made, [`${made.id}  ${made.name}`]);
+        output(options, made, organizationTable([made]));
       }),
     );
   return explain(command, { example: 'tenantry org create "Acme"' });
@@ -55,15 +55,16 @@ function listOrganizationsCommand(): Command {
         const after = options.after === undefined ? null : validId("after", options.after);
         const { rows, hasNextPage } = await listOrganizations(services, OPERATOR, { first: PAGE_SIZE, after });
         const more = hasNextPage ? [`There are more: --after ${rows.at(-1)?.id}`] : [];
-        const lines = rows.map(({ id, name }) => `${id}  ${name}`);
-        output(
-          options,
-          { organizations: rows, hasNextPage },
-          rows.length === 0 ? ["No organizations."] : [...lines, ...more],
-        );
+        const lines = organizationTable(rows);
+        output(options, { organizations: rows, hasNextPage }, [...lines, ...more]);
       }),
     );
   return explain(command, { example: "tenantry org list" });
+}
+
+function organizationTable(organizations: readonly Organization[]): string[] {
+  const rows = organizations.map(({ id, name, createdAt }) => [id, name, createdAt.toISOString()]);
+  return table(["ID", "NAME", "MADE"], rows, "No organizations.");
 }
 
 /** `tenantry grant`: an organization's access to a region. */

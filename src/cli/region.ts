@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
-import { output, type OutputOptions, readInput } from "#cli/output";
+import { output, type OutputOptions, table } from "#cli/output";
+import { readSecret } from "#cli/prompt";
 import { onRegion, recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
@@ -42,7 +43,7 @@ function addCommand(): Command {
     .option("--name <name>", "The name for people. Without it: the key.")
     .option(
       "--url <url>",
-      "The connection URL of the server, without a database name. Without it the URL is read from standard input, where nobody else sees it.",
+      "The connection URL of the server, without a database name. Without it the URL is read from standard input. A terminal asks for it and does not show it.",
     )
     .option("--pool-url <url>", POOL_URL_HELP)
     .option("--json", "Print one JSON object.")
@@ -57,7 +58,7 @@ function addCommand(): Command {
           () => registerRegion(services, OPERATOR, input),
           () => ({ subjectId: key }),
         );
-        output(options, added, [describe(added)]);
+        output(options, added, regionTable([added]));
       }),
     );
   return explain(command, { example: "tenantry region add eu --name Europe < url-of-eu.txt", page: PAGE });
@@ -70,7 +71,7 @@ function listCommand(): Command {
     .action((options: OutputOptions) =>
       withServices(async (services) => {
         const regions = await listRegions(services);
-        output(options, { regions }, regions.length === 0 ? ["No regions."] : regions.map(describe));
+        output(options, { regions }, regionTable(regions));
       }),
     );
   return explain(command, { example: "tenantry region list" });
@@ -111,7 +112,9 @@ function retireCommand(): Command {
 
 /** A URL on the command line is seen by everybody on the machine. */
 async function readUrl(): Promise<string> {
-  const [first = "", ...rest] = (await readInput()).split("\n").map((line) => line.trim());
+  const [first = "", ...rest] = (await readSecret("Connection URL of the server"))
+    .split("\n")
+    .map((line) => line.trim());
   if (rest.length > 0) throw invalidInput("connectionUrl", "Standard input is one line: the connection URL.");
   return first;
 }
@@ -145,7 +148,7 @@ function updateCommand(): Command {
           updateRegion(services, OPERATOR, input),
         );
         const { changed } = updated;
-        output(options, updated, [describe(updated), ...(changed === undefined ? [] : [changed])]);
+        output(options, updated, [...regionTable([updated]), ...(changed === undefined ? [] : [changed])]);
       }),
     );
   return explain(command, { example: "tenantry region update eu < new-url.txt", page: "how-to/move-a-server.md" });
@@ -213,6 +216,12 @@ function describePooler({
   return `Pooler ${host}:${port} leads to this server, ${prepared}${more}`;
 }
 
-function describe({ key, name, host, port, subscriptionMethod }: Region): string {
-  return `${key}  ${name}  ${host}:${port}  ${subscriptionMethod}`;
+function regionTable(regions: readonly Region[]): string[] {
+  const rows = regions.map(({ key, name, host, port, subscriptionMethod }) => [
+    key,
+    name,
+    `${host}:${port}`,
+    subscriptionMethod,
+  ]);
+  return table(["KEY", "NAME", "SERVER", "SUBSCRIPTIONS"], rows, "No regions.");
 }

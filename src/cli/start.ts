@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { ENGINES_JOURNEY } from "#app/journey";
 import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
 import { explain } from "#cli/reference";
+import { requireFreePort } from "#cli/require-free-port";
 import { readConfig, type Settings } from "#config";
 import { type Cluster, startCluster } from "#embedded/cluster";
 import { parentOf } from "#embedded/processes";
@@ -27,6 +28,7 @@ export function startCommand(): Command {
 async function start(): Promise<void> {
   const settings = readConfig();
   const project = await loadProject(process.cwd());
+  await requireFreePort(settings);
   const say = (line: string) => process.stdout.write(`${line}\n`);
   await using stack = new AsyncDisposableStack();
   // Pressed while things start: they are taken down again once they are up.
@@ -61,7 +63,7 @@ async function start(): Promise<void> {
   });
   if (project !== undefined)
     say(`\nThe tables are those of ${project.migrationsName} (${project.migrations.at(-1)?.file ?? "no migration"}).`);
-  greet(app.url, regionUrls, say);
+  greet(app.url, regionUrls, settings.signIn.mode, say);
   await stopped;
 }
 
@@ -98,13 +100,19 @@ function serverUrl(cluster: Cluster, name: string): string {
 function greet(
   url: string | undefined,
   regionUrls: Record<string, string> | undefined,
+  signIn: Settings["signIn"]["mode"],
   say: (line: string) => void,
 ): void {
   if (url === undefined) return say("Tenantry's worker is running.");
-  say(`\nTenantry is running.\n\n  Explorer and API   ${url.replace("127.0.0.1", "localhost")}`);
+  say(`\nTenantry is running.\n\n  Explorer and API   ${url.replace(/127\.0\.0\.1|0\.0\.0\.0|\[::\]/, "localhost")}`);
   if (regionUrls !== undefined) {
     say("\n  Connection URLs to register as regions (the explorer has them filled in):");
     for (const [key, regionUrl] of Object.entries(regionUrls)) say(`    ${key}   ${regionUrl}`);
+  } else {
+    say("\n  What is next, with the same environment:");
+    if (signIn === "bearer") say('    tenantry key create --operator --name "first"   makes a key to sign in with');
+    say("    tenantry region add eu                          registers a region; it asks for the connection URL");
+    say("    tenantry status                                 says what runs");
   }
   say("\nCtrl-C stops it; the data stays.\n");
 }

@@ -13,8 +13,14 @@ export const API = {
       meaning: "The TCP port of the API. 0 takes any port that is free.",
     }),
     host: variable("HOST", z.string().min(1).default("127.0.0.1"), {
-      meaning: "The address to listen on. In development it must be a loopback address.",
+      meaning:
+        "The address to listen on. In development it must be a loopback address, unless `TENANTRY_EVERYBODY_IS_OPERATOR` is `true`.",
       example: "0.0.0.0",
+    }),
+    /** Whether the API may listen beyond loopback in development. */
+    everybodyIsOperator: variable("TENANTRY_EVERYBODY_IS_OPERATOR", flag(), {
+      meaning:
+        "With `true` `HOST` may be any address in development too: whoever reaches the port is the operator, and may read and change everything. It is meant for a container whose port is published on 127.0.0.1 only. It counts without `TENANTRY_AUTH=bearer`.",
     }),
     /** Whether other processes may listen on the port too. */
     sharePort: variable("TENANTRY_SHARE_PORT", flag(), {
@@ -61,7 +67,7 @@ export const API = {
 
 /** The settings of the HTTP server, of the API, and of its connections to tenant databases. */
 export function apiSettings(values: ValuesOf<typeof API>) {
-  const { port, host, sharePort, maxConnections, maxConnectionsPerServer, ...rest } = values;
+  const { port, host, sharePort, everybodyIsOperator, maxConnections, maxConnectionsPerServer, ...rest } = values;
   const { persistedOperationsFile: file, persistedOperationsOnly: only, ...api } = rest;
   if (only && file === undefined)
     throw refused("TENANTRY_PERSISTED_OPERATIONS_ONLY needs TENANTRY_PERSISTED_OPERATIONS: nothing could run.");
@@ -74,6 +80,7 @@ export function apiSettings(values: ValuesOf<typeof API>) {
     port,
     host,
     sharePort,
+    everybodyIsOperator,
     /** Of the API to tenant databases: in total, and to each server. */
     connections: { max: maxConnections - API_HOME_CONNECTIONS, maxPerServer: maxConnectionsPerServer },
     api: { ...api, persistedOperations: file === undefined ? undefined : { file, only } },

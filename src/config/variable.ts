@@ -55,8 +55,31 @@ export function readSection<Fields extends z.ZodRawShape>(
   const result = z.object(fields).safeParse(Object.fromEntries(given));
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw refused(`The environment variable ${names[String(issue?.path[0])]} is wrong: ${issue?.message}.`);
+  const field = String(issue?.path[0]);
+  throw refused(`The environment variable ${names[field]} ${whatIsWrong(fields[field], issue?.message)}.`);
 }
+
+/** What a variable may be set to, in our words where the schema says it. */
+function whatIsWrong(schema: z.core.$ZodType | undefined, message: string | undefined): string {
+  if (schema === undefined) return `is wrong: ${message}`;
+  const allowed = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Allowed;
+  const { enum: values, minimum, maximum, pattern, minLength = 0, maxLength } = allowed;
+  if (values !== undefined) return `must be one of ${values.join(", ")}`;
+  if (minimum !== undefined && maximum !== undefined) return `must be a whole number from ${minimum} to ${maximum}`;
+  if (pattern !== undefined) return `is wrong: ${message}`;
+  return maxLength === undefined
+    ? `must have at least ${minLength} characters`
+    : `must have ${minLength} to ${maxLength} characters`;
+}
+
+type Allowed = {
+  enum?: string[];
+  minimum?: number;
+  maximum?: number;
+  pattern?: string;
+  minLength?: number;
+  maxLength?: number;
+};
 
 export function refused(sentence: string): TenantryError {
   return new TenantryError("INVALID_INPUT", sentence);

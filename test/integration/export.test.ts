@@ -626,7 +626,7 @@ test("a database that takes no more writes can be exported; one that is busy, go
   await sql(app.databaseUrl, "update tenantry.placements set state = 'SUSPENDED' where id = $1", [placement.id]);
   await expect(imported()).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining("SUSPENDED") });
   const nobody = await tenantry("export", organization, "--to", `${folder}-2`);
-  expect(nobody).toMatchObject({ code: 1, stderr: "Placement not found\n" });
+  expect(nobody).toMatchObject({ code: 1, stderr: "Placement not found.\n" });
   await expect(
     runExport(services, { kind: "user", userId: author }, placement.id, `${folder}-2`),
   ).rejects.toMatchObject({

@@ -60,5 +60,5 @@ export function invalidInput(field: string, message: string): TenantryError {
 
 /** The thing does not exist, or the caller may not know that it does: the two are never told apart. */
 export function notFound(what: string): TenantryError {
-  return new TenantryError("NOT_FOUND", `${what} not found`);
+  return new TenantryError("NOT_FOUND", `${what} not found.`);
 }

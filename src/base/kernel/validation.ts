@@ -75,7 +75,7 @@ export function isStorable(value: string): boolean {
 
 /** An id: a UUID, in lower case. */
 export function validId(field: string, value: string): string {
-  if (!isUuid(value)) throw invalidInput(field, `${field} is not an id: a UUID is expected.`);
+  if (!isUuid(value)) throw invalidInput(field, `${field} must be a UUID, as all ids are.`);
   return value.toLowerCase();
 }
 

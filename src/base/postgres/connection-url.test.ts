@@ -131,3 +131,21 @@ it.each([
 ])("%s is taken, as the driver goes by it", (query) => {
   expect(formatServerUrl(parseServerUrl(`${ADDRESS}?${query}`, "url"))).toBe(`${ADDRESS}?${query}`);
 });
+
+it.each([
+  [
+    "postgres://user:hunter2@host/defaultdb?sslmode=require",
+    "Write postgres://user:***@host:5432?sslmode=require with your password",
+  ],
+  ["postgres://user:hunter2@host:6000/", "Write postgres://user:***@host:6000 with your password in place of ***."],
+  ["postgresql://user@[::1]/", "Write postgres://user@[::1]:5432"],
+])("%s is refused as providers print it, and the URL that will do is shown without its password", (url, words) => {
+  expect(() => parseServerUrl(url, "connectionUrl")).toThrow(words);
+  expect(() => parseServerUrl(url, "connectionUrl")).not.toThrow("hunter2");
+});
+
+it("a pooler's URL with a database's name is shown without it", () => {
+  expect(() => parsePoolUrl("postgres://pooler:6432/db?prepared_statements=true", "poolUrl")).toThrow(
+    "Write postgres://pooler:6432?prepared_statements=true",
+  );
+});

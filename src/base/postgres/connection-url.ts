@@ -40,9 +40,18 @@ const CONTROL = /\p{Cc}/u;
 export function parseServerUrl(url: string, field: string, reader: UrlReader = "driver"): ServerAddress {
   const { address, database, hasPath } = parseUrl(url, field, reader);
   if (database !== "")
-    throw invalidInput(field, "The connection URL must not name a database: Tenantry creates its own on the server.");
-  if (hasPath) throw invalidInput(field, "The connection URL must not end with a slash.");
+    throw invalidInput(
+      field,
+      `The connection URL must not name a database: Tenantry creates its own on the server. ${corrected(address)}`,
+    );
+  if (hasPath) throw invalidInput(field, `The connection URL must not end with a slash. ${corrected(address)}`);
   return address;
+}
+
+/** Providers print URLs with a database's name. The password is not shown. */
+function corrected(address: ServerAddress): string {
+  if (address.password === undefined) return `Write ${formatServerUrl(address)}`;
+  return `Write ${formatServerUrl({ ...address, password: "***" })} with your password in place of ***.`;
 }
 
 /** Reads a connection URL that names a database, such as DATABASE_URL. Throws INVALID_INPUT on `field`. */
@@ -74,7 +83,7 @@ export function parsePoolUrl(text: string, field: string): PoolerAddress {
   if (hasPath)
     throw invalidInput(
       field,
-      "The pooler's URL must not name a database or end with a slash: databases have their own names there.",
+      `The pooler's URL must not name a database or end with a slash: databases have their own names there. Write ${formatPoolUrl({ ...address, preparedStatements: prepared === "true" })}`,
     );
   const { host, port, parameters } = address;
   return { host, port, parameters, preparedStatements: prepared === "true" };
@@ -98,7 +107,11 @@ function parseUrl(
   const url = new URL(text);
   if (url.hash !== "" || text.includes("#"))
     throw invalidInput(field, "The connection URL must not have a fragment (#…); write # in a password as %23.");
-  if (url.hostname === "") throw invalidInput(field, "The connection URL must name one host.");
+  if (url.hostname === "")
+    throw invalidInput(
+      field,
+      "The connection URL must name one host, as in postgres://user:password@127.0.0.1:5432. A Unix socket will not do.",
+    );
   if (url.username === "") throw invalidInput(field, "The connection URL must name a user.");
   const address: ServerAddress = {
     host: readHost(url, field),

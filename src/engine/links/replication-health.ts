@@ -36,6 +36,8 @@ export type ServerHealth = {
   /** A region's key, or `home`. */
   name: string;
   reachable: boolean;
+  /** PostgreSQL's version; null when the server gives no answer. */
+  version: string | null;
   headroom: Headroom[];
   problem: string | null;
   /** What would do better than it does; nothing that is wrong. */
@@ -152,14 +154,16 @@ export async function readServersHealth(services: Services, actor: Actor): Promi
 }
 
 function describeServer({ key: name }: Region, probe: ServerProbe | Error): ServerHealth {
-  if (isUnreachable(probe)) return { name, reachable: false, headroom: [], problem: probe.message, advice: [] };
+  if (isUnreachable(probe))
+    return { name, reachable: false, version: null, headroom: [], problem: probe.message, advice: [] };
   if (probe instanceof Error) throw probe;
   return describeProbed(name, probe);
 }
 
 function describeProbed(name: string, probe: ServerProbe): ServerHealth {
-  const { headroom } = probe;
-  return { name, reachable: true, headroom, problem: shortage(headroom), advice: findAdvice(probe, SWEEP_DEFAULTS) };
+  const { headroom, version } = probe;
+  const advice = findAdvice(probe, SWEEP_DEFAULTS);
+  return { name, reachable: true, version, headroom, problem: shortage(headroom), advice };
 }
 
 function shortage(headroom: readonly Headroom[]): string | null {

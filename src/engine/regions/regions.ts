@@ -3,7 +3,7 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
 import type { SecretBox } from "#base/kernel/secret-box";
-import { validName, validRegionKey } from "#base/kernel/validation";
+import { isRegionKey, validName, validRegionKey } from "#base/kernel/validation";
 import {
   findUnreadableFile,
   formatPoolUrl,
@@ -296,10 +296,15 @@ export function findRegionsByKey({ home }: { home: HomeDatabase }, keys: readonl
   );
 }
 
+function noRegion(key: string): TenantryError {
+  if (!isRegionKey(key)) return notFound("Region");
+  return new TenantryError("NOT_FOUND", `There is no region with the key ${key}.`);
+}
+
 /** The region with this key. NOT_FOUND when there is none. */
 export async function getRegion(context: { home: HomeDatabase }, key: string): Promise<Region> {
   const [region] = await findRegionsByKey(context, [key]);
-  if (region === undefined) throw notFound("Region");
+  if (region === undefined) throw noRegion(key);
   return region;
 }
 

@@ -17,7 +17,7 @@ export async function markRetired({ home }: { home: Queryable<"home"> }, regionI
   if (placements > 0)
     throw new TenantryError(
       "CONFLICT",
-      `${placements} ${placements === 1 ? "placement remains" : "placements remain"} in the region: revoke or move them first.`,
+      `${placements} ${placements === 1 ? "placement remains" : "placements remain"} in the region: revoke ${placements === 1 ? "it" : "them"} first. tenantry placement list names what is there.`,
     );
   await home.query(
     "regions.retire",

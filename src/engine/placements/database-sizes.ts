@@ -1,0 +1,50 @@
+/** How much tenant databases hold, as the regions' servers say. */
+import type { Placement } from "#engine/home/placements";
+import { explainRefusal } from "#engine/failures/explain";
+import { regionAddress } from "#engine/regions/regions";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { TenantryError } from "#base/kernel/errors";
+import type { Services } from "#engine/services";
+
+type Sized = Pick<Placement, "regionId" | "database">;
+
+/**
+ * The size in bytes of each database, by region and name as {@link sizeKey} joins them. What cannot be read is missing: a
+ * server that is away, or a database that is not there yet.
+ */
+export async function readDatabaseSizes(services: Services, databases: readonly Sized[]): Promise<Map<string, number>> {
+  const byRegion = [...Map.groupBy(databases, ({ regionId }) => regionId)];
+  const read = await Promise.all(byRegion.map(([regionId, found]) => sizesIn(services, regionId, found)));
+  return new Map(read.flat());
+}
+
+export function sizeKey({ regionId, database }: Sized): string {
+  return `${regionId} ${database}`;
+}
+
+async function sizesIn(
+  services: Services,
+  regionId: string,
+  databases: readonly Sized[],
+): Promise<(readonly [string, number])[]> {
+  try {
+    const address = await regionAddress(services, regionId);
+    const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
+    const rows = await server.query<{ name: string; bytes: string }>(
+      "databases.sizes",
+      "select datname::text as name, pg_database_size(oid)::text as bytes from pg_database where datname = any($1)",
+      [databases.map(({ database }) => database)],
+    );
+    return rows.map(({ name, bytes }) => [sizeKey({ regionId, database: name }), sizeFrom(bytes)] as const);
+  } catch (error) {
+    const refused = error instanceof TenantryError ? error : explainRefusal(error);
+    if (refused === undefined) throw error;
+    return [];
+  }
+}
+
+/** A region's server can answer anything. */
+function sizeFrom(text: string): number {
+  const size = Number(text);
+  return Number.isSafeInteger(size) && size >= 0 ? size : 0;
+}
