@@ -81,10 +81,10 @@ function connection(
 
 /** A team's own tables in place of those of the app that ships, and of its part of the API. */
 async function projectOptions(project: Project) {
-  const { tenantSchema, eraseSql, manifest } = project;
+  const { tenantSchema, eraseSql, invitationTemplate, manifest } = project;
   const modules = await loadModules(project);
   return {
-    application: { tenantSchema, eraseSql, modules, journey: ENGINES_JOURNEY },
+    application: { tenantSchema, eraseSql, invitationTemplate, modules, journey: ENGINES_JOURNEY },
     checkTables: (tables: DeclaredTables) => {
       if (manifest !== undefined) refuseOtherTables(manifest, project, tables);
     },

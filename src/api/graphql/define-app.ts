@@ -1,6 +1,7 @@
 /** What an application brings to the API. */
 import type { Module } from "#api/graphql/module";
 import type { EraseSql } from "#engine/erasure/erase-sql";
+import type { InvitationTemplate } from "#engine/people/invitation-template";
 import type { MigrationSet } from "#engine/migrations/migration-set";
 
 /** An example operation of the explorer, in the order of a journey. */
@@ -24,6 +25,8 @@ export type Application = {
   readonly tenantSchema: MigrationSet;
   /** What erasing somebody does to these tables, besides taking the id out of declared columns; left out: nothing. */
   readonly eraseSql?: EraseSql | undefined;
+  /** Its letter of invitation; left out: the one that ships. */
+  readonly invitationTemplate?: InvitationTemplate | undefined;
   /** What the API has besides the engine's own modules. */
   readonly modules: readonly Module[];
   /** What the explorer shows; left out: nothing. */
