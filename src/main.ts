@@ -97,9 +97,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (work === undefined) void services.ownership.lookAround({ says: true });
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn);
-    const { modules, journey = [] } = application;
+    const { modules, journey = [], overview } = application;
     const schema = buildSchema([...ENGINE_MODULES, ...modules]);
-    http = await startHttpServer(api, signIn, { ...options, metrics, schema, journey });
+    http = await startHttpServer(api, signIn, { ...options, metrics, schema, journey, overview });
     rollback.defer(http.close);
   }
   const running = rollback.move();

@@ -1,6 +1,6 @@
 import { loadModules } from "#cli/load-modules";
 import { Command } from "commander";
-import { ENGINES_JOURNEY } from "#app/journey";
+import { ENGINES_JOURNEY, ENGINES_OVERVIEW } from "#app/journey";
 import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
 import { explain } from "#cli/reference";
 import { readConfig, type Settings } from "#config";
@@ -84,7 +84,14 @@ async function projectOptions(project: Project) {
   const { tenantSchema, eraseSql, invitationTemplate, manifest } = project;
   const modules = await loadModules(project);
   return {
-    application: { tenantSchema, eraseSql, invitationTemplate, modules, journey: ENGINES_JOURNEY },
+    application: {
+      tenantSchema,
+      eraseSql,
+      invitationTemplate,
+      modules,
+      journey: ENGINES_JOURNEY,
+      overview: ENGINES_OVERVIEW,
+    },
     checkTables: (tables: DeclaredTables) => {
       if (manifest !== undefined) refuseOtherTables(manifest, project, tables);
     },

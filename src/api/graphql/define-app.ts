@@ -17,6 +17,27 @@ export type JourneyStep = {
   variables: Record<string, unknown>;
   /** What later steps need of the answer: a name and the path to it below `data`. */
   saves?: Record<string, string>;
+  /** After a CONFLICT: the query that is answered without errors when the thing is there already, so that the step is done. */
+  already?: string;
+};
+
+/** What the explorer counts of home and the regions, in the answer of one query: see `overview.js` beside its page. */
+export type Overview = {
+  /** Its answer names the regions, as `regions { key name }`, and lists as connections with `pageInfo { hasNextPage }`. */
+  query: string;
+  rows: readonly {
+    label: string;
+    /** Where the rows come from and what they mean, in a few words. */
+    note: string;
+    /** The path to the objects that are looked at; lists on the way are gone through. */
+    each: string;
+    /** The path, below such an object, to the keys of the regions where its rows lie; null there, or left out: home. */
+    regions?: string;
+    /** The path, below such an object, to the values that are counted, each once in a place; left out: its id. */
+    count?: string;
+    /** Counts only objects that have something at this path. */
+    having?: string;
+  }[];
 };
 
 /** An application: what the engine and its API do not know, as one value. */
@@ -31,6 +52,8 @@ export type Application = {
   readonly modules: readonly Module[];
   /** What the explorer shows; left out: nothing. */
   readonly journey?: readonly JourneyStep[];
+  /** What the explorer counts after the journey; left out: nothing. */
+  readonly overview?: Overview;
 };
 
 /** Declares an application: the one value that the program is started with. */
