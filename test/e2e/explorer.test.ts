@@ -146,9 +146,13 @@ const GRAPHIQLS_FAULTS = [
 
 test.each(["light", "dark"] as const)("axe finds nothing wrong, in %s colours", async (colorScheme) => {
   const page = await browser.context.newPage();
-  await page.emulateMedia({ colorScheme });
+  await page.emulateMedia({ colorScheme: colorScheme === "dark" ? "light" : "dark" });
   await page.goto(app.url);
   await page.waitForSelector("body[data-ready]");
+  // The system's colours change while the page is open: so do those of the page and of the editor.
+  await page.emulateMedia({ colorScheme });
+  const editor = colorScheme === "dark" ? ".monaco-editor.vs-dark" : ".monaco-editor.vs";
+  await page.frameLocator("#editor").locator(editor).first().waitFor();
   await page.getByRole("button", { name: "Start over" }).click();
   await page.getByRole("button", { name: "Run: Create a user" }).click();
   await page.locator("#steps li:nth-child(1).done").waitFor();
@@ -164,9 +168,9 @@ test.each(["light", "dark"] as const)("axe finds nothing wrong, in %s colours", 
     await frame.evaluate(readFileSync(AXE, "utf8"));
     const rules = Object.fromEntries((isGraphiql ? GRAPHIQLS_FAULTS : []).map((rule) => [rule, { enabled: false }]));
     const options = JSON.stringify({ rules, iframes: false });
-    const { violations } = (await frame.evaluate(`axe.run(document, ${options})`)) as {
-      violations: { id: string; nodes: { html: string }[] }[];
-    };
+    const { violations } = await frame.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(
+      `axe.run(document, ${options})`,
+    );
     for (const { id, nodes } of violations)
       found.push(`${isGraphiql ? "GraphiQL" : "page"}: ${id}: ${nodes.map(({ html }) => html).join(" ")}`);
   }

@@ -54,10 +54,10 @@ function cell(kind, text, scope) {
 
 /** The table: a column for home and for each region. */
 export function tableOf(overview, data) {
-  const places = [{ key: "", name: "home" }, ...data.regions];
+  const places = [{ key: "" }, ...data.regions];
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  head.append(cell("td", ""), ...places.map(({ key, name }) => cell("th", key || name, "col")));
+  head.append(cell("td", ""), ...places.map(({ key }) => cell("th", key === "" ? "home" : key, "col")));
   const body = table.createTBody();
   for (const { label, note, at } of countPlaces(overview, data)) {
     const row = body.insertRow();

@@ -1,6 +1,6 @@
 // The journey beside GraphiQL: fills the editor in the frame, runs it, and remembers what later steps need.
 // Runs in the browser as it is; the frame is of the same origin, so its editor can be reached.
-import { isCutOff, tableOf } from "/explorer/overview.js";
+import { isCutOff, tableOf } from "./overview.js";
 
 const { journey, overview, home, mode, regionUrls } = JSON.parse(document.getElementById("data").textContent);
 const frame = document.getElementById("editor");
@@ -241,6 +241,10 @@ document.getElementById("hide").addEventListener("click", () => {
   lookButton.focus();
 });
 
+// GraphiQL follows the system's colours at once, and its editor only when it is loaded.
+globalThis.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ({ matches }) => {
+  frame.contentWindow[MONACO]?.editor.setTheme(matches ? "graphiql-DARK" : "graphiql-LIGHT");
+});
 actor.addEventListener("change", setHeaders);
 token.addEventListener("change", setHeaders);
 document.getElementById("again").addEventListener("click", () => {
