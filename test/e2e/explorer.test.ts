@@ -1,13 +1,11 @@
 /** The journey as a person does it: in a real browser, by clicking. */
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
+import axe from "axe-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { JOURNEY } from "../../src/app/journey.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
 import { openBrowser } from "../support/browser.ts";
 import { createApiKey } from "../support/signed-in.ts";
-
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 let app: TestApp;
 let browser: Awaited<ReturnType<typeof openBrowser>>;
@@ -165,7 +163,7 @@ test.each(["light", "dark"] as const)("axe finds nothing wrong, in %s colours", 
   const found: string[] = [];
   for (const frame of page.frames()) {
     const isGraphiql = frame !== page.mainFrame();
-    await frame.evaluate(readFileSync(AXE, "utf8"));
+    await frame.evaluate(axe.source);
     const rules = Object.fromEntries((isGraphiql ? GRAPHIQLS_FAULTS : []).map((rule) => [rule, { enabled: false }]));
     const options = JSON.stringify({ rules, iframes: false });
     const { violations } = await frame.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(
