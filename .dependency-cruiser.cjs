@@ -186,8 +186,8 @@ const ROWS = [
   { part: "library", may: ["base", "engine", "config", "services", "work", "project"] },
   {
     part: "project",
-    may: [...BASE, "engine/erasure", "engine/migrations", TABLES],
-    why: "a team's migrations are tried and read as the engine does it; it starts nothing",
+    may: [...BASE, "engine/erasure", "engine/people", "engine/migrations", TABLES],
+    why: "a team's migrations and its letter of invitation are tried and read as the engine does it; it starts nothing",
   },
   { part: "index", may: ["project", "library", "base/kernel"] },
   {

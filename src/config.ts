@@ -7,7 +7,7 @@ import { API, apiSettings } from "#config/api";
 import { GATEWAY, gatewaySettings } from "#config/gateway";
 import { HOME, homeSettings } from "#config/home";
 import { LIMIT_SETTINGS } from "#config/limits";
-import { MAIL, mailSettings } from "#config/mail";
+import { invitationUrlSetting, MAIL, mailSettings } from "#config/mail";
 import { nearestName } from "#config/nearest-name";
 import { SIGN_IN, signInSettings } from "#config/sign-in";
 import { readSection, refused, type Section, variableOf } from "#config/variable";
@@ -31,11 +31,13 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Settin
 
 function read(environment: NodeJS.ProcessEnv) {
   const { api, ...server } = apiSettings(readSection(API, environment));
+  const mail = readSection(MAIL, environment);
   return {
     ...homeSettings(readSection(HOME, environment)),
     ...server,
     api: { ...api, limits: readSection(LIMIT_SETTINGS, environment) },
-    mail: mailSettings(readSection(MAIL, environment)),
+    mail: mailSettings(mail),
+    invitationUrl: invitationUrlSetting(mail),
     signIn: signInSettings(readSection(SIGN_IN, environment)),
     gateway: gatewaySettings(readSection(GATEWAY, environment)),
   };

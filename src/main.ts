@@ -70,12 +70,21 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
   const application = options.application ?? shipped;
   const { tenantSchema = application.tenantSchema, eraseSql = application.eraseSql } = options;
+  const { invitationTemplate } = application;
   await using rollback = new AsyncDisposableStack();
   const metrics = new Metrics();
   const { role } = options;
   // In development whoever reads the log is the operator.
   const mailsInLog = options.signIn.mode === "development";
-  const services = await createServices({ ...options, tenantSchema, eraseSql, logger, metrics, mailsInLog });
+  const services = await createServices({
+    ...options,
+    tenantSchema,
+    eraseSql,
+    invitationTemplate,
+    logger,
+    metrics,
+    mailsInLog,
+  });
   rollback.defer(() => closeServices(services));
   options.checkTables?.(services.tables);
   let work: Work | undefined;
@@ -88,9 +97,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (work === undefined) void services.ownership.lookAround({ says: true });
     const api = await signInAsApi(services);
     const signIn = await createSignIn(api, options.signIn);
-    const { modules, journey = [] } = application;
+    const { modules, journey = [], overview } = application;
     const schema = buildSchema([...ENGINE_MODULES, ...modules]);
-    http = await startHttpServer(api, signIn, { ...options, metrics, schema, journey });
+    http = await startHttpServer(api, signIn, { ...options, metrics, schema, journey, overview });
     rollback.defer(http.close);
   }
   const running = rollback.move();

@@ -18,6 +18,8 @@ import { latestOf, oldestServedOf } from "#engine/migrations/schema-version";
 import { DeclaredTables } from "#engine/tables";
 import { protectHome } from "#engine/migrations/protect-home";
 import { migrate, requireLatest } from "#engine/migrations/runner";
+import { requireLink } from "#engine/people/invitation-letter";
+import type { InvitationTemplate } from "#engine/people/invitation-template";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
 import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { Ownership } from "#engine/regions/ownership";
@@ -35,7 +37,7 @@ const MAX_API_CONNECTIONS = 16;
 
 /** The settings that services go by. What is left out is the default. */
 type ServicesSettings = Partial<
-  Pick<Settings, "databasePoolUrl" | "previousSecretKeys" | "exportFolder" | "mail" | "connections">
+  Pick<Settings, "databasePoolUrl" | "previousSecretKeys" | "exportFolder" | "mail" | "invitationUrl" | "connections">
 >;
 
 type ServicesOptions = ServicesSettings & {
@@ -52,6 +54,8 @@ type ServicesOptions = ServicesSettings & {
   tenantSchema: MigrationSet;
   /** What erasing somebody does to the app's tables besides. */
   eraseSql?: EraseSql | undefined;
+  /** The team's own letter of invitation; left out: the one that ships. */
+  invitationTemplate?: InvitationTemplate | undefined;
   /** How often it is proved that home is heard; for tests. */
   listening?: Partial<ListenerTimes> | undefined;
 };
@@ -60,6 +64,7 @@ type ServicesOptions = ServicesSettings & {
 export async function createServices(options: ServicesOptions): Promise<Services> {
   const { logger, tenantSchema, eraseSql } = options;
   const { databasePoolUrl } = options;
+  const letters = requireLink({ invitationUrl: options.invitationUrl, template: options.invitationTemplate });
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
   const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
@@ -109,6 +114,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       nudges,
       ledger,
       mailer,
+      letters,
       exportFolder,
       logger,
     };

@@ -128,6 +128,29 @@ describe("limits", () => {
   });
 });
 
+describe("the page for invited people", () => {
+  test.each(["https://app.example.com/invitation#token={token}", "http://localhost:3000/?t={token}&x=1"])(
+    "is taken: %s",
+    (url) => {
+      expect(readConfig({ TENANTRY_INVITATION_URL: url }).invitationUrl).toBe(url);
+    },
+  );
+
+  test.each([
+    "https://app.example.com/invitation",
+    "https://app.example.com/{token}/{token}",
+    "https://{token}.example.com/",
+    "https://{token}@example.com/#{token}",
+    "https://me:secret@example.com/#{token}",
+    "http://app.example.com/#{token}",
+    "javascript:alert(1)//{token}",
+    "app.example.com/{token}",
+    "https://app.example.com/ #{token}",
+  ])("is refused: %s", (url) => {
+    expect(() => readConfig({ TENANTRY_INVITATION_URL: url })).toThrow("TENANTRY_INVITATION_URL must");
+  });
+});
+
 test("previous keys are a list", () => {
   expect(readConfig({ TENANTRY_SECRET_KEY_PREVIOUS: " a, b," }).previousSecretKeys).toEqual(["a", "b"]);
   expect(readConfig({}).previousSecretKeys).toEqual([]);

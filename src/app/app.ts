@@ -2,7 +2,12 @@
 import { comments } from "#app/comments/graphql";
 import { defineApp } from "#api/graphql/kit";
 import { resources } from "#app/resources/graphql";
-import { JOURNEY } from "#app/journey";
+import { JOURNEY, OVERVIEW } from "#app/journey";
 import { TENANT_SCHEMA } from "#app/schema";
 
-export const app = defineApp({ tenantSchema: TENANT_SCHEMA, modules: [resources, comments], journey: JOURNEY });
+export const app = defineApp({
+  tenantSchema: TENANT_SCHEMA,
+  modules: [resources, comments],
+  journey: JOURNEY,
+  overview: OVERVIEW,
+});

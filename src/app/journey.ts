@@ -1,5 +1,5 @@
 /** The explorer's example operations, one per step of the journey, in order. */
-import type { JourneyStep } from "#api/graphql/kit";
+import type { JourneyStep, Overview } from "#api/graphql/kit";
 
 export const JOURNEY: readonly JourneyStep[] = [
   {
@@ -45,7 +45,7 @@ export const JOURNEY: readonly JourneyStep[] = [
   },
   {
     title: "Register region eu",
-    text: "A PostgreSQL server, by its connection URL. Once is enough: a second time is refused.",
+    text: "A PostgreSQL server, by its connection URL. Once is enough: a second time it is there already.",
     query: `mutation RegisterEu($input: RegisterRegionInput!) {
   registerRegion(input: $input) {
     key
@@ -59,6 +59,7 @@ export const JOURNEY: readonly JourneyStep[] = [
   }
 }`,
     variables: { input: { key: "eu", name: "Europe", connectionUrl: "{{regionUrl.eu}}" } },
+    already: 'query Already { region(key: "eu") { key } }',
   },
   {
     title: "Register region us",
@@ -76,6 +77,7 @@ export const JOURNEY: readonly JourneyStep[] = [
   }
 }`,
     variables: { input: { key: "us", name: "United States", connectionUrl: "{{regionUrl.us}}" } },
+    already: 'query Already { region(key: "us") { key } }',
   },
   {
     title: "Grant access to the region",
@@ -209,3 +211,115 @@ fragment WithComments on Resource {
 
 /** The steps that have nothing to do with the app's content. */
 export const ENGINES_JOURNEY = JOURNEY.filter(({ query }) => !/resource|comment/i.test(query));
+
+const PEOPLE = `users(first: 100) {
+    edges {
+      node {
+        id
+      }
+    }
+    pageInfo {
+      hasNextPage
+    }
+  }
+  organizations(first: 20) {
+    edges {
+      node {
+        id
+        placements {
+          region {
+            key
+          }
+        }
+        members(first: 50) {
+          edges {
+            node {
+              user {
+                id
+              }
+            }
+          }
+          pageInfo {
+            hasNextPage
+          }
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+    }
+  }`;
+
+const ROWS_OF_PEOPLE: Overview["rows"] = [
+  { label: "Users", note: "stored at home", each: "users.edges.node" },
+  {
+    label: "Copies of users",
+    note: "the members of organizations that are placed there, and nobody else",
+    each: "organizations.edges.node",
+    regions: "placements.region.key",
+    count: "members.edges.node.user.id",
+  },
+];
+
+/** What lies where, of people. */
+export const ENGINES_OVERVIEW: Overview = {
+  query: `query WhatLiesWhere {
+  regions {
+    key
+    name
+  }
+  ${PEOPLE}
+}`,
+  rows: ROWS_OF_PEOPLE,
+};
+
+/** What lies where: people, resources and comments. */
+export const OVERVIEW: Overview = {
+  query: `query WhatLiesWhere {
+  regions {
+    key
+    name
+  }
+  ${PEOPLE}
+  resources(first: 50) {
+    edges {
+      node {
+        id
+        region {
+          key
+        }
+        comments(first: 20) {
+          edges {
+            node {
+              id
+            }
+          }
+          pageInfo {
+            hasNextPage
+          }
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+    }
+  }
+}`,
+  rows: [
+    ...ROWS_OF_PEOPLE,
+    { label: "Resources", note: "each in one place", each: "resources.edges.node", regions: "region.key" },
+    {
+      label: "Comments",
+      note: "their texts never leave their place",
+      each: "resources.edges.node",
+      regions: "region.key",
+      count: "comments.edges.node.id",
+    },
+    {
+      label: "Lines of the catalog",
+      note: "the names of resources in regions, so that one query finds them all",
+      each: "resources.edges.node",
+      having: "region.key",
+    },
+  ],
+};

@@ -1,6 +1,6 @@
 import { loadModules } from "#cli/load-modules";
 import { Command } from "commander";
-import { ENGINES_JOURNEY } from "#app/journey";
+import { ENGINES_JOURNEY, ENGINES_OVERVIEW } from "#app/journey";
 import { dataFolder, EMBEDDED_SERVERS, exportFolder } from "#cli/embedded-servers";
 import { explain } from "#cli/reference";
 import { requireFreePort } from "#cli/require-free-port";
@@ -83,10 +83,17 @@ function connection(
 
 /** A team's own tables in place of those of the app that ships, and of its part of the API. */
 async function projectOptions(project: Project) {
-  const { tenantSchema, eraseSql, manifest } = project;
+  const { tenantSchema, eraseSql, invitationTemplate, manifest } = project;
   const modules = await loadModules(project);
   return {
-    application: { tenantSchema, eraseSql, modules, journey: ENGINES_JOURNEY },
+    application: {
+      tenantSchema,
+      eraseSql,
+      invitationTemplate,
+      modules,
+      journey: ENGINES_JOURNEY,
+      overview: ENGINES_OVERVIEW,
+    },
     checkTables: (tables: DeclaredTables) => {
       if (manifest !== undefined) refuseOtherTables(manifest, project, tables);
     },

@@ -10,6 +10,7 @@ import type { BorderLedger } from "#engine/border/ledger/ledger";
 import type { EraseSql } from "#engine/erasure/erase-sql";
 import type { HomeContext } from "#engine/home/home";
 import type { MigrationSet } from "#engine/migrations/migration-set";
+import type { Letters } from "#engine/people/invitation-letter";
 import type { Mailer } from "#engine/people/mail";
 import type { ApiRole } from "#engine/regions/api-role";
 import type { Ownership } from "#engine/regions/ownership";
@@ -47,6 +48,8 @@ export type Services = HomeContext & {
   ledger: BorderLedger;
   /** Sends mails. */
   mailer: Mailer;
+  /** How letters of invitation look, and where they lead. */
+  letters: Letters;
   /** Where exports before a revocation go; undefined: nowhere. */
   exportFolder: string | undefined;
   logger: Logger;

@@ -25,6 +25,12 @@ export type TenantryConfig = {
    * `tenantry.personal` declares as a user's. Left out: the id is taken out, and nothing else happens.
    */
   erase?: string | undefined;
+  /**
+   * The files with the letter of invitation: a text whose first line is `Subject: …`, and the same as HTML. They can say
+   * `{{organization}}`, `{{inviter}}`, `{{role}}`, `{{link}}`, `{{token}}` and `{{until}}`. Without `html` the letter is plain
+   * text. Left out: the letter that ships.
+   */
+  invitation?: { text: string; html?: string | undefined } | undefined;
 };
 
 /**

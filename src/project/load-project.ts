@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { TenantryError } from "#base/kernel/errors";
 import { type EraseSql, readEraseSql } from "#engine/erasure/erase-sql";
+import { type InvitationTemplate, readInvitationTemplate } from "#engine/people/invitation-template";
 import { loadMigrations, type Migration, type MigrationSet, tenantSchemaOf } from "#engine/migrations/migration-set";
 import type { TenantryConfig } from "#project/define-config";
 import { type Manifest, readManifest, refuseOtherMigrations } from "#project/manifest";
@@ -26,6 +27,8 @@ export type Project = {
   readonly tenantSchema: MigrationSet;
   /** What erasing somebody does to the team's tables; undefined: no more than the columns' declarations say. */
   readonly eraseSql: EraseSql | undefined;
+  /** The team's letter of invitation; undefined: the one that ships. */
+  readonly invitationTemplate: InvitationTemplate | undefined;
   /** Files with what the team adds to the API, as the configuration names them. */
   readonly modules: readonly string[];
   /** What `tenantry check` has written down; undefined: nothing yet. */
@@ -38,6 +41,7 @@ const configSchema = z.strictObject({
   migrations: z.strictObject({ tenant: z.string().min(1), home: z.string().min(1).optional() }),
   modules: z.array(z.string().min(1)).max(100).optional(),
   erase: z.string().min(1).optional(),
+  invitation: z.strictObject({ text: z.string().min(1), html: z.string().min(1).optional() }).optional(),
 });
 
 /**
@@ -49,7 +53,7 @@ export async function findProject(folder: string): Promise<Project | undefined> 
   const [configFile, second] = found;
   if (configFile === undefined) return undefined;
   if (second !== undefined) throw wrong(`${configFile} and ${second} are both in ${folder}: keep one of them`);
-  const { migrations: folders, modules = [], erase } = await readConfigFile(folder, configFile);
+  const { migrations: folders, modules = [], erase, invitation } = await readConfigFile(folder, configFile);
   const migrationsFolder = resolve(folder, folders.tenant);
   const migrationsName = nameOf(folder, migrationsFolder);
   const migrations = readMigrations("app", migrationsFolder, `${configFile}: migrations.tenant`);
@@ -63,6 +67,7 @@ export async function findProject(folder: string): Promise<Project | undefined> 
     home,
     tenantSchema: tenantSchemaOf(migrations, { home: home?.migrations }),
     eraseSql: erase === undefined ? undefined : readErase(folder, configFile, erase),
+    invitationTemplate: invitation === undefined ? undefined : readInvitation(folder, configFile, invitation),
     modules,
     manifest: readManifest(migrationsFolder),
   };
@@ -122,11 +127,28 @@ function readMigrations(part: "app" | "app_home", folder: string, setting: strin
 }
 
 function readErase(folder: string, configFile: string, erase: string): EraseSql {
-  const file = resolve(folder, erase);
+  const { name, text } = readNamedFile(folder, `${configFile}: erase`, erase);
+  return readEraseSql(name, text);
+}
+
+function readInvitation(
+  folder: string,
+  configFile: string,
+  { text, html }: NonNullable<TenantryConfig["invitation"]>,
+): InvitationTemplate {
+  return readInvitationTemplate(
+    readNamedFile(folder, `${configFile}: invitation.text`, text),
+    html === undefined ? undefined : readNamedFile(folder, `${configFile}: invitation.html`, html),
+  );
+}
+
+/** A file that the configuration names, and how messages call it. */
+function readNamedFile(folder: string, setting: string, given: string): { name: string; text: string } {
+  const file = resolve(folder, given);
   try {
-    return readEraseSql(relative(folder, file).replaceAll(sep, "/"), readFileSync(file, "utf8"));
+    return { name: nameOf(folder, file), text: readFileSync(file, "utf8") };
   } catch (cause) {
-    throw wrong(`${configFile}: erase names ${file}, which cannot be read`, cause);
+    throw wrong(`${setting} names ${file}, which cannot be read`, cause);
   }
 }
 

@@ -39,9 +39,11 @@ test("Apollo Sandbox may call from the browser, other sites may not", async () =
         "access-control-request-headers": "content-type,x-user-id",
       },
     });
-  const sandbox = await preflight("https://studio.apollographql.com");
-  expect(sandbox.headers.get("access-control-allow-origin")).toBe("https://studio.apollographql.com");
-  expect(sandbox.headers.get("access-control-allow-headers")).toContain("x-user-id");
+  for (const origin of ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"]) {
+    const sandbox = await preflight(origin);
+    expect(sandbox.headers.get("access-control-allow-origin")).toBe(origin);
+    expect(sandbox.headers.get("access-control-allow-headers")).toContain("x-user-id");
+  }
   expect((await preflight("https://evil.example")).status).toBe(403);
 });
 

@@ -67,7 +67,8 @@ async function invite(email: string, role = "MEMBER", as = owner): Promise<{ id:
 }
 
 function tokenOf(mail: string): string {
-  return /^ {2}(\S{43})\s*$/m.exec(mail)?.[1] ?? "";
+  // Long lines are folded on the way (quoted-printable).
+  return /^ {2}(\S{43})\s*$/m.exec(mail.replaceAll("=\r\n", ""))?.[1] ?? "";
 }
 
 const openAddresses = async () =>
@@ -138,7 +139,7 @@ test("bad input, and a mail server that takes nothing, leave nothing open", asyn
   });
   isTaking = false;
   const lost = { organizationId: organization, email: "lost@example.com" };
-  expect(await app.refuse(INVITE, { input: lost }, owner)).toMatchObject({ code: "CAPABILITY_MISSING" });
+  expect(await app.refuse(INVITE, { input: lost }, owner)).toMatchObject({ code: "MAIL_UNAVAILABLE" });
   isTaking = true;
   expect(await openAddresses()).not.toContain("lost@example.com");
 });
@@ -150,7 +151,7 @@ test("an invitation that a lost one was to replace stays open", async () => {
   // More often than an address is written to: nothing has reached it.
   for (let attempt = 0; attempt < MAILS_A_DAY.senderToAddress; attempt += 1)
     expect(await app.refuse(INVITE, { input: { organizationId: organization, email } }, owner)).toMatchObject({
-      code: "CAPABILITY_MISSING",
+      code: "MAIL_UNAVAILABLE",
     });
   isTaking = true;
   expect(await openAddresses()).toContain(email);
@@ -166,7 +167,7 @@ test("where callers sign in and there is no mail server, inviting says so and ch
   const of = async (role: string) =>
     (await postAs(other, secret, INVITE, { input: { organizationId: organization, email, role } })).errors?.[0];
   expect(await of("MEMBER")).toMatchObject({
-    message: "Nobody can be invited here: no mail server is set up. The operator can set TENANTRY_SMTP_URL.",
+    message: expect.stringContaining("No mail can be sent here: no mail server is set up.") as string,
     extensions: { code: "CAPABILITY_MISSING" },
   });
   // A caller that may not invite hears nothing of that.

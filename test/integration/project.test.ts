@@ -219,6 +219,26 @@ test.each([
   expect(refusals).toEqual([expect.stringContaining(sentence)]);
 });
 
+test("a project names its letter of invitation, and a wrong one is refused", async () => {
+  const config =
+    'export default { migrations: { tenant: "./db/tenant" }, invitation: { text: "./letter.txt", html: "./letter.html" } };';
+  const folder = folderWith({ "0001_a.sql": "select 1" }, config);
+  await expect(findProject(folder)).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+    message: expect.stringMatching(/invitation\.text names .*letter\.txt, which cannot be read\.$/) as string,
+  });
+  writeFileSync(join(folder, "letter.txt"), "Subject: Join {{organization}}\n\n{{link}}\n");
+  writeFileSync(join(folder, "letter.html"), "<p>{{unknown}}</p>");
+  await expect(findProject(folder)).rejects.toMatchObject({
+    message: expect.stringContaining("letter.html has {{unknown}}") as string,
+  });
+  writeFileSync(join(folder, "letter.html"), "<p>{{link}}</p>");
+  expect((await findProject(folder))?.invitationTemplate).toMatchObject({
+    subject: "Join {{organization}}",
+    needsLink: true,
+  });
+});
+
 describe("a check of erase.sql", () => {
   function withErase(text: string, migrations: Record<string, string> = {}): Promise<Project> {
     const folder = folderWith(

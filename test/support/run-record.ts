@@ -54,8 +54,9 @@ function read(runFolder: string, prefix: string): Entry[] {
 
 const API_KEY = /tnk_[0-9a-f]{32}_([A-Za-z0-9_-]{43})/g;
 
-/** What is meant to show a secret: a key when it is made, and the URLs that `start` prints for the newcomer. */
+/** What is meant to show a secret: a key when it is made, the token of an invitation to who wants to send it, and the URLs that `start` prints for the newcomer. */
 const MEANT_TO: readonly RegExp[] = [
+  /"inviteMember":\{[^{}]*"token":"[A-Za-z0-9_-]{43}"/g,
   /"secret":"tnk_[0-9a-f]{32}_[A-Za-z0-9_-]{43}"/g,
   /^tnk_[0-9a-f]{32}_[A-Za-z0-9_-]{43}$/gm,
   /^ {4}(eu|us) +postgres:\/\/\S+$/gm,

@@ -51,7 +51,7 @@
  */
 
 // Applications and modules.
-export { type Application, defineApp, type JourneyStep } from "#api/graphql/define-app";
+export { type Application, defineApp, type JourneyStep, type Overview } from "#api/graphql/define-app";
 export { defineModule, type DefineTypes, type Module, type Part } from "#api/graphql/module";
 
 // Shapes: types of content, and their fields.

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { GraphQLSchema } from "graphql";
 import type { SignIn } from "#engine/auth/sign-in";
 import { explainToCaller } from "#engine/failures/explain";
-import type { JourneyStep } from "#api/graphql/define-app";
+import type { JourneyStep, Overview } from "#api/graphql/define-app";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
 import { isLoopback } from "#base/kernel/loopback";
 import type { Settings } from "#config";
@@ -41,6 +41,8 @@ export type HttpOptions = Pick<Settings, "host" | "port" | "sharePort" | "everyb
   schema: GraphQLSchema;
   /** What the explorer shows. */
   journey: readonly JourneyStep[];
+  /** What the explorer counts; left out: nothing. */
+  overview?: Overview | undefined;
   /** Connection URLs of the embedded regions, for the explorer's examples. Development only. */
   regionUrls?: Record<string, string> | undefined;
   /** How long a connection may take nothing of what waits for it, in milliseconds; left out: 30 s. For tests. */
@@ -74,6 +76,8 @@ export async function startHttpServer(services: Services, plain: SignIn, options
   const explorer = createExplorer({
     mode: signIn.mode,
     journey: options.journey,
+    overview: options.overview,
+    installation: services.installation,
     ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
   });
   const timeouts = {

@@ -36,6 +36,7 @@ const RETRY: Record<ErrorCode, boolean> = {
   LIMIT_EXCEEDED: true,
   HOME_UNAVAILABLE: true,
   REGION_UNAVAILABLE: true,
+  MAIL_UNAVAILABLE: true,
   CAPABILITY_MISSING: false,
   NOT_SYNCED: true,
   INTERNAL: true,

@@ -24,6 +24,8 @@ export type NewInvitation = {
   invitation: Invitation;
   token: string;
   organizationName: string;
+  /** Who invites; null: the operator. */
+  inviterName: string | null;
   /** The mail that brings it, as it was counted. */
   mailId: string;
   /** The open invitation that it took the place of. */
@@ -74,7 +76,8 @@ export async function createInvitation(
       [newId(), organizationId, email, input.role, digest(token), viewerId(actor) ?? "operator", input.expiresInDays],
     );
     if (invitation === undefined) throw new Error("the insert returned no row");
-    return { invitation, token, organizationName, mailId, replacedId: replaced?.id ?? null };
+    const inviterName = await inviterNameOf(transaction, actor, organizationName);
+    return { invitation, token, organizationName, inviterName, mailId, replacedId: replaced?.id ?? null };
   });
 }
 
@@ -90,6 +93,22 @@ async function lockWithRoom(transaction: Queryable<"home">, organizationId: stri
   if (organization.open >= MAX_OPEN)
     throw new TenantryError("LIMIT_EXCEEDED", `The organization has ${MAX_OPEN} open invitations: revoke some first.`);
   return organization.name;
+}
+
+/** Who invites, as the letter says it: a user's name; for a key that of its organization; null for the operator. */
+async function inviterNameOf(
+  transaction: Queryable<"home">,
+  actor: Actor,
+  organizationName: string,
+): Promise<string | null> {
+  if (actor.kind === "operator") return null;
+  if (actor.kind === "key") return organizationName;
+  const [user] = await transaction.query<{ name: string }>(
+    "invitations.inviter",
+    "select name from tenantry.users where id = $1",
+    [actor.userId],
+  );
+  return user?.name ?? organizationName;
 }
 
 /**

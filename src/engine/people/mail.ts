@@ -3,7 +3,7 @@ import { createTransport, type TransportOptions } from "nodemailer";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import type { Logger } from "#base/observability/logger";
 
-export type Mail = { to: string; subject: string; text: string };
+export type Mail = { to: string; subject: string; text: string; html?: string };
 
 export type Mailer = {
   /** Throws CAPABILITY_MISSING where no mail can be sent, whatever it is. */
@@ -48,7 +48,7 @@ export function noMailer(): Mailer {
   const requireUsable = () => {
     throw new TenantryError(
       "CAPABILITY_MISSING",
-      "Nobody can be invited here: no mail server is set up. The operator can set TENANTRY_SMTP_URL.",
+      "No mail can be sent here: no mail server is set up. The operator can set TENANTRY_SMTP_URL; with sendMail: false the token is in the answer.",
     );
   };
   return {
@@ -63,7 +63,11 @@ export function logMailer(logger: Logger): Mailer {
   return {
     requireUsable: () => undefined,
     send: async (mail) => {
-      logger.info({ mail }, "a mail would be sent: set TENANTRY_SMTP_URL to have it sent");
+      // The same as HTML would only make the line long.
+      logger.info(
+        { mail: { to: mail.to, subject: mail.subject, text: mail.text } },
+        "a mail would be sent: set TENANTRY_SMTP_URL to have it sent",
+      );
     },
     close: () => undefined,
   };

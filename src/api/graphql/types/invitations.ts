@@ -26,6 +26,13 @@ function defineInvitation(builder: Builder): void {
       role: t.expose("role", { type: Role(builder), description: "What they may do there then." }),
       createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
       expiresAt: t.expose("expiresAt", { type: "DateTime", description: "Until when it is good." }),
+      token: t.string({
+        nullable: true,
+        description:
+          "What the person shows to accept it, for a letter of your own. Only in the answer of inviteMember with sendMail: false; else null.",
+        resolve: (invitation) =>
+          "token" in invitation && typeof invitation.token === "string" ? invitation.token : null,
+      }),
     }),
   });
   builder.objectField("Organization", "invitations", (t) =>
@@ -49,6 +56,10 @@ const InviteMemberInput = perSchema((builder) =>
       email: t.string({ required: true, description: "Whom to invite. They need not be a user yet." }),
       role: t.field({ type: Role(builder), defaultValue: "MEMBER", description: "What they may do there." }),
       expiresInDays: t.int({ defaultValue: 7, description: "1 to 30 days." }),
+      sendMail: t.boolean({
+        defaultValue: true,
+        description: "false: no mail is sent, and the token is in the answer. It counts as a mail all the same.",
+      }),
     }),
   }),
 );
@@ -58,7 +69,7 @@ function defineMutations(builder: Builder): void {
     inviteMember: t.field({
       type: "Invitation",
       description:
-        "Sends a token to an e-mail address, with which its user becomes a member. Inviting an address again replaces the invitation before. LIMIT_EXCEEDED, with extensions.retryAfterSeconds, when too many mails were sent.",
+        "Sends a letter to an e-mail address. With the token in it the address's user becomes a member. Inviting an address again replaces the invitation before. LIMIT_EXCEEDED, with extensions.retryAfterSeconds, when too many mails were sent.",
       args: { input: t.arg({ type: InviteMemberInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
         inviteMember(services, actor, {
@@ -66,6 +77,7 @@ function defineMutations(builder: Builder): void {
           email: input.email,
           role: input.role ?? "MEMBER",
           expiresInDays: input.expiresInDays ?? 7,
+          sendMail: input.sendMail ?? true,
         }),
     }),
     acceptInvitation: t.field({
@@ -99,7 +111,7 @@ export const invitations = defineModule({
       revokeInvitation: row(inOrganization("manage-members"), { "of an OWNER": inOrganization("manage-owners") }),
     },
     Organization: { invitations: row(inOrganization("manage-members", { parent: true })) },
-    Invitation: asParent("id organization email role createdAt expiresAt"),
+    Invitation: asParent("id organization email role createdAt expiresAt token"),
   },
   audit: {
     inviteMember: { subject: "INVITATION", organization: "input.organizationId", made: { id: "id" } },

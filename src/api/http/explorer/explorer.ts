@@ -6,13 +6,17 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
-import type { JourneyStep } from "#api/graphql/define-app";
+import type { JourneyStep, Overview } from "#api/graphql/define-app";
 
 export type ExplorerOptions = {
   /** How callers sign in: by choosing whom to act as, or by pasting a token. */
   mode: "development" | "bearer";
   /** The example operations. */
   journey: readonly JourneyStep[];
+  /** What it counts of home and the regions; undefined: nothing. */
+  overview?: Overview | undefined;
+  /** By which the page notices that it talks to another home than before. */
+  installation: string;
   /** Connection URLs to fill in where regions are registered, by key. They hold passwords: development only. */
   regionUrls?: Record<string, string>;
 };
@@ -29,6 +33,7 @@ export function createExplorer(options: ExplorerOptions): Explorer {
   const sources: Record<string, () => Promise<{ type: string; text: string }>> = {
     "/": async () => ({ type: "text/html", text: framePage(options) }),
     "/explorer/page.js": async () => ({ type: "text/javascript", text: asset("page.js") }),
+    "/explorer/overview.js": async () => ({ type: "text/javascript", text: asset("overview.js") }),
     "/explorer/page.css": async () => ({ type: "text/css", text: asset("page.css") }),
     "/explorer/frame.js": async () => ({ type: "text/javascript", text: asset("frame.js") }),
     "/explorer/graphiql": async () => ({ type: "text/html", text: await graphiqlPage() }),
@@ -54,9 +59,10 @@ export function createExplorer(options: ExplorerOptions): Explorer {
   };
 }
 
-function framePage({ mode, journey, regionUrls = {} }: ExplorerOptions): string {
+function framePage({ mode, journey, overview, installation, regionUrls = {} }: ExplorerOptions): string {
+  const home = createHash("sha256").update(installation).digest("base64url").slice(0, 16);
   // "<" could end the script element that holds the data.
-  const data = JSON.stringify({ journey, mode, regionUrls }).replaceAll("<", "\\u003c");
+  const data = JSON.stringify({ journey, overview, home, mode, regionUrls }).replaceAll("<", "\\u003c");
   return asset("page.html").replace("__DATA__", () => data);
 }
 

@@ -1,6 +1,8 @@
 // The journey beside GraphiQL: fills the editor in the frame, runs it, and remembers what later steps need.
 // Runs in the browser as it is; the frame is of the same origin, so its editor can be reached.
-const { journey, mode, regionUrls } = JSON.parse(document.getElementById("data").textContent);
+import { isCutOff, tableOf } from "./overview.js";
+
+const { journey, overview, home, mode, regionUrls } = JSON.parse(document.getElementById("data").textContent);
 const frame = document.getElementById("editor");
 const hint = document.getElementById("hint");
 const actor = document.getElementById("actor");
@@ -11,8 +13,16 @@ for (const label of document.querySelectorAll("[data-mode]")) label.hidden = lab
 const MONACO = "__MONACO";
 const WELCOME = hint.textContent;
 
+/** What is kept over a reload: nothing that is secret. */
+const KEPT = "tenantry-journey";
+const WORDS = { done: "✓ done", already: "✓ there already", failed: "✗ failed" };
+
 /** What earlier steps gave, by name. */
 let saved = {};
+/** The outcome of each step, by its position; what has none is left out. */
+let outcomes = {};
+/** How the user of the first step is called. */
+let userName;
 let chosen = -1;
 let running = -1;
 
@@ -24,7 +34,9 @@ const items = journey.map((step, index) => {
   const number = document.createElement("span");
   number.className = "number";
   number.textContent = String(index + 1);
-  open.append(number, step.title);
+  const outcome = document.createElement("span");
+  outcome.className = "outcome";
+  open.append(number, step.title, outcome);
   open.addEventListener("click", () => show(index));
   const run = document.createElement("button");
   run.type = "button";
@@ -79,7 +91,9 @@ function show(index) {
   model("variables.json")?.setValue(text);
   setHeaders();
   chosen = index;
+  for (const editor of frame.contentWindow[MONACO].editor.getEditors()) editor.updateOptions({ wordWrap: "on" });
   for (const [position, item] of items.entries()) item.classList.toggle("chosen", position === index);
+  items[index].scrollIntoView({ block: "nearest" });
   const needed = journey.findIndex(({ saves }) => Object.keys(saves ?? {}).some((name) => missing.includes(name)));
   if (needed !== -1) return say(`Run step ${needed + 1} first: this one needs what it gives.`, true);
   say(WELCOME, false);
@@ -116,27 +130,132 @@ globalThis.addEventListener("message", ({ origin, source, data }) => {
   const step = journey[index];
   if (step === undefined || !step.query.includes(` ${data.operationName}(`)) return;
   running = -1;
-  const failed = data.answer.errors !== undefined;
-  items[index].classList.toggle("done", !failed);
-  items[index].classList.toggle("failed", failed);
-  if (failed) {
-    say(data.answer.errors[0].message, true);
-    return;
-  }
-  for (const [name, path] of Object.entries(step.saves ?? {})) {
-    saved[name] = path.split(".").reduce((value, key) => value?.[key], data.answer.data);
-    if (name === "user") actor.append(new Option(`${data.answer.data.createUser.name}, made in step 1`, saved[name]));
-  }
-  say(index + 1 < journey.length ? `Done. Next: ${journey[index + 1].title}.` : "That was the whole journey.", false);
+  void conclude(index, data.answer);
 });
 
+/** Shows and keeps what became of a step. */
+async function conclude(index, answer) {
+  const step = journey[index];
+  const outcome = await outcomeOf(step, answer);
+  outcomes[index] = outcome;
+  if (outcome === "done")
+    for (const [name, path] of Object.entries(step.saves ?? {})) {
+      saved[name] = path.split(".").reduce((value, key) => value?.[key], answer.data);
+      if (name === "user") nameActor(answer.data.createUser.name);
+    }
+  keep();
+  showOutcomes();
+  if (outcome === "failed") {
+    say(`Step ${index + 1} failed: ${answer.errors[0].message}`, true);
+    return;
+  }
+  const isLast = index + 1 === journey.length;
+  const next = isLast ? "That was the whole journey." : `Next: ${journey[index + 1].title}.`;
+  say(`Step ${index + 1} is ${outcome === "already" ? "there already" : "done"}. ${next}`, false);
+  if (isLast) void look();
+}
+
+async function outcomeOf({ already }, { errors }) {
+  if (errors === undefined) return "done";
+  if (already === undefined || errors[0].extensions?.code !== "CONFLICT") return "failed";
+  try {
+    return (await ask(already)).errors === undefined ? "already" : "failed";
+  } catch {
+    return "failed";
+  }
+}
+
+/** Asks the API, as the operator in development, else with the token that was pasted. */
+async function ask(query) {
+  const headers = { "content-type": "application/json" };
+  if (mode === "bearer" && token.value !== "") headers.authorization = `Bearer ${token.value.trim()}`;
+  return (await fetch("/graphql", { method: "POST", headers, body: JSON.stringify({ query }) })).json();
+}
+
+function showOutcomes() {
+  for (const [index, item] of items.entries()) {
+    const outcome = outcomes[index];
+    item.classList.toggle("done", outcome === "done" || outcome === "already");
+    item.classList.toggle("failed", outcome === "failed");
+    item.querySelector(".outcome").textContent = WORDS[outcome] ?? "";
+  }
+}
+
+function nameActor(name) {
+  userName = name;
+  actor.append(new Option(`${name}, made in step 1`, saved.user));
+}
+
+function keep() {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify({ home, saved, outcomes, userName }));
+  } catch {
+    // A browser that keeps nothing: the journey is gone with the page.
+  }
+}
+
+/** Takes up what was kept. Returns what to say of it; undefined: there was nothing. */
+function resume() {
+  let kept;
+  try {
+    kept = JSON.parse(localStorage.getItem(KEPT));
+  } catch {
+    return undefined;
+  }
+  if (kept === null || kept === undefined) return undefined;
+  if (kept.home !== home) {
+    localStorage.removeItem(KEPT);
+    return "The server has another home database than before, so the journey begins anew.";
+  }
+  ({ saved, outcomes } = kept);
+  if (kept.userName !== undefined) nameActor(kept.userName);
+  showOutcomes();
+  return "This is where you were before the page was loaded again.";
+}
+
+const where = document.getElementById("where");
+const lookButton = document.getElementById("look");
+lookButton.hidden = overview === undefined || overview === null;
+
+/** Asks the API for what there is, as the operator in development, and shows how much of it lies where. */
+async function look() {
+  if (lookButton.hidden) return;
+  const places = document.getElementById("places");
+  const note = document.getElementById("places-hint");
+  where.hidden = false;
+  note.textContent = "Counting …";
+  try {
+    const { data, errors } = await ask(overview.query);
+    const failure = errors === undefined ? "" : `Not all of it could be counted: ${errors[0].message}`;
+    places.replaceChildren(...(data?.regions ? [tableOf(overview, data)] : []));
+    const cut = isCutOff(data) ? "Long lists are counted up to their first page only: there is more." : "";
+    note.textContent = failure || cut || "Counted just now, by one query to the API.";
+  } catch {
+    note.textContent = "The API does not answer.";
+  }
+}
+
+lookButton.addEventListener("click", () => void look());
+document.getElementById("hide").addEventListener("click", () => {
+  where.hidden = true;
+  lookButton.focus();
+});
+
+// GraphiQL follows the system's colours at once, and its editor only when it is loaded.
+globalThis.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ({ matches }) => {
+  frame.contentWindow[MONACO]?.editor.setTheme(matches ? "graphiql-DARK" : "graphiql-LIGHT");
+});
 actor.addEventListener("change", setHeaders);
 token.addEventListener("change", setHeaders);
 document.getElementById("again").addEventListener("click", () => {
   saved = {};
+  outcomes = {};
+  userName = undefined;
   running = -1;
   actor.length = 1;
-  for (const item of items) item.classList.remove("done", "failed");
+  where.hidden = true;
+  keep();
+  showOutcomes();
   show(0);
 });
 document.getElementById("sandbox").href =
@@ -149,6 +268,10 @@ function begin() {
     return;
   }
   document.body.dataset.ready = "true";
-  show(0);
+  const resumed = resume();
+  const next = journey.findIndex((_, index) => !["done", "already"].includes(outcomes[index]));
+  show(next === -1 ? journey.length - 1 : next);
+  if (resumed !== undefined) say(resumed, false);
+  if (next === -1) void look();
 }
 begin();

@@ -8,8 +8,8 @@ import type { IncomingMessage } from "node:http";
 import type { SignIn } from "#engine/auth/sign-in";
 import { isLoopback } from "#base/kernel/loopback";
 
-/** Apollo Sandbox: a page in the browser that calls the endpoint it is given. */
-const SANDBOX_ORIGIN = "https://studio.apollographql.com";
+/** Apollo Sandbox, on its own page and within others: pages in the browser that call the endpoint they are given. */
+const SANDBOX_ORIGINS = ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"];
 
 /** What we make of pages and their requests. */
 export type Visitors = {
@@ -21,7 +21,7 @@ export type Visitors = {
 
 /** `corsOrigins`: as in https://app.example.com, or `*` for every page. */
 export function visitorsOf(mode: SignIn["mode"], corsOrigins: readonly string[]): Visitors {
-  const listed = new Set(mode === "development" ? [SANDBOX_ORIGIN, ...corsOrigins] : corsOrigins);
+  const listed = new Set(mode === "development" ? [...SANDBOX_ORIGINS, ...corsOrigins] : corsOrigins);
   const mayRead = (origin: string) => listed.has("*") || listed.has(origin);
   const isOwn = mode === "development" ? ({ headers }: IncomingMessage) => isLocal(headers.origin ?? "") : isSameOrigin;
   return {
