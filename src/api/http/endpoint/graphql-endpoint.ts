@@ -82,6 +82,8 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       limitOperations(limits, new Budgets(limits)),
       requestErrors(services),
       endWithSignIn(signIn),
+      refuseMultipart(),
+      sayWhatIsAnswered(),
       countOperations(metrics),
     ],
   });
@@ -101,9 +103,20 @@ function beginOperations(parts: EndpointParts): Plugin<GraphQLContext, NodeConte
       const begun = { gone: request.signal, startedAt: startOf(context.req) };
       Object.assign(context, await createContext(parts, credentials, client, begun), { reply });
       const query = parts.persisted.textOf({ ...params, documentId: documentIdOf(request, params) });
-      if (query !== undefined) setParams({ ...params, query });
+      const { operationName: _, ...rest } = params;
+      const operationName = operationNameOf(params);
+      setParams({
+        ...rest,
+        ...(operationName === undefined ? {} : { operationName }),
+        ...(query === undefined ? {} : { query }),
+      });
     },
   };
+}
+
+/** The specification has it that an empty name is none. */
+export function operationNameOf({ operationName }: { operationName?: string | null | undefined }): string | undefined {
+  return operationName === null || operationName === "" ? undefined : operationName;
 }
 
 /** Yoga reads it from a body, but not from a URL. */
@@ -137,6 +150,39 @@ export async function createContext(
       ? limitError(error, statusOf(error))
       : error;
   }
+}
+
+const ANSWERS =
+  "Answers are application/json or application/graphql-response+json. A subscription is text/event-stream or comes over a web socket, and never as multipart/mixed.";
+
+/** A caller that takes no events is told so before anything is followed for it. */
+function refuseMultipart(): Plugin<GraphQLContext> {
+  return {
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const { request } = args.contextValue as { request?: Request };
+      // Over web sockets there is none.
+      const accept = request?.headers.get("accept");
+      if (accept == null || /(^|[,\s])(text\/(event-stream|\*)|\*\/\*)/i.test(accept)) return;
+      const error = new TenantryError("INVALID_INPUT", ANSWERS);
+      setResultAndStopExecution({
+        errors: [new GraphQLError(ANSWERS, { cause: error, extensions: { http: { status: 406 } } })],
+      });
+    },
+  };
+}
+
+/** Yoga's own refusal of what cannot be answered in any type that the caller takes has no body. */
+function sayWhatIsAnswered(): Plugin<GraphQLContext> {
+  return {
+    onResponse({ response, setResponse }) {
+      if (response.status !== 406 || response.body !== null) return;
+      const body = `${JSON.stringify({ errors: [{ message: ANSWERS, extensions: { code: "INVALID_INPUT" } }] })}\n`;
+      const headers = new Headers(response.headers);
+      headers.set("content-type", "application/json");
+      headers.delete("content-length");
+      setResponse(new Response(body, { status: 406, headers }));
+    },
+  };
 }
 
 /** Each operation of a batch is bounded like one that comes alone; this bounds how many come at once. */
