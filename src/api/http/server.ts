@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { GraphQLSchema } from "graphql";
-import type { SignIn } from "#engine/auth/sign-in";
+import { challengeFor, type SignIn } from "#engine/auth/sign-in";
 import { explainToCaller } from "#engine/failures/explain";
 import type { JourneyStep } from "#api/graphql/define-app";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
@@ -174,9 +174,10 @@ async function reportMetrics(parts: Parts, request: IncomingMessage, response: S
   send(response, 200, metrics.contentType, await metrics.text());
 }
 
-function refuseMetrics(response: ServerResponse, { code, message, retryAfterSeconds }: TenantryError): void {
+function refuseMetrics(response: ServerResponse, refused: TenantryError): void {
+  const { code, message, retryAfterSeconds } = refused;
   if (code === "UNAUTHENTICATED") {
-    response.setHeader("www-authenticate", "Bearer");
+    response.setHeader("www-authenticate", challengeFor(refused));
     return send(response, 401, "text/plain", "Metrics are for the operator: send an operator's API key.\n");
   }
   if (retryAfterSeconds !== undefined) response.setHeader("retry-after", String(retryAfterSeconds));

@@ -10,7 +10,7 @@ import {
 } from "graphql";
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { callSourceOf } from "#engine/audit/entry";
-import type { Client, Credentials, SignIn } from "#engine/auth/sign-in";
+import { challengeFor, type Client, type Credentials, type SignIn } from "#engine/auth/sign-in";
 import { TenantryError } from "#base/kernel/errors";
 import { type GraphQLContext, JsonText } from "#api/graphql/context";
 import { toClientError, toClientErrors } from "#api/graphql/errors";
@@ -72,7 +72,7 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
     cors: (request) => corsFor(request.headers.get("origin"), visitors),
     logging: false,
     maskedErrors: {
-      maskError: (error) => challenge(toClientError(error, services.logger)),
+      maskError: (error) => challenge(toClientError(error, services.logger), error),
     },
     plugins: [
       limitBatches(limits.maxBatch),
@@ -143,9 +143,6 @@ export async function createContext(
     const callSource = callSourceOf(signedIn, client);
     return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };
   } catch (error) {
-    // The caller is not told what was wrong with a token; who looks after the program may want to know.
-    if (error instanceof TenantryError && error.cause !== undefined)
-      services.logger.debug({ err: error.cause }, "a token was refused");
     throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED"
       ? limitError(error, statusOf(error))
       : error;
@@ -174,13 +171,14 @@ function refuseMultipart(): Plugin<GraphQLContext> {
 /** Yoga's own refusal of what cannot be answered in any type that the caller takes has no body. */
 function sayWhatIsAnswered(): Plugin<GraphQLContext> {
   return {
-    onResponse({ response, setResponse }) {
+    onResponse(event) {
+      const { response } = event;
       if (response.status !== 406 || response.body !== null) return;
       const body = `${JSON.stringify({ errors: [{ message: ANSWERS, extensions: { code: "INVALID_INPUT" } }] })}\n`;
       const headers = new Headers(response.headers);
       headers.set("content-type", "application/json");
       headers.delete("content-length");
-      setResponse(new Response(body, { status: 406, headers }));
+      event.setResponse(new Response(body, { status: 406, headers }));
     },
   };
 }
@@ -198,10 +196,13 @@ function limitBatches(maxBatch: number): Plugin<GraphQLContext> {
   };
 }
 
-/** Who is not signed in gets the status that says so, also to clients that do not look into the body (RFC 6750). */
-function challenge(error: GraphQLError): GraphQLError {
+/**
+ * Who is not signed in gets the status that says so, also to clients that do not look into the body. A token that was shown
+ * and is refused has an error code of its own there (RFC 6750).
+ */
+function challenge(error: GraphQLError, thrown: unknown): GraphQLError {
   if (error.extensions["code"] !== "UNAUTHENTICATED") return error;
-  const http = { status: 401, headers: { "www-authenticate": "Bearer" } };
+  const http = { status: 401, headers: { "www-authenticate": challengeFor(thrown) } };
   return new GraphQLError(error.message, { extensions: { ...error.extensions, http } });
 }
 
@@ -226,7 +227,7 @@ function withCodes<Result extends object>(result: Result, services: Services): R
 export function resultOf(failure: unknown, services: Services): ExecutionResult {
   if (typeof failure === "object" && failure !== null && "errors" in failure && !(failure instanceof Error))
     return withCodes(failure as ExecutionResult, services);
-  return { errors: [unavailable(challenge(toClientError(failure, services.logger)))] };
+  return { errors: [unavailable(challenge(toClientError(failure, services.logger), failure))] };
 }
 
 /** Whether any field of the operation has come to something. */
@@ -236,10 +237,10 @@ function hasData(result: object): boolean {
   return data instanceof JsonText || Object.values(data).some((value) => value !== null);
 }
 
-/** Where home is away and so nothing could be answered, the status says so to balancers, and to clients that try again. */
+/** Where home or the identity provider is away and so nothing could be answered, the status says so to balancers, and to clients that try again. */
 function unavailable(error: GraphQLError): GraphQLError {
   const { code, retryAfterSeconds } = error.extensions;
-  if (code !== "HOME_UNAVAILABLE") return error;
+  if (code !== "HOME_UNAVAILABLE" && code !== "SIGN_IN_UNAVAILABLE") return error;
   const http = { status: 503, headers: { "retry-after": String(retryAfterSeconds) } };
   const { message, nodes, source, positions, path, extensions } = error;
   return new GraphQLError(message, { nodes, source, positions, path, extensions: { ...extensions, http } });
