@@ -5,6 +5,7 @@ import { ApolloClient, gql, HttpLink, InMemoryCache } from "@apollo/client";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startApp, type TestApp } from "../support/app.ts";
+import { createUser } from "../support/journey.ts";
 
 let app: TestApp;
 /** The same home, without the explorer, with more headers for pages. */
@@ -135,6 +136,21 @@ test("a setting turns the explorer off", async () => {
   expect((await fetch(`${bare.url}/explorer/page.js`)).status).toBe(404);
   expect((await fetch(`${bare.url}/graphql`, html)).status).not.toBe(302);
   expect(await (await fetch(bare.url, html)).text()).not.toContain("<title>");
+});
+
+test.each([
+  ["alone", (query: string) => JSON.stringify({ query })],
+  ["in a batch", (query: string) => JSON.stringify([{ query }])],
+])("the answer to an operation %s says what is left of the caller's points", async (_, body) => {
+  const user = await createUser(app);
+  const asked = await post(body("{ me { id } }"), { "x-user-id": user });
+  expect(asked.headers.get("ratelimit-policy")).toMatch(/^"points";q=\d+;w=10$/);
+  const most = Number(/q=(\d+)/.exec(asked.headers.get("ratelimit-policy") ?? "")?.[1]);
+  const [, left, seconds] = /^"points";r=(\d+);t=(\d+)$/.exec(asked.headers.get("ratelimit") ?? "") ?? [];
+  expect(Number(left)).toBeLessThan(most);
+  expect(Number(seconds)).toBeGreaterThan(0);
+  // Nothing bounds the operator.
+  expect((await post(body("{ me { id } }"))).headers.get("ratelimit")).toBeNull();
 });
 
 test("a path without anything is a small 404, and HEAD is GET without the body", async () => {
