@@ -86,7 +86,10 @@ describe("limits", () => {
       limits: DEFAULT_LIMITS,
       introspection: undefined,
       keepAliveSeconds: 75,
+      drainSeconds: 0,
+      explorer: undefined,
       corsOrigins: [],
+      corsHeaders: [],
       trustedProxies: 0,
       persistedOperations: undefined,
     });
@@ -115,6 +118,7 @@ describe("limits", () => {
     ["something else than true or false", { TENANTRY_INTROSPECTION: "yes" }],
     ["an origin with a path", { TENANTRY_CORS_ORIGINS: "https://app.example.com/" }],
     ["no origin", { TENANTRY_CORS_ORIGINS: "https://a.example.com, example.com" }],
+    ["what is no header", { TENANTRY_CORS_HEADERS: "x-a, *" }],
     ["only what is known, and nothing that is", { TENANTRY_PERSISTED_OPERATIONS_ONLY: "true" }],
   ])("are refused with %s", (_, environment) => {
     expect(() => readConfig(environment)).toThrow(Object.keys(environment)[0]);

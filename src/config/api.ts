@@ -32,6 +32,11 @@ export const API = {
         "The origins of the web pages that may call, separated by commas. `*` allows all pages, where callers sign in. In development local pages and Apollo Sandbox may call without it.",
       example: "https://app.example.com,https://admin.example.com",
     }),
+    corsHeaders: variable("TENANTRY_CORS_HEADERS", list(10_000), {
+      meaning:
+        "More request headers that those pages may send, separated by commas. Those of sign-in, of Apollo's clients and of traces (`traceparent`, `tracestate`, `baggage`, `sentry-trace`) may be sent without it.",
+      example: "x-request-id",
+    }),
     trustedProxies: variable("TENANTRY_TRUSTED_PROXIES", bound(0, 0, 10), {
       unit: "proxies",
       meaning:
@@ -42,10 +47,20 @@ export const API = {
       meaning:
         "How long a connection stays open on which nothing is asked. It must be longer than the [balancer](../how-to/deploy.md#behind-a-balancer) in front keeps one: else the balancer sends a request on a connection that is being closed, and answers 502. Most keep one for 60 s.",
     }),
+    drainSeconds: variable("TENANTRY_DRAIN_S", bound(0, 0, 600), {
+      unit: "seconds",
+      meaning:
+        "How long a process that was told to stop goes on answering, while `/health/ready` is 503. It must be longer than what is in front takes to [send requests elsewhere](../how-to/several-processes.md#stopping).",
+    }),
     /** Undefined: in development only. */
     introspection: variable("TENANTRY_INTROSPECTION", choice(), {
       meaning: "Whether everybody may ask for the schema. The operator always may.",
       otherwise: "`true` in development, else `false`",
+    }),
+    /** Undefined: yes. */
+    explorer: variable("TENANTRY_EXPLORER", choice(), {
+      meaning: "Whether the explorer's pages are served. With `false` they are not found.",
+      otherwise: "`true`",
     }),
     persistedOperationsFile: variable("TENANTRY_PERSISTED_OPERATIONS", z.string().min(1).optional(), {
       meaning: "A file of [known operations](limits-and-points.md#known-operations).",
@@ -76,6 +91,8 @@ export function apiSettings(values: ValuesOf<typeof API>) {
       throw refused(
         "TENANTRY_CORS_ORIGINS must be origins as browsers send them, such as https://app.example.com, or * for all.",
       );
+  if (api.corsHeaders.some((name) => !/^[a-z0-9-]+$/i.test(name)))
+    throw refused("TENANTRY_CORS_HEADERS must be names of headers, such as x-request-id.");
   return {
     port,
     host,

@@ -313,7 +313,7 @@ describe("operations that are known", () => {
     expect((await ask(loose, other)).data).toEqual({ regions: [] });
     expect((await ask(loose, { ...other, ...named(other.query) })).data).toEqual({ regions: [] });
     // Nothing was registered by that.
-    expect((await ask(loose, named(other.query))).errors?.[0]?.extensions.code).toBe("NOT_FOUND");
+    expect((await ask(loose, named(other.query))).errors?.[0]?.extensions.code).toBe("PERSISTED_QUERY_NOT_FOUND");
   });
 
   test("do not pass for others", async () => {
@@ -323,7 +323,7 @@ describe("operations that are known", () => {
     for (const documentId of [1, {}, ["a"]])
       expect((await ask(strict, { documentId })).errors?.[0]?.extensions.code).toBe("INVALID_INPUT");
     for (const documentId of ["__proto__", "constructor", "", "sha256:"])
-      expect((await ask(strict, { documentId })).errors?.[0]?.extensions.code).toBe("NOT_FOUND");
+      expect((await ask(strict, { documentId })).errors?.[0]?.extensions.code).toBe("PERSISTED_QUERY_NOT_FOUND");
   });
 
   test.each([

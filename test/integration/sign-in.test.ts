@@ -2,6 +2,9 @@
 import { createClient } from "graphql-ws";
 import { exportSPKI, importJWK, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BearerSignIn } from "../../src/engine/auth/bearer.ts";
+import { OidcVerifier } from "../../src/engine/auth/oidc.ts";
+import { RevokedKeys } from "../../src/engine/auth/revoked-keys.ts";
 import { waitFor } from "../../src/base/kernel/wait.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import { AUDIENCE, type IdentityProvider, makeKey, startIdentityProvider } from "../support/identity-provider.ts";
@@ -52,7 +55,7 @@ const ME = "{ me { id name } }";
 async function expectRefused(token: string | undefined): Promise<void> {
   const answer = await postAs(app, token, ME);
   expect(answer.status).toBe(401);
-  expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+  expect(answer.headers.get("www-authenticate")).toBe(token === undefined ? "Bearer" : 'Bearer error="invalid_token"');
   expect(answer.errors).toEqual([
     {
       message: "Sign in: send a valid token or API key in the header Authorization: Bearer.",
@@ -92,6 +95,16 @@ describe("a token of the provider", () => {
 
   test("with an address that the provider has not verified signs nobody in", async () => {
     expect((await postAs(app, await provider.grant("unverified"), ME)).errors?.[0]?.message).toContain("no user here");
+  });
+
+  test("says that its address is verified also as a text", async () => {
+    const input = { name: "Texts", email: "texts@example.com" };
+    const { id } = (await postAs(app, operatorKey, CREATE_USER, { input })).data.createUser;
+    const claims = { sub: "texts", email: "texts@example.com" };
+    const unverified = await provider.sign({ ...claims, email_verified: "false" });
+    expect((await postAs(app, unverified, ME)).status).toBe(401);
+    const token = await provider.sign({ ...claims, email_verified: "true" });
+    expect((await postAs(app, token, ME)).data.me.id).toBe(id);
   });
 
   test("of somebody unknown makes a user where that is allowed, once", async () => {
@@ -298,7 +311,16 @@ test("a provider that is away keeps nobody out whose key is known, and others he
     const { errors } = await postAs(app, await provider.sign({}, { key: stranger }), ME);
     return errors?.[0]?.message.includes("does not answer") === true ? errors[0].extensions.code : undefined;
   });
-  expect(code).toBe("UNAUTHENTICATED");
+  expect(code).toBe("SIGN_IN_UNAVAILABLE");
+  const away = await postAs(app, await provider.sign({}, { key: stranger }), ME);
+  expect({ status: away.status, retryAfter: away.headers.get("retry-after") }).toEqual({
+    status: 503,
+    retryAfter: "1",
+  });
+  const metrics = await fetch(`${app.url}/metrics`, {
+    headers: { authorization: `Bearer ${await provider.sign({}, { key: stranger })}` },
+  });
+  expect(metrics.status).toBe(503);
   expect((await postAs(app, await provider.sign({ jti: "known" }), ME)).status).toBe(200);
   // One that starts meanwhile serves keys, and tokens as soon as the provider is back.
   const late = await startApp({
@@ -314,6 +336,39 @@ test("a provider that is away keeps nobody out whose key is known, and others he
   provider.setAway(false);
   expect(await eventually(async () => (await postAs(late, await provider.sign(), ME)).status === 200)).toBe(true);
   await late.stop();
+});
+
+test("an issuer that is not quite the provider's is said at once, with both values", async () => {
+  const said: string[] = [];
+  const issuer = `${provider.issuer}/`;
+  const verifier = new OidcVerifier({ issuer, audience: AUDIENCE }, (error) => said.push(String(error)));
+  await verifier.look();
+  expect(said).toEqual([
+    `Error: OIDC_ISSUER is ${issuer}, and the provider there calls itself "${provider.issuer}": both must be the same, to the last slash`,
+  ]);
+});
+
+test("the log hears why a token is refused, without the token", async () => {
+  const reasons: string[] = [];
+  const oidc = { issuer: provider.issuer, audience: AUDIENCE };
+  const { home } = app.services;
+  const parts = { home, revokedKeys: new RevokedKeys(), onError: () => undefined };
+  const signIn = new BearerSignIn({ ...parts, onRefused: (reason) => reasons.push(reason) }, { oidc });
+  const tokens = [
+    await provider.sign({ aud: "https://other.example" }),
+    await provider.sign({ iss: "https://other.example" }),
+    await provider.sign({ exp: 1 }),
+    `tnk_${"0".repeat(32)}_${"A".repeat(43)}`,
+  ];
+  for (const token of tokens)
+    await expect(signIn.identify({ authorization: `Bearer ${token}` })).rejects.toThrow("Sign in: send a valid token");
+  await expect(signIn.identify({ authorization: null })).rejects.toThrow("Sign in: send a valid token");
+  expect(reasons).toEqual([
+    expect.stringContaining('"aud"'),
+    expect.stringContaining('"iss"'),
+    expect.stringContaining('"exp"'),
+    "there is no such API key, or it has expired or was revoked",
+  ]);
 });
 
 describe("a subscription", () => {

@@ -16,6 +16,9 @@ export class JsonText {
   }
 }
 
+/** The caller's points as headers have them (draft-ietf-httpapi-ratelimit-headers-11). */
+export type RateLimit = { policy: string; state: string };
+
 /** How an operation's answer goes out. */
 export type Reply = {
   /** What the answers of one request may have together. */
@@ -24,6 +27,8 @@ export type Reply = {
   begin: () => void;
   /** The operation's answer is made; `release` is called when it has been sent, or never will be. */
   end: (release: () => void) => void;
+  /** Says what is left of the caller's points. Left out: there are no headers. */
+  limit?: (rateLimit: RateLimit) => void;
 };
 
 /** The third argument of every resolver. */

@@ -2,13 +2,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { GraphQLSchema } from "graphql";
-import type { SignIn } from "#engine/auth/sign-in";
+import { challengeFor, type SignIn } from "#engine/auth/sign-in";
 import { explainToCaller } from "#engine/failures/explain";
 import type { JourneyStep, Overview } from "#api/graphql/define-app";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
 import { isLoopback } from "#base/kernel/loopback";
 import type { Settings } from "#config";
 import { settingsOf } from "#api/http/api-options";
+import { Closing } from "#api/http/closing";
 import { clientOf } from "#api/http/guards/client";
 import { countRefusals } from "#api/http/limits/count-refusals";
 import { type Explorer, createExplorer } from "#api/http/explorer/explorer";
@@ -18,6 +19,7 @@ import { isFromElsewhere, visitorsOf } from "#api/http/guards/origin";
 import { NO_PERSISTED_OPERATIONS, readPersistedOperations } from "#api/http/endpoint/persisted-operations";
 import { answerOperation } from "#api/http/endpoint/post-operation";
 import { leaveBody, readBody } from "#api/http/endpoint/request-body";
+import { faultOfBody, faultOfHeaders, faultOfUrl } from "#api/http/guards/request-text";
 import { setSecurityHeaders } from "#api/http/guards/security-headers";
 import { SignInGuard } from "#api/http/guards/sign-in-guard";
 import { noteStart, startOf, withinTerm } from "#api/http/limits/deadline";
@@ -64,7 +66,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     metrics,
     settings,
     guard: new SignInGuard(signIn, settings.limits.signInFailuresPerMinute),
-    visitors: visitorsOf(signIn.mode, settings.corsOrigins),
+    visitors: visitorsOf(signIn.mode, settings),
     persisted:
       persistedOperations === undefined
         ? NO_PERSISTED_OPERATIONS
@@ -75,6 +77,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
   // The URLs hold passwords, and the explorer is shown to whoever asks.
   const explorer = createExplorer({
     mode: signIn.mode,
+    isServed: settings.explorer,
     journey: options.journey,
     overview: options.overview,
     installation: services.installation,
@@ -86,8 +89,10 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     headersTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: settings.keepAliveSeconds * 1_000,
   };
+  const closing = new Closing();
   const server = createServer(timeouts, (request, response) => {
-    route({ ...shared, endpoint, explorer }, request, response).catch((error: unknown) => {
+    closing.note(response);
+    route({ ...shared, endpoint, explorer, closing }, request, response).catch((error: unknown) => {
       services.logger.error({ err: error }, "a request failed");
       if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
       else response.destroy();
@@ -101,6 +106,8 @@ export async function startHttpServer(services: Services, plain: SignIn, options
   return {
     url: `http://${host}:${port}`,
     close: async () => {
+      await closing.drain(settings.drainSeconds * 1_000);
+      closing.endStreams();
       await closeWebSockets();
       await drain(server);
       stopLooking();
@@ -108,10 +115,12 @@ export async function startHttpServer(services: Services, plain: SignIn, options
   };
 }
 
-type Parts = EndpointParts & { endpoint: GraphQLEndpoint; explorer: Explorer };
+type Parts = EndpointParts & { endpoint: GraphQLEndpoint; explorer: Explorer; closing: Closing };
 
 async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   noteStart(request);
+  // Node leaves the body of the answer out.
+  if (request.method === "HEAD") request.method = "GET";
   const path = (request.url ?? "/").split("?", 1)[0];
   const { signIn, settings, visitors } = parts;
   setSecurityHeaders(request, response, { mode: signIn.mode, trustedProxies: settings.trustedProxies });
@@ -123,12 +132,14 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
       `This page ${signIn.mode === "bearer" ? "" : "or host name "}may not call here.\n`,
     );
   if (path === "/health/live") return send(response, 200, "application/json", '{"status":"live"}\n');
-  if (path === "/health/ready") return reportReady(parts.services, response);
+  if (path === "/health/ready") return reportReady(parts, response);
   if (path === "/metrics") return reportMetrics(parts, request, response);
   if (parts.explorer.handle(request, response)) return;
-  // Form bodies pass without a CORS preflight, so a foreign page could send mutations in them.
-  if (request.method === "POST" && !/^application\/(graphql\+)?json\b/i.test(request.headers["content-type"] ?? ""))
-    return refuse(response, 415, "INVALID_INPUT", "POST takes application/json.");
+  if (path !== "/" && path !== "/graphql")
+    return refuse(response, 404, "NOT_FOUND", "There is nothing here: GraphQL is at /graphql.");
+  const fault = faultOfHeaders(request) ?? faultOfUrl(request.url ?? "/");
+  if (fault?.status === 415) response.setHeader("accept-encoding", "identity");
+  if (fault !== undefined) return refuse(response, fault.status, "INVALID_INPUT", fault.message);
   if (isFromElsewhere(request)) return refuse(response, 403, "FORBIDDEN", "Another site's page may not ask this way.");
   const isOperation = request.method === "POST" && (path === "/" || path === "/graphql");
   const { maxBodyBytes } = settings.limits;
@@ -139,6 +150,8 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
     response.setHeader("connection", "close");
     return refuse(response, 413, "LIMIT_EXCEEDED", `The request is larger than ${maxBodyBytes} bytes.`);
   }
+  const bodyFault = faultOfBody(body);
+  if (bodyFault !== undefined) return refuse(response, bodyFault.status, "INVALID_INPUT", bodyFault.message);
   if (isOperation && (await answerOperation(parts, request, response, body))) return undefined;
   if (request.method === "POST") leaveBody(request, body);
   if (path === "/") request.url = `/graphql${(request.url ?? "/").slice(1)}`;
@@ -165,9 +178,10 @@ async function reportMetrics(parts: Parts, request: IncomingMessage, response: S
   send(response, 200, metrics.contentType, await metrics.text());
 }
 
-function refuseMetrics(response: ServerResponse, { code, message, retryAfterSeconds }: TenantryError): void {
+function refuseMetrics(response: ServerResponse, refused: TenantryError): void {
+  const { code, message, retryAfterSeconds } = refused;
   if (code === "UNAUTHENTICATED") {
-    response.setHeader("www-authenticate", "Bearer");
+    response.setHeader("www-authenticate", challengeFor(refused));
     return send(response, 401, "text/plain", "Metrics are for the operator: send an operator's API key.\n");
   }
   if (retryAfterSeconds !== undefined) response.setHeader("retry-after", String(retryAfterSeconds));
@@ -175,8 +189,9 @@ function refuseMetrics(response: ServerResponse, { code, message, retryAfterSeco
   send(response, isTooMuch ? 429 : 503, "text/plain", `${message}\n`);
 }
 
-async function reportReady(services: Services, response: ServerResponse): Promise<void> {
-  const refused = await findHomeFailure(services);
+async function reportReady({ services, closing }: Parts, response: ServerResponse): Promise<void> {
+  const stopping = { code: "STOPPING", message: "This process is about to stop.", retryAfterSeconds: undefined };
+  const refused = closing.isBegun ? stopping : await findHomeFailure(services);
   if (refused === undefined) return send(response, 200, "application/json", '{"status":"ready"}\n');
   const { code, message, retryAfterSeconds } = refused;
   if (retryAfterSeconds !== undefined) response.setHeader("retry-after", String(retryAfterSeconds));

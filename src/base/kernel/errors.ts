@@ -14,6 +14,9 @@ const ERROR_CODES = [
   "MAIL_UNAVAILABLE",
   "CAPABILITY_MISSING",
   "NOT_SYNCED",
+  "SIGN_IN_UNAVAILABLE",
+  "PERSISTED_QUERY_NOT_FOUND",
+  "PERSISTED_QUERY_NOT_SUPPORTED",
   "INTERNAL",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
@@ -26,7 +29,7 @@ export function isErrorCode(value: unknown): value is ErrorCode {
 type ErrorDetails = {
   /** The input field that is wrong, as the client spelled it. Only with INVALID_INPUT. */
   field?: string;
-  /** After how many whole seconds it is worth trying again. Only with LIMIT_EXCEEDED and HOME_UNAVAILABLE. */
+  /** After how many whole seconds it is worth trying again. Only with LIMIT_EXCEEDED, HOME_UNAVAILABLE and SIGN_IN_UNAVAILABLE. */
   retryAfterSeconds?: number;
   /** What only the operator may read: hosts, roles, a server's own words. No secret. */
   forOperator?: string;

@@ -71,6 +71,8 @@ export class Pools {
   readonly #suspects = new Map<string, { heard: Map<pg.ClientBase, number>; since: number }>();
   readonly #hearAnswers = new Set<(server: string) => void>();
   #closed = false;
+  /** Called when the last connection has ended. */
+  #allGone: (() => void) | undefined;
   /** Of home, by host and port. */
   readonly #silence = new Map<string, SilenceWatch>();
 
@@ -83,6 +85,11 @@ export class Pools {
     this.#onError = onError;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#budget = new ConnectionBudget({ ...DEFAULT_BUDGET, ...budget });
+  }
+
+  /** How many connections are open. */
+  get connected(): number {
+    return this.#clients.size;
   }
 
   /** The most connections of the budget that were open at once. */
@@ -124,7 +131,7 @@ export class Pools {
         this.#entries.set(key, found);
         return found.database as Database<Kind>;
       }
-      void this.#close(found);
+      void this.#discard(found.database);
     }
     this.#makeRoom();
     const max = options.maxConnections ?? this.#limits.maxPerDatabase;
@@ -188,7 +195,7 @@ export class Pools {
     for (const [key, entry] of this.#entries) {
       if (!key.endsWith(suffix)) continue;
       this.#entries.delete(key);
-      await this.#close(entry);
+      await this.#discard(entry.database);
     }
   }
 
@@ -209,10 +216,15 @@ export class Pools {
   async #closeAll(): Promise<void> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
-    await Promise.all(entries.map((entry) => this.#close(entry)));
+    await Promise.all(entries.map((entry) => this.#discard(entry.database)));
     // Those of handles that made room and were used again.
     await Promise.all([...this.#pools].filter(({ ending }) => !ending).map((pool) => pool.end().catch(this.#onError)));
     this.#pools.clear();
+    // A pool ends as soon as its connections were told to. What stops the servers next must find none.
+    if (this.#clients.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#allGone = resolve;
+    });
   }
 
   #makeRoom(): void {
@@ -221,7 +233,7 @@ export class Pools {
       // A pool in use is not taken from under its user; the bound then waits for the next opening.
       if (entry.database.kind !== "tenant" || entry.database.isBusy) continue;
       this.#entries.delete(key);
-      void this.#close(entry);
+      void this.#discard(entry.database);
     }
   }
 
@@ -275,7 +287,8 @@ export class Pools {
       });
       if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers, host: address.host });
       this.#pools.add(pool);
-      pool.on("error", this.#onError);
+      // While everything is closed their end is no news: the server may stop right after.
+      pool.on("error", (error) => (this.#closed ? undefined : this.#onError(error)));
       pool.on("connect", (client) => {
         // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
@@ -284,6 +297,7 @@ export class Pools {
       });
       pool.on("remove", (client) => {
         this.#clients.delete(client);
+        if (this.#clients.size === 0) this.#allGone?.();
         silence?.remove(client);
       });
       return pool;
@@ -376,10 +390,6 @@ export class Pools {
     for (const [client, bytesRead] of suspects.heard)
       if (this.#clients.has(client) && isWaiting(client) && streamOf(client).bytesRead === bytesRead)
         streamOf(client).destroy();
-  }
-
-  #close(entry: Entry): Promise<void> {
-    return this.#discard(entry.database);
   }
 
   async #discard(database: Database<DatabaseKind>): Promise<void> {

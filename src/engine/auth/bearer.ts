@@ -7,7 +7,15 @@ import { findTokenUser } from "#engine/auth/identities";
 import { type OidcOptions, OidcVerifier, type VerifiedToken } from "#engine/auth/oidc";
 import type { RevokedKeys } from "#engine/auth/revoked-keys";
 import type { RoleCache } from "#engine/auth/role-cache";
-import { type Client, type Credentials, refuseToken, type SignedIn, type SignIn } from "#engine/auth/sign-in";
+import {
+  type Client,
+  type Credentials,
+  refuseNothing,
+  refuseToken,
+  type SignedIn,
+  type SignIn,
+  TokenRefused,
+} from "#engine/auth/sign-in";
 import { BoundedMap } from "#base/kernel/bounded-map";
 import type { HomeDatabase } from "#base/postgres/database";
 
@@ -35,6 +43,7 @@ type Remembered = { signedIn: Promise<SignedIn>; until: number };
 export class BearerSignIn implements SignIn {
   readonly mode = "bearer";
   readonly #home: HomeDatabase;
+  readonly #onRefused: (reason: string) => void;
   readonly #options: BearerOptions;
   readonly #verifier: OidcVerifier | undefined;
   readonly #revoked: RevokedKeys;
@@ -42,12 +51,19 @@ export class BearerSignIn implements SignIn {
   /** By a hash of the token: a dump of the memory shows no token that is valid. */
   readonly #remembered = new BoundedMap<string, Remembered>(MAX_REMEMBERED);
 
-  /** `onError` hears when the provider cannot be reached, `roleCache` what role a key has. */
+  /** `onError` hears when the provider cannot be reached, `onRefused` why a token is refused, `roleCache` what role a key has. */
   constructor(
-    context: { home: HomeDatabase; revokedKeys: RevokedKeys; roleCache?: RoleCache; onError: (error: unknown) => void },
+    context: {
+      home: HomeDatabase;
+      revokedKeys: RevokedKeys;
+      roleCache?: RoleCache;
+      onError: (error: unknown) => void;
+      onRefused: (reason: string) => void;
+    },
     options: BearerOptions,
   ) {
     this.#home = context.home;
+    this.#onRefused = context.onRefused;
     this.#options = options;
     this.#verifier = options.oidc === undefined ? undefined : new OidcVerifier(options.oidc, context.onError);
     this.#revoked = context.revokedKeys;
@@ -55,15 +71,26 @@ export class BearerSignIn implements SignIn {
     context.revokedKeys.onAny(() => this.#remembered.clear());
   }
 
-  /** Throws UNAUTHENTICATED. */
+  /** Looks once whether the provider is there and is the one that was meant. */
+  async look(): Promise<void> {
+    await this.#verifier?.look();
+  }
+
+  /** Throws UNAUTHENTICATED, or SIGN_IN_UNAVAILABLE. */
   async identify({ authorization, client }: Pick<Credentials, "authorization" | "client">): Promise<SignedIn> {
-    const token = readBearerToken(authorization);
-    if (token === undefined) throw refuseToken();
-    const signedIn = await this.#remember(token, client);
-    // In this order an end that is no moment is over.
-    if (signedIn.expiresAt !== null && !(signedIn.expiresAt.getTime() > Date.now() - this.#toleranceMs(signedIn)))
-      throw refuseToken();
-    return signedIn;
+    if (authorization === null || authorization === "") throw refuseNothing();
+    try {
+      const token = readBearerToken(authorization);
+      if (token === undefined) throw refuseToken("the header has no Bearer token of the usual form and length");
+      const signedIn = await this.#remember(token, client);
+      // In this order an end that is no moment is over.
+      if (signedIn.expiresAt !== null && !(signedIn.expiresAt.getTime() > Date.now() - this.#toleranceMs(signedIn)))
+        throw refuseToken("it has expired");
+      return signedIn;
+    } catch (error) {
+      if (error instanceof TokenRefused) this.#onRefused(error.reason);
+      throw error;
+    }
   }
 
   onRevoked(keyId: string, callback: () => void): () => void {
@@ -92,11 +119,11 @@ export class BearerSignIn implements SignIn {
     if (key !== undefined) {
       const askedAt = performance.now();
       const signedIn = await findSignedInByKey(this.#home, key);
-      if (signedIn === undefined) throw refuseToken();
+      if (signedIn === undefined) throw refuseToken("there is no such API key, or it has expired or was revoked");
       this.#roleCache?.note(signedIn.actor, askedAt);
       return signedIn;
     }
-    if (this.#verifier === undefined) throw refuseToken();
+    if (this.#verifier === undefined) throw refuseToken("it is no API key, and OIDC_ISSUER is not set");
     const verified = await this.#verifier.verify(token);
     const { expiresAt, subject } = verified;
     return { actor: await this.#actorOf(verified, client), expiresAt, keyId: null, tokenSubject: subject };

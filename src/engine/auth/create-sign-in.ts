@@ -13,15 +13,18 @@ type Context = {
   home: HomeDatabase;
   listener: Listener;
   roleCache: RoleCache;
-  logger: { warn: (details: object, message: string) => void };
+  logger: Record<"warn" | "info", (details: object, message: string) => void>;
 };
 
-/** Connects nowhere yet: the identity provider may start later than this. */
+/** Waits for no identity provider, which may start later than this: what is wrong there is in the log. */
 export async function createSignIn(context: Context, options: SignInOptions): Promise<SignIn> {
   const { home, listener, roleCache, logger } = context;
   const revokedKeys = new RevokedKeys();
   await revokedKeys.listen(listener);
   const onError = (error: unknown) => logger.warn({ err: error }, "the identity provider does not answer as it should");
-  const bearer = new BearerSignIn({ home, revokedKeys, roleCache, onError }, options.mode === "bearer" ? options : {});
+  const onRefused = (reason: string) => logger.info({ reason }, "a token or API key was refused");
+  const parts = { home, revokedKeys, roleCache, onError, onRefused };
+  const bearer = new BearerSignIn(parts, options.mode === "bearer" ? options : {});
+  void bearer.look();
   return options.mode === "bearer" ? bearer : new DevelopmentSignIn({ home }, bearer);
 }

@@ -48,7 +48,10 @@ export async function findTokenUser(
  * other characters than ASCII could be taken for another person's.
  */
 function provedAddressOf({ claims: { email, email_verified: isVerified } }: VerifiedToken): string | undefined {
-  return isVerified === true && typeof email === "string" && isEmail(email) ? email : undefined;
+  // Some providers write it as a text.
+  return (isVerified === true || isVerified === "true") && typeof email === "string" && isEmail(email)
+    ? email
+    : undefined;
 }
 
 /** The address of a user without one. No mail server and nobody's input has such a domain (RFC 2606). */

@@ -44,7 +44,12 @@ export class OidcVerifier {
     this.#onError = onError;
   }
 
-  /** Throws UNAUTHENTICATED. */
+  /** Looks once at the provider. What is wrong there is heard by `onError`, in a sentence with both values. */
+  async look(): Promise<void> {
+    await this.#publishedKeys().catch(() => undefined);
+  }
+
+  /** Throws UNAUTHENTICATED; SIGN_IN_UNAVAILABLE when the provider does not answer, so that nobody knows. */
   async verify(token: string): Promise<VerifiedToken> {
     const { issuer, audience } = this.#options;
     try {
@@ -65,10 +70,16 @@ export class OidcVerifier {
       return { issuer, subject, expiresAt: momentOf(exp), claims: payload };
     } catch (error) {
       if (error instanceof ProviderAway)
-        throw new TenantryError("UNAUTHENTICATED", "The identity provider does not answer: try again in a moment.", {
-          cause: error,
-        });
-      throw refuseToken(error);
+        throw new TenantryError(
+          "SIGN_IN_UNAVAILABLE",
+          "The identity provider does not answer: try again in a moment.",
+          {
+            cause: error,
+            retryAfterSeconds: Math.max(1, Math.ceil(this.#options.cooldownMs / 1_000)),
+          },
+        );
+      // Never more than the message: libraries put all claims into their errors.
+      throw refuseToken(error instanceof Error ? error.message : "it cannot be read");
     }
   }
 
@@ -94,9 +105,13 @@ export class OidcVerifier {
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const url = readKeysUrl(await response.text(), issuer);
-    if (url === undefined) {
-      const error = new ProviderAway("the provider's configuration is not that of OIDC_ISSUER, or names no keys");
+    const { named, url } = readConfiguration(await response.text());
+    if (named !== issuer || url === undefined) {
+      const error = new ProviderAway(
+        named === issuer
+          ? "the provider's configuration names no address of its keys, or one that is not safe"
+          : `OIDC_ISSUER is ${issuer}, and the provider there calls itself ${shown(named)}: both must be the same, to the last slash`,
+      );
       this.#away(error);
       throw error;
     }
@@ -142,14 +157,20 @@ function momentOf(seconds: unknown): Date {
   return moment;
 }
 
-/** Where the keys are. Undefined when the document is another issuer's, or leads to an address that is not safe. */
-function readKeysUrl(text: string, issuer: string): string | undefined {
+/** What the provider says: for a log, in a line, and not without end. */
+function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? "nothing").slice(0, 200);
+}
+
+/** What the document calls its issuer, and where the keys are: undefined when that is no address, or one that is not safe. */
+function readConfiguration(text: string): { named: unknown; url: string | undefined } {
   let document: { issuer?: unknown; jwks_uri?: unknown };
   try {
     document = JSON.parse(text) as typeof document;
   } catch {
-    return undefined;
+    return { named: undefined, url: undefined };
   }
-  const { issuer: named, jwks_uri: url } = document;
-  return named === issuer && typeof url === "string" && isSafeUrl(url) ? url : undefined;
+  // JSON may also be null, or a text.
+  const { issuer: named, jwks_uri: url } = Object(document) as { issuer?: unknown; jwks_uri?: unknown };
+  return { named, url: typeof url === "string" && isSafeUrl(url) ? url : undefined };
 }

@@ -33,20 +33,41 @@ export type SignedIn = {
 
 export interface SignIn {
   readonly mode: "development" | "bearer";
-  /** Throws UNAUTHENTICATED. */
+  /** Throws UNAUTHENTICATED, or SIGN_IN_UNAVAILABLE when nobody knows. */
   identify(credentials: Credentials): Promise<SignedIn>;
   /** Calls back when the key is revoked, until the returned function is called. */
   onRevoked(keyId: string, callback: () => void): () => void;
 }
 
+/** A token or key was shown, and it counts for nothing. */
+export class TokenRefused extends TenantryError {
+  /** Why, for the log: it never has the token in it. */
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super("UNAUTHENTICATED", SIGN_IN);
+    this.reason = reason;
+  }
+}
+
+const SIGN_IN = "Sign in: send a valid token or API key in the header Authorization: Bearer.";
+
+/** The refusal of who shows nothing. */
+export function refuseNothing(): TenantryError {
+  return new TenantryError("UNAUTHENTICATED", SIGN_IN);
+}
+
 /**
- * The one refusal of whatever was shown: which part of it was wrong would help who guesses only. The reason goes into
- * the log, as `cause`.
+ * The refusal of whatever was shown, in the same words: which part of it was wrong would help who guesses only. The reason
+ * goes into the log.
  */
-export function refuseToken(cause?: unknown): TenantryError {
-  return new TenantryError(
-    "UNAUTHENTICATED",
-    "Sign in: send a valid token or API key in the header Authorization: Bearer.",
-    cause === undefined ? {} : { cause },
-  );
+export function refuseToken(reason: string): TokenRefused {
+  return new TokenRefused(reason);
+}
+
+/** The header `WWW-Authenticate` for a refusal: a token that was shown and is refused has an error of its own (RFC 6750). */
+export function challengeFor(thrown: unknown): string {
+  for (let error = thrown; error instanceof Error; error = error.cause)
+    if (error instanceof TokenRefused) return 'Bearer error="invalid_token"';
+  return "Bearer";
 }

@@ -39,6 +39,9 @@ const RETRY: Record<ErrorCode, boolean> = {
   MAIL_UNAVAILABLE: true,
   CAPABILITY_MISSING: false,
   NOT_SYNCED: true,
+  SIGN_IN_UNAVAILABLE: true,
+  PERSISTED_QUERY_NOT_FOUND: false,
+  PERSISTED_QUERY_NOT_SUPPORTED: false,
   INTERNAL: true,
 };
 

@@ -10,7 +10,7 @@ import {
 } from "graphql";
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { callSourceOf } from "#engine/audit/entry";
-import type { Client, Credentials, SignIn } from "#engine/auth/sign-in";
+import { challengeFor, type Client, type Credentials, type SignIn } from "#engine/auth/sign-in";
 import { TenantryError } from "#base/kernel/errors";
 import { type GraphQLContext, JsonText } from "#api/graphql/context";
 import { toClientError, toClientErrors } from "#api/graphql/errors";
@@ -72,7 +72,7 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
     cors: (request) => corsFor(request.headers.get("origin"), visitors),
     logging: false,
     maskedErrors: {
-      maskError: (error) => challenge(toClientError(error, services.logger)),
+      maskError: (error) => challenge(toClientError(error, services.logger), error),
     },
     plugins: [
       limitBatches(limits.maxBatch),
@@ -82,6 +82,8 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       limitOperations(limits, new Budgets(limits)),
       requestErrors(services),
       endWithSignIn(signIn),
+      refuseMultipart(),
+      sayWhatIsAnswered(),
       countOperations(metrics),
     ],
   });
@@ -101,9 +103,20 @@ function beginOperations(parts: EndpointParts): Plugin<GraphQLContext, NodeConte
       const begun = { gone: request.signal, startedAt: startOf(context.req) };
       Object.assign(context, await createContext(parts, credentials, client, begun), { reply });
       const query = parts.persisted.textOf({ ...params, documentId: documentIdOf(request, params) });
-      if (query !== undefined) setParams({ ...params, query });
+      const { operationName: _, ...rest } = params;
+      const operationName = operationNameOf(params);
+      setParams({
+        ...rest,
+        ...(operationName === undefined ? {} : { operationName }),
+        ...(query === undefined ? {} : { query }),
+      });
     },
   };
+}
+
+/** The specification has it that an empty name is none. */
+export function operationNameOf({ operationName }: { operationName?: string | null | undefined }): string | undefined {
+  return operationName === null || operationName === "" ? undefined : operationName;
 }
 
 /** Yoga reads it from a body, but not from a URL. */
@@ -130,13 +143,44 @@ export async function createContext(
     const callSource = callSourceOf(signedIn, client);
     return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };
   } catch (error) {
-    // The caller is not told what was wrong with a token; who looks after the program may want to know.
-    if (error instanceof TenantryError && error.cause !== undefined)
-      services.logger.debug({ err: error.cause }, "a token was refused");
     throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED"
       ? limitError(error, statusOf(error))
       : error;
   }
+}
+
+const ANSWERS =
+  "Answers are application/json or application/graphql-response+json. A subscription is text/event-stream or comes over a web socket, and never as multipart/mixed.";
+
+/** A caller that takes no events is told so before anything is followed for it. */
+function refuseMultipart(): Plugin<GraphQLContext> {
+  return {
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const { request } = args.contextValue as { request?: Request };
+      // Over web sockets there is none.
+      const accept = request?.headers.get("accept");
+      if (accept == null || /(^|[,\s])(text\/(event-stream|\*)|\*\/\*)/i.test(accept)) return;
+      const error = new TenantryError("INVALID_INPUT", ANSWERS);
+      setResultAndStopExecution({
+        errors: [new GraphQLError(ANSWERS, { cause: error, extensions: { http: { status: 406 } } })],
+      });
+    },
+  };
+}
+
+/** Yoga's own refusal of what cannot be answered in any type that the caller takes has no body. */
+function sayWhatIsAnswered(): Plugin<GraphQLContext> {
+  return {
+    onResponse(event) {
+      const { response } = event;
+      if (response.status !== 406 || response.body !== null) return;
+      const body = `${JSON.stringify({ errors: [{ message: ANSWERS, extensions: { code: "INVALID_INPUT" } }] })}\n`;
+      const headers = new Headers(response.headers);
+      headers.set("content-type", "application/json");
+      headers.delete("content-length");
+      event.setResponse(new Response(body, { status: 406, headers }));
+    },
+  };
 }
 
 /** Each operation of a batch is bounded like one that comes alone; this bounds how many come at once. */
@@ -152,10 +196,13 @@ function limitBatches(maxBatch: number): Plugin<GraphQLContext> {
   };
 }
 
-/** Who is not signed in gets the status that says so, also to clients that do not look into the body (RFC 6750). */
-function challenge(error: GraphQLError): GraphQLError {
+/**
+ * Who is not signed in gets the status that says so, also to clients that do not look into the body. A token that was shown
+ * and is refused has an error code of its own there (RFC 6750).
+ */
+function challenge(error: GraphQLError, thrown: unknown): GraphQLError {
   if (error.extensions["code"] !== "UNAUTHENTICATED") return error;
-  const http = { status: 401, headers: { "www-authenticate": "Bearer" } };
+  const http = { status: 401, headers: { "www-authenticate": challengeFor(thrown) } };
   return new GraphQLError(error.message, { extensions: { ...error.extensions, http } });
 }
 
@@ -180,7 +227,7 @@ function withCodes<Result extends object>(result: Result, services: Services): R
 export function resultOf(failure: unknown, services: Services): ExecutionResult {
   if (typeof failure === "object" && failure !== null && "errors" in failure && !(failure instanceof Error))
     return withCodes(failure as ExecutionResult, services);
-  return { errors: [unavailable(challenge(toClientError(failure, services.logger)))] };
+  return { errors: [unavailable(challenge(toClientError(failure, services.logger), failure))] };
 }
 
 /** Whether any field of the operation has come to something. */
@@ -190,10 +237,10 @@ function hasData(result: object): boolean {
   return data instanceof JsonText || Object.values(data).some((value) => value !== null);
 }
 
-/** Where home is away and so nothing could be answered, the status says so to balancers, and to clients that try again. */
+/** Where home or the identity provider is away and so nothing could be answered, the status says so to balancers, and to clients that try again. */
 function unavailable(error: GraphQLError): GraphQLError {
   const { code, retryAfterSeconds } = error.extensions;
-  if (code !== "HOME_UNAVAILABLE") return error;
+  if (code !== "HOME_UNAVAILABLE" && code !== "SIGN_IN_UNAVAILABLE") return error;
   const http = { status: 503, headers: { "retry-after": String(retryAfterSeconds) } };
   const { message, nodes, source, positions, path, extensions } = error;
   return new GraphQLError(message, { nodes, source, positions, path, extensions: { ...extensions, http } });

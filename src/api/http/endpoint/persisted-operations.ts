@@ -23,7 +23,7 @@ export type PersistedOperations = {
 };
 
 /** Without a file: every text runs, and no hash is known. */
-export const NO_PERSISTED_OPERATIONS: PersistedOperations = createPersistedOperations(new Map(), false);
+export const NO_PERSISTED_OPERATIONS: PersistedOperations = createPersistedOperations(undefined, false);
 
 /** Reads the file and checks that each operation is what its hash says and fits the schema. Throws INVALID_INPUT. */
 export function readPersistedOperations(
@@ -53,20 +53,22 @@ export function readPersistedOperations(
   return createPersistedOperations(texts, only);
 }
 
-function createPersistedOperations(texts: ReadonlyMap<string, string>, only: boolean): PersistedOperations {
+function createPersistedOperations(texts: ReadonlyMap<string, string> | undefined, only: boolean): PersistedOperations {
   return {
     textOf: (params) => {
       const hash = readHash(params);
       const sent = typeof params.query === "string" && params.query !== "" ? params.query : undefined;
       if (hash === undefined) {
-        if (only && (sent === undefined || !texts.has(sha256(sent)))) throw unknownOnly();
+        if (only && (sent === undefined || texts?.has(sha256(sent)) !== true)) throw unknownOnly();
         return undefined;
       }
       if (sent !== undefined && sha256(sent) !== hash)
         throw new TenantryError("INVALID_INPUT", "The operation's SHA-256 is not the one that was sent with it.");
-      const text = texts.get(hash) ?? (only ? undefined : sent);
-      // These words are what clients look for to send the text instead.
-      if (text === undefined) throw new TenantryError("NOT_FOUND", "PersistedQueryNotFound");
+      const text = texts?.get(hash) ?? (only ? undefined : sent);
+      // These words and codes are what clients look for. Where nothing can be known they send no more hashes.
+      if (text === undefined && texts === undefined)
+        throw new TenantryError("PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported");
+      if (text === undefined) throw new TenantryError("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound");
       return text;
     },
   };

@@ -20,7 +20,13 @@ import { answerTooLarge } from "#base/kernel/answer-size";
 import { clientOf } from "#api/http/guards/client";
 import { corsHeadersFor } from "#api/http/guards/cors";
 import { DocumentCache } from "#api/http/endpoint/document-cache";
-import { createContext, type EndpointParts, type GraphQLEndpoint, resultOf } from "#api/http/endpoint/graphql-endpoint";
+import {
+  createContext,
+  type EndpointParts,
+  type GraphQLEndpoint,
+  operationNameOf,
+  resultOf,
+} from "#api/http/endpoint/graphql-endpoint";
 import { startOf } from "#api/http/limits/deadline";
 import { limitError } from "#api/http/limits/limit-error";
 import { replyOver } from "#api/http/endpoint/reply";
@@ -93,6 +99,7 @@ async function execute(
   const client = clientOf(request, settings.trustedProxies);
   const gone = whenClosed(request.socket, request.socket.destroyed);
   const context = await createContext(parts, credentials, client, { gone, startedAt: startOf(request) });
+  const operationName = operationNameOf(params);
   const query = persisted.textOf(params) ?? params.query;
   if (query === undefined) return undefined;
   const pipeline = endpoint.getEnveloped({
@@ -100,10 +107,10 @@ async function execute(
     reply,
     acceptsJsonText: true,
     request: REQUEST,
-    params,
+    params: { ...params, operationName },
   } as never) as unknown as Pipeline;
   const { document, errors } = read(pipeline, query, knownTo(endpoint, context.actor));
-  const operation = getOperationAST(document, params.operationName);
+  const operation = getOperationAST(document, operationName);
   if (operation?.operation === "subscription") return undefined;
   // The pipeline has its own words for that.
   if (operation == null) pipeline.parse(query);
@@ -115,7 +122,7 @@ async function execute(
           document,
           contextValue: await pipeline.contextFactory(),
           variableValues: params.variables ?? undefined,
-          operationName: params.operationName ?? undefined,
+          operationName,
         });
   return result.errors === undefined ? result : resultOf(result, parts.services);
 }

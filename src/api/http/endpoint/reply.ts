@@ -21,6 +21,11 @@ export function replyOver(response: ServerResponse, maxBytes: number): Reply {
   };
   response.once("close", letGo);
   const reply: Reply = {
+    limit: ({ policy, state }) => {
+      if (response.headersSent) return;
+      response.setHeader("ratelimit-policy", policy);
+      response.setHeader("ratelimit", state);
+    },
     bytes: new AnswerBytes(maxBytes),
     begin: () => {
       running += 1;

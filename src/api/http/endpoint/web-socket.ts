@@ -17,7 +17,12 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { Credentials } from "#engine/auth/sign-in";
 import { toClientError, toClientErrors } from "#api/graphql/errors";
 import { clientOf } from "#api/http/guards/client";
-import { createContext, type EndpointParts, type GraphQLEndpoint } from "#api/http/endpoint/graphql-endpoint";
+import {
+  createContext,
+  type EndpointParts,
+  type GraphQLEndpoint,
+  operationNameOf,
+} from "#api/http/endpoint/graphql-endpoint";
 import { SOCKET_INIT_TIMEOUT_MS, SocketSignIn } from "#api/http/endpoint/socket-sign-in";
 import { replyOn, watchSocket } from "#api/http/endpoint/reply";
 import { flowOf } from "#api/http/limits/stalled-sockets";
@@ -55,14 +60,17 @@ export function serveWebSockets(
           const contextValue = await createContext(parts, shown, client, { gone, startedAt });
           contextValue.reply = replyOn(socket, maxAnswerBytes);
           // Before anything is parsed, and known to the limits on documents.
-          const pipeline = endpoint.getEnveloped({ ...contextValue, params: payload } as never) as Enveloped;
+          const pipeline = endpoint.getEnveloped({
+            ...contextValue,
+            params: { ...payload, operationName: operationNameOf(payload) },
+          } as never) as Enveloped;
           const document = pipeline.parse(persisted.textOf(payload) ?? payload.query);
           const errors = pipeline.validate(pipeline.schema, document);
           if (errors.length > 0) return coded(errors, services);
           return {
             schema: pipeline.schema,
             document,
-            operationName: payload.operationName ?? undefined,
+            operationName: operationNameOf(payload),
             variableValues: payload.variables ?? undefined,
             contextValue,
             rootValue: { execute: pipeline.execute, subscribe: pipeline.subscribe },

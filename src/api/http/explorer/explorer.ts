@@ -5,12 +5,15 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { gzipSync } from "node:zlib";
+import { pipeline, Readable } from "node:stream";
+import { createGunzip, gzipSync } from "node:zlib";
 import type { JourneyStep, Overview } from "#api/graphql/define-app";
 
 export type ExplorerOptions = {
   /** How callers sign in: by choosing whom to act as, or by pasting a token. */
   mode: "development" | "bearer";
+  /** Whether there are pages at all. */
+  isServed: boolean;
   /** The example operations. */
   journey: readonly JourneyStep[];
   /** What it counts of home and the regions; undefined: nothing. */
@@ -26,7 +29,7 @@ export type Explorer = {
   handle: (request: IncomingMessage, response: ServerResponse) => boolean;
 };
 
-type Page = { type: string; body: Buffer; etag: string; policy: string };
+type Page = { type: string; zipped: Buffer; etag: string; policy: string };
 
 export function createExplorer(options: ExplorerOptions): Explorer {
   const pages = new Map<string, Promise<Page>>();
@@ -42,9 +45,16 @@ export function createExplorer(options: ExplorerOptions): Explorer {
     handle: (request, response) => {
       const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
       const source = sources[path];
+      const isBrowser = request.method === "GET" && (request.headers.accept ?? "").includes("text/html");
+      if (!options.isServed) return false;
+      // Who opens the endpoint in a browser looks for the explorer.
+      if (path === "/graphql" && isBrowser && !(request.url ?? "").includes("?")) {
+        response.writeHead(302, { location: "./" }).end();
+        return true;
+      }
       if (source === undefined || request.method !== "GET") return false;
       // GET / is also GraphQL over HTTP: a query in the URL, or a client that asks for JSON.
-      if (path === "/" && !(request.headers.accept ?? "").includes("text/html")) return false;
+      if (path === "/" && !isBrowser) return false;
       const page = pages.get(path) ?? source().then(compress);
       pages.set(path, page);
       page.then(
@@ -84,11 +94,11 @@ function asset(name: string): string {
 }
 
 function compress({ type, text }: { type: string; text: string }): Page {
-  const body = gzipSync(text);
+  const zipped = gzipSync(text);
   return {
     type: `${type}; charset=utf-8`,
-    body,
-    etag: `"${createHash("sha256").update(body).digest("base64url")}"`,
+    zipped,
+    etag: createHash("sha256").update(zipped).digest("base64url"),
     policy: contentPolicy(text),
   };
 }
@@ -117,22 +127,29 @@ function contentPolicy(text: string): string {
 }
 
 function send(request: IncomingMessage, response: ServerResponse, page: Page): void {
+  const isZipped = takesGzip(request.headers["accept-encoding"]);
+  const etag = isZipped ? `"${page.etag}"` : `"${page.etag}-plain"`;
   // The browser asks each time whether it is still the same, and nearly always gets no body.
   const headers = {
-    etag: page.etag,
+    etag,
     "cache-control": "private, no-cache",
-    vary: "accept",
+    vary: "accept, accept-encoding",
     "content-security-policy": page.policy,
   };
-  if (request.headers["if-none-match"] === page.etag) {
+  if (request.headers["if-none-match"] === etag) {
     response.writeHead(304, headers).end();
     return;
   }
   response.writeHead(200, {
     ...headers,
     "content-type": page.type,
-    "content-encoding": "gzip",
-    "content-length": page.body.length,
+    ...(isZipped ? { "content-encoding": "gzip", "content-length": page.zipped.length } : {}),
   });
-  response.end(page.body);
+  if (isZipped) return void response.end(page.zipped);
+  // Programs such as curl take no gzip. The large pages are unpacked as they are sent.
+  pipeline(Readable.from([page.zipped]), createGunzip(), response, () => undefined);
+}
+
+function takesGzip(accepted = ""): boolean {
+  return accepted.split(",").some((one) => /^\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(one));
 }

@@ -2,8 +2,7 @@
 import type { Visitors } from "#api/http/guards/origin";
 
 const METHODS = ["GET", "POST", "OPTIONS"];
-const ALLOWED_HEADERS = ["content-type", "authorization", "x-user-id"];
-const EXPOSED_HEADERS = ["retry-after"];
+const EXPOSED_HEADERS = ["retry-after", "ratelimit", "ratelimit-policy"];
 
 /** For Yoga; false: no header. An empty list of origins would mean all of them to it. */
 export function corsFor(origin: string | null, visitors: Visitors) {
@@ -12,7 +11,7 @@ export function corsFor(origin: string | null, visitors: Visitors) {
     origin,
     credentials: false,
     methods: METHODS,
-    allowedHeaders: ALLOWED_HEADERS,
+    allowedHeaders: [...visitors.headers],
     exposedHeaders: EXPOSED_HEADERS,
   };
 }
@@ -23,7 +22,7 @@ export function corsHeadersFor(origin: string, visitors: Visitors): Record<strin
   return {
     "access-control-allow-origin": origin,
     "access-control-allow-methods": METHODS.join(", "),
-    "access-control-allow-headers": ALLOWED_HEADERS.join(", "),
+    "access-control-allow-headers": visitors.headers.join(", "),
     "access-control-expose-headers": EXPOSED_HEADERS.join(", "),
   };
 }

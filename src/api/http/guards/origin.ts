@@ -11,21 +11,43 @@ import { isLoopback } from "#base/kernel/loopback";
 /** Apollo Sandbox, on its own page and within others: pages in the browser that call the endpoint they are given. */
 const SANDBOX_ORIGINS = ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"];
 
+/** What pages send besides, with GraphQL clients and with the usual programs for traces and errors. */
+const ALLOWED_HEADERS = [
+  "content-type",
+  "authorization",
+  "x-user-id",
+  "traceparent",
+  "tracestate",
+  "baggage",
+  "sentry-trace",
+  "apollo-require-preflight",
+  "apollographql-client-name",
+  "apollographql-client-version",
+  "x-apollo-operation-name",
+  "x-apollo-operation-id",
+];
+
 /** What we make of pages and their requests. */
 export type Visitors = {
   /** Whether a request may be served as far as its page and host name go; programs name no page. */
   isWelcome: (request: IncomingMessage) => boolean;
   /** Whether a page of another origin may read the answer, as CORS has it. */
   mayRead: (origin: string) => boolean;
+  /** The headers that such a page may send. */
+  headers: readonly string[];
 };
 
 /** `corsOrigins`: as in https://app.example.com, or `*` for every page. */
-export function visitorsOf(mode: SignIn["mode"], corsOrigins: readonly string[]): Visitors {
+export function visitorsOf(
+  mode: SignIn["mode"],
+  { corsOrigins, corsHeaders }: { corsOrigins: readonly string[]; corsHeaders: readonly string[] },
+): Visitors {
   const listed = new Set(mode === "development" ? [...SANDBOX_ORIGINS, ...corsOrigins] : corsOrigins);
   const mayRead = (origin: string) => listed.has("*") || listed.has(origin);
   const isOwn = mode === "development" ? ({ headers }: IncomingMessage) => isLocal(headers.origin ?? "") : isSameOrigin;
   return {
     mayRead,
+    headers: [...ALLOWED_HEADERS, ...corsHeaders],
     isWelcome: (request) => {
       if (mode === "development" && !isLocalHost(request.headers.host)) return false;
       const { origin } = request.headers;

@@ -9,6 +9,7 @@
 import { type Actor, viewerId } from "#engine/auth/actor";
 import type { Call } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
+import type { RateLimit } from "#api/graphql/context";
 import type { Limits } from "#base/kernel/limits";
 import { Semaphore } from "#base/kernel/semaphore";
 import { KeyedSemaphore } from "#api/http/limits/keyed-semaphore";
@@ -45,6 +46,17 @@ export class Budgets {
     if (id === null) return;
     refuseFor(this.#actors.take(id, points), "You have asked for too much in a short time");
     if (actor.kind === "key") this.#spendOrganization(actor.organizationId, points);
+  }
+
+  /** What is left of the caller's points, as headers; undefined where nothing bounds it. */
+  rateLimitOf(actor: Actor): RateLimit | undefined {
+    const id = viewerId(actor);
+    const state = id === null ? undefined : this.#actors.stateOf(id);
+    if (state === undefined) return undefined;
+    return {
+      policy: `"points";q=${Math.floor(state.most)};w=${BURST_SECONDS}`,
+      state: `"points";r=${state.left};t=${state.secondsToFull}`,
+    };
   }
 
   /**

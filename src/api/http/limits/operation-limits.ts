@@ -153,7 +153,13 @@ function charge({ limits, budgets }: Guarded, args: ExecutionArgs): OperationDef
       "LIMIT_EXCEEDED",
       `The operation costs ${points} points, and ${limits.maxCost} is the most: ask for fewer rows, or in parts.`,
     );
-  budgets.spend((args.contextValue as GraphQLContext).actor, points);
+  const { actor, reply } = args.contextValue as GraphQLContext;
+  try {
+    budgets.spend(actor, points);
+  } finally {
+    const rateLimit = reply?.limit === undefined ? undefined : budgets.rateLimitOf(actor);
+    if (rateLimit !== undefined) reply?.limit?.(rateLimit);
+  }
   return operation;
 }
 

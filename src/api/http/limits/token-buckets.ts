@@ -40,6 +40,19 @@ export class TokenBuckets {
     return missing <= 0 ? 0 : this.#secondsFor(missing);
   }
 
+  /** How many are left of how many; undefined where everything is allowed. */
+  stateOf(key: string): { left: number; most: number; secondsToFull: number } | undefined {
+    if (this.#perSecond === 0) return undefined;
+    const most = this.#burst;
+    // One that nobody has taken from is full.
+    const tokens = this.#buckets.has(key) ? this.#fill(key).tokens : most;
+    return {
+      left: Math.max(0, Math.floor(tokens)),
+      most,
+      secondsToFull: Math.max(0, Math.ceil((most - tokens) / this.#perSecond)),
+    };
+  }
+
   #secondsFor(missing: number): number {
     return Math.max(1, Math.ceil(missing / this.#perSecond));
   }
