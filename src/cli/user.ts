@@ -4,10 +4,9 @@ import { output, type OutputOptions, print, printJson, table } from "#cli/output
 import { recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
-import { invalidInput } from "#base/kernel/errors";
+import { invalidInput, notFound } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
 import { eraseUser } from "#engine/erasure/erase-user";
-import { findUserByAddress } from "#engine/home/find-user";
 import { createUser, getUser, listUsers, type User } from "#engine/home/users";
 
 const PAGE_SIZE = 100;
@@ -32,7 +31,7 @@ function listCommand(): Command {
     .action((options: OutputOptions & { after?: string }) =>
       withServices(async (services) => {
         const after = options.after === undefined ? null : validId("after", options.after);
-        const { rows, hasNextPage } = await listUsers(services, OPERATOR, { first: PAGE_SIZE, after });
+        const { rows, hasNextPage } = await listUsers(services, OPERATOR, { email: null }, { first: PAGE_SIZE, after });
         if (options.json === true) return printJson({ users: rows, hasNextPage });
         for (const line of userTable(rows)) print(line);
         if (hasNextPage) print(`There are more: --after ${rows.at(-1)?.id}`);
@@ -48,7 +47,9 @@ function findCommand(): Command {
     .option("--json", "Print one JSON object.")
     .action((email: string, options: OutputOptions) =>
       withServices(async (services) => {
-        const found = await findUserByAddress(services, OPERATOR, email);
+        const { rows } = await listUsers(services, OPERATOR, { email }, { first: 1, after: null });
+        const [found] = rows;
+        if (found === undefined) throw notFound("User");
         output(options, found, userTable([found]));
       }),
     );
