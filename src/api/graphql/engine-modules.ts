@@ -5,6 +5,7 @@ import { defineDateTime } from "#api/graphql/types/date-time";
 import { invitations } from "#api/graphql/types/invitations";
 import { defineModule, type Module } from "#api/graphql/module";
 import { jobs } from "#api/graphql/types/jobs";
+import { organizationLife } from "#api/graphql/types/organization-life";
 import { organizations } from "#api/graphql/types/organizations";
 import { placements } from "#api/graphql/types/placements";
 import { regions } from "#api/graphql/types/regions";
@@ -18,6 +19,7 @@ export const ENGINE_MODULES: readonly Module[] = [
   scalars,
   users,
   organizations,
+  organizationLife,
   invitations,
   apiKeys,
   regions,
