@@ -59,7 +59,7 @@ select case when octet_length(made.text) <= $4::int then made.text end as text, 
 select case when octet_length(made.text) <= $6::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"comments":{"edges":[' || case when coalesce(p0.whole1, true) then coalesce(p0.edges1, '') end || ']}}' as text from app.resources r cross join lateral (
     select count(*) as found, string_agg('{"node":{"id":"' || c.id::text || '","body":' || to_json(c.body)::text || ',"createdAt":"' || case when (c.created_at >= '0001-01-01 00:00:00Z' and c.created_at < '10000-01-01 00:00:00Z') then to_char(c.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end || '"}}', ',' order by c.id) filter (where c.position <= $3::int) as edges1, bool_and(((c.created_at >= '0001-01-01 00:00:00Z' and c.created_at < '10000-01-01 00:00:00Z'))) filter (where c.position <= $3::int) as whole1
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $4 order by c.id limit $3::int + 1) c
     ) p0
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
@@ -69,7 +69,7 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
 select case when octet_length(made.text) <= $6::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"comments":{"__typename":"CommentConnection","edges":[' || case when true then coalesce(p0.edges1, '') end || '],"pageInfo":{"__typename":"PageInfo","hasNextPage":' || (p0.found > $3::int)::text || ',"hasPreviousPage":' || ($4 <> '00000000-0000-0000-0000-000000000000')::text || ',"startCursor":' || coalesce('"' || encode(p0.oldest::text::bytea, 'base64') || '"', 'null') || ',"endCursor":' || coalesce('"' || encode(p0.newest::text::bytea, 'base64') || '"', 'null') || '}}}' as text from app.resources r cross join lateral (
     select count(*) as found, string_agg('{"__typename":"CommentEdge","cursor":"' || encode(c.id::text::bytea, 'base64') || '","node":{"__typename":"Comment","body":' || to_json(c.body)::text || '}}', ',' order by c.id) filter (where c.position <= $3::int) as edges1, min(c.id::text collate "C") filter (where c.position <= $3::int) as oldest, max(c.id::text collate "C") filter (where c.position <= $3::int) as newest
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $4 order by c.id limit $3::int + 1) c
     ) p0
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
@@ -79,7 +79,7 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
 select case when octet_length(made.text) <= $6::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"comments":{"pageInfo":{"endCursor":' || coalesce('"' || encode(p0.newest::text::bytea, 'base64') || '"', 'null') || '}}}' as text from app.resources r cross join lateral (
     select count(*) as found, max(c.id::text collate "C") filter (where c.position <= $3::int) as newest
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $4 order by c.id limit $3::int + 1) c
     ) p0
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
@@ -89,7 +89,7 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
 select case when octet_length(made.text) <= $6::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"comments":{"__typename":"CommentConnection"}}' as text from app.resources r cross join lateral (
     select count(*) as found
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $4 order by c.id limit $3::int + 1) c
     ) p0
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
@@ -99,7 +99,7 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
 select case when octet_length(made.text) <= $6::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"comments":{"edges":[' || case when coalesce(p0.whole1, true) then coalesce(p0.edges1, '') end || ']}}' as text from app.resources r cross join lateral (
     select count(*) as found, string_agg('{"node":{"body":' || to_json(c.body)::text || ',"author":' || case when m.user_id is null then 'null' else '{"id":"' || m.user_id::text || '","name":' || to_json(m.name)::text || ',"email":' || to_json(m.email)::text || ',"createdAt":"' || case when (m.user_created_at >= '0001-01-01 00:00:00Z' and m.user_created_at < '10000-01-01 00:00:00Z') then to_char(m.user_created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end || '"}' end || '}}', ',' order by c.id) filter (where c.position <= $3::int) as edges1, bool_and(((m.user_id is null or ((m.user_created_at >= '0001-01-01 00:00:00Z' and m.user_created_at < '10000-01-01 00:00:00Z'))))) filter (where c.position <= $3::int) as whole1
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $4 order by c.id limit $3::int + 1) c
     left join tenantry.directory_members m on m.database_id = $1 and m.organization_id = $5 and m.user_id = c.author_id) p0
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
@@ -109,7 +109,7 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
 select case when octet_length(made.text) <= $6::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"comments":{"edges":[' || case when coalesce(p0.whole1, true) then coalesce(p0.edges1, '') end || ']}}' as text from app.resources r cross join lateral (
     select count(*) as found, string_agg('{"node":{"body":' || to_json(c.body)::text || ',"author":' || case when m.id is null then 'null' else '{"id":"' || m.id::text || '","name":' || to_json(m.name)::text || ',"createdAt":"' || case when (m.created_at >= '0001-01-01 00:00:00Z' and m.created_at < '10000-01-01 00:00:00Z') then to_char(m.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end || '"}' end || '}}', ',' order by c.id) filter (where c.position <= $3::int) as edges1, bool_and(((m.id is null or ((m.created_at >= '0001-01-01 00:00:00Z' and m.created_at < '10000-01-01 00:00:00Z'))))) filter (where c.position <= $3::int) as whole1
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $4 order by c.id limit $3::int + 1) c
     left join tenantry.users m on m.id = c.author_id) p0
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
@@ -119,7 +119,7 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
 select case when octet_length(made.text) <= $6::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"comments":{"edges":[' || case when true then coalesce(p0.edges1, '') end || '],"more":[' || case when coalesce(p0.whole2, true) then coalesce(p0.edges2, '') end || ']}}' as text from app.resources r cross join lateral (
     select count(*) as found, string_agg('{"cursor":"' || encode(c.id::text::bytea, 'base64') || '"}', ',' order by c.id) filter (where c.position <= $3::int) as edges1, string_agg('{"node":{"createdAt":"' || case when (c.created_at >= '0001-01-01 00:00:00Z' and c.created_at < '10000-01-01 00:00:00Z') then to_char(c.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end || '"}}', ',' order by c.id) filter (where c.position <= $3::int) as edges2, bool_and(((c.created_at >= '0001-01-01 00:00:00Z' and c.created_at < '10000-01-01 00:00:00Z'))) filter (where c.position <= $3::int) as whole2
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $4 order by c.id limit $3::int + 1) c
     ) p0
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
@@ -129,11 +129,11 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
 select case when octet_length(made.text) <= $8::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"a":{"edges":[' || case when true then coalesce(p0.edges1, '') end || '],"pageInfo":{"hasNextPage":' || (p0.found > $3::int)::text || '}},"b":{"pageInfo":{"hasPreviousPage":' || ($7 <> '00000000-0000-0000-0000-000000000000')::text || ',"endCursor":' || coalesce('"' || encode(p1.newest::text::bytea, 'base64') || '"', 'null') || '},"edges":[' || case when true then coalesce(p1.edges1, '') end || ']}}' as text from app.resources r cross join lateral (
     select count(*) as found, string_agg('{"node":{"id":"' || c.id::text || '"}}', ',' order by c.id) filter (where c.position <= $3::int) as edges1
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $4 order by c.id limit $3::int + 1) c
     ) p0 cross join lateral (
     select count(*) as found, max(c.id::text collate "C") filter (where c.position <= $6::int) as newest, string_agg('{"node":{"author":' || case when m.user_id is null then 'null' else '{"name":' || to_json(m.name)::text || '}' end || '}}', ',' order by c.id) filter (where c.position <= $6::int) as edges1
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $7 order by c.id limit $6::int + 1) c
     left join tenantry.directory_members m on m.database_id = $1 and m.organization_id = $5 and m.user_id = c.author_id) p1
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
@@ -144,7 +144,7 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
     from (select '{"id":"' || r.id::text || '","organization":{"name":' || to_json(o0.name)::text || '},"comments":{"edges":[' || case when true then coalesce(p1.edges1, '') end || ']},"name":' || to_json(r.name)::text || '}' as text from app.resources r left join tenantry.directory_organizations o0
           on o0.database_id = $1 and o0.organization_id = $3 cross join lateral (
     select count(*) as found, string_agg('{"node":{"body":' || to_json(c.body)::text || ',"author":' || case when m.user_id is null then 'null' else '{"name":' || to_json(m.name)::text || '}' end || '}}', ',' order by c.id) filter (where c.position <= $4::int) as edges1
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $5 order by c.id limit $4::int + 1) c
     left join tenantry.directory_members m on m.database_id = $1 and m.organization_id = $3 and m.user_id = c.author_id) p1
       where r.database_id = $1 and r.id = $2 and r.organization_id = $3 offset 0) made;
@@ -155,7 +155,7 @@ select case when octet_length(made.text) <= $7::int then made.text end as text, 
     from (select '{"__typename":"Resource","id":"' || r.id::text || '","name":' || to_json(r.name)::text || ',"createdAt":"' || case when (r.created_at >= '0001-01-01 00:00:00Z' and r.created_at < '10000-01-01 00:00:00Z') then to_char(r.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end || '","region":' || $3::text || ',"organization":{"id":"' || o0.organization_id::text || '","name":' || to_json(o0.name)::text || '},"comments":{"edges":[' || case when coalesce(p1.whole1, true) then coalesce(p1.edges1, '') end || '],"pageInfo":{"hasNextPage":' || (p1.found > $5::int)::text || ',"endCursor":' || coalesce('"' || encode(p1.newest::text::bytea, 'base64') || '"', 'null') || '}}}' as text from app.resources r left join tenantry.directory_organizations o0
           on o0.database_id = $1 and o0.organization_id = $4 cross join lateral (
     select count(*) as found, string_agg('{"cursor":"' || encode(c.id::text::bytea, 'base64') || '","node":{"id":"' || c.id::text || '","body":' || to_json(c.body)::text || ',"createdAt":"' || case when (c.created_at >= '0001-01-01 00:00:00Z' and c.created_at < '10000-01-01 00:00:00Z') then to_char(c.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end || '","author":' || case when m.user_id is null then 'null' else '{"id":"' || m.user_id::text || '","name":' || to_json(m.name)::text || ',"email":' || to_json(m.email)::text || ',"createdAt":"' || case when (m.user_created_at >= '0001-01-01 00:00:00Z' and m.user_created_at < '10000-01-01 00:00:00Z') then to_char(m.user_created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end || '"}' end || '}}', ',' order by c.id) filter (where c.position <= $5::int) as edges1, bool_and(((c.created_at >= '0001-01-01 00:00:00Z' and c.created_at < '10000-01-01 00:00:00Z') and (m.user_id is null or ((m.user_created_at >= '0001-01-01 00:00:00Z' and m.user_created_at < '10000-01-01 00:00:00Z'))))) filter (where c.position <= $5::int) as whole1, max(c.id::text collate "C") filter (where c.position <= $5::int) as newest
-    from (select c.id, c.author_id, c.body, c.created_at, row_number() over (order by c.id) as position
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
           from app.comments c where c.resource_id = r.id and c.id > $6 order by c.id limit $5::int + 1) c
     left join tenantry.directory_members m on m.database_id = $1 and m.organization_id = $4 and m.user_id = c.author_id) p1
       where r.database_id = $1 and r.id = $2 and r.organization_id = $4 offset 0) made;

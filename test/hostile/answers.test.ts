@@ -119,7 +119,7 @@ test.each([
 });
 
 test("moments that no Date can be end nothing", async () => {
-  for (const column of ["name", "created_at"])
+  for (const column of ["name", "created_at", "updated_at"])
     await stage.eu(`alter table app.resources drop constraint if exists resources_${column}_check`);
   await stage.eu("alter table app.comments drop constraint if exists comments_created_at_check");
   await expectHarmless(stage, async () => {

@@ -259,6 +259,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     };
     const input = (type: string, field: string, selection: string) =>
       `mutation ($input: ${type}!) { ${field}(input: $input) { ${selection} } }`;
+    const deletion = (type: string, field: string) => `mutation ($input: ${type}!) { ${field}(input: $input) }`;
     const key = (organizationId: string | undefined, role: string | undefined) => ({
       input: { name: `Key ${own.marker}`, organizationId, role },
     });
@@ -468,6 +469,32 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         after: restore,
       },
       {
+        field: "Mutation.renameOrganization",
+        query: input("RenameOrganizationInput", "renameOrganization", "id"),
+        variables: () => ({ input: { organizationId: own.id, name: own.name } }),
+      },
+      {
+        field: "Mutation.transferOwnership",
+        query: input("TransferOwnershipInput", "transferOwnership", "role"),
+        variables: () => ({ input: { organizationId: own.id, userId: own.people.MEMBER.id } }),
+        after: restore,
+      },
+      {
+        // One that each caller has the same role in.
+        field: "Mutation.deleteOrganization",
+        query: deletion("DeleteOrganizationInput", "deleteOrganization"),
+        variables: async ({ role, userId }) => {
+          const [made] = await home(
+            "insert into tenantry.organizations (id, name) values (gen_random_uuid(), 'Ending') returning id",
+            [],
+          );
+          const id = String(made?.["id"]);
+          if (role !== null && userId !== undefined) await addMember(app.setup, id, userId, role);
+          return { input: { organizationId: id, confirm: "Ending" } };
+        },
+        after: () => home("delete from tenantry.organizations where name = 'Ending'", []),
+      },
+      {
         field: "Mutation.inviteMember",
         query: input("InviteMemberInput", "inviteMember", "id"),
         variables: () => ({
@@ -570,6 +597,51 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         holds: () => "ACTIVE",
       },
     ];
+    const inRegion = (text: string, values: unknown[]) =>
+      sql(`${serverUrl(own.regionKey as "eu" | "us")}/${own.database}`, text, values);
+    const DEFAULT_ORGANIZATION = "in the default organization";
+    /** Of each kind of content: changing and deleting it, one's own and another's, in a region and at home. */
+    const changes = (): Call[] => [
+      ...changesOf("Comment", "by its author", { body: "Changed" }, async (place, userId) => {
+        const author = own.people.SECOND_OWNER.id;
+        const id = await comment(app.setup, place === "home" ? atHome : own.resource, author, "Made");
+        const write = place === "home" ? home : inRegion;
+        if (userId !== undefined) await write("update app.comments set author_id = $2 where id = $1", [id, userId]);
+        return id;
+      }),
+      ...changesOf("Resource", "by the user who made it", { name: "Changed" }, async (place, userId) => {
+        const at = place === "home" ? {} : { organizationId: own.id, regionKey: own.regionKey };
+        const id = await createResource(app.setup, { name: "Made", ...at });
+        const write = place === "home" ? home : inRegion;
+        if (userId !== undefined) await write("update app.resources set created_by = $2 where id = $1", [id, userId]);
+        return id;
+      }),
+    ];
+    const changesOf = (
+      type: "Comment" | "Resource",
+      byMaker: string,
+      change: object,
+      make: (place: "home" | "region", userId?: string) => Promise<string>,
+    ): Call[] =>
+      [
+        { field: `update${type}`, query: input(`Update${type}Input`, `update${type}`, "id"), change },
+        { field: `delete${type}`, query: deletion(`Delete${type}Input`, `delete${type}`), change: {} },
+      ].flatMap(({ field, query, change: changed }) => {
+        const call = (place: "home" | "region", named: string | undefined, isOwn: boolean): Call => ({
+          field: `Mutation.${field}`,
+          ...(named !== undefined && { named }),
+          query,
+          by: isOwn ? isUser : () => true,
+          variables: async ({ userId }) => ({
+            input: { [`${type.toLowerCase()}Id`]: await make(place, isOwn ? userId : undefined), ...changed },
+          }),
+        });
+        const made = [call("region", undefined, false), call("home", DEFAULT_ORGANIZATION, false)];
+        made.push(call("home", `${DEFAULT_ORGANIZATION}, ${byMaker}`, true));
+        // Any member may rename a resource.
+        if (POLICY["Mutation"]?.[field]?.cases[byMaker] !== undefined) made.push(call("region", byMaker, true));
+        return made;
+      });
     const author = (caller: Caller) => (isUser(caller) ? {} : { authorId: own.people.MEMBER.id });
     const CONTENT: Call[] = [
       {
@@ -600,6 +672,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         query: input("CreateCommentInput", "createComment", "id"),
         variables: (caller) => ({ input: { resourceId: own.resource, body: "A", authorId: memberId(caller) } }),
       },
+      ...changes(),
       {
         field: "Subscription.commentAdded",
         query: "subscription ($id: ID!) { commentAdded(resourceId: $id) { body } }",

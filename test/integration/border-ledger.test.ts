@@ -463,7 +463,9 @@ describe("the operator reads", () => {
     const { code, output } = await tenantry("border", "--days", "2", "--region", "read-us", "--limit", "1000");
     expect(code).toBe(0);
     expect(output).toContain("catalog, region to home: app.resources → tenantry_inbox.resources\n");
-    expect(output).toContain("      columns database_id, id, organization_id, name, created_by, created_at\n");
+    expect(output).toContain(
+      "      columns database_id, id, organization_id, name, created_by, created_at, updated_at\n",
+    );
     expect(output).toContain("      where database_id = <the tenant database's number>\n");
     expect(output).toContain("Only insert, update, delete cross; TRUNCATE and all else never do.");
     expect(output).toContain(`read-us  ${nameOf(900_002)} catalog  resources (stream): 4 rows, 5000000000 bytes, `);

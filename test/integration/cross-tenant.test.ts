@@ -126,6 +126,7 @@ describe.each(CASES)("$probed.name, in placements of isolation $isolation", ({ p
     // Each way in that takes an id was tried often.
     const ways = ["user", "organization", "placement", "apiKeys", "jobs"];
     const changes = ["addOrganizationMember", "revokeApiKey", "leaveOrganization"];
+    changes.push("renameOrganization", "transferOwnership", "deleteOrganization");
     for (const field of [...ways, ...changes, ...probed.ways])
       expect(asked.get(field) ?? 0, field).toBeGreaterThan(count / 2_000);
   });

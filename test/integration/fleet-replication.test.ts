@@ -18,12 +18,12 @@ import {
 const MEMBER = "database_id,organization_id,user_id,role,joined_at,name,email,user_created_at";
 const ADD = `
 alter table app.resources add column color text not null default 'red';
-select tenantry.catalog('app.resources', '{name,created_by,created_at,color}');
+select tenantry.catalog('app.resources', '{name,created_by,created_at,updated_at,color}');
 alter table tenantry.directory_members add column nickname text;
 select tenantry.directory('tenantry.directory_members', '{${MEMBER},nickname}');`;
 // Home publishes the directory, to databases of the version before too: it keeps the column.
 const REMOVE = `
-select tenantry.catalog('app.resources', '{name,created_by,created_at}');
+select tenantry.catalog('app.resources', '{name,created_by,created_at,updated_at}');
 alter table app.resources drop column color;
 select tenantry.directory('tenantry.directory_members', '{${MEMBER}}');
 do $$ begin

@@ -25,7 +25,7 @@ export const APP_FLOWS: Flows = {
       into: "tenantry_inbox.resources",
       kept: "catalog.resources",
       key: ["database_id", "id"],
-      columns: ["database_id", "id", "organization_id", "name", "created_by", "created_at"],
+      columns: ["database_id", "id", "organization_id", "name", "created_by", "created_at", "updated_at"],
     },
   ],
 };

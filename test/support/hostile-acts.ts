@@ -141,4 +141,4 @@ export async function publishHonestly({ eu, mine }: Stage): Promise<void> {
   await eu(`alter publication ${name} set (publish = 'insert, update, delete')`);
 }
 
-export const COLUMNS = "database_id, id, organization_id, name, created_by, created_at";
+export const COLUMNS = "database_id, id, organization_id, name, created_by, created_at, updated_at";

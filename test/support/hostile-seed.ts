@@ -75,7 +75,7 @@ const rewrite = (from: (stage: Stage) => string, to: (stage: Stage) => string | 
 
 async function takeConstraintsOff({ eu }: Stage): Promise<void> {
   await eu("drop trigger if exists own_rows_only on app.resources");
-  for (const column of ["name", "created_at"])
+  for (const column of ["name", "created_at", "updated_at"])
     await eu(`alter table app.resources drop constraint if exists resources_${column}_check`);
 }
 
@@ -144,7 +144,7 @@ export const SEED_ATTACKS: readonly SeedAttack[] = [
       await eu("create table public.child () inherits (app.resources)");
       await eu("alter table public.child alter id drop not null").catch(() => undefined);
       await eu(
-        `insert into public.child (${COLUMNS}) select a::int, b::uuid, c::uuid, d, e::uuid, f::timestamptz
+        `insert into public.child (${COLUMNS}) select a::int, b::uuid, c::uuid, d, e::uuid, f::timestamptz, now()
          from (values ${forgedRows(stage)}) as forged (a, b, c, d, e, f)`,
       );
       await eu("insert into public.child select * from public.child");
@@ -171,7 +171,7 @@ export const SEED_ATTACKS: readonly SeedAttack[] = [
       await eu("alter table app.resources set schema aside");
       await eu("create domain public.ids as bigint");
       await eu(`create table app.resources (database_id public.ids, id text, organization_id json, name bytea,
-        created_by xml, created_at numeric)`);
+        created_by xml, created_at numeric, updated_at numeric)`);
       await eu(`alter table app.resources replica identity full`);
       await eu(`insert into app.resources values
         (${mine.databaseId}, '${newRoutedId(mine.number)}', '"${mine.organization}"', 'x', '<a/>', 1e40),

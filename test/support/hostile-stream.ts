@@ -34,7 +34,7 @@ function dropForged({ eu }: Stage): Promise<unknown> {
 async function takeGuardsOff({ eu, mine }: Stage): Promise<void> {
   for (const trigger of ["own_rows_only", "refuse_truncate"])
     await eu(`drop trigger if exists ${trigger} on app.resources`);
-  for (const column of ["name", "created_at"])
+  for (const column of ["name", "created_at", "updated_at"])
     await eu(`alter table app.resources drop constraint if exists resources_${column}_check`);
   await eu(`alter publication ${catalogOf(mine)} set table app.resources (${COLUMNS})`);
 }
@@ -164,7 +164,7 @@ export const ATTACKS: readonly Attack[] = [
       await eu("create schema aside");
       await eu("alter table app.resources set schema aside");
       await eu(`create table app.resources (database_id bigint, id text, organization_id text, name text,
-        created_by text, created_at text, primary key (database_id, id))`);
+        created_by text, created_at text, updated_at text, primary key (database_id, id))`);
       await eu(`alter publication ${catalogOf(mine)} set table app.resources (${COLUMNS})`);
       await eu(
         `insert into app.resources values

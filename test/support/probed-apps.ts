@@ -47,7 +47,16 @@ export const SHIPPED: ProbedApp = {
   name: "the app that ships",
   schema,
   share: 1,
-  ways: ["resource", "resources", "createComment", "commentAdded"],
+  ways: [
+    "resource",
+    "resources",
+    "createComment",
+    "updateResource",
+    "deleteResource",
+    "updateComment",
+    "deleteComment",
+    "commentAdded",
+  ],
   catalog: ["catalog.resources"],
   tables: ["app.resources", "app.comments"],
   populate: async (app, options) => {

@@ -6,6 +6,7 @@ import { invitations } from "#api/graphql/types/invitations";
 import { defineModule, type Module } from "#api/graphql/module";
 import { jobs } from "#api/graphql/types/jobs";
 import { nodes } from "#api/graphql/types/nodes";
+import { organizationLife } from "#api/graphql/types/organization-life";
 import { organizations } from "#api/graphql/types/organizations";
 import { placements } from "#api/graphql/types/placements";
 import { regions } from "#api/graphql/types/regions";
@@ -20,6 +21,7 @@ export const ENGINE_MODULES: readonly Module[] = [
   nodes,
   users,
   organizations,
+  organizationLife,
   invitations,
   apiKeys,
   regions,

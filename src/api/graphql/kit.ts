@@ -60,6 +60,7 @@ export { boolean, id, int, member, organization, region, text, time, uuid } from
 
 // Parts: fields of the API's roots over shapes.
 export { listCatalog, listCatalogOfOrganization } from "#api/graphql/shapes/catalog";
+export { remove, update } from "#api/graphql/shapes/change";
 export { type Caller, create, type NewRow } from "#api/graphql/shapes/create";
 export { followAdded } from "#api/graphql/shapes/follow";
 export { readById } from "#api/graphql/shapes/read-by-id";

@@ -12,9 +12,12 @@ import {
   followAdded,
   inOrganization,
   locateRow,
+  operatorOnly,
   perSchema,
+  remove,
   requireRow,
   row,
+  update,
   validBody,
   validId,
 } from "#api/graphql/kit";
@@ -63,6 +66,51 @@ const createComment = create("createComment", Comment, {
   },
 });
 
+const UpdateCommentInput = perSchema((builder) =>
+  builder.inputType("UpdateCommentInput", {
+    description: "What a comment says from now on.",
+    fields: (t) => ({
+      commentId: t.id({ required: true, description: "Which one." }),
+      body: t.string({ required: true, description: "1 to 10,000 characters." }),
+    }),
+  }),
+);
+
+const DeleteCommentInput = perSchema((builder) =>
+  builder.inputType("DeleteCommentInput", {
+    description: "Which comment goes.",
+    fields: (t) => ({ commentId: t.id({ required: true, description: "Which one." }) }),
+  }),
+);
+
+/** The author, and those who look after the organization's content. */
+const changing = {
+  policy: row(inOrganization("manage-content"), {
+    "by its author": inOrganization("write-content", { callers: ["operator", "user"] }),
+    "in the default organization": operatorOnly,
+    "in the default organization, by its author": callers("operator", "user"),
+  }),
+  audit: { subject: "COMMENT", id: "input.commentId" },
+  id: "commentId",
+  action: "manage-content",
+  maker: "authorId",
+} as const;
+
+const updateComment = update("updateComment", Comment, {
+  ...changing,
+  description: "Changes what a comment says. Its author may do this, and ADMINs and OWNERs of the organization.",
+  input: UpdateCommentInput,
+  stamp: "updatedAt",
+  changes: ({ body }) => ({ body: validBody("body", body) }),
+});
+
+const deleteComment = remove("deleteComment", Comment, {
+  ...changing,
+  description:
+    "Deletes a comment and answers its id. Its author may do this, and ADMINs and OWNERs of the organization.",
+  input: DeleteCommentInput,
+});
+
 const commentAdded = followAdded("commentAdded", Comment, {
   description: "Every comment added to a resource from now on.",
   policy: row(inOrganization("read"), { "of the default organization": everybody }),
@@ -83,7 +131,7 @@ function defineResourceOfComment(builder: Builder): void {
 
 export const comments = defineModule({
   name: "comments",
-  parts: [Comment, createComment, commentAdded],
+  parts: [Comment, createComment, updateComment, deleteComment, commentAdded],
   policy: { Comment: asParent("resource") },
   types: [defineResourceOfComment],
 });

@@ -12,6 +12,7 @@ export const Comment = shape("Comment", {
     ),
     body: text("body", { description: "At most 10,000 characters.", long: true }),
     createdAt: time("created_at", { description: "When it was written." }),
+    updatedAt: time("updated_at", { description: "When it was last edited; its `createdAt` until then." }),
   },
   columns: { resourceId: uuid("resource_id") },
 });

@@ -11,9 +11,12 @@ import {
   listCatalog,
   listCatalogOfOrganization,
   listed,
+  operatorOnly,
   perSchema,
   readById,
+  remove,
   row,
+  update,
   userIdOf,
   validId,
   validName,
@@ -60,6 +63,56 @@ const createResource = create("createResource", Resource, {
   },
 });
 
+const UpdateResourceInput = perSchema((builder) =>
+  builder.inputType("UpdateResourceInput", {
+    description: "What is another one from now on.",
+    fields: (t) => ({
+      resourceId: t.id({ required: true, description: "Which one." }),
+      name: t.string({ description: "1 to 200 characters; left out: as it is." }),
+    }),
+  }),
+);
+
+const DeleteResourceInput = perSchema((builder) =>
+  builder.inputType("DeleteResourceInput", {
+    description: "Which resource goes.",
+    fields: (t) => ({ resourceId: t.id({ required: true, description: "Which one." }) }),
+  }),
+);
+
+const AT_HOME = {
+  "in the default organization": operatorOnly,
+  "in the default organization, by the user who made it": callers("operator", "user"),
+} as const;
+const changed = {
+  audit: { subject: "RESOURCE", id: "input.resourceId" },
+  id: "resourceId",
+  maker: "createdById",
+} as const;
+
+const updateResource = update("updateResource", Resource, {
+  ...changed,
+  description:
+    "Changes a resource. In the default organization only the user who made it and the operator may do this.",
+  policy: row(inOrganization("write-content"), AT_HOME),
+  action: "write-content",
+  input: UpdateResourceInput,
+  stamp: "updatedAt",
+  changes: ({ name }) => ({ name: name == null ? undefined : validName("name", name) }),
+});
+
+const deleteResource = remove("deleteResource", Resource, {
+  ...changed,
+  description:
+    "Deletes a resource with its comments and answers its id. The user who made it may do this, and ADMINs and OWNERs of the organization.",
+  policy: row(inOrganization("manage-content"), {
+    "by the user who made it": inOrganization("write-content", { callers: ["operator", "user"] }),
+    ...AT_HOME,
+  }),
+  action: "manage-content",
+  input: DeleteResourceInput,
+});
+
 function defineCreator(builder: Builder): void {
   builder.objectField(Resource.type(builder), "createdBy", (t) =>
     t.field({
@@ -73,7 +126,7 @@ function defineCreator(builder: Builder): void {
 
 export const resources = defineModule({
   name: "resources",
-  parts: [Resource, resource, catalog, ofOrganization, createResource],
+  parts: [Resource, resource, catalog, ofOrganization, createResource, updateResource, deleteResource],
   policy: { Resource: { createdBy: row({ kind: "people", otherwise: "left out" }) } },
   types: [defineCreator],
 });

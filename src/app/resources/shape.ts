@@ -12,6 +12,7 @@ export const Resource = shape("Resource", {
     organization: organization("Whose it is; null for the default organization."),
     region: region("Where it lives; null for home."),
     createdAt: time("created_at", { description: "When it was made." }),
+    updatedAt: time("updated_at", { description: "When it was last changed; its `createdAt` until then." }),
     comments: page(Comment, { by: "resourceId", description: "Its comments, oldest first." }),
   },
   columns: { createdById: uuid("created_by", { nullable: true }) },

@@ -10,9 +10,11 @@ import type { Role } from "#engine/auth/roles";
 export const MINIMUM_ROLE = {
   read: "VIEWER",
   "write-content": "MEMBER",
+  "manage-content": "ADMIN",
   "manage-members": "ADMIN",
   "manage-owners": "OWNER",
   "manage-placements": "OWNER",
+  "manage-organization": "OWNER",
   "read-jobs": "OWNER",
   "manage-keys": "OWNER",
   "read-audit-log": "OWNER",

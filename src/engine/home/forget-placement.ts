@@ -62,6 +62,10 @@ export async function forgetPlacement(
   await unprojectPlacement({ home }, { databaseId, organizationId }, signal);
   await forgetCatalog(home, { databaseId, organizationId: withDatabase ? null : organizationId }, signal);
   await home.transaction(async (transaction) => {
+    // Before the placement, as everybody does: the organization may go with it.
+    await transaction.query("organizations.lock", "select from tenantry.organizations where id = $1 for update", [
+      organizationId,
+    ]);
     await transaction.query("placements.forget", "delete from tenantry.placements where id = $1", [id]);
     if (!withDatabase) return;
     await transaction.query("placements.forget_database", "delete from tenantry.tenant_databases where id = $1", [

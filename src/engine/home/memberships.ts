@@ -4,7 +4,7 @@ import type { Role } from "#engine/auth/policy";
 import { seesOrganization, seesPerson } from "#engine/auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
-import type { HomeDatabase } from "#base/postgres/database";
+import type { HomeDatabase, Queryable } from "#base/postgres/database";
 import { isUuid } from "#base/kernel/ids";
 import { isPageOf } from "#base/kernel/page-range";
 
@@ -88,6 +88,35 @@ async function mayBeAdded(transaction: HomeTransaction, actor: Actor, userId: st
 }
 
 /**
+ * The calling owner makes another member an owner and becomes an ADMIN, at one moment. INVALID_INPUT for somebody who is no
+ * member, FORBIDDEN for callers who are no owner. Returns the new owner's membership.
+ */
+export function transferOwnership(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  { organizationId, userId }: { organizationId: string; userId: string },
+): Promise<Membership> {
+  if (actor.kind !== "user")
+    throw new TenantryError("FORBIDDEN", "Only an owner can hand an organization over: call as that user.");
+  return home.transaction(async (transaction) => {
+    await requireInOrganization(transaction, actor, organizationId, "manage-owners");
+    const before = await lockMember(transaction, { organizationId, userId });
+    // Asked again: the caller may have lost the role while others held the organization.
+    await requireInOrganization(transaction, actor, organizationId, "manage-owners");
+    if (userId === actor.userId) throw invalidInput("userId", "You are an owner already: name somebody else.");
+    if (before === null || !(await mayBeAdded(transaction, actor, userId)))
+      throw invalidInput("userId", "This user is not a member: add or invite them first.");
+    await transaction.query(
+      "memberships.hand_over",
+      `update tenantry.memberships set role = case when user_id = $2 then 'OWNER' else 'ADMIN' end
+       where organization_id = $1 and user_id in ($2, $3)`,
+      [organizationId, userId, actor.userId],
+    );
+    return getMembership({ home: transaction }, organizationId, userId);
+  });
+}
+
+/**
  * Removes a user from an organization. NOT_FOUND when they are no member, CONFLICT for the last owner, FORBIDDEN for who
  * removes an owner and is none.
  */
@@ -147,7 +176,7 @@ export async function listMembers(
 
 /** One membership. NOT_FOUND when there is none. The caller has checked that the actor may read it. */
 export async function getMembership(
-  { home }: { home: HomeDatabase },
+  { home }: { home: Queryable<"home"> },
   organizationId: string,
   userId: string,
 ): Promise<Membership> {

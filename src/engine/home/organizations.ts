@@ -1,4 +1,5 @@
 import { type Actor, userIdOf, viewerId } from "#engine/auth/actor";
+import { requireInOrganization } from "#engine/auth/membership";
 import { seesOrganization } from "#engine/auth/visibility";
 import { notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
@@ -8,9 +9,17 @@ import { validName } from "#base/kernel/validation";
 import type { HomeDatabase } from "#base/postgres/database";
 
 /** A collection of users, owner of rows of the app. */
-export type Organization = { id: string; name: string; createdAt: Date };
+export type Organization = {
+  id: string;
+  name: string;
+  createdAt: Date;
+  /** When it was renamed; the moment of its making until then. */
+  updatedAt: Date;
+  /** Since when it is being deleted; null: nobody asked for that. */
+  deletingAt: Date | null;
+};
 
-const COLUMNS = `o.id, o.name, o.created_at as "createdAt"`;
+const COLUMNS = `o.id, o.name, o.created_at as "createdAt", o.updated_at as "updatedAt", o.deleting_at as "deletingAt"`;
 
 /** Makes an organization; a calling user becomes its OWNER. INVALID_INPUT on a bad name, FORBIDDEN for a key. */
 export function createOrganization(
@@ -34,6 +43,27 @@ export function createOrganization(
         "insert into tenantry.memberships (organization_id, user_id, role) values ($1, $2, 'OWNER')",
         [organization.id, actor.userId],
       );
+    return organization;
+  });
+}
+
+/** Gives an organization another name. INVALID_INPUT on a bad one, NOT_FOUND and FORBIDDEN for those who may not. */
+export function renameOrganization(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  input: { organizationId: string; name: string },
+): Promise<Organization> {
+  const name = validName("name", input.name);
+  return home.transaction(async (transaction) => {
+    await requireInOrganization(transaction, actor, input.organizationId, "manage-organization");
+    const [organization] = await transaction.query<Organization>(
+      "organizations.rename",
+      `update tenantry.organizations o
+       set name = $2, updated_at = case when o.name = $2 then o.updated_at else clock_timestamp() end
+       where o.id = $1 returning ${COLUMNS}`,
+      [input.organizationId, name],
+    );
+    if (organization === undefined) throw notFound("Organization");
     return organization;
   });
 }

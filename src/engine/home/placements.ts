@@ -96,7 +96,7 @@ export async function findPlacement(
 
 /** The placements of organizations that the caller has checked the actor may see, oldest first. */
 export function listPlacementsOf(
-  { home }: { home: HomeDatabase },
+  { home }: { home: Queryable<"home"> },
   organizationIds: readonly string[],
 ): Promise<Placement[]> {
   return home.query<Placement>(

@@ -73,6 +73,10 @@ async function requestPlacement(
     });
     return id;
   } catch (error) {
+    if (sqlState(error) === SQL_STATE.foreignKeyViolation)
+      throw new TenantryError("CONFLICT", "The organization is being deleted: it gets no more access to regions.", {
+        cause: error,
+      });
     // Somebody else asked for the same at the same moment.
     const placement =
       sqlState(error) === SQL_STATE.uniqueViolation

@@ -35,7 +35,7 @@ async function readAll(answers: object[], bounds: Partial<SeedBounds> = {}) {
   return { rows, asked, count };
 }
 
-const ROW = ["1", "id", "organization", "name", null, "moment"];
+const ROW = ["1", "id", "organization", "name", null, "moment", "moment"];
 const answer = (rows: unknown, more = false) => ({ rows: JSON.stringify(rows), more });
 
 test("rows come as they were sent, batch by batch", async () => {
@@ -79,8 +79,8 @@ test.each([
 });
 
 test("what PostgreSQL cannot store goes as null", async () => {
-  const { rows } = await readAll([answer([["1", "id", "organization", "nul\0", "\ud800", "moment"]])]);
-  expect(rows).toEqual([["1", "id", "organization", null, null, "moment"]]);
+  const { rows } = await readAll([answer([["1", "id", "organization", "nul\0", "\ud800", "moment", "moment"]])]);
+  expect(rows).toEqual([["1", "id", "organization", null, null, "moment", "moment"]]);
 });
 
 test("a server that always has more is not listened to for ever", async () => {

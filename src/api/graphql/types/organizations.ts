@@ -52,6 +52,16 @@ function defineOrganization(builder: Builder): void {
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7." }),
       name: t.exposeString("name", { description: "At most 200 characters; need not be unique." }),
+      createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
+      updatedAt: t.expose("updatedAt", {
+        type: "DateTime",
+        description: "When it was last renamed; its `createdAt` until then.",
+      }),
+      deletingAt: t.expose("deletingAt", {
+        type: "DateTime",
+        nullable: true,
+        description: "Since when it is being deleted; null when nobody asked for that.",
+      }),
       members: t.field({
         type: Members.connection(builder),
         description: "Who belongs to it.",
@@ -219,7 +229,7 @@ export const organizations = defineModule({
       leaveOrganization: row(inOrganization("read", { callers: ["user"] })),
     },
     Organization: {
-      ...asParent("id name viewerRole viewerMay"),
+      ...asParent("id name createdAt updatedAt deletingAt viewerRole viewerMay"),
       members: row(inOrganization("read", { parent: true })),
       placements: row(inOrganization("read", { parent: true })),
     },

@@ -57,7 +57,11 @@ create table tenantry.organizations (
   id uuid primary key,
   name text not null check (tenantry.is_name(name)),
   created_by uuid references tenantry.users on delete set null,
-  created_at timestamptz not null default now() check (tenantry.is_moment(created_at))
+  created_at timestamptz not null default now() check (tenantry.is_moment(created_at)),
+  -- When it was renamed; the moment of its making until then.
+  updated_at timestamptz not null default now(),
+  -- Set when somebody asked for its end: it gets no more placements, and goes with the last that it has.
+  deleting_at timestamptz
 );
 
 create table tenantry.memberships (
@@ -343,8 +347,14 @@ create function tenantry.is_projected(of_database int, of_organization uuid) ret
 -- The members of most organizations are there with their placement. The job that makes the placement brings the others
 -- (engine/placements/project-members.ts).
 create function tenantry.project_placement() returns trigger language plpgsql as $$
+declare
+  ending timestamptz;
 begin
-  perform 1 from tenantry.organizations where id = new.organization_id for update;
+  select deleting_at into ending from tenantry.organizations where id = new.organization_id for update;
+  -- Whoever asked for its end has listed the placements that end: there must be no other.
+  if not found or ending is not null then
+    raise exception 'organization % is being deleted', new.organization_id using errcode = 'foreign_key_violation';
+  end if;
   insert into tenantry.directory_organizations (database_id, organization_id, name, created_at)
     select new.database_id, o.id, o.name, o.created_at
     from tenantry.organizations o where o.id = new.organization_id
@@ -365,6 +375,18 @@ begin
 end $$;
 create trigger unproject_placement after delete on tenantry.placements
   for each row execute function tenantry.unproject_placement();
+
+-- The end of an organization that somebody asked for, in the transaction that takes its last placement away.
+create function tenantry.delete_organization_with_last() returns trigger language plpgsql as $$
+begin
+  perform 1 from tenantry.organizations where id = old.organization_id for update;
+  delete from tenantry.organizations o
+    where o.id = old.organization_id and o.deleting_at is not null
+      and not exists (select from tenantry.placements p where p.organization_id = o.id);
+  return null;
+end $$;
+create trigger with_last_placement after delete on tenantry.placements
+  for each row execute function tenantry.delete_organization_with_last();
 
 create function tenantry.project_membership() returns trigger language plpgsql as $$
 begin
