@@ -106,7 +106,9 @@ function mutation<Row extends ContentRow, Input>(
           t.field({
             type: type(builder) as never,
             description: options.description,
-            args: { input: t.arg({ type: options.input(builder) as never, required: true }) },
+            args: {
+              input: t.arg({ type: options.input(builder) as never, required: true, description: "What it takes." }),
+            },
             resolve: async (_, args, context) => {
               const { input } = args as { input: Record<string, string> };
               const id = validId(any.id, input[any.id] ?? "");

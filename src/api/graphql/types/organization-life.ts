@@ -47,7 +47,7 @@ function defineMutations(builder: Builder): void {
     renameOrganization: t.field({
       type: "Organization",
       description: "Gives an organization another name, also in its regions.",
-      args: { input: t.arg({ type: RenameOrganizationInput(builder), required: true }) },
+      args: { input: t.arg({ type: RenameOrganizationInput(builder), required: true, description: "What it takes." }) },
       resolve: async (_, { input }, context) => {
         const organizationId = validId("organizationId", input.organizationId);
         const organization = await renameOrganization(context.services, context.actor, {
@@ -62,7 +62,7 @@ function defineMutations(builder: Builder): void {
       type: "Membership",
       description:
         "The calling OWNER makes another member an OWNER and becomes an ADMIN. Other owners stay. Answers the new owner's membership.",
-      args: { input: t.arg({ type: TransferOwnershipInput(builder), required: true }) },
+      args: { input: t.arg({ type: TransferOwnershipInput(builder), required: true, description: "What it takes." }) },
       resolve: async (_, { input }, context) => {
         const organizationId = validId("organizationId", input.organizationId);
         const userId = validId("userId", input.userId);
@@ -75,7 +75,7 @@ function defineMutations(builder: Builder): void {
       type: "ID",
       description:
         "Deletes an organization with its data in every region, its memberships, invitations and keys, at once and for good. Users and the audit log stay. Answers its id when all is gone, or after 5 s while its databases are still being dropped (Organization.deletingAt); calling again is harmless.",
-      args: { input: t.arg({ type: DeleteOrganizationInput(builder), required: true }) },
+      args: { input: t.arg({ type: DeleteOrganizationInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
         deleteOrganization(services, actor, {
           organizationId: validId("organizationId", input.organizationId),
