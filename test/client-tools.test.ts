@@ -127,7 +127,7 @@ test("GraphQL-ESLint's rules of Relay find nothing", async () => {
         files: ["**/*.graphql"],
         plugins: { "@graphql-eslint": graphqlPlugin as never },
         languageOptions: {
-          parser: graphqlPlugin.parser as never,
+          parser: graphqlPlugin.parser,
           parserOptions: { graphQLConfig: { schema: SCHEMA } },
         },
         rules: rules as never,

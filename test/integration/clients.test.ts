@@ -69,6 +69,13 @@ const ROLE = "query Mine($id: ID!) { organization(id: $id) { id name viewerRole 
 const WRITE = "mutation Write($input: CreateCommentInput!) { createComment(input: $input) { id body } }";
 const FOLLOW = "subscription Follow($id: ID!) { commentAdded(resourceId: $id) { id body } }";
 
+type Followed = { commentAdded: { body: string } };
+
+async function heardAfter(written: Promise<unknown>, heard: string[]): Promise<string[]> {
+  await written;
+  return heard;
+}
+
 const bodiesOf = (data: any): string[] => data.node.comments.edges.map(({ node }: any) => node.body);
 
 test("Apollo Client pages by the node, writes, follows, and goes on after a restart", async () => {
@@ -91,18 +98,18 @@ test("Apollo Client pages by the node, writes, follows, and goes on after a rest
   expect(bodiesOf(first)).toEqual(["One", "Two"]);
   await pages.fetchMore({ variables: { after: first.node.comments.pageInfo.endCursor } });
   await expect.poll(() => bodiesOf(pages.getCurrentResult().data)).toEqual(["One", "Two", "Three"]);
-  expect(
-    (await client.query<any>({ query: gql(ROLE), variables: { id: organization } })).data.organization,
-  ).toMatchObject({ viewerRole: "MEMBER", viewerMay: ["READ", "WRITE_CONTENT"] });
+  expect((await client.query({ query: gql(ROLE), variables: { id: organization } })).data).toMatchObject({
+    organization: { viewerRole: "MEMBER", viewerMay: ["READ", "WRITE_CONTENT"] },
+  });
   const heard: string[] = [];
   const following = client
-    .subscribe<any>({ query: gql(FOLLOW), variables: { id: resource } })
-    .subscribe(({ data }) => heard.push(data.commentAdded.body));
+    .subscribe({ query: gql(FOLLOW), variables: { id: resource } })
+    .subscribe(({ data }) => heard.push((data as Followed).commentAdded.body));
   const write = (body: string) =>
-    client.mutate<any>({ mutation: gql(WRITE), variables: { input: { resourceId: resource, body } } });
-  await expect.poll(async () => (await write("Apollo before"), heard), PATIENCE).toContain("Apollo before");
+    client.mutate({ mutation: gql(WRITE), variables: { input: { resourceId: resource, body } } });
+  await expect.poll(async () => heardAfter(write("Apollo before"), heard), PATIENCE).toContain("Apollo before");
   await restart();
-  await expect.poll(async () => (await write("Apollo after"), heard), PATIENCE).toContain("Apollo after");
+  await expect.poll(async () => heardAfter(write("Apollo after"), heard), PATIENCE).toContain("Apollo after");
   following.unsubscribe();
   seen.unsubscribe();
   client.stop();
@@ -129,11 +136,11 @@ test("urql with its normalized cache pages by the node, writes, follows, and goe
       fetchOptions: { headers: { "x-user-id": ada } },
     });
   let client = make();
-  const first = await client.query<any>(PAGE, { id: resource }).toPromise();
+  const first = await client.query(PAGE, { id: resource }).toPromise();
   expect(first.error).toBeUndefined();
   expect(bodiesOf(first.data)).toEqual(["One", "Two"]);
   const { endCursor } = first.data.node.comments.pageInfo;
-  const both = await client.query<any>(PAGE, { id: resource, after: endCursor }).toPromise();
+  const both = await client.query(PAGE, { id: resource, after: endCursor }).toPromise();
   expect(bodiesOf(both.data).slice(0, 3)).toEqual(["One", "Two", "Three"]);
   const write = async (body: string) => {
     const { error } = await client.mutation(WRITE, { input: { resourceId: resource, body } }).toPromise();
@@ -141,13 +148,13 @@ test("urql with its normalized cache pages by the node, writes, follows, and goe
   };
   const heard: string[] = [];
   const following = client
-    .subscription<any>(FOLLOW, { id: resource })
+    .subscription(FOLLOW, { id: resource })
     .subscribe(({ data }) => heard.push(data?.commentAdded.body));
-  await expect.poll(async () => (await write("urql before"), heard), PATIENCE).toContain("urql before");
+  await expect.poll(async () => heardAfter(write("urql before"), heard), PATIENCE).toContain("urql before");
   await restart();
   // Its address is fixed when it is made; what is followed goes on by the socket.
   client = make();
-  await expect.poll(async () => (await write("urql after"), heard), PATIENCE).toContain("urql after");
+  await expect.poll(async () => heardAfter(write("urql after"), heard), PATIENCE).toContain("urql after");
   following.unsubscribe();
   await ws.dispose();
 });

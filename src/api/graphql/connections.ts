@@ -8,7 +8,7 @@ export type Connection<Row> = Page<Row> & {
   after: string | null;
   keyOf: (row: Row) => string;
   /** Why there are no rows: they are out of reach. */
-  failure?: unknown;
+  failure?: Error;
 };
 type Edge<Row> = { node: Row; cursor: string };
 
@@ -135,7 +135,8 @@ export function distantConnectionType<Node extends NodeType>(
           resolve: async ({ load, after }) => {
             try {
               return (await load()) as Connection<unknown>;
-            } catch (failure) {
+            } catch (error) {
+              const failure = error instanceof Error ? error : new Error("rows could not be read", { cause: error });
               return { rows: [], hasNextPage: false, keyOf: () => "", after, failure };
             }
           },
