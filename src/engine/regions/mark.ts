@@ -88,11 +88,12 @@ export async function readMarks(server: Queryable<DatabaseKind>, installation: s
 
 /** From here to the transaction's end nobody else changes the marks of this installation on the server. */
 export async function lockMarks(server: Transaction<DatabaseKind>, installation: string): Promise<void> {
-  await server.query("marks.timeout", "select set_config('lock_timeout', '10s', true)");
-  await server.query("marks.lock", "select pg_advisory_xact_lock($1, hashtext($2))", [
-    LOCK_CLASS.marks,
-    namePrefix(installation),
-  ]);
+  // One message, as the server may be far away.
+  await server.query(
+    "marks.lock",
+    `set local lock_timeout = '10s';
+     select pg_advisory_xact_lock(${LOCK_CLASS.marks}, hashtext(${quoteLiteral(namePrefix(installation))}))`,
+  );
 }
 
 /** Writes the mark, and the same owner on each tenant database. The API's role must be there. */
