@@ -91,8 +91,11 @@ export function startTide(): Tide {
     },
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();
-      for (const server of servers) server.close();
-      await Promise.all(servers.map((server) => (server.listening ? once(server, "close") : undefined)));
+      for (const server of servers) {
+        const closed = once(server, "close");
+        server.close();
+        await closed;
+      }
     },
   };
 }
