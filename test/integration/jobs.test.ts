@@ -98,6 +98,7 @@ test("a grant is a job with its steps", async () => {
       "project-members",
       "make-template",
       "create-database",
+      "protect",
       "identify",
       "link-directory",
       "link-catalog",

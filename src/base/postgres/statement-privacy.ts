@@ -58,9 +58,12 @@ end $$`;
 export interface PrivateSession<Kind extends DatabaseKind> extends Queryable<Kind> {
   /**
    * Runs a statement whose text holds a secret. It takes no parameters, gives no rows, and must be allowed in a transaction.
-   * Throws what the server said, with its SQLSTATE.
+   * Throws what the server said, with its SQLSTATE. What is to run right `before` and `after` goes in the same message, as the
+   * server may be far away; the rows of what runs after are returned.
    */
-  runSecret(name: string, text: string): Promise<void>;
+  runSecret(name: string, text: string, around?: { before?: string; after?: string }): Promise<object[]>;
+  /** Has a statement run when the work is over, before what was set is set back; in the same message. */
+  endWith(text: string): void;
 }
 
 /**
@@ -74,15 +77,21 @@ export function inPrivate<Kind extends DatabaseKind, Result>(
 ): Promise<Result> {
   return database.session(async (session) => {
     const quiet = await beQuiet(session, statementTimeoutMs);
+    let end: string | undefined;
     const result = await work({
       kind: session.kind,
       query: (name, text, values) => session.query(name, text, values),
-      runSecret: async (name, text) => {
+      runSecret: async (name, text, { before, after } = {}) => {
         await session.query("private.hand_over", "select set_config($1, $2, false)", [STATEMENT, text]);
-        await session.query(name, RUN);
+        const texts = [before, RUN, after].filter((one) => one !== undefined);
+        const answers = await session.script(name, texts.join("; "));
+        return after === undefined ? [] : (answers.at(-1) ?? []);
+      },
+      endWith: (text) => {
+        end = text;
       },
     });
-    await setBack(session, quiet);
+    await setBack(session, quiet, end);
     return result;
   });
 }
@@ -127,9 +136,9 @@ function isRefused(error: unknown): boolean {
 }
 
 /** The secret goes before the log is on again. Only what was set: what a provider refused before it would refuse again. */
-async function setBack(session: Session<DatabaseKind>, names: readonly string[]): Promise<void> {
+async function setBack(session: Session<DatabaseKind>, names: readonly string[], end?: string): Promise<void> {
   const forget = `select set_config(${quoteLiteral(STATEMENT)}, '', false)`;
   // Not to the values of this moment: the session would keep them when the server's settings change.
   const resets = [...names, "statement_timeout"].map((name) => `reset ${name}`);
-  await session.script("private.back", [forget, ...resets].join("; "));
+  await session.script("private.back", [...(end === undefined ? [] : [end]), forget, ...resets].join("; "));
 }

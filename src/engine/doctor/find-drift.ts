@@ -1,5 +1,5 @@
 /** How tenant databases differ from what their migrations make of a new one, and home from what it was. Changes nothing in them. */
-import { listReplicatedDatabases } from "#engine/home/replicated-databases";
+import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
 import { compareHome } from "#engine/migrations/home-schema";
 import { homeSchemaOf } from "#engine/migrations/migration-set";
 import { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
@@ -8,7 +8,7 @@ import type { RegionServerAt } from "#engine/placements/template-database";
 import { findMissingRights } from "#engine/regions/api-rights";
 import { regionAddress } from "#engine/regions/regions";
 import { TenantryError } from "#base/kernel/errors";
-import { forEachLimit } from "#base/kernel/semaphore";
+import { forEachLimit, Semaphore } from "#base/kernel/semaphore";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { tellOperator } from "#engine/failures/explain";
 import { refusalOf } from "#engine/failures/refusals";
@@ -23,7 +23,9 @@ export type Drift = {
   differences: string[];
 };
 
-const CONCURRENCY = 4;
+const PER_SERVER = 4;
+/** Over all servers, in this process. */
+const MAX_CONNECTIONS = 32;
 const MAX_DIFFERENCES = 20;
 
 /** Looks into home, and into every tenant database that can be reached, one connection each. */
@@ -32,7 +34,9 @@ export async function findDrift(services: Services): Promise<Drift[]> {
   const comparisons = new SchemaComparisons(services);
   const rightsOf: Look = (session) => findMissingRights(session, services.apiRole.name);
   const found: Drift[] = await findHomeDrift(services);
-  await forEachLimit(await listReplicatedDatabases(services, {}), CONCURRENCY, async (row) => {
+  const byRegion = Map.groupBy(await listReplicatedDatabases(services, {}), ({ regionId }) => regionId);
+  const permits = new Semaphore(MAX_CONNECTIONS);
+  const compareOne = async (row: ReplicatedDatabase) => {
     const { regionId, database, schemaVersion } = row;
     // To compare, a database may have to be made there.
     if (services.ownership.isLost(regionId)) return;
@@ -45,7 +49,13 @@ export async function findDrift(services: Services): Promise<Drift[]> {
         version: version === null ? 0 : totalOf(version),
         differences: differences.slice(0, MAX_DIFFERENCES),
       });
-  });
+  };
+  // One server that is far away keeps no other one waiting.
+  await Promise.all(
+    [...byRegion.values()].map((rows) =>
+      forEachLimit(rows, PER_SERVER, (row) => permits.withPermit(() => compareOne(row))),
+    ),
+  );
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
 }
 

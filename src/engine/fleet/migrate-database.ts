@@ -127,10 +127,15 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
   if (address === undefined) throw new Error(`the address of region ${database.regionKey} is missing`);
   const migrated = await services.pools.visit("tenant", address, database.name, (session) =>
     // Where home is behind the database, what home recorded is of another schema.
-    migrateDatabase(session, { set: tenantSchema, apiRole: services.apiRole.name }, limits, (version) =>
-      database.version !== null && isSameVersion(version, database.version)
-        ? outcomes?.get({ regionId, version, fingerprint: database.fingerprint })
-        : undefined,
+    migrateDatabase(
+      session,
+      { set: tenantSchema, apiRole: services.apiRole.name },
+      limits,
+      outcomes &&
+        ((version) =>
+          database.version !== null && isSameVersion(version, database.version)
+            ? outcomes.get({ regionId, version, fingerprint: database.fingerprint })
+            : undefined),
     ),
   );
   if (database.version !== null && isSameVersion(migrated.from, database.version))

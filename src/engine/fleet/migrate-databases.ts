@@ -244,7 +244,7 @@ async function finish(
   const failures: Reasons = [];
   const drifted: FleetReport["drifted"] = [];
   const comparisons = new SchemaComparisons(services);
-  for (const [region, databases] of Map.groupBy(done, ({ database }) => database.regionKey)) {
+  const finishRegion = async (region: string, databases: Done) => {
     const regionId = plan.records.get(databases[0]?.database.id ?? 0)?.regionId ?? "";
     try {
       await services.ownership.require(regionId);
@@ -264,7 +264,10 @@ async function finish(
     } catch (error) {
       failures.push({ database: "the template", region, reason: classifyFailure(error).sentence });
     }
-  }
+  };
+  // Each server by itself: those that are far away are not waited for one after the other.
+  const byRegion = [...Map.groupBy(done, ({ database }) => database.regionKey)];
+  await forEachLimit(byRegion, FLEET_LIMIT_DEFAULTS.total, ([region, databases]) => finishRegion(region, databases));
   return { failures, drifted: drifted.toSorted((a, b) => (a.database < b.database ? -1 : 1)) };
 }
 

@@ -17,6 +17,7 @@ export const JOBS = {
       "project-members",
       "make-template",
       "create-database",
+      "protect",
       "identify",
       "link-directory",
       "link-catalog",

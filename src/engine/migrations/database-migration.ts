@@ -10,11 +10,10 @@
  */
 import { type Applied, READ_APPLIED } from "#engine/migrations/applied";
 import { FINGERPRINT_SCRIPT, fingerprintIn } from "#engine/migrations/fingerprint";
-import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
-import { API_ROLE_SETTING, MIGRATION_LOCK, MIGRATION_SETTING, missingOf } from "#engine/migrations/runner";
+import { labelOf, type MigrationSet } from "#engine/migrations/migration-set";
+import { MIGRATION_LOCK, missingOf, transactionOf } from "#engine/migrations/runner";
 import { describeVersion, latestOf, type SchemaVersion, versionOf } from "#engine/migrations/schema-version";
 import type { Session } from "#base/postgres/database";
-import { quoteLiteral } from "#base/postgres/identifiers";
 
 export type StatementLimits = {
   /** How long a statement waits for a lock; meanwhile others queue up behind it. */
@@ -48,6 +47,9 @@ function keyOf({ regionId, version, fingerprint }: SchemaBefore): string {
   return `${regionId} ${describeVersion(version)} ${fingerprint ?? "as made"}`;
 }
 
+/** Answers of the look before the one that says what was applied. */
+const LOOK_BEFORE = 3;
+
 /** `from`: the version that it really had. */
 export type MigratedDatabase = {
   readonly from: SchemaVersion;
@@ -56,29 +58,37 @@ export type MigratedDatabase = {
 };
 
 /**
- * Applies what is missing, each migration in a transaction of its own; they grant `apiRole` its rights. The schema is read when `outcomeFrom` does not know
- * what it becomes from the version that it has. The session is of no more use when this throws. Throws the driver's
+ * Applies what is missing, each migration in a transaction of its own; they grant `apiRole` its rights. The schema is read when
+ * `outcomeFrom` does not know what it becomes from the version that it has. The session is of no more use when this throws. Throws the driver's
  * errors, and CONFLICT for a database of another build or a newer program.
  */
 export async function migrateDatabase(
   session: Session<"tenant">,
   { set, apiRole }: { set: MigrationSet; apiRole: string },
   limits: StatementLimits,
-  outcomeFrom: (version: SchemaVersion) => string | undefined = () => undefined,
+  outcomeFrom?: (version: SchemaVersion) => string | undefined,
 ): Promise<MigratedDatabase> {
+  // Where nothing is known of what a schema becomes, it is read on the way: as a rule nothing is missing then.
+  const isRead = outcomeFrom === undefined;
   const looked = await session.script(
     "fleet.look",
     // The lock goes with the session; it keeps two programs from migrating the same database.
     `set lock_timeout = ${limits.lockTimeoutMs}; set statement_timeout = ${limits.statementTimeoutMs};
      select pg_advisory_lock(${MIGRATION_LOCK});
-     ${READ_APPLIED}`,
+     ${READ_APPLIED}${isRead ? `; ${FINGERPRINT_SCRIPT}` : ""}`,
   );
-  const applied = (looked.at(-1) ?? []) as Applied[];
+  const applied = (looked[LOOK_BEFORE] ?? []) as Applied[];
   const missing = missingOf(applied, set);
+  if (isRead && missing.length === 0)
+    return {
+      from: versionOf(applied),
+      version: latestOf(set),
+      fingerprint: fingerprintIn(looked.slice(LOOK_BEFORE + 1)),
+    };
   for (const migration of missing.slice(0, -1))
     await session.script(labelOf(migration), transactionOf(migration, apiRole));
   const last = missing.at(-1);
-  const known = outcomeFrom(versionOf(applied));
+  const known = outcomeFrom?.(versionOf(applied));
   // The fingerprint comes after the commit: no lock is held while it is read.
   const texts = [
     ...(last === undefined ? [] : [transactionOf(last, apiRole)]),
@@ -93,15 +103,4 @@ export async function migrateDatabase(
     version: latestOf(set),
     fingerprint: known ?? fingerprintIn(results),
   };
-}
-
-function transactionOf({ part, number, name, sql, checksum }: Migration, apiRole: string): string {
-  return `begin;
-    set local ${API_ROLE_SETTING} = ${quoteLiteral(apiRole)};
-    set local ${MIGRATION_SETTING} = ${quoteLiteral(`${part} ${number}`)};
-    ${sql}
-    ;
-    insert into tenantry.migrations (part, number, name, checksum)
-      values (${quoteLiteral(part)}, ${number}, ${quoteLiteral(name)}, ${quoteLiteral(checksum)});
-    commit`;
 }

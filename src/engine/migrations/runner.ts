@@ -4,7 +4,8 @@ import { type Applied, READ_APPLIED } from "#engine/migrations/applied";
 import { readBefore, refuseOutside } from "#engine/migrations/home-tables";
 import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/migration-set";
 import { describeVersion, latestOf, versionOf } from "#engine/migrations/schema-version";
-import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
+import type { Database, DatabaseKind, Queryable, Session } from "#base/postgres/database";
+import { quoteLiteral } from "#base/postgres/identifiers";
 
 // An arbitrary constant; advisory locks are per database, so every database has its own.
 export const MIGRATION_LOCK = 7_365_001;
@@ -121,9 +122,14 @@ const GRANT_HOME_TABLES = `do $$ declare
     execute format('alter default privileges in schema home grant usage on sequences to %I', api);
   end $$`;
 
-async function apply(session: Queryable<DatabaseKind>, migration: Migration, apiRole: string): Promise<void> {
+async function apply(session: Session<DatabaseKind>, migration: Migration, apiRole: string): Promise<void> {
   const label = labelOf(migration);
   const { part, number } = migration;
+  if (!part.startsWith("app")) {
+    // One message, as the server may be far away. Of a team's own, errors say at which character of the file they are.
+    await session.script(label, transactionOf(migration, apiRole));
+    return;
+  }
   await session.query(label, "begin");
   await session.query(label, "select set_config($1, $2, true), set_config($3, $4, true)", [
     API_ROLE_SETTING,
@@ -143,4 +149,16 @@ async function apply(session: Queryable<DatabaseKind>, migration: Migration, api
     migration.checksum,
   ]);
   await session.query(label, "commit");
+}
+
+/** A migration and its record, in a transaction of its own, for one message. */
+export function transactionOf({ part, number, name, sql, checksum }: Migration, apiRole: string): string {
+  return `begin;
+    set local ${API_ROLE_SETTING} = ${quoteLiteral(apiRole)};
+    set local ${MIGRATION_SETTING} = ${quoteLiteral(`${part} ${number}`)};
+    ${sql}
+    ;
+    insert into tenantry.migrations (part, number, name, checksum)
+      values (${quoteLiteral(part)}, ${number}, ${quoteLiteral(name)}, ${quoteLiteral(checksum)});
+    commit`;
 }

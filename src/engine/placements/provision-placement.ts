@@ -12,8 +12,10 @@ import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { TenantryError } from "#base/kernel/errors";
 import type { ServerDatabase } from "#base/postgres/database";
 import { quoteIdentifier } from "#base/postgres/identifiers";
+import { readServerHistory } from "#base/postgres/server-history";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { establishLink } from "#engine/replication/establish";
+import { learnStrategy } from "#engine/replication/choose-subscription-strategy";
 import { nudge } from "#engine/replication/nudge";
 import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
@@ -22,6 +24,9 @@ import { readRoom } from "#engine/regions/region-room";
 import { databaseExists, ensureTemplate } from "#engine/placements/template-database";
 import type { Services } from "#engine/services";
 import { tenantLinks } from "#engine/links/tenant-links";
+
+/** Whose the region is was asked at the beginning; what follows within this time does not ask again. */
+const LOOKED_MS = 10_000;
 
 /** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the job runs again. */
 export async function provisionPlacement(services: Services, run: JobRun<"provision-placement">): Promise<void> {
@@ -44,32 +49,38 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
   await run.step("project-members", () => projectMembers(services, placement, run.signal));
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
-  const [exists, { shortage }] = await Promise.all([
-    databaseExists(server, placement.database),
-    readRoom(services, server),
-  ]);
+  // One after the other: a second connection would cost more than waiting for the first.
+  const exists = await databaseExists(server, placement.database);
+  const { shortage } = await readRoom(services, server);
   // Running out in the middle would leave tables that never get ready: see before beginning.
   if (!exists && shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
   const { template, isKeptOut } = await run.step("make-template", async () => {
-    const refusal = await ensureApiRoleIn(services, placement.regionId);
+    const refusal = await ensureApiRoleIn(services, placement.regionId, { maxAgeMs: LOOKED_MS });
     const region = { regionId: placement.regionId, address };
     return { isKeptOut: refusal !== undefined, template: await ensureTemplate(services, server, region) };
   });
   // False where an attempt before this one has made it, and was cut off.
-  const isNew = await run.step("create-database", async () => {
-    const made = await ensureDatabase(services, server, template, placement);
-    // Its pg_hba.conf can let the role into tenant databases and nowhere else.
-    if (isKeptOut) await requireApiIn(services, placement);
-    return made;
-  });
+  const isNew = await run.step("create-database", () => createDatabase(services, server, template, placement));
   const database = services.pools.open("tenant", address, placement.database);
-  const schemaVersion = await run.step("identify", () =>
-    ensureIdentity(services, database, placement, (version) => services.tables.at(version).tables),
-  );
+  // What is made by one of these is needed by none of the others. The database holds nothing of anybody's before its links.
+  const [, history, schemaVersion] = await Promise.all([
+    run.step("protect", async () => {
+      await protectDatabase(services, server, placement);
+      // Its pg_hba.conf can let the role into tenant databases and nowhere else.
+      if (isKeptOut) await requireApiIn(services, placement);
+    }),
+    readServerHistory(server),
+    run.step("identify", () =>
+      ensureIdentity(services, database, placement, (version) => services.tables.at(version).tables, { isNew }),
+    ),
+    // Each link needs a connection, and the way may be long.
+    learnStrategy(database),
+  ]);
   const links = await tenantLinks(services, { ...placement, schemaVersion });
+  const made = isNew ? { tenantHistory: history } : undefined;
   await Promise.all([
-    run.step("link-directory", () => establishLink(links.directory, { isNew })),
-    run.step("link-catalog", () => establishLink(links.catalog, { isNew })),
+    run.step("link-directory", () => establishLink(links.directory, made)),
+    run.step("link-catalog", () => establishLink(links.catalog, made)),
   ]);
   await run.step("activate", () => activate(services, placement, schemaVersion));
 }
@@ -88,30 +99,33 @@ async function activate(services: Services, placement: Placement, schemaVersion:
   ]);
 }
 
-/** Whether it was made now. */
-async function ensureDatabase(
+/** Returns whether it was made now. */
+async function createDatabase(
   services: Services,
   server: ServerDatabase,
   template: string,
   placement: Placement,
 ): Promise<boolean> {
-  const { apiRole } = services;
-  const name = quoteIdentifier(placement.database);
-  const describe = await describingOwn(services, placement);
-  let isNew = true;
   try {
     await server.query(
       "databases.create",
-      `create database ${name} template ${quoteIdentifier(template)} strategy wal_log`,
+      `create database ${quoteIdentifier(placement.database)} template ${quoteIdentifier(template)} strategy wal_log`,
     );
+    return true;
   } catch (error) {
     if (sqlState(error) !== SQL_STATE.duplicateDatabase) throw error;
-    isNew = false;
     await services.ownership.requireDatabase(server, placement);
+    return false;
   }
+}
+
+/** Says whose it is, and keeps everybody out whom nobody admitted. */
+async function protectDatabase(services: Services, server: ServerDatabase, placement: Placement): Promise<void> {
+  const { apiRole } = services;
+  const name = quoteIdentifier(placement.database);
+  const describe = await describingOwn(services, placement);
   // By default every role of the server may connect to a new database. One message, as the server may be far away.
   const protect = `revoke all on database ${name} from public`;
   const admit = `grant connect on database ${name} to ${quoteIdentifier(apiRole.name)}`;
   await server.query("databases.protect", [protect, admit, describe].join("; "));
-  return isNew;
 }

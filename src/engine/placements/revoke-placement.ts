@@ -18,7 +18,8 @@ import { TenantryError } from "#base/kernel/errors";
 import { waitFor } from "#base/kernel/wait";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#base/postgres/database";
-import { quoteIdentifier } from "#base/postgres/identifiers";
+import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
+import { learnStrategy } from "#engine/replication/choose-subscription-strategy";
 import { removePublisher, removeSubscriber } from "#engine/replication/establish";
 import type { Link } from "#engine/replication/link";
 import { findManifest } from "#engine/transfer/export-format";
@@ -80,16 +81,21 @@ async function revoke(services: Services, run: Run, placement: Placement): Promi
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
   const database = services.pools.open("tenant", address, placement.database);
   const context: Context = { services, run, placement, address, server, database, isAlone: true };
-  if (!(await run.step("stop-writes", () => stopWrites(context)))) return;
-  const exists = await databaseExists(server, placement.database);
+  const stopped = await run.step("stop-writes", () => stopWrites(context));
+  if (stopped === undefined) return;
+  const { exists } = stopped;
+  const { isAlone } = context;
+  const links = await tenantLinks(services, placement, { despiteFence: true });
   if (exists) {
-    await run.step("count", () => count(context));
+    await Promise.all([
+      run.step("count", () => count(context)),
+      // Through a pool of their own, and the way may be long.
+      isAlone ? learnStrategy(links.directory.subscriber.database).catch(() => undefined) : Promise.resolve(),
+    ]);
     await run.step("export", () => exportFirst(context));
   }
-  const { isAlone } = context;
   await run.step("delete-rows", async () => (isAlone || !exists ? undefined : deleteRows(context)));
   await run.step("withdraw-directory", async () => (isAlone || !exists ? undefined : withdrawDirectory(context)));
-  const links = await tenantLinks(services, placement, { despiteFence: true });
   await run.step("drop-links", async () => (isAlone ? dropLinks(context, links, exists) : undefined));
   await run.step("drop-database", async () => (isAlone ? dropDatabase(context) : undefined));
   // Home's side once more: a carrier that was mending the link just then may have made parts of it anew, and from now on
@@ -102,30 +108,33 @@ async function revoke(services: Services, run: Run, placement: Placement): Promi
   });
 }
 
-/** False when the revocation was undone. From here on it cannot be. Finds out whether somebody else is in the database. */
-async function stopWrites(context: Context): Promise<boolean> {
+/**
+ * Undefined when the revocation was undone. From here on it cannot be. Finds out whether somebody else is in the database, and
+ * whether there is one.
+ */
+async function stopWrites(context: Context): Promise<{ exists: boolean } | undefined> {
   const { services, placement, server, database } = context;
-  if (!(await beginRevoking(services, placement.id))) return false;
+  if (!(await beginRevoking(services, placement.id))) return undefined;
   context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
-  if (!(await databaseExists(server, placement.database))) return true;
+  if (!(await databaseExists(server, placement.database))) return { exists: false };
   const { tables } = services.tables.at(placement.schemaVersion);
   await requireOwn(services, { server, database }, placement, tables, { isAlone: context.isAlone });
   if (!context.isAlone) {
     await closeToPlacement(database, placement.number, tables);
-    return true;
+    return { exists: true };
   }
-  // Another process may not have heard of it yet, and a statement may be under way.
+  // Another process may not have heard of it yet, and a statement may be under way. One message, as the server may be far away,
+  // and two transactions: whoever comes after the first one was hung up on is fenced.
   await server.query(
     "databases.fence",
-    `alter database ${quoteIdentifier(placement.database)} set default_transaction_read_only = on`,
+    `do $fence$ begin
+       alter database ${quoteIdentifier(placement.database)} set default_transaction_read_only = on;
+       commit;
+       perform pg_terminate_backend(pid, 5000) from pg_stat_activity
+         where datname = ${quoteLiteral(placement.database)} and backend_type = 'client backend' and pid <> pg_backend_pid();
+     end $fence$`,
   );
-  await server.query(
-    "databases.disconnect",
-    `select pg_terminate_backend(pid, 5000) from pg_stat_activity
-     where datname = $1 and backend_type = 'client backend' and pid <> pg_backend_pid()`,
-    [placement.database],
-  );
-  return true;
+  return { exists: true };
 }
 
 async function dropDatabase(context: Context): Promise<void> {

@@ -56,6 +56,7 @@ export async function refreshTemplates(
   region: RegionServerAt,
 ): Promise<void> {
   await ensureTemplate(services, server, region);
+  if ((await listOlder(services, server)).length === 0) return;
   await locked(services, server, region, (session) => dropOlder(services, session));
 }
 
@@ -218,6 +219,7 @@ async function isUntouched(services: Services, { regionId, address }: RegionServ
  */
 async function dropOlder(services: Services, session: Session<"server">): Promise<void> {
   const older = await listOlder(services, session);
+  if (older.length === 0) return;
   await session.query("template.lock_timeout", `set lock_timeout = ${DROP_TIMEOUT_MS}`);
   for (const { name } of older)
     try {
@@ -230,7 +232,7 @@ async function dropOlder(services: Services, session: Session<"server">): Promis
 /** Templates of older versions, the newest last. With the lock held nobody builds one, so what is not whole is a rest. */
 async function listOlder(
   { installation, tenantSchema }: Services,
-  session: Session<"server">,
+  session: Queryable<"server">,
 ): Promise<{ name: string; version: SchemaVersion; whole: boolean }[]> {
   const latest = latestOf(tenantSchema);
   return (await listTemplates(session, installation))

@@ -8,13 +8,14 @@ import type { SecretBox } from "#base/kernel/secret-box";
 import type { HomeDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 
-/** The same as {@link ensureApiRole} on a region's server. CONFLICT where another home owns it. */
+/** The same as {@link ensureApiRole} on a region's server. CONFLICT where another home owns it, which is asked as in {@link Ownership.require}. */
 export async function ensureApiRoleIn(
   context: { home: HomeDatabase; pools: Pools; secrets: SecretBox; apiRole: ApiRole; ownership: Ownership },
   regionId: string,
+  options: { maxAgeMs?: number } = {},
 ): Promise<TenantryError | undefined> {
   const { pools, apiRole, ownership } = context;
-  await ownership.require(regionId);
+  await ownership.require(regionId, options);
   const { address, systemIdentifier } = await regionServer(context, regionId);
   const database = MAINTENANCE_DATABASE;
   const server = pools.open("server", address, database);

@@ -93,8 +93,12 @@ export async function readMarks(server: Queryable<DatabaseKind>, installation: s
  */
 export async function lockMarks(server: Transaction<DatabaseKind>, installation: string): Promise<void> {
   const name = quoteIdentifier(`${namePrefix(installation)}marks_lock`);
-  await server.query("marks.timeout", "select set_config('lock_timeout', '10s', true)");
-  await server.query("marks.lock", `do $lock$ begin create role ${name}; drop role ${name}; end $lock$`);
+  // One message, as the server may be far away.
+  await server.query(
+    "marks.lock",
+    `set local lock_timeout = '10s';
+     do $lock$ begin create role ${name}; drop role ${name}; end $lock$`,
+  );
 }
 
 /** Writes the mark, and the same owner on each tenant database. The API's role must be there. */

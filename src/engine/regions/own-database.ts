@@ -9,6 +9,7 @@ import type { Ownership } from "#engine/regions/ownership";
 import { TenantryError } from "#base/kernel/errors";
 import type { DatabaseKind, Queryable, ServerDatabase, TenantDatabase } from "#base/postgres/database";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "#base/postgres/identifiers";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { describeDatabase } from "#engine/regions/mark";
 
 type Context = { installation: string; ownership: Ownership };
@@ -22,18 +23,19 @@ export type Identity = { installationId: string; databaseId: number; version: Sc
 
 /** `UNMADE`: it has no schema yet. `UNNAMED`: it has one, and nobody has said which database it is. */
 export async function readIdentity(database: Queryable<DatabaseKind>): Promise<Identity | "UNMADE" | "UNNAMED"> {
-  const [made] = await database.query<{ exists: boolean }>(
-    "identity.exists",
-    "select to_regclass('tenantry.identity') is not null as exists",
-  );
-  if (made?.exists !== true) return "UNMADE";
-  const [identity] = await database.query<Identity>(
-    "identity.read",
-    `select installation_id as "installationId", database_id as "databaseId",
-            ${VERSION_HERE} as version
-     from tenantry.identity`,
-  );
-  return identity ?? "UNNAMED";
+  try {
+    const [identity] = await database.query<Identity>(
+      "identity.read",
+      `select installation_id as "installationId", database_id as "databaseId",
+              ${VERSION_HERE} as version
+       from tenantry.identity`,
+    );
+    return identity ?? "UNNAMED";
+  } catch (error) {
+    // Asked beforehand it would be one more round trip, each time.
+    if (sqlState(error) === SQL_STATE.undefinedTable) return "UNMADE";
+    throw error;
+  }
 }
 
 /** Whether the identity is the one that home means. */
@@ -54,13 +56,15 @@ export async function describingOwn(context: Context, { database, databaseId }: 
 
 /**
  * Writes into the database which one it is. Refuses a database that says it is another one. Returns the version of its
- * schema: an earlier attempt may have made it, from the template of another program.
+ * schema: an earlier attempt may have made it, from the template of another program. `isNew`: it was made a moment ago, so
+ * nobody's rows are in it.
  */
 export async function ensureIdentity(
   context: Context,
   database: TenantDatabase,
   placement: Placed,
   tablesAt: (version: SchemaVersion) => readonly Table[],
+  { isNew = false }: { isNew?: boolean } = {},
 ): Promise<SchemaVersion> {
   const [identity] = await database.query<Identity>(
     "identity.ensure",
@@ -78,7 +82,8 @@ export async function ensureIdentity(
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename or drop it.`,
     );
-  if (placement.isolation === "DEDICATED") await refuseForgotten(database, placement, tablesAt(identity.version));
+  if (placement.isolation === "DEDICATED" && !isNew)
+    await refuseForgotten(database, placement, tablesAt(identity.version));
   return identity.version;
 }
 
@@ -93,8 +98,7 @@ export async function requireOwn(
   tables: readonly Table[],
   { isAlone }: { isAlone: boolean },
 ): Promise<void> {
-  await context.ownership.requireDatabase(server, placement);
-  const identity = await readIdentity(database);
+  const [identity] = await Promise.all([readIdentity(database), context.ownership.requireDatabase(server, placement)]);
   // One that was made and never identified holds nothing yet.
   if (identity === "UNNAMED") return;
   if (identity === "UNMADE" || !isMeant(context, identity, placement))

@@ -19,7 +19,13 @@ import type { Pools } from "#base/postgres/pools";
 import { TIMELINE_SQL } from "#base/postgres/server-history";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { loadInstallationSecret } from "#engine/home/installation-secret";
-import { type AdministeredServer, API_SECRET, type ApiRole, ensureApiRoleAnew } from "#engine/regions/api-role";
+import {
+  type AdministeredServer,
+  API_SECRET,
+  type ApiRole,
+  ensureApiRole,
+  ensureApiRoleAnew,
+} from "#engine/regions/api-role";
 import { lockMarks, type Mark, type Marks, readDatabaseOwner, readMarks, writeMarks } from "#engine/regions/mark";
 import { findRegions, listRegions, regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -220,10 +226,10 @@ export class Ownership {
     return marks.mark?.regionId ?? null;
   }
 
-  /** Marks a server as the region that it is to be, and makes the API's role there. */
+  /** Marks a server as the region that it is to be, and makes the API's role there where nobody tried it a moment ago. */
   async claim(at: AdministeredServer, regionId: string): Promise<void> {
     const { pools, apiRole } = this.#context;
-    await ensureApiRoleAnew(pools, apiRole, at);
+    await ensureApiRole(pools, apiRole, at);
     await this.#requireAt(at, regionId, "the server");
   }
 

@@ -44,6 +44,11 @@ export async function withStrategy<Result>(
   }
 }
 
+/** Finds out ahead which strategy the database takes. */
+export function learnStrategy(database: Database<DatabaseKind>): Promise<void> {
+  return withStrategy(database, () => Promise.resolve());
+}
+
 async function chooseStrategy(database: Database<DatabaseKind>): Promise<SubscriptionStrategy> {
   const method = await readSubscriptionMethod(database);
   if (method !== null) return STRATEGIES[method];

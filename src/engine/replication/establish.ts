@@ -1,9 +1,9 @@
 /** Making a link whole. Every function can run again after a crash anywhere. */
 import { LOCK_CLASS, whileLocked } from "#base/postgres/session-lock";
-import { readServerHistory } from "#base/postgres/server-history";
+import { readServerHistory, type ServerHistory } from "#base/postgres/server-history";
 import type { Link } from "#engine/replication/link";
 import { recordSeeded, recordTold } from "#engine/replication/link-record";
-import { dropPublication, publicationMatches, publishNoMore, remakePublication } from "#engine/replication/publication";
+import { publicationMatches, publishNoMore, remakePublication } from "#engine/replication/publication";
 import { seed } from "#engine/replication/seed";
 import { createSlot, dropSlot, findSlot } from "#engine/replication/slot";
 import {
@@ -16,12 +16,18 @@ import {
 
 const MEND_LOCK_TIMEOUT_MS = 60_000;
 
+/** What is known of a tenant database that was made a moment ago. */
+export type MadeNow = {
+  /** Of its server, read since. */
+  tenantHistory: ServerHistory;
+};
+
 /**
- * Makes the link, parked, or completes a half-made one; a whole one stays as it is. `isNew`: the tenant database was made a
- * moment ago, so nothing is looked for there.
+ * Makes the link, parked, or completes a half-made one; a whole one stays as it is. With `made` nothing is looked for in the
+ * tenant database.
  */
-export async function establishLink(link: Link, { isNew = false }: { isNew?: boolean } = {}): Promise<void> {
-  if (isNew || !(await isWhole(link))) await rebuild(link, { isNew });
+export async function establishLink(link: Link, made?: MadeNow): Promise<void> {
+  if (made !== undefined || !(await isWhole(link))) await rebuild(link, made);
 }
 
 /**
@@ -69,8 +75,7 @@ export async function removeSubscriber(link: Link): Promise<void> {
 
 /** Takes the publisher's side away, when it is there. */
 export async function removePublisher(link: Link): Promise<void> {
-  await dropSlot(link);
-  await dropPublication(link);
+  await dropSlot(link, { withPublication: true });
 }
 
 async function isWhole(link: Link): Promise<boolean> {
@@ -90,11 +95,12 @@ async function isWhole(link: Link): Promise<boolean> {
  * The servers' histories are read first: one that is promoted meanwhile is on another than the one that is recorded. They
  * are recorded before the subscription is made: where there is one, it is known on what its copy rests.
  */
-async function rebuild(link: Link, { isNew = false }: { isNew?: boolean } = {}): Promise<void> {
+async function rebuild(link: Link, made?: MadeNow): Promise<void> {
   const isCatalog = link.direction === "catalog";
+  const isNew = made !== undefined;
   const [publisher, subscriber] = await Promise.all([
-    readServerHistory(link.publisher.database),
-    readServerHistory(link.subscriber.database),
+    isCatalog && isNew ? made.tenantHistory : readServerHistory(link.publisher.database),
+    !isCatalog && isNew ? made.tenantHistory : readServerHistory(link.subscriber.database),
   ]);
   if (!isNew || isCatalog) await dropSubscription(link);
   if (!isNew || !isCatalog) await dropSlot(link);

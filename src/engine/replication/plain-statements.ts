@@ -4,7 +4,8 @@ import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inPrivate, type PrivateSession } from "#base/postgres/statement-privacy";
 import {
-  requireTables,
+  compareTables,
+  tablesOf,
   type SubscriptionSpec,
   type SubscriptionStrategy,
 } from "#engine/replication/subscription-strategy";
@@ -50,9 +51,13 @@ export const plainStatements: SubscriptionStrategy = {
   // Taking the slot off first keeps DROP from connecting to the publisher.
   drop: async (database, name) => {
     const quoted = quoteIdentifier(name);
-    await database.query("subscription.disable", `alter subscription ${quoted} disable`);
-    await database.query("subscription.detach", `alter subscription ${quoted} set (slot_name = none)`);
-    await database.query("subscription.drop", `drop subscription if exists ${quoted}`);
+    // One message, as the server may be far away, and one transaction.
+    await database.query(
+      "subscription.drop",
+      `alter subscription ${quoted} disable;
+       alter subscription ${quoted} set (slot_name = none);
+       drop subscription if exists ${quoted}`,
+    );
   },
 };
 
@@ -63,29 +68,29 @@ export const plainStatements: SubscriptionStrategy = {
  */
 function make(database: Database<DatabaseKind>, spec: SubscriptionSpec, end: "commit" | "rollback"): Promise<void> {
   return inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
-    await session.query("subscription.begin", "begin");
     const ownership = spec.owner === undefined ? undefined : await readOwnership(session);
-    await create(session, spec, ownership?.hasRunAsOwner === true);
-    await requireTables(session, spec);
+    compareTables(spec, await create(session, spec, ownership?.hasRunAsOwner === true));
     if (spec.owner !== undefined && ownership?.mayHandOver === true)
       await handOver(session, spec.name, spec.owner, ownership.hasRunAsOwner);
-    await session.query("subscription.end", end);
+    session.endWith(end);
   });
 }
 
 // The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server. Nothing is streamed before its
-// transaction is whole: what is carried is small, and what is sent can still be refused as a whole.
+// transaction is whole: what is carried is small, and what is sent can still be refused as a whole. Begins a transaction, and
+// returns the tables that the subscription has in it.
 async function create(
   session: PrivateSession<DatabaseKind>,
   { name, connection }: SubscriptionSpec,
   runsAsOwner: boolean,
-): Promise<void> {
+): Promise<object[]> {
   const quoted = quoteIdentifier(name);
-  await session.runSecret(
+  return session.runSecret(
     "subscription.create",
     `create subscription ${quoted} connection ${quoteLiteral(connection)} publication ${quoted}
      with (create_slot = false, slot_name = ${quoteLiteral(name)}, copy_data = false, enabled = false,
            streaming = off, ${runsAsOwner ? "run_as_owner = true, " : ""}${SYNCHRONOUS_COMMIT})`,
+    { before: "begin", after: tablesOf(name) },
   );
 }
 

@@ -67,8 +67,10 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
     link.subscriber.database.session(async (target) => {
       // A server that is told no more must not go on: what it did late would be of another seed's time.
       const timeout = `statement_timeout = ${Math.ceil(bounds.answerMs * 0.9)}`;
-      await inTime(source.script("seed.begin", `${SNAPSHOT}; set local ${timeout}`), bounds.answerMs);
-      await inTime(target.script("seed.settings", `${SET}; set ${timeout}`), bounds.answerMs);
+      await Promise.all([
+        inTime(source.script("seed.begin", `${SNAPSHOT}; set local ${timeout}`), bounds.answerMs),
+        inTime(target.script("seed.settings", `${SET}; set ${timeout}`), bounds.answerMs),
+      ]);
       if (link.direction === "catalog")
         await target.query("seed.sender", "select set_config($1, $2, false)", [
           CATALOG_SENDER_SETTING,
@@ -76,8 +78,10 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
         ]);
       const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
       for (const table of link.tables) await seedTable({ link, source, target, bounds }, table, count);
-      await inTime(target.script("seed.reset", RESET), bounds.answerMs);
-      await inTime(source.script("seed.end", "commit"), bounds.answerMs);
+      await Promise.all([
+        inTime(target.script("seed.reset", RESET), bounds.answerMs),
+        inTime(source.script("seed.end", "commit"), bounds.answerMs),
+      ]);
     }),
   );
 }

@@ -1,7 +1,7 @@
 /** Replication slots: what keeps a publisher's WAL until the subscriber has confirmed it. */
 import { waitFor } from "#base/kernel/wait";
 import type { DatabaseKind, Queryable, Session } from "#base/postgres/database";
-import { quoteLiteral } from "#base/postgres/identifiers";
+import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
 import { type Lsn, parseLsn } from "#base/postgres/lsn";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import type { Link } from "#engine/replication/link";
@@ -63,15 +63,19 @@ export async function createSlot(link: Link): Promise<void> {
   });
 }
 
-/** Drops the slot when it is there, ending a walsender that still holds it. */
-export async function dropSlot(link: Link): Promise<void> {
+/** Drops the slot when it is there, ending a walsender that still holds it; then also the link's publication. */
+export async function dropSlot(
+  link: Link,
+  { withPublication = false }: { withPublication?: boolean } = {},
+): Promise<void> {
   const name = quoteLiteral(link.name);
   // One message, as the server may be far away.
   await link.publisher.database.query(
     "slot.drop",
     `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots
        where slot_name = ${name} and active_pid is not null;
-     select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = ${name} and not active`,
+     select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = ${name} and not active
+     ${withPublication ? `; drop publication if exists ${quoteIdentifier(link.name)}` : ""}`,
   );
 }
 

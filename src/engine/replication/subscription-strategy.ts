@@ -1,6 +1,7 @@
 /** What a strategy to make subscriptions has to offer; `choose-subscription-strategy.ts` chooses one. */
 import { TenantryError } from "#base/kernel/errors";
 import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
+import { quoteLiteral } from "#base/postgres/identifiers";
 
 /** What a subscription is made of. It bears the name of its publication and of its slot, which are there. */
 export type SubscriptionSpec = {
@@ -45,12 +46,21 @@ export class WrongTables extends TenantryError {
 /** Compares what the subscription of this name takes with what it should. Throws {@link WrongTables}. */
 export async function requireTables(
   database: Queryable<DatabaseKind>,
-  { name, tables }: Pick<SubscriptionSpec, "name" | "tables">,
+  spec: Pick<SubscriptionSpec, "name" | "tables">,
 ): Promise<void> {
-  const rows = await database.query<{ table: string }>("subscription.tables", TABLES_OF, [name]);
+  compareTables(spec, await database.query("subscription.tables", TABLES_OF, [spec.name]));
+}
+
+/** The same where the answer to {@link tablesOf} is known. */
+export function compareTables({ tables }: Pick<SubscriptionSpec, "tables">, rows: readonly object[]): void {
   const wanted = new Set(tables);
-  if (rows.length === wanted.size && rows.every(({ table }) => wanted.has(table))) return;
-  throw new WrongTables();
+  const isWanted = (row: object) => "table" in row && typeof row.table === "string" && wanted.has(row.table);
+  if (rows.length !== wanted.size || !rows.every(isWanted)) throw new WrongTables();
+}
+
+/** A query of the tables that the subscription takes, to go in one message with others. */
+export function tablesOf(name: string): string {
+  return TABLES_OF.replace("$1", () => quoteLiteral(name));
 }
 
 /** The tables of a subscription, `$1`, in the database that is asked. */
