@@ -14,7 +14,7 @@ import type { ReplicationOptions } from "#engine/links/replication-options";
 import { linksAt } from "#engine/links/tenant-links";
 import { mendApiRights } from "#engine/regions/api-rights";
 import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
-import { NotOwner } from "#engine/regions/ownership";
+import { NotOwner } from "#engine/regions/not-owner";
 import { type RegionServer, regionServer } from "#engine/regions/regions";
 import { permitsFor } from "#engine/replication/capacity";
 import { Carrier } from "#engine/replication/carrier";

@@ -9,7 +9,7 @@ import { whileHeld, type HeldTimes } from "#base/postgres/held-session";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { listCarriedRegions } from "#engine/home/replicated-databases";
 import type { CarriedRegion } from "#engine/links/carry-region";
-import { NotOwner } from "#engine/regions/ownership";
+import { NotOwner } from "#engine/regions/not-owner";
 import type { Services } from "#engine/services";
 
 /** How often regions are looked for that nobody carries, and how often at most. */

@@ -6,7 +6,8 @@
 import { TenantryError } from "#base/kernel/errors";
 import { quoteLiteral } from "#base/postgres/identifiers";
 import { apiRoleName } from "#engine/replication/names";
-import { type HomeIdentity, NotOwner, type Ownership } from "#engine/regions/ownership";
+import { NotOwner } from "#engine/regions/not-owner";
+import type { HomeIdentity, Ownership } from "#engine/regions/ownership";
 
 export type OwnedPieces = {
   /** SQL of a boolean, never null: whether the mark on the server is this home's. */

@@ -27,16 +27,9 @@ import {
   ensureApiRoleAnew,
 } from "#engine/regions/api-role";
 import { lockMarks, type Mark, type Marks, readDatabaseOwner, readMarks, writeMarks } from "#engine/regions/mark";
+import { NotOwner, refusalOf, rethrowForCaller, rethrowRefusal } from "#engine/regions/not-owner";
 import { findRegions, listRegions, regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
-
-/** Another home owns what was to be written. */
-export class NotOwner extends TenantryError {
-  constructor(sentence: string) {
-    super("CONFLICT", sentence);
-    this.name = "NotOwner";
-  }
-}
 
 type Context = {
   home: HomeDatabase;
@@ -374,29 +367,4 @@ export async function replaceMarks(
 
 function conclude({ refusal }: Seen): void {
   if (refusal !== undefined) throw refusal;
-}
-
-/** What a region's server says is no caller's to read. */
-function rethrowForCaller(error: unknown): never {
-  if (error instanceof TenantryError && !(error instanceof NotOwner))
-    throw new TenantryError(error.code, "The region's server refused what Tenantry needs there.", { cause: error });
-  throw error;
-}
-
-function rethrowRefusal(error: unknown): void {
-  if (error instanceof NotOwner) throw error;
-}
-
-function refusalOf(what: string, { mark, text, foreign }: Marks, { owner }: HomeIdentity): NotOwner {
-  const [first = ""] = what;
-  const subject = `${first.toUpperCase()}${what.slice(1)}`;
-  const after = "Nothing is read or written there until the operator decides with tenantry adopt.";
-  if (mark?.owner === owner)
-    return new NotOwner(`${subject} follows a later state of this home, which took over from this one. ${after}`);
-  if (text !== null && mark === undefined)
-    return new NotOwner(`${subject} has a mark that this program cannot read. ${after}`);
-  const whose = mark === undefined ? `tenant databases of another home (${foreign[0]})` : undefined;
-  return new NotOwner(
-    `${subject} ${whose === undefined ? "belongs to another home" : `has ${whose}`}: this home is a copy of that one, or was replaced by it. ${after}`,
-  );
 }
