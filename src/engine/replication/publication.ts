@@ -112,6 +112,6 @@ export async function publishNoMore(link: Link): Promise<"right" | "narrowed" | 
   return "narrowed";
 }
 
-export async function dropPublication(link: Link): Promise<void> {
+async function dropPublication(link: Link): Promise<void> {
   await link.publisher.database.query("publication.drop", `drop publication if exists ${quoteIdentifier(link.name)}`);
 }
