@@ -111,7 +111,3 @@ export async function publishNoMore(link: Link): Promise<"right" | "narrowed" | 
   await narrowPublication(link);
   return "narrowed";
 }
-
-async function dropPublication(link: Link): Promise<void> {
-  await link.publisher.database.query("publication.drop", `drop publication if exists ${quoteIdentifier(link.name)}`);
-}
