@@ -58,13 +58,13 @@ function endpoint(url: string, kind: "home" | "tenant") {
 async function makeTable(types = { id: "uuid", organization: "uuid", by: "uuid", at: "timestamptz" }): Promise<void> {
   await region.run(
     `create table app.resources (database_id int, id ${types.id}, organization_id ${types.organization}, name text,
-       created_by ${types.by}, created_at ${types.at})`,
+       created_by ${types.by}, created_at ${types.at}, updated_at ${types.at})`,
   );
 }
 
 async function put(name: string | null, more: Partial<Record<"id" | "organization" | "by" | "at", string>> = {}) {
   const { id = newRoutedId(home.first.number), organization = home.first.organization, by = null } = more;
-  await region.run("insert into app.resources values ($1, $2, $3, $4, $5, $6)", [
+  await region.run("insert into app.resources values ($1, $2, $3, $4, $5, $6, '2026-01-01 00:00:00+00')", [
     home.first.databaseId,
     id,
     organization,
@@ -78,7 +78,7 @@ async function put(name: string | null, more: Partial<Record<"id" | "organizatio
 const catalog = () =>
   sql(
     home.url,
-    `select id, organization_id, name, created_by, created_at::text from catalog.resources where database_id = $1 order by id`,
+    `select id, organization_id, name, created_by, created_at::text, updated_at::text from catalog.resources where database_id = $1 order by id`,
     [home.first.databaseId],
   );
 const versions = () => sql(home.url, "select xmin::text, id from tenantry_inbox.resources order by id");
@@ -105,7 +105,9 @@ test("the copy becomes equal: what is missing comes, what changed changes, what 
   await sql(home.url, "update catalog.resources set name = 'Defaced', created_at = now() where name = 'New'");
   await seed(links.catalog);
   expect(await catalog()).toEqual(
-    await region.run("select id, organization_id, name, created_by, created_at::text from app.resources order by id"),
+    await region.run(
+      "select id, organization_id, name, created_by, created_at::text, updated_at::text from app.resources order by id",
+    ),
   );
 });
 
@@ -123,7 +125,7 @@ test("more rows than one batch come in order, and twice is the same", async () =
   await makeTable();
   await region.run(
     `insert into app.resources
-     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, 12000) i`,
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now(), now() from generate_series(1, 12000) i`,
     [home.first.databaseId, home.first.organization],
   );
   await seed(links.catalog);
@@ -139,7 +141,7 @@ test("what both have is passed over without its rows, and what differs behind it
   await makeTable();
   await region.run(
     `insert into app.resources
-     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, $3::int) i`,
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now(), now() from generate_series(1, $3::int) i`,
     [home.first.databaseId, home.first.organization, 8 * SMALL.batchRows],
   );
   await seed(links.catalog);
@@ -166,7 +168,9 @@ test("what both have is passed over without its rows, and what differs behind it
   ]);
   await seed(again, SMALL);
   expect(await catalog()).toEqual(
-    await region.run("select id, organization_id, name, created_by, created_at::text from app.resources order by id"),
+    await region.run(
+      "select id, organization_id, name, created_by, created_at::text, updated_at::text from app.resources order by id",
+    ),
   );
 });
 
@@ -174,7 +178,7 @@ test("a copy that has very many rows too many loses them in pieces", async () =>
   await makeTable();
   await region.run(
     `insert into app.resources
-     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now() from generate_series(1, $3::int) i`,
+     select $1, ${routedIdSql(home.first.number)}, $2, 'Name ' || i, null, now(), now() from generate_series(1, $3::int) i`,
     [home.first.databaseId, home.first.organization, 20 * SMALL.batchRows],
   );
   await seed(links.catalog);
@@ -293,6 +297,8 @@ test("functions, operators and settings of the region's own change nothing", asy
   expect((await catalog())[0]?.["created_at"]).toMatch(/^2026-01-01 00:00:00.123456/);
 });
 
+const moment = "2026-01-01 00:00:00+00";
+
 /** The link with a server in place of the region's that answers this, whatever it is asked. */
 function lying(rows: (string | null)[][], more: boolean): Link {
   const query = async <Row extends object>(name: string) =>
@@ -317,15 +323,14 @@ test("a server speaks for no other database, whatever number it writes into its 
   await sql(
     home.url,
     `begin; set local tenantry.catalog_sender = '${home.other.databaseId}';
-     insert into tenantry_inbox.resources values (${home.other.databaseId}, '${theirs}', '${home.other.organization}', 'Theirs', null, now());
+     insert into tenantry_inbox.resources values (${home.other.databaseId}, '${theirs}', '${home.other.organization}', 'Theirs', null, now(), now());
      commit`,
   );
   const own = newRoutedId(home.first.number);
-  const moment = "2026-01-01 00:00:00+00";
   const rows = [
-    [String(home.other.databaseId), theirs, home.other.organization, "Forged", null, moment],
-    ["0", ours, home.first.organization, "Forged", null, moment],
-    [null, own, home.first.organization, "Good", null, moment],
+    [String(home.other.databaseId), theirs, home.other.organization, "Forged", null, moment, moment],
+    ["0", ours, home.first.organization, "Forged", null, moment, moment],
+    [null, own, home.first.organization, "Good", null, moment, moment],
   ];
   await seed(lying(rows, false));
   expect(await sql(home.url, "select database_id, name from catalog.resources order by name")).toEqual([
@@ -336,9 +341,7 @@ test("a server speaks for no other database, whatever number it writes into its 
 });
 
 test("a server that sends the same rows again and again is left, and its rows are taken in once", async () => {
-  const rows = [
-    [null, newRoutedId(home.first.number), home.first.organization, "Again", null, "2026-01-01 00:00:00+00"],
-  ];
+  const rows = [[null, newRoutedId(home.first.number), home.first.organization, "Again", null, moment, moment]];
   await expect(seed(lying(rows, true))).rejects.toMatchObject({
     code: "REGION_UNAVAILABLE",
     message: "the publisher's server sent no row that it had not sent before",
@@ -348,7 +351,7 @@ test("a server that sends the same rows again and again is left, and its rows ar
 
 test("rows that come out of their turn are left out, and their places are the others'", async () => {
   const [one = "", two = "", three = ""] = [1, 2, 3].map(() => newRoutedId(home.first.number)).toSorted();
-  const row = (id: string, name: string) => [null, id, home.first.organization, name, null, "2026-01-01 00:00:00+00"];
+  const row = (id: string, name: string) => [null, id, home.first.organization, name, null, moment, moment];
   await seed(lying([row(two, "Two"), row(one, "One"), row(two, "Two again"), row(three, "Three")], false));
   expect(await readCatalog(home.url)).toEqual({ names: ["Three", "Two"], faults: [] });
 });
@@ -356,7 +359,7 @@ test("rows that come out of their turn are left out, and their places are the ot
 const ENDLESS = (id: string) =>
   `create view app.resources as
    select 1 as database_id, ${id} as id, null::uuid as organization_id, 'Endless'::text as name, null::uuid as created_by,
-          now() as created_at from generate_series(1, ${SEED_BOUNDS.batchRows})`;
+          now() as created_at, now() as updated_at from generate_series(1, ${SEED_BOUNDS.batchRows})`;
 
 test("a server that sends rows without end is left, and the next seed takes out what it had sent", async () => {
   await makeTable();
@@ -384,7 +387,7 @@ test("a server that does not answer keeps no transaction of home open", async ()
   await region.run(
     `create view app.resources as
      select ${home.first.databaseId} as database_id, null::uuid as id, null::uuid as organization_id, pg_sleep(600)::text as name,
-            null::uuid as created_by, now() as created_at`,
+            null::uuid as created_by, now() as created_at, now() as updated_at`,
   );
   const stuck = seed(links.catalog, { ...SEED_BOUNDS, answerMs: 300 });
   await expect(stuck).rejects.toMatchObject({
@@ -406,7 +409,7 @@ test("a server that sends a row now and then does not get the whole time", async
   await region.run(
     `create view app.resources as
      select ${home.first.databaseId} as database_id, gen_random_uuid() as id, null::uuid as organization_id, pg_sleep(0.05)::text as name,
-            null::uuid as created_by, now() as created_at from generate_series(1, 20)`,
+            null::uuid as created_by, now() as created_at, now() as updated_at from generate_series(1, 20)`,
   );
   await expect(seed(links.catalog, { ...SEED_BOUNDS, readMs: 0 })).rejects.toMatchObject({
     code: "REGION_UNAVAILABLE",

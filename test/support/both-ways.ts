@@ -24,7 +24,8 @@ export async function send(
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
   const kept = [...response.headers].filter(
-    ([name]) => !["date", "content-length", "transfer-encoding", "connection", "keep-alive"].includes(name),
+    ([name]) =>
+      !["date", "content-length", "transfer-encoding", "connection", "keep-alive", "ratelimit"].includes(name),
   );
   return { status: response.status, headers: Object.fromEntries(kept), text: await response.text() };
 }
