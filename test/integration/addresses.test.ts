@@ -163,7 +163,7 @@ describe("an address that the provider has not verified", () => {
     return { email, squatter: { sub: `squatter of ${email}`, email, email_verified: false, name: "CEO" } };
   };
 
-  test.each([[false], [undefined], ["true"], [1]])("is no address of the user who is made: %j", async (verified) => {
+  test.each([[false], [undefined], ["yes"], [1]])("is no address of the user who is made: %j", async (verified) => {
     const { email, squatter } = unproved();
     const me = await signedIn({ ...squatter, email_verified: verified });
     expect(me).toEqual({ id: me.id, name: "CEO", email: `no-address-${me.id}@invalid` });

@@ -33,7 +33,7 @@ beforeEach(async () => {
     // As home's, but with texts where those say more, and without what keeps an honest one from sending nonsense.
     `create table tenantry_inbox.resources (
        database_id int, id uuid, organization_id uuid, name text, created_by uuid, created_at timestamptz default now(),
-       primary key (database_id, id))`,
+       updated_at timestamptz default now(), primary key (database_id, id))`,
     `create publication ${link} for table tenantry_inbox.resources`,
   ])
     await publisher.run(text);
@@ -151,10 +151,10 @@ test.each<[string, (placed: { first: Placed; second: Placed; other: Placed }) =>
   expect(
     await sql(
       home.url,
-      "select organization_id, name, created_by, created_at from tenantry_inbox.resources where id = $1",
+      "select organization_id, name, created_by, created_at, updated_at from tenantry_inbox.resources where id = $1",
       [id],
     ),
-  ).toEqual([{ organization_id: null, name: null, created_by: null, created_at: null }]);
+  ).toEqual([{ organization_id: null, name: null, created_by: null, created_at: null, updated_at: null }]);
 });
 
 test("a name that is no UTF-8 is refused, and the stream goes on", async () => {
@@ -205,7 +205,7 @@ test("a row that is here already is replaced, as a copy or a replay sends it aga
   await sql(
     home.url,
     `begin; set local tenantry.catalog_sender = '${home.first.databaseId}';
-     insert into tenantry_inbox.resources values (${home.first.databaseId}, '${id}', '${home.first.organization}', 'Old', null, now()); commit`,
+     insert into tenantry_inbox.resources values (${home.first.databaseId}, '${id}', '${home.first.organization}', 'Old', null, now(), now()); commit`,
   );
   expect((await readCatalog(home.url)).names).toEqual(["Old"]);
   await publisher.run("delete from tenantry_inbox.resources");
@@ -221,7 +221,7 @@ test("rows with another database's number are left out, and nothing of that data
   await sql(
     home.url,
     `begin; set local tenantry.catalog_sender = '${other.databaseId}';
-     insert into tenantry_inbox.resources values (${other.databaseId}, '${theirs}', '${other.organization}', 'Theirs', null, now());
+     insert into tenantry_inbox.resources values (${other.databaseId}, '${theirs}', '${other.organization}', 'Theirs', null, now(), now());
      commit`,
   );
   const ours = newRoutedId(0);
@@ -296,7 +296,7 @@ describe.each<Owner>(["inbox", "superuser"])("with a subscription that is the %s
     await publisher.run(`create table ${schema}.resources (like tenantry_inbox.resources including all)`);
     await publisher.run(`alter publication ${link} add table ${schema}.resources`);
     await start(owner);
-    await publisher.run(`insert into ${schema}.resources values ($1, $2, $3, 'Forged', null, now())`, [
+    await publisher.run(`insert into ${schema}.resources values ($1, $2, $3, 'Forged', null, now(), now())`, [
       home.other.databaseId,
       newRoutedId(home.other.number),
       home.other.organization,

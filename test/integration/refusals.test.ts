@@ -267,10 +267,12 @@ describe("a name that could write on what it stands in is refused wherever a nam
     createUser: () => ({ email: `named.${randomUUID()}@example.com` }),
     updateUser: () => ({ id: user }),
     createOrganization: () => ({}),
+    renameOrganization: () => ({ organizationId: organization }),
     createApiKey: () => ({ organizationId: organization, role: "VIEWER" }),
     registerRegion: () => ({ key: "named", connectionUrl: serverUrl("home") }),
     updateRegion: () => ({ key: "us" }),
     createResource: () => ({ organizationId: organization }),
+    updateResource: () => ({ resourceId: resource }),
   };
   const names = [
     "Your bank.\r\nURGENT: open https://evil.example/ now",
