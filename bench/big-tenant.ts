@@ -237,7 +237,7 @@ async function measureCatalog(bench: Bench, first: Placement, folder: string): P
     await untilCarried(bench, databaseId, RESOURCES);
   });
   await sql(home, "create table public.copied (like catalog.resources including all)");
-  const columns = "database_id, id, organization_id, name, created_by, created_at";
+  const columns = "database_id, id, organization_id, name, created_by, created_at, updated_at";
   const copied = await phase(bench, "resources: `copy`", RESOURCES, () =>
     copyRows(folder, region, home, "app.resources", columns, "public.copied"),
   );
