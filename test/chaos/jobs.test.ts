@@ -51,7 +51,10 @@ beforeAll(async () => {
     databaseUrl,
     secretKey,
     exportFolder,
-    replication: { sweepIntervalMs: 300, carrier: { idleMs: 50, stallMs: 1_500, retryMs: 50, maxRetryMs: 500 } },
+    replication: {
+      sweepIntervalMs: 300,
+      carrier: { idleMs: 50, slowIdleMs: 1_000, stallMs: 1_500, retryMs: 50, maxRetryMs: 500 },
+    },
   };
   worker = await Worker.start(options);
   services = await createServices({

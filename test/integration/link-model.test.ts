@@ -24,7 +24,8 @@ type Real = { organization: string; database: string; number: number; tenant: st
 
 const OPTIONS = {
   sweepIntervalMs: 300,
-  carrier: { idleMs: 80, stallMs: 2_000, retryMs: 50, maxRetryMs: 300 },
+  // Wakes that meet a lock are dear: what rests then is to rest soon all the same.
+  carrier: { idleMs: 80, slowIdleMs: 1_000, stallMs: 2_000, retryMs: 50, maxRetryMs: 300 },
   limits: { maxRetainedBytes: 1_000_000, maxAgeMs: 500 },
 };
 

@@ -36,7 +36,8 @@ const COLUMNS = {
   directory_members: "database_id, organization_id, user_id, role, joined_at, name, email, user_created_at",
 } as const;
 
-const RESOURCES = "select database_id, id, organization_id, name, created_by, created_at, updated_at from app.resources";
+const RESOURCES =
+  "select database_id, id, organization_id, name, created_by, created_at, updated_at from app.resources";
 const CATALOG = `${RESOURCES.replace("app.", "catalog.")} where database_id = $1`;
 
 const TRUTH = {

@@ -11,10 +11,12 @@ test("a link that is cheap to wake is parked soon, and one that is dear stays aw
   expect(times.of("catalog")).toBe(500);
   const far = new IdleTimes(OPTIONS, SOON);
   far.woke("catalog", 240);
+  expect(far.of("catalog")).toBe(500);
+  far.woke("catalog", 240);
   expect(far.of("catalog")).toBe(8_000);
   expect(far.of("directory")).toBe(500);
   const ocean = new IdleTimes(OPTIONS, SOON);
-  ocean.woke("catalog", 1_400);
+  for (let wakes = 0; wakes < 2; wakes += 1) ocean.woke("catalog", 1_400);
   expect(ocean.of("catalog")).toBe(60_000);
 });
 

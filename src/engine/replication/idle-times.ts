@@ -8,8 +8,9 @@ import type { Direction } from "#engine/replication/names";
 
 /** What a wake costs between two servers that are near each other, in milliseconds. */
 const CHEAP_MS = 60;
-/** The cheapest of the last so many counts: one that met a busy server says nothing of the distance. */
+/** The cheapest of the last so many counts, and of two at least: one that met a busy server says nothing of the distance. */
 const REMEMBERED = 4;
+const FEWEST = 2;
 
 export class IdleTimes {
   readonly #options: Pick<CarrierOptions, "idleMs" | "slowIdleMs">;
@@ -35,7 +36,7 @@ export class IdleTimes {
     if (this.#startsSlowly[direction]) return most;
     const costs = this.#costs[direction];
     // Not known yet: as near as can be.
-    const cost = costs.length === 0 ? 0 : Math.min(...costs);
+    const cost = costs.length < FEWEST ? 0 : Math.min(...costs);
     return Math.min(idleMs * Math.max(1, (cost / CHEAP_MS) ** 2), most);
   }
 }
