@@ -150,6 +150,8 @@ test("of a region that there is not: it is said, and nothing is changed", async 
   const generations = () =>
     sql(app.databaseUrl, "select id, credential_generation from tenantry.tenant_databases order by id");
   const before = await generations();
-  await expect(rotate("--region", "nowhere")).rejects.toMatchObject({ stderr: expect.stringContaining("Region") });
+  await expect(rotate("--region", "nowhere")).rejects.toMatchObject({
+    stderr: expect.stringContaining("There is no region with the key nowhere."),
+  });
   expect(await generations()).toEqual(before);
 });

@@ -81,7 +81,7 @@ test("the membership's id stays when the role changes, and the caller is told wh
   const before = await app.ask(query, { id: ids["Organization"] }, ada);
   expect(before.organization).toMatchObject({
     viewerRole: "ADMIN",
-    viewerMay: ["READ", "WRITE_CONTENT", "MANAGE_MEMBERS"],
+    viewerMay: ["READ", "WRITE_CONTENT", "MANAGE_CONTENT", "MANAGE_MEMBERS"],
     members: { edges: [{ node: { id: ids["Membership"], role: "ADMIN" } }] },
   });
   expect(before.me.organizations.edges).toEqual([{ node: { id: ids["Organization"] } }]);

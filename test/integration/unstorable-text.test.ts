@@ -12,7 +12,7 @@ import {
   isInputObjectType,
   isListType,
   isNonNullType,
-  isObjectType,
+  isCompositeType,
 } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newRoutedId } from "../../src/base/kernel/ids.ts";
@@ -80,7 +80,7 @@ function operationOf(
   const given = field.args.filter(({ name, type }) => isNonNullType(type) || name === path[0]);
   const declared = given.map(({ name, type }) => `$${name}: ${String(type)}`).join(", ");
   const args = given.map(({ name }) => `${name}: $${name}`).join(", ");
-  const selection = isObjectType(getNamedType(field.type)) ? " { __typename }" : "";
+  const selection = isCompositeType(getNamedType(field.type)) ? " { __typename }" : "";
   return {
     query: `${operation} (${declared}) { ${field.name}(${args})${selection} }`,
     variables: Object.fromEntries(given.map((one) => [one.name, valueOf(one, path, bad, id)])),
