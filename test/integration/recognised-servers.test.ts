@@ -113,10 +113,10 @@ test("every database of the server admits connections, as pg_upgrade wants, and 
     ),
   ).toEqual([]);
   const [{ name } = { name: "" }] = await templates();
-  await sql(region.url("postgres"), "create role somebody login password 'secret' createdb createrole");
+  await sql(region.url("postgres"), "create role somebody login password 'recognised-somebody' createdb createrole");
   await sql(region.url("postgres"), `grant connect on database "${name}" to somebody`);
   const url = new URL(region.url(name));
-  [url.username, url.password] = ["somebody", "secret"];
+  [url.username, url.password] = ["somebody", "recognised-somebody"];
   await expect(sql(url.href, "select")).rejects.toMatchObject({ code: "53300" });
   await sql(region.url("postgres"), `revoke connect on database "${name}" from somebody`);
   await expect(sql(url.href, "select")).rejects.toMatchObject({ code: "42501" });
