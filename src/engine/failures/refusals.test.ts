@@ -106,6 +106,31 @@ describe("what is said", () => {
     expect(explainToCaller(refused("ECONNREFUSED"))).toBeUndefined();
   });
 
+  test.each([HOME, regionNamed("eu")])(
+    "what may have been done all the same is not to be done again unseen: %o",
+    (subject) => {
+      const lost = refused("ECONNRESET");
+      const kind = subject === HOME ? "home" : "tenant";
+      noteFailedAt(lost, {
+        kind,
+        server: "h:5432",
+        database: "d",
+        role: "r",
+        isConnecting: false,
+        isOutcomeUnknown: true,
+      });
+      expect(explainToCaller(lost, subject)).toMatchObject({
+        code: subject.unavailable,
+        message: `${subject.name} cannot be reached now. What was being done there may have happened: look whether it has, before you do it again.`,
+        retryAfterSeconds: undefined,
+      });
+      // Where nothing was done whatever became of it, the caller knows.
+      expect(explainToCaller(lost, subject, "Nothing was done.")?.message).toMatch(
+        /Try again later\. Nothing was done\.$/,
+      );
+    },
+  );
+
   test("an error behind another one still has its place, and the nearest place counts", () => {
     const inner = at("home", refused("53300"));
     at("tenant", inner);
