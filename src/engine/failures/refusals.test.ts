@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { TenantryError } from "#base/kernel/errors";
+import { Breaker, ServerAwayError } from "#base/postgres/breaker";
 import { type FailedAt, noteFailedAt } from "#base/postgres/failed-at";
-import { SQL_STATE } from "#base/postgres/sql-state";
+import { isConnectionFailure, SQL_STATE } from "#base/postgres/sql-state";
+import { explainConnectFailure } from "#engine/failures/connect-failure";
 import { explainRefusal, explainToCaller, HOME, regionNamed, tellOperator } from "#engine/failures/explain";
 import { isClosedScope, isOutOfService, refusalOf } from "#engine/failures/refusals";
 
@@ -92,6 +94,20 @@ describe("the table", () => {
     expect(isClosedScope(off)).toBe(false);
     expect(isClosedScope(refused("42501", { routine: "ExecWithCheckOptions" }))).toBe(true);
   });
+});
+
+test.each([
+  [{ code: "ENOTFOUND" }, "there is no such host"],
+  [{ code: "57P03" }, "it is starting up or shutting down"],
+  [{ message: "timeout expired: connection timeout" }, "it does not answer"],
+])("whoever is not let ask hears why the server could not be reached: %o", async (error, reason) => {
+  const breaker = new Breaker();
+  const work = () => Promise.reject(Object.assign(new Error("no"), error));
+  await breaker.run(work).catch(() => undefined);
+  const away: unknown = await breaker.run(work).catch((thrown: unknown) => thrown);
+  expect(away).toBeInstanceOf(ServerAwayError);
+  expect(isConnectionFailure(away)).toBe(true);
+  expect(explainConnectFailure(away)).toBe(reason);
 });
 
 describe("what is said", () => {
