@@ -52,7 +52,7 @@ export function explainToCaller(error: unknown, subject = placeOf(error), more?:
   const refusal = refusalOf(error);
   if (refusal === undefined || subject === undefined) return undefined;
   const said = `${subject.name} ${refusal.says}.`;
-  if (more === undefined && isOutcomeUnknown(error))
+  if (more === undefined && mayHaveHappened(error))
     return asError(error, refusal, subject, `${said} ${UNKNOWN}`, { isOutcomeUnknown: true });
   const next = refusal.retry ? "Try again later." : "Tell the operator.";
   return asError(error, refusal, subject, sentences(said, next, more));
@@ -61,7 +61,7 @@ export function explainToCaller(error: unknown, subject = placeOf(error), more?:
 const UNKNOWN = "What was being done there may have happened: look whether it has, before you do it again.";
 
 /** Whether something was on its way when the connection was lost or the time was over, and nobody knows how far it came. */
-function isOutcomeUnknown(error: unknown): boolean {
+function mayHaveHappened(error: unknown): boolean {
   const at = failedAt(error);
   // Without a place it is our own deadline, after which the statement goes on.
   return at === undefined ? isConnectionFailure(error) : at.isOutcomeUnknown === true;

@@ -100,9 +100,9 @@ test.each([
   [{ code: "ENOTFOUND" }, "there is no such host"],
   [{ code: "57P03" }, "it is starting up or shutting down"],
   [{ message: "timeout expired: connection timeout" }, "it does not answer"],
-])("whoever is not let ask hears why the server could not be reached: %o", async (error, reason) => {
+])("whoever is not let ask hears why the server could not be reached: %o", async (details, reason) => {
   const breaker = new Breaker();
-  const work = () => Promise.reject(Object.assign(new Error("no"), error));
+  const work = () => Promise.reject(Object.assign(new Error("no"), details));
   await breaker.run(work).catch(() => undefined);
   const away: unknown = await breaker.run(work).catch((thrown: unknown) => thrown);
   expect(away).toBeInstanceOf(ServerAwayError);

@@ -242,7 +242,7 @@ function unavailable(error: GraphQLError): GraphQLError {
   const { code, retryAfterSeconds } = error.extensions;
   if (code !== "HOME_UNAVAILABLE" && code !== "SIGN_IN_UNAVAILABLE") return error;
   // It may have happened: nobody is to send it again by himself because of the status.
-  if (retryAfterSeconds === undefined) return error;
+  if (typeof retryAfterSeconds !== "number") return error;
   const http = { status: 503, headers: { "retry-after": String(retryAfterSeconds) } };
   const { message, nodes, source, positions, path, extensions } = error;
   return new GraphQLError(message, { nodes, source, positions, path, extensions: { ...extensions, http } });
