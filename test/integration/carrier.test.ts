@@ -2,9 +2,9 @@
 import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import { readFileSync } from "node:fs";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { findLinkedDatabase } from "../../src/engine/home/replicated-databases.ts";
-import { regionServer } from "../../src/engine/regions/regions.ts";
+import { REGION_CHANNEL, regionServer } from "../../src/engine/regions/regions.ts";
 import { inCall } from "../../src/base/kernel/call.ts";
 import { waitFor } from "../../src/base/kernel/wait.ts";
 import { createLogger } from "../../src/base/observability/logger.ts";
@@ -252,4 +252,14 @@ test("where workers start slowly, the launcher is asked again until there is one
   await carrier.stop();
   await logStatements("none");
   await expect.poll(() => findUnrest(installation)).toEqual([]);
+});
+
+test("a gateway that was closed hears of regions no more", async () => {
+  const closed = await startGateway(services, LOCAL);
+  const late = vi.spyOn(closed, "recheck");
+  await closed.close();
+  const heard = vi.spyOn(gateway, "recheck");
+  await services.home.query("test.announce", "select pg_notify($1, '')", [REGION_CHANNEL]);
+  await expect.poll(() => heard.mock.calls.length).toBe(1);
+  expect(late).not.toHaveBeenCalled();
 });

@@ -151,3 +151,30 @@ test("a lock that another process has for too long is refused as the server woul
   await rival.query("select pg_advisory_unlock_all()");
   expect(await whileLocked(near, LOCK_CLASS.template, NAME, 5_000, () => Promise.resolve("done"))).toBe("done");
 });
+
+test("a session for locks that was lost keeps the one after it neither open nor locked", async () => {
+  const slow = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const holder = async () =>
+    (
+      await rival.query<{ pid: number }>("select pid from pg_locks where locktype = 'advisory' and classid = $1", [
+        LOCK_CLASS.mend,
+      ])
+    ).rows[0]?.pid;
+  const lost = whileLocked(near, LOCK_CLASS.mend, NAME, 5_000, () => {
+    begun.resolve();
+    return slow.promise;
+  });
+  await begun.promise;
+  const before = await holder();
+  await rival.query("select pg_terminate_backend($1)", [before]);
+  // Whoever worked under the lock is still at it, and the server has given the lock back.
+  const next = () =>
+    whileLocked(near, LOCK_CLASS.mend, NAME, 5_000, async () => ((await holder()) === before ? undefined : true)).catch(
+      () => undefined,
+    );
+  expect(await waitFor(next, { timeoutMs: 10_000 })).toBe(true);
+  await expect.poll(() => near.isBusy).toBe(false);
+  slow.resolve();
+  await lost.catch(() => undefined);
+});

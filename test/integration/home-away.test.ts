@@ -191,6 +191,27 @@ describe("that refuses", () => {
       });
   });
 
+  test("to say whether a mutation was committed has callers look before they do it again (57P01)", async () => {
+    onTestFinished(async () => {
+      await sql(app.databaseUrl, "drop function public.lose_commit cascade");
+    });
+    await sql(
+      app.databaseUrl,
+      `create function public.lose_commit() returns trigger language plpgsql
+         as 'begin perform pg_terminate_backend(pg_backend_pid()); return null; end'`,
+    );
+    await sql(
+      app.databaseUrl,
+      `create constraint trigger lose_commit after insert on tenantry.organizations
+         deferrable initially deferred for each row execute function public.lose_commit()`,
+    );
+    const { status, retryAfter, error } = await post(CREATE, { "x-user-id": user });
+    expect(error?.extensions).toEqual({ code: "HOME_UNAVAILABLE" });
+    expect(error?.message).toMatch(/^Home .*may have happened: look whether it has, before you do it again\.$/);
+    // A balancer sends again what was answered with 503.
+    expect([status, retryAfter]).toEqual([200, null]);
+  });
+
   test("writes, as it is read only, is read all the same (25006)", async () => {
     const role = app.services.apiRole.name;
     await refusing(

@@ -1,5 +1,8 @@
 /** A home and a tenant database that were restored from dumps without the roles: the program makes good what is missing. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import pg from "pg";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { LOCK_CLASS } from "../../src/base/postgres/session-lock.ts";
+import { REGION_CHANNEL } from "../../src/engine/regions/regions.ts";
 import { latestOf } from "../../src/engine/migrations/schema-version.ts";
 import { templateName } from "../../src/engine/replication/names.ts";
 import { findDrift } from "../../src/engine/doctor/find-drift.ts";
@@ -85,6 +88,29 @@ test("a tenant database without them works after a start, and nobody else may co
       [database],
     ),
   ).toEqual([{ everybody: false }]);
+});
+
+test("a region is carried while somebody keeps the API's role there from being looked at", async () => {
+  const waiting = () =>
+    sql(region.url("postgres"), "select from pg_locks where locktype = 'advisory' and objid = $1 and not granted", [
+      LOCK_CLASS.apiRole,
+    ]);
+  const [at] = await sql<{ id: number; region: string }>(
+    app.databaseUrl,
+    "select id, region_id as region from tenantry.tenant_databases where name = $1",
+    [database],
+  );
+  const other = new pg.Client({ connectionString: region.url("postgres") });
+  await other.connect();
+  onTestFinished(() => other.end());
+  await other.query("select pg_advisory_lock($1)", [LOCK_CLASS.apiRole]);
+  // The region begins anew, and nobody has looked before.
+  app.services.apiRole.seenOn.clear();
+  await sql(app.databaseUrl, "select pg_notify($1, $2)", [REGION_CHANNEL, at?.region]);
+  await expect.poll(waiting, { timeout: 10_000 }).toHaveLength(1);
+  const links = (["directory", "catalog"] as const).map((direction) => ({ databaseId: at?.id ?? 0, direction }));
+  expect(await app.services.nudges.carry(links, 20_000)).toEqual([]);
+  expect(await waiting()).toHaveLength(1);
 });
 
 test("doctor says which rights are missing, at home and in a tenant database", async () => {

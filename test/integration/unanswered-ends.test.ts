@@ -5,8 +5,16 @@ import { parseDatabaseUrl } from "../../src/base/postgres/connection-url.ts";
 import type { Database } from "../../src/base/postgres/database.ts";
 import { Pools } from "../../src/base/postgres/pools.ts";
 import { isConnectionFailure } from "../../src/base/postgres/sql-state.ts";
+import { explainToCaller } from "../../src/engine/failures/explain.ts";
 import { serverUrl } from "../support/app.ts";
 import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
+
+/** What whoever called is told where it may have been done all the same. */
+const UNKNOWN = {
+  code: "HOME_UNAVAILABLE",
+  message: expect.stringMatching(/may have happened: look whether it has, before you do it again\.$/),
+  retryAfterSeconds: undefined,
+};
 
 /** What the sockets have is dealt with. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -62,7 +70,25 @@ test("a COMMIT that is not answered is a lost connection", async () => {
   const outcome = await after(COMMIT_TIMEOUT_MS, running);
   expect(outcome).toMatchObject({ message: expect.stringContaining("did not answer COMMIT") });
   expect(isConnectionFailure(outcome)).toBe(true);
+  expect(explainToCaller(outcome)).toMatchObject(UNKNOWN);
   await worksAgain(silence);
+});
+
+test.each([
+  ["writes by itself", "create temp table t as select pg_terminate_backend(pg_backend_pid())", UNKNOWN],
+  ["only reads", "select pg_terminate_backend(pg_backend_pid())", { retryAfterSeconds: 1 }],
+] as const)("a connection that is lost under a statement that %s", async (_, text, told) => {
+  const outcome: unknown = await far.query("test.lost", text).catch((error: unknown) => error);
+  expect(explainToCaller(outcome)).toMatchObject(told);
+});
+
+test("a connection that is lost before its transaction ends has done nothing", async () => {
+  const outcome: unknown = await far
+    .transaction((transaction) =>
+      transaction.query("test.lost", "delete from pg_class where pg_terminate_backend(pg_backend_pid())"),
+    )
+    .catch((error: unknown) => error);
+  expect(explainToCaller(outcome)).toMatchObject({ retryAfterSeconds: 1 });
 });
 
 test("a ROLLBACK that is not answered keeps nobody from hearing why the transaction failed", async () => {
@@ -81,9 +107,9 @@ test("the same holds for a connection that is lent", async () => {
   const lease = await far.lend([]);
   await lease.begin("");
   const silence = fallSilent();
-  expect(await after(COMMIT_TIMEOUT_MS, lease.query({ text: "commit" }))).toMatchObject({
-    message: expect.stringContaining("did not answer COMMIT"),
-  });
+  const outcome = await after(COMMIT_TIMEOUT_MS, lease.query({ text: "commit" }));
+  expect(outcome).toMatchObject({ message: expect.stringContaining("did not answer COMMIT") });
+  expect(explainToCaller(outcome)).toMatchObject(UNKNOWN);
   lease.giveBack();
   await turn();
   await worksAgain(silence);

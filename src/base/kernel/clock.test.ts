@@ -29,3 +29,13 @@ test("the clock goes on between two comparisons, and is not moved by what the ne
   compareClocks(5_062_000, 2_990, 3_010);
   expect(clockMs()).toBe(5_062_000);
 });
+
+test("a first comparison that was answered late gives way to a better one", () => {
+  const now = vi.spyOn(performance, "now").mockReturnValue(10_000);
+  // The answer was 8 s on its way, and nothing of the question's: it is 4 s off.
+  compareClocks(5_000_000, 2_000, 10_000);
+  expect(clockMs()).toBe(5_004_000);
+  now.mockReturnValue(12_000);
+  compareClocks(5_010_000, 11_990, 12_010);
+  expect(clockMs()).toBe(5_010_000);
+});

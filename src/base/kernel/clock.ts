@@ -17,8 +17,8 @@ export function clockMs(): number {
 export function compareClocks(serverMs: number, askedAt: number, answeredAt: number): void {
   const errorMs = (answeredAt - askedAt) / 2;
   const comparison = { serverMs, at: askedAt + errorMs, errorMs };
-  // The network's moods are no reason to go back and forth.
-  if (known !== undefined) {
+  // The network's moods are no reason to go back and forth. A comparison that knows it twice as well is.
+  if (known !== undefined && errorMs > known.errorMs / 2) {
     const difference = Math.abs(timeOf(known, comparison.at) - serverMs);
     if (difference <= errorMs + known.errorMs) return;
   }

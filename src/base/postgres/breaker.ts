@@ -16,13 +16,18 @@ const MAX_PAUSE_MS = 5_000;
 const PROBE_INTERVAL_MS = 500;
 const MAX_PROBES = 10;
 
-/** Thrown without asking the server. Counts as a connection failure. */
+/**
+ * Thrown without asking the server. Counts as the connection failure of a moment ago, by its code: whoever is told why hears the
+ * same as those who asked.
+ */
 export class ServerAwayError extends Error {
-  readonly code = "ECONNREFUSED";
+  readonly code: string;
 
-  constructor() {
-    super("the server could not be reached a moment ago");
+  constructor(cause?: unknown) {
+    super("the server could not be reached a moment ago", { cause });
     this.name = "ServerAwayError";
+    // What the driver gave up waiting for has no code.
+    this.code = codeOf(cause) || "ETIMEDOUT";
   }
 }
 
@@ -37,6 +42,7 @@ export type BreakerOptions = {
 
 export class Breaker {
   #failures = 0;
+  #reason: unknown;
   #closedUntil = 0;
   #trying = false;
   readonly #probe: (() => Promise<unknown>) | undefined;
@@ -67,8 +73,8 @@ export class Breaker {
   /** Runs `work` unless the server is known to be away. */
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#failures === 0) return this.#attempt(work);
-    if (this.#probe !== undefined) throw new ServerAwayError();
-    if (this.#trying || performance.now() < this.#closedUntil) throw new ServerAwayError();
+    if (this.#probe !== undefined || this.#trying || performance.now() < this.#closedUntil)
+      throw new ServerAwayError(this.#reason);
     this.#trying = true;
     try {
       return await this.#attempt(work);
@@ -86,6 +92,7 @@ export class Breaker {
       if (isRefusal(error)) {
         this.#closedUntil = performance.now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, MAX_PAUSE_MS);
         this.#failures = Math.min(this.#failures + 1, 20);
+        this.#reason = error;
         if (this.#failures === 1) this.#hear.away?.();
         this.#startProbing();
       } else if (!isConnectionFailure(error)) {
@@ -99,6 +106,7 @@ export class Breaker {
   #answered(): void {
     const wasAway = this.#failures > 0;
     this.#failures = 0;
+    this.#reason = undefined;
     clearInterval(this.#probing);
     this.#probing = undefined;
     if (wasAway) this.#hear.answers?.();
@@ -123,8 +131,12 @@ export class Breaker {
  */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const code = "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|57P03)$/.test(code)) return true;
   if (error instanceof AggregateError) return error.errors.some(isRefusal);
   return /connection timeout/i.test(error.message);
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }

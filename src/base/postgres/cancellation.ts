@@ -10,6 +10,7 @@ import pg from "pg";
 import { orAborted } from "#base/kernel/abort";
 import { currentCall, requireGoingOn } from "#base/kernel/call";
 import { delay, orLate } from "#base/kernel/wait";
+import { isConnectionFailure } from "#base/postgres/sql-state";
 
 /** A cancel request is on its way at most this long, and a cancelled statement may take as long to end. */
 const CANCEL_TIMEOUT_MS = 2_000;
@@ -119,6 +120,11 @@ export function untilEnded<Result>(
     spent.add(client);
     return new Unanswered(what, timeoutMs);
   });
+}
+
+/** Whether a statement was sent and its answer never came, so nobody knows what has become of it. */
+export function isUnanswered(error: unknown): boolean {
+  return isConnectionFailure(error) || error instanceof StatementTooLong;
 }
 
 function inTime<Result>(running: Promise<Result>, timeoutMs: number): Promise<Result> {

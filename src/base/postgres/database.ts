@@ -12,6 +12,7 @@ import {
   cancellable,
   COMMIT_TIMEOUT_MS,
   isSpent,
+  isUnanswered,
   refuseWhenOver,
   untilEnded,
   untilOver,
@@ -165,8 +166,8 @@ class LazyPool {
   }
 
   /** Notes of a failed statement where it ran. */
-  noteFailed(error: unknown, isInTransaction = false): void {
-    noteFailedAt(error, { ...this.#config.at, isConnecting: false, isInTransaction });
+  noteFailed(error: unknown, more: Pick<FailedAt, "isInTransaction" | "isOutcomeUnknown"> = {}): void {
+    noteFailedAt(error, { ...this.#config.at, isConnecting: false, ...more });
   }
 
   async close(): Promise<void> {
@@ -246,7 +247,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     try {
       return await cancellable(client, () => send(client, around, { text, values, name }));
     } catch (error) {
-      this.#shared.noteFailed(error);
+      this.#shared.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) && mayWrite(plain) });
       if (name !== undefined && (isStalePlan(error) || isLostStatement(error))) {
         // It would be the same with the next ones.
         if (isLostStatement(error)) this.#shared.stopPreparing();
@@ -283,7 +284,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       isPooler: shared.isPooler,
       prepared: shared.prepared,
       stopPreparing: () => shared.stopPreparing(),
-      noteFailed: (error, isInTransaction) => shared.noteFailed(error, isInTransaction),
+      noteFailed: (error, more) => shared.noteFailed(error, more),
     });
   }
 
@@ -294,7 +295,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     try {
       return await work(onClient(this.kind, client));
     } catch (error) {
-      this.#direct.noteFailed(error);
+      this.#direct.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) });
       failure = error instanceof Error ? error : new Error("session failed", { cause: error });
       throw error;
     } finally {
@@ -317,7 +318,10 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       const result = await work({ ...session, inTransaction: true });
       refuseWhenOver();
       // Not cancelled any more: whether it has happened would be unknown.
-      await untilEnded(client, "COMMIT", client.query(withName("commit", "commit")));
+      await untilEnded(client, "COMMIT", client.query(withName("commit", "commit"))).catch((error: unknown) => {
+        this.#shared.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) });
+        throw error;
+      });
       return result;
     } catch (error) {
       this.#shared.noteFailed(error);
@@ -336,6 +340,11 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   async close(): Promise<void> {
     await Promise.all([this.#direct.close(), this.#shared.close(), this.#lasting.close()]);
   }
+}
+
+/** Whether a statement of the program's own may change rows. In doubt it may. */
+function mayWrite(text: string): boolean {
+  return !/^\s*(select|with|table|values|show)\b/i.test(text) || /\b(insert|update|delete|merge)\b/i.test(text);
 }
 
 /** What goes with a statement. */

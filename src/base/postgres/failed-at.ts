@@ -16,6 +16,8 @@ export type FailedAt = {
   readonly isConnecting: boolean;
   /** Whether it was a statement in a transaction that a team's code had begun. */
   readonly isInTransaction?: boolean;
+  /** Whether it was on its way and may have been done all the same: a COMMIT, or a statement that commits by itself. */
+  readonly isOutcomeUnknown?: boolean;
 };
 
 const places = new WeakMap<Error, FailedAt>();

@@ -15,7 +15,15 @@
 import type pg from "pg";
 import { TenantryError } from "#base/kernel/errors";
 import { endsWithin } from "#base/kernel/wait";
-import { cancellable, COMMIT_TIMEOUT_MS, isSpent, refuseWhenOver, untilEnded } from "#base/postgres/cancellation";
+import {
+  cancellable,
+  COMMIT_TIMEOUT_MS,
+  isSpent,
+  isUnanswered,
+  refuseWhenOver,
+  untilEnded,
+} from "#base/postgres/cancellation";
+import type { FailedAt } from "#base/postgres/failed-at";
 import { quoteLiteral } from "#base/postgres/identifiers";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
 import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
@@ -54,7 +62,7 @@ type Reached = {
   /** Without it, nothing is prepared. */
   readonly prepared: PreparedStatements | undefined;
   readonly stopPreparing: () => void;
-  readonly noteFailed: (error: unknown, isInTransaction: boolean) => void;
+  readonly noteFailed: (error: unknown, more: Pick<FailedAt, "isInTransaction" | "isOutcomeUnknown">) => void;
 };
 
 /** A transaction that does nothing for this long, in milliseconds, is ended by the server: it may hold locks. */
@@ -238,7 +246,11 @@ export class Lease {
       const isInTransaction = this.#status !== "I";
       return { results, ended: isInTransaction ? undefined : endOf(results), isInTransaction };
     } catch (error) {
-      this.#reached.noteFailed(error, before !== "I");
+      this.#reached.noteFailed(error, {
+        isInTransaction: before !== "I",
+        // Somebody else's SQL may write in any statement, by a function.
+        isOutcomeUnknown: isUnanswered(error) && (before === "I" || read?.mayEnd !== false),
+      });
       if (isConnectionFailure(error)) this.#isLost = true;
       // What the server refused leaves the connection as it was; what the driver refused may not.
       else if (sqlState(error) === undefined) this.#isTainted = true;

@@ -79,25 +79,32 @@ const MAX_LOOK_MS = 100;
 
 type Opened = { session: Session<DatabaseKind>; call: Call; close: () => void };
 
+/** A session from when it is asked for until its last user is done. One that was lost may have users for a while still. */
+type Desk = {
+  readonly opened: Promise<Opened>;
+  /** What is held or asked for there: the server gives a session a lock that it has once more. */
+  readonly taken: Set<string>;
+  users: number;
+};
+
 class LockDesk {
   readonly #database: Database<DatabaseKind>;
-  /** What is held or asked for here: the server gives a session a lock that it has once more. */
-  readonly #taken = new Set<string>();
-  #opened: Promise<Opened> | undefined;
-  #users = 0;
+  /** The one for whoever comes next. */
+  #desk: Desk | undefined;
 
   constructor(database: Database<DatabaseKind>) {
     this.#database = database;
   }
 
   async whileLocked<Result>(lock: Lock, name: string, timeoutMs: number, work: () => Promise<Result>): Promise<Result> {
-    this.#users += 1;
-    this.#opened ??= outsideCalls(() => this.#open());
-    const opening = this.#opened;
+    this.#desk ??= outsideCalls(() => this.#open());
+    const desk = this.#desk;
+    desk.users += 1;
     try {
-      const { session, call } = await opening;
+      const { session, call } = await desk.opened;
       const key = `${lock} ${name}`;
-      const take = async () => ((await this.#take(session, lock, name, key)) ? true : undefined);
+      const take = async () =>
+        (await takeOnce(desk.taken, key, () => tryLock(session, lock, name))) ? true : undefined;
       const taken = await waitFor(take, { timeoutMs, pauseMs: LOOK_MS, maxPauseMs: MAX_LOOK_MS, ...currentCall() });
       if (taken === undefined) throw new LockNotAvailable(timeoutMs);
       try {
@@ -105,13 +112,13 @@ class LockDesk {
       } finally {
         // With a session that is lost, its locks are.
         await unlock(session, lock, name).catch(() => undefined);
-        this.#taken.delete(key);
+        desk.taken.delete(key);
       }
     } finally {
-      this.#users -= 1;
-      if (this.#users === 0) {
-        if (this.#opened === opening) this.#opened = undefined;
-        await opening.then(
+      desk.users -= 1;
+      if (desk.users === 0) {
+        if (this.#desk === desk) this.#desk = undefined;
+        await desk.opened.then(
           ({ close }) => close(),
           () => undefined,
         );
@@ -119,31 +126,32 @@ class LockDesk {
     }
   }
 
-  async #take(session: Session<DatabaseKind>, lock: Lock, name: string, key: string): Promise<boolean> {
-    if (this.#taken.has(key)) return false;
-    this.#taken.add(key);
-    let isTaken = false;
-    try {
-      isTaken = await tryLock(session, lock, name);
-    } finally {
-      if (!isTaken) this.#taken.delete(key);
-    }
-    return isTaken;
-  }
-
-  #open(): Promise<Opened> {
+  #open(): Desk {
     const opened = Promise.withResolvers<Opened>();
     const closed = Promise.withResolvers<void>();
     const held = whileHeld(this.#database, (session, call) => {
       opened.resolve({ session, call, close: closed.resolve });
       return closed.promise;
     });
-    const mine = opened.promise;
+    const desk: Desk = { opened: opened.promise, taken: new Set(), users: 0 };
     held.catch((error: unknown) => {
       opened.reject(error);
       // Whoever comes next opens another one.
-      if (this.#opened === mine) this.#opened = undefined;
+      if (this.#desk === desk) this.#desk = undefined;
     });
-    return mine;
+    return desk;
   }
+}
+
+/** False at once where this process has it or asks for it already. */
+async function takeOnce(taken: Set<string>, key: string, ask: () => Promise<boolean>): Promise<boolean> {
+  if (taken.has(key)) return false;
+  taken.add(key);
+  let isTaken = false;
+  try {
+    isTaken = await ask();
+  } finally {
+    if (!isTaken) taken.delete(key);
+  }
+  return isTaken;
 }

@@ -39,6 +39,7 @@ export class Gateway {
   readonly #perRegion: PerLink;
   /** Sessions that sign in meanwhile look again. */
   #rechecks = 0;
+  readonly #ends: (() => void)[] = [];
   readonly #rate = new SignInRate();
   readonly #lookups = new Semaphore(MAX_LOOKUPS);
 
@@ -89,8 +90,14 @@ export class Gateway {
     await Promise.all([...this.#sessions].map((session) => session.recheck(regionId)));
   }
 
+  /** Has this called when the gateway is closed. */
+  onClose(end: () => void): void {
+    this.#ends.push(end);
+  }
+
   /** Takes no more connections, and ends those that are open. */
   async close(): Promise<void> {
+    for (const end of this.#ends.splice(0)) end();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const session of this.#sessions) session.end();
     await closed;

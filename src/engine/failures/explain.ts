@@ -45,29 +45,44 @@ export function explainRefusal(
 }
 
 /**
- * The same for whoever called: says whether trying again helps, and where it was begun, that it may have happened. Undefined
- * too for what no database has failed with.
+ * The same for whoever called: says whether trying again helps. Where it may have happened all the same, the sentence says so, and
+ * nobody is told when to try again. Undefined too for what no database has failed with.
  */
 export function explainToCaller(error: unknown, subject = placeOf(error), more?: string): TenantryError | undefined {
   const refusal = refusalOf(error);
   if (refusal === undefined || subject === undefined) return undefined;
+  const said = `${subject.name} ${refusal.says}.`;
+  if (more === undefined && mayHaveHappened(error))
+    return asError(error, refusal, subject, `${said} ${UNKNOWN}`, { isOutcomeUnknown: true });
   const next = refusal.retry ? "Try again later." : "Tell the operator.";
-  // The connection was lost with the statement on its way, and nobody knows how far it came.
-  const isUnknown = isConnectionFailure(error) && failedAt(error)?.isConnecting !== true;
-  const unknown = isUnknown ? "What was being done there may have happened." : undefined;
-  return asError(error, refusal, subject, sentences(`${subject.name} ${refusal.says}.`, next, more ?? unknown));
+  return asError(error, refusal, subject, sentences(said, next, more));
+}
+
+const UNKNOWN = "What was being done there may have happened: look whether it has, before you do it again.";
+
+/** Whether something was on its way when the connection was lost or the time was over, and nobody knows how far it came. */
+function mayHaveHappened(error: unknown): boolean {
+  const at = failedAt(error);
+  // Without a place it is our own deadline, after which the statement goes on.
+  return at === undefined ? isConnectionFailure(error) : at.isOutcomeUnknown === true;
 }
 
 function sentences(...all: (string | undefined)[]): string {
   return all.filter((one) => one !== undefined).join(" ");
 }
 
-function asError(cause: unknown, refusal: Refusal, { unavailable }: Subject, sentence: string): TenantryError {
+function asError(
+  cause: unknown,
+  refusal: Refusal,
+  { unavailable }: Subject,
+  sentence: string,
+  { isOutcomeUnknown = false } = {},
+): TenantryError {
   const code = refusal.code === "UNAVAILABLE" ? unavailable : refusal.code;
   return new TenantryError(code, sentence, {
     cause,
     forOperator: `${wordsOf(cause)} ${refusal.remedy}`,
-    ...(code === "HOME_UNAVAILABLE" && { retryAfterSeconds: HOME_RETRY_SECONDS }),
+    ...(code === "HOME_UNAVAILABLE" && !isOutcomeUnknown && { retryAfterSeconds: HOME_RETRY_SECONDS }),
   });
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { TenantryError } from "#base/kernel/errors";
+import { Breaker, ServerAwayError } from "#base/postgres/breaker";
 import { type FailedAt, noteFailedAt } from "#base/postgres/failed-at";
-import { SQL_STATE } from "#base/postgres/sql-state";
+import { isConnectionFailure, SQL_STATE } from "#base/postgres/sql-state";
+import { explainConnectFailure } from "#engine/failures/connect-failure";
 import { explainRefusal, explainToCaller, HOME, regionNamed, tellOperator } from "#engine/failures/explain";
 import { isClosedScope, isOutOfService, refusalOf } from "#engine/failures/refusals";
 
@@ -94,6 +96,20 @@ describe("the table", () => {
   });
 });
 
+test.each([
+  [{ code: "ENOTFOUND" }, "there is no such host"],
+  [{ code: "57P03" }, "it is starting up or shutting down"],
+  [{ message: "timeout expired: connection timeout" }, "it does not answer"],
+])("whoever is not let ask hears why the server could not be reached: %o", async (details, reason) => {
+  const breaker = new Breaker();
+  const work = () => Promise.reject(Object.assign(new Error("no"), details));
+  await breaker.run(work).catch(() => undefined);
+  const away: unknown = await breaker.run(work).catch((thrown: unknown) => thrown);
+  expect(away).toBeInstanceOf(ServerAwayError);
+  expect(isConnectionFailure(away)).toBe(true);
+  expect(explainConnectFailure(away)).toBe(reason);
+});
+
 describe("what is said", () => {
   test("names home or the region, and goes by where the error came from", () => {
     expect(explainToCaller(at("home", refused("53300")))).toMatchObject({
@@ -105,6 +121,31 @@ describe("what is said", () => {
     // Of another program than a database.
     expect(explainToCaller(refused("ECONNREFUSED"))).toBeUndefined();
   });
+
+  test.each([HOME, regionNamed("eu")])(
+    "what may have been done all the same is not to be done again unseen: %o",
+    (subject) => {
+      const lost = refused("ECONNRESET");
+      const kind = subject === HOME ? "home" : "tenant";
+      noteFailedAt(lost, {
+        kind,
+        server: "h:5432",
+        database: "d",
+        role: "r",
+        isConnecting: false,
+        isOutcomeUnknown: true,
+      });
+      expect(explainToCaller(lost, subject)).toMatchObject({
+        code: subject.unavailable,
+        message: `${subject.name} cannot be reached now. What was being done there may have happened: look whether it has, before you do it again.`,
+        retryAfterSeconds: undefined,
+      });
+      // Where nothing was done whatever became of it, the caller knows.
+      expect(explainToCaller(lost, subject, "Nothing was done.")?.message).toMatch(
+        /Try again later\. Nothing was done\.$/,
+      );
+    },
+  );
 
   test("an error behind another one still has its place, and the nearest place counts", () => {
     const inner = at("home", refused("53300"));

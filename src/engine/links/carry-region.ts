@@ -153,10 +153,10 @@ async function begin(
   const parts = await withStatementTimeout(TAKE_STATEMENT_MS, () => makeCarrier(services, regionId, options, restart));
   const { carrier, region, report, server } = parts;
   carrier.start();
-  // Where home or the server was restored, the API's password there may be another one.
-  await withStatementTimeout(TAKE_STATEMENT_MS, () => admitApi(services, regionId)).then(
+  // Where home or the server was restored, the API's password there may be another one. Beside: replication needs none of it.
+  const admitting = withStatementTimeout(TAKE_STATEMENT_MS, () => admitApi(services, regionId)).then(
     (refusal) => refusal !== undefined && report("the API is kept out of the region's server", refusal),
-    (error: unknown) => report("the API's role was not checked", error),
+    (error: unknown) => !over.signal.aborted && report("the API's role was not checked", error),
   );
   const stop = new AbortController();
   const sweepSoon = new Wakeup();
@@ -181,7 +181,7 @@ async function begin(
     stop: async () => {
       stop.abort(new Error("the region was given up"));
       const leavesRegion = services.ownership.isLost(regionId);
-      const stopped = Promise.all([sweeping, asking, carrier.stop({ leavesRegion })]);
+      const stopped = Promise.all([admitting, sweeping, asking, carrier.stop({ leavesRegion })]);
       const ended = await endsWithin(stopped, options.stopWaitMs);
       over.abort(new Error("the region was given up"));
       return ended;

@@ -49,7 +49,7 @@ export async function startReplication(services: Services, options: ReplicationO
     wanted.wake();
   };
   const stopHearingRegions = await services.listener.on(REGION_CHANNEL, renew);
-  services.ownership.onChange(renew);
+  const stopHearingOwners = services.ownership.onChange(renew);
   const stopHearingServers = await services.listener.on(SERVER_ANSWERS_CHANNEL, (server) => tenure?.answers(server));
 
   async function deliver(id: LinkId, told: Told): Promise<void> {
@@ -87,7 +87,7 @@ export async function startReplication(services: Services, options: ReplicationO
   return {
     sweepNow: () => sweepCarried({ signal: stop.signal, tenure: () => tenure, stale, lookAgain }),
     stop: async () => {
-      for (const end of [stopListening, stopHearingRegions, stopHearingServers]) end();
+      for (const end of [stopListening, stopHearingRegions, stopHearingOwners, stopHearingServers]) end();
       stop.abort(new Error("replication stopped"));
       await leading;
     },

@@ -58,9 +58,10 @@ export async function startGateway(services: Services, settings: GatewaySettings
   try {
     await services.border.setAddresses(addressesOf(settings, gateway.port));
     // Passwords that were rotated are worth nothing, also to somebody who streams by them.
-    await services.listener.on(REGION_CHANNEL, (regionId) => void gateway.recheck(regionId || undefined));
+    const recheck = (regionId: string) => void gateway.recheck(regionId || undefined);
+    gateway.onClose(await services.listener.on(REGION_CHANNEL, recheck));
     // So is whoever streams by a region that another home has taken over.
-    services.ownership.onChange((regionId) => void gateway.recheck(regionId));
+    gateway.onClose(services.ownership.onChange(recheck));
   } catch (error) {
     await gateway.close();
     throw error;

@@ -5,6 +5,7 @@
 import { delay, endsWithin } from "#base/kernel/wait";
 import type { Wakeup } from "#base/kernel/wakeup";
 import type { Session } from "#base/postgres/database";
+import { failedAt } from "#base/postgres/failed-at";
 import { whileHeld, type HeldTimes } from "#base/postgres/held-session";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { listCarriedRegions } from "#engine/home/replicated-databases";
@@ -67,7 +68,8 @@ export async function lead(services: Services, signal: AbortSignal, leading: Lea
   }
 }
 
-type Failure = { count: number; retryAt: number };
+/** `server`: `host:port` of the one that failed, where it is known; it can be home's. */
+type Failure = { count: number; retryAt: number; server: string | undefined };
 
 export class Tenure {
   readonly carried = new Map<string, CarriedRegion>();
@@ -135,8 +137,9 @@ export class Tenure {
         region.carrier.mendNow();
         region.sweepSoon();
       }
-    for (const failure of this.#failures.values()) failure.retryAt = 0;
-    if (this.#failures.size > 0) this.#leading.wanted.wake();
+    const failures = [...this.#failures.values()].filter((failure) => failure.server === server);
+    for (const failure of failures) failure.retryAt = 0;
+    if (failures.length > 0) this.#leading.wanted.wake();
   }
 
   /** Gives everything up. Resolves when all is parked, or was left behind. */
@@ -160,7 +163,7 @@ export class Tenure {
         this.#services.logger.warn({ err: error }, "a region could not be taken over; it will be tried again");
       const count = (this.#failures.get(regionId)?.count ?? 0) + 1;
       const pauseMs = Math.min(RETRY_MS * 2 ** (count - 1), MAX_RETRY_MS);
-      this.#failures.set(regionId, { count, retryAt: performance.now() + pauseMs });
+      this.#failures.set(regionId, { count, retryAt: performance.now() + pauseMs, server: failedAt(error)?.server });
     } finally {
       this.#taking.delete(regionId);
     }

@@ -85,9 +85,10 @@ export class Ownership {
     );
   }
 
-  /** Hears of regions that this home has lost or got back. */
-  onChange(hear: (regionId: string) => void): void {
+  /** Hears of regions that this home has lost or got back, until the returned function is called. */
+  onChange(hear: (regionId: string) => void): () => void {
     this.#hearers.add(hear);
+    return () => this.#hearers.delete(hear);
   }
 
   /** This home now: another server may answer at its address since the process started. */

@@ -241,6 +241,8 @@ function hasData(result: object): boolean {
 function unavailable(error: GraphQLError): GraphQLError {
   const { code, retryAfterSeconds } = error.extensions;
   if (code !== "HOME_UNAVAILABLE" && code !== "SIGN_IN_UNAVAILABLE") return error;
+  // It may have happened: nobody is to send it again by himself because of the status.
+  if (typeof retryAfterSeconds !== "number") return error;
   const http = { status: 503, headers: { "retry-after": String(retryAfterSeconds) } };
   const { message, nodes, source, positions, path, extensions } = error;
   return new GraphQLError(message, { nodes, source, positions, path, extensions: { ...extensions, http } });
