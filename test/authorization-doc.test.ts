@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { MINIMUM_ROLE, type Rule } from "../src/engine/auth/policy-table.ts";
 import { ROLES } from "../src/engine/auth/roles.ts";
-import { outcomeOf } from "./support/policy-outcome.ts";
+import { outcomeAt } from "./support/policy-outcome.ts";
 import { POLICY } from "./support/schema.ts";
 
 const PATH = join(import.meta.dirname, "../docs/reference/authorization.md");
 
 const COLUMNS = [
   { kind: "operator", role: null },
+  { kind: "operator", readOnly: true, role: null },
   ...ROLES.map((role) => ({ kind: "user" as const, role })),
   { kind: "key", role: "OWNER" },
   { kind: "user", role: null },
@@ -26,8 +27,8 @@ const TYPES = [
     .toSorted(),
 ].map((type) => [type, POLICY[type] ?? {}] as const);
 
-function cellsOf(rule: Rule): string {
-  return COLUMNS.map((column) => WORDS[outcomeOf(rule, column)]).join(" | ");
+function cellsOf(type: string, rule: Rule): string {
+  return COLUMNS.map((column) => WORDS[outcomeAt(type, rule, column)]).join(" | ");
 }
 
 function tables(): string {
@@ -35,8 +36,8 @@ function tables(): string {
   const isOwn = ({ row }: (typeof fields)[number]) => row.rule.kind !== "parent" || Object.keys(row.cases).length > 0;
   const lines = fields.filter(isOwn).flatMap(({ type, field, row }) => {
     const whose = row.rule.kind === "oneself" ? ", of others" : "";
-    const cases = Object.entries(row.cases).map(([named, rule]) => `| … ${named} | ${cellsOf(rule)} |`);
-    return [`| \`${type}.${field}\`${whose} | ${cellsOf(row.rule)} |`].concat(cases);
+    const cases = Object.entries(row.cases).map(([named, rule]) => `| … ${named} | ${cellsOf(type, rule)} |`);
+    return [`| \`${type}.${field}\`${whose} | ${cellsOf(type, row.rule)} |`].concat(cases);
   });
   const others = TYPES.flatMap(([type, rows]) => {
     const names = Object.keys(rows).filter((field) => rows[field]?.rule.kind === "parent");
@@ -47,7 +48,7 @@ function tables(): string {
     "|---|---|",
     ...Object.entries(MINIMUM_ROLE).map(([action, role]) => `| ${action} | ${role} |`),
     "",
-    `| field | operator | ${ROLES.join(" | ")} | key of an OWNER | not in the organization |`,
+    `| field | operator | read-only operator | ${ROLES.join(" | ")} | key of an OWNER | not in the organization |`,
     `|---|${"---|".repeat(COLUMNS.length)}`,
     ...lines,
     "",

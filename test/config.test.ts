@@ -23,6 +23,7 @@ describe("development", () => {
     { OIDC_ISSUER: "https://id.example.com" },
     { OIDC_AUDIENCE: "api" },
     { TENANTRY_OPERATOR_CLAIM: "roles:operator" },
+    { TENANTRY_READ_ONLY_OPERATOR_CLAIM: "roles:reader" },
     { TENANTRY_OIDC_CREATE_USERS: "true" },
   ])("is refused beside %o, which means sign-in", (environment) => {
     expect(() => readConfig(environment)).toThrow("TENANTRY_AUTH=bearer");
@@ -40,16 +41,20 @@ describe("bearer", () => {
   test("listens anywhere, with keys only unless an issuer is named", () => {
     const { host, signIn } = readConfig({ ...BEARER, HOST: "0.0.0.0" });
     expect(host).toBe("0.0.0.0");
-    expect(signIn).toEqual({ mode: "bearer", oidc: undefined, createUsers: false, operatorClaim: undefined });
+    expect(signIn).toEqual({ mode: "bearer", oidc: undefined, createUsers: false });
   });
 
   test("reads the issuer, and a claim whose name has a colon", () => {
-    const claim = { TENANTRY_OPERATOR_CLAIM: "https://example.com/roles:tenantry-operator" };
+    const claim = {
+      TENANTRY_OPERATOR_CLAIM: "https://example.com/roles:tenantry-operator",
+      TENANTRY_READ_ONLY_OPERATOR_CLAIM: "https://example.com/roles:tenantry-reader",
+    };
     expect(readConfig({ ...OIDC, ...claim, TENANTRY_OIDC_CREATE_USERS: "true" }).signIn).toEqual({
       mode: "bearer",
       oidc: { issuer: "https://id.example.com", audience: "https://api.example.com" },
       createUsers: true,
       operatorClaim: { name: "https://example.com/roles", value: "tenantry-operator" },
+      readOnlyClaim: { name: "https://example.com/roles", value: "tenantry-reader" },
     });
   });
 
@@ -59,6 +64,7 @@ describe("bearer", () => {
     ["an issuer over plain http", { ...OIDC, OIDC_ISSUER: "http://id.example.com" }, "https"],
     ["an issuer that is no URL", { ...OIDC, OIDC_ISSUER: "id.example.com" }, "https"],
     ["a claim without an issuer", { ...BEARER, TENANTRY_OPERATOR_CLAIM: "roles:operator" }, "OIDC_ISSUER"],
+    ["a reader's claim without an issuer", { ...BEARER, TENANTRY_READ_ONLY_OPERATOR_CLAIM: "a:b" }, "OIDC_ISSUER"],
     ["a claim without a value", { ...OIDC, TENANTRY_OPERATOR_CLAIM: "roles" }, "TENANTRY_OPERATOR_CLAIM"],
     ["another way to sign in", { TENANTRY_AUTH: "none" }, "TENANTRY_AUTH"],
     ["a name that is not known", { TENANTRY_AUTHENTICATION: "bearer" }, "TENANTRY_AUTHENTICATION"],

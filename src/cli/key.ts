@@ -16,6 +16,7 @@ type CreateOptions = {
   operator?: boolean;
   organization?: string;
   role?: Role;
+  readOnly?: boolean;
   expiresInDays: string;
   json?: boolean;
 };
@@ -36,6 +37,7 @@ function createCommand(): Command {
     .description("Make an API key and print it, once. Name either --operator, or --organization and --role.")
     .requiredOption("--name <text>", "What the key is for.")
     .option("--operator", "Make an operator's key, which may do everything.")
+    .option("--read-only", "With --operator: the key sees everything and may change nothing.")
     .option("--organization <id>", "Make a key of the organization with this id.")
     .addOption(new Option("--role <role>", "What the key may do in the organization.").choices(ROLES))
     .option("--expires-in-days <n>", "How many days the key is good for, 1 to 365.", "90")
@@ -69,7 +71,7 @@ async function revoke(services: Services, id: string): Promise<void> {
 }
 
 async function create(options: CreateOptions): Promise<void> {
-  const { name, operator = false, organization, role } = options;
+  const { name, operator = false, organization, role, readOnly = false } = options;
   // An operator's key must be asked for by that word, not by leaving something out.
   if (operator === (organization !== undefined))
     throw invalidInput("organization", "Name either --operator or --organization with --role.");
@@ -80,7 +82,7 @@ async function create(options: CreateOptions): Promise<void> {
       services,
       "createApiKey",
       { subjectKind: "API_KEY", organizationId },
-      () => createApiKey(services, OPERATOR, { name, organizationId, role: role ?? null, expiresInDays }),
+      () => createApiKey(services, OPERATOR, { name, organizationId, role: role ?? null, readOnly, expiresInDays }),
       (made) => ({ subjectId: made.key.id }),
     );
     if (options.json === true) return print(JSON.stringify({ key, secret }));
@@ -104,7 +106,7 @@ async function list({ organization, json }: { organization?: string; json?: bool
       key.id,
       stateOf(key),
       key.expiresAt.toISOString(),
-      key.role ?? "operator",
+      key.role ?? (key.readOnly ? "operator, read-only" : "operator"),
       key.name,
     ]);
     for (const line of table(["ID", "STATE", "ENDS", "ROLE", "NAME"], rows, "No keys.")) print(line);

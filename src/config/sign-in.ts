@@ -2,6 +2,13 @@ import { z } from "zod";
 import { isSafeUrl } from "#base/kernel/loopback";
 import { flag, refused, type ValuesOf, variable } from "#config/variable";
 
+/** A claim's name may have colons in it, its value not. */
+const claimAndValue = () =>
+  z
+    .string()
+    .regex(/^.+:[^:]+$/, "a claim and its value are expected, as in roles:tenantry-operator")
+    .optional();
+
 export const SIGN_IN = {
   title: "Sign-in",
   about: "",
@@ -24,18 +31,15 @@ export const SIGN_IN = {
       meaning:
         "With `true` a valid token of an unknown person makes a user. An address that is not verified [proves nothing](../how-to/sign-in.md#whose-a-token-is).",
     }),
-    // A claim's name may have colons in it, its value not.
-    operatorClaim: variable(
-      "TENANTRY_OPERATOR_CLAIM",
-      z
-        .string()
-        .regex(/^.+:[^:]+$/, "a claim and its value are expected, as in roles:tenantry-operator")
-        .optional(),
-      {
-        meaning: "A claim and its value. A token with it is [the operator's](../how-to/sign-in.md#operators).",
-        example: "roles:tenantry-operator",
-      },
-    ),
+    operatorClaim: variable("TENANTRY_OPERATOR_CLAIM", claimAndValue(), {
+      meaning: "A claim and its value. A token with it is [the operator's](../how-to/sign-in.md#operators).",
+      example: "roles:tenantry-operator",
+    }),
+    readOnlyClaim: variable("TENANTRY_READ_ONLY_OPERATOR_CLAIM", claimAndValue(), {
+      meaning:
+        "A claim and its value. A token with it is [a read-only operator's](../how-to/sign-in.md#operators), who sees everything and changes nothing.",
+      example: "roles:tenantry-reader",
+    }),
   },
 };
 
@@ -46,14 +50,18 @@ type SignInSettings =
       /** Undefined: API keys only. */
       oidc: { issuer: string; audience: string } | undefined;
       createUsers: boolean;
-      operatorClaim: { name: string; value: string } | undefined;
+      operatorClaim: Claim | undefined;
+      readOnlyClaim: Claim | undefined;
     };
 
+type Claim = { name: string; value: string };
+
 export function signInSettings(values: ValuesOf<typeof SIGN_IN>): SignInSettings {
-  const { mode, issuer, audience, createUsers, operatorClaim: claim } = values;
+  const { mode, issuer, audience, createUsers, operatorClaim, readOnlyClaim } = values;
+  const hasClaim = operatorClaim !== undefined || readOnlyClaim !== undefined;
   if (mode === "development") {
     // Setting these implies TENANTRY_AUTH=bearer.
-    if (issuer !== undefined || audience !== undefined || claim !== undefined || createUsers)
+    if (issuer !== undefined || audience !== undefined || hasClaim || createUsers)
       throw refused("OIDC_ISSUER and what belongs to it counts with TENANTRY_AUTH=bearer only: set that too.");
     return { mode };
   }
@@ -61,15 +69,23 @@ export function signInSettings(values: ValuesOf<typeof SIGN_IN>): SignInSettings
     throw refused(
       "OIDC_ISSUER and OIDC_AUDIENCE must be set together: a token for another program must not count here.",
     );
-  if (issuer === undefined && (claim !== undefined || createUsers))
-    throw refused("TENANTRY_OPERATOR_CLAIM and TENANTRY_OIDC_CREATE_USERS need OIDC_ISSUER and OIDC_AUDIENCE.");
+  if (issuer === undefined && (hasClaim || createUsers))
+    throw refused(
+      "TENANTRY_OPERATOR_CLAIM, TENANTRY_READ_ONLY_OPERATOR_CLAIM and TENANTRY_OIDC_CREATE_USERS need OIDC_ISSUER and OIDC_AUDIENCE.",
+    );
   if (issuer !== undefined && !isSafeUrl(issuer))
     throw refused("OIDC_ISSUER must be an https URL; http is for an identity provider on this machine.");
-  const colon = claim?.lastIndexOf(":") ?? -1;
   return {
     mode,
     oidc: issuer === undefined || audience === undefined ? undefined : { issuer, audience },
     createUsers,
-    operatorClaim: claim === undefined ? undefined : { name: claim.slice(0, colon), value: claim.slice(colon + 1) },
+    operatorClaim: claimOf(operatorClaim),
+    readOnlyClaim: claimOf(readOnlyClaim),
   };
+}
+
+function claimOf(text: string | undefined): Claim | undefined {
+  if (text === undefined) return undefined;
+  const colon = text.lastIndexOf(":");
+  return { name: text.slice(0, colon), value: text.slice(colon + 1) };
 }

@@ -112,6 +112,7 @@ describe("making a key", () => {
   test.each([
     ["no role in an organization", () => ({ organizationId: acme }), "role"],
     ["a role for an operator's key", () => ({ role: "OWNER" }), "role"],
+    ["readOnly in an organization", () => ({ organizationId: acme, role: "OWNER", readOnly: true }), "readOnly"],
     ["no time", () => ({ expiresInDays: 0 }), "expiresInDays"],
     ["more than a year", () => ({ expiresInDays: 366 }), "expiresInDays"],
     ["an empty name", () => ({ name: " " }), "name"],
@@ -312,6 +313,27 @@ test("in development a key is who it is, and not the operator", async () => {
   ).toBe(401);
 });
 
+test("a read-only operator's key sees everything and changes nothing", async () => {
+  const { createApiKey: made } = await app.ask(CREATE, { input: { name: "Metrics", readOnly: true } });
+  const read = await postAs(
+    api,
+    made.secret,
+    "query ($id: ID!) { organization(id: $id) { name viewerMay } replication { __typename } apiKeys { edges { node { id readOnly } } } }",
+    { id: acme },
+  );
+  expect(read.errors).toBeUndefined();
+  expect(read.data.organization).toEqual({ name: "Acme", viewerMay: ["READ", "READ_JOBS", "READ_AUDIT_LOG"] });
+  expect(read.data.apiKeys.edges).toContainEqual({ node: { id: made.key.id, readOnly: true } });
+  const input = { name: "Written", organizationId: acme };
+  expect(await codeOf(made.secret, RESOURCE, { input })).toBe("FORBIDDEN");
+  expect(await codeOf(made.secret, COMMENT, { input: { resourceId: plans, authorId: member, body: "Hi" } })).toBe(
+    "FORBIDDEN",
+  );
+  // It makes itself no better key, and revokes none.
+  expect(await codeOf(made.secret, CREATE, { input: { name: "Better" } })).toBe("FORBIDDEN");
+  expect(await codeOf(made.secret, REVOKE, { id: made.key.id })).toBe("FORBIDDEN");
+});
+
 test("the command line makes the first operator's key, lists and revokes", { timeout: 90_000 }, async () => {
   const program = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
   const env = { PATH: process.env["PATH"], DATABASE_URL: app.databaseUrl, TENANTRY_SECRET_KEY: app.secretKey };
@@ -328,6 +350,11 @@ test("the command line makes the first operator's key, lists and revokes", { tim
   await tenantry("revoke", first?.id ?? "");
   expect(await eventually(async () => (await postAs(api, secret, "{ me { id } }")).status === 401, 1_000)).toBe(true);
   expect(await tenantry("list")).toContain("revoked");
+  const reader = (await tenantry("create", "--operator", "--read-only", "--name", "Reader")).trim();
+  expect(await codeOf(reader, "mutation ($input: CreateUserInput!) { createUser(input: $input) { id } }", user)).toBe(
+    "FORBIDDEN",
+  );
+  expect(await tenantry("list")).toContain("operator, read-only");
   // An operator's key is asked for by name, not by leaving something out.
   await expect(tenantry("create", "--name", "Which")).rejects.toMatchObject({
     stderr: expect.stringContaining("--operator"),

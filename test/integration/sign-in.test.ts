@@ -19,6 +19,7 @@ const PEOPLE = {
   nameless: {},
   created: CREATED,
   root: { roles: ["reader", "tenantry-operator"] },
+  reader: { roles: ["tenantry-reader"] },
   nearly: { roles: ["tenantry-operator-2"], email: "nearly@example.com" },
 };
 const COOLDOWN_MS = 200;
@@ -34,8 +35,9 @@ beforeAll(async () => {
   provider = await startIdentityProvider(PEOPLE);
   const oidc = { issuer: provider.issuer, audience: AUDIENCE, cooldownMs: COOLDOWN_MS };
   const operatorClaim = { name: "roles", value: "tenantry-operator" };
+  const readOnlyClaim = { name: "roles", value: "tenantry-reader" };
   const api = { corsOrigins: ["https://app.example.com"] };
-  app = await startApp({ api, signIn: { mode: "bearer", oidc, operatorClaim } });
+  app = await startApp({ api, signIn: { mode: "bearer", oidc, operatorClaim, readOnlyClaim } });
   const { databaseUrl, secretKey } = app;
   open = await startApp({ databaseUrl, secretKey, role: "api", signIn: { mode: "bearer", oidc, createUsers: true } });
   ({ secret: operatorKey } = await createApiKey(app));
@@ -146,6 +148,23 @@ describe("a token of the provider", () => {
     expect((await postAs(app, await provider.grant("nearly"), ME)).status).toBe(401);
     // On the instance without the claim it is nobody special.
     expect((await postAs(open, await provider.grant("root"), ME)).status).toBe(401);
+  });
+
+  test("with the read-only claim sees what the operator sees and changes nothing; with both claims it is the operator", async () => {
+    const reader = await provider.grant("reader");
+    expect((await postAs(app, reader, "{ users { edges { node { email } } } }")).data.users.edges).not.toEqual([]);
+    const input = { name: "Nobody", email: "not.made@example.com" };
+    const refused = await postAs(app, reader, CREATE_USER, { input });
+    expect(refused.errors?.[0]).toMatchObject({
+      message: "A read-only operator may change nothing.",
+      extensions: { code: "FORBIDDEN" },
+    });
+    const find = "select from tenantry.users where email = $1";
+    expect(await sql(app.databaseUrl, find, [input.email])).toEqual([]);
+    const both = await provider.sign({ sub: "both", roles: ["tenantry-reader", "tenantry-operator"] });
+    expect((await postAs(app, both, CREATE_USER, { input })).errors).toBeUndefined();
+    // On the instance without the claim it is nobody special.
+    expect((await postAs(open, reader, ME)).status).toBe(401);
   });
 
   test.each([
@@ -476,7 +495,7 @@ describe("a subscription", () => {
   });
 });
 
-test("the explorer and health are served to anybody, metrics to the operator", async () => {
+test("the explorer and health are served to anybody, metrics to operators, also to those who read only", async () => {
   const page = await fetch(app.url, { headers: { accept: "text/html" } });
   expect(page.status).toBe(200);
   expect(await page.text()).toContain('"mode":"bearer"');
@@ -490,7 +509,8 @@ test("the explorer and health are served to anybody, metrics to the operator", a
     await metrics("garbage"),
     await metrics(await provider.sign()),
     await metrics(operatorKey),
-  ]).toEqual([401, 401, 403, 200]);
+    await metrics(await provider.grant("reader")),
+  ]).toEqual([401, 401, 403, 200, 200]);
 });
 
 test("a page on the list may call with the token that it has, others may not", async () => {

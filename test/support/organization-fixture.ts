@@ -35,6 +35,7 @@ export type SignedInApp = {
   api: TestApp;
   provider: IdentityProvider;
   operatorToken: string;
+  readOnlyToken: string;
   /** A user whom a token signs in. */
   person: (name: string) => Promise<Person>;
   stop: () => Promise<void>;
@@ -64,6 +65,7 @@ export async function startSignedInApp(application?: Application): Promise<Signe
     api,
     provider,
     operatorToken: (await createApiKey(setup)).secret,
+    readOnlyToken: (await createApiKey(setup, { readOnly: true })).secret,
     person: async (name) => {
       const email = `${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, ".")}.${randomUUID().slice(0, 8)}@example.com`;
       const input = { name, email };
@@ -160,12 +162,14 @@ export async function invite(
 export type Caller = {
   name: string;
   kind: CallerKind | "anonymous";
+  /** An operator who may change nothing. */
+  readOnly?: true;
   role: Role | null;
   token: string | undefined;
   userId: string | undefined;
 };
 
-/** Everybody: the operator, each role as a person and as a key, others with an organization, without one, and nobody. */
+/** Everybody: the operator, the one that reads only, each role as a person and as a key, others with an organization, without one, and nobody. */
 export function callersOf(app: SignedInApp, own: Content, other: Content, loner: Person): Caller[] {
   const roles = ["OWNER", "ADMIN", "MEMBER", "VIEWER"] as const;
   const person = (name: string, { id, token }: Person, role: Role | null): Caller => ({
@@ -184,6 +188,14 @@ export function callersOf(app: SignedInApp, own: Content, other: Content, loner:
   });
   return [
     { name: "operator", kind: "operator", role: null, token: app.operatorToken, userId: undefined },
+    {
+      name: "read-only operator",
+      kind: "operator",
+      readOnly: true,
+      role: null,
+      token: app.readOnlyToken,
+      userId: undefined,
+    },
     ...roles.map((role) => person(role, own.people[role], role)),
     ...roles.map((role) => key(`key ${role}`, own.keys[role].token, role)),
     person("another's OWNER", other.people.OWNER, null),

@@ -9,7 +9,7 @@ import { POLICY } from "./schema.ts";
 export type Outcome = "data" | "left out" | "UNAUTHENTICATED" | "FORBIDDEN" | "NOT_FOUND";
 
 /** By one rule. `self`: it is about the calling person. */
-export function outcomeOf(rule: Rule, caller: Pick<Caller, "kind" | "role">, self = false): Outcome {
+function outcomeOf(rule: Rule, caller: Pick<Caller, "kind" | "role">, self = false): Outcome {
   const { kind, role } = caller;
   if (kind === "anonymous") return "UNAUTHENTICATED";
   if (rule.kind === "parent") return "data";
@@ -24,6 +24,16 @@ export function outcomeOf(rule: Rule, caller: Pick<Caller, "kind" | "role">, sel
   }
   if (kind === "operator") return "data";
   return role === null ? "NOT_FOUND" : "FORBIDDEN";
+}
+
+/** Of a field of this type: what its rule says, and no mutation for who may only read. */
+export function outcomeAt(
+  type: string,
+  rule: Rule,
+  caller: Pick<Caller, "kind" | "role" | "readOnly">,
+  self = false,
+): Outcome {
+  return type === "Mutation" && caller.readOnly === true ? "FORBIDDEN" : outcomeOf(rule, caller, self);
 }
 
 /** The rule of `Type.field`, in this case of it. */
@@ -58,6 +68,8 @@ export function outcomeAlong(
   caller: Caller,
   options: { cases?: Readonly<Record<string, string>>; self?: boolean } = {},
 ): Outcome {
-  const outcomes = fields.map((field) => outcomeOf(ruleOf(field, options.cases?.[field]), caller, options.self));
+  const outcomes = fields.map((field) =>
+    outcomeAt(field.split(".")[0] ?? "", ruleOf(field, options.cases?.[field]), caller, options.self),
+  );
   return outcomes.find((outcome) => outcome !== "data") ?? "data";
 }

@@ -1,7 +1,11 @@
 /** Who makes a call. */
 import type { Role } from "#engine/auth/roles";
 
-export type Operator = { readonly kind: "operator" };
+export type Operator = {
+  readonly kind: "operator";
+  /** Sees what the operator sees, and may change nothing: every mutation refuses them. */
+  readonly readOnly?: true;
+};
 export type UserActor = { readonly kind: "user"; readonly userId: string };
 /** An API key of an organization: sees and does there what a member of its role would, and nothing elsewhere. */
 export type KeyActor = {
@@ -14,6 +18,12 @@ export type KeyActor = {
 export type Actor = Operator | UserActor | KeyActor;
 
 export const OPERATOR: Operator = { kind: "operator" };
+export const READ_ONLY_OPERATOR: Operator = { kind: "operator", readOnly: true };
+
+/** Whether this is an operator who may change nothing. */
+export function isReadOnly(actor: Actor): boolean {
+  return actor.kind === "operator" && actor.readOnly === true;
+}
 
 /**
  * Through whose eyes a query looks: the id of a user or of an organization's key, to be compared with `holder_id` of

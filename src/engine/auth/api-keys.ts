@@ -1,5 +1,5 @@
 /** API keys: made by an operator or an organization's owner, shown once, kept as a hash. */
-import { type Actor, OPERATOR } from "#engine/auth/actor";
+import { type Actor, OPERATOR, READ_ONLY_OPERATOR } from "#engine/auth/actor";
 import { isSecretOf, makeApiKey } from "#engine/auth/api-key-format";
 import { requireInOrganization } from "#engine/auth/membership";
 import { authorizeOperator } from "#engine/auth/policy";
@@ -19,6 +19,8 @@ export type ApiKey = {
   organizationId: string | null;
   /** What it may do in its organization; null for an operator's. */
   role: Role | null;
+  /** Whether it is an operator's key that may change nothing. */
+  readOnly: boolean;
   /** `operator`, or a user's id. */
   createdBy: string;
   createdAt: Date;
@@ -32,33 +34,45 @@ export type ApiKey = {
 const MAX_LIVE_KEYS = 100;
 const MAX_EXPIRY_DAYS = 365;
 
-const COLUMNS = `k.id, k.name, k.organization_id as "organizationId", k.role, k.created_by as "createdBy",
+const COLUMNS = `k.id, k.name, k.organization_id as "organizationId", k.role, k.read_only as "readOnly",
+  k.created_by as "createdBy",
   k.created_at as "createdAt", k.expires_at as "expiresAt", k.revoked_at as "revokedAt", k.last_used_at as "lastUsedAt"`;
 
 /**
  * Makes a key: of an organization, with the role that it has there, or without both an operator's. `secret` is shown
- * this once. FORBIDDEN for who is no owner, and for keys of organizations: one that leaked must not make others that
+ * this once. `readOnly`: an operator's key that may change nothing. FORBIDDEN for who is no owner, and for keys of organizations: one that leaked must not make others that
  * outlive it. INVALID_INPUT on a bad name, role or time; LIMIT_EXCEEDED when there are too many.
  */
 export async function createApiKey(
   { home }: { home: HomeDatabase },
   actor: Actor,
-  input: { name: string; organizationId: string | null; role: Role | null; expiresInDays: number },
+  input: {
+    name: string;
+    organizationId: string | null;
+    role: Role | null;
+    readOnly?: boolean;
+    expiresInDays: number;
+  },
 ): Promise<{ key: ApiKey; secret: string }> {
-  const { organizationId, role, expiresInDays } = input;
+  const { organizationId, role, readOnly = false, expiresInDays } = input;
   const name = validName("name", input.name);
   await authorizeKeys(home, actor, organizationId);
   if (actor.kind === "key") throw new TenantryError("FORBIDDEN", "A key of an organization makes no keys.");
   if ((role === null) !== (organizationId === null))
     throw invalidInput("role", "A key of an organization needs a role there, an operator's key has none.");
+  if (readOnly && organizationId !== null)
+    throw invalidInput(
+      "readOnly",
+      "readOnly is for an operator's key: for an organization make one with the role VIEWER.",
+    );
   if (!Number.isInteger(expiresInDays) || expiresInDays < 1 || expiresInDays > MAX_EXPIRY_DAYS)
     throw invalidInput("expiresInDays", `expiresInDays must be between 1 and ${MAX_EXPIRY_DAYS}.`);
   const id = newId();
   const { text, secretHash } = makeApiKey(id);
   const [key] = await home.query<ApiKey>(
     "api_keys.create",
-    `insert into tenantry.api_keys as k (id, name, secret_hash, organization_id, role, created_by, expires_at)
-     select $1, $2, $3, $4::uuid, $5, $6, now() + make_interval(days => $7)
+    `insert into tenantry.api_keys as k (id, name, secret_hash, organization_id, role, created_by, expires_at, read_only)
+     select $1, $2, $3, $4::uuid, $5, $6, now() + make_interval(days => $7), $9
      where (select count(*) from tenantry.api_keys o where o.organization_id is not distinct from $4::uuid
               and o.revoked_at is null and o.expires_at > now()) < $8
      returning ${COLUMNS}`,
@@ -71,6 +85,7 @@ export async function createApiKey(
       actor.kind === "user" ? actor.userId : "operator",
       expiresInDays,
       MAX_LIVE_KEYS,
+      readOnly,
     ],
   );
   if (key === undefined)
@@ -124,7 +139,10 @@ async function authorizeKeys(home: HomeDatabase, actor: Actor, organizationId: s
   else await requireInOrganization(home, actor, organizationId, "manage-keys");
 }
 
-type Stored = Pick<ApiKey, "organizationId" | "role" | "expiresAt"> & { secretHash: Buffer; stale: boolean };
+type Stored = Pick<ApiKey, "organizationId" | "role" | "readOnly" | "expiresAt"> & {
+  secretHash: Buffer;
+  stale: boolean;
+};
 
 /**
  * Whom a key signs in; undefined when there is none, it is over, or the secret is another one. Notes that it was used,
@@ -136,7 +154,8 @@ export async function findSignedInByKey(
 ): Promise<SignedIn | undefined> {
   const [stored] = await home.query<Stored>(
     "api_keys.sign_in",
-    `select secret_hash as "secretHash", organization_id as "organizationId", role, expires_at as "expiresAt",
+    `select secret_hash as "secretHash", organization_id as "organizationId", role, read_only as "readOnly",
+            expires_at as "expiresAt",
             (last_used_at is null or last_used_at < now() - interval '1 minute') as stale
      from tenantry.api_keys where id = $1 and revoked_at is null and expires_at > now()`,
     [id],
@@ -144,8 +163,9 @@ export async function findSignedInByKey(
   if (stored === undefined || !isSecretOf(stored.secretHash, secret)) return undefined;
   if (stored.stale)
     await home.query("api_keys.used", "update tenantry.api_keys set last_used_at = now() where id = $1", [id]);
-  const { organizationId, role, expiresAt } = stored;
+  const { organizationId, role, readOnly, expiresAt } = stored;
+  const operator = readOnly ? READ_ONLY_OPERATOR : OPERATOR;
   const actor: Actor =
-    organizationId === null || role === null ? OPERATOR : { kind: "key", keyId: id, organizationId, role };
+    organizationId === null || role === null ? operator : { kind: "key", keyId: id, organizationId, role };
   return { actor, expiresAt, keyId: id, tokenSubject: null };
 }

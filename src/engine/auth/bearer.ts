@@ -1,6 +1,6 @@
 /** Sign-in with `Authorization: Bearer`: an API key, or a JWT of the OpenID Connect issuer. */
 import { hash } from "node:crypto";
-import { type Actor, OPERATOR } from "#engine/auth/actor";
+import { type Actor, OPERATOR, READ_ONLY_OPERATOR } from "#engine/auth/actor";
 import { parseApiKey } from "#engine/auth/api-key-format";
 import { findSignedInByKey } from "#engine/auth/api-keys";
 import { findTokenUser } from "#engine/auth/identities";
@@ -26,6 +26,8 @@ export type BearerOptions = {
   createUsers?: boolean;
   /** Tokens with this value in this claim sign in the operator. */
   operatorClaim?: { name: string; value: string } | undefined;
+  /** Tokens with this value in this claim sign in an operator who may change nothing, unless they have the other one too. */
+  readOnlyClaim?: { name: string; value: string } | undefined;
 };
 
 /** No provider's tokens are longer, and nothing longer is looked at. */
@@ -130,8 +132,9 @@ export class BearerSignIn implements SignIn {
   }
 
   async #actorOf(token: VerifiedToken, client: Client | undefined): Promise<Actor> {
-    const { operatorClaim, createUsers = false } = this.#options;
+    const { operatorClaim, readOnlyClaim, createUsers = false } = this.#options;
     if (operatorClaim !== undefined && hasClaim(token.claims, operatorClaim)) return OPERATOR;
+    if (readOnlyClaim !== undefined && hasClaim(token.claims, readOnlyClaim)) return READ_ONLY_OPERATOR;
     return { kind: "user", userId: await findTokenUser({ home: this.#home }, token, { createUsers, client }) };
   }
 }

@@ -1,5 +1,5 @@
 /** Who may do what. What an actor may not even know about is NOT_FOUND; what they know but may not do is FORBIDDEN. */
-import type { Actor } from "#engine/auth/actor";
+import { type Actor, isReadOnly } from "#engine/auth/actor";
 import { type CallerKind, MINIMUM_ROLE, type OrganizationAction } from "#engine/auth/policy-table";
 import { ROLES, type Role } from "#engine/auth/roles";
 import { notFound, TenantryError } from "#base/kernel/errors";
@@ -20,7 +20,13 @@ export function roleMay(role: Role | null, action: OrganizationAction): boolean 
 /** What the actor may do in an organization where they have this role, in the order of the policy table. */
 export function actionsOf(actor: Actor, role: Role | null): OrganizationAction[] {
   const actions = Object.keys(MINIMUM_ROLE) as OrganizationAction[];
+  if (isReadOnly(actor)) return actions.filter((action) => action === "read" || action.startsWith("read-"));
   return actions.filter((action) => actor.kind === "operator" || roleMay(role, action));
+}
+
+/** Refuses a read-only operator. It stands in front of every mutation, so that a new one is closed to them too. */
+export function authorizeChange(actor: Actor): void {
+  if (isReadOnly(actor)) throw new TenantryError("FORBIDDEN", "A read-only operator may change nothing.");
 }
 
 /** Refuses unless the actor is the operator or has a sufficient role; null stands for no membership. */

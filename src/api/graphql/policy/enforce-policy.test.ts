@@ -8,7 +8,7 @@ import {
   parse,
 } from "graphql";
 import { describe, expect, test } from "vitest";
-import { type Actor, OPERATOR } from "#engine/auth/actor";
+import { type Actor, OPERATOR, READ_ONLY_OPERATOR } from "#engine/auth/actor";
 import type { Policy, Row, Rule } from "#engine/auth/policy-table";
 import { enforcePolicy } from "#api/graphql/policy/enforce-policy";
 import { fieldsOf, layRules } from "#api/graphql/policy/field-rules";
@@ -27,7 +27,10 @@ function plain(text: string): GraphQLSchema {
 
 /** The schema with the policy in front of its resolvers. */
 function guardedBy(policy: Policy, schema: GraphQLSchema): GraphQLSchema {
-  expect(layRules(schema, [{ name: "test", policy, types: [] }])).toEqual([]);
+  const audit = Object.fromEntries(
+    Object.keys(policy["Mutation"] ?? {}).map((name) => [name, { subject: "USER" } as const]),
+  );
+  expect(layRules(schema, [{ name: "test", policy, audit, types: [] }])).toEqual([]);
   return enforcePolicy(schema);
 }
 
@@ -106,4 +109,26 @@ describe("what is checked before a resolver", () => {
     for (const actor of [user, key]) expect(await outcome(actor, checked, role)).toBe(expected);
     expect(await outcome(OPERATOR, checked, role)).toBe("data");
   });
+});
+
+test.each<[string, Rule]>([
+  ["everybody's", { kind: "callers", callers: ANYBODY }],
+  ["visible with its object", { kind: "parent" }],
+  [
+    "of an organization",
+    { kind: "organization", action: "read", callers: ANYBODY, parent: false, otherwise: "refused" },
+  ],
+  ["about oneself", { kind: "oneself" }],
+])("a read-only operator is refused a mutation whose rule is %s, and not the query", async (_, rule) => {
+  const built = guardedBy(
+    { Query: { a: row(rule) }, Mutation: { b: row(rule) } },
+    plain("type Query { a: ID } type Mutation { b: ID }"),
+  );
+  const services = { roleCache: { forget: () => undefined } };
+  const run = (text: string, actor: Actor) =>
+    execute({ schema: built, document: parse(text), contextValue: { actor, services } });
+  expect(await run("{ a }", READ_ONLY_OPERATOR)).toEqual({ data: { a: "1" } });
+  expect(await run("mutation { b }", OPERATOR)).toEqual({ data: { b: "1" } });
+  const { errors } = await run("mutation { b }", READ_ONLY_OPERATOR);
+  expect(errors?.[0]?.cause).toMatchObject({ code: "FORBIDDEN" });
 });

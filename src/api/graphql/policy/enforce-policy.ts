@@ -1,6 +1,6 @@
 /** Puts what the rows of the policy say in front of the resolvers of a built schema. */
 import type { GraphQLField, GraphQLFieldResolver, GraphQLSchema } from "graphql";
-import { authorizeCaller, authorizeInOrganization } from "#engine/auth/policy";
+import { authorizeCaller, authorizeChange, authorizeInOrganization } from "#engine/auth/policy";
 import type { Row, Rule } from "#engine/auth/policy-table";
 import type { GraphQLContext } from "#api/graphql/context";
 import { type FieldRules, fieldsOf, rulesOf } from "#api/graphql/policy/field-rules";
@@ -25,9 +25,9 @@ export function withPolicy(type: string, field: GraphQLField<unknown, unknown>, 
 }
 
 function wrapped(resolve: Resolver, type: string, { policy, audit }: FieldRules): Resolver {
-  const resolver = withStorableArguments(guarded(resolve, checkOf(policy)));
-  if (type !== "Mutation") return resolver;
-  const afresh = readingAfresh(resolver);
+  const allowed = guarded(resolve, checkOf(policy));
+  if (type !== "Mutation") return withStorableArguments(allowed);
+  const afresh = readingAfresh(withStorableArguments(guarded(allowed, (_, { actor }) => authorizeChange(actor))));
   // Content changes nobody's role.
   return audit?.content === true ? afresh : forgettingRoles(afresh);
 }

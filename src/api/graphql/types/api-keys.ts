@@ -22,6 +22,9 @@ function defineApiKey(builder: Builder): void {
           organizationId === null ? null : loaders.organizations.load(organizationId),
       }),
       role: t.expose("role", { type: Role(builder), nullable: true, description: "Null for an operator's key." }),
+      readOnly: t.exposeBoolean("readOnly", {
+        description: "Whether it is an operator's key that may change nothing.",
+      }),
       createdBy: t.exposeString("createdBy", { description: "operator, or a user's id." }),
       createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
       expiresAt: t.expose("expiresAt", { type: "DateTime", description: "From when on it is refused." }),
@@ -68,6 +71,10 @@ const CreateApiKeyInput = perSchema((builder) =>
         type: Role(builder),
         description: "What it may do in the organization. None for an operator's key.",
       }),
+      readOnly: t.boolean({
+        defaultValue: false,
+        description: "For an operator's key: it sees what the operator sees, and may change nothing.",
+      }),
       expiresInDays: t.int({ defaultValue: 90, description: "1 to 365." }),
     }),
   }),
@@ -107,6 +114,7 @@ function defineMutations(builder: Builder): void {
           name: input.name,
           organizationId: input.organizationId == null ? null : validId("organizationId", input.organizationId),
           role: input.role ?? null,
+          readOnly: input.readOnly ?? false,
           expiresInDays: input.expiresInDays ?? 90,
         }),
     }),
@@ -144,7 +152,7 @@ export const apiKeys = defineModule({
       revokeApiKey: row(inOrganization("manage-keys")),
       linkIdentity: row(operatorOnly),
     },
-    ApiKey: asParent("id name organization role createdBy createdAt expiresAt revokedAt lastUsedAt"),
+    ApiKey: asParent("id name organization role readOnly createdBy createdAt expiresAt revokedAt lastUsedAt"),
     CreatedApiKey: asParent("key secret"),
   },
   audit: {

@@ -537,13 +537,16 @@ create table tenantry.api_keys (
   -- Null: an operator's key.
   organization_id uuid references tenantry.organizations on delete cascade,
   role text check (role in ('OWNER', 'ADMIN', 'MEMBER', 'VIEWER')),
+  -- An operator's key that may change nothing.
+  read_only boolean not null default false,
   -- `operator` or a user's id; no foreign key, as the record outlives them.
   created_by text not null,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null check (expires_at <= created_at + interval '366 days'),
   revoked_at timestamptz,
   last_used_at timestamptz,
-  check ((organization_id is null) = (role is null))
+  check ((organization_id is null) = (role is null)),
+  check (organization_id is null or not read_only)
 );
 create index api_keys_organization_id on tenantry.api_keys (organization_id, id);
 
