@@ -4,7 +4,13 @@ import type { Actor } from "#engine/auth/actor";
 import { findActorRoles } from "#engine/auth/membership";
 import type { Role } from "#engine/auth/roles";
 import { type Invitation, listInvitations } from "#engine/people/invitations";
-import { findMemberships, listMembers, type Membership, membershipId } from "#engine/home/memberships";
+import {
+  findMemberships,
+  listMembers,
+  type MemberFilter,
+  type Membership,
+  membershipId,
+} from "#engine/home/memberships";
 import { findOrganizations, listOrganizationsOf, type Organization } from "#engine/home/organizations";
 import { findPlacements, listPlacementsIn, listPlacementsOf, type Placement } from "#engine/home/placements";
 import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } from "#engine/regions/regions";
@@ -19,7 +25,7 @@ import { type Lag, readLag } from "#engine/links/visible-writes";
 import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 
 /** Pages of lists, by the id of what each belongs to and which page it is. */
-export type PageLoader<Row> = DataLoader<PageKey, Page<Row>, string>;
+export type PageLoader<Row, Filter = undefined> = DataLoader<PageKey<Filter>, Page<Row>, string>;
 
 export type Loaders = {
   /** The caller's role in organizations, for what is checked before a resolver; null: none. The operator has none anywhere. */
@@ -29,7 +35,7 @@ export type Loaders = {
   /** By the ids that their objects have. */
   memberships: DataLoader<string, Membership | null>;
   organizationsOf: PageLoader<Organization>;
-  membersOf: PageLoader<Membership>;
+  membersOf: PageLoader<Membership, MemberFilter>;
   invitationsOf: PageLoader<Invitation>;
   regions: DataLoader<string, Region | null>;
   regionsByKey: DataLoader<string, Region | null>;
@@ -81,7 +87,7 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
     organizations: byKey(idOf, (ids) => findOrganizations(services, actor, ids)),
     memberships: byKey(membershipId, (ids) => findMemberships(services, actor, ids)),
     organizationsOf: byPage((ids, page) => listOrganizationsOf(services, ids, page)),
-    membersOf: byPage((ids, page) => listMembers(services, ids, page)),
+    membersOf: byPage((ids, page, filter) => listMembers(services, ids, page, filter)),
     invitationsOf: byPage((ids, page) => listInvitations(services, ids, page)),
     regions: byKey(idOf, (ids) => findRegions(services, ids)),
     regionsByKey: byKey(
@@ -154,12 +160,13 @@ function listsBy<Row>(
 }
 
 /** Loads pages of lists, by the id of what each belongs to: one statement for all that ask for the same page. */
-export function byPage<Row>(
-  list: (ids: readonly string[], page: PageKey["page"]) => Promise<Map<string, Page<Row>>>,
-): PageLoader<Row> {
-  const read = async (group: readonly [PageKey, ...PageKey[]]) => {
-    const found = await list(group.map(idOf), group[0].page);
-    return ({ id }: PageKey) => found.get(id) ?? { rows: [], hasNextPage: false };
+export function byPage<Row, Filter = undefined>(
+  list: (ids: readonly string[], page: PageKey["page"], filter: Filter | undefined) => Promise<Map<string, Page<Row>>>,
+): PageLoader<Row, Filter> {
+  type Key = PageKey<Filter>;
+  const read = async (group: readonly [Key, ...Key[]]) => {
+    const found = await list(group.map(idOf), group[0].page, group[0].filter);
+    return ({ id }: Key) => found.get(id) ?? { rows: [], hasNextPage: false };
   };
   return new DataLoader((keys) => inGroups(keys, formOf, read), { cacheKeyFn: (key) => `${key.id} ${formOf(key)}` });
 }

@@ -1,12 +1,16 @@
 /** What a batch does where one statement cannot serve all of its keys: one for each group of them. */
 import type { PageRequest } from "#base/kernel/page";
 
-/** One page of a list: whose list, and which page. */
-export type PageKey = { readonly id: string; readonly page: PageRequest };
+/** One page of a list: whose list, which page, and of which rows where not of all. */
+export type PageKey<Filter = unknown> = {
+  readonly id: string;
+  readonly page: PageRequest;
+  readonly filter?: Filter | undefined;
+};
 
 /** Keys with the same one are read with one statement. */
-export function formOf({ page }: PageKey): string {
-  return `${page.first} ${page.after ?? ""}`;
+export function formOf({ page, filter }: PageKey): string {
+  return `${page.first} ${page.after ?? ""} ${filter === undefined ? "" : JSON.stringify(filter)}`;
 }
 
 /** Reads each group of keys at the same time as the others. One that fails fails its own keys. The answers are in the keys' order. */

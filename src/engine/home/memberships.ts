@@ -6,7 +6,9 @@ import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 import { isUuid } from "#base/kernel/ids";
+import { namePrefixPattern } from "#base/kernel/name-prefix";
 import { isPageOf } from "#base/kernel/page-range";
+import { validName } from "#base/kernel/validation";
 
 /** A user in an organization. */
 export type Membership = { organizationId: string; userId: string; role: Role; joinedAt: Date };
@@ -155,12 +157,27 @@ async function remove(transaction: HomeTransaction, member: { organizationId: st
   if (removed.length === 0) throw notFound("Member");
 }
 
+/** Which members: those with this role, and those whose name begins with this text in any case. Null: whatever it is. */
+export type MemberFilter = { role: Role | null; name: string | null };
+
+/** The filter of a list's arguments; undefined when there is none. INVALID_INPUT for what cannot be the start of a name. */
+export function readMemberFilter(input: {
+  role?: Role | null | undefined;
+  name?: string | null | undefined;
+}): MemberFilter | undefined {
+  const role = input.role ?? null;
+  const name = input.name == null ? null : validName("name", input.name);
+  return role === null && name === null ? undefined : { role, name };
+}
+
 /** The same page of each organization's members, by user id. The caller has checked that the actor may read them. */
 export async function listMembers(
   { home }: { home: HomeDatabase },
   organizationIds: readonly string[],
   page: PageRequest,
+  filter?: MemberFilter,
 ): Promise<Map<string, Page<Membership>>> {
+  if (filter !== undefined) return findMembers({ home }, organizationIds, page, filter);
   const rows = await home.query<Membership>(
     "memberships.list",
     `select m.* from unnest($1::uuid[]) as wanted (organization_id)
@@ -170,6 +187,29 @@ export async function listMembers(
        order by m.organization_id, m.user_id limit $3) m
      order by m."userId"`,
     [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+  );
+  return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
+}
+
+/** As {@link listMembers}, of those alone that the filter lets pass. Reads at most the members of the organization. */
+async function findMembers(
+  { home }: { home: HomeDatabase },
+  organizationIds: readonly string[],
+  page: PageRequest,
+  { role, name }: MemberFilter,
+): Promise<Map<string, Page<Membership>>> {
+  // The name is a subquery and no join, so that PostgreSQL looks up members' names and never goes through all users.
+  const rows = await home.query<Membership>(
+    "memberships.find_in_list",
+    `select m.* from unnest($1::uuid[]) as wanted (organization_id)
+     cross join lateral (
+       select ${COLUMNS} from tenantry.memberships m
+       where ${isPageOf(["m.organization_id", "m.user_id"], "wanted.organization_id", "$2")}
+         and ($4::text is null or m.role = $4)
+         and ($5::text is null or (select u.name from tenantry.users u where u.id = m.user_id) collate "C" ~ $5)
+       order by m.organization_id, m.user_id limit $3) m
+     order by m."userId"`,
+    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1, role, name === null ? null : namePrefixPattern(name)],
   );
   return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
 }

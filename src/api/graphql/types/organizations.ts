@@ -2,7 +2,7 @@ import { asParent, callers, inOrganization, listed, row } from "#engine/auth/pol
 import { defineModule } from "#api/graphql/module";
 import { viewerId } from "#engine/auth/actor";
 import { actionsOf, authorizeOperator } from "#engine/auth/policy";
-import { addMember, leave, membershipId, removeMember } from "#engine/home/memberships";
+import { addMember, leave, membershipId, readMemberFilter, removeMember } from "#engine/home/memberships";
 import { createOrganization, getOrganization, listOrganizations } from "#engine/home/organizations";
 import { validId } from "#base/kernel/validation";
 import { waitUntilMembersVisible } from "#engine/links/visible-writes";
@@ -64,9 +64,16 @@ function defineOrganization(builder: Builder): void {
       }),
       members: t.field({
         type: Members.connection(builder),
-        description: "Who belongs to it.",
-        args: pageArguments(builder),
-        resolve: ({ id }, args, { loaders }) => Members.read(args, (page) => loaders.membersOf.load({ id, page })),
+        description: "Who belongs to it, by the ids of the users.",
+        args: {
+          ...pageArguments(builder),
+          role: t.arg({ type: Role(builder), description: "Only members with this role." }),
+          name: t.arg.string({ description: "Only members whose name begins with this, in upper or lower case." }),
+        },
+        resolve: ({ id }, args, { loaders }) => {
+          const filter = readMemberFilter(args);
+          return Members.read(args, (page) => loaders.membersOf.load({ id, page, filter }));
+        },
       }),
       viewerRole: t.field({
         type: Role(builder),
