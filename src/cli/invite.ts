@@ -1,18 +1,16 @@
 import { Command, Option } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { ROLES, type Role } from "#engine/auth/roles";
+import { allPages } from "#cli/all-pages";
 import { output, type OutputOptions, print, printJson, table } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
-import { explain } from "#cli/reference";
+import { explain, SOME_ID } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
-import { MAX_PAGE_SIZE } from "#base/kernel/page";
 import { validId } from "#base/kernel/validation";
 import { getOrganization } from "#engine/home/organizations";
-import { createInvitation, type Invitation, listInvitations, revokeInvitation } from "#engine/people/invitations";
-import type { Services } from "#engine/services";
+import { createInvitation, listInvitations, revokeInvitation } from "#engine/people/invitations";
 
-const SOME_ID = "01993c1e-8f1a-7a52-8000-3f2b6c9d1e00";
 const PAGE = "how-to/people.md";
 
 type CreateOptions = OutputOptions & { role: Role; expiresInDays: string };
@@ -68,7 +66,10 @@ function listCommand(): Command {
     .action((organization: string, { json }: OutputOptions) =>
       withServices(async (services) => {
         const { id } = await getOrganization(services, OPERATOR, validId("organization", organization));
-        const invitations = await readInvitations(services, id);
+        const invitations = await allPages(
+          async (page) => (await listInvitations(services, [id], page)).get(id),
+          (one) => one.id,
+        );
         if (json === true) return printJson({ invitations });
         const rows = invitations.map((one) => [one.id, one.email, one.role, one.expiresAt.toISOString()]);
         for (const line of table(["ID", "E-MAIL", "ROLE", "ENDS"], rows, "No invitations.")) print(line);
@@ -93,19 +94,4 @@ function withdrawCommand(): Command {
       }),
     );
   return explain(command, { example: `tenantry invite withdraw ${SOME_ID}`, page: PAGE });
-}
-
-/** An organization has a bounded number of open ones. */
-async function readInvitations(services: Services, organizationId: string): Promise<Invitation[]> {
-  const all: Invitation[] = [];
-  let hasNextPage = true;
-  while (hasNextPage) {
-    const after = all.at(-1)?.id ?? null;
-    const page = (await listInvitations(services, [organizationId], { first: MAX_PAGE_SIZE, after })).get(
-      organizationId,
-    );
-    all.push(...(page?.rows ?? []));
-    hasNextPage = page?.hasNextPage === true;
-  }
-  return all;
 }

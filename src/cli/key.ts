@@ -2,12 +2,12 @@ import { Command, Option } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { type ApiKey, createApiKey, listApiKeys, revokeApiKey } from "#engine/auth/api-keys";
 import { ROLES, type Role } from "#engine/auth/roles";
+import { allPages } from "#cli/all-pages";
 import { print, table } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
-import { MAX_PAGE_SIZE } from "#base/kernel/page";
 import { validId } from "#base/kernel/validation";
 import type { Services } from "#engine/services";
 
@@ -93,14 +93,11 @@ async function create(options: CreateOptions): Promise<void> {
 
 async function list({ organization, json }: { organization?: string; json?: boolean }): Promise<void> {
   await withServices(async (services) => {
-    const keys: ApiKey[] = [];
-    let page: Awaited<ReturnType<typeof listApiKeys>> | undefined;
     const organizationId = organization === undefined ? null : validId("organization", organization);
-    do {
-      const after = keys.at(-1)?.id ?? null;
-      page = await listApiKeys(services, OPERATOR, organizationId, { first: MAX_PAGE_SIZE, after });
-      keys.push(...page.rows);
-    } while (page.hasNextPage);
+    const keys = await allPages(
+      (page) => listApiKeys(services, OPERATOR, organizationId, page),
+      ({ id }) => id,
+    );
     if (json === true) return print(JSON.stringify({ keys }));
     const rows = keys.map((key) => [
       key.id,

@@ -1,12 +1,12 @@
 import { Command, Option } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { ROLES, type Role } from "#engine/auth/roles";
+import { allPages } from "#cli/all-pages";
 import { count, output, type OutputOptions, print, printJson, table } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
-import { explain } from "#cli/reference";
+import { explain, SOME_ID } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { notFound } from "#base/kernel/errors";
-import { MAX_PAGE_SIZE } from "#base/kernel/page";
 import { validId } from "#base/kernel/validation";
 import { addMember, getMembership, listMembers, type Membership, removeMember } from "#engine/home/memberships";
 import { getOrganization } from "#engine/home/organizations";
@@ -16,7 +16,6 @@ import type { Services } from "#engine/services";
 
 type RoleOptions = OutputOptions & { role: Role };
 
-const SOME_ID = "01993c1e-8f1a-7a52-8000-3f2b6c9d1e00";
 const OTHER_ID = "01993c1e-9a02-7c11-8000-5b7d0c3e2f00";
 const PAGE = "how-to/people.md";
 const ORGANIZATION = "The id of the organization.";
@@ -127,14 +126,10 @@ async function sayLate(services: Services, organizationId: string): Promise<stri
 type Member = Membership & Pick<User, "name" | "email">;
 
 async function readMembers(services: Services, organizationId: string): Promise<Member[]> {
-  const memberships: Membership[] = [];
-  let hasNextPage = true;
-  while (hasNextPage) {
-    const after = memberships.at(-1)?.userId ?? null;
-    const page = (await listMembers(services, [organizationId], { first: MAX_PAGE_SIZE, after })).get(organizationId);
-    memberships.push(...(page?.rows ?? []));
-    hasNextPage = page?.hasNextPage === true;
-  }
+  const memberships = await allPages(
+    async (page) => (await listMembers(services, [organizationId], page)).get(organizationId),
+    ({ userId }) => userId,
+  );
   const ids = memberships.map(({ userId }) => userId);
   const users = new Map((await findUsers(services, OPERATOR, ids)).map((user) => [user.id, user]));
   return memberships.map((one) => {

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions, table } from "#cli/output";
 import { onPlacement, recordedCommand } from "#cli/recorded";
-import { explain } from "#cli/reference";
+import { explain, SOME_ID } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { createOrganization, listOrganizations, type Organization } from "#engine/home/organizations";
 import type { Placement } from "#engine/home/placements";
@@ -14,7 +14,6 @@ import { resumeRegionAccess, revokeRegionAccess } from "#engine/placements/revok
 const PAGE_SIZE = 100;
 
 /** In examples. */
-const SOME_ID = "01993c1e-8f1a-7a52-8000-3f2b6c9d1e00";
 const REVOKING = "how-to/take-access-away.md";
 
 /** `tenantry org`: organizations. */

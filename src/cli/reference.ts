@@ -10,6 +10,9 @@ type Reference = {
   page?: string;
 };
 
+/** An id for examples. */
+export const SOME_ID = "01993c1e-8f1a-7a52-8000-3f2b6c9d1e00";
+
 const references = new WeakMap<Command, Reference>();
 
 /** Adds them to the command's help. */

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
 import { output, type OutputOptions, print, printJson, table } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
-import { explain } from "#cli/reference";
+import { explain, SOME_ID } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput, notFound } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
@@ -10,7 +10,6 @@ import { eraseUser } from "#engine/erasure/erase-user";
 import { createUser, getUser, listUsers, type User } from "#engine/home/users";
 
 const PAGE_SIZE = 100;
-const SOME_ID = "01993c1e-8f1a-7a52-8000-3f2b6c9d1e00";
 const PAGE = "how-to/people.md";
 
 /** `tenantry user`: people. */
