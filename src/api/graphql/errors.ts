@@ -1,7 +1,7 @@
 /** What clients see of an error: our own errors as they are, the rest masked as INTERNAL. */
 import { GraphQLError, type GraphQLErrorExtensions } from "graphql";
 import { BoundedMap } from "#base/kernel/bounded-map";
-import { isErrorCode, TenantryError } from "#base/kernel/errors";
+import { type ErrorCode, isErrorCode, TenantryError } from "#base/kernel/errors";
 import { explainToCaller } from "#engine/failures/explain";
 import type { Logger } from "#base/observability/logger";
 
@@ -94,4 +94,9 @@ function unwrap(error: unknown): { original: unknown; located: GraphQLError | un
 // By name: a second copy of the library (another module format, a bundler) makes errors of another class.
 function isGraphQLError(error: unknown): error is GraphQLError {
   return error instanceof Error && error.name === "GraphQLError";
+}
+
+/** The body of an answer that has one error and nothing else. */
+export function errorBody(message: string, code: ErrorCode): string {
+  return `${JSON.stringify({ errors: [{ message, extensions: { code } }] })}\n`;
 }

@@ -5,6 +5,7 @@ import type { GraphQLSchema } from "graphql";
 import { challengeFor, type SignIn } from "#engine/auth/sign-in";
 import { explainToCaller } from "#engine/failures/explain";
 import type { JourneyStep, Overview } from "#api/graphql/define-app";
+import { errorBody } from "#api/graphql/errors";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
 import { isLoopback } from "#base/kernel/loopback";
 import type { Settings } from "#config";
@@ -200,7 +201,7 @@ async function reportReady({ services, closing }: Parts, response: ServerRespons
 
 /** In the form of an answer of GraphQL. */
 function refuse(response: ServerResponse, status: number, code: ErrorCode, message: string): void {
-  send(response, status, "application/json", `${JSON.stringify({ errors: [{ message, extensions: { code } }] })}\n`);
+  send(response, status, "application/json", errorBody(message, code));
 }
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {

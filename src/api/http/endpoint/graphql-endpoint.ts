@@ -13,7 +13,7 @@ import { callSourceOf } from "#engine/audit/entry";
 import { challengeFor, type Client, type Credentials, type SignIn } from "#engine/auth/sign-in";
 import { TenantryError } from "#base/kernel/errors";
 import { type GraphQLContext, JsonText } from "#api/graphql/context";
-import { toClientError, toClientErrors } from "#api/graphql/errors";
+import { errorBody, toClientError, toClientErrors } from "#api/graphql/errors";
 import { executeOperation, followOperation } from "#api/graphql/execute";
 import { createLoaders } from "#api/graphql/loaders";
 import { executePlanned } from "#api/graphql/plan/execute";
@@ -114,7 +114,7 @@ function beginOperations(parts: EndpointParts): Plugin<GraphQLContext, NodeConte
   };
 }
 
-/** The specification has it that an empty name is none. */
+/** The operation's name. GraphQL over HTTP says that an empty name counts as left out. */
 export function operationNameOf({ operationName }: { operationName?: string | null | undefined }): string | undefined {
   return operationName === null || operationName === "" ? undefined : operationName;
 }
@@ -157,7 +157,7 @@ function refuseMultipart(): Plugin<GraphQLContext> {
   return {
     onSubscribe({ args, setResultAndStopExecution }) {
       const { request } = args.contextValue as { request?: Request };
-      // Over web sockets there is none.
+      // An operation over a web socket has no request, and no accept header.
       const accept = request?.headers.get("accept");
       if (accept == null || /(^|[,\s])(text\/(event-stream|\*)|\*\/\*)/i.test(accept)) return;
       const error = new TenantryError("INVALID_INPUT", ANSWERS);
@@ -174,11 +174,10 @@ function sayWhatIsAnswered(): Plugin<GraphQLContext> {
     onResponse(event) {
       const { response } = event;
       if (response.status !== 406 || response.body !== null) return;
-      const body = `${JSON.stringify({ errors: [{ message: ANSWERS, extensions: { code: "INVALID_INPUT" } }] })}\n`;
       const headers = new Headers(response.headers);
       headers.set("content-type", "application/json");
       headers.delete("content-length");
-      event.setResponse(new Response(body, { status: 406, headers }));
+      event.setResponse(new Response(errorBody(ANSWERS, "INVALID_INPUT"), { status: 406, headers }));
     },
   };
 }
@@ -197,8 +196,8 @@ function limitBatches(maxBatch: number): Plugin<GraphQLContext> {
 }
 
 /**
- * Who is not signed in gets the status that says so, also to clients that do not look into the body. A token that was shown
- * and is refused has an error code of its own there (RFC 6750).
+ * Answers 401 to a caller that is not signed in. So clients that do not read the body know it too. The header names the error
+ * when a token was sent and refused (RFC 6750).
  */
 function challenge(error: GraphQLError, thrown: unknown): GraphQLError {
   if (error.extensions["code"] !== "UNAUTHENTICATED") return error;
