@@ -4,7 +4,7 @@ import { isUuid } from "#base/kernel/ids";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import type { GraphQLContext } from "#api/graphql/context";
 
-/** The object with this id, with the caller's rights; null, or NOT_FOUND: there is none that the caller may see. */
+/** Finds the object with this id. Returns null, or throws NOT_FOUND, when the caller may see no such object. */
 export type FindNode = (id: string, context: GraphQLContext) => Promise<object | null>;
 
 /** Rows that were found, with the names of their types. The rows of a request are objects of its own. */
@@ -42,8 +42,8 @@ export function addContentNodeType(builder: Builder, type: string, find: FindNod
 }
 
 /**
- * The object with this id that the caller may see, whatever its type; null: there is none. REGION_UNAVAILABLE and CONFLICT
- * when the id points to a region that cannot be read now, whether or not there is such a row.
+ * Finds the object with this id, of any type. Returns null when the caller may see no such object. Throws REGION_UNAVAILABLE or
+ * CONFLICT when the id points to a region that cannot be read now, whether or not the row exists.
  */
 export async function findNode(builder: Builder, id: string, context: GraphQLContext): Promise<object | null> {
   const { home, content, composed } = finders(builder);

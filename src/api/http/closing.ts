@@ -1,4 +1,4 @@
-/** How a process stops taking requests, so that nobody who calls has to notice. */
+/** Stops a process without an error for its callers: it answers what is open, and sends clients to another process. */
 import type { ServerResponse } from "node:http";
 import { delay } from "#base/kernel/wait";
 

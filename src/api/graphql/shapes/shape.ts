@@ -101,7 +101,7 @@ export function shape<const Own extends Fields, const More extends Columns>(
     longTexts,
     types: [
       (builder) => {
-        // What has no field of that name cannot be asked for by it.
+        // A type without an id column cannot be a node.
         const hasId = fields["id"]?.kind === "column" && fields["id"].holds === "uuid";
         builder.objectType(type(builder), {
           description: options.description,

@@ -7,7 +7,7 @@ import { defineModule } from "#api/graphql/module";
 import { findNode, Node } from "#api/graphql/nodes";
 import { parseMembershipId } from "#engine/home/memberships";
 
-const DESCRIPTION = "Null when there is none that the caller may see. An error when its region cannot be read now.";
+const DESCRIPTION = "Null when the caller may see no such object. An error when its region cannot be read now.";
 
 function defineQueries(builder: Builder): void {
   builder.queryFields((t) => ({
@@ -44,7 +44,7 @@ function validNodeId(field: string, id: string): string {
 export const nodes = defineModule({
   name: "nodes",
   policy: {
-    // What each object says about who sees it holds here too: others get null.
+    // Each type's own finder checks who sees the object. Whoever may not see it gets null.
     Query: { node: row(listed("read")), nodes: row(listed("read")) },
   },
   weights: { "Query.node": 3, "Query.nodes": 3 },

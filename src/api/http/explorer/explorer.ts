@@ -47,7 +47,7 @@ export function createExplorer(options: ExplorerOptions): Explorer {
       const source = sources[path];
       const isBrowser = request.method === "GET" && (request.headers.accept ?? "").includes("text/html");
       if (!options.isServed) return false;
-      // Who opens the endpoint in a browser looks for the explorer.
+      // A person who opens the endpoint in a browser wants the explorer.
       if (path === "/graphql" && isBrowser && !(request.url ?? "").includes("?")) {
         response.writeHead(302, { location: "./" }).end();
         return true;

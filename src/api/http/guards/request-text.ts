@@ -25,7 +25,7 @@ export function faultOfBody(body: Buffer): Fault | undefined {
   return isUtf8(body) ? undefined : { status: 400, message: "The body is not UTF-8." };
 }
 
-/** The same for an operation in the URL, whose parts must be JSON where JSON is expected. */
+/** Checks an operation in the URL: it must be UTF-8, and its `variables` and `extensions` must be JSON objects. */
 export function faultOfUrl(url: string): Fault | undefined {
   const query = url.slice(url.indexOf("?") + 1);
   if (query === url) return undefined;
