@@ -41,7 +41,13 @@ describe("bearer", () => {
   test("listens anywhere, with keys only unless an issuer is named", () => {
     const { host, signIn } = readConfig({ ...BEARER, HOST: "0.0.0.0" });
     expect(host).toBe("0.0.0.0");
-    expect(signIn).toEqual({ mode: "bearer", oidc: undefined, createUsers: false });
+    expect(signIn).toEqual({
+      mode: "bearer",
+      oidc: undefined,
+      otherIssuers: [],
+      otherIssuersProveAddresses: false,
+      createUsers: false,
+    });
   });
 
   test("reads the issuer, and a claim whose name has a colon", () => {
@@ -52,6 +58,8 @@ describe("bearer", () => {
     expect(readConfig({ ...OIDC, ...claim, TENANTRY_OIDC_CREATE_USERS: "true" }).signIn).toEqual({
       mode: "bearer",
       oidc: { issuer: "https://id.example.com", audience: "https://api.example.com" },
+      otherIssuers: [],
+      otherIssuersProveAddresses: false,
       createUsers: true,
       operatorClaim: { name: "https://example.com/roles", value: "tenantry-operator" },
       readOnlyClaim: { name: "https://example.com/roles", value: "tenantry-reader" },
@@ -66,10 +74,33 @@ describe("bearer", () => {
     ["a claim without an issuer", { ...BEARER, TENANTRY_OPERATOR_CLAIM: "roles:operator" }, "OIDC_ISSUER"],
     ["a reader's claim without an issuer", { ...BEARER, TENANTRY_READ_ONLY_OPERATOR_CLAIM: "a:b" }, "OIDC_ISSUER"],
     ["a claim without a value", { ...OIDC, TENANTRY_OPERATOR_CLAIM: "roles" }, "TENANTRY_OPERATOR_CLAIM"],
+    ["more issuers without a first one", { ...BEARER, OIDC_OTHER_ISSUERS: "https://b.example" }, "need OIDC_ISSUER"],
+    ["another issuer over plain http", { ...OIDC, OIDC_OTHER_ISSUERS: "http://b.example" }, "OIDC_OTHER_ISSUERS"],
+    ["an empty place among the issuers", { ...OIDC, OIDC_OTHER_ISSUERS: "https://b.example," }, "OIDC_OTHER_ISSUERS"],
+    ["two audiences of one issuer", { ...OIDC, OIDC_OTHER_ISSUERS: "https://b.example|x|y" }, "at most one audience"],
+    ["an issuer twice", { ...OIDC, OIDC_OTHER_ISSUERS: "https://id.example.com" }, "twice"],
+    [
+      "trust in others that are not named",
+      { ...OIDC, TENANTRY_OIDC_OTHERS_PROVE_ADDRESSES: "true" },
+      "needs OIDC_OTHER",
+    ],
+    ["others in development", { OIDC_OTHER_ISSUERS: "https://b.example" }, "TENANTRY_AUTH=bearer"],
     ["another way to sign in", { TENANTRY_AUTH: "none" }, "TENANTRY_AUTH"],
     ["a name that is not known", { TENANTRY_AUTHENTICATION: "bearer" }, "TENANTRY_AUTHENTICATION"],
   ])("is refused with %s", (_, environment, words) => {
     expect(() => readConfig(environment)).toThrow(words);
+  });
+
+  test("reads more issuers, each with the common audience or its own", () => {
+    const OIDC_OTHER_ISSUERS = "https://b.example, https://c.example|client-7";
+    const given = { ...OIDC, OIDC_OTHER_ISSUERS, TENANTRY_OIDC_OTHERS_PROVE_ADDRESSES: "true" };
+    expect(readConfig(given).signIn).toMatchObject({
+      otherIssuers: [
+        { issuer: "https://b.example", audience: "https://api.example.com" },
+        { issuer: "https://c.example", audience: "client-7" },
+      ],
+      otherIssuersProveAddresses: true,
+    });
   });
 
   test("takes an issuer over plain http on this machine", () => {

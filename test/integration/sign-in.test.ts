@@ -3,7 +3,7 @@ import { createClient } from "graphql-ws";
 import { exportSPKI, importJWK, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BearerSignIn } from "../../src/engine/auth/bearer.ts";
-import { OidcVerifier } from "../../src/engine/auth/oidc.ts";
+import { OidcVerifiers } from "../../src/engine/auth/oidc.ts";
 import { RevokedKeys } from "../../src/engine/auth/revoked-keys.ts";
 import { waitFor } from "../../src/base/kernel/wait.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
@@ -360,10 +360,10 @@ test("a provider that is away keeps nobody out whose key is known, and others he
 test("an issuer that is not quite the provider's is said at once, with both values", async () => {
   const said: string[] = [];
   const issuer = `${provider.issuer}/`;
-  const verifier = new OidcVerifier({ issuer, audience: AUDIENCE }, (error) => said.push(String(error)));
+  const verifier = new OidcVerifiers([{ issuer, audience: AUDIENCE }], (error) => said.push(String(error)));
   await verifier.look();
   expect(said).toEqual([
-    `Error: OIDC_ISSUER is ${issuer}, and the provider there calls itself "${provider.issuer}": both must be the same, to the last slash`,
+    `Error: the issuer is set as ${issuer}, and the provider there calls itself "${provider.issuer}": both must be the same, to the last slash`,
   ]);
 });
 

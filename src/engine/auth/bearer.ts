@@ -1,10 +1,10 @@
-/** Sign-in with `Authorization: Bearer`: an API key, or a JWT of the OpenID Connect issuer. */
+/** Sign-in with `Authorization: Bearer`: an API key, or a JWT of an OpenID Connect issuer. */
 import { hash } from "node:crypto";
 import { type Actor, OPERATOR, READ_ONLY_OPERATOR } from "#engine/auth/actor";
 import { parseApiKey } from "#engine/auth/api-key-format";
 import { findSignedInByKey } from "#engine/auth/api-keys";
 import { findTokenUser } from "#engine/auth/identities";
-import { type OidcOptions, OidcVerifier, type VerifiedToken } from "#engine/auth/oidc";
+import { type OidcOptions, OidcVerifiers, type VerifiedToken } from "#engine/auth/oidc";
 import type { RevokedKeys } from "#engine/auth/revoked-keys";
 import type { RoleCache } from "#engine/auth/role-cache";
 import {
@@ -22,11 +22,15 @@ import type { HomeDatabase } from "#base/postgres/database";
 export type BearerOptions = {
   /** Left out: API keys only. */
   oidc?: OidcOptions | undefined;
+  /** More issuers. Their tokens name no operators. */
+  otherIssuers?: readonly OidcOptions[];
+  /** Whether an address that another issuer calls verified is the subject's. Only the first issuer is believed without it. */
+  otherIssuersProveAddresses?: boolean;
   /** Whether a valid token of somebody unknown makes a user. */
   createUsers?: boolean;
-  /** Tokens with this value in this claim sign in the operator. */
+  /** Tokens of the first issuer with this value in this claim sign in the operator. */
   operatorClaim?: { name: string; value: string } | undefined;
-  /** Tokens with this value in this claim sign in an operator who may change nothing, unless they have the other one too. */
+  /** Tokens of the first issuer with this value in this claim sign in an operator who may change nothing, unless they have the other one too. */
   readOnlyClaim?: { name: string; value: string } | undefined;
 };
 
@@ -47,7 +51,7 @@ export class BearerSignIn implements SignIn {
   readonly #home: HomeDatabase;
   readonly #onRefused: (reason: string) => void;
   readonly #options: BearerOptions;
-  readonly #verifier: OidcVerifier | undefined;
+  readonly #verifier: OidcVerifiers | undefined;
   readonly #revoked: RevokedKeys;
   readonly #roleCache: RoleCache | undefined;
   /** By a hash of the token: a dump of the memory shows no token that is valid. */
@@ -67,13 +71,14 @@ export class BearerSignIn implements SignIn {
     this.#home = context.home;
     this.#onRefused = context.onRefused;
     this.#options = options;
-    this.#verifier = options.oidc === undefined ? undefined : new OidcVerifier(options.oidc, context.onError);
+    const { oidc, otherIssuers = [] } = options;
+    this.#verifier = oidc === undefined ? undefined : new OidcVerifiers([oidc, ...otherIssuers], context.onError);
     this.#revoked = context.revokedKeys;
     this.#roleCache = context.roleCache;
     context.revokedKeys.onAny(() => this.#remembered.clear());
   }
 
-  /** Looks once whether the provider is there and is the one that was meant. */
+  /** Looks once whether each provider is there and is the one that was meant. */
   async look(): Promise<void> {
     await this.#verifier?.look();
   }
@@ -132,10 +137,14 @@ export class BearerSignIn implements SignIn {
   }
 
   async #actorOf(token: VerifiedToken, client: Client | undefined): Promise<Actor> {
-    const { operatorClaim, readOnlyClaim, createUsers = false } = this.#options;
-    if (operatorClaim !== undefined && hasClaim(token.claims, operatorClaim)) return OPERATOR;
-    if (readOnlyClaim !== undefined && hasClaim(token.claims, readOnlyClaim)) return READ_ONLY_OPERATOR;
-    return { kind: "user", userId: await findTokenUser({ home: this.#home }, token, { createUsers, client }) };
+    const { operatorClaim, readOnlyClaim, createUsers = false, otherIssuersProveAddresses = false } = this.#options;
+    // Another issuer may be a customer's own: who runs the platform is not its to say.
+    const says = (claim: typeof operatorClaim) => token.isFirst && claim !== undefined && hasClaim(token.claims, claim);
+    if (says(operatorClaim)) return OPERATOR;
+    if (says(readOnlyClaim)) return READ_ONLY_OPERATOR;
+    const provesAddress = token.isFirst || otherIssuersProveAddresses;
+    const userId = await findTokenUser({ home: this.#home }, token, { createUsers, provesAddress, client });
+    return { kind: "user", userId };
   }
 }
 

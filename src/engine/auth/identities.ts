@@ -21,14 +21,16 @@ const NO_NAME = "New user";
  * address. Each is an entry in the audit log. UNAUTHENTICATED when there is nobody.
  *
  * An address that is not proved counts as none: it leads to no user, it keeps no other person from the address, and it accepts
- * no invitation. So a user made of such a token gets an address that is nobody's, until a later token proves one.
+ * no invitation. So a user made of such a token gets an address that is nobody's, until a later token proves one. Without
+ * `provesAddress` the issuer's word proves none: whoever runs it could take over a user whom an operator has made.
  */
 export async function findTokenUser(
   { home }: { home: HomeDatabase },
   token: VerifiedToken,
-  { createUsers, client }: { createUsers: boolean; client: Client | undefined },
+  options: { createUsers: boolean; provesAddress: boolean; client: Client | undefined },
 ): Promise<string> {
-  const address = provedAddressOf(token);
+  const { createUsers, client } = options;
+  const address = options.provesAddress ? provedAddressOf(token) : undefined;
   const known = await findIdentity(home, token);
   if (known !== undefined) {
     if (known.hasNoAddress && address !== undefined) await takeAddress(home, known.userId, address, client);

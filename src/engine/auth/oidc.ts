@@ -1,5 +1,5 @@
-/** JSON Web Tokens of one OpenID Connect issuer, checked with the keys that it publishes. */
-import { createRemoteJWKSet, customFetch, type JWTPayload, jwtVerify, type RemoteJWKSet } from "jose";
+/** JSON Web Tokens of OpenID Connect issuers, checked with the keys that each publishes. */
+import { createRemoteJWKSet, customFetch, decodeJwt, type JWTPayload, jwtVerify, type RemoteJWKSet } from "jose";
 import { refuseToken } from "#engine/auth/sign-in";
 import { TenantryError } from "#base/kernel/errors";
 import { isSafeUrl } from "#base/kernel/loopback";
@@ -12,8 +12,8 @@ export type OidcOptions = {
   cooldownMs?: number;
 };
 
-/** What a valid token says. */
-export type VerifiedToken = { issuer: string; subject: string; expiresAt: Date; claims: JWTPayload };
+/** What a valid token says. `isFirst`: its issuer is the first one, which alone may name operators. */
+export type VerifiedToken = { issuer: string; subject: string; expiresAt: Date; claims: JWTPayload; isFirst: boolean };
 
 /** Signatures with a public key only: no `none`, and nothing that the public key itself could sign. */
 const ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"];
@@ -30,7 +30,44 @@ const MAX_DOCUMENT_BYTES = 256_000;
 /** The provider did not answer: nothing is known about the token. */
 class ProviderAway extends Error {}
 
-export class OidcVerifier {
+/**
+ * The issuers whose tokens count. Each has its own keys, audience and pauses: one that is away keeps out its own callers only.
+ * A token is checked by the issuer that it names, and by no other.
+ */
+export class OidcVerifiers {
+  readonly #first: string;
+  readonly #byIssuer: ReadonlyMap<string, OidcVerifier>;
+
+  /** `onError` hears when a provider cannot be reached; it must not throw. Connects at the first token. */
+  constructor(options: readonly [OidcOptions, ...OidcOptions[]], onError: (error: unknown) => void) {
+    this.#first = options[0].issuer;
+    this.#byIssuer = new Map(options.map((each) => [each.issuer, new OidcVerifier(each, onError)]));
+  }
+
+  /** Looks once at each provider. What is wrong there is heard by `onError`, in a sentence with both values. */
+  async look(): Promise<void> {
+    await Promise.all([...this.#byIssuer.values()].map((verifier) => verifier.look()));
+  }
+
+  /** Throws UNAUTHENTICATED; SIGN_IN_UNAVAILABLE when the token's provider does not answer, so that nobody knows. */
+  async verify(token: string): Promise<VerifiedToken> {
+    const issuer = this.#byIssuer.size === 1 ? this.#first : issuerOf(token);
+    const verifier = this.#byIssuer.get(issuer);
+    if (verifier === undefined) throw refuseToken("its issuer is none of those that count here");
+    return { ...(await verifier.verify(token)), isFirst: issuer === this.#first };
+  }
+}
+
+/** The issuer that a token names, before anything of it is proved: it chooses only who proves it. */
+function issuerOf(token: string): string {
+  try {
+    return decodeJwt(token).iss ?? "";
+  } catch {
+    throw refuseToken("it cannot be read");
+  }
+}
+
+class OidcVerifier {
   readonly #options: Required<OidcOptions>;
   readonly #onError: (error: unknown) => void;
   #keys: { url: string; resolve: RemoteJWKSet; readAt: number } | undefined;
@@ -38,19 +75,16 @@ export class OidcVerifier {
   /** When the provider last failed to answer: it is left alone for the cooldown, and callers do not wait for it. */
   #awaySince = -Infinity;
 
-  /** `onError` hears when the provider cannot be reached; it must not throw. Connects at the first token. */
   constructor(options: OidcOptions, onError: (error: unknown) => void) {
     this.#options = { cooldownMs: COOLDOWN_MS, ...options };
     this.#onError = onError;
   }
 
-  /** Looks once at the provider. What is wrong there is heard by `onError`, in a sentence with both values. */
   async look(): Promise<void> {
     await this.#publishedKeys().catch(() => undefined);
   }
 
-  /** Throws UNAUTHENTICATED; SIGN_IN_UNAVAILABLE when the provider does not answer, so that nobody knows. */
-  async verify(token: string): Promise<VerifiedToken> {
+  async verify(token: string): Promise<Omit<VerifiedToken, "isFirst">> {
     const { issuer, audience } = this.#options;
     try {
       const { payload, protectedHeader } = await jwtVerify(token, await this.#publishedKeys(), {
@@ -110,7 +144,7 @@ export class OidcVerifier {
       const error = new ProviderAway(
         named === issuer
           ? "the provider's configuration names no address of its keys, or one that is not safe"
-          : `OIDC_ISSUER is ${issuer}, and the provider there calls itself ${shown(named)}: both must be the same, to the last slash`,
+          : `the issuer is set as ${issuer}, and the provider there calls itself ${shown(named)}: both must be the same, to the last slash`,
       );
       this.#away(error);
       throw error;
