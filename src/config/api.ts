@@ -34,7 +34,7 @@ export const API = {
     }),
     corsHeaders: variable("TENANTRY_CORS_HEADERS", list(10_000), {
       meaning:
-        "More request headers that those pages may send, separated by commas. Those of sign-in, of Apollo's clients and of traces (`traceparent`, `tracestate`, `baggage`, `sentry-trace`) may be sent without it.",
+        "More request headers that those pages may send, separated by commas. Those of sign-in, of Apollo's clients (`apollo-*`, `x-apollo-*`, `apollographql-*`) and of traces (`traceparent`, `tracestate`, `baggage`, `sentry-trace`) may be sent without it. A name that ends with `-*` stands for all that begin so.",
       example: "x-request-id",
     }),
     trustedProxies: variable("TENANTRY_TRUSTED_PROXIES", bound(0, 0, 10), {
@@ -91,8 +91,10 @@ export function apiSettings(values: ValuesOf<typeof API>) {
       throw refused(
         "TENANTRY_CORS_ORIGINS must be origins as browsers send them, such as https://app.example.com, or * for all.",
       );
-  if (api.corsHeaders.some((name) => !/^[a-z0-9-]+$/i.test(name)))
-    throw refused("TENANTRY_CORS_HEADERS must be names of headers, such as x-request-id.");
+  if (api.corsHeaders.some((name) => !/^[a-z0-9-]+(-\*)?$/i.test(name)))
+    throw refused(
+      "TENANTRY_CORS_HEADERS must be names of headers, such as x-request-id, or beginnings of such names, such as x-acme-*.",
+    );
   return {
     port,
     host,

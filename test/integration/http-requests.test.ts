@@ -13,7 +13,7 @@ let bare: TestApp;
 beforeAll(async () => {
   app = await startApp();
   const { databaseUrl, secretKey } = app;
-  const api = { explorer: false, corsHeaders: ["x-request-id"] };
+  const api = { explorer: false, corsHeaders: ["x-request-id", "x-acme-*"] };
   bare = await startApp({ databaseUrl, secretKey, role: "api", api });
 });
 afterAll(async () => {
@@ -101,15 +101,24 @@ test("Apollo Client asks for a persisted query once, and then sends texts only",
 });
 
 test("pages may send the headers of traces and of Apollo's clients, and what a setting adds", async () => {
-  const allowedBy = async ({ url }: TestApp) => {
-    const headers = { origin: "https://studio.apollographql.com", "access-control-request-method": "POST" };
+  const allowedBy = async ({ url }: TestApp, asked: string) => {
+    const headers = {
+      origin: "https://studio.apollographql.com",
+      "access-control-request-method": "POST",
+      "access-control-request-headers": asked,
+    };
     const response = await fetch(`${url}/graphql`, { method: "OPTIONS", headers });
     return (response.headers.get("access-control-allow-headers") ?? "").split(/, ?/);
   };
-  const usual = ["traceparent", "tracestate", "baggage", "sentry-trace", "apollo-require-preflight"];
-  expect(await allowedBy(app)).toEqual(expect.arrayContaining([...usual, "apollographql-client-name"]));
-  expect(await allowedBy(app)).not.toContain("x-request-id");
-  expect(await allowedBy(bare)).toContain("x-request-id");
+  const usual = ["traceparent", "tracestate", "baggage", "sentry-trace"];
+  expect(await allowedBy(app, "")).toEqual(expect.arrayContaining(usual));
+  const apollo = ["apollo-require-preflight", "apollo-new-name", "x-apollo-operation-id", "apollographql-client-name"];
+  expect(await allowedBy(app, apollo.join(", "))).toEqual(expect.arrayContaining(apollo));
+  const others = ["x-request-id", "x-acme-tenant", "cookie", "my-apollo-name"];
+  for (const other of others) expect(await allowedBy(app, others.join(","))).not.toContain(other);
+  const added = await allowedBy(bare, others.join(","));
+  expect(added).toEqual(expect.arrayContaining(["x-request-id", "x-acme-tenant"]));
+  expect(added).not.toContain("cookie");
 });
 
 test("a subscription over multipart is refused with what to use", async () => {

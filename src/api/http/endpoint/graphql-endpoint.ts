@@ -69,7 +69,7 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       documentCache: new DocumentCache(),
       errorCache: { get: () => undefined, set: () => undefined },
     },
-    cors: (request) => corsFor(request.headers.get("origin"), visitors),
+    cors: (request) => corsFor(request, visitors),
     logging: false,
     maskedErrors: {
       maskError: (error) => challenge(toClientError(error, services.logger), error),

@@ -5,13 +5,14 @@ const METHODS = ["GET", "POST", "OPTIONS"];
 const EXPOSED_HEADERS = ["retry-after", "ratelimit", "ratelimit-policy"];
 
 /** For Yoga; false: no header. An empty list of origins would mean all of them to it. */
-export function corsFor(origin: string | null, visitors: Visitors) {
+export function corsFor({ headers }: Request, visitors: Visitors) {
+  const origin = headers.get("origin");
   if (origin === null || !visitors.mayRead(origin)) return false as const;
   return {
     origin,
     credentials: false,
     methods: METHODS,
-    allowedHeaders: [...visitors.headers],
+    allowedHeaders: visitors.headersFor(headers.get("access-control-request-headers")),
     exposedHeaders: EXPOSED_HEADERS,
   };
 }
@@ -22,7 +23,7 @@ export function corsHeadersFor(origin: string, visitors: Visitors): Record<strin
   return {
     "access-control-allow-origin": origin,
     "access-control-allow-methods": METHODS.join(", "),
-    "access-control-allow-headers": visitors.headers.join(", "),
+    "access-control-allow-headers": visitors.headersFor(null).join(", "),
     "access-control-expose-headers": EXPOSED_HEADERS.join(", "),
   };
 }

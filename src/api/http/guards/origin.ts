@@ -11,7 +11,10 @@ import { isLoopback } from "#base/kernel/loopback";
 /** Apollo Sandbox, on its own page and within others: pages in the browser that call the endpoint they are given. */
 const SANDBOX_ORIGINS = ["https://studio.apollographql.com", "https://sandbox.embed.apollographql.com"];
 
-/** What pages send besides, with GraphQL clients and with the usual programs for traces and errors. */
+/**
+ * What pages send besides, with GraphQL clients and with the usual programs for traces and errors. A name that ends with `*`
+ * stands for all that begin so. Browsers take no such pattern with `authorization`, so what is asked for is named.
+ */
 const ALLOWED_HEADERS = [
   "content-type",
   "authorization",
@@ -20,12 +23,13 @@ const ALLOWED_HEADERS = [
   "tracestate",
   "baggage",
   "sentry-trace",
-  "apollo-require-preflight",
-  "apollographql-client-name",
-  "apollographql-client-version",
-  "x-apollo-operation-name",
-  "x-apollo-operation-id",
+  "apollo-*",
+  "apollographql-*",
+  "x-apollo-*",
 ];
+
+/** A page asks for a handful. */
+const MAX_ASKED_HEADERS = 50;
 
 /** What we make of pages and their requests. */
 export type Visitors = {
@@ -33,8 +37,8 @@ export type Visitors = {
   isWelcome: (request: IncomingMessage) => boolean;
   /** Whether a page of another origin may read the answer, as CORS has it. */
   mayRead: (origin: string) => boolean;
-  /** The headers that such a page may send. */
-  headers: readonly string[];
+  /** The headers that such a page may send; `asked` is what its preflight names. */
+  headersFor: (asked: string | null) => string[];
 };
 
 /** `corsOrigins`: as in https://app.example.com, or `*` for every page. */
@@ -47,12 +51,24 @@ export function visitorsOf(
   const isOwn = mode === "development" ? ({ headers }: IncomingMessage) => isLocal(headers.origin ?? "") : isSameOrigin;
   return {
     mayRead,
-    headers: [...ALLOWED_HEADERS, ...corsHeaders],
+    headersFor: headersFor([...ALLOWED_HEADERS, ...corsHeaders.map((name) => name.toLowerCase())]),
     isWelcome: (request) => {
       if (mode === "development" && !isLocalHost(request.headers.host)) return false;
       const { origin } = request.headers;
       return origin === undefined || origin === "" || mayRead(origin) || isOwn(request);
     },
+  };
+}
+
+function headersFor(allowed: readonly string[]): Visitors["headersFor"] {
+  const names = allowed.filter((name) => !name.endsWith("*"));
+  const beginnings = allowed.filter((name) => name.endsWith("*")).map((name) => name.slice(0, -1));
+  return (asked) => {
+    const wanted = (asked ?? "").split(",", MAX_ASKED_HEADERS).map((name) => name.trim().toLowerCase());
+    const matching = wanted.filter(
+      (name) => /^[a-z0-9-]+$/.test(name) && beginnings.some((beginning) => name.startsWith(beginning)),
+    );
+    return [...new Set([...names, ...matching])];
   };
 }
 
