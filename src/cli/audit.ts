@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import type { AuditEntry } from "#engine/audit/entry";
 import { OPERATOR } from "#engine/auth/actor";
-import { output, type OutputOptions } from "#cli/output";
+import { output, type OutputOptions, table } from "#cli/output";
 import { recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
@@ -71,18 +71,17 @@ async function list(services: Services, options: ListOptions): Promise<void> {
   );
   const missing = missingRegions.map((key) => `The entries in region ${key} are missing: it cannot be reached.`);
   const more = hasNextPage ? [`There are more: --after ${rows.at(-1)?.id}`] : [];
-  const lines = rows.length === 0 ? ["No entries."] : rows.map(describe);
+  const headings = ["WHEN", "OUTCOME", "ACTION", "SUBJECT", "REGION", "BY", "FROM", "ID"];
+  const lines = table(headings, rows.map(cellsOf), "No entries.");
   output(options, { entries: rows, hasNextPage, missingRegions }, [...lines, ...more, ...missing]);
 }
 
-function describe(entry: AuditEntry): string {
-  const { at, outcome, action, subjectKind, subjectId, who, whoId, via, address, regionKey } = entry;
-  const subject = subjectKind === null ? "" : ` ${subjectKind} ${subjectId ?? "-"}`;
+function cellsOf(entry: AuditEntry) {
+  const { at, outcome, action, subjectKind, subjectId, who, whoId, via, address, regionKey, id } = entry;
+  const subject = subjectKind === null ? null : `${subjectKind} ${subjectId ?? "-"}`;
   const by =
     via === "COMMAND_LINE" ? "operator (command line)" : `${who.toLowerCase()}${whoId === null ? "" : ` ${whoId}`}`;
-  const from = address === null ? "" : ` from ${address}`;
-  const where = regionKey === null ? "" : ` in ${regionKey}`;
-  return `${at.toISOString()}  ${outcome.padEnd(13)} ${action}${subject}${where}, by ${by}${from}`;
+  return [at.toISOString(), outcome, action, subject, regionKey, by, address, id];
 }
 
 async function prune(services: Services, options: OutputOptions & { before: string }): Promise<void> {

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { OPERATOR } from "#engine/auth/actor";
-import { count, print } from "#cli/output";
+import { plain, print, table } from "#cli/output";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
@@ -50,29 +50,27 @@ async function jobs(services: Services, options: Options): Promise<void> {
     print(JSON.stringify({ jobs: rows.map((row) => Object.assign(row, { steps: stepsOf.get(row.id) ?? [] })) }));
     return;
   }
-  if (rows.length === 0) print("No jobs.");
-  for (const row of rows) report(row, stepsOf.get(row.id) ?? []);
+  const headings = ["STATE", "JOB", "SUBJECT", "STEP", "ATTEMPTS", "ASKED", "BY", "DUE", "ID"];
+  const [heading = "", ...lines] = table(headings, rows.map(cellsOf), "No jobs.");
+  print(heading);
+  for (const [place, job] of rows.entries()) {
+    print((lines[place] ?? "").replace(job.state, styleText(COLORS[job.state], job.state)));
+    for (const line of below(job, stepsOf.get(job.id) ?? [])) print(`  ${line}`);
+  }
 }
 
 const COLORS = { WAITING: "yellow", RUNNING: "blue", DONE: "green", FAILED: "red", CANCELLED: "dim" } as const;
 
-function report(job: Job, steps: readonly JobStep[]): void {
-  const { id, kind, subject, state, requestedBy, requestedAt, attempts, step, lastError, dueAt } = job;
-  const at = step === null ? "" : `, at ${step}`;
-  const due = state === "WAITING" ? `, due ${dueAt.toISOString()}` : "";
-  print(`${styleText(COLORS[state], state.padEnd(9))} ${kind} ${subject}${at}${due}`);
-  print(
-    styleText(
-      "dim",
-      `          ${id}, asked by ${requestedBy} at ${requestedAt.toISOString()}, ${count(attempts, "attempt")}`,
-    ),
-  );
-  if (lastError !== null) print(`          ${lastError}`);
-  if (steps.length > 0)
-    print(
-      styleText(
-        "dim",
-        `          ${steps.map(({ name, finishedAt }) => (finishedAt === null ? `${name} …` : name)).join(", ")}`,
-      ),
-    );
+function cellsOf({ id, kind, subject, state, requestedBy, requestedAt, attempts, step, dueAt }: Job) {
+  const due = state === "WAITING" ? dueAt.toISOString() : null;
+  return [state, kind, subject, step, attempts, requestedAt.toISOString(), requestedBy, due, id];
+}
+
+/** What went wrong, and the steps; a step that is not done ends with `…`. */
+function below({ lastError }: Job, steps: readonly JobStep[]): string[] {
+  const names = steps.map(({ name, finishedAt }) => (finishedAt === null ? `${name} …` : name));
+  return [
+    ...(lastError === null ? [] : [plain(lastError)]),
+    ...(names.length === 0 ? [] : [styleText("dim", plain(names.join(", ")))]),
+  ];
 }

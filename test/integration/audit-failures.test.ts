@@ -252,7 +252,10 @@ describe("the command line", () => {
       (await entriesOf(app, acme)).map(({ id }) => id),
     );
     const lines = (await tenantry("audit", "--limit", "1")).output;
-    expect(lines).toMatch(/ OK +revokeApiKey API_KEY \S+, by operator \(command line\)\nThere are more: --after /);
+    expect(lines).toMatch(/^WHEN +OUTCOME +ACTION +SUBJECT +REGION +BY +FROM +ID\n/);
+    expect(lines).toMatch(
+      / OK +revokeApiKey +API_KEY \S+ +- +operator \(command line\) +- +\S+\nThere are more: --after /,
+    );
   }, 60_000);
 
   test("prunes old entries at home and in the regions, keeps the rest, and records that", async () => {

@@ -198,7 +198,9 @@ test("jobs lists what was asked for, and refuses a state that there is not", asy
   const all = await tenantry("jobs", "--json", "--placement", placement.id);
   expect(all.json.jobs).toMatchObject([{ kind: "provision-placement", state: "DONE", requestedBy: "operator" }]);
   expect(all.json.jobs[0].steps.length).toBeGreaterThan(3);
-  expect((await tenantry("jobs")).output).toContain("provision-placement");
+  const lines = (await tenantry("jobs")).output.split("\n");
+  expect(lines[0]).toMatch(/^STATE +JOB +SUBJECT +STEP +ATTEMPTS +ASKED +BY +DUE +ID$/);
+  expect(lines.find((line) => line.includes("provision-placement"))).toMatch(/^DONE /);
   const refused = await tenantry("jobs", "--state", "nonsense");
   expect(refused).toMatchObject({ code: 1 });
   expect(refused.output).toContain("--state must be one of");
