@@ -21,6 +21,7 @@ import { migrate, requireLatest } from "#engine/migrations/runner";
 import { requireLink } from "#engine/people/invitation-letter";
 import type { InvitationTemplate } from "#engine/people/invitation-template";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
+import { openReadings } from "#engine/readings/readings";
 import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { Ownership } from "#engine/regions/ownership";
 import { requirePooler } from "#engine/regions/pooler";
@@ -96,7 +97,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     const { exportFolder } = options;
     const mailer = createMailer(options);
     const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
-    return {
+    const services: Omit<Services, "readings"> = {
       ...homeContext,
       homePooler,
       pools,
@@ -118,10 +119,18 @@ export async function createServices(options: ServicesOptions): Promise<Services
       exportFolder,
       logger,
     };
+    return withReadings(services);
   } catch (error) {
     await pools.close();
     throw error;
   }
+}
+
+/** The readings are made of the rest, and are a part of it. */
+function withReadings(rest: Omit<Services, "readings">): Services {
+  const services = rest as Services;
+  services.readings = openReadings(services);
+  return services;
 }
 
 /** Opens home at the schema of the app's tables, and reads what these are. */

@@ -12,6 +12,7 @@ import type { HomeContext } from "#engine/home/home";
 import type { MigrationSet } from "#engine/migrations/migration-set";
 import type { Letters } from "#engine/people/invitation-letter";
 import type { Mailer } from "#engine/people/mail";
+import type { Readings } from "#engine/readings/reading";
 import type { ApiRole } from "#engine/regions/api-role";
 import type { Ownership } from "#engine/regions/ownership";
 import type { NudgeDesk } from "#engine/replication/nudge";
@@ -46,6 +47,8 @@ export type Services = HomeContext & {
   nudges: NudgeDesk;
   /** Counts what crosses between home and the regions, and what is refused there. */
   ledger: BorderLedger;
+  /** What an operator must know, read once for everybody in the process. */
+  readings: Readings;
   /** Sends mails. */
   mailer: Mailer;
   /** How letters of invitation look, and where they lead. */
