@@ -1,5 +1,6 @@
 /** What the console asks of the API: that it is true, that it is bounded, and that nobody sees another's. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newId } from "../../src/base/kernel/ids.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -160,7 +161,7 @@ describe("links", () => {
   test("at rest are parked since then", async () => {
     const parked = await eventually(async () => {
       const { links } = await app.ask(LINKS, { state: "PARKED", regionKey: "eu" });
-      return links.edges.length === 2 ? links.edges : undefined;
+      return links.edges.filter(({ node }: any) => node.carriedAt !== null).length === 2 ? links.edges : undefined;
     });
     const [link] = parked ?? [];
     expect(link.node).toMatchObject({ state: "PARKED", lagSeconds: 0, carriedAt: expect.any(String) });
@@ -198,8 +199,8 @@ describe("jobs", () => {
     const { kind = "review-erasures", subject = "region:none", error = "It failed." } = values;
     const [row] = await home(
       `insert into tenantry.jobs (id, kind, subject, requested_by, state, step, last_error, due_at)
-       values (tenantry.new_id(), $1, $2, 'operator', $3, 'compare', $4, now() + interval '1 day') returning id`,
-      [kind, subject, state, error],
+       values ($5, $1, $2, 'operator', $3, 'compare', $4, now() + interval '1 day') returning id`,
+      [kind, subject, state, error, newId()],
     );
     const id = String(row?.["id"]);
     await home(
@@ -431,7 +432,7 @@ describe("the audit log", () => {
   test("is narrowed by action, caller, subject and time, at home and in regions", async () => {
     const made = await find(`organizationId: "${acme}", action: "createComment"`);
     expect(made).toHaveLength(2);
-    expect(made[0]).toMatchObject({ action: "createComment", regionKey: "eu", whoId: owner });
+    expect(made[0]).toMatchObject({ action: "createComment", regionKey: "eu", who: "OPERATOR" });
     expect(await find(`organizationId: "${acme}", subjectId: "${made[0].subjectId}"`)).toEqual([made[0]]);
     expect(await find(`organizationId: "${acme}", whoId: "${stranger}"`)).toEqual([]);
     expect(await find(`organizationId: "${acme}", action: "createComment", from: "${made[0].at}"`)).toEqual([made[0]]);
@@ -446,8 +447,8 @@ describe("the audit log", () => {
 
   test("does not tell owners which operator it was, by a filter either", async () => {
     await home(
-      "insert into tenantry.audit_log (id, organization_id, who, who_id, via, action, outcome) values (tenantry.new_id(), $1, 'OPERATOR', 'secret-operator', 'TOKEN', 'renameOrganization', 'OK')",
-      [acme],
+      "insert into tenantry.audit_log (id, organization_id, who, who_id, via, action, outcome) values ($2, $1, 'OPERATOR', 'secret-operator', 'TOKEN', 'renameOrganization', 'OK')",
+      [acme, newId()],
     );
     const filter = `organizationId: "${acme}", whoId: "secret-operator"`;
     expect(await find(filter)).toHaveLength(1);

@@ -72,6 +72,9 @@ export function listComparable(
   return listReplicatedDatabases(services, page);
 }
 
+/** {@link compareDatabases} without the services. */
+export type CompareDatabases = (rows: readonly ReplicatedDatabase[], timeoutMs: number) => Promise<DriftOfDatabase[]>;
+
 export type DriftOfDatabase = Drift & Pick<ReplicatedDatabase, "databaseId" | "regionId">;
 
 /**

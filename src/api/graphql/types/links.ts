@@ -22,7 +22,7 @@ const LinkState = perSchema((builder) =>
 function defineLink(builder: Builder): void {
   builder.objectType("Link", {
     description:
-      "One direction of a tenant database's replication. lagBytes, walBytes and problem are read from the servers now; the rest is what home knows.",
+      "One direction of a tenant database's replication. lagBytes, walBytes and problem are what the servers said within 2 s; the rest is what home knows.",
     fields: (t) => ({
       database: t.exposeString("database", { description: "The tenant database's name on the region's server." }),
       direction: t.exposeString("direction", {
@@ -59,7 +59,7 @@ function defineLink(builder: Builder): void {
         description: "For how many seconds something has waited; 0: nothing.",
       }),
       wakes: t.exposeFloat("wakes", { description: "How often it was carried until nothing waited." }),
-      seeds: t.exposeInt("seeds", {
+      seeds: t.exposeFloat("seeds", {
         description: "How often it was seeded: once when it was made, each more to mend it.",
       }),
       seededAt: t.expose("seededAt", { type: "DateTime", nullable: true, description: "When it was last seeded." }),
@@ -81,11 +81,11 @@ function defineLink(builder: Builder): void {
       }),
       problem: t.string({
         nullable: true,
-        description: "What is wrong as the servers have it now, in one sentence; null: it is well.",
+        description: "What is wrong as the servers have it, in one sentence; null: it is well.",
         resolve: async (link, _, { actor, loaders }) => {
           const live = await loaders.liveLinks.load(link);
-          if (live === null) return "The region's server does not answer in time.";
-          return readableFailure(actor, live.problem);
+          if (live?.state === "unknown" && actor.kind !== "operator") return "The region's server cannot be read now.";
+          return readableFailure(actor, live?.problem ?? null);
         },
       }),
     }),
