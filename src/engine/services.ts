@@ -7,7 +7,7 @@ import type { Pools } from "#base/postgres/pools";
 import type { RoleCache } from "#engine/auth/role-cache";
 import type { Border } from "#engine/border/border";
 import type { BorderLedger } from "#engine/border/ledger/ledger";
-import type { CompareDatabases } from "#engine/doctor/find-drift";
+import type { CompareDatabases } from "#engine/doctor/drift";
 import type { EraseSql } from "#engine/erasure/erase-sql";
 import type { HomeContext } from "#engine/home/home";
 import type { MigrationSet } from "#engine/migrations/migration-set";

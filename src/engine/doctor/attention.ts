@@ -79,7 +79,7 @@ function aboutRegion({ region, server, isCarried, links, failingJobs }: RegionOv
     found.push({
       ...about,
       severity: "ERROR",
-      sentence: `${away(region.key, server.problem)}${whatWaits(links.late + links.broken, failingJobs)}`,
+      sentence: `${sentenceOf(region.key, server.problem)}${whatWaits(links.late + links.broken, failingJobs)}`,
       command: `tenantry region check ${region.key}`,
     });
   else if (server?.problem != null)
@@ -99,7 +99,7 @@ function aboutRegion({ region, server, isCarried, links, failingJobs }: RegionOv
   return found;
 }
 
-function away(key: string, problem: string | null): string {
+function sentenceOf(key: string, problem: string | null): string {
   const sentence = problem ?? `the server of region ${key} cannot be reached`;
   return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}${sentence.endsWith(".") ? "" : "."}`;
 }

@@ -2,7 +2,8 @@ import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import { invalidInput } from "#base/kernel/errors";
 import type { PageRequest } from "#base/kernel/page";
-import { type DriftOfDatabase, listComparable } from "#engine/doctor/find-drift";
+import type { DriftOfDatabase } from "#engine/doctor/drift";
+import { listComparable } from "#engine/doctor/find-drift";
 import {
   type Fleet as FleetRow,
   type FleetDatabaseRecord,

@@ -2,7 +2,7 @@ import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import { validRegionKey } from "#base/kernel/validation";
 import { readableFailure } from "#engine/jobs/failure";
-import { isLinkKey, linkKey, LINK_STATES, listLinks } from "#engine/links/list-links";
+import { isLinkKey, linkKey, type LINK_STATES, listLinks } from "#engine/links/list-links";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { MAX_PLACEMENTS_OF_DATABASE } from "#api/graphql/loaders";
 import { connectionType, pageArguments } from "#api/graphql/connections";
@@ -69,27 +69,33 @@ function defineLink(builder: Builder): void {
         description: "What went wrong last and is not over. What a server said of it, the operator alone is shown.",
         resolve: ({ failure }, _, { actor }) => readableFailure(actor, failure),
       }),
-      lagBytes: t.float({
-        nullable: true,
-        description: "Bytes of WAL to go through until it has caught up; null when it cannot be read.",
-        resolve: async (link, _, { loaders }) => (await loaders.liveLinks.load(link))?.lagBytes ?? null,
-      }),
-      walBytes: t.float({
-        nullable: true,
-        description: "Bytes of WAL that the publisher's server keeps for it; null when it cannot be read.",
-        resolve: async (link, _, { loaders }) => (await loaders.liveLinks.load(link))?.retainedBytes ?? null,
-      }),
-      problem: t.string({
-        nullable: true,
-        description: "What is wrong as the servers have it, in one sentence; null: it is well.",
-        resolve: async (link, _, { actor, loaders }) => {
-          const live = await loaders.liveLinks.load(link);
-          if (live?.state === "unknown" && actor.kind !== "operator") return "The region's server cannot be read now.";
-          return readableFailure(actor, live?.problem ?? null);
-        },
-      }),
     }),
   });
+}
+
+/** What only the servers know. */
+function defineLiveFields(builder: Builder): void {
+  builder.objectFields("Link", (t) => ({
+    lagBytes: t.float({
+      nullable: true,
+      description: "Bytes of WAL to go through until it has caught up; null when it cannot be read.",
+      resolve: async (link, _, { loaders }) => (await loaders.liveLinks.load(link))?.lagBytes ?? null,
+    }),
+    walBytes: t.float({
+      nullable: true,
+      description: "Bytes of WAL that the publisher's server keeps for it; null when it cannot be read.",
+      resolve: async (link, _, { loaders }) => (await loaders.liveLinks.load(link))?.retainedBytes ?? null,
+    }),
+    problem: t.string({
+      nullable: true,
+      description: "What is wrong as the servers have it, in one sentence; null: it is well.",
+      resolve: async (link, _, { actor, loaders }) => {
+        const live = await loaders.liveLinks.load(link);
+        if (live?.state === "unknown" && actor.kind !== "operator") return "The region's server cannot be read now.";
+        return readableFailure(actor, live?.problem ?? null);
+      },
+    }),
+  }));
 }
 
 const Links = connectionType("Link", "Link", linkKey, isLinkKey);
@@ -135,5 +141,5 @@ export const links = defineModule({
     ),
   },
   weights: { "Link.lagBytes": 2, "Link.walBytes": 2, "Link.problem": 2 },
-  types: [defineLink, defineQueries],
+  types: [defineLink, defineLiveFields, defineQueries],
 });
