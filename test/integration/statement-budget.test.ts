@@ -137,7 +137,8 @@ const TABLE: Record<string, Budget> = {
   "placements.links": { home: 2, as: "operator", objects: (rows) => 2 * rows },
   links: { home: 1, as: "operator" },
   "links.region": { home: 2, as: "operator" },
-  "links.placements": { home: 2, as: "operator" },
+  // Both links of the shared database come first, with as many of its placements as are shown.
+  "links.placements": { home: 2, as: "operator", objects: (rows) => (rows === 1 ? 20 : rows + 38) },
   fleet: { home: 1, as: "operator", objects: once },
   "fleet.versions": { home: 1, as: "operator", objects: () => 2 },
   "fleet.databases": { home: 2, as: "operator" },
