@@ -28,6 +28,7 @@ const ASKED = [
   "links",
   "border",
   "failures",
+  "readings",
 ].map((room) => `engine/${room}`);
 
 /** The container that functions take; the type names what each room puts into it. */
@@ -124,7 +125,7 @@ const ROWS = [
       TABLES,
       SERVICES,
     ],
-    also: ["engine/placements", "engine/replication", "engine/servers"],
+    also: ["engine/auth", "engine/placements", "engine/replication", "engine/servers"],
     why: "the template is migrated with the fleet, and publications follow the schema",
   },
   {
@@ -140,8 +141,23 @@ const ROWS = [
       TABLES,
       SERVICES,
     ],
-    also: ["engine/migrations", "engine/replication", "engine/servers"],
+    also: ["engine/links", "engine/migrations", "engine/readings", "engine/replication", "engine/servers"],
     why: "it compares what servers have with what migrations and links should have made there",
+  },
+  {
+    part: "engine/readings",
+    may: [
+      ...BASE,
+      "engine/auth",
+      "engine/home",
+      "engine/regions",
+      "engine/links",
+      "engine/jobs",
+      "engine/replication",
+      SERVICES,
+    ],
+    also: ["engine/migrations", "engine/servers"],
+    why: "it reads whatever an operator must know: versions of schemas and what servers have room for too",
   },
   {
     part: SERVICES,
@@ -154,13 +170,13 @@ const ROWS = [
       "engine/regions",
       "engine/border",
     ],
-    also: ["engine/erasure", "engine/migrations", "engine/replication", "engine/routing", TABLES],
+    also: ["engine/doctor", "engine/erasure", "engine/migrations", "engine/readings", "engine/replication", "engine/routing", TABLES],
     why: "types only (services-are-types): it runs nothing, so files do not import in a circle",
   },
 
   {
     part: "api/graphql",
-    may: [...ASKED, SERVICES],
+    may: [...ASKED, "engine/doctor", "engine/fleet", SERVICES],
     also: ["base/kernel", "base/observability", "engine/routing", "engine/migrations"],
     why: "ids and typed errors are the kernel's; an unexpected error is logged where it is masked; an app names its migrations",
   },

@@ -21,12 +21,15 @@ import { migrate, requireLatest } from "#engine/migrations/runner";
 import { requireLink } from "#engine/people/invitation-letter";
 import type { InvitationTemplate } from "#engine/people/invitation-template";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
+import { compareDatabases } from "#engine/doctor/find-drift";
+import { openReadings } from "#engine/readings/readings";
 import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { Ownership } from "#engine/regions/ownership";
 import { requirePooler } from "#engine/regions/pooler";
 import { REGION_CHANNEL } from "#engine/regions/regions";
 import { announceServers } from "#engine/regions/server-answers";
 import { apiRoleName } from "#engine/replication/names";
+import { parseCoordinates } from "#engine/regions/coordinates";
 import { NudgeDesk } from "#engine/replication/nudge";
 import { Router } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
@@ -37,7 +40,16 @@ const MAX_API_CONNECTIONS = 16;
 
 /** The settings that services go by. What is left out is the default. */
 type ServicesSettings = Partial<
-  Pick<Settings, "databasePoolUrl" | "previousSecretKeys" | "exportFolder" | "mail" | "invitationUrl" | "connections">
+  Pick<
+    Settings,
+    | "databasePoolUrl"
+    | "previousSecretKeys"
+    | "exportFolder"
+    | "homeCoordinates"
+    | "mail"
+    | "invitationUrl"
+    | "connections"
+  >
 >;
 
 type ServicesOptions = ServicesSettings & {
@@ -63,7 +75,8 @@ type ServicesOptions = ServicesSettings & {
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
 export async function createServices(options: ServicesOptions): Promise<Services> {
   const { logger, tenantSchema, eraseSql } = options;
-  const { databasePoolUrl } = options;
+  const { databasePoolUrl, homeCoordinates: place } = options;
+  const homeCoordinates = place === undefined ? null : parseCoordinates("TENANTRY_HOME_COORDINATES", place);
   const letters = requireLink({ invitationUrl: options.invitationUrl, template: options.invitationTemplate });
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
@@ -96,7 +109,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     const { exportFolder } = options;
     const mailer = createMailer(options);
     const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
-    return {
+    const services: Omit<Services, "readings" | "compareDatabases"> = {
       ...homeContext,
       homePooler,
       pools,
@@ -116,12 +129,22 @@ export async function createServices(options: ServicesOptions): Promise<Services
       mailer,
       letters,
       exportFolder,
+      homeCoordinates,
       logger,
     };
+    return withReadings(services);
   } catch (error) {
     await pools.close();
     throw error;
   }
+}
+
+/** What is made of the rest, and is a part of it. */
+function withReadings(rest: Omit<Services, "readings" | "compareDatabases">): Services {
+  const services = rest as Services;
+  services.readings = openReadings(services);
+  services.compareDatabases = (rows, timeoutMs) => compareDatabases(services, rows, timeoutMs);
+  return services;
 }
 
 /** Opens home at the schema of the app's tables, and reads what these are. */

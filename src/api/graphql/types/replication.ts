@@ -8,6 +8,7 @@ import {
   readServersHealth,
   type ServerHealth,
 } from "#engine/links/replication-health";
+import type { ServerReading } from "#engine/readings/reading";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { pageArguments, PageInfo } from "#api/graphql/connections";
 
@@ -53,7 +54,7 @@ const Health = perSchema((builder) =>
   }),
 );
 
-const Setting = perSchema((builder) =>
+export const ServerHeadroom = perSchema((builder) =>
   builder.objectRef<ServerHealth["headroom"][number]>("ServerHeadroom").implement({
     description: "What a server's setting allows and what is used of it.",
     fields: (t) => ({
@@ -64,6 +65,14 @@ const Setting = perSchema((builder) =>
   }),
 );
 
+/** What a server that answers has used of its limits; null for one that does not. */
+export function headroomOf(server: ServerReading | null): ServerHealth["headroom"] | null {
+  if (server?.isUp !== true) return null;
+  return server.limits.flatMap(({ setting, limit, ours, others }) =>
+    limit === null ? [] : [{ setting, limit, used: ours + others }],
+  );
+}
+
 const Server = perSchema((builder) =>
   builder.objectRef<ServerHealth>("ReplicationServer").implement({
     description: "A server that takes part in replication.",
@@ -71,7 +80,7 @@ const Server = perSchema((builder) =>
       name: t.exposeString("name", { description: "A region's key, or home." }),
       reachable: t.exposeBoolean("reachable", { description: "Whether it answers now." }),
       headroom: t.field({
-        type: [Setting(builder)],
+        type: [ServerHeadroom(builder)],
         description: "Slots and the like in use.",
         resolve: ({ headroom }) => headroom,
       }),
