@@ -1,6 +1,7 @@
 /** What the engine's functions work with, as a type; src/services.ts makes it, once per process. */
 import type { SecretBox } from "#base/kernel/secret-box";
 import type { Logger } from "#base/observability/logger";
+import type { Metrics } from "#base/observability/metrics";
 import type { PoolerAddress } from "#base/postgres/connection-url";
 import type { Listener, Listeners } from "#base/postgres/listener";
 import type { Pools } from "#base/postgres/pools";
@@ -55,5 +56,7 @@ export type Services = HomeContext & {
   letters: Letters;
   /** Where exports before a revocation go; undefined: nowhere. */
   exportFolder: string | undefined;
+  /** Counts what this process does. */
+  metrics: Metrics;
   logger: Logger;
 };
