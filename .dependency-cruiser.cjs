@@ -193,6 +193,13 @@ const ROWS = [
     why: "an app is written as a team would write it, with the kit; its tables are migrations",
   },
 
+  {
+    part: "metrics",
+    may: ["base/kernel", "base/observability", "base/postgres", "engine/readings"],
+    also: ["engine/auth", "engine/jobs", "engine/migrations"],
+    why: "the operator reads; of each kind of job there is a series, and versions are shown as one number",
+  },
+
   { part: "config", may: ["base/kernel"] },
   { part: "embedded", may: ["base/kernel"] },
   { part: "services", may: ["base", "engine", "config"] },

@@ -8,12 +8,13 @@ import { GATEWAY, gatewaySettings } from "#config/gateway";
 import { HOME, homeSettings } from "#config/home";
 import { LIMIT_SETTINGS } from "#config/limits";
 import { invitationUrlSetting, MAIL, mailSettings } from "#config/mail";
+import { METRICS, metricsSettings } from "#config/metrics";
 import { nearestName } from "#config/nearest-name";
 import { SIGN_IN, signInSettings } from "#config/sign-in";
 import { readSection, refused, type Section, variableOf } from "#config/variable";
 
 /** In the order of the reference page. */
-export const SECTIONS: readonly Section[] = [HOME, API, MAIL, SIGN_IN, GATEWAY, LIMIT_SETTINGS];
+export const SECTIONS: readonly Section[] = [HOME, API, MAIL, SIGN_IN, GATEWAY, METRICS, LIMIT_SETTINGS];
 
 /** All settings of a process. Functions take what they need of them. */
 export type Settings = ReturnType<typeof read> & {
@@ -40,6 +41,7 @@ function read(environment: NodeJS.ProcessEnv) {
     invitationUrl: invitationUrlSetting(mail),
     signIn: signInSettings(readSection(SIGN_IN, environment)),
     gateway: gatewaySettings(readSection(GATEWAY, environment)),
+    metricsListen: metricsSettings(readSection(METRICS, environment)),
   };
 }
 

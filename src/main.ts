@@ -14,6 +14,9 @@ import type { ReplicationOptions } from "#engine/links/replication-options";
 import type { GatewaySettings } from "#engine/links/run-gateway";
 import type { JobTimes } from "#engine/jobs/job-runner";
 import type { Services } from "#engine/services";
+import { exposeInstallation } from "#metrics/installation";
+import { startMetricsListener } from "#metrics/listener";
+import { exposeProcess } from "#metrics/process";
 import type { Settings } from "#config";
 import { closeServices, createServices, signInAsApi } from "#services";
 import { startWork, type Work } from "#work";
@@ -51,6 +54,8 @@ export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn"
 export type App = {
   /** Where the API is; undefined in the role `worker`. */
   url: string | undefined;
+  /** Where metrics are without a key; undefined where no setting says. */
+  metricsUrl: string | undefined;
   services: Services;
   metrics: Metrics;
   /** What carries replication in this process; undefined in the role `api`. */
@@ -73,6 +78,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { invitationTemplate } = application;
   await using rollback = new AsyncDisposableStack();
   const metrics = new Metrics();
+  metrics.watchProcess();
   const { role } = options;
   // In development whoever reads the log is the operator.
   const mailsInLog = options.signIn.mode === "development";
@@ -87,6 +93,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
   rollback.defer(() => closeServices(services));
   options.checkTables?.(services.tables);
+  exposeInstallation(metrics, services.readings);
+  exposeProcess(metrics, services);
   let work: Work | undefined;
   if (role !== "api") {
     work = await startWork(services, options);
@@ -102,7 +110,19 @@ export async function startApp(options: AppOptions): Promise<App> {
     http = await startHttpServer(api, signIn, { ...options, metrics, schema, journey, overview });
     rollback.defer(http.close);
   }
+  const { metricsListen } = options;
+  const listener =
+    metricsListen === undefined ? undefined : await startMetricsListener(metricsListen, { metrics, logger });
+  rollback.defer(async () => listener?.close());
   const running = rollback.move();
   const { replication, gateway } = work ?? {};
-  return { url: http?.url, services, metrics, replication, gateway, close: () => running.disposeAsync() };
+  return {
+    url: http?.url,
+    metricsUrl: listener?.url,
+    services,
+    metrics,
+    replication,
+    gateway,
+    close: () => running.disposeAsync(),
+  };
 }

@@ -2,13 +2,14 @@
 import { compareClocks } from "#base/kernel/clock";
 import { SecretBox } from "#base/kernel/secret-box";
 import type { Logger } from "#base/observability/logger";
-import type { Metrics } from "#base/observability/metrics";
+import { Metrics } from "#base/observability/metrics";
 import { parsePoolUrl } from "#base/postgres/connection-url";
 import { Listener, Listeners, type ListenerTimes } from "#base/postgres/listener";
 import { Pools } from "#base/postgres/pools";
 import { RoleCache } from "#engine/auth/role-cache";
 import { Border } from "#engine/border/border";
 import { BorderLedger } from "#engine/border/ledger/ledger";
+import { REFUSAL_CODES } from "#engine/border/ledger/refusals";
 import type { EraseSql } from "#engine/erasure/erase-sql";
 import { type HomeContext, openHome } from "#engine/home/home";
 import { PLACEMENT_CHANNEL } from "#engine/home/placements";
@@ -20,7 +21,7 @@ import { protectHome } from "#engine/migrations/protect-home";
 import { migrate, requireLatest } from "#engine/migrations/runner";
 import { requireLink } from "#engine/people/invitation-letter";
 import type { InvitationTemplate } from "#engine/people/invitation-template";
-import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
+import { countMails, logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
 import { compareDatabases } from "#engine/doctor/find-drift";
 import { openReadings } from "#engine/readings/readings";
 import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
@@ -56,7 +57,7 @@ type ServicesOptions = ServicesSettings & {
   databaseUrl: string;
   secretKey: string;
   logger: Logger;
-  /** Left out: nobody asks this process for metrics. */
+  /** Left out: nobody asks this process for them. */
   metrics?: Metrics | undefined;
   /** Whether mails go to the log where there is no mail server; true when left out. */
   mailsInLog?: boolean;
@@ -74,7 +75,7 @@ type ServicesOptions = ServicesSettings & {
 
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
 export async function createServices(options: ServicesOptions): Promise<Services> {
-  const { logger, tenantSchema, eraseSql } = options;
+  const { logger, tenantSchema, eraseSql, metrics = new Metrics() } = options;
   const { databasePoolUrl, homeCoordinates: place } = options;
   const homeCoordinates = place === undefined ? null : parseCoordinates("TENANTRY_HOME_COORDINATES", place);
   const letters = requireLink({ invitationUrl: options.invitationUrl, template: options.invitationTemplate });
@@ -107,8 +108,9 @@ export async function createServices(options: ServicesOptions): Promise<Services
     const listeners = new Listeners(onBroken);
     announceServers({ home, pools }, (error) => logger.debug({ err: error }, "good news was not announced"));
     const { exportFolder } = options;
-    const mailer = createMailer(options);
-    const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
+    const mailer = countMails(createMailer(options), metrics);
+    metrics.expectBorderRefusals(REFUSAL_CODES);
+    const ledger = new BorderLedger({ home: homeContext.home, logger, metrics });
     const services: Omit<Services, "readings" | "compareDatabases"> = {
       ...homeContext,
       homePooler,
@@ -130,6 +132,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       letters,
       exportFolder,
       homeCoordinates,
+      metrics,
       logger,
     };
     return withReadings(services);

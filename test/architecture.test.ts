@@ -67,7 +67,7 @@ const ROOMS = [
   .map((room) => `engine/${room}`);
 
 const TARGETS = ["base/kernel", "base/observability", "base/postgres", ...ROOMS, "api/graphql", "api/http", "app"]
-  .concat("app/resources", "cli", "embedded", "project", "library")
+  .concat("app/resources", "cli", "embedded", "metrics", "project", "library")
   .map((folder) => `src/${folder}/target.ts`)
   .concat(
     "src/api/graphql/kit.ts",
@@ -118,6 +118,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/api/http/a.ts", 'import "#base/postgres/target";', "imports-of-api-http"],
   ["src/app/a.ts", 'import "#engine/home/target";', "imports-of-app"],
   ["src/app/b.ts", 'import "#api/graphql/target";', "imports-of-app"],
+  ["src/metrics/a.ts", 'import "#engine/home/target";', "imports-of-metrics"],
   ["src/cli/a.ts", 'import "#api/http/target";', "imports-of-cli"],
   ["src/embedded/a.ts", 'import "#base/postgres/target";', "imports-of-embedded"],
   ["src/project/a.ts", 'import "#engine/home/target";', "imports-of-project"],

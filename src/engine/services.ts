@@ -1,6 +1,7 @@
 /** What the engine's functions work with, as a type; src/services.ts makes it, once per process. */
 import type { SecretBox } from "#base/kernel/secret-box";
 import type { Logger } from "#base/observability/logger";
+import type { Metrics } from "#base/observability/metrics";
 import type { PoolerAddress } from "#base/postgres/connection-url";
 import type { Listener, Listeners } from "#base/postgres/listener";
 import type { Pools } from "#base/postgres/pools";
@@ -61,5 +62,7 @@ export type Services = HomeContext & {
   homeCoordinates: Coordinates | null;
   /** Compares tenant databases with what their migrations make, as the program signs in: the API's own role may not. */
   compareDatabases: CompareDatabases;
+  /** Counts what this process does. */
+  metrics: Metrics;
   logger: Logger;
 };

@@ -37,6 +37,8 @@ export async function majorVersionOf(url: string): Promise<number> {
 
 export type TestApp = {
   url: string;
+  /** Where metrics are without a key; undefined where `metricsListen` was not given. */
+  metricsUrl: string | undefined;
   homeUrl: string;
   databaseUrl: string;
   secretKey: string;
@@ -92,6 +94,7 @@ export async function startApp({
   };
   return {
     url,
+    metricsUrl: app.metricsUrl,
     homeUrl: server,
     databaseUrl,
     secretKey,

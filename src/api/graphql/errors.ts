@@ -4,6 +4,10 @@ import { BoundedMap } from "#base/kernel/bounded-map";
 import { type ErrorCode, isErrorCode, TenantryError } from "#base/kernel/errors";
 import { explainToCaller } from "#engine/failures/explain";
 import type { Logger } from "#base/observability/logger";
+import type { Metrics } from "#base/observability/metrics";
+
+/** Who hears of errors: the log of what is hidden, the metrics of every code and every limit. */
+type Hearers = { logger: Logger; metrics: Pick<Metrics, "errorAnswered" | "limitRefused"> };
 
 const MASKED_MESSAGE = "Something went wrong on our side.";
 /** What an error repeats of what was sent may be as long as that. The reason stands at its end. */
@@ -12,17 +16,24 @@ const MAX_MESSAGE_LENGTH = 1_000;
 const MAX_ERRORS = 100;
 
 /** Makes the errors of one answer as they are sent: each has its code, and neither they nor their number are unbounded. */
-export function toClientErrors(errors: readonly GraphQLError[], logger: Logger): GraphQLError[] {
+export function toClientErrors(errors: readonly GraphQLError[], hearers: Hearers): GraphQLError[] {
   const shown = errors
     .slice(0, MAX_ERRORS)
-    .map((error) => (isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, logger)));
+    .map((error) => (isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, hearers)));
   if (errors.length === shown.length) return shown;
   const message = `The answer has ${errors.length} errors, of which the first ${MAX_ERRORS} are shown.`;
   return [...shown, new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } })];
 }
 
 /** Makes the error that is sent; logs what is hidden. What a server refused is said by the table of refusals. */
-export function toClientError(error: unknown, logger: Logger): GraphQLError {
+export function toClientError(error: unknown, hearers: Hearers): GraphQLError {
+  const made = explained(error, hearers);
+  const { code } = made.extensions;
+  if (typeof code === "string") hearers.metrics.errorAnswered(code);
+  return made;
+}
+
+function explained(error: unknown, { logger, metrics }: Hearers): GraphQLError {
   const { original: thrown, located } = unwrap(error);
   const original = thrown instanceof TenantryError ? thrown : (explainToCaller(thrown) ?? thrown);
   const options =
@@ -30,7 +41,8 @@ export function toClientError(error: unknown, logger: Logger): GraphQLError {
       ? {}
       : { nodes: located.nodes, source: located.source, positions: located.positions, path: located.path };
   if (original instanceof TenantryError && original.code !== "INTERNAL") {
-    const { code, field, retryAfterSeconds } = original;
+    const { code, field, retryAfterSeconds, limit } = original;
+    if (code === "LIMIT_EXCEEDED") metrics.limitRefused(limit ?? "other");
     if (original.forOperator !== undefined) logSometimes(logger, original);
     return new GraphQLError(shorten(original.message), {
       ...options,

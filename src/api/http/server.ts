@@ -14,6 +14,7 @@ import { Closing } from "#api/http/closing";
 import { clientOf } from "#api/http/guards/client";
 import { countRefusals } from "#api/http/limits/count-refusals";
 import { type Explorer, createExplorer } from "#api/http/explorer/explorer";
+import { countRefused } from "#api/http/endpoint/count-operations";
 import { createGraphQLEndpoint, type EndpointParts, type GraphQLEndpoint } from "#api/http/endpoint/graphql-endpoint";
 import { findHomeFailure } from "#api/http/health";
 import { isFromElsewhere, visitorsOf } from "#api/http/guards/origin";
@@ -68,10 +69,12 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     settings,
     guard: new SignInGuard(signIn, settings.limits.signInFailuresPerMinute),
     visitors: visitorsOf(signIn.mode, settings),
-    persisted:
+    persisted: countRefused(
       persistedOperations === undefined
         ? NO_PERSISTED_OPERATIONS
         : readPersistedOperations(persistedOperations, schema),
+      metrics,
+    ),
   };
   const endpoint = createGraphQLEndpoint(shared);
   const { regionUrls } = options;
@@ -149,6 +152,7 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   if (body === "too large") {
     // The rest of it is not read.
     response.setHeader("connection", "close");
+    parts.metrics.limitRefused("body_bytes");
     return refuse(response, 413, "LIMIT_EXCEEDED", `The request is larger than ${maxBodyBytes} bytes.`);
   }
   const bodyFault = faultOfBody(body);

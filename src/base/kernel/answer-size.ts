@@ -49,6 +49,7 @@ export function answerTooLarge(max: number, kind?: string, rootField?: string): 
   return new TenantryError(
     "LIMIT_EXCEEDED",
     `The answer is larger than ${max.toLocaleString("en")} bytes: ${adviceFor(kind, rootField)}.`,
+    { limit: "answer_bytes" },
   );
 }
 

@@ -26,11 +26,30 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return ERROR_CODES.some((code) => code === value);
 }
 
+/** What bounds callers, as metrics name it: which limit it was that LIMIT_EXCEEDED tells of. */
+export type LimitName =
+  | "answer_bytes"
+  | "batch"
+  | "body_bytes"
+  | "concurrency"
+  | "connections"
+  | "cost"
+  | "document"
+  | "mails"
+  | "organization_points"
+  | "points"
+  | "sign_in_failures"
+  | "subscription_events"
+  | "subscriptions"
+  | "time";
+
 type ErrorDetails = {
   /** The input field that is wrong, as the client spelled it. Only with INVALID_INPUT. */
   field?: string;
   /** After how many whole seconds it is worth trying again. Only with LIMIT_EXCEEDED, HOME_UNAVAILABLE and SIGN_IN_UNAVAILABLE. */
   retryAfterSeconds?: number;
+  /** Which limit it is. Only with LIMIT_EXCEEDED. */
+  limit?: LimitName;
   /** What only the operator may read: hosts, roles, a server's own words. No secret. */
   forOperator?: string;
   /** What really happened; for logs, never for clients. */
@@ -45,6 +64,7 @@ export class TenantryError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly limit: LimitName | undefined;
   readonly forOperator: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -53,6 +73,7 @@ export class TenantryError extends Error {
     this.code = code;
     this.field = details.field;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.limit = details.limit;
     this.forOperator = details.forOperator;
   }
 }

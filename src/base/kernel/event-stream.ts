@@ -42,7 +42,8 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
   push(value: Value): void {
     if (this.#ended) return;
     if (this.#waiting.length >= MAX_WAITING) {
-      this.#failure = new TenantryError("LIMIT_EXCEEDED", "The subscription fell too far behind: subscribe again.");
+      const sentence = "The subscription fell too far behind: subscribe again.";
+      this.#failure = new TenantryError("LIMIT_EXCEEDED", sentence, { limit: "subscription_events" });
       this.#end();
       return;
     }

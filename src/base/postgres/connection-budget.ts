@@ -114,6 +114,13 @@ export class ConnectionBudget<Client> {
     return this.#permits;
   }
 
+  /** How many callers wait for a connection to a server. */
+  waitingAt(server: string): number {
+    let waiting = 0;
+    for (const share of this.#waiting) if (share.server === server) waiting += share.waiting.length;
+    return waiting;
+  }
+
   /**
    * A connection to the share's database. Rejects with the signal's reason, or after waiting too long: with LIMIT_EXCEEDED, or as
    * for a server that cannot be connected to where nothing has moved there meanwhile.
@@ -348,5 +355,6 @@ function hanging(): Error {
 function tooLong(): TenantryError {
   return new TenantryError("LIMIT_EXCEEDED", "All connections to tenant databases are in use: try again in 1 s.", {
     retryAfterSeconds: 1,
+    limit: "connections",
   });
 }

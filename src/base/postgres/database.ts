@@ -20,6 +20,7 @@ import {
 import { type DatabaseKind, type FailedAt, noteFailedAt } from "#base/postgres/failed-at";
 import { Lease } from "#base/postgres/lease";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
+import type { WaitTimes } from "#base/postgres/pool-usage";
 import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
 import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#base/postgres/scoped-query";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
@@ -76,6 +77,8 @@ export type PoolConfig = {
   readonly prepared?: PreparedStatements | undefined;
   /** With it, connections for statements and transactions are a share of it. */
   readonly budget?: ConnectionBudget<pg.PoolClient> | undefined;
+  /** Counts how long callers wait for a connection. */
+  readonly waits: WaitTimes;
   /** The most connections. */
   readonly max: number;
   /** Hears of a connection that could not be made. It must not throw. */
@@ -153,8 +156,9 @@ class LazyPool {
 
   /** A connection for the running call, when it may have one. */
   async take(): Promise<pg.PoolClient> {
-    const { budget, at } = this.#config;
+    const { budget, at, waits } = this.#config;
     const share = this.#share;
+    const asked = performance.now();
     try {
       return await untilOver(() =>
         budget === undefined || share === undefined ? this.connect() : budget.take(share, currentCall()?.signal),
@@ -162,6 +166,8 @@ class LazyPool {
     } catch (error) {
       noteFailedAt(error, { ...at, isConnecting: true });
       throw error;
+    } finally {
+      waits.add(performance.now() - asked);
     }
   }
 

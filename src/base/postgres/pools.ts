@@ -13,41 +13,17 @@ import {
   tlsOptions,
 } from "#base/postgres/connection-url";
 import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-parameters";
-import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
+import { clientBoundedBy } from "#base/postgres/answer-bound";
 import { Breaker, type ServerStanding } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
 import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers";
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
 import { ConnectionPins } from "#base/postgres/pinned-settings";
+import { DEFAULT_BUDGET, DEFAULT_LIMITS, type PoolLimits } from "#base/postgres/pool-limits";
+import { PoolUsage, type ServerUsage, WaitTimes } from "#base/postgres/pool-usage";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
 import { SilenceWatch, streamOf } from "#base/postgres/silence";
 import { Suspects } from "#base/postgres/suspects";
-
-export type PoolLimits = {
-  /** Connections per database. */
-  maxPerDatabase: number;
-  /** Databases with an open pool; the least recently used one is closed for a new one. */
-  maxDatabases: number;
-  connectTimeoutMs: number;
-  idleTimeoutMs: number;
-  /** What a region's server may send in answer to one statement. */
-  maxResultBytes: number;
-  /** When everything is closed, statements that run have this long. */
-  closeTimeoutMs: number;
-};
-
-const DEFAULT_LIMITS: PoolLimits = {
-  maxPerDatabase: 4,
-  // A handle without connections costs little; what is open is bounded by the budget.
-  maxDatabases: 2_000,
-  connectTimeoutMs: 5_000,
-  idleTimeoutMs: 10_000,
-  maxResultBytes: MAX_ANSWER_BYTES,
-  closeTimeoutMs: 10_000,
-};
-
-/** Of connections that are opened as `budgeted`. */
-const DEFAULT_BUDGET: BudgetLimits = { max: 39, maxPerServer: 24, maxConnecting: 4, maxWaitMs: 5_000 };
 
 type PoolConfigOptions = Pick<PoolConfig, "max" | "breaker" | "budget"> & {
   despiteFence?: boolean;
@@ -65,7 +41,7 @@ export class Pools {
   readonly #limits: PoolLimits;
   readonly #budget: ConnectionBudget<pg.PoolClient>;
   readonly #onError: (error: Error) => void;
-  readonly #pools = new Set<pg.Pool>();
+  readonly #pools = new PoolUsage();
   /** Each with the host and port that it is connected to. */
   readonly #clients = new Map<pg.ClientBase, string>();
   readonly #suspects = new Suspects();
@@ -95,6 +71,11 @@ export class Pools {
   /** The most connections of the budget that were open at once. */
   get mostBudgeted(): number {
     return this.#budget.most;
+  }
+
+  /** Connections to each server, or pooler, that are in use and idle, and callers that wait for one now. */
+  usage(): ServerUsage[] {
+    return this.#pools.read((server) => this.#budget.waitingAt(server));
   }
 
   /** How the server at `host:port` stands with this process: whether it answers, and since when. */
@@ -224,7 +205,7 @@ export class Pools {
     this.#entries.clear();
     await Promise.all(entries.map((entry) => this.#discard(entry.database)));
     // Those of handles that made room and were used again.
-    await Promise.all([...this.#pools].filter(({ ending }) => !ending).map((pool) => pool.end().catch(this.#onError)));
+    await Promise.all(this.#pools.open.map((pool) => pool.end().catch(this.#onError)));
     this.#pools.clear();
     // A pool ends as soon as its connections were told to. What stops the servers next must find none.
     if (this.#clients.size === 0) return;
@@ -292,7 +273,7 @@ export class Pools {
         ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
       });
       if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers, host: address.host });
-      this.#pools.add(pool);
+      this.#pools.add(pool, server);
       // While everything is closed their end is no news: the server may stop right after.
       pool.on("error", (error) => (this.#closed ? undefined : this.#onError(error)));
       pool.on("connect", (client) => {
@@ -310,7 +291,20 @@ export class Pools {
     };
     const at = { kind, server, database, role: address.user };
     const onConnectFailure = (error: unknown) => this.#pins.failed(login, error);
-    return { server, at, createPool, isPooler, breaker, budget, max, prepared: this.#prepared, onConnectFailure };
+    // An address that is tried once is nobody's server yet.
+    const waits = breaker === undefined ? new WaitTimes() : this.#pools.waitsAt(server);
+    return {
+      server,
+      at,
+      createPool,
+      isPooler,
+      breaker,
+      budget,
+      max,
+      waits,
+      prepared: this.#prepared,
+      onConnectFailure,
+    };
   }
 
   /**
@@ -380,6 +374,6 @@ export class Pools {
 
   async #discard(database: Database<DatabaseKind>): Promise<void> {
     await database.close().catch(this.#onError);
-    for (const pool of this.#pools) if (pool.ended) this.#pools.delete(pool);
+    this.#pools.sweep();
   }
 }

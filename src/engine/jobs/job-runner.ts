@@ -253,7 +253,9 @@ async function runOne({ services, handlers }: Work, job: ClaimedJob<WorkerKind>,
       const handle = handlers[job.kind] as (services: Services, run: JobRun<WorkerKind>) => Promise<void>;
       await handle(services, run);
       await run.finish();
+      services.metrics.jobAttempted(job.kind, "done");
     } catch (error) {
+      services.metrics.jobAttempted(job.kind, "failed");
       services.logger.warn({ err: error, job: job.kind, subject: job.subject }, "a job failed");
       if (!lost.aborted) await run.fail(error, { retries: true });
     }

@@ -97,6 +97,10 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
       startsSlowly,
       timelines: { home: homeHistory.timeline, region: regionHistory.timeline },
       onFork: restart,
+      count: (what, direction) =>
+        what === "wake"
+          ? services.metrics.linkWoken(known.key, direction)
+          : services.metrics.linkReseeded(known.key, direction),
       report,
     },
     options.carrier,

@@ -121,6 +121,6 @@ async function refuseOneTooMany(
   throw new TenantryError(
     "LIMIT_EXCEEDED",
     `${SENTENCES[full.bound]}: try again in ${Math.ceil(retryAfterSeconds / 3_600)} h.`,
-    { retryAfterSeconds },
+    { retryAfterSeconds, limit: "mails" },
   );
 }

@@ -2,6 +2,7 @@
 import { createTransport, type TransportOptions } from "nodemailer";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import type { Logger } from "#base/observability/logger";
+import type { Metrics } from "#base/observability/metrics";
 
 export type Mail = { to: string; subject: string; text: string; html?: string };
 
@@ -70,5 +71,21 @@ export function logMailer(logger: Logger): Mailer {
       );
     },
     close: () => undefined,
+  };
+}
+
+/** The same mailer, with its mails counted. */
+export function countMails(mailer: Mailer, metrics: Pick<Metrics, "mailed">): Mailer {
+  return {
+    ...mailer,
+    send: async (mail) => {
+      try {
+        await mailer.send(mail);
+      } catch (error) {
+        metrics.mailed("failed");
+        throw error;
+      }
+      metrics.mailed("sent");
+    },
   };
 }

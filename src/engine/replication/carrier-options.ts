@@ -55,6 +55,8 @@ export type CarrierContext = {
   timelines: { home: string; region: string };
   /** A server was promoted: the carrier is to begin anew, with a sweep. */
   onFork: () => void;
+  /** Counts a link that was woken, or seeded anew. */
+  count?: (what: "wake" | "reseed", direction: Direction) => void;
   /** Told about what goes wrong and what was mended, with no secret in it. */
   report: (message: string, error?: unknown) => void;
 };

@@ -14,7 +14,7 @@ import {
 import { DAMAGE, type Damage, damageOf, damageOfLostSlot } from "#engine/replication/damage";
 import { recordCarried, recordFailure } from "#engine/replication/link-record";
 import { holdsPermit, type LinkEvent, next } from "#engine/replication/link-state";
-import { mend, tellSubscriber } from "#engine/replication/establish";
+import { mend, RESEEDED, tellSubscriber } from "#engine/replication/establish";
 import { IdleTimes } from "#engine/replication/idle-times";
 import { lookAtSlots } from "#engine/replication/look-at-slots";
 import {
@@ -280,6 +280,7 @@ export class Carrier {
       enableSubscription(runtime.link),
     ]);
     noteAwake(runtime, errors);
+    this.#context.count?.("wake", runtime.id.direction);
     this.#move(runtime, "enabled");
     if (!published) this.#fail(runtime, DAMAGE.publicationChanged);
   }
@@ -347,6 +348,7 @@ export class Carrier {
     runtime.link = fresh;
     // What a new connection string did not mend, a reseed does.
     const done = await mend(fresh, { reseed: runtime.mustReseed || runtime.failures > 1 });
+    if (done === RESEEDED) this.#context.count?.("reseed", runtime.id.direction);
     runtime.link = asTold(fresh);
     runtime.mustReseed = false;
     this.#context.report(`${runtime.link.name}: ${done}`);

@@ -30,6 +30,9 @@ export async function establishLink(link: Link, made?: MadeNow): Promise<void> {
   if (made !== undefined || !(await isWhole(link))) await rebuild(link, made);
 }
 
+/** What {@link mend} says it did when only a new copy would help. */
+export const RESEEDED = "the copy was reseeded";
+
 /**
  * Makes a broken link whole without a person, and leaves it parked. With parts in place and `reseed` false only the
  * connection string is renewed, since a password may have changed. Returns what was done, in words.
@@ -43,7 +46,7 @@ export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise
   // Two carriers can overlap for a moment when the session that holds a region breaks. A subscription of one on a slot
   // of the other, which has not seeded for it yet, would miss what came in between.
   await whileNobodyMends(link, () => rebuild(link));
-  return "the copy was reseeded";
+  return RESEEDED;
 }
 
 /**

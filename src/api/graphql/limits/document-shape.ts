@@ -88,7 +88,7 @@ export function findExcess(
   limits: Pick<Limits, "maxDepth" | "maxAliases" | "maxRootFields">,
 ): TenantryError | undefined {
   const { depth, aliases, rootFields } = measureShape(document);
-  const refuse = (message: string) => new TenantryError("LIMIT_EXCEEDED", message);
+  const refuse = (message: string) => new TenantryError("LIMIT_EXCEEDED", message, { limit: "document" });
   if (depth > limits.maxDepth)
     return refuse(`The operation is ${depth} fields deep, and ${limits.maxDepth} is the most.`);
   if (aliases > limits.maxAliases)

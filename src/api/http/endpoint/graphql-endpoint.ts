@@ -1,13 +1,6 @@
 /** GraphQL over HTTP: Yoga with our context, our errors and our limits. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import {
-  type DocumentNode,
-  type ExecutionArgs,
-  type ExecutionResult,
-  GraphQLError,
-  type GraphQLSchema,
-  Kind,
-} from "graphql";
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema } from "graphql";
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { callSourceOf } from "#engine/audit/entry";
 import { challengeFor, type Client, type Credentials, type SignIn } from "#engine/auth/sign-in";
@@ -22,6 +15,7 @@ import { Budgets } from "#api/http/limits/budgets";
 import { clientOf } from "#api/http/guards/client";
 import { corsFor } from "#api/http/guards/cors";
 import { DocumentCache } from "#api/http/endpoint/document-cache";
+import { countOperations } from "#api/http/endpoint/count-operations";
 import { limitDocuments } from "#api/http/limits/document-limits";
 import { endWithSignIn } from "#api/http/guards/end-with-sign-in";
 import { startOf, statusOf, type Term, withinTerm } from "#api/http/limits/deadline";
@@ -53,6 +47,8 @@ type NodeContext = { req: IncomingMessage; res: ServerResponse };
 export function createGraphQLEndpoint(parts: EndpointParts) {
   const { schema, services, metrics, signIn, visitors, settings } = parts;
   const { limits, introspection } = settings;
+  const budgets = new Budgets(limits);
+  metrics.watchSubscriptions(() => budgets.openSubscriptions);
   return createYoga<NodeContext, GraphQLContext>({
     schema,
     graphqlEndpoint: "/graphql",
@@ -72,14 +68,14 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
     cors: (request) => corsFor(request, visitors),
     logging: false,
     maskedErrors: {
-      maskError: (error) => challenge(toClientError(error, services.logger), error),
+      maskError: (error) => challenge(toClientError(error, services), error),
     },
     plugins: [
       limitBatches(limits.maxBatch),
       beginOperations(parts),
       limitDocuments(limits, introspection),
       runOperations(),
-      limitOperations(limits, new Budgets(limits)),
+      limitOperations(limits, budgets),
       requestErrors(services),
       endWithSignIn(signIn),
       refuseMultipart(),
@@ -130,7 +126,7 @@ function documentIdOf(request: Request, params: GraphQLParams): unknown {
  * longer than an operation may.
  */
 export async function createContext(
-  { services, guard, settings }: Pick<EndpointParts, "services" | "guard" | "settings">,
+  { services, guard, metrics, settings }: Pick<EndpointParts, "services" | "guard" | "metrics" | "settings">,
   credentials: Credentials,
   client: Client,
   begun: Omit<Term, "timeoutMs">,
@@ -143,6 +139,7 @@ export async function createContext(
     const callSource = callSourceOf(signedIn, client);
     return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };
   } catch (error) {
+    metrics.operationRefused("sign_in");
     throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED"
       ? limitError(error, statusOf(error))
       : error;
@@ -189,7 +186,7 @@ function limitBatches(maxBatch: number): Plugin<GraphQLContext> {
       onRequestParseDone({ requestParserResult }) {
         if (!Array.isArray(requestParserResult) || requestParserResult.length <= maxBatch) return;
         const message = `The request has ${requestParserResult.length} operations, and ${maxBatch} is the most.`;
-        throw limitError(new TenantryError("LIMIT_EXCEEDED", message), 413);
+        throw limitError(new TenantryError("LIMIT_EXCEEDED", message, { limit: "batch" }), 413);
       },
     }),
   };
@@ -218,7 +215,7 @@ function requestErrors(services: Services): Plugin<GraphQLContext> {
 
 function withCodes<Result extends object>(result: Result, services: Services): Result {
   if (!("errors" in result) || !Array.isArray(result.errors)) return result;
-  const errors = toClientErrors(result.errors as GraphQLError[], services.logger);
+  const errors = toClientErrors(result.errors as GraphQLError[], services);
   return { ...result, errors: hasData(result) ? errors : errors.map(unavailable) };
 }
 
@@ -226,7 +223,7 @@ function withCodes<Result extends object>(result: Result, services: Services): R
 export function resultOf(failure: unknown, services: Services): ExecutionResult {
   if (typeof failure === "object" && failure !== null && "errors" in failure && !(failure instanceof Error))
     return withCodes(failure as ExecutionResult, services);
-  return { errors: [unavailable(challenge(toClientError(failure, services.logger), failure))] };
+  return { errors: [unavailable(challenge(toClientError(failure, services), failure))] };
 }
 
 /** Whether any field of the operation has come to something. */
@@ -247,24 +244,6 @@ function unavailable(error: GraphQLError): GraphQLError {
   return new GraphQLError(message, { nodes, source, positions, path, extensions: { ...extensions, http } });
 }
 
-function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
-  return {
-    onExecute({ args }) {
-      const started = performance.now();
-      const kind = operationKind(args.document as DocumentNode);
-      return {
-        onExecuteDone({ result, setResult }) {
-          const { lag } = args.contextValue as GraphQLContext;
-          if (lag.length > 0 && !(Symbol.asyncIterator in result))
-            setResult({ ...result, extensions: { ...result.extensions, replicationLag: lag } });
-          const failed = "errors" in result && result.errors !== undefined && result.errors.length > 0;
-          metrics.operation(kind, failed ? "error" : "ok", (performance.now() - started) / 1_000);
-        },
-      };
-    },
-  };
-}
-
 /** Below everything that is put around executing: what is planned is bounded, counted and masked like anything else. */
 function runOperations(): Plugin<GraphQLContext> {
   return {
@@ -279,9 +258,4 @@ function runOperations(): Plugin<GraphQLContext> {
       setSubscribeFn(followOperation as never);
     },
   };
-}
-
-function operationKind(document: DocumentNode): string {
-  const definition = document.definitions.find((one) => one.kind === Kind.OPERATION_DEFINITION);
-  return definition?.operation ?? "query";
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { parse } from "graphql";
 import { expect, test } from "vitest";
+import { Metrics } from "#base/observability/metrics";
 import { answerOperation } from "#api/http/endpoint/post-operation";
 
 test("what cannot be written as JSON is answered by an error with a code", async () => {
@@ -13,7 +14,7 @@ test("what cannot be written as JSON is answered by an error with a code", async
     execute: () => ({ data: { much: 1n } }),
   };
   const parts = {
-    services: { logger: { error: (entry: unknown) => logged.push(entry) } },
+    services: { logger: { error: (entry: unknown) => logged.push(entry) }, metrics: new Metrics() },
     guard: { identify: () => Promise.resolve({ actor: { kind: "operator" } }) },
     settings: { limits: { maxAnswerBytes: 1_000 }, trustedProxies: [] },
     persisted: { textOf: () => undefined },

@@ -76,7 +76,7 @@ export function serveWebSockets(
             rootValue: { execute: pipeline.execute, subscribe: pipeline.subscribe },
           };
         } catch (error) {
-          return [forSocket(toClientError(error, services.logger))];
+          return [forSocket(toClientError(error, services))];
         }
       },
       onNext: (_context, _id, _payload, _args, result) => {
@@ -144,7 +144,7 @@ function credentialsOf(params: Record<string, unknown> | undefined, { headers }:
 }
 
 function coded(errors: readonly GraphQLError[], services: Services): GraphQLError[] {
-  return toClientErrors(errors, services.logger).map(forSocket);
+  return toClientErrors(errors, services).map(forSocket);
 }
 
 /** Without the status, of which there is none here. */

@@ -36,7 +36,7 @@ export class SignInGuard {
       throw new TenantryError(
         "LIMIT_EXCEEDED",
         `Too many sign-ins from your address have failed: try again in ${retryAfterSeconds} s.`,
-        { retryAfterSeconds },
+        { retryAfterSeconds, limit: "sign_in_failures" },
       );
     try {
       const signedIn = await this.#signIn.identify(credentials);

@@ -30,6 +30,9 @@ export class Budgets {
   /** Open subscriptions of each actor that has any. */
   readonly #subscriptions = new Map<string, number>();
 
+  /** Open subscriptions of everybody. */
+  #open = 0;
+
   constructor(limits: Limits) {
     const { actorPointsPerSecond, organizationPointsPerSecond } = limits;
     this.#maxSubscriptions = limits.maxSubscriptions;
@@ -40,11 +43,16 @@ export class Budgets {
     this.#organizationSemaphore = new KeyedSemaphore(limits.organizationConcurrency);
   }
 
+  /** How many subscriptions are open, the operator's too. */
+  get openSubscriptions(): number {
+    return this.#open;
+  }
+
   /** Takes an operation's points. Throws LIMIT_EXCEEDED with the seconds to wait. */
   spend(actor: Actor, points: number): void {
     const id = viewerId(actor);
     if (id === null) return;
-    refuseFor(this.#actors.take(id, points), "You have asked for too much in a short time");
+    refuseFor(this.#actors.take(id, points), "You have asked for too much in a short time", "points");
     if (actor.kind === "key") this.#spendOrganization(actor.organizationId, points);
   }
 
@@ -108,18 +116,28 @@ export class Budgets {
   /** Counts one more subscription of the actor until the returned function is called. Throws LIMIT_EXCEEDED. */
   openSubscription(actor: Actor): () => void {
     const id = viewerId(actor);
-    if (id === null || this.#maxSubscriptions === 0) return () => undefined;
+    if (id === null || this.#maxSubscriptions === 0) return this.#countOpen(() => undefined);
     const open = this.#subscriptions.get(id) ?? 0;
     if (open >= this.#maxSubscriptions)
-      throw new TenantryError("LIMIT_EXCEEDED", `You have ${open} subscriptions open, which is the most: end some.`);
+      throw new TenantryError("LIMIT_EXCEEDED", `You have ${open} subscriptions open, which is the most: end some.`, {
+        limit: "subscriptions",
+      });
     this.#subscriptions.set(id, open + 1);
+    return this.#countOpen(() => {
+      const left = (this.#subscriptions.get(id) ?? 1) - 1;
+      if (left === 0) this.#subscriptions.delete(id);
+      else this.#subscriptions.set(id, left);
+    });
+  }
+
+  #countOpen(onClosed: () => void): () => void {
+    this.#open += 1;
     let closed = false;
     return () => {
       if (closed) return;
       closed = true;
-      const left = (this.#subscriptions.get(id) ?? 1) - 1;
-      if (left === 0) this.#subscriptions.delete(id);
-      else this.#subscriptions.set(id, left);
+      this.#open -= 1;
+      onClosed();
     };
   }
 
@@ -127,11 +145,15 @@ export class Budgets {
     refuseFor(
       this.#organizations.take(organizationId, points),
       "Your organization has asked for too much in a short time",
+      "organization_points",
     );
   }
 }
 
-function refuseFor(retryAfterSeconds: number, what: string): void {
+function refuseFor(retryAfterSeconds: number, what: string, limit: "points" | "organization_points"): void {
   if (retryAfterSeconds > 0)
-    throw new TenantryError("LIMIT_EXCEEDED", `${what}: try again in ${retryAfterSeconds} s.`, { retryAfterSeconds });
+    throw new TenantryError("LIMIT_EXCEEDED", `${what}: try again in ${retryAfterSeconds} s.`, {
+      retryAfterSeconds,
+      limit,
+    });
 }

@@ -80,6 +80,7 @@ function timeIsOver(timeoutMs: number): TenantryError {
   const reason = new TenantryError(
     "LIMIT_EXCEEDED",
     `The operation took longer than ${timeoutMs} ms and was stopped; what it had committed stays.`,
+    { limit: "time" },
   );
   timedOut.add(reason);
   return reason;

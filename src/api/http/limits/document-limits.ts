@@ -73,7 +73,7 @@ function parseWithin(maxTokens: number, source: string | Source, options?: Parse
 }
 
 function refuse(message: string): GraphQLError {
-  return limitError(new TenantryError("LIMIT_EXCEEDED", message));
+  return limitError(new TenantryError("LIMIT_EXCEEDED", message, { limit: "document" }));
 }
 
 function NoIntrospectionRule(context: ValidationContext): ASTVisitor {

@@ -69,5 +69,6 @@ export class KeyedSemaphore {
 function tooMany(): TenantryError {
   return new TenantryError("LIMIT_EXCEEDED", "Too many of your operations run already: wait for their answers.", {
     retryAfterSeconds: 1,
+    limit: "concurrency",
   });
 }

@@ -152,6 +152,7 @@ function charge({ limits, budgets }: Guarded, args: ExecutionArgs): OperationDef
     throw new TenantryError(
       "LIMIT_EXCEEDED",
       `The operation costs ${points} points, and ${limits.maxCost} is the most: ask for fewer rows, or in parts.`,
+      { limit: "cost" },
     );
   const { actor, reply } = args.contextValue as GraphQLContext;
   try {

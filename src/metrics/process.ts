@@ -1,0 +1,63 @@
+/** What is only known of this process when somebody scrapes: its pools of connections, and how servers stand with it. */
+import { OPERATOR } from "#engine/auth/actor";
+import type { Readings, ServerReading } from "#engine/readings/reading";
+import type { LabelledGauge, Metrics } from "#base/observability/metrics";
+import { type ServerUsage, WAIT_BOUNDS } from "#base/postgres/pool-usage";
+import { series } from "#metrics/figures";
+
+type Pools = { usage: () => ServerUsage[] };
+
+/** Registers them. Without `known` they are only described. */
+export function exposeProcess(metrics: Metrics, known?: { pools: Pools; readings: Readings }): void {
+  const connections = metrics.gauge(
+    "tenantry_pool_connections",
+    "Connections of this process to a server or a pooler, by state: in_use or idle.",
+    ["server", "state"],
+  );
+  const waiting = metrics.gauge(
+    "tenantry_pool_waiting",
+    "Callers in this process that wait for a connection to a server or a pooler.",
+    ["server"],
+  );
+  const breaker = metrics.gauge(
+    "tenantry_server_breaker_open",
+    "Whether this process asks a server nothing for the moment, since it could not be reached: 1.",
+    ["server"],
+  );
+  const since = metrics.gauge(
+    "tenantry_server_reachable_since_timestamp_seconds",
+    "Since when this process can reach a server, in seconds since 1970. Absent while it cannot.",
+    ["server"],
+  );
+  let names: ReadonlyMap<string, string> = new Map();
+  let usage: ServerUsage[] = [];
+  const labels = ({ server }: ServerUsage) => ({ server: names.get(server) ?? server });
+  metrics.histogram(
+    "tenantry_pool_wait_seconds",
+    "How long callers in this process waited for a connection to a server or a pooler, in seconds; nearly nothing where one was idle.",
+    ["server"],
+    WAIT_BOUNDS,
+    () => usage.map((one) => ({ labels: labels(one), counts: one.waits.counts, sum: one.waits.sum })),
+  );
+  if (known === undefined) return;
+  const { pools, readings } = known;
+  metrics.onScrape(async () => {
+    const servers = await readings.servers(OPERATOR).catch(() => []);
+    // Home's comes first, and a region can be on the same server.
+    names = new Map(servers.toReversed().map(({ name, address }) => [address, name]));
+    usage = pools.usage();
+    const each = (of: LabelledGauge, value: (server: ServerReading) => number | null) =>
+      of.set(servers.flatMap((server) => series({ server: server.name }, value(server))));
+    each(breaker, (server) => Number(server.breaker !== "closed"));
+    each(since, (server) =>
+      server.breaker === "closed" && server.since !== null ? server.since.getTime() / 1_000 : null,
+    );
+    connections.set(
+      usage.flatMap((one) => [
+        { labels: { ...labels(one), state: "in_use" }, value: one.inUse },
+        { labels: { ...labels(one), state: "idle" }, value: one.idle },
+      ]),
+    );
+    waiting.set(usage.map((one) => ({ labels: labels(one), value: one.waiting })));
+  });
+}
