@@ -6,7 +6,7 @@ import type { Application } from "#api/graphql/define-app";
 import { ENGINE_MODULES } from "#api/graphql/engine-modules";
 import { buildSchema } from "#api/graphql/schema";
 import { type HttpServer, startHttpServer } from "#api/http/server";
-import { createLogger } from "#base/observability/logger";
+import { createLogger, type Logger } from "#base/observability/logger";
 import type { ListenerTimes } from "#base/postgres/listener";
 import { Metrics } from "#base/observability/metrics";
 import type { ReplicationRunner } from "#engine/links/carry-replication";
@@ -28,9 +28,10 @@ export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn"
   // Tests may say more of these two than the environment can.
   signIn: SignInOptions;
   gateway: GatewaySettings;
-  prettyLogs: boolean;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
   regionUrls?: Record<string, string> | undefined;
+  /** Left out: made of the settings. */
+  logger?: Logger | undefined;
   /** Where log lines go instead of standard output; for tests. */
   logDestination?: { write: (line: string) => void } | undefined;
   /** Over the defaults; for tests and benchmarks. */
@@ -63,11 +64,8 @@ export type App = {
 
 /** Starts one process's share of Tenantry. On failure nothing of it is left running. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const logger = createLogger({
-    level: options.logLevel,
-    pretty: options.prettyLogs,
-    destination: options.logDestination,
-  });
+  const { logLevel: level, logFormat: format, logDestination: destination } = options;
+  const logger = options.logger ?? createLogger({ level, format, destination });
   const application = options.application ?? shipped;
   const { tenantSchema = application.tenantSchema, eraseSql = application.eraseSql } = options;
   const { invitationTemplate } = application;

@@ -25,6 +25,7 @@ import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { Ownership } from "#engine/regions/ownership";
 import { requirePooler } from "#engine/regions/pooler";
 import { REGION_CHANNEL } from "#engine/regions/regions";
+import { reportBroken, reportReach } from "#engine/regions/report-reach";
 import { announceServers } from "#engine/regions/server-answers";
 import { apiRoleName } from "#engine/replication/names";
 import { NudgeDesk } from "#engine/replication/nudge";
@@ -67,7 +68,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const letters = requireLink({ invitationUrl: options.invitationUrl, template: options.invitationTemplate });
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
-  const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
+  const pools = new Pools(reportBroken(logger), {}, options.connections);
   try {
     const { homeContext, tables } = await openTables(pools, options);
     const { home, installation } = homeContext;
@@ -92,6 +93,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     const forgetful = { router, ownership };
     const { listener, roleCache, nudges } = await startListening(home, forgetful, onBroken, options.listening);
     const listeners = new Listeners(onBroken);
+    reportReach({ pools, logger });
     announceServers({ home, pools }, (error) => logger.debug({ err: error }, "good news was not announced"));
     const { exportFolder } = options;
     const mailer = createMailer(options);

@@ -34,8 +34,8 @@ export const API = {
     }),
     corsHeaders: variable("TENANTRY_CORS_HEADERS", list(10_000), {
       meaning:
-        "More request headers that those pages may send, separated by commas. Those of sign-in, of Apollo's clients and of traces (`traceparent`, `tracestate`, `baggage`, `sentry-trace`) may be sent without it.",
-      example: "x-request-id",
+        "More request headers that those pages may send, separated by commas. Those of sign-in, of Apollo's clients, of requests' ids (`x-request-id`) and of traces (`traceparent`, `tracestate`, `baggage`, `sentry-trace`) may be sent without it.",
+      example: "x-client-build",
     }),
     trustedProxies: variable("TENANTRY_TRUSTED_PROXIES", bound(0, 0, 10), {
       unit: "proxies",
@@ -92,7 +92,7 @@ export function apiSettings(values: ValuesOf<typeof API>) {
         "TENANTRY_CORS_ORIGINS must be origins as browsers send them, such as https://app.example.com, or * for all.",
       );
   if (api.corsHeaders.some((name) => !/^[a-z0-9-]+$/i.test(name)))
-    throw refused("TENANTRY_CORS_HEADERS must be names of headers, such as x-request-id.");
+    throw refused("TENANTRY_CORS_HEADERS must be names of headers, such as x-client-build.");
   return {
     port,
     host,

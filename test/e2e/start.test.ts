@@ -14,7 +14,7 @@ type Run = { child: ChildProcess; output: () => string; ended: Promise<number | 
 
 function start(environment: Record<string, string>, args = ["start"]): Run {
   const child = spawn(process.execPath, [TENANTRY, ...args], {
-    env: { PATH: process.env["PATH"] ?? "", ...environment },
+    env: { PATH: process.env["PATH"] ?? "", TENANTRY_LOG_FORMAT: "text", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
@@ -106,7 +106,7 @@ test("it ends with the package manager that started it, which passes no signal o
   // As npx and pnpm do: a process, a shell of its own, and in that the program.
   const script = `require("node:child_process").spawn("sh", ["-c", "trap : USR1; '${process.execPath}' '${TENANTRY}' start; true"], { stdio: "inherit" })`;
   const launcher = spawn(process.execPath, ["-e", script], {
-    env: { PATH: process.env["PATH"] ?? "", npm_lifecycle_event: "start", ...environment },
+    env: { PATH: process.env["PATH"] ?? "", npm_lifecycle_event: "start", TENANTRY_LOG_FORMAT: "text", ...environment },
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";

@@ -87,7 +87,7 @@ export async function startApp({
     });
     return (await response.json()) as {
       data?: any;
-      errors?: { message: string; extensions: { code: string; field?: string } }[];
+      errors?: { message: string; extensions: { code: string; field?: string; requestId?: string } }[];
     };
   };
   return {
@@ -106,7 +106,8 @@ export async function startApp({
       const { data, errors } = await send(query, variables, as);
       const error = errors?.[0];
       if (error === undefined) throw new Error(`an error was expected, not ${JSON.stringify(data)}`);
-      return { ...error.extensions, message: error.message };
+      const { requestId: _, ...extensions } = error.extensions;
+      return { ...extensions, message: error.message };
     },
     sweep: async () => {
       await app.replication?.sweepNow();

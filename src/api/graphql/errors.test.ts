@@ -5,7 +5,7 @@ import { TenantryError } from "#base/kernel/errors";
 import { createLogger } from "#base/observability/logger";
 import { noteFailedAt } from "#base/postgres/failed-at";
 
-const logger = createLogger({ level: "silent", pretty: false });
+const logger = createLogger({ level: "silent" });
 
 it("of many errors the first are shown, and how many there are", () => {
   const refused = (index: number) => {
@@ -39,7 +39,7 @@ it("nothing that a library has put beside an error is shown but the status", () 
 
 it("a refusal of a server is said in our words, and logged in the server's, once for a while", () => {
   const lines: string[] = [];
-  const heard = createLogger({ level: "warn", pretty: false, destination: { write: (line) => lines.push(line) } });
+  const heard = createLogger({ level: "warn", destination: { write: (line) => lines.push(line) } });
   const fail = () => {
     const cause = Object.assign(new Error("remaining connection slots are reserved"), { code: "53300" });
     noteFailedAt(cause, { kind: "home", server: "h:5432", database: "app", role: "api", isConnecting: true });

@@ -34,8 +34,8 @@ export class ServerAwayError extends Error {
 export type BreakerOptions = {
   /** Connects to the server, and rejects when it cannot. */
   probe?: (() => Promise<unknown>) | undefined;
-  /** Called when the server can be reached no longer. */
-  away?: () => void;
+  /** Called when the server can be reached no longer, with the code of the failure. */
+  away?: (code: string) => void;
   /** Called when it can be again. */
   answers?: () => void;
 };
@@ -93,7 +93,7 @@ export class Breaker {
         this.#closedUntil = performance.now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, MAX_PAUSE_MS);
         this.#failures = Math.min(this.#failures + 1, 20);
         this.#reason = error;
-        if (this.#failures === 1) this.#hear.away?.();
+        if (this.#failures === 1) this.#hear.away?.(codeOf(error) || "ETIMEDOUT");
         this.#startProbing();
       } else if (!isConnectionFailure(error)) {
         // It answered, if only with an error.

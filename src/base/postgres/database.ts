@@ -4,7 +4,7 @@
  * sending a statement to the wrong one does not compile.
  */
 import type pg from "pg";
-import { currentCall } from "#base/kernel/call";
+import { currentCall, currentCause } from "#base/kernel/call";
 import { endsWithin } from "#base/kernel/wait";
 import type { Breaker } from "#base/postgres/breaker";
 import { type ConnectionBudget, Share } from "#base/postgres/connection-budget";
@@ -155,6 +155,7 @@ class LazyPool {
   async take(): Promise<pg.PoolClient> {
     const { budget, at } = this.#config;
     const share = this.#share;
+    if (at.region !== undefined) currentCause()?.note?.regions.add(at.region);
     try {
       return await untilOver(() =>
         budget === undefined || share === undefined ? this.connect() : budget.take(share, currentCall()?.signal),

@@ -20,7 +20,9 @@ import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers"
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
 import { ConnectionPins } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
-import { isWaiting, SILENT_MS, SilenceWatch, streamOf } from "#base/postgres/silence";
+import { type Reach, ReachNews } from "#base/postgres/reach";
+import { SilenceWatch, streamOf } from "#base/postgres/silence";
+import { Suspects } from "#base/postgres/suspects";
 
 export type PoolLimits = {
   /** Connections per database. */
@@ -63,22 +65,22 @@ export class Pools {
   readonly #pins = new ConnectionPins();
   readonly #limits: PoolLimits;
   readonly #budget: ConnectionBudget<pg.PoolClient>;
-  readonly #onError: (error: Error) => void;
+  readonly #onError: (error: Error, region?: string) => void;
   readonly #pools = new Set<pg.Pool>();
   /** Each with the host and port that it is connected to. */
   readonly #clients = new Map<pg.ClientBase, string>();
-  /** By host and port: what was connected there when it could be reached no longer, and how many bytes had come. */
-  readonly #suspects = new Map<string, { heard: Map<pg.ClientBase, number>; since: number }>();
+  readonly #suspects = new Suspects(this.#clients);
   readonly #hearAnswers = new Set<(server: string) => void>();
+  readonly #reach = new ReachNews();
   #closed = false;
   /** Called when the last connection has ended. */
   #allGone: (() => void) | undefined;
   /** Of home, by host and port. */
   readonly #silence = new Map<string, SilenceWatch>();
 
-  /** `onError` hears of idle connections that broke; it must not throw. */
+  /** `onError` hears of idle connections that broke, with the key of the region if it was a region's; it must not throw. */
   constructor(
-    onError: (error: Error) => void,
+    onError: (error: Error, region?: string) => void,
     limits: Partial<PoolLimits> = {},
     budget: Partial<BudgetLimits> | undefined = {},
   ) {
@@ -100,6 +102,11 @@ export class Pools {
   /** Calls back with `host:port` of a server, or a pooler, that can be reached after it could not be. It must not throw. */
   onAnswerAgain(hear: (server: string) => void): void {
     this.#hearAnswers.add(hear);
+  }
+
+  /** Calls back whenever a server, or a pooler, can be reached no longer, and when it can be again. It must not throw. */
+  onReach(hear: (reach: Reach) => void): void {
+    this.#reach.on(hear);
   }
 
   /**
@@ -288,7 +295,7 @@ export class Pools {
       if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers, host: address.host });
       this.#pools.add(pool);
       // While everything is closed their end is no news: the server may stop right after.
-      pool.on("error", (error) => (this.#closed ? undefined : this.#onError(error)));
+      pool.on("error", (error) => (this.#closed ? undefined : this.#onError(error, address.region)));
       pool.on("connect", (client) => {
         // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
@@ -302,7 +309,7 @@ export class Pools {
       });
       return pool;
     };
-    const at = { kind, server, database, role: address.user };
+    const at = { kind, server, database, role: address.user, region: address.region };
     const onConnectFailure = (error: unknown) => this.#pins.failed(login, error);
     return { server, at, createPool, isPooler, breaker, budget, max, prepared: this.#prepared, onConnectFailure };
   }
@@ -343,18 +350,25 @@ export class Pools {
   ): Breaker {
     const server = `${address.host}:${address.port}`;
     const key = kind === "home" ? `home ${server}` : server;
+    this.#reach.name(server, address.region);
     const found = this.#breakers.get(key);
     if (found !== undefined) return found;
+    const isHome = kind === "home";
+    const news = this.#reach.of(server, { isHome, isPooler });
     const breaker = new Breaker({
-      probe: kind === "home" ? () => this.#connectOnce(address, database, isPooler) : undefined,
-      away: () => this.#suspect(server),
+      probe: isHome ? () => this.#connectOnce(address, database, isPooler) : undefined,
+      away: (code) => {
+        this.#suspects.note(server);
+        news.away(code);
+      },
       answers: () => {
-        this.#hangUpOnSuspects(server);
+        this.#suspects.hangUp(server);
+        news.answers();
         for (const hear of this.#hearAnswers) hear(server);
       },
     });
     this.#breakers.set(key, breaker);
-    if (kind === "home") this.#silence.set(key, new SilenceWatch(() => breaker.check()));
+    if (isHome) this.#silence.set(key, new SilenceWatch(() => breaker.check()));
     return breaker;
   }
 
@@ -370,26 +384,6 @@ export class Pools {
         await this.#discard(opened);
       }
     });
-  }
-
-  #suspect(server: string): void {
-    const connected = [...this.#clients].filter(([, at]) => at === server);
-    const heard = new Map(connected.map(([client]) => [client, streamOf(client).bytesRead]));
-    this.#suspects.set(server, { heard, since: performance.now() });
-  }
-
-  /**
-   * The server answers again. What was asked before on a connection that has said nothing since would wait for its system to send it
-   * once more: that can be two minutes. Whoever asked is told at once, and asks again.
-   */
-  #hangUpOnSuspects(server: string): void {
-    const suspects = this.#suspects.get(server);
-    this.#suspects.delete(server);
-    // One connection that could not be made says nothing of those that are there.
-    if (suspects === undefined || performance.now() - suspects.since < SILENT_MS) return;
-    for (const [client, bytesRead] of suspects.heard)
-      if (this.#clients.has(client) && isWaiting(client) && streamOf(client).bytesRead === bytesRead)
-        streamOf(client).destroy();
   }
 
   async #discard(database: Database<DatabaseKind>): Promise<void> {

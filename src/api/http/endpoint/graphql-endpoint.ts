@@ -11,6 +11,7 @@ import {
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { callSourceOf } from "#engine/audit/entry";
 import { challengeFor, type Client, type Credentials, type SignIn } from "#engine/auth/sign-in";
+import { currentCause } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import { type GraphQLContext, JsonText } from "#api/graphql/context";
 import { errorBody, toClientError, toClientErrors } from "#api/graphql/errors";
@@ -30,7 +31,9 @@ import { limitOperations } from "#api/http/limits/operation-limits";
 import type { Visitors } from "#api/http/guards/origin";
 import type { PersistedOperations } from "#api/http/endpoint/persisted-operations";
 import { replyOver } from "#api/http/endpoint/reply";
+import { RequestNote } from "#api/http/request-log";
 import type { SignInGuard } from "#api/http/guards/sign-in-guard";
+import type { Logger } from "#base/observability/logger";
 import type { Metrics } from "#base/observability/metrics";
 import type { Services } from "#engine/services";
 
@@ -40,6 +43,9 @@ export type GraphQLEndpoint = ReturnType<typeof createGraphQLEndpoint>;
 export type EndpointParts = {
   schema: GraphQLSchema;
   services: Services;
+  logger: Logger;
+  /** Whether the log has a line for each request. */
+  logRequests: boolean;
   metrics: Metrics;
   signIn: SignIn;
   guard: SignInGuard;
@@ -85,6 +91,7 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       refuseMultipart(),
       sayWhatIsAnswered(),
       countOperations(metrics),
+      noteOperations(),
     ],
   });
 }
@@ -140,6 +147,8 @@ export async function createContext(
     const term = { timeoutMs, startedAt: begun.startedAt };
     const signedIn = await withinTerm(term, guard.identify({ ...credentials, client }));
     const { actor } = signedIn;
+    const note = currentNote();
+    if (note !== undefined) note.actor = actor.kind;
     const callSource = callSourceOf(signedIn, client);
     return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };
   } catch (error) {
@@ -263,6 +272,18 @@ function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
       };
     },
   };
+}
+
+/** For the request's line in the log. */
+function noteOperations(): Plugin<GraphQLContext> {
+  const note = ({ document, operationName }: Pick<ExecutionArgs, "document" | "operationName">) =>
+    currentNote()?.ran(document, operationName);
+  return { onExecute: ({ args }) => note(args), onSubscribe: ({ args }) => note(args) };
+}
+
+function currentNote(): RequestNote | undefined {
+  const note = currentCause()?.note;
+  return note instanceof RequestNote ? note : undefined;
 }
 
 /** Below everything that is put around executing: what is planned is bounded, counted and masked like anything else. */
