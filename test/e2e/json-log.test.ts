@@ -3,12 +3,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
+import { createHome, serverUrl } from "../support/app.ts";
 import { freePort } from "../support/free-port.ts";
 import { eventually } from "../support/journey.ts";
-import { type OwnServer, startServer, temporaryFolder } from "../support/servers.ts";
+import { recordSecret } from "../support/run-record.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
 
 const TENANTRY = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
 const E_MAIL = `ada.${randomBytes(4).toString("hex")}@example.com`;
@@ -41,12 +43,15 @@ async function ask(query: string, variables: object = {}, headers: Record<string
 
 beforeAll(async () => {
   server = await startServer();
+  const secretKey = randomBytes(32).toString("base64");
+  recordSecret(inject("runFolder"), secretKey);
   const port = await freePort();
   url = `http://127.0.0.1:${port}`;
   child = spawn(process.execPath, [TENANTRY, "start"], {
     env: {
       PATH: process.env["PATH"] ?? "",
-      TENANTRY_DATA_DIR: temporaryFolder(),
+      DATABASE_URL: await createHome(serverUrl("home")),
+      TENANTRY_SECRET_KEY: secretKey,
       PORT: String(port),
       TENANTRY_GATEWAY_LISTEN: "127.0.0.1:0",
       TENANTRY_LOG_FORMAT: "json-words",
@@ -206,6 +211,7 @@ test("every line is JSON, up to the last, and none has a secret, a row's text or
   child.kill("SIGTERM");
   await ended;
   expect(lines.length).toBeGreaterThan(10);
+  expect(read()[0]?.msg).toContain("Preparing the home database");
   expect(lines.filter((line) => !isObject(line))).toEqual([]);
   expect(read().at(-1)?.msg).toContain("Stopping");
   expect(read().filter(({ level }) => !["info", "warn", "error"].includes(level))).toEqual([]);

@@ -140,7 +140,8 @@ async function recordStored(databaseUrl: string): Promise<void> {
   for (const { text } of rows) recordSaid(inject("runFolder"), "what is stored", String(text));
 }
 
-async function createHome(server: string): Promise<string> {
+/** Makes an empty database for a home on the server. */
+export async function createHome(server: string): Promise<string> {
   const name = `home_${randomBytes(6).toString("hex")}`;
   await sql(`${server}/postgres`, `create database ${name}`);
   return `${server}/${name}`;
