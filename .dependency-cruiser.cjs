@@ -49,9 +49,9 @@ const ROWS = [
   { part: "engine/failures", may: ["base/kernel", "base/postgres"] },
   { part: "engine/schema", may: [] },
   { part: "engine/migrations", may: [...BASE, "engine/schema"] },
-  { part: "engine/replication", may: BASE },
+  { part: "engine/replication", may: [...BASE, "base/observability"] },
   { part: TABLES, may: [...BASE, "engine/migrations", "engine/replication"] },
-  { part: "engine/auth", may: BASE },
+  { part: "engine/auth", may: [...BASE, "base/observability"] },
   {
     part: "engine/routing",
     may: [...BASE, "engine/auth"],

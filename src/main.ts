@@ -6,6 +6,7 @@ import type { Application } from "#api/graphql/define-app";
 import { ENGINE_MODULES } from "#api/graphql/engine-modules";
 import { buildSchema } from "#api/graphql/schema";
 import { type HttpServer, startHttpServer } from "#api/http/server";
+import type { Tracing } from "#base/kernel/span";
 import { createLogger, type Logger } from "#base/observability/logger";
 import type { ListenerTimes } from "#base/postgres/listener";
 import { Metrics } from "#base/observability/metrics";
@@ -14,7 +15,7 @@ import type { ReplicationOptions } from "#engine/links/replication-options";
 import type { GatewaySettings } from "#engine/links/run-gateway";
 import type { JobTimes } from "#engine/jobs/job-runner";
 import type { Services } from "#engine/services";
-import type { Settings } from "#config";
+import { hidingCollector, type Settings } from "#config";
 import { closeServices, createServices, signInAsApi } from "#services";
 import { startWork, type Work } from "#work";
 
@@ -62,6 +63,13 @@ export type App = {
   close: () => Promise<void>;
 };
 
+/** What makes spans is loaded only where they are wanted. */
+async function openTracing(settings: Settings["traces"], logger: Logger): Promise<Tracing | undefined> {
+  if (settings === undefined) return undefined;
+  const { startTracing } = await import("#base/observability/otel");
+  return startTracing({ ...settings, hidingCollector }, logger);
+}
+
 /** Starts one process's share of Tenantry. On failure nothing of it is left running. */
 export async function startApp(options: AppOptions): Promise<App> {
   const { logLevel: level, logFormat: format, logDestination: destination } = options;
@@ -72,6 +80,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   await using rollback = new AsyncDisposableStack();
   const metrics = new Metrics();
   const { role } = options;
+  const tracing = await openTracing(options.traces, logger);
+  if (tracing !== undefined) rollback.defer(tracing.shutdown);
   // In development whoever reads the log is the operator.
   const mailsInLog = options.signIn.mode === "development";
   const services = await createServices({
@@ -81,6 +91,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     invitationTemplate,
     logger,
     metrics,
+    tracing,
     mailsInLog,
   });
   rollback.defer(() => closeServices(services));

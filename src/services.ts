@@ -1,6 +1,7 @@
 /** Makes what the engine and the API work with, once per process, and takes it apart again. */
 import { compareClocks } from "#base/kernel/clock";
 import { SecretBox } from "#base/kernel/secret-box";
+import type { Tracing } from "#base/kernel/span";
 import type { Logger } from "#base/observability/logger";
 import type { Metrics } from "#base/observability/metrics";
 import { parsePoolUrl } from "#base/postgres/connection-url";
@@ -47,6 +48,8 @@ type ServicesOptions = ServicesSettings & {
   logger: Logger;
   /** Left out: nobody asks this process for metrics. */
   metrics?: Metrics | undefined;
+  /** Left out: traces are off. */
+  tracing?: Tracing | undefined;
   /** Whether mails go to the log where there is no mail server; true when left out. */
   mailsInLog?: boolean;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
@@ -119,6 +122,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       letters,
       exportFolder,
       logger,
+      tracing: options.tracing,
     };
   } catch (error) {
     await pools.close();

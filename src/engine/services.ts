@@ -1,5 +1,6 @@
 /** What the engine's functions work with, as a type; src/services.ts makes it, once per process. */
 import type { SecretBox } from "#base/kernel/secret-box";
+import type { Tracing } from "#base/kernel/span";
 import type { Logger } from "#base/observability/logger";
 import type { PoolerAddress } from "#base/postgres/connection-url";
 import type { Listener, Listeners } from "#base/postgres/listener";
@@ -53,4 +54,6 @@ export type Services = HomeContext & {
   /** Where exports before a revocation go; undefined: nowhere. */
   exportFolder: string | undefined;
   logger: Logger;
+  /** Begins traces; undefined: they are off. */
+  tracing: Tracing | undefined;
 };

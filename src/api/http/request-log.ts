@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type DocumentNode, getOperationAST } from "graphql";
 import type { Cause, CauseNote } from "#base/kernel/call";
+import type { Span, Tracing } from "#base/kernel/span";
 import type { Logger } from "#base/observability/logger";
 import { startOf } from "#api/http/limits/deadline";
 import { requestIdOf } from "#api/http/request-id";
@@ -13,6 +14,18 @@ import { requestIdOf } from "#api/http/request-id";
 const MAX_NAME_LENGTH = 100;
 
 type Operation = { name: string | undefined; kind: string };
+
+/** What may be told of an operation. A name has letters, digits and `_` only. */
+export function operationOf({
+  document,
+  operationName,
+}: {
+  document: DocumentNode;
+  operationName?: string | null | undefined;
+}): Operation {
+  const operation = getOperationAST(document, operationName);
+  return { name: operation?.name?.value.slice(0, MAX_NAME_LENGTH), kind: operation?.operation ?? "query" };
+}
 
 /** What is noted of a request, or of an operation on a web socket, until its line is written. */
 export class RequestNote implements CauseNote {
@@ -25,10 +38,8 @@ export class RequestNote implements CauseNote {
   events = 0;
 
   /** Notes an operation that is about to run. */
-  ran(document: DocumentNode, operationName: string | null | undefined): void {
-    const operation = getOperationAST(document, operationName);
-    if (operation == null) return;
-    this.operations.push({ name: operation.name?.value.slice(0, MAX_NAME_LENGTH), kind: operation.operation });
+  ran(operation: Operation): void {
+    this.operations.push(operation);
   }
 
   /** The part of a line that says what was done and by whom. */
@@ -50,23 +61,33 @@ export class RequestNote implements CauseNote {
 /** What a request is for, with what is noted of it. */
 export type RequestCause = Cause & { readonly requestId: string; readonly note: RequestNote };
 
+type Watching = { logger: Logger; logRequests: boolean; tracing: Tracing | undefined };
+
 /**
- * Begins to note of a request. Its line is written when the answer has been sent, or its caller has gone; what balancers and
- * Prometheus ask again and again is at `debug`.
+ * Begins to note of a request. Its line is written, and its span ends, when the answer has been sent or its caller has gone. What
+ * balancers and Prometheus ask again and again has its line at `debug`, and no span.
  */
 export function noteRequest(
   request: IncomingMessage,
   response: ServerResponse,
-  { logger, logRequests }: { logger: Logger; logRequests: boolean },
+  { logger, logRequests, tracing }: Watching,
 ): RequestCause {
-  const cause: RequestCause = { requestId: requestIdOf(request.headers), note: new RequestNote() };
-  response.setHeader("x-request-id", cause.requestId);
+  const { method = "GET", headers } = request;
+  const { traceparent, tracestate } = headers;
   const route = routeOf(request.url ?? "/");
-  const level = route === "health" || route === "metrics" ? "debug" : "info";
-  if (!logRequests || !logger.isLevelEnabled(level)) return cause;
-  const { method } = request;
+  const isWatched = route === "health" || route === "metrics";
+  const span = isWatched ? undefined : beginRequest(`${method} ${route}`, { traceparent, tracestate }, tracing);
+  const requestId = requestIdOf(headers["x-request-id"], traceparent, span);
+  const cause: RequestCause = { requestId, note: new RequestNote(), span };
+  response.setHeader("x-request-id", requestId);
+  const level = isWatched ? "debug" : "info";
+  const isLogged = logRequests && logger.isLevelEnabled(level);
+  if (!isLogged && span === undefined) return cause;
   response.once("close", () => {
-    const { requestId, note } = cause;
+    const { note } = cause;
+    span?.set({ "http.request.method": method, "http.response.status_code": response.statusCode });
+    endRequest(cause, outcomeOf(response, note));
+    if (!isLogged) return;
     logger[level](
       {
         requestId,
@@ -83,13 +104,43 @@ export function noteRequest(
   return cause;
 }
 
-/** The line of an operation on a web socket that is over. A subscription's has how long it was followed. */
-export function logSocketOperation(
-  { cause: { requestId, note }, startedAt }: { cause: RequestCause; startedAt: number },
-  { logger, logRequests }: { logger: Logger; logRequests: boolean },
+/** Begins to note of an operation on a web socket. `extensions` may have `requestId`, `traceparent` and `tracestate`. */
+export function noteSocketOperation(
+  extensions: Readonly<Record<string, unknown>> | null | undefined,
+  { tracing }: Watching,
+): RequestCause {
+  const { requestId, traceparent, tracestate } = extensions ?? {};
+  const span = beginRequest("socket", { traceparent, tracestate }, tracing);
+  return { requestId: requestIdOf(requestId, traceparent, span), note: new RequestNote(), span };
+}
+
+function beginRequest(
+  name: string,
+  { traceparent, tracestate }: { traceparent: unknown; tracestate: unknown },
+  tracing: Tracing | undefined,
+): Span | undefined {
+  return tracing?.begin(name, "server", { parent: tracing.read(traceparent, tracestate) });
+}
+
+function endRequest({ requestId, note, span }: RequestCause, outcome: string): void {
+  span?.set({
+    "tenantry.request_id": requestId,
+    "tenantry.actor": note.actor,
+    "tenantry.outcome": outcome,
+    "tenantry.regions": note.regions.size > 0 ? [...note.regions].toSorted() : undefined,
+  });
+  span?.end(outcome === "OK" ? undefined : outcome);
+}
+
+/** An operation on a web socket is over. A subscription's line has how long it was followed. */
+export function endSocketOperation(
+  { cause, startedAt }: { cause: RequestCause; startedAt: number },
+  { logger, logRequests }: Watching,
 ): void {
-  if (!logRequests || !logger.isLevelEnabled("info")) return;
+  const { requestId, note } = cause;
   const outcome = note.code ?? "OK";
+  endRequest(cause, outcome);
+  if (!logRequests || !logger.isLevelEnabled("info")) return;
   logger.info({ requestId, route: "socket", outcome, ms: since(startedAt), ...note.fields }, "request");
 }
 

@@ -69,6 +69,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     schema,
     services,
     logger: services.logger,
+    tracing: services.tracing,
     logRequests: options.logRequests ?? true,
     signIn,
     metrics,

@@ -5,6 +5,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnswerSize } from "#base/kernel/answer-size";
+import type { Span } from "#base/kernel/span";
 
 export type Call = {
   /** Aborted with the reason, a TenantryError, when the call is over before its work is done. */
@@ -35,6 +36,8 @@ export type Cause = {
   readonly requestId?: string | undefined;
   /** What the request's log line says; undefined: there is none. */
   readonly note?: CauseNote | undefined;
+  /** The part of a trace that the work is; undefined: traces are off, or nothing is to be seen of it. */
+  readonly span?: Span | undefined;
 };
 
 /** What is noted of a request while it is worked on. */

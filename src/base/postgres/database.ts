@@ -21,6 +21,7 @@ import { type DatabaseKind, type FailedAt, noteFailedAt } from "#base/postgres/f
 import { Lease } from "#base/postgres/lease";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
 import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
+import { withStatementSpan } from "#base/postgres/statement-span";
 import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#base/postgres/scoped-query";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
 
@@ -122,6 +123,10 @@ class LazyPool {
     return this.#pool !== undefined && this.#pool.totalCount > this.#pool.idleCount;
   }
 
+  get at(): PoolConfig["at"] {
+    return this.#config.at;
+  }
+
   get isPooler(): boolean {
     return this.#config.isPooler;
   }
@@ -215,7 +220,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    return this.#withPermit(() => this.#single({ name, text, values })) as Promise<Row[]>;
+    return this.#traced(name, () => this.#single({ name, text, values })) as Promise<Row[]>;
   }
 
   /**
@@ -226,7 +231,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     return {
       kind: this.kind,
       query: <Row extends object>(name: string, text: string, values: readonly unknown[] = [], notice?: Notice) =>
-        this.#withPermit(() => this.#single({ name, text, values }, { scope, notice })) as Promise<Row[]>,
+        this.#traced(name, () => this.#single({ name, text, values }, { scope, notice })) as Promise<Row[]>,
     };
   }
 
@@ -268,10 +273,12 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     }
   }
 
-  /** With a permit of the running call, if its statements need one. */
-  #withPermit<Result>(run: () => Promise<Result>): Promise<Result> {
+  /** With a permit of the running call, if its statements need one. Its span has the wait for permit and connection in it. */
+  #traced<Result>(name: string, run: () => Promise<Result>): Promise<Result> {
     const call = currentCall();
-    return call?.withPermit === undefined ? run() : call.withPermit(this.#server, run);
+    return withStatementSpan(name, this.#direct.at, () =>
+      call?.withPermit === undefined ? run() : call.withPermit(this.#server, run),
+    );
   }
 
   /**
@@ -283,6 +290,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     const client = await shared.take();
     return new Lease(client, shared.isPooler ? [...scope, SEARCH_PATH_SETTING] : scope, {
       isPooler: shared.isPooler,
+      at: shared.at,
       prepared: shared.prepared,
       stopPreparing: () => shared.stopPreparing(),
       noteFailed: (error, more) => shared.noteFailed(error, more),
@@ -294,7 +302,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     const client = await this.#direct.take();
     let failure: Error | undefined;
     try {
-      return await work(onClient(this.kind, client));
+      return await work(onClient(this.kind, client, this.#direct.at));
     } catch (error) {
       this.#direct.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) });
       failure = error instanceof Error ? error : new Error("session failed", { cause: error });
@@ -311,7 +319,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     isolation: "read committed" | "repeatable read" = "read committed",
   ): Promise<Result> {
     const client = await this.#shared.take();
-    const session = onClient(this.kind, client);
+    const session = onClient(this.kind, client, this.#shared.at);
     let broken: Error | undefined;
     try {
       const begin = `begin isolation level ${isolation}`;
@@ -319,7 +327,8 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       const result = await work({ ...session, inTransaction: true });
       refuseWhenOver();
       // Not cancelled any more: whether it has happened would be unknown.
-      await untilEnded(client, "COMMIT", client.query(withName("commit", "commit"))).catch((error: unknown) => {
+      const commit = () => untilEnded(client, "COMMIT", client.query(withName("commit", "commit")));
+      await withStatementSpan("commit", this.#shared.at, commit).catch((error: unknown) => {
         this.#shared.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) });
         throw error;
       });
@@ -362,16 +371,17 @@ async function send(client: pg.PoolClient, { settings, notice }: Around, stateme
   return rows;
 }
 
-function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient): Session<Kind> {
+function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient, at: PoolConfig["at"]): Session<Kind> {
   return {
     kind,
-    async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const result = await cancellable(client, () => client.query<Row>(withName(name, text), [...values]));
-      return result.rows;
+    query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
+      const send = () => client.query<Row>(withName(name, text), [...values]);
+      return withStatementSpan(name, at, async () => (await cancellable(client, send)).rows);
     },
     async script(name: string, text: string): Promise<object[][]> {
+      const send = () => client.query<object>(withName(name, text));
       // The driver's types know one result only.
-      const results = (await cancellable(client, () => client.query<object>(withName(name, text)))) as
+      const results = (await withStatementSpan(name, at, () => cancellable(client, send))) as
         | pg.QueryResult<object>
         | pg.QueryResult<object>[];
       return (Array.isArray(results) ? results : [results]).map(({ rows }) => rows);

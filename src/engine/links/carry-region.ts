@@ -22,6 +22,7 @@ import { Carrier } from "#engine/replication/carrier";
 import type { Link } from "#engine/replication/link";
 import { wasSeededOnOther } from "#engine/replication/link-record";
 import { linkName, scoutName } from "#engine/replication/names";
+import { WakeSpans } from "#engine/replication/wake-spans";
 import type { LinkId } from "#engine/replication/nudge";
 import { sweep } from "#engine/replication/sweep";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -102,6 +103,7 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
       timelines: { home: homeHistory.timeline, region: regionHistory.timeline },
       onFork: restart,
       report,
+      spans: new WakeSpans(services.tracing, known.key),
     },
     options.carrier,
   );

@@ -31,8 +31,10 @@ import { limitOperations } from "#api/http/limits/operation-limits";
 import type { Visitors } from "#api/http/guards/origin";
 import type { PersistedOperations } from "#api/http/endpoint/persisted-operations";
 import { replyOver } from "#api/http/endpoint/reply";
-import { RequestNote } from "#api/http/request-log";
+import { operationOf, RequestNote } from "#api/http/request-log";
 import type { SignInGuard } from "#api/http/guards/sign-in-guard";
+import type { Tracing } from "#base/kernel/span";
+import { withSpan } from "#base/observability/spans";
 import type { Logger } from "#base/observability/logger";
 import type { Metrics } from "#base/observability/metrics";
 import type { Services } from "#engine/services";
@@ -44,6 +46,7 @@ export type EndpointParts = {
   schema: GraphQLSchema;
   services: Services;
   logger: Logger;
+  tracing: Tracing | undefined;
   /** Whether the log has a line for each request. */
   logRequests: boolean;
   metrics: Metrics;
@@ -92,6 +95,7 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       sayWhatIsAnswered(),
       countOperations(metrics),
       noteOperations(),
+      traceOperations(),
     ],
   });
 }
@@ -276,9 +280,26 @@ function countOperations(metrics: Metrics): Plugin<GraphQLContext> {
 
 /** For the request's line in the log. */
 function noteOperations(): Plugin<GraphQLContext> {
-  const note = ({ document, operationName }: Pick<ExecutionArgs, "document" | "operationName">) =>
-    currentNote()?.ran(document, operationName);
+  const note = (args: Pick<ExecutionArgs, "document" | "operationName">) => currentNote()?.ran(operationOf(args));
   return { onExecute: ({ args }) => note(args), onSubscribe: ({ args }) => note(args) };
+}
+
+/** A span around all that happens to an operation. Of a subscription it is around its beginning. */
+function traceOperations(): Plugin<GraphQLContext> {
+  const traced = (args: ExecutionArgs, run: (args: ExecutionArgs) => unknown) => {
+    if (currentCause()?.span === undefined) return run(args);
+    const { kind, name } = operationOf(args);
+    const attributes = { "graphql.operation.type": kind, "graphql.operation.name": name };
+    return withSpan(name === undefined ? kind : `${kind} ${name}`, async () => run(args), { attributes });
+  };
+  return {
+    onExecute({ executeFn, setExecuteFn }) {
+      setExecuteFn(((args: ExecutionArgs) => traced(args, executeFn as never)) as never);
+    },
+    onSubscribe({ subscribeFn, setSubscribeFn }) {
+      setSubscribeFn(((args: ExecutionArgs) => traced(args, subscribeFn as never)) as never);
+    },
+  };
 }
 
 function currentNote(): RequestNote | undefined {

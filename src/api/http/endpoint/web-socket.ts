@@ -27,8 +27,7 @@ import {
 } from "#api/http/endpoint/graphql-endpoint";
 import { SOCKET_INIT_TIMEOUT_MS, SocketSignIn } from "#api/http/endpoint/socket-sign-in";
 import { replyOn, watchSocket } from "#api/http/endpoint/reply";
-import { socketRequestIdOf } from "#api/http/request-id";
-import { logSocketOperation, type RequestCause, RequestNote } from "#api/http/request-log";
+import { endSocketOperation, noteSocketOperation, type RequestCause } from "#api/http/request-log";
 import { flowOf } from "#api/http/limits/stalled-sockets";
 import { whenClosed } from "#api/http/when-closed";
 import type { Services } from "#engine/services";
@@ -56,7 +55,7 @@ export function serveWebSockets(
         signIn.signIn(socket, request, credentialsOf(connectionParams, request)),
       onSubscribe: ({ extra, connectionParams }, _id, payload) => {
         const operation: SocketOperation = {
-          cause: { requestId: socketRequestIdOf(payload.extensions), note: new RequestNote() },
+          cause: noteSocketOperation(payload.extensions, parts),
           startedAt: performance.now(),
         };
         running.set(payload, operation);
@@ -72,12 +71,12 @@ export function serveWebSockets(
       onError: (_context, _id, payload, errors) => {
         const operation = running.get(payload);
         const said = becauseOf(operation?.cause, () => coded(errors, services));
-        if (operation !== undefined) logSocketOperation(operation, parts);
+        if (operation !== undefined) endSocketOperation(operation, parts);
         return said as GraphQLFormattedError[];
       },
       onComplete: (_context, _id, payload) => {
         const operation = running.get(payload);
-        if (operation !== undefined) logSocketOperation(operation, parts);
+        if (operation !== undefined) endSocketOperation(operation, parts);
       },
     },
     sockets,
