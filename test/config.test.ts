@@ -275,6 +275,7 @@ describe("traces", () => {
       sampler: "parentbased_always_on",
       ratio: 1,
       propagates: true,
+      timeoutMs: 4_000,
       delayMs: 5_000,
       maxQueueSize: 2_048,
     });

@@ -30,7 +30,7 @@ export const TRACES = {
     }),
     headers: variable("OTEL_EXPORTER_OTLP_HEADERS", z.string().max(10_000).optional(), {
       meaning:
-        "Headers for that collector: names and values, URL-encoded, separated by commas. They are not sent to a region's collector. `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, and the variables for certificates, compression and the time limit, count too.",
+        "Headers for that collector: names and values, URL-encoded, separated by commas. They are not sent to a region's collector. `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, and the variables for certificates and compression, count too.",
       example: "authorization=Bearer%20token",
       isSecret: true,
     }),
@@ -66,6 +66,11 @@ export const TRACES = {
       otherwise: "`tracecontext`",
       example: "tracecontext",
     }),
+    timeoutMs: variable("OTEL_EXPORTER_OTLP_TIMEOUT", bound(4_000, 1, 60_000), {
+      unit: "ms",
+      meaning:
+        "How long an attempt to send spans may take, to any collector. A process that stops may wait that long for one that is away.",
+    }),
     delayMs: variable("OTEL_BSP_SCHEDULE_DELAY", bound(5_000, 1, 60_000), {
       unit: "ms",
       meaning: "How long spans wait to be sent together.",
@@ -91,7 +96,7 @@ type Collector = { url: string; headers: Record<string, string> };
 
 /** Undefined: traces are off. */
 export function tracesSettings(values: ValuesOf<typeof TRACES>) {
-  const { endpoint, tracesEndpoint, exporter, isDisabled, propagators, delayMs, maxQueueSize } = values;
+  const { endpoint, tracesEndpoint, exporter, isDisabled, propagators, timeoutMs, delayMs, maxQueueSize } = values;
   const regions = readRegions(values);
   const home = endpoint !== undefined || tracesEndpoint !== undefined || exporter === "otlp";
   if (isDisabled || exporter === "none" || (!home && regions.size === 0)) return undefined;
@@ -108,6 +113,7 @@ export function tracesSettings(values: ValuesOf<typeof TRACES>) {
     sampler: oneOf(SAMPLERS, values.sampler, "OTEL_TRACES_SAMPLER"),
     ratio: ratioOf(values.samplerRatio),
     propagates: propagators.length === 0 || propagators.includes("tracecontext"),
+    timeoutMs,
     delayMs,
     maxQueueSize,
   };

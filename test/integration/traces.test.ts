@@ -256,7 +256,6 @@ describe("a collector", () => {
     await collector[Symbol.asyncDispose]();
     spanOnce();
     await tracing.shutdown();
-    vi.stubEnv("OTEL_EXPORTER_OTLP_TIMEOUT", undefined);
   });
 
   test("gets protocol buffers unless JSON is asked for, and what is left when the process stops", async () => {

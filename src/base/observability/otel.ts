@@ -48,6 +48,8 @@ export type TracingSettings = {
   ratio: number;
   /** Whether what callers send of their trace is taken up. */
   propagates: boolean;
+  /** How long an attempt to send may take, with all that is tried again, in milliseconds. */
+  timeoutMs: number;
   /** How long spans wait to be sent together, in milliseconds. */
   delayMs: number;
   /** Spans that wait for a collector at most. */
@@ -58,7 +60,7 @@ export type TracingSettings = {
 
 /** Starts making spans and sending them. */
 export async function startTracing(settings: TracingSettings, logger: Logger): Promise<Tracing> {
-  const { protocol, home, regions, delayMs, maxQueueSize, hidingCollector } = settings;
+  const { protocol, home, regions, timeoutMs: timeoutMillis, delayMs, maxQueueSize, hidingCollector } = settings;
   const { OTLPTraceExporter: Exporter } =
     protocol === "http/json"
       ? await import("@opentelemetry/exporter-trace-otlp-http")
@@ -78,12 +80,14 @@ export async function startTracing(settings: TracingSettings, logger: Logger): P
     spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_LENGTH },
     spanProcessors: [
       new ByRegion(
-        home ? processorOf(new Exporter(), "home") : undefined,
+        home ? processorOf(new Exporter({ timeoutMillis }), "home") : undefined,
         new Map(
           [...regions].map(([key, { url, headers }]) => [
             key,
             processorOf(
-              hidingCollector(() => new Exporter({ url: `${url.replace(/\/$/, "")}/v1/traces`, headers })),
+              hidingCollector(
+                () => new Exporter({ url: `${url.replace(/\/$/, "")}/v1/traces`, headers, timeoutMillis }),
+              ),
               key,
             ),
           ]),
