@@ -50,9 +50,9 @@ const ROWS = [
   { part: "engine/failures", may: ["base/kernel", "base/postgres"] },
   { part: "engine/schema", may: [] },
   { part: "engine/migrations", may: [...BASE, "engine/schema"] },
-  { part: "engine/replication", may: BASE },
+  { part: "engine/replication", may: [...BASE, "base/observability"] },
   { part: TABLES, may: [...BASE, "engine/migrations", "engine/replication"] },
-  { part: "engine/auth", may: BASE },
+  { part: "engine/auth", may: [...BASE, "base/observability"] },
   {
     part: "engine/routing",
     may: [...BASE, "engine/auth"],
@@ -75,8 +75,8 @@ const ROWS = [
   {
     part: "engine/regions",
     may: [...BASE, "engine/auth", "engine/servers", "engine/home"],
-    also: ["engine/replication", "engine/border", "engine/migrations", SERVICES],
-    why: "a region is taken when its server reaches the gateway and has room for replication, and a database says of which version it is",
+    also: ["base/observability", "engine/replication", "engine/border", "engine/migrations", SERVICES],
+    why: "the log says which region is away, a region is taken when its server reaches the gateway and has room for replication, and a database says of which version it is",
   },
   {
     part: "engine/audit",
@@ -88,8 +88,8 @@ const ROWS = [
   {
     part: "engine/links",
     may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/border", "engine/replication", SERVICES],
-    also: ["engine/servers"],
-    why: "a region is carried on the address that was probed",
+    also: ["base/observability", "engine/servers"],
+    why: "what its servers keep refusing is logged once, and a region is carried on the address that was probed",
   },
   {
     part: "engine/people",

@@ -327,7 +327,7 @@ const [, secondRegion] = servers.regions;
 if (secondRegion === undefined) throw new Error("there is no second region");
 const services = await createServices({
   ...connection,
-  logger: createLogger({ level: "error", pretty: false }),
+  logger: createLogger({ level: "error" }),
   migrateHome: false,
   tenantSchema: TENANT_SCHEMA,
 });

@@ -74,7 +74,7 @@ export class Fleet {
     const { secretKey } = servers;
     const carrier = await startCarrier({ databaseUrl, secretKey, replication: NO_SWEEP });
     rollback.defer(carrier.stop);
-    const logger = createLogger({ level: "error", pretty: false });
+    const logger = createLogger({ level: "error" });
     const services = await createServices({
       databaseUrl,
       secretKey,

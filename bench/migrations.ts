@@ -50,7 +50,7 @@ const ALL = [
 const schemaAt = (version: number): MigrationSet => ({ migrations: ALL.slice(0, version), latestVersion: version });
 
 async function openServices(servers: BenchServers, tenantSchema: MigrationSet): Promise<Services> {
-  const logger = createLogger({ level: "error", pretty: false });
+  const logger = createLogger({ level: "error" });
   const databaseUrl = servers.home.url("bench_home");
   return createServices({ databaseUrl, secretKey: servers.secretKey, logger, tenantSchema });
 }

@@ -18,7 +18,6 @@ export function startWorker(
     port: 0,
     gateway: { host: "127.0.0.1", port: 0 },
     logLevel: "error",
-    prettyLogs: false,
     replication,
     ...more,
   });

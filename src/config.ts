@@ -11,10 +11,11 @@ import { invitationUrlSetting, MAIL, mailSettings } from "#config/mail";
 import { METRICS, metricsSettings } from "#config/metrics";
 import { nearestName } from "#config/nearest-name";
 import { SIGN_IN, signInSettings } from "#config/sign-in";
+import { TRACES, tracesSettings } from "#config/traces";
 import { readSection, refused, type Section, variableOf } from "#config/variable";
 
 /** In the order of the reference page. */
-export const SECTIONS: readonly Section[] = [HOME, API, MAIL, SIGN_IN, GATEWAY, METRICS, LIMIT_SETTINGS];
+export const SECTIONS: readonly Section[] = [HOME, API, MAIL, SIGN_IN, GATEWAY, METRICS, TRACES, LIMIT_SETTINGS];
 
 /** All settings of a process. Functions take what they need of them. */
 export type Settings = ReturnType<typeof read> & {
@@ -42,7 +43,23 @@ function read(environment: NodeJS.ProcessEnv) {
     signIn: signInSettings(readSection(SIGN_IN, environment)),
     gateway: gatewaySettings(readSection(GATEWAY, environment)),
     metricsListen: metricsSettings(readSection(METRICS, environment)),
+    traces: tracesSettings(readSection(TRACES, environment)),
   };
+}
+
+/**
+ * Runs `work`, which must not wait, while the variables of home's collector are hidden. OpenTelemetry's exporter reads them by
+ * itself: a region's collector would get the headers of home's, with its key.
+ */
+export function hidingCollector<Result>(work: () => Result): Result {
+  const names = Object.keys(process.env).filter((name) => name.startsWith("OTEL_EXPORTER_OTLP_"));
+  const hidden = names.map((name) => [name, process.env[name]] as const);
+  for (const name of names) delete process.env[name];
+  try {
+    return work();
+  } finally {
+    for (const [name, value] of hidden) if (value !== undefined) process.env[name] = value;
+  }
 }
 
 function refuseUnknown(environment: NodeJS.ProcessEnv): void {

@@ -6,7 +6,8 @@ import type { Application } from "#api/graphql/define-app";
 import { ENGINE_MODULES } from "#api/graphql/engine-modules";
 import { buildSchema } from "#api/graphql/schema";
 import { type HttpServer, startHttpServer } from "#api/http/server";
-import { createLogger } from "#base/observability/logger";
+import type { Tracing } from "#base/kernel/span";
+import { createLogger, type Logger } from "#base/observability/logger";
 import type { ListenerTimes } from "#base/postgres/listener";
 import { Metrics } from "#base/observability/metrics";
 import type { ReplicationRunner } from "#engine/links/carry-replication";
@@ -17,7 +18,7 @@ import type { Services } from "#engine/services";
 import { exposeInstallation } from "#metrics/installation";
 import { startMetricsListener } from "#metrics/listener";
 import { exposeProcess } from "#metrics/process";
-import type { Settings } from "#config";
+import { hidingCollector, type Settings } from "#config";
 import { closeServices, createServices, signInAsApi } from "#services";
 import { startWork, type Work } from "#work";
 
@@ -31,9 +32,10 @@ export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn"
   // Tests may say more of these two than the environment can.
   signIn: SignInOptions;
   gateway: GatewaySettings;
-  prettyLogs: boolean;
   /** Connection URLs of the embedded regions, for the explorer's examples. */
   regionUrls?: Record<string, string> | undefined;
+  /** Left out: made of the settings. */
+  logger?: Logger | undefined;
   /** Where log lines go instead of standard output; for tests. */
   logDestination?: { write: (line: string) => void } | undefined;
   /** Over the defaults; for tests and benchmarks. */
@@ -66,13 +68,17 @@ export type App = {
   close: () => Promise<void>;
 };
 
+/** What makes spans is loaded only where they are wanted. */
+async function openTracing(settings: Settings["traces"], logger: Logger): Promise<Tracing | undefined> {
+  if (settings === undefined) return undefined;
+  const { startTracing } = await import("#base/observability/otel");
+  return startTracing({ ...settings, hidingCollector }, logger);
+}
+
 /** Starts one process's share of Tenantry. On failure nothing of it is left running. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const logger = createLogger({
-    level: options.logLevel,
-    pretty: options.prettyLogs,
-    destination: options.logDestination,
-  });
+  const { logLevel: level, logFormat: format, logDestination: destination } = options;
+  const logger = options.logger ?? createLogger({ level, format, destination });
   const application = options.application ?? shipped;
   const { tenantSchema = application.tenantSchema, eraseSql = application.eraseSql } = options;
   const { invitationTemplate } = application;
@@ -80,6 +86,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const metrics = new Metrics();
   metrics.watchProcess();
   const { role } = options;
+  const tracing = await openTracing(options.traces, logger);
+  if (tracing !== undefined) rollback.defer(tracing.shutdown);
   // In development whoever reads the log is the operator.
   const mailsInLog = options.signIn.mode === "development";
   const services = await createServices({
@@ -89,6 +97,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     invitationTemplate,
     logger,
     metrics,
+    tracing,
     mailsInLog,
   });
   rollback.defer(() => closeServices(services));

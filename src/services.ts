@@ -1,6 +1,7 @@
 /** Makes what the engine and the API work with, once per process, and takes it apart again. */
 import { compareClocks } from "#base/kernel/clock";
 import { SecretBox } from "#base/kernel/secret-box";
+import type { Tracing } from "#base/kernel/span";
 import type { Logger } from "#base/observability/logger";
 import { Metrics } from "#base/observability/metrics";
 import { parsePoolUrl } from "#base/postgres/connection-url";
@@ -28,6 +29,7 @@ import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { Ownership } from "#engine/regions/ownership";
 import { requirePooler } from "#engine/regions/pooler";
 import { REGION_CHANNEL } from "#engine/regions/regions";
+import { reportBroken, reportReach } from "#engine/regions/report-reach";
 import { announceServers } from "#engine/regions/server-answers";
 import { apiRoleName } from "#engine/replication/names";
 import { parseCoordinates } from "#engine/regions/coordinates";
@@ -59,6 +61,8 @@ type ServicesOptions = ServicesSettings & {
   logger: Logger;
   /** Left out: nobody asks this process for them. */
   metrics?: Metrics | undefined;
+  /** Left out: traces are off. */
+  tracing?: Tracing | undefined;
   /** Whether mails go to the log where there is no mail server; true when left out. */
   mailsInLog?: boolean;
   /** Whether to bring home to the latest schema; else a home that is not is refused. */
@@ -81,7 +85,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
   const letters = requireLink({ invitationUrl: options.invitationUrl, template: options.invitationTemplate });
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
-  const pools = new Pools((error) => logger.warn({ err: error }, "an idle connection broke"), {}, options.connections);
+  const pools = new Pools(reportBroken(logger), {}, options.connections);
   try {
     const { homeContext, tables } = await openTables(pools, options);
     const { home, installation } = homeContext;
@@ -106,6 +110,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     const forgetful = { router, ownership };
     const { listener, roleCache, nudges } = await startListening(home, forgetful, onBroken, options.listening);
     const listeners = new Listeners(onBroken);
+    reportReach({ pools, logger });
     announceServers({ home, pools }, (error) => logger.debug({ err: error }, "good news was not announced"));
     const { exportFolder } = options;
     const mailer = countMails(createMailer(options), metrics);
@@ -134,6 +139,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       homeCoordinates,
       metrics,
       logger,
+      tracing: options.tracing,
     };
     return withReadings(services);
   } catch (error) {

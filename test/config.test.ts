@@ -281,3 +281,74 @@ test("in development the API listens anywhere where a setting says what that mea
     "TENANTRY_EVERYBODY_IS_OPERATOR=true",
   );
 });
+
+describe("traces", () => {
+  const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318" };
+  const REGIONS = { TENANTRY_REGION_OTLP_ENDPOINTS: "eu=https://otel.eu.example.com, us=http://127.0.0.1:4319" };
+
+  test.each([
+    ["nothing is set", {}],
+    ["the SDK is disabled", { ...ENDPOINT, OTEL_SDK_DISABLED: "true" }],
+    ["there is no exporter", { ...ENDPOINT, OTEL_TRACES_EXPORTER: "none" }],
+    [
+      "they are for another program",
+      { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_TRACES_SAMPLER: "xray", OTEL_PROPAGATORS: "b3" },
+    ],
+  ])("are off where %s", (_, environment) => {
+    expect(readConfig(environment).traces).toBeUndefined();
+  });
+
+  test("are on where a collector is named, as the specification has it", () => {
+    expect(readConfig(ENDPOINT).traces).toEqual({
+      protocol: "http/protobuf",
+      home: true,
+      regions: new Map(),
+      sampler: "parentbased_always_on",
+      ratio: 1,
+      propagates: true,
+      timeoutMs: 4_000,
+      delayMs: 5_000,
+      maxQueueSize: 2_048,
+    });
+    expect(readConfig({ OTEL_TRACES_EXPORTER: "otlp" }).traces).toMatchObject({ home: true });
+    const given = { ...ENDPOINT, OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.25" };
+    expect(readConfig({ ...given, OTEL_PROPAGATORS: "none" }).traces).toMatchObject({
+      sampler: "traceidratio",
+      ratio: 0.25,
+      propagates: false,
+    });
+  });
+
+  test("of regions may have collectors of their own, also without one at home", () => {
+    const headers = { TENANTRY_REGION_OTLP_HEADERS: "eu.Authorization=Basic%20abc,us.x-key=1" };
+    const { home, regions } = readConfig({ ...REGIONS, ...headers }).traces ?? {};
+    expect(home).toBe(false);
+    expect([...(regions ?? [])]).toEqual([
+      ["eu", { url: "https://otel.eu.example.com", headers: { authorization: "Basic abc" } }],
+      ["us", { url: "http://127.0.0.1:4319", headers: { "x-key": "1" } }],
+    ]);
+  });
+
+  test.each([
+    ["an address that is none", { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" }, "OTEL_EXPORTER_OTLP_ENDPOINT"],
+    ["a protocol that there is not", { ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, "http/protobuf"],
+    ["a sampler that there is not", { ...ENDPOINT, OTEL_TRACES_SAMPLER: "xray" }, "OTEL_TRACES_SAMPLER"],
+    ["more than all traces", { ...ENDPOINT, OTEL_TRACES_SAMPLER_ARG: "2" }, "from 0 to 1"],
+    ["another exporter", { ...ENDPOINT, OTEL_TRACES_EXPORTER: "zipkin" }, "otlp or none"],
+    ["a region without an address", { TENANTRY_REGION_OTLP_ENDPOINTS: "eu" }, "eu=https://"],
+    ["a region twice", { TENANTRY_REGION_OTLP_ENDPOINTS: "eu=https://a.example,eu=https://b.example" }, "each once"],
+    [
+      "headers of no region's collector",
+      { ...REGIONS, TENANTRY_REGION_OTLP_HEADERS: "ap.a=b" },
+      "collector of their own",
+    ],
+    ["a header that breaks lines", { ...REGIONS, TENANTRY_REGION_OTLP_HEADERS: "eu.a=b%0Ac" }, "URL-encoded"],
+    [
+      "headers in clear text",
+      { TENANTRY_REGION_OTLP_ENDPOINTS: "eu=http://otel.eu.example.com", TENANTRY_REGION_OTLP_HEADERS: "eu.a=b" },
+      "must be https",
+    ],
+  ])("are refused with %s", (_, environment, words) => {
+    expect(() => readConfig(environment)).toThrow(words);
+  });
+});

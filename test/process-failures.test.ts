@@ -7,7 +7,7 @@ const PROGRAM = `
   import { Metrics } from "#base/observability/metrics";
   import { surviveFailures } from "#base/observability/process-failures";
   const metrics = new Metrics();
-  const logger = createLogger({ level: "info", pretty: false });
+  const logger = createLogger({ level: "info" });
   const surviving = surviveFailures({ logger, metrics });
   void Promise.reject(new Error("no way to postgres://somebody:hunter2@host/db"));
   setTimeout(() => { throw new TypeError("thrown by a timer"); }, 0);

@@ -16,7 +16,7 @@ export async function withServices(work: (services: Services) => Promise<void>):
   const { databaseUrl, secretKey } = settings.databaseUrl === undefined ? embedded(settings) : settings;
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
-  const logger = createLogger({ level: "error", pretty: process.stderr.isTTY });
+  const logger = createLogger({ level: "error", format: process.stderr.isTTY ? "text" : "json" });
   const services = await createServices({
     ...settings,
     databaseUrl,

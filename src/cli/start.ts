@@ -11,6 +11,7 @@ import type { DeclaredTables } from "#engine/tables";
 import { startApp } from "#main";
 import { loadProject, type Project } from "#project/load-project";
 import { refuseOtherTables } from "#project/manifest";
+import { createLogger, type LogFormat, type Logger } from "#base/observability/logger";
 import { surviveFailures } from "#base/observability/process-failures";
 import { TenantryError } from "#base/kernel/errors";
 
@@ -29,7 +30,10 @@ async function start(): Promise<void> {
   const settings = readConfig();
   const project = await loadProject(process.cwd());
   await requireFreePort(settings);
-  const say = (line: string) => process.stdout.write(`${line}\n`);
+  const logFormat = settings.logFormat ?? (process.stdout.isTTY ? "text" : "json");
+  const logger = createLogger({ level: settings.logLevel, format: logFormat });
+  const voice = voiceOf(logFormat, logger);
+  const { say } = voice;
   await using stack = new AsyncDisposableStack();
   // Pressed while things start: they are taken down again once they are up.
   const stopped = untilStopped(settings.startedByScript);
@@ -51,7 +55,8 @@ async function start(): Promise<void> {
     ...settings,
     ...connection(settings, cluster),
     exportFolder: exportFolder(settings),
-    prettyLogs: process.stdout.isTTY,
+    logFormat,
+    logger,
     regionUrls,
     ...(project === undefined ? {} : await projectOptions(project)),
   });
@@ -62,8 +67,8 @@ async function start(): Promise<void> {
     await app.close();
   });
   if (project !== undefined)
-    say(`\nThe tables are those of ${project.migrationsName} (${project.migrations.at(-1)?.file ?? "no migration"}).`);
-  greet(app.url, regionUrls, settings.signIn.mode, say);
+    say(`The tables are those of ${project.migrationsName} (${project.migrations.at(-1)?.file ?? "no migration"}).`);
+  voice.greet(app.url, regionUrls, settings.signIn.mode);
   await stopped;
 }
 
@@ -104,12 +109,32 @@ function serverUrl(cluster: Cluster, name: string): string {
   return cluster.servers.get(name)?.url() ?? "";
 }
 
-function greet(
-  url: string | undefined,
-  regionUrls: Record<string, string> | undefined,
-  signIn: Settings["signIn"]["mode"],
-  say: (line: string) => void,
-): void {
+/** How it is said what happens: to people as plain lines, or in the log, as all that stands there is JSON then. */
+type Voice = {
+  say: (line: string) => void;
+  greet: (
+    url: string | undefined,
+    regionUrls: Record<string, string> | undefined,
+    signIn: Settings["signIn"]["mode"],
+  ) => void;
+};
+
+function voiceOf(format: LogFormat, logger: Logger): Voice {
+  if (format !== "text")
+    return {
+      say: (line) => logger.info(line),
+      greet: (url, regionUrls, signIn) => {
+        if (url === undefined) return logger.info("Tenantry's worker is running");
+        // The embedded regions' URLs hold passwords. The explorer has them.
+        const next = regionUrls === undefined ? nextCommands(signIn).map(({ command }) => command) : undefined;
+        logger.info({ url, next }, "Tenantry is running");
+      },
+    };
+  const say = (line: string) => process.stdout.write(`${line}\n`);
+  return { say, greet: (...greeted) => greet(say, ...greeted) };
+}
+
+function greet(say: Voice["say"], ...[url, regionUrls, signIn]: Parameters<Voice["greet"]>): void {
   if (url === undefined) return say("Tenantry's worker is running.");
   say(`\nTenantry is running.\n\n  Explorer and API   ${url.replace(/127\.0\.0\.1|0\.0\.0\.0|\[::\]/, "localhost")}`);
   if (regionUrls !== undefined) {
@@ -117,11 +142,18 @@ function greet(
     for (const [key, regionUrl] of Object.entries(regionUrls)) say(`    ${key}   ${regionUrl}`);
   } else {
     say("\n  What is next, with the same environment:");
-    if (signIn === "bearer") say('    tenantry key create --operator --name "first"   makes a key to sign in with');
-    say("    tenantry region add eu                          registers a region; it asks for the connection URL");
-    say("    tenantry status                                 says what runs");
+    for (const { command, does } of nextCommands(signIn)) say(`    ${command.padEnd(45)}   ${does}`);
   }
   say("\nCtrl-C stops it; the data stays.\n");
+}
+
+function nextCommands(signIn: Settings["signIn"]["mode"]): { command: string; does: string }[] {
+  const makeKey = { command: 'tenantry key create --operator --name "first"', does: "makes a key to sign in with" };
+  return [
+    ...(signIn === "bearer" ? [makeKey] : []),
+    { command: "tenantry region add eu", does: "registers a region; it asks for the connection URL" },
+    { command: "tenantry status", does: "says what runs" },
+  ];
 }
 
 /**

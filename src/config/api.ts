@@ -34,8 +34,8 @@ export const API = {
     }),
     corsHeaders: variable("TENANTRY_CORS_HEADERS", list(10_000), {
       meaning:
-        "More request headers that those pages may send, separated by commas. Those of sign-in, of Apollo's clients (`apollo-*`, `x-apollo-*`, `apollographql-*`) and of traces (`traceparent`, `tracestate`, `baggage`, `sentry-trace`) may be sent without it. A name that ends with `-*` stands for all that begin so.",
-      example: "x-request-id",
+        "More request headers that those pages may send, separated by commas. Those of sign-in, of Apollo's clients (`apollo-*`, `x-apollo-*`, `apollographql-*`), of requests' ids (`x-request-id`) and of traces (`traceparent`, `tracestate`, `baggage`, `sentry-trace`) may be sent without it. A name that ends with `-*` stands for all that begin so.",
+      example: "x-client-build",
     }),
     trustedProxies: variable("TENANTRY_TRUSTED_PROXIES", bound(0, 0, 10), {
       unit: "proxies",
@@ -93,7 +93,7 @@ export function apiSettings(values: ValuesOf<typeof API>) {
       );
   if (api.corsHeaders.some((name) => !/^[a-z0-9-]+(-\*)?$/i.test(name)))
     throw refused(
-      "TENANTRY_CORS_HEADERS must be names of headers, such as x-request-id, or beginnings of such names, such as x-acme-*.",
+      "TENANTRY_CORS_HEADERS must be names of headers, such as x-client-build, or beginnings of such names, such as x-acme-*.",
     );
   return {
     port,

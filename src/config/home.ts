@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { list, refused, type ValuesOf, variable } from "#config/variable";
+import { choice, list, refused, type ValuesOf, variable } from "#config/variable";
 
 const ROLES = ["all", "api", "worker"] as const;
 const LOG_LEVELS = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
+const LOG_FORMATS = ["text", "json", "json-words"] as const;
 
 export const HOME = {
   title: "Home and roles",
@@ -53,6 +54,18 @@ export const HOME = {
     }),
     logLevel: variable("TENANTRY_LOG_LEVEL", z.enum(LOG_LEVELS).default("info"), {
       meaning: "The least severe lines that the log has.",
+    }),
+    /** Undefined: `text` on a terminal, else `json`. */
+    logFormat: variable("TENANTRY_LOG_FORMAT", z.enum(LOG_FORMATS).optional(), {
+      meaning:
+        "How the log is written. `text` is for people. `json` is one JSON object a line. `json-words` is the same with levels as words and times in ISO 8601. With both, all that stands on standard output is JSON.",
+      otherwise: "`text` on a terminal, else `json`",
+    }),
+    /** Undefined: yes. */
+    logRequests: variable("TENANTRY_LOG_REQUESTS", choice(), {
+      meaning:
+        "Whether the log has [a line for each request](../how-to/monitor.md#the-log), at `info`. Requests for health and metrics are at `debug`.",
+      otherwise: "`true`",
     }),
   },
 };

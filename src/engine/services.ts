@@ -1,5 +1,6 @@
 /** What the engine's functions work with, as a type; src/services.ts makes it, once per process. */
 import type { SecretBox } from "#base/kernel/secret-box";
+import type { Tracing } from "#base/kernel/span";
 import type { Logger } from "#base/observability/logger";
 import type { Metrics } from "#base/observability/metrics";
 import type { PoolerAddress } from "#base/postgres/connection-url";
@@ -65,4 +66,6 @@ export type Services = HomeContext & {
   /** Counts what this process does. */
   metrics: Metrics;
   logger: Logger;
+  /** Begins traces; undefined: they are off. */
+  tracing: Tracing | undefined;
 };

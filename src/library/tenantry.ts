@@ -106,7 +106,6 @@ async function open(options: TenantryOptions): Promise<Tenantry> {
     ...(options.connections !== undefined && { connections: options.connections }),
     logger: createLogger({
       level: options.logLevel ?? "warn",
-      pretty: false,
       destination: options.logDestination,
     }),
     mailsInLog: false,

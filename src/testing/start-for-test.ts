@@ -35,7 +35,6 @@ export async function start({ folder = process.cwd() }: TestOptions): Promise<Te
     host: "127.0.0.1",
     port: 0,
     logLevel: "error",
-    prettyLogs: false,
     tenantSchema,
     eraseSql,
   });

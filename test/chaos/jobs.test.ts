@@ -60,7 +60,7 @@ beforeAll(async () => {
   services = await createServices({
     databaseUrl,
     secretKey,
-    logger: createLogger({ level: "silent", pretty: false }),
+    logger: createLogger({ level: "silent" }),
     tenantSchema: TENANT_SCHEMA,
   });
   await registerRegion(api, "own", region.url());

@@ -159,7 +159,13 @@ describe.runIf(process.env["TENANTRY_PACKAGE"] === "full")("installed from the r
       const port = await freePort();
       const started = spawn("npx", ["tenantry", "start"], {
         cwd: folder,
-        env: { ...ENVIRONMENT, ...env, PORT: String(port), TENANTRY_GATEWAY_LISTEN: "127.0.0.1:0" },
+        env: {
+          ...ENVIRONMENT,
+          ...env,
+          PORT: String(port),
+          TENANTRY_GATEWAY_LISTEN: "127.0.0.1:0",
+          TENANTRY_LOG_FORMAT: "text",
+        },
       });
       const closed = new Promise((resolve) => started.on("close", resolve));
       let output = "";

@@ -10,27 +10,29 @@ import { temporaryFolder } from "../support/servers.ts";
 
 const TENANTRY = fileURLToPath(new URL("../../bin/tenantry.js", import.meta.url));
 
-type Run = { child: ChildProcess; output: () => string; ended: Promise<number | null> };
+type Run = { child: ChildProcess; output: () => string; lines: () => string[]; ended: Promise<number | null> };
 
 function start(environment: Record<string, string>, args = ["start"]): Run {
   const child = spawn(process.execPath, [TENANTRY, ...args], {
-    env: { PATH: process.env["PATH"] ?? "", ...environment },
+    env: { PATH: process.env["PATH"] ?? "", TENANTRY_LOG_FORMAT: "text", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
+  let said = "";
   child.stdout.on("data", (chunk: Buffer) => {
     text += chunk.toString();
+    said += chunk.toString();
   });
   child.stderr.on("data", (chunk: Buffer) => {
     text += chunk.toString();
   });
   const ended = new Promise<number | null>((resolve) => child.on("close", (code) => resolve(code)));
-  return { child, output: () => text, ended };
+  return { child, output: () => text, lines: () => said.trimEnd().split("\n"), ended };
 }
 
-async function untilRunning(run: Run): Promise<void> {
-  await Promise.race([eventually(async () => run.output().includes("Ctrl-C stops it"), 50_000), run.ended]);
-  expect(run.output()).toContain("Ctrl-C stops it");
+async function untilRunning(run: Run, words = "Ctrl-C stops it"): Promise<void> {
+  await Promise.race([eventually(async () => run.output().includes(words), 50_000), run.ended]);
+  expect(run.output()).toContain(words);
 }
 
 const ask = async (port: number, query: string) => {
@@ -56,8 +58,8 @@ test("it starts everything, says where, survives kill -9 and ends on a signal wi
   expect(servers).toHaveLength(3);
   first.child.kill("SIGKILL");
   await first.ended;
-  const second = start(environment);
-  await untilRunning(second);
+  const second = start({ ...environment, TENANTRY_LOG_FORMAT: "json" });
+  await untilRunning(second, "Tenantry is running");
   const { data } = await ask(port, "{ organizations { edges { node { name } } } }");
   expect(data.organizations.edges).toEqual([{ node: { name: "Kept" } }]);
 
@@ -66,6 +68,10 @@ test("it starts everything, says where, survives kill -9 and ends on a signal wi
   second.child.kill("SIGTERM");
   expect(await second.ended).toBe(0);
   expect([...servers, ...now].filter(isRunning)).toEqual([]);
+  const messages = second.lines().map((line) => (JSON.parse(line) as { msg: string }).msg);
+  expect(messages).toContain("Starting the PostgreSQL servers home, eu, us …");
+  expect(messages.at(-1)).toContain("Stopping the PostgreSQL servers");
+  expect(second.lines().join()).not.toMatch(/postgres:/);
 }, 120_000);
 
 test.each([
@@ -106,7 +112,7 @@ test("it ends with the package manager that started it, which passes no signal o
   // As npx and pnpm do: a process, a shell of its own, and in that the program.
   const script = `require("node:child_process").spawn("sh", ["-c", "trap : USR1; '${process.execPath}' '${TENANTRY}' start; true"], { stdio: "inherit" })`;
   const launcher = spawn(process.execPath, ["-e", script], {
-    env: { PATH: process.env["PATH"] ?? "", npm_lifecycle_event: "start", ...environment },
+    env: { PATH: process.env["PATH"] ?? "", npm_lifecycle_event: "start", TENANTRY_LOG_FORMAT: "text", ...environment },
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";

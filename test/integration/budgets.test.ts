@@ -56,6 +56,7 @@ test("over HTTP the status is 429, with the seconds to wait", async () => {
   expect(errors?.[0]?.extensions).toEqual({
     code: "LIMIT_EXCEEDED",
     retryAfterSeconds: Number(headers.get("retry-after")),
+    requestId: headers.get("x-request-id"),
   });
 });
 

@@ -53,7 +53,7 @@ beforeAll(async () => {
   services = await createServices({
     databaseUrl,
     secretKey,
-    logger: createLogger({ level: "silent", pretty: false }),
+    logger: createLogger({ level: "silent" }),
     tenantSchema: TENANT_SCHEMA,
   });
   gateway = await startGateway(services, LOCAL);

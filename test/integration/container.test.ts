@@ -55,8 +55,11 @@ test("the image's command starts, its health check finds out, and it stops at SI
   let said = "";
   for (const stream of [program.stdout, program.stderr]) stream.on("data", (text: Buffer) => (said += text.toString()));
   expect(await eventually(async () => isHealthy(environment))).toBe(true);
-  expect(await eventually(async () => said.includes("tenantry region add eu"))).toBe(true);
-  expect(said).toContain(`http://localhost:${environment.PORT}`);
+  const greeting = await eventually(async () => said.split("\n").find((line) => line.includes("Tenantry is running")));
+  expect(JSON.parse(greeting ?? "")).toMatchObject({
+    url: `http://0.0.0.0:${environment.PORT}`,
+    next: ["tenantry region add eu", "tenantry status"],
+  });
   // A second one finds the port taken before it does anything.
   const second = start(commandOf(/^CMD (\[.*\])$/m), environment);
   let refused = "";

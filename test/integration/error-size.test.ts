@@ -95,5 +95,5 @@ test.each([
   expect(status).toBe(400);
   expect(text).not.toMatch(/originalError|SyntaxError|position|secret/);
   expect(errorsIn(text)).toMatchObject([{ extensions: { code: "INVALID_INPUT" } }]);
-  expect(Object.keys(errorsIn(text)[0]?.extensions ?? {})).toEqual(["code"]);
+  expect(Object.keys(errorsIn(text)[0]?.extensions ?? {})).toEqual(["code", "requestId"]);
 });

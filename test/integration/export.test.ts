@@ -50,7 +50,7 @@ beforeAll(async () => {
   services = await createServices({
     databaseUrl: app.databaseUrl,
     secretKey: app.secretKey,
-    logger: createLogger({ level: "silent", pretty: false }),
+    logger: createLogger({ level: "silent" }),
     migrateHome: false,
     tenantSchema: TENANT_SCHEMA,
   });

@@ -10,6 +10,7 @@ import { firstErrorOver, TRANSPORTS } from "../support/transports.ts";
 
 const TIMEOUT_MS = 2_000;
 
+const ANY_ID = expect.any(String) as string;
 let forwarder: Forwarder;
 let app: TestApp;
 let user: string;
@@ -75,7 +76,7 @@ describe("that cannot be connected to", () => {
     await shut();
     for (const query of [ME, CREATE]) {
       const { status, retryAfter, error } = await call(query);
-      expect(error?.extensions).toEqual({ code: "HOME_UNAVAILABLE", retryAfterSeconds: 1 });
+      expect(error?.extensions).toEqual({ code: "HOME_UNAVAILABLE", retryAfterSeconds: 1, requestId: ANY_ID });
       expect(error?.message).toContain("Home cannot be reached now. Try again later.");
       expect([status, retryAfter]).toEqual([503, "1"]);
     }
@@ -206,7 +207,7 @@ describe("that refuses", () => {
          deferrable initially deferred for each row execute function public.lose_commit()`,
     );
     const { status, retryAfter, error } = await post(CREATE, { "x-user-id": user });
-    expect(error?.extensions).toEqual({ code: "HOME_UNAVAILABLE" });
+    expect(error?.extensions).toEqual({ code: "HOME_UNAVAILABLE", requestId: ANY_ID });
     expect(error?.message).toMatch(/^Home .*may have happened: look whether it has, before you do it again\.$/);
     // A balancer sends again what was answered with 503.
     expect([status, retryAfter]).toEqual([200, null]);

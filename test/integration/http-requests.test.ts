@@ -13,7 +13,7 @@ let bare: TestApp;
 beforeAll(async () => {
   app = await startApp();
   const { databaseUrl, secretKey } = app;
-  const api = { explorer: false, corsHeaders: ["x-request-id", "x-acme-*"] };
+  const api = { explorer: false, corsHeaders: ["x-client-build", "x-acme-*"] };
   bare = await startApp({ databaseUrl, secretKey, role: "api", api });
 });
 afterAll(async () => {
@@ -114,10 +114,10 @@ test("pages may send the headers of traces and of Apollo's clients, and what a s
   expect(await allowedBy(app, "")).toEqual(expect.arrayContaining(usual));
   const apollo = ["apollo-require-preflight", "apollo-new-name", "x-apollo-operation-id", "apollographql-client-name"];
   expect(await allowedBy(app, apollo.join(", "))).toEqual(expect.arrayContaining(apollo));
-  const others = ["x-request-id", "x-acme-tenant", "cookie", "my-apollo-name"];
+  const others = ["x-client-build", "x-acme-tenant", "cookie", "my-apollo-name"];
   for (const other of others) expect(await allowedBy(app, others.join(","))).not.toContain(other);
   const added = await allowedBy(bare, others.join(","));
-  expect(added).toEqual(expect.arrayContaining(["x-request-id", "x-acme-tenant"]));
+  expect(added).toEqual(expect.arrayContaining(["x-client-build", "x-acme-tenant"]));
   expect(added).not.toContain("cookie");
 });
 

@@ -124,7 +124,7 @@ describe("a request", () => {
     const within = await post(small, JSON.stringify([one, { query: "{ __typename }" }, { query: "{ nonsense }" }]));
     const answers = (await within.json()) as { data?: object; errors?: { extensions: object }[] }[];
     expect(answers.map(({ data }) => data)).toEqual([{ regions: [] }, { __typename: "Query" }, undefined]);
-    expect(answers[2]?.errors?.[0]?.extensions).toEqual({ code: "INVALID_INPUT" });
+    expect(answers[2]?.errors?.[0]?.extensions).toEqual({ code: "INVALID_INPUT", requestId: expect.any(String) });
     const beyond = await post(small, JSON.stringify([one, one, one, one]));
     expect([beyond.status, await codeOf(beyond)]).toEqual([413, "LIMIT_EXCEEDED"]);
   });

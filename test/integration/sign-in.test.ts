@@ -61,7 +61,7 @@ async function expectRefused(token: string | undefined): Promise<void> {
   expect(answer.errors).toEqual([
     {
       message: "Sign in: send a valid token or API key in the header Authorization: Bearer.",
-      extensions: { code: "UNAUTHENTICATED" },
+      extensions: { code: "UNAUTHENTICATED", requestId: answer.headers.get("x-request-id") },
     },
   ]);
   expect(answer.data ?? null).toBeNull();

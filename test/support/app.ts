@@ -89,7 +89,7 @@ export async function startApp({
     });
     return (await response.json()) as {
       data?: any;
-      errors?: { message: string; extensions: { code: string; field?: string } }[];
+      errors?: { message: string; extensions: { code: string; field?: string; requestId?: string } }[];
     };
   };
   return {
@@ -109,7 +109,8 @@ export async function startApp({
       const { data, errors } = await send(query, variables, as);
       const error = errors?.[0];
       if (error === undefined) throw new Error(`an error was expected, not ${JSON.stringify(data)}`);
-      return { ...error.extensions, message: error.message };
+      const { requestId: _, ...extensions } = error.extensions;
+      return { ...extensions, message: error.message };
     },
     sweep: async () => {
       await app.replication?.sweepNow();
@@ -142,7 +143,8 @@ async function recordStored(databaseUrl: string): Promise<void> {
   for (const { text } of rows) recordSaid(inject("runFolder"), "what is stored", String(text));
 }
 
-async function createHome(server: string): Promise<string> {
+/** Makes an empty database for a home on the server. */
+export async function createHome(server: string): Promise<string> {
   const name = `home_${randomBytes(6).toString("hex")}`;
   await sql(`${server}/postgres`, `create database ${name}`);
   return `${server}/${name}`;

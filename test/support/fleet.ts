@@ -23,7 +23,7 @@ export async function openServices(
   tenantSchema: MigrationSet = TENANT_SCHEMA,
 ): Promise<Services & AsyncDisposable> {
   const { databaseUrl, secretKey } = app;
-  const logger = createLogger({ level: "silent", pretty: false });
+  const logger = createLogger({ level: "silent" });
   const services = await createServices({
     databaseUrl,
     secretKey,

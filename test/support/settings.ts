@@ -23,7 +23,6 @@ export function testSettings({ api = {}, ...given }: GivenSettings): AppOptions 
     port: 0,
     gateway: { host: "127.0.0.1", port: 0 },
     logLevel: "warn",
-    prettyLogs: false,
     ...given,
     api: { ...standard.api, ...rest, limits: { ...standard.api.limits, ...limits } },
     stalledMs,

@@ -7,7 +7,7 @@ import { Metrics } from "#base/observability/metrics";
 import { noteFailedAt } from "#base/postgres/failed-at";
 
 const metrics = new Metrics();
-const hearers = { logger: createLogger({ level: "silent", pretty: false }), metrics };
+const hearers = { logger: createLogger({ level: "silent" }), metrics };
 
 it("of many errors the first are shown, and how many there are", () => {
   const refused = (index: number) => {
@@ -41,7 +41,7 @@ it("nothing that a library has put beside an error is shown but the status", () 
 
 it("a refusal of a server is said in our words, and logged in the server's, once for a while", () => {
   const lines: string[] = [];
-  const heard = createLogger({ level: "warn", pretty: false, destination: { write: (line) => lines.push(line) } });
+  const heard = createLogger({ level: "warn", destination: { write: (line) => lines.push(line) } });
   const fail = () => {
     const cause = Object.assign(new Error("remaining connection slots are reserved"), { code: "53300" });
     noteFailedAt(cause, { kind: "home", server: "h:5432", database: "app", role: "api", isConnecting: true });

@@ -1,6 +1,7 @@
 /** What clients see of an error: our own errors as they are, the rest masked as INTERNAL. */
 import { GraphQLError, type GraphQLErrorExtensions } from "graphql";
 import { BoundedMap } from "#base/kernel/bounded-map";
+import { currentCause } from "#base/kernel/call";
 import { type ErrorCode, isErrorCode, TenantryError } from "#base/kernel/errors";
 import { explainToCaller } from "#engine/failures/explain";
 import type { Logger } from "#base/observability/logger";
@@ -19,10 +20,21 @@ const MAX_ERRORS = 100;
 export function toClientErrors(errors: readonly GraphQLError[], hearers: Hearers): GraphQLError[] {
   const shown = errors
     .slice(0, MAX_ERRORS)
-    .map((error) => (isErrorCode(error.extensions?.["code"]) ? error : toClientError(error, hearers)));
+    .map((error) => (isErrorCode(error.extensions?.["code"]) ? withRequest(error) : toClientError(error, hearers)));
   if (errors.length === shown.length) return shown;
   const message = `The answer has ${errors.length} errors, of which the first ${MAX_ERRORS} are shown.`;
-  return [...shown, new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } })];
+  return [...shown, withRequest(new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } }))];
+}
+
+/** With the id of the request, by which its log lines are found; the request notes what came of it. */
+function withRequest(error: GraphQLError): GraphQLError {
+  const { requestId, note } = currentCause() ?? {};
+  const { code } = error.extensions;
+  if (note !== undefined && typeof code === "string") note.code ??= code;
+  if (requestId === undefined || "requestId" in error.extensions) return error;
+  const { message, nodes, source, positions, path, cause } = error;
+  const extensions = { ...error.extensions, requestId };
+  return new GraphQLError(message, { nodes, source, positions, path, cause, extensions });
 }
 
 /** Makes the error that is sent; logs what is hidden. What a server refused is said by the table of refusals. */
@@ -30,7 +42,7 @@ export function toClientError(error: unknown, hearers: Hearers): GraphQLError {
   const made = explained(error, hearers);
   const { code } = made.extensions;
   if (typeof code === "string") hearers.metrics.errorAnswered(code);
-  return made;
+  return withRequest(made);
 }
 
 function explained(error: unknown, { logger, metrics }: Hearers): GraphQLError {
@@ -110,5 +122,7 @@ function isGraphQLError(error: unknown): error is GraphQLError {
 
 /** The body of an answer that has one error and nothing else. */
 export function errorBody(message: string, code: ErrorCode): string {
-  return `${JSON.stringify({ errors: [{ message, extensions: { code } }] })}\n`;
+  const { requestId, note } = currentCause() ?? {};
+  if (note !== undefined) note.code ??= code;
+  return `${JSON.stringify({ errors: [{ message, extensions: { code, requestId } }] })}\n`;
 }

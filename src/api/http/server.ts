@@ -7,6 +7,7 @@ import { explainToCaller } from "#engine/failures/explain";
 import type { JourneyStep, Overview } from "#api/graphql/define-app";
 import { errorBody } from "#api/graphql/errors";
 import { type ErrorCode, TenantryError } from "#base/kernel/errors";
+import { becauseOf } from "#base/kernel/call";
 import { isLoopback } from "#base/kernel/loopback";
 import type { Settings } from "#config";
 import { settingsOf } from "#api/http/api-options";
@@ -25,6 +26,7 @@ import { faultOfBody, faultOfHeaders, faultOfUrl } from "#api/http/guards/reques
 import { setSecurityHeaders } from "#api/http/guards/security-headers";
 import { SignInGuard } from "#api/http/guards/sign-in-guard";
 import { noteStart, startOf, withinTerm } from "#api/http/limits/deadline";
+import { noteRequest } from "#api/http/request-log";
 import { endStalled } from "#api/http/limits/stalled-sockets";
 import { serveWebSockets } from "#api/http/endpoint/web-socket";
 import type { Metrics } from "#base/observability/metrics";
@@ -39,7 +41,10 @@ const DRAIN_TIMEOUT_MS = 5_000;
 
 export type HttpServer = { url: string; close: () => Promise<void> };
 
-export type HttpOptions = Pick<Settings, "host" | "port" | "sharePort" | "everybodyIsOperator" | "api"> & {
+export type HttpOptions = Pick<
+  Settings,
+  "host" | "port" | "sharePort" | "everybodyIsOperator" | "logRequests" | "api"
+> & {
   metrics: Metrics;
   /** What the API answers with. */
   schema: GraphQLSchema;
@@ -64,6 +69,9 @@ export async function startHttpServer(services: Services, plain: SignIn, options
   const shared: EndpointParts = {
     schema,
     services,
+    logger: services.logger,
+    tracing: services.tracing,
+    logRequests: options.logRequests ?? true,
     signIn,
     metrics,
     settings,
@@ -96,11 +104,15 @@ export async function startHttpServer(services: Services, plain: SignIn, options
   const closing = new Closing();
   const server = createServer(timeouts, (request, response) => {
     closing.note(response);
-    route({ ...shared, endpoint, explorer, closing }, request, response).catch((error: unknown) => {
-      services.logger.error({ err: error }, "a request failed");
-      if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
-      else response.destroy();
-    });
+    noteStart(request);
+    const cause = noteRequest(request, response, shared);
+    becauseOf(cause, () => route({ ...shared, endpoint, explorer, closing }, request, response)).catch(
+      (error: unknown) => {
+        services.logger.error({ err: error }, "a request failed");
+        if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
+        else response.destroy();
+      },
+    );
   });
   const stopLooking = endStalled(server, options.stalledMs ?? STALLED_MS);
   const closeWebSockets = serveWebSockets(server, { ...shared, endpoint });
@@ -122,7 +134,6 @@ export async function startHttpServer(services: Services, plain: SignIn, options
 type Parts = EndpointParts & { endpoint: GraphQLEndpoint; explorer: Explorer; closing: Closing };
 
 async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  noteStart(request);
   // Node leaves the body of the answer out.
   if (request.method === "HEAD") request.method = "GET";
   const path = (request.url ?? "/").split("?", 1)[0];

@@ -5,6 +5,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AnswerSize } from "#base/kernel/answer-size";
+import type { Span } from "#base/kernel/span";
 
 export type Call = {
   /** Aborted with the reason, a TenantryError, when the call is over before its work is done. */
@@ -29,16 +30,47 @@ export type Call = {
   readonly chargeOrganization?: (organizationId: string, objects: number) => void;
 };
 
-const storage = new AsyncLocalStorage<Call>();
+/** What the running work is for, as logs and traces tell it. It travels with the call, and also before there is one. */
+export type Cause = {
+  /** The request's id; undefined: no request is behind it. */
+  readonly requestId?: string | undefined;
+  /** What the request's log line says; undefined: there is none. */
+  readonly note?: CauseNote | undefined;
+  /** The part of a trace that the work is; undefined: traces are off, or nothing is to be seen of it. */
+  readonly span?: Span | undefined;
+};
+
+/** What is noted of a request while it is worked on. */
+export type CauseNote = {
+  /** Keys of the regions whose databases were asked. */
+  readonly regions: Set<string>;
+  /** The code of the first error that the answer has. */
+  code: string | undefined;
+};
+
+/** What travels beside the work. */
+type Running = { readonly call?: Call | undefined; readonly cause?: Cause | undefined };
+
+const storage = new AsyncLocalStorage<Running>();
 
 /** Runs `work`, and whatever it starts, as part of the call. */
 export function inCall<Result>(call: Call, work: () => Result): Result {
-  return storage.run(call, work);
+  return storage.run({ call, cause: currentCause() }, work);
 }
 
 /** The call that the running code is part of; undefined outside of any. */
 export function currentCall(): Call | undefined {
-  return storage.getStore();
+  return storage.getStore()?.call;
+}
+
+/** Runs `work`, and whatever it starts, for this cause; in the call that runs now, if there is one. */
+export function becauseOf<Result>(cause: Cause | undefined, work: () => Result): Result {
+  return storage.run({ call: currentCall(), cause }, work);
+}
+
+/** What the running code works for; undefined: for nothing that logs and traces tell of. */
+export function currentCause(): Cause | undefined {
+  return storage.getStore()?.cause;
 }
 
 /** Throws the reason when the call is over. */
@@ -49,29 +81,29 @@ export function requireGoingOn({ signal, requireHeld }: Call): void {
 
 /** Runs `work` as part of this call and of the running one: it is over when either is. */
 export function inCallToo<Result>(call: Call, work: () => Result): Result {
-  const outer = storage.getStore();
-  if (outer === undefined) return storage.run(call, work);
+  const outer = currentCall();
+  if (outer === undefined) return inCall(call, work);
   const requireHeld = () => {
     outer.requireHeld?.();
     call.requireHeld?.();
   };
-  return storage.run({ ...outer, ...call, signal: AbortSignal.any([outer.signal, call.signal]), requireHeld }, work);
+  return inCall({ ...outer, ...call, signal: AbortSignal.any([outer.signal, call.signal]), requireHeld }, work);
 }
 
 const NEVER = new AbortController().signal;
 
 /** Runs `work` as part of the running call, if there is one; a single statement of it may take this long. */
 export function withStatementTimeout<Result>(statementTimeoutMs: number, work: () => Result): Result {
-  return storage.run({ signal: NEVER, ...storage.getStore(), statementTimeoutMs }, work);
+  return inCall({ signal: NEVER, ...currentCall(), statementTimeoutMs }, work);
 }
 
-/** Gives a function that runs work as part of the call that runs now, whoever calls it and whenever. */
+/** Gives a function that runs work as part of the call that runs now, for its cause, whoever calls it and whenever. */
 export function bindToCall(): <Result>(work: () => Result) => Result {
-  const call = storage.getStore();
-  return (work) => (call === undefined ? storage.exit(work) : storage.run(call, work));
+  const running = storage.getStore();
+  return (work) => (running === undefined ? storage.exit(work) : storage.run(running, work));
 }
 
-/** Runs `work` as part of no call: for what others share, and for what has to be said when a call is over. */
+/** Runs `work` as part of no call and for no cause: for what others share, and for what has to be said when a call is over. */
 export function outsideCalls<Result>(work: () => Result): Result {
   return storage.exit(work);
 }
@@ -81,5 +113,5 @@ export function outsideCalls<Result>(work: () => Result): Result {
  * now.
  */
 export function chargeOrganization(organizationId: string, objects: number): void {
-  storage.getStore()?.chargeOrganization?.(organizationId, objects);
+  currentCall()?.chargeOrganization?.(organizationId, objects);
 }

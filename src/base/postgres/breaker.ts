@@ -40,8 +40,8 @@ export type ServerStanding = { breaker: BreakerState; since: Date | null };
 export type BreakerOptions = {
   /** Connects to the server, and rejects when it cannot. */
   probe?: (() => Promise<unknown>) | undefined;
-  /** Called when the server can be reached no longer. */
-  away?: () => void;
+  /** Called when the server can be reached no longer, with the code of the failure. */
+  away?: (code: string) => void;
   /** Called when it can be again. */
   answers?: () => void;
 };
@@ -108,7 +108,7 @@ export class Breaker {
         this.#reason = error;
         if (this.#failures === 1) {
           this.#since = new Date();
-          this.#hear.away?.();
+          this.#hear.away?.(codeOf(error) || "ETIMEDOUT");
         }
         this.#startProbing();
       } else if (!isConnectionFailure(error)) {

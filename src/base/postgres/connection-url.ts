@@ -15,6 +15,8 @@ export type ServerAddress = {
   readonly password: string | undefined;
   /** libpq parameters of the URL's query, `sslmode` and the like, as given. */
   readonly parameters: ReadonlyMap<string, string>;
+  /** The key of the region whose server it is; undefined: home's, or of no region yet. For what is told of it. */
+  readonly region?: string | undefined;
 };
 
 /** Where a connection pooler in front of a server is. It is signed in to as the server is. */

@@ -4,7 +4,7 @@
  * sending a statement to the wrong one does not compile.
  */
 import type pg from "pg";
-import { currentCall } from "#base/kernel/call";
+import { currentCall, currentCause } from "#base/kernel/call";
 import { endsWithin } from "#base/kernel/wait";
 import type { Breaker } from "#base/postgres/breaker";
 import { type ConnectionBudget, Share } from "#base/postgres/connection-budget";
@@ -22,6 +22,7 @@ import { Lease } from "#base/postgres/lease";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
 import type { WaitTimes } from "#base/postgres/pool-usage";
 import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
+import { withStatementSpan } from "#base/postgres/statement-span";
 import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#base/postgres/scoped-query";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
 
@@ -125,6 +126,10 @@ class LazyPool {
     return this.#pool !== undefined && this.#pool.totalCount > this.#pool.idleCount;
   }
 
+  get at(): PoolConfig["at"] {
+    return this.#config.at;
+  }
+
   get isPooler(): boolean {
     return this.#config.isPooler;
   }
@@ -159,6 +164,7 @@ class LazyPool {
     const { budget, at, waits } = this.#config;
     const share = this.#share;
     const asked = performance.now();
+    if (at.region !== undefined) currentCause()?.note?.regions.add(at.region);
     try {
       return await untilOver(() =>
         budget === undefined || share === undefined ? this.connect() : budget.take(share, currentCall()?.signal),
@@ -220,7 +226,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
-    return this.#withPermit(() => this.#single({ name, text, values })) as Promise<Row[]>;
+    return this.#traced(name, () => this.#single({ name, text, values })) as Promise<Row[]>;
   }
 
   /**
@@ -231,7 +237,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     return {
       kind: this.kind,
       query: <Row extends object>(name: string, text: string, values: readonly unknown[] = [], notice?: Notice) =>
-        this.#withPermit(() => this.#single({ name, text, values }, { scope, notice })) as Promise<Row[]>,
+        this.#traced(name, () => this.#single({ name, text, values }, { scope, notice })) as Promise<Row[]>,
     };
   }
 
@@ -273,10 +279,12 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     }
   }
 
-  /** With a permit of the running call, if its statements need one. */
-  #withPermit<Result>(run: () => Promise<Result>): Promise<Result> {
+  /** With a permit of the running call, if its statements need one. Its span has the wait for permit and connection in it. */
+  #traced<Result>(name: string, run: () => Promise<Result>): Promise<Result> {
     const call = currentCall();
-    return call?.withPermit === undefined ? run() : call.withPermit(this.#server, run);
+    return withStatementSpan(name, this.#direct.at, () =>
+      call?.withPermit === undefined ? run() : call.withPermit(this.#server, run),
+    );
   }
 
   /**
@@ -288,6 +296,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     const client = await shared.take();
     return new Lease(client, shared.isPooler ? [...scope, SEARCH_PATH_SETTING] : scope, {
       isPooler: shared.isPooler,
+      at: shared.at,
       prepared: shared.prepared,
       stopPreparing: () => shared.stopPreparing(),
       noteFailed: (error, more) => shared.noteFailed(error, more),
@@ -299,7 +308,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     const client = await this.#direct.take();
     let failure: Error | undefined;
     try {
-      return await work(onClient(this.kind, client));
+      return await work(onClient(this.kind, client, this.#direct.at));
     } catch (error) {
       this.#direct.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) });
       failure = error instanceof Error ? error : new Error("session failed", { cause: error });
@@ -316,7 +325,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     isolation: "read committed" | "repeatable read" = "read committed",
   ): Promise<Result> {
     const client = await this.#shared.take();
-    const session = onClient(this.kind, client);
+    const session = onClient(this.kind, client, this.#shared.at);
     let broken: Error | undefined;
     try {
       const begin = `begin isolation level ${isolation}`;
@@ -324,7 +333,8 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
       const result = await work({ ...session, inTransaction: true });
       refuseWhenOver();
       // Not cancelled any more: whether it has happened would be unknown.
-      await untilEnded(client, "COMMIT", client.query(withName("commit", "commit"))).catch((error: unknown) => {
+      const commit = () => untilEnded(client, "COMMIT", client.query(withName("commit", "commit")));
+      await withStatementSpan("commit", this.#shared.at, commit).catch((error: unknown) => {
         this.#shared.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) });
         throw error;
       });
@@ -367,16 +377,17 @@ async function send(client: pg.PoolClient, { settings, notice }: Around, stateme
   return rows;
 }
 
-function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient): Session<Kind> {
+function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient, at: PoolConfig["at"]): Session<Kind> {
   return {
     kind,
-    async query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const result = await cancellable(client, () => client.query<Row>(withName(name, text), [...values]));
-      return result.rows;
+    query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
+      const send = () => client.query<Row>(withName(name, text), [...values]);
+      return withStatementSpan(name, at, async () => (await cancellable(client, send)).rows);
     },
     async script(name: string, text: string): Promise<object[][]> {
+      const send = () => client.query<object>(withName(name, text));
       // The driver's types know one result only.
-      const results = (await cancellable(client, () => client.query<object>(withName(name, text)))) as
+      const results = (await withStatementSpan(name, at, () => cancellable(client, send))) as
         | pg.QueryResult<object>
         | pg.QueryResult<object>[];
       return (Array.isArray(results) ? results : [results]).map(({ rows }) => rows);

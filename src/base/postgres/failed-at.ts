@@ -10,6 +10,8 @@ export type FailedAt = {
   /** Host and port. */
   readonly server: string;
   readonly database: string;
+  /** The key of the region whose server it is. */
+  readonly region?: string | undefined;
   /** Which role was signed in, or was to be. */
   readonly role: string;
   /** Whether there was no connection yet. */

@@ -35,6 +35,7 @@ import {
   type Scope,
   scopeCursor,
 } from "#base/postgres/scoped-query";
+import { withStatementSpan } from "#base/postgres/statement-span";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
 import { readStatementText, type StatementText } from "#base/postgres/statement-text";
 
@@ -62,6 +63,7 @@ type Reached = {
   /** Without it, nothing is prepared. */
   readonly prepared: PreparedStatements | undefined;
   readonly stopPreparing: () => void;
+  readonly at: Omit<FailedAt, "isConnecting">;
   readonly noteFailed: (error: unknown, more: Pick<FailedAt, "isInTransaction" | "isOutcomeUnknown">) => void;
 };
 
@@ -131,7 +133,7 @@ export class Lease {
 
   /** Runs a text after those before it. Rejects with the driver's error. */
   query(statement: LentStatement): Promise<Outcome> {
-    return this.#inOrder(() => this.#run(statement));
+    return this.#inOrder(() => withStatementSpan(STATEMENT, this.#reached.at, () => this.#run(statement)));
   }
 
   /** Begins a transaction. `mode`: what follows BEGIN. */

@@ -22,6 +22,7 @@ import { ConnectionPins } from "#base/postgres/pinned-settings";
 import { DEFAULT_BUDGET, DEFAULT_LIMITS, type PoolLimits } from "#base/postgres/pool-limits";
 import { PoolUsage, type ServerUsage, WaitTimes } from "#base/postgres/pool-usage";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
+import { type Reach, ReachNews } from "#base/postgres/reach";
 import { SilenceWatch, streamOf } from "#base/postgres/silence";
 import { Suspects } from "#base/postgres/suspects";
 
@@ -40,21 +41,22 @@ export class Pools {
   readonly #pins = new ConnectionPins();
   readonly #limits: PoolLimits;
   readonly #budget: ConnectionBudget<pg.PoolClient>;
-  readonly #onError: (error: Error) => void;
+  readonly #onError: (error: Error, region?: string) => void;
   readonly #pools = new PoolUsage();
   /** Each with the host and port that it is connected to. */
   readonly #clients = new Map<pg.ClientBase, string>();
-  readonly #suspects = new Suspects();
+  readonly #suspects = new Suspects(this.#clients);
   readonly #hearAnswers = new Set<(server: string) => void>();
+  readonly #reach = new ReachNews();
   #closed = false;
   /** Called when the last connection has ended. */
   #allGone: (() => void) | undefined;
   /** Of home, by host and port. */
   readonly #silence = new Map<string, SilenceWatch>();
 
-  /** `onError` hears of idle connections that broke; it must not throw. */
+  /** `onError` hears of idle connections that broke, with the key of the region if it was a region's; it must not throw. */
   constructor(
-    onError: (error: Error) => void,
+    onError: (error: Error, region?: string) => void,
     limits: Partial<PoolLimits> = {},
     budget: Partial<BudgetLimits> | undefined = {},
   ) {
@@ -87,6 +89,11 @@ export class Pools {
   /** Calls back with `host:port` of a server, or a pooler, that can be reached after it could not be. It must not throw. */
   onAnswerAgain(hear: (server: string) => void): void {
     this.#hearAnswers.add(hear);
+  }
+
+  /** Calls back whenever a server, or a pooler, can be reached no longer, and when it can be again. It must not throw. */
+  onReach(hear: (reach: Reach) => void): void {
+    this.#reach.on(hear);
   }
 
   /**
@@ -275,7 +282,7 @@ export class Pools {
       if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers, host: address.host });
       this.#pools.add(pool, server);
       // While everything is closed their end is no news: the server may stop right after.
-      pool.on("error", (error) => (this.#closed ? undefined : this.#onError(error)));
+      pool.on("error", (error) => (this.#closed ? undefined : this.#onError(error, address.region)));
       pool.on("connect", (client) => {
         // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
@@ -289,7 +296,7 @@ export class Pools {
       });
       return pool;
     };
-    const at = { kind, server, database, role: address.user };
+    const at = { kind, server, database, role: address.user, region: address.region };
     const onConnectFailure = (error: unknown) => this.#pins.failed(login, error);
     // An address that is tried once is nobody's server yet.
     const waits = breaker === undefined ? new WaitTimes() : this.#pools.waitsAt(server);
@@ -343,18 +350,25 @@ export class Pools {
   ): Breaker {
     const server = `${address.host}:${address.port}`;
     const key = kind === "home" ? `home ${server}` : server;
+    this.#reach.name(server, address.region);
     const found = this.#breakers.get(key);
     if (found !== undefined) return found;
+    const isHome = kind === "home";
+    const news = this.#reach.of(server, { isHome, isPooler });
     const breaker = new Breaker({
-      probe: kind === "home" ? () => this.#connectOnce(address, database, isPooler) : undefined,
-      away: () => this.#suspects.note(server, this.#clients),
+      probe: isHome ? () => this.#connectOnce(address, database, isPooler) : undefined,
+      away: (code) => {
+        this.#suspects.note(server);
+        news.away(code);
+      },
       answers: () => {
-        this.#suspects.hangUp(server, this.#clients);
+        this.#suspects.hangUp(server);
+        news.answers();
         for (const hear of this.#hearAnswers) hear(server);
       },
     });
     this.#breakers.set(key, breaker);
-    if (kind === "home") this.#silence.set(key, new SilenceWatch(() => breaker.check()));
+    if (isHome) this.#silence.set(key, new SilenceWatch(() => breaker.check()));
     return breaker;
   }
 

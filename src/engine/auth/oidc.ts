@@ -2,6 +2,7 @@
 import { createRemoteJWKSet, customFetch, decodeJwt, type JWTPayload, jwtVerify, type RemoteJWKSet } from "jose";
 import { refuseToken } from "#engine/auth/sign-in";
 import { TenantryError } from "#base/kernel/errors";
+import { traceHeaders, withSpan } from "#base/observability/spans";
 import { isSafeUrl } from "#base/kernel/loopback";
 import { isStorable } from "#base/kernel/validation";
 
@@ -167,7 +168,9 @@ class OidcVerifier {
     if (performance.now() - this.#awaySince < this.#options.cooldownMs)
       throw new ProviderAway("the provider did not answer a moment ago");
     try {
-      const response = await fetch(url, init);
+      // As a part of the caller's trace, where the provider's operator follows it too.
+      const headers = { ...Object.fromEntries(new Headers(init.headers)), ...traceHeaders() };
+      const response = await withSpan("identity provider", () => fetch(url, { ...init, headers }), { kind: "client" });
       if (response.status !== 200) throw new Error(`${url} answers with status ${response.status}`);
       const body = await response.arrayBuffer();
       if (body.byteLength > MAX_DOCUMENT_BYTES) throw new Error(`${url} answers with more than a list of keys`);

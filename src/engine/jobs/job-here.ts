@@ -31,7 +31,7 @@ export async function runHere<Kind extends CallerKind, Result>(
     const [started] = await session.query<{ at: string }>(
       "jobs.start_here",
       `insert into tenantry.jobs (${REQUEST_COLUMNS}, state, attempts, started_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, 'RUNNING', 1, now())
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'RUNNING', 1, now())
        returning now()::text as at`,
       requestValues(id, requestedBy, request),
     );
@@ -46,6 +46,8 @@ export async function runHere<Kind extends CallerKind, Result>(
         input: { ...request.input },
         result: null,
         attempts: 1,
+        traceparent: null,
+        tracestate: null,
         claimedAt: started?.at ?? "infinity",
       },
       signal,

@@ -1,6 +1,7 @@
 /** One run of a job: names its steps, records them, passes the failpoints, and notes how it ended. */
 import { failpoint } from "#base/kernel/failpoints";
 import { redactedMessage } from "#base/kernel/redaction";
+import { withSpan } from "#base/observability/spans";
 import type { Logger } from "#base/observability/logger";
 import type { HomeDatabase } from "#base/postgres/database";
 import { classifyFailure } from "#engine/jobs/failure";
@@ -19,6 +20,9 @@ export type ClaimedJob<Kind extends JobKind = JobKind> = {
   attempts: number;
   /** When this run took it, by home's clock, as text: what is asked for later needs another run. */
   claimedAt: string;
+  /** The trace of what has asked for it. */
+  traceparent: string | null;
+  tracestate: string | null;
 };
 
 /** Pause before a job that failed runs again; doubles up to the maximum. */
@@ -60,7 +64,7 @@ export class JobRun<Kind extends JobKind = JobKind> {
       name,
     );
     await failpoint(`${this.job.kind}/${name}/before`);
-    const result = await work();
+    const result = await withSpan(`step ${name}`, work);
     await failpoint(`${this.job.kind}/${name}/after`);
     this.#record(
       "jobs.step_end",

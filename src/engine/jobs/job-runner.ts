@@ -6,6 +6,7 @@ import { z } from "zod";
 import { withStatementTimeout } from "#base/kernel/call";
 import { delay, endsWithin } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
+import { inSpan } from "#base/observability/spans";
 import type { Session } from "#base/postgres/database";
 import { type HeldTimes, whileHeld } from "#base/postgres/held-session";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
@@ -206,7 +207,9 @@ async function claim(session: Session<"home">, candidate: Candidate): Promise<Cl
   if (!(await tryLock(session, LOCK_CLASS.jobSubject, candidate.subject))) return undefined;
   const { kind } = candidate;
   const byCaller = !isWorkerKind(kind);
-  const [row] = await session.query<Pick<ClaimedJob, "input" | "result" | "attempts" | "claimedAt">>(
+  const [row] = await session.query<
+    Pick<ClaimedJob, "input" | "result" | "attempts" | "claimedAt" | "traceparent" | "tracestate">
+  >(
     "jobs.claim",
     // One that its caller ran is not ours to go on with: whoever ran it is gone, as its lock is free.
     `update tenantry.jobs set attempts = attempts + 1, started_at = coalesce(started_at, now()),
@@ -214,7 +217,7 @@ async function claim(session: Session<"home">, candidate: Candidate): Promise<Cl
        finished_at = case when $2 then now() end,
        last_error = case when $2 then 'The process that ran it ended before it was done: run it again.' else last_error end
      where id = $1 and state in ('WAITING', 'RUNNING') and due_at <= now()
-     returning input, result, attempts, now()::text as "claimedAt"`,
+     returning input, result, attempts, now()::text as "claimedAt", traceparent, tracestate`,
     [candidate.id, byCaller],
   );
   if (row !== undefined && isWorkerKind(kind)) return { ...candidate, kind, ...row };
@@ -244,6 +247,23 @@ async function runAndPause(
   await delay(pauseMs, AbortSignal.any([stop, lost])).catch(() => undefined);
 }
 
+/** Each run is a part of the trace of what has asked for the job, also in another process. */
+function inTraceOf(
+  { tracing }: Services,
+  { id, kind, attempts, regionId, traceparent, tracestate }: ClaimedJob,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (tracing === undefined) return work();
+  const parent = traceparent === null ? undefined : { traceparent, tracestate: tracestate ?? undefined };
+  const attributes = {
+    "tenantry.job.id": id,
+    "tenantry.job.kind": kind,
+    "tenantry.job.attempt": attempts,
+    "tenantry.region_id": regionId ?? undefined,
+  };
+  return inSpan(tracing.begin(`job ${kind}`, "consumer", { parent, attributes }), work);
+}
+
 /** Runs it to its end. Never rejects. Returns whether its end stands at home: else it is due again at once. */
 async function runOne({ services, handlers }: Work, job: ClaimedJob<WorkerKind>, lost: AbortSignal): Promise<boolean> {
   const run = new JobRun(services, job, lost);
@@ -251,8 +271,10 @@ async function runOne({ services, handlers }: Work, job: ClaimedJob<WorkerKind>,
     try {
       // The table pairs each kind with its handler; the compiler cannot follow that through the union.
       const handle = handlers[job.kind] as (services: Services, run: JobRun<WorkerKind>) => Promise<void>;
-      await handle(services, run);
-      await run.finish();
+      await inTraceOf(services, job, async () => {
+        await handle(services, run);
+        await run.finish();
+      });
       services.metrics.jobAttempted(job.kind, "done");
     } catch (error) {
       services.metrics.jobAttempted(job.kind, "failed");

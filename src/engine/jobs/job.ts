@@ -4,6 +4,7 @@
  */
 import type { Actor } from "#engine/auth/actor";
 import { newId } from "#base/kernel/ids";
+import { currentTrace } from "#base/observability/spans";
 import type { Queryable } from "#base/postgres/database";
 
 /**
@@ -89,9 +90,11 @@ export async function requestJob(home: Queryable<"home">, requestedBy: string, r
   const [row] = await home.query<{ id: string }>(
     "jobs.request",
     `insert into tenantry.jobs as o (${REQUEST_COLUMNS}, due_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, clock_timestamp()))
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11, clock_timestamp()))
      on conflict (kind, subject) where state in ('WAITING', 'RUNNING')
-       do update set due_at = excluded.due_at, input = o.input || excluded.input
+       do update set due_at = excluded.due_at, input = o.input || excluded.input,
+         traceparent = coalesce(excluded.traceparent, o.traceparent),
+         tracestate = case when excluded.traceparent is null then o.tracestate else excluded.tracestate end
      returning id`,
     [...requestValues(newId(), requestedBy, request), request.dueAt ?? null],
   );
@@ -100,11 +103,15 @@ export async function requestJob(home: Queryable<"home">, requestedBy: string, r
 }
 
 /** The columns that say what was asked for, in the order of {@link requestValues}. */
-export const REQUEST_COLUMNS = "id, kind, subject, placement_id, organization_id, region_id, requested_by, input";
+export const REQUEST_COLUMNS =
+  "id, kind, subject, placement_id, organization_id, region_id, requested_by, input, traceparent, tracestate";
 
 export function requestValues(id: string, requestedBy: string, request: JobRequest): unknown[] {
   const { kind, subject, placementId = null, organizationId = null, regionId = null, input = {} } = request;
-  return [id, kind, subject, placementId, organizationId, regionId, requestedBy, JSON.stringify(input)];
+  // Its spans are in the trace of what has asked for it.
+  const { traceparent = null, tracestate = null } = currentTrace() ?? {};
+  const what = [id, kind, subject, placementId, organizationId, regionId, requestedBy, JSON.stringify(input)];
+  return [...what, traceparent, tracestate];
 }
 
 /** Takes back what waits; what runs already is not stopped. */

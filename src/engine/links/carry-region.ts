@@ -2,12 +2,13 @@
 import { randomBytes } from "node:crypto";
 import { bindToCall, inCallToo, withStatementTimeout } from "#base/kernel/call";
 import type { TenantryError } from "#base/kernel/errors";
-import { redactedMessage } from "#base/kernel/redaction";
 import { Semaphore } from "#base/kernel/semaphore";
 import { delay, endsWithin } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
+import { failedAt } from "#base/postgres/failed-at";
 import { probeServer, startsWorkersSlowly } from "#base/postgres/probe";
 import { readServerHistory, type ServerHistory } from "#base/postgres/server-history";
+import { isConnectionFailure } from "#base/postgres/sql-state";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
 import { listCarriedRegions, listReplicatedDatabases } from "#engine/home/replicated-databases";
 import type { ReplicationOptions } from "#engine/links/replication-options";
@@ -21,6 +22,7 @@ import { Carrier } from "#engine/replication/carrier";
 import type { Link } from "#engine/replication/link";
 import { wasSeededOnOther } from "#engine/replication/link-record";
 import { linkName, scoutName } from "#engine/replication/names";
+import { WakeSpans } from "#engine/replication/wake-spans";
 import type { LinkId } from "#engine/replication/nudge";
 import { sweep } from "#engine/replication/sweep";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -83,7 +85,10 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
     return openAt(id, await regionServer(services, regionId));
   };
   const report = (message: string, error?: unknown) => {
-    services.logger.warn(error === undefined ? {} : { err: error }, `replication: ${message}`);
+    // That the server is away is said once, where it is noticed (engine/regions/report-reach.ts).
+    const isKnown = isConnectionFailure(error) && failedAt(error)?.region === known.key;
+    const fields = { region: known.key, ...(error === undefined ? {} : { err: error }) };
+    services.logger[isKnown ? "debug" : "warn"](fields, `replication: ${message}`);
   };
   const capacity = permitsFor(homeProbe, regionProbe, regions.length);
   const startsSlowly = { directory: startsWorkersSlowly(regionProbe), catalog: startsWorkersSlowly(homeProbe) };
@@ -102,6 +107,7 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
           ? services.metrics.linkWoken(known.key, direction)
           : services.metrics.linkReseeded(known.key, direction),
       report,
+      spans: new WakeSpans(services.tracing, known.key),
     },
     options.carrier,
   );
@@ -167,7 +173,7 @@ async function begin(
   const sweepOnce = makeSweep(services, regionId, options, parts);
   const sweeping = repeat(stop.signal, async () => {
     await sweepOnce().catch((error: unknown) => {
-      if (!over.signal.aborted && !(error instanceof NotOwner)) report(`a sweep failed: ${redactedMessage(error)}`);
+      if (!over.signal.aborted && !(error instanceof NotOwner)) report("a sweep failed", error);
     });
     await sweepSoon.sleep(options.sweepIntervalMs, stop.signal);
   });

@@ -13,8 +13,8 @@ import { REGION_CHANNEL } from "#engine/regions/regions";
 import { SERVER_ANSWERS_CHANNEL } from "#engine/regions/server-answers";
 import { BREACH_CHANNEL, parseBreach } from "#engine/replication/breach";
 import type { Carrier } from "#engine/replication/carrier";
-import { breachOf, type Damage } from "#engine/replication/damage";
-import { type LinkId, NUDGE_CHANNEL, parseNudge } from "#engine/replication/nudge";
+import { breachOf } from "#engine/replication/damage";
+import { type LinkId, NUDGE_CHANNEL, parseNudge, type Told } from "#engine/replication/nudge";
 import type { Services } from "#engine/services";
 
 /** Home is asked in which region a tenant database is, for this long. */
@@ -126,9 +126,6 @@ async function sweepCarried(leading: {
   }
 }
 
-/** What is told of a link: that it may have something to carry, or what it has brought that it may not. */
-type Told = { tickets?: readonly string[]; broken?: Damage };
-
 /** Hears of links through home, from every process. Returns how to stop. */
 async function hearOfLinks(
   { listener, logger }: Services,
@@ -142,7 +139,11 @@ async function hearOfLinks(
     if (payload === "") heard.sweepAll();
     const nudge = parseNudge(payload);
     if (nudge !== undefined)
-      deliver(nudge, { tickets: nudge.tickets }, "a nudge could not be delivered; the sweep will find it");
+      deliver(
+        nudge,
+        { tickets: nudge.tickets, trace: nudge.trace },
+        "a nudge could not be delivered; the sweep will find it",
+      );
   });
   const stopBreaches = await listener.on(BREACH_CHANNEL, (payload) => {
     const breach = parseBreach(payload);

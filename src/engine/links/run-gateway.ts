@@ -17,6 +17,7 @@ import { recordFailure } from "#engine/replication/link-record";
 import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#engine/border/border";
 import { endSlotUser, findSlotUser } from "#engine/replication/slot";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
+import { warnOnce } from "#base/observability/warn-once";
 import type { Services } from "#engine/services";
 import { acceptedFlowsOf, flowsOf } from "#engine/border/flows";
 
@@ -39,6 +40,7 @@ export type GatewaySettings = {
  * or nobody could reach it.
  */
 export async function startGateway(services: Services, settings: GatewaySettings): Promise<Gateway> {
+  const warn = warnOnce(services.logger);
   const gateway = await Gateway.listen({
     ...settings,
     limits: { maxStreamsOfHomePerRegion: await shareOfWalsenders(services), ...settings.limits },
@@ -47,7 +49,8 @@ export async function startGateway(services: Services, settings: GatewaySettings
     findLink: (name) => findLink(services, name),
     onBreach: (link, sentence) => noteBreach(services, link, sentence),
     onSlotInUse: (link) => freeSlot(services, link),
-    report: (message, error) => services.logger.warn(error === undefined ? {} : { err: error }, message),
+    // A subscriber tries again several times in a second, for as long as its publisher is away.
+    report: (message, error) => warn(message, error === undefined ? {} : { err: error }, message),
   }).catch((cause: unknown) => {
     throw explainListening(cause, settings);
   });

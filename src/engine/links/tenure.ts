@@ -7,6 +7,7 @@ import type { Wakeup } from "#base/kernel/wakeup";
 import type { Session } from "#base/postgres/database";
 import { failedAt } from "#base/postgres/failed-at";
 import { whileHeld, type HeldTimes } from "#base/postgres/held-session";
+import { isConnectionFailure } from "#base/postgres/sql-state";
 import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { listCarriedRegions } from "#engine/home/replicated-databases";
 import type { CarriedRegion } from "#engine/links/carry-region";
@@ -159,8 +160,14 @@ export class Tenure {
     } catch (error) {
       if (this.#isOver) return;
       // It is said once that another home owns it, and not each time that it is looked at.
+      const region = failedAt(error)?.region;
+      // That its server is away is said once, where it is noticed (engine/regions/report-reach.ts).
+      const level = region !== undefined && isConnectionFailure(error) ? "debug" : "warn";
       if (!(error instanceof NotOwner))
-        this.#services.logger.warn({ err: error }, "a region could not be taken over; it will be tried again");
+        this.#services.logger[level](
+          { err: error, regionId, region },
+          "a region could not be taken over; it will be tried again",
+        );
       const count = (this.#failures.get(regionId)?.count ?? 0) + 1;
       const pauseMs = Math.min(RETRY_MS * 2 ** (count - 1), MAX_RETRY_MS);
       this.#failures.set(regionId, { count, retryAt: performance.now() + pauseMs, server: failedAt(error)?.server });

@@ -1,5 +1,6 @@
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
+import { currentCause } from "#base/kernel/call";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
 import type { SecretBox } from "#base/kernel/secret-box";
@@ -319,6 +320,7 @@ function noRegion(key: string): TenantryError {
 export async function getRegion(context: { home: HomeDatabase }, key: string): Promise<Region> {
   const [region] = await findRegionsByKey(context, [key]);
   if (region === undefined) throw noRegion(key);
+  currentCause()?.note?.regions.add(region.key);
   return region;
 }
 
@@ -381,7 +383,11 @@ export async function regionServers(
   return new Map(
     rows.map(({ id, key, sealed, systemIdentifier }) => [
       id,
-      { key, address: parseServerUrl(secrets.open(sealed, id), "connectionUrl"), systemIdentifier },
+      {
+        key,
+        address: { ...parseServerUrl(secrets.open(sealed, id), "connectionUrl"), region: key },
+        systemIdentifier,
+      },
     ]),
   );
 }

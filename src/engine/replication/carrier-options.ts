@@ -3,6 +3,7 @@ import type { HomeDatabase, ServerDatabase } from "#base/postgres/database";
 import type { Link } from "#engine/replication/link";
 import type { Direction } from "#engine/replication/names";
 import type { LinkId } from "#engine/replication/nudge";
+import type { WakeSpans } from "#engine/replication/wake-spans";
 
 export type CarrierOptions = {
   /** A link that has carried everything stays awake this long, for what may come next. Longer where a wake is dear. */
@@ -59,6 +60,8 @@ export type CarrierContext = {
   count?: (what: "wake" | "reseed", direction: Direction) => void;
   /** Told about what goes wrong and what was mended, with no secret in it. */
   report: (message: string, error?: unknown) => void;
+  /** Left out: traces are off. */
+  spans?: WakeSpans;
 };
 
 /** Links of one region that are mended at once. Each takes a connection to home, of which a region must not take all. */

@@ -30,7 +30,7 @@ import {
   type Runtime,
 } from "#engine/replication/link-runtime";
 import { publicationMatches, publishNoMore } from "#engine/replication/publication";
-import { answerTickets, type LinkId } from "#engine/replication/nudge";
+import { answerTickets, type LinkId, type Told } from "#engine/replication/nudge";
 import { applyErrors, disableSubscription, enableSubscription, findOrigin } from "#engine/replication/subscription";
 
 export class Carrier {
@@ -62,6 +62,7 @@ export class Carrier {
    */
   async stop({ leavesRegion = false }: { leavesRegion?: boolean } = {}): Promise<void> {
     this.#stop.abort(new Error("carrier stopped"));
+    this.#context.spans?.close();
     await this.#loop;
     await Promise.allSettled(this.#tasks);
     const awake = [...this.#links.values()].filter(({ state }) => state === "awake");
@@ -88,16 +89,15 @@ export class Carrier {
   }
 
   /** Something may be waiting on this link. `tickets` are answered when what is committed by now has arrived. */
-  async nudge(
-    id: LinkId,
-    details: { tickets?: readonly string[]; catalogChanges?: readonly string[]; broken?: Damage } = {},
-  ): Promise<void> {
+  async nudge(id: LinkId, details: Told & { catalogChanges?: readonly string[] } = {}): Promise<void> {
     if (!this.#links.has(keyOf(id))) await this.#admit(id);
     // Asked for again: a link that was found while waiting may have been parked and forgotten since.
     const runtime = this.#links.get(keyOf(id));
     if (runtime === undefined) return;
     runtime.nudged = true;
-    for (const ticket of details.tickets ?? []) addTicket(runtime.nudgedTickets, ticket);
+    const { tickets = [], trace } = details;
+    for (const ticket of tickets) addTicket(runtime.nudgedTickets, ticket);
+    this.#context.spans?.nudged(id, tickets, trace, runtime.state === "parked");
     if (details.catalogChanges !== undefined) runtime.changes = details.catalogChanges;
     if (details.broken !== undefined) this.#fail(runtime, details.broken);
     else this.#move(runtime, "nudged");
@@ -216,6 +216,7 @@ export class Carrier {
       if (runtime.state !== "awake" || runtime.nudged || runtime.target !== undefined) continue;
       if (now - runtime.idleSince >= this.#idleTimes.of(runtime.id.direction)) this.#retire(runtime);
     }
+    this.#context.spans?.arrived(answered);
     if (answered.length > 0) this.#background(() => answerTickets(this.#context.home, answered));
   }
 

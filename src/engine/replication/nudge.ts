@@ -4,26 +4,42 @@
  * before it has arrived.
  */
 import { randomBytes } from "node:crypto";
+import type { TraceContext } from "#base/kernel/span";
+import { currentTrace } from "#base/observability/spans";
+import { readTraceContext } from "#base/observability/trace-context";
 import type { Listener } from "#base/postgres/listener";
 import type { HomeDatabase } from "#base/postgres/database";
+import type { Damage } from "#engine/replication/damage";
 import type { Direction } from "#engine/replication/names";
 
-/** `<database id> <direction> [<ticket>]` */
+/** `<database id> <direction> [<ticket> [<trace>]]` */
 export const NUDGE_CHANNEL = "tenantry_nudge";
 /** `<ticket> …`: the tickets whose databases have carried everything. */
 export const CARRIED_CHANNEL = "tenantry_carried";
 
 export type LinkId = { databaseId: number; direction: Direction };
-export type Nudge = LinkId & { tickets: readonly string[] };
+export type Nudge = LinkId & {
+  tickets: readonly string[];
+  /** The trace of whoever has nudged. */
+  trace: TraceContext | undefined;
+};
+
+/** What is told of a link: that it may have something to carry, and for whom, or what it has brought that it may not. */
+export type Told = {
+  tickets?: readonly string[];
+  trace?: TraceContext | undefined;
+  broken?: Damage;
+};
 
 /** Reads a nudge; undefined for anything malformed. */
 export function parseNudge(payload: string): Nudge | undefined {
-  const match = /^(\d{1,10}) (directory|catalog)(?: ([0-9a-f]{16}))?$/.exec(payload);
+  const match = /^(\d{1,10}) (directory|catalog)(?: ([0-9a-f]{16})(?: (\S{1,100}))?)?$/.exec(payload);
   if (match === null) return undefined;
   return {
     databaseId: Number(match[1]),
     direction: match[2] as Direction,
     tickets: match[3] === undefined ? [] : [match[3]],
+    trace: readTraceContext(match[4], undefined),
   };
 }
 
@@ -60,6 +76,8 @@ export class NudgeDesk {
       });
     }
     const tickets = [...open.keys()];
+    const { traceparent } = currentTrace() ?? {};
+    const trace = traceparent === undefined ? "" : ` ${traceparent}`;
     const stop = () => done.resolve();
     const timer = setTimeout(stop, timeoutMs);
     signal?.addEventListener("abort", stop);
@@ -67,7 +85,7 @@ export class NudgeDesk {
       await this.#home.query(
         "nudge",
         `select pg_notify('${NUDGE_CHANNEL}', payload) from unnest($1::text[]) as payload`,
-        [[...open].map(([ticket, { databaseId, direction }]) => `${databaseId} ${direction} ${ticket}`)],
+        [[...open].map(([ticket, { databaseId, direction }]) => `${databaseId} ${direction} ${ticket}${trace}`)],
       );
       await done.promise;
       return [...open.values()];

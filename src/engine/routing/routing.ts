@@ -160,7 +160,7 @@ export class Router {
   /** `number`: what was asked for, the placement's own or one that it has adopted. */
   #remember(row: RouteRow, asked: { generation: number; at: number }, number = row.number): TenantRoute {
     const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
-    const address = this.#signInAsApi(operator, row.systemIdentifier);
+    const address = this.#signInAsApi({ ...operator, region: row.regionKey }, row.systemIdentifier);
     const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
     const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
     const openUnscoped = () =>

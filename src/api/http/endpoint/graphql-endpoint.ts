@@ -4,6 +4,7 @@ import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSch
 import { createYoga, type GraphQLParams, type Plugin } from "graphql-yoga";
 import { callSourceOf } from "#engine/audit/entry";
 import { challengeFor, type Client, type Credentials, type SignIn } from "#engine/auth/sign-in";
+import { currentCause } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import { type GraphQLContext, JsonText } from "#api/graphql/context";
 import { errorBody, toClientError, toClientErrors } from "#api/graphql/errors";
@@ -24,7 +25,11 @@ import { limitOperations } from "#api/http/limits/operation-limits";
 import type { Visitors } from "#api/http/guards/origin";
 import type { PersistedOperations } from "#api/http/endpoint/persisted-operations";
 import { replyOver } from "#api/http/endpoint/reply";
+import { operationOf, RequestNote } from "#api/http/request-log";
 import type { SignInGuard } from "#api/http/guards/sign-in-guard";
+import type { Tracing } from "#base/kernel/span";
+import { withSpan } from "#base/observability/spans";
+import type { Logger } from "#base/observability/logger";
 import type { Metrics } from "#base/observability/metrics";
 import type { Services } from "#engine/services";
 
@@ -34,6 +39,10 @@ export type GraphQLEndpoint = ReturnType<typeof createGraphQLEndpoint>;
 export type EndpointParts = {
   schema: GraphQLSchema;
   services: Services;
+  logger: Logger;
+  tracing: Tracing | undefined;
+  /** Whether the log has a line for each request. */
+  logRequests: boolean;
   metrics: Metrics;
   signIn: SignIn;
   guard: SignInGuard;
@@ -81,6 +90,8 @@ export function createGraphQLEndpoint(parts: EndpointParts) {
       refuseMultipart(),
       sayWhatIsAnswered(),
       countOperations(metrics),
+      noteOperations(),
+      traceOperations(),
     ],
   });
 }
@@ -136,6 +147,8 @@ export async function createContext(
     const term = { timeoutMs, startedAt: begun.startedAt };
     const signedIn = await withinTerm(term, guard.identify({ ...credentials, client }));
     const { actor } = signedIn;
+    const note = currentNote();
+    if (note !== undefined) note.actor = actor.kind;
     const callSource = callSourceOf(signedIn, client);
     return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };
   } catch (error) {
@@ -242,6 +255,35 @@ function unavailable(error: GraphQLError): GraphQLError {
   const http = { status: 503, headers: { "retry-after": String(retryAfterSeconds) } };
   const { message, nodes, source, positions, path, extensions } = error;
   return new GraphQLError(message, { nodes, source, positions, path, extensions: { ...extensions, http } });
+}
+
+/** For the request's line in the log. */
+function noteOperations(): Plugin<GraphQLContext> {
+  const note = (args: Pick<ExecutionArgs, "document" | "operationName">) => currentNote()?.ran(operationOf(args));
+  return { onExecute: ({ args }) => note(args), onSubscribe: ({ args }) => note(args) };
+}
+
+/** A span around all that happens to an operation. Of a subscription it is around its beginning. */
+function traceOperations(): Plugin<GraphQLContext> {
+  const traced = (args: ExecutionArgs, run: (args: ExecutionArgs) => unknown) => {
+    if (currentCause()?.span === undefined) return run(args);
+    const { kind, name } = operationOf(args);
+    const attributes = { "graphql.operation.type": kind, "graphql.operation.name": name };
+    return withSpan(name === undefined ? kind : `${kind} ${name}`, async () => run(args), { attributes });
+  };
+  return {
+    onExecute({ executeFn, setExecuteFn }) {
+      setExecuteFn(((args: ExecutionArgs) => traced(args, executeFn as never)) as never);
+    },
+    onSubscribe({ subscribeFn, setSubscribeFn }) {
+      setSubscribeFn(((args: ExecutionArgs) => traced(args, subscribeFn as never)) as never);
+    },
+  };
+}
+
+function currentNote(): RequestNote | undefined {
+  const note = currentCause()?.note;
+  return note instanceof RequestNote ? note : undefined;
 }
 
 /** Below everything that is put around executing: what is planned is bounded, counted and masked like anything else. */

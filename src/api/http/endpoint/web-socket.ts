@@ -12,8 +12,10 @@ import {
   type subscribe,
   type validate,
 } from "graphql";
+import type { SubscribePayload } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import { type WebSocket, WebSocketServer } from "ws";
+import { becauseOf } from "#base/kernel/call";
 import type { Credentials } from "#engine/auth/sign-in";
 import { toClientError, toClientErrors } from "#api/graphql/errors";
 import { clientOf } from "#api/http/guards/client";
@@ -25,6 +27,7 @@ import {
 } from "#api/http/endpoint/graphql-endpoint";
 import { SOCKET_INIT_TIMEOUT_MS, SocketSignIn } from "#api/http/endpoint/socket-sign-in";
 import { replyOn, watchSocket } from "#api/http/endpoint/reply";
+import { endSocketOperation, noteSocketOperation, type RequestCause } from "#api/http/request-log";
 import { flowOf } from "#api/http/limits/stalled-sockets";
 import { whenClosed } from "#api/http/when-closed";
 import type { Services } from "#engine/services";
@@ -38,52 +41,43 @@ export function serveWebSockets(
   server: Server,
   parts: EndpointParts & { endpoint: GraphQLEndpoint },
 ): () => Promise<void> {
-  const { endpoint, services, settings, persisted } = parts;
+  const { services } = parts;
   const signIn = new SocketSignIn(parts);
-  const { maxAnswerBytes } = settings.limits;
   const sockets = openSockets(server, parts, signIn);
+  // Those that run, by what was sent to begin them.
+  const running = new WeakMap<object, SocketOperation>();
   const disposable = useServer(
     {
-      execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
-      subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
+      execute: (args) => becauseOf(causeOf(args), () => (args as EnvelopedArgs).rootValue.execute(args)),
+      subscribe: (args) => becauseOf(causeOf(args), () => (args as EnvelopedArgs).rootValue.subscribe(args)),
       connectionInitWaitTimeout: SOCKET_INIT_TIMEOUT_MS,
       onConnect: ({ connectionParams, extra: { socket, request } }) =>
         signIn.signIn(socket, request, credentialsOf(connectionParams, request)),
-      onSubscribe: async (context, _id, payload) => {
-        try {
-          const { request, socket } = context.extra;
-          // Anew for each operation: a token that has expired since the socket was opened is refused.
-          const shown = credentialsOf(context.connectionParams, request);
-          const client = clientOf(request, settings.trustedProxies);
-          const gone = whenClosed(socket, socket.readyState === socket.CLOSED);
-          const startedAt = performance.now();
-          const contextValue = await createContext(parts, shown, client, { gone, startedAt });
-          contextValue.reply = replyOn(socket, maxAnswerBytes);
-          // Before anything is parsed, and known to the limits on documents.
-          const pipeline = endpoint.getEnveloped({
-            ...contextValue,
-            params: { ...payload, operationName: operationNameOf(payload) },
-          } as never) as Enveloped;
-          const document = pipeline.parse(persisted.textOf(payload) ?? payload.query);
-          const errors = pipeline.validate(pipeline.schema, document);
-          if (errors.length > 0) return coded(errors, services);
-          return {
-            schema: pipeline.schema,
-            document,
-            operationName: operationNameOf(payload),
-            variableValues: payload.variables ?? undefined,
-            contextValue,
-            rootValue: { execute: pipeline.execute, subscribe: pipeline.subscribe },
-          };
-        } catch (error) {
-          return [forSocket(toClientError(error, services))];
-        }
+      onSubscribe: ({ extra, connectionParams }, _id, payload) => {
+        const operation: SocketOperation = {
+          cause: noteSocketOperation(payload.extensions, parts),
+          startedAt: performance.now(),
+        };
+        running.set(payload, operation);
+        return becauseOf(operation.cause, () => begin(parts, operation, { extra, connectionParams, payload }));
       },
-      onNext: (_context, _id, _payload, _args, result) => {
+      onNext: (_context, _id, payload, _args, result) => {
+        const operation = running.get(payload);
+        if (operation !== undefined) operation.cause.note.events += 1;
         if (result.errors === undefined) return undefined;
-        return { ...result, errors: coded(result.errors, services) } as FormattedExecutionResult;
+        const errors = becauseOf(operation?.cause, () => coded(result.errors ?? [], services));
+        return { ...result, errors } as FormattedExecutionResult;
       },
-      onError: (_context, _id, _payload, errors) => coded(errors, services) as GraphQLFormattedError[],
+      onError: (_context, _id, payload, errors) => {
+        const operation = running.get(payload);
+        const said = becauseOf(operation?.cause, () => coded(errors, services));
+        if (operation !== undefined) endSocketOperation(operation, parts);
+        return said as GraphQLFormattedError[];
+      },
+      onComplete: (_context, _id, payload) => {
+        const operation = running.get(payload);
+        if (operation !== undefined) endSocketOperation(operation, parts);
+      },
     },
     sockets,
     // Its own ends who reads slowly: an answer to a ping stands behind all that was sent before.
@@ -92,6 +86,54 @@ export function serveWebSockets(
   return async () => {
     await disposable.dispose();
   };
+}
+
+/** One operation on a web socket, from when it was asked for. */
+type SocketOperation = { cause: RequestCause; startedAt: number };
+
+type Asked = {
+  extra: { request: IncomingMessage; socket: WebSocket };
+  connectionParams?: Readonly<Record<string, unknown>> | undefined;
+  payload: SubscribePayload;
+};
+
+/** What is to be executed, or why it will not be. */
+async function begin(
+  parts: EndpointParts & { endpoint: GraphQLEndpoint },
+  { cause, startedAt }: SocketOperation,
+  { extra: { request, socket }, connectionParams, payload }: Asked,
+): Promise<ExecutionArgs | GraphQLError[]> {
+  const { endpoint, services, settings, persisted } = parts;
+  try {
+    // Anew for each operation: a token that has expired since the socket was opened is refused.
+    const shown = credentialsOf(connectionParams, request);
+    const client = clientOf(request, settings.trustedProxies);
+    const gone = whenClosed(socket, socket.readyState === socket.CLOSED);
+    const contextValue = await createContext(parts, shown, client, { gone, startedAt });
+    contextValue.reply = replyOn(socket, settings.limits.maxAnswerBytes);
+    // Before anything is parsed, and known to the limits on documents.
+    const pipeline = endpoint.getEnveloped({
+      ...contextValue,
+      params: { ...payload, operationName: operationNameOf(payload) },
+    } as never) as Enveloped;
+    const document = pipeline.parse(persisted.textOf(payload) ?? payload.query);
+    const errors = pipeline.validate(pipeline.schema, document);
+    if (errors.length > 0) return coded(errors, services);
+    return {
+      schema: pipeline.schema,
+      document,
+      operationName: operationNameOf(payload),
+      variableValues: payload.variables ?? undefined,
+      contextValue,
+      rootValue: { execute: pipeline.execute, subscribe: pipeline.subscribe, cause },
+    };
+  } catch (error) {
+    return [forSocket(toClientError(error, services))];
+  }
+}
+
+function causeOf(args: unknown): RequestCause {
+  return (args as EnvelopedArgs).rootValue.cause;
 }
 
 /** Takes those that may come in, and watches each for as long as it is open. */
@@ -163,4 +205,4 @@ type Enveloped = {
   execute: typeof execute;
   subscribe: typeof subscribe;
 };
-type EnvelopedArgs = ExecutionArgs & { rootValue: Pick<Enveloped, "execute" | "subscribe"> };
+type EnvelopedArgs = ExecutionArgs & { rootValue: Pick<Enveloped, "execute" | "subscribe"> & { cause: RequestCause } };

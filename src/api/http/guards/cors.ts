@@ -2,7 +2,7 @@
 import type { Visitors } from "#api/http/guards/origin";
 
 const METHODS = ["GET", "POST", "OPTIONS"];
-const EXPOSED_HEADERS = ["retry-after", "ratelimit", "ratelimit-policy"];
+const EXPOSED_HEADERS = ["retry-after", "x-request-id", "ratelimit", "ratelimit-policy"];
 
 /** For Yoga; false: no header. An empty list of origins would mean all of them to it. */
 export function corsFor({ headers }: Request, visitors: Visitors) {

@@ -19,6 +19,7 @@ const ALLOWED_HEADERS = [
   "content-type",
   "authorization",
   "x-user-id",
+  "x-request-id",
   "traceparent",
   "tracestate",
   "baggage",

@@ -10,7 +10,7 @@ import { fragmentsOf } from "#api/graphql/fragments";
 import { costOf } from "#api/graphql/limits/cost";
 import { orAborted } from "#base/kernel/abort";
 import { AnswerBytes, type AnswerSize } from "#base/kernel/answer-size";
-import { type Call, inCall } from "#base/kernel/call";
+import { bindToCall, type Call, inCall } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import type { Limits } from "#base/kernel/limits";
 import { delay } from "#base/kernel/wait";
@@ -194,10 +194,12 @@ function within(
   onEnd: () => void,
 ): AsyncIterableIterator<unknown> {
   const source = followed[Symbol.asyncIterator]();
+  // Whoever asks for the next event may do so from anywhere.
+  const inItsCall = inCall(call, bindToCall);
   const next = async (): Promise<IteratorResult<unknown>> => {
     if (event.excess !== undefined) return { value: undefined, done: true };
     event.begin();
-    const result = await inCall(call, () => source.next()).catch((error: unknown) => {
+    const result = await inItsCall(() => source.next()).catch((error: unknown) => {
       if (event.excess === undefined) throw error;
       return { value: undefined, done: false };
     });

@@ -1015,6 +1015,9 @@ create table tenantry.jobs (
   requested_at timestamptz not null default now(),
   -- What it needs to know, without secrets.
   input jsonb not null default '{}',
+  -- The trace of what has asked for it, as W3C writes it; null where traces are off.
+  traceparent text check (length(traceparent) <= 100),
+  tracestate text check (length(tracestate) <= 512),
   state text not null default 'WAITING' check (state in ('WAITING', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED')),
   step text,
   attempts int not null default 0,
