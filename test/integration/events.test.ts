@@ -1,6 +1,10 @@
 /** Subscriptions that go on from a cursor: over a socket that is cut nothing is lost, and nothing comes twice. */
+import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { serverUrl, startApp, type TestApp } from "../support/app.ts";
+import { newId, newRoutedId, placementNumberOf } from "#base/kernel/ids";
+import { fromCursor, since, toCursor } from "#engine/events/position";
+import { pruneChanges } from "#engine/events/prune-changes";
+import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { eventCursor, follow, type Follower } from "../support/events.ts";
 import {
   addMember,
@@ -150,4 +154,338 @@ test("a member who gets another role or goes is an event", async () => {
       .filter(({ membershipId }) => membershipId === `${organization}:${eve}`);
   await expect.poll(() => ofHer().map(({ kind }) => kind)).toEqual(["CREATED", "UPDATED", "DELETED"]);
   expect(ofHer().at(-1)).toMatchObject({ membership: null });
+});
+
+/** A transaction that stays open, on home or in a tenant database. */
+async function begun(url: string, statements: string[]): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query("begin");
+  for (const statement of statements) await client.query(statement);
+  return client;
+}
+
+async function commit(client: pg.Client): Promise<void> {
+  await client.query("commit");
+  await client.end();
+}
+
+describe("a transaction that began before others and commits after them", () => {
+  test("is heard of at home, by somebody who was there and by somebody who comes back", async () => {
+    const [late, early] = [await createUser(app, "Late"), await createUser(app, "Early")];
+    const follower = followed(app, MEMBERS, { id: organization, after: await eventCursor(app) });
+    const usersIn = ({ messages }: Follower) =>
+      messages.map(({ data }) => data.membershipChanged.membershipId.split(":")[1]);
+    const client = await begun(app.databaseUrl, [
+      `insert into tenantry.memberships (organization_id, user_id, role) values ('${organization}', '${late}', 'MEMBER')`,
+    ]);
+    await sql(
+      app.databaseUrl,
+      "insert into tenantry.memberships (organization_id, user_id, role) values ($1, $2, 'MEMBER')",
+      [organization, early],
+    );
+    await expect.poll(() => usersIn(follower)).toContain(early);
+    const cursor = follower.cursor();
+    await commit(client);
+    await expect.poll(() => usersIn(follower)).toContain(late);
+    expect(usersIn(follower).slice(-2)).toEqual([early, late]);
+    // It was open when the cursor was given.
+    const back = followed(other, MEMBERS, { id: organization, after: cursor });
+    await expect.poll(() => usersIn(back)).toEqual([late]);
+  });
+
+  test("is heard of in a region, also where its id is smaller than those that were told", async () => {
+    const id = await createResource(app, { name: "Busy", organizationId: organization, regionKey: "eu" });
+    const { comments, url } = await lateComment(id);
+    const follower = followed(other, COMMENTS, { id, after: await eventCursor(app) });
+    const idsIn = ({ messages }: Follower) => messages.map(({ data }) => data.commentAdded.id);
+    const client = await begun(url, comments.statements);
+    const early = await comment(app, id, ada, "Early");
+    expect(comments.id < early).toBe(true);
+    await expect.poll(() => idsIn(follower)).toEqual([early]);
+    const cursor = follower.cursor();
+    await commit(client);
+    const next = await comment(app, id, ada, "Next");
+    await expect.poll(() => idsIn(follower)).toEqual([early, comments.id, next]);
+    const back = followed(app, COMMENTS, { id, after: cursor });
+    await expect.poll(() => idsIn(back)).toEqual([comments.id, next]);
+  });
+});
+
+/** What the API sends for a comment on the resource, and to which database. */
+async function lateComment(resourceId: string) {
+  const [row] = await sql<{ databaseId: number; name: string }>(
+    app.databaseUrl,
+    `select d.id as "databaseId", d.name from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id
+     where p.number = tenantry.placement_number_of($1)`,
+    [resourceId],
+  );
+  if (row === undefined) throw new Error("the resource has no placement");
+  const id = newRoutedId(placementNumberOf(resourceId));
+  const columns = "(id, database_id, organization_id, resource_id, author_id, body)";
+  const statements = [
+    `insert into app.comments ${columns} values ('${id}', ${row.databaseId}, '${organization}', '${resourceId}', '${ada}', 'Late')`,
+    `insert into tenantry.audit_log (id, database_id, organization_id, who, via, action, subject_kind, subject_id)
+     values ('${newId()}', ${row.databaseId}, '${organization}', 'OPERATOR', 'DEVELOPMENT', 'createComment', 'COMMENT', '${id}')`,
+  ];
+  return { url: `${serverUrl("eu")}/${row.name}`, comments: { id, statements } };
+}
+
+describe("beyond the bound", () => {
+  const entry = `insert into tenantry.audit_log (id, database_id, organization_id, who, via, action, subject_kind, subject_id)
+    select gen_random_uuid(), 1, '{}', 'OPERATOR', 'DEVELOPMENT', 'updateComment', 'COMMENT', gen_random_uuid() from generate_series(1, 10001)`;
+  const change = `insert into tenantry.changes (organization_id, table_name, subject_id, kind)
+    select '{}', 'tenantry.memberships', gen_random_uuid(), 'UPDATED' from generate_series(1, 10001)`;
+
+  test("of number, the list is to be read anew: in a region", async () => {
+    const busy = await createOrganization(app, "Busy");
+    await addMember(app, busy, ada);
+    await grant(app, busy, "us", "SHARED");
+    const id = await createResource(app, { name: "Busy", organizationId: busy, regionKey: "us" });
+    const live = followed(app, COMMENTS, { id, after: await eventCursor(app) });
+    await comment(app, id, ada);
+    await expect.poll(live.cursor).toBeDefined();
+    const { name } = await databaseOf(id);
+    await sql(`${serverUrl("us")}/${name}`, entry.replace("{}", busy));
+    const back = followed(other, COMMENTS, { id, after: live.cursor() });
+    await expect.poll(back.code).toBe("EVENTS_GONE");
+    expect(back.messages).toEqual([]);
+    // Others' events are no part of it.
+    const quiet = await createResource(app, { name: "Quiet", organizationId: organization, regionKey: "us" });
+    const follower = followed(other, COMMENTS, { id: quiet, after: await eventCursor(app) });
+    const said = await comment(app, quiet, ada);
+    await expect.poll(() => follower.messages.map(({ data }) => data.commentAdded.id)).toEqual([said]);
+  });
+
+  test("of number, the list is to be read anew: at home", async () => {
+    const busy = await createOrganization(app, "Busy at home");
+    await addMember(app, busy, ada);
+    const first = followed(app, MEMBERS, { id: busy, after: await eventCursor(app) });
+    await expect.poll(first.cursor).toBeDefined();
+    await sql(app.databaseUrl, change.replace("{}", busy));
+    const back = followed(other, MEMBERS, { id: busy, after: first.cursor() });
+    await expect.poll(back.code).toBe("EVENTS_GONE");
+  });
+
+  test.each(["a moment", "a snapshot"])("of time, the list is to be read anew: by a cursor of %s", async (kind) => {
+    const { secrets } = app.services;
+    const id = await createResource(app, { name: "Old", organizationId: organization, regionKey: "eu" });
+    const live = followed(app, COMMENTS, { id, after: await eventCursor(app) });
+    await comment(app, id, ada);
+    await expect.poll(live.cursor).toBeDefined();
+    const about = `commentAdded ${id}`;
+    const position = fromCursor(secrets, live.cursor() ?? "", about);
+    const old = Date.now() - 61 * 60_000;
+    const after = toCursor(secrets, kind === "a moment" ? since(old) : { ...position, at: old }, about);
+    const back = followed(other, COMMENTS, { id, after });
+    await expect.poll(back.code).toBe("EVENTS_GONE");
+  });
+
+  test("of a server's history, the list is to be read anew", async () => {
+    const { secrets } = app.services;
+    const live = followed(app, MEMBERS, { id: organization, after: await eventCursor(app) });
+    await addMember(app, organization, await createUser(app, "One"));
+    await expect.poll(live.cursor).toBeDefined();
+    const about = `membershipChanged ${organization}`;
+    const { seen, ...position } = fromCursor(secrets, live.cursor() ?? "", about);
+    const restored = { ...position, seen: { history: "1/00000002", snapshot: seen?.snapshot ?? "1:1:" } };
+    const back = followed(other, MEMBERS, { id: organization, after: toCursor(secrets, restored, about) });
+    await expect.poll(back.code).toBe("EVENTS_GONE");
+  });
+
+  test("more than what is read at once comes whole, and can be cut anywhere", async () => {
+    const many = await createOrganization(app, "Many");
+    const after = await eventCursor(app);
+    await sql(app.databaseUrl, change.replace("{}", many).replace("10001", "450"));
+    const idsIn = ({ messages }: Follower) => messages.map(({ data }) => data.membershipChanged.membershipId);
+    const whole = followed(other, MEMBERS, { id: many, after });
+    await expect.poll(() => idsIn(whole).length, { timeout: 10_000 }).toBe(450);
+    expect(new Set(idsIn(whole)).size).toBe(450);
+    for (const at of [198, 199, 200, 449]) {
+      const rest = followed(app, MEMBERS, { id: many, after: whole.messages[at]?.extensions?.cursor });
+      const last = await createUser(app, "Last");
+      await addMember(app, many, last);
+      await expect.poll(() => idsIn(rest).at(-1), { timeout: 10_000 }).toBe(`${many}:${last}`);
+      expect(idsIn(rest).slice(0, 449 - at)).toEqual(idsIn(whole).slice(at + 1, 450));
+      await expect.poll(() => idsIn(whole).at(-1)).toBe(`${many}:${last}`);
+      expect(new Set(idsIn(rest)).size).toBe(idsIn(rest).length);
+    }
+  });
+
+  test("lines about changes that nobody is told of any more are taken away, and no others", async () => {
+    const ids = () => sql<{ id: string }>(app.databaseUrl, "select id from tenantry.changes order by id");
+    const before = await ids();
+    expect(before.length).toBeGreaterThan(3);
+    await sql(app.databaseUrl, "update tenantry.changes set at = now() - interval '121 minutes' where id <= $1", [
+      before[2]?.id,
+    ]);
+    expect(await pruneChanges(app.services.home)).toBe(3);
+    expect(await ids()).toEqual(before.slice(3));
+  });
+});
+
+async function databaseOf(id: string): Promise<{ name: string }> {
+  const [row] = await sql<{ name: string }>(
+    app.databaseUrl,
+    `select d.name from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id
+     where p.number = tenantry.placement_number_of($1)`,
+    [id],
+  );
+  if (row === undefined) throw new Error("there is no placement");
+  return row;
+}
+
+describe("somebody who may not", () => {
+  const leave = (userId: string) => app.ask(REMOVE, { input: { organizationId: organization, userId } });
+  const SUBSCRIPTIONS = [
+    ["commentAdded", COMMENTS],
+    ["resourceChanged", RESOURCES],
+    ["membershipChanged", MEMBERS],
+  ] as const;
+  let resource: string;
+  beforeAll(async () => {
+    resource = await createResource(app, { name: "Followed", organizationId: organization, regionKey: "eu" });
+  });
+  const about = (name: string) => (name === "commentAdded" ? resource : organization);
+  /** Something of every kind. */
+  const happen = async () => {
+    await comment(app, resource, ada);
+    await createResource(app, { name: "Secret", organizationId: organization, regionKey: "us" });
+    await addMember(app, organization, await createUser(app, "Somebody"));
+  };
+
+  test.each(SUBSCRIPTIONS)("hears nothing: a stranger, by %s", async (name, query) => {
+    const stranger = await createUser(app, "Stranger");
+    const after = await eventCursor(app);
+    await happen();
+    const follower = followed(other, query, { id: about(name), after }, { "x-user-id": stranger });
+    await expect.poll(follower.code).toBe("NOT_FOUND");
+    expect(follower.messages).toEqual([]);
+  });
+
+  test.each(SUBSCRIPTIONS)("hears nothing more: who is taken out while following, by %s", async (name, query) => {
+    const member = await createUser(app, "Member");
+    await addMember(app, organization, member);
+    const follower = followed(
+      other,
+      query,
+      { id: about(name), after: await eventCursor(app) },
+      { "x-user-id": member },
+    );
+    await happen();
+    await expect.poll(() => follower.messages.length).toBeGreaterThan(0);
+    await leave(member);
+    const [secret, note] = [
+      await createResource(app, { name: "Secret", organizationId: organization, regionKey: "us" }),
+      await comment(app, resource, ada),
+    ];
+    const newcomer = await createUser(app, "Newcomer");
+    await addMember(app, organization, newcomer);
+    await expect.poll(follower.code).toBe("NOT_FOUND");
+    const told = JSON.stringify(follower.messages.map(({ data }) => data));
+    for (const id of [secret, note, newcomer]) expect(told).not.toContain(id);
+    expect(told).not.toContain(`${organization}:${member}","membership":null`);
+  });
+
+  test.each(SUBSCRIPTIONS)("hears nothing: who was taken out between two connections, by %s", async (name, query) => {
+    const member = await createUser(app, "Member");
+    await addMember(app, organization, member);
+    const first = follow(other, query, { id: about(name), after: await eventCursor(app) }, { "x-user-id": member });
+    await happen();
+    await expect.poll(first.cursor).toBeDefined();
+    await first.cut();
+    await leave(member);
+    await happen();
+    const back = followed(other, query, { id: about(name), after: first.cursor() }, { "x-user-id": member });
+    await expect.poll(back.code).toBe("NOT_FOUND");
+    expect(back.messages).toEqual([]);
+  });
+
+  test("hears nothing of another organization, not even of the same database and with its cursor", async () => {
+    const rival = await createOrganization(app, "Rival");
+    const [spy, insider] = [await createUser(app, "Spy"), await createUser(app, "Insider")];
+    await addMember(app, rival, spy);
+    await addMember(app, organization, insider);
+    await grant(app, rival, "us", "SHARED");
+    const theirs = await createResource(app, { name: "Theirs", organizationId: rival, regionKey: "us" });
+    const inside = followed(
+      app,
+      RESOURCES,
+      { id: organization, after: await eventCursor(app) },
+      { "x-user-id": insider },
+    );
+    await happen();
+    await expect.poll(inside.cursor).toBeDefined();
+    const after = inside.cursor();
+    const by = { "x-user-id": spy };
+    const stolen = followed(other, RESOURCES, { id: rival, after }, by);
+    await expect.poll(stolen.code).toBe("INVALID_INPUT");
+    const start = await eventCursor(app);
+    const [own, notes] = [
+      followed(other, RESOURCES, { id: rival, after: start }, by),
+      followed(other, COMMENTS, { id: theirs, after: start }, by),
+    ];
+    await happen();
+    await comment(app, theirs, spy, "Ours");
+    await createResource(app, { name: "Last", organizationId: rival, regionKey: "us" });
+    await expect.poll(() => own.messages.at(-1)?.data.resourceChanged.resource.name).toBe("Last");
+    await expect.poll(() => notes.messages.map(({ data }) => data.commentAdded.body)).toEqual(["Ours"]);
+    expect(own.messages.map(({ data }) => data.resourceChanged.resource.name)).toEqual(["Theirs", "Last"]);
+  });
+
+  test("hears nothing more of a region to which the organization has no access any more", async () => {
+    const leaving = await createOrganization(app, "Leaving");
+    await addMember(app, leaving, ada);
+    const { id: placementId } = await grant(app, leaving, "us", "SHARED");
+    const followedId = await createResource(app, { name: "Left", organizationId: leaving, regionKey: "us" });
+    const headers = { "x-user-id": ada };
+    const first = follow(other, COMMENTS, { id: followedId, after: await eventCursor(app) }, headers);
+    await comment(app, followedId, ada);
+    await expect.poll(first.cursor).toBeDefined();
+    await first.cut();
+    await app.ask("mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }", {
+      input: { placementId, confirm: "Leaving", skipGrace: true },
+    });
+    const back = followed(other, COMMENTS, { id: followedId, after: first.cursor() }, headers);
+    await expect.poll(back.code).toMatch(/^(CONFLICT|NOT_FOUND)$/);
+    // What is gone from the catalog with the region is told as that, to who may still see the organization.
+    const changes = followed(other, RESOURCES, { id: leaving, after: await eventCursor(app) }, headers);
+    await expect
+      .poll(() => changes.messages.map(({ data }) => data.resourceChanged), { timeout: 10_000 })
+      .toMatchObject([
+        { kind: "CREATED", resource: null },
+        { kind: "DELETED", resourceId: followedId, resource: null },
+      ]);
+  });
+
+  test.each(["", "nonsense", "AgAAAAAAAAAA", "%00"])("goes on with a cursor of their own: %j", async (after) => {
+    const follower = followed(other, MEMBERS, { id: organization, after });
+    await expect.poll(follower.code).toBe("INVALID_INPUT");
+  });
+});
+
+test("what is written while nobody listens, as the connections that do were cut, is heard of at once", async () => {
+  const id = await createResource(app, { name: "Cut", organizationId: organization, regionKey: "eu" });
+  const after = await eventCursor(app);
+  const notes = followed(other, COMMENTS, { id, after });
+  const members = followed(other, MEMBERS, { id: organization, after });
+  const first = await comment(app, id, ada);
+  await expect.poll(() => notes.messages.map(({ data }) => data.commentAdded.id)).toEqual([first]);
+  const { name } = await databaseOf(id);
+  const urls = [`${serverUrl("eu")}/${name}`, app.databaseUrl];
+  for (const url of urls)
+    await sql(
+      url,
+      `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+       where datname = current_database() and query like '/* tenantry: listen%'`,
+    );
+  const second = await comment(app, id, ada);
+  const newcomer = await createUser(app, "Newcomer");
+  await addMember(app, organization, newcomer);
+  await expect
+    .poll(() => notes.messages.map(({ data }) => data.commentAdded.id), { timeout: 10_000 })
+    .toEqual([first, second]);
+  await expect
+    .poll(() => members.messages.map(({ data }) => data.membershipChanged.membershipId), { timeout: 10_000 })
+    .toContain(`${organization}:${newcomer}`);
 });
