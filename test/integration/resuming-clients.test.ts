@@ -102,9 +102,9 @@ const CLIENTS: Record<string, Begin> = {
       }),
     });
     const client = new Urql({ url: app.url, preferGetMethod: false, exchanges: [exchange] });
-    const { unsubscribe } = client.subscription(FOLLOW, variables).subscribe(({ data }) => hear(data));
+    const following = client.subscription(FOLLOW, variables).subscribe(({ data }) => hear(data));
     return () => {
-      unsubscribe();
+      following.unsubscribe();
       return ws.dispose();
     };
   },

@@ -48,7 +48,7 @@ export function follow(
     {
       next: (message) => {
         if (message.errors === undefined) messages.push(message as Message);
-        fail(message.errors as Message["errors"]);
+        fail(message.errors);
       },
       error: (error) => fail(Array.isArray(error) ? (error as Message["errors"]) : undefined),
       complete: () => undefined,

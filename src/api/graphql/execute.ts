@@ -17,14 +17,15 @@ export async function followOperation(
 ): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult> {
   const followed = await subscribe(args);
   return "next" in followed
-    ? withCursors(followed, args.contextValue as Partial<GraphQLContext>)
+    ? withCursors(followed, args.contextValue as GraphQLContext | undefined)
     : withStatus(followed);
 }
 
 type Results = AsyncGenerator<ExecutionResult, void, void>;
 
 /** Each event's message says how to go on behind it. Events are executed one after the other. */
-function withCursors(results: Results, context: Partial<GraphQLContext>): Results {
+function withCursors(results: Results, context: GraphQLContext | undefined): Results {
+  if (context === undefined) return results;
   const next = results.next.bind(results);
   results.next = async () => {
     delete context.cursor;

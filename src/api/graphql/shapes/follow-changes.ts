@@ -76,8 +76,8 @@ export function followChanges<Row extends ContentRow>(
                 after ?? null,
               ),
             resolve: (told, _, context) => {
-              telling(context, told as unknown as Followed<Change>);
-              return told as never;
+              telling(context, told);
+              return told;
             },
           }),
         ),

@@ -54,7 +54,7 @@ export function followAdded<Row extends ContentRow, Parent extends ContentRow>(
               const { [by]: parentId = "", after } = args as Record<string, string | null | undefined>;
               return follow(rows, services, actor, validId(by, parentId ?? ""), after ?? null);
             },
-            resolve: (told, _, context) => telling(context, told as unknown as Followed<ContentRow>) as never,
+            resolve: (told, _, context) => telling(context, told) as never,
           }),
         ),
     ],
