@@ -489,3 +489,34 @@ test("what is written while nobody listens, as the connections that do were cut,
     .poll(() => members.messages.map(({ data }) => data.membershipChanged.membershipId), { timeout: 10_000 })
     .toContain(`${organization}:${newcomer}`);
 });
+
+test("what came after a snapshot is found by an index, however long the log is", async () => {
+  const id = await createResource(app, { name: "Planned", organizationId: organization, regionKey: "us" });
+  const { name } = await databaseOf(id);
+  const conditions = `xact >= pg_snapshot_xmin(pg_current_snapshot()) and not pg_visible_in_snapshot(xact, pg_current_snapshot())`;
+  const values = `'OPERATOR', 'DEVELOPMENT', 'updateComment', 'COMMENT', gen_random_uuid()`;
+  const region = await begun(`${serverUrl("us")}/${name}`, [
+    `insert into tenantry.audit_log (id, database_id, organization_id, who, via, action, subject_kind, subject_id, xact)
+     select gen_random_uuid(), 1, '${organization}', ${values}, '3' from generate_series(1, 5000)`,
+    "analyze tenantry.audit_log",
+    `set local role ${app.services.apiRole.name}`,
+    `select set_config('tenantry.scope', '${organization}/1', true)`,
+  ]);
+  const home = await begun(app.databaseUrl, [
+    `insert into tenantry.audit_log (id, who, via, action, subject_kind, subject_id, outcome, xact)
+     select gen_random_uuid(), ${values}, 'OK', '3' from generate_series(1, 5000)`,
+    `insert into tenantry.changes (organization_id, table_name, subject_id, kind, xact)
+     select '${organization}', 'app.resources', gen_random_uuid(), 'UPDATED', '3' from generate_series(1, 5000)`,
+    "analyze tenantry.audit_log",
+    "analyze tenantry.changes",
+  ]);
+  const planOf = async (client: pg.Client, text: string) =>
+    (await client.query<Record<string, string>>(`explain ${text}`)).rows.map((row) => row["QUERY PLAN"]).join("\n");
+  const inRegion = `select from tenantry.audit_log where organization_id = '${organization}' and ${conditions}`;
+  expect(await planOf(region, inRegion)).toMatch(/Index Cond: .*xact >= pg_snapshot_xmin/);
+  const atHome = `select from tenantry.audit_log where organization_id is null and outcome = 'OK' and ${conditions}`;
+  expect(await planOf(home, atHome)).toMatch(/Index Cond: .*xact >= pg_snapshot_xmin/);
+  const changes = `select from tenantry.changes where organization_id = '${organization}' and ${conditions}`;
+  expect(await planOf(home, changes)).toMatch(/Index Cond: .*xact >= pg_snapshot_xmin/);
+  for (const client of [region, home]) await client.end();
+});
