@@ -96,8 +96,9 @@ export async function followLog<Event>(
         try {
           return await work();
         } catch (error) {
-          if (isOver || !isAway(error)) throw error;
-          await wakeup.sleep(AWAY_MS);
+          const pauseMs = pauseAfter(error);
+          if (isOver || pauseMs === undefined) throw error;
+          await wakeup.sleep(pauseMs);
         }
     };
     const stopping = () => {
@@ -111,9 +112,11 @@ export async function followLog<Event>(
   }
 }
 
-function isAway(error: unknown): boolean {
-  const code = error instanceof TenantryError ? error.code : explainToCaller(error)?.code;
-  return code === "REGION_UNAVAILABLE" || code === "HOME_UNAVAILABLE";
+/** Undefined: it is not a server that is away, nor somebody who has asked for much in a short time, so waiting does not help. */
+function pauseAfter(error: unknown): number | undefined {
+  const known = error instanceof TenantryError ? error : explainToCaller(error);
+  if (known?.retryAfterSeconds !== undefined) return known.retryAfterSeconds * 1_000;
+  return known?.code === "REGION_UNAVAILABLE" || known?.code === "HOME_UNAVAILABLE" ? AWAY_MS : undefined;
 }
 
 type Batch = {
