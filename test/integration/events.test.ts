@@ -22,6 +22,9 @@ let other: TestApp;
 let organization: string;
 let ada: string;
 
+/** Also on a machine that does much else. Without being told, followers look only later than this. */
+const soon = <T>(look: () => T) => expect.poll(look, { timeout: 15_000 });
+
 const open: Follower[] = [];
 /** Follows until the test ends. */
 const followed = (...args: Parameters<typeof follow>) => {
@@ -111,17 +114,17 @@ describe.each(Object.entries(SUBJECTS))("%s", (_, { query, id: makeId, happen, h
     const before = follow(other, query, { id, after: await eventCursor(app) });
     const first = await happen(id);
     const idsOf = ({ messages }: Follower) => messages.map(({ data }) => heard(data));
-    await expect.poll(() => idsOf(before)).toContain(first);
+    await soon(() => idsOf(before)).toContain(first);
     await before.cut();
     const missed: string[] = [];
     for (let count = 0; count < 3; count += 1) missed.push(await happen(id));
     const again = followed(other, query, { id, after: before.cursor() });
-    await expect.poll(() => idsOf(again)).toEqual(missed);
+    await soon(() => idsOf(again)).toEqual(missed);
     const later = await happen(id);
-    await expect.poll(() => idsOf(again)).toEqual([...missed, later]);
+    await soon(() => idsOf(again)).toEqual([...missed, later]);
     // From the middle of what came together.
     const middle = followed(app, query, { id, after: again.messages[1]?.extensions?.cursor });
-    await expect.poll(() => idsOf(middle)).toEqual([missed[2], later]);
+    await soon(() => idsOf(middle)).toEqual([missed[2], later]);
   });
 });
 
@@ -130,13 +133,14 @@ test("a change and a deletion are events too, and say what is gone", async () =>
   const follower = followed(other, RESOURCES, { id: organization, after: await eventCursor(app) });
   const ofIt = () =>
     follower.messages.map(({ data }) => data.resourceChanged).filter(({ resourceId }) => resourceId === id);
-  await expect.poll(() => ofIt().length).toBe(1);
+  await soon(() => ofIt().length).toBe(1);
   await app.ask(UPDATE, { input: { resourceId: id, name: "New" } });
-  await expect
-    .poll(() => ofIt().at(-1))
-    .toMatchObject({ kind: "UPDATED", resource: { id, name: "New", region: { key: "eu" } } });
+  await soon(() => ofIt().at(-1)).toMatchObject({
+    kind: "UPDATED",
+    resource: { id, name: "New", region: { key: "eu" } },
+  });
   await app.ask(DELETE, { input: { resourceId: id } });
-  await expect.poll(() => ofIt().at(-1)).toMatchObject({ kind: "DELETED", resourceId: id, resource: null });
+  await soon(() => ofIt().at(-1)).toMatchObject({ kind: "DELETED", resourceId: id, resource: null });
   expect(ofIt().map(({ kind }) => kind)).toEqual(["CREATED", "UPDATED", "DELETED"]);
   for (const { data, extensions } of follower.messages) expect(extensions?.cursor).toBe(data.resourceChanged.cursor);
 });
@@ -152,7 +156,7 @@ test("a member who gets another role or goes is an event", async () => {
     follower.messages
       .map(({ data }) => data.membershipChanged)
       .filter(({ membershipId }) => membershipId === `${organization}:${eve}`);
-  await expect.poll(() => ofHer().map(({ kind }) => kind)).toEqual(["CREATED", "UPDATED", "DELETED"]);
+  await soon(() => ofHer().map(({ kind }) => kind)).toEqual(["CREATED", "UPDATED", "DELETED"]);
   expect(ofHer().at(-1)).toMatchObject({ membership: null });
 });
 
@@ -184,14 +188,14 @@ describe("a transaction that began before others and commits after them", () => 
       "insert into tenantry.memberships (organization_id, user_id, role) values ($1, $2, 'MEMBER')",
       [organization, early],
     );
-    await expect.poll(() => usersIn(follower)).toContain(early);
+    await soon(() => usersIn(follower)).toContain(early);
     const cursor = follower.cursor();
     await commit(client);
-    await expect.poll(() => usersIn(follower)).toContain(late);
+    await soon(() => usersIn(follower)).toContain(late);
     expect(usersIn(follower).slice(-2)).toEqual([early, late]);
     // It was open when the cursor was given.
     const back = followed(other, MEMBERS, { id: organization, after: cursor });
-    await expect.poll(() => usersIn(back)).toEqual([late]);
+    await soon(() => usersIn(back)).toEqual([late]);
   });
 
   test("is heard of in a region, also where its id is smaller than those that were told", async () => {
@@ -202,13 +206,13 @@ describe("a transaction that began before others and commits after them", () => 
     const client = await begun(url, comments.statements);
     const early = await comment(app, id, ada, "Early");
     expect(comments.id < early).toBe(true);
-    await expect.poll(() => idsIn(follower)).toEqual([early]);
+    await soon(() => idsIn(follower)).toEqual([early]);
     const cursor = follower.cursor();
     await commit(client);
     const next = await comment(app, id, ada, "Next");
-    await expect.poll(() => idsIn(follower)).toEqual([early, comments.id, next]);
+    await soon(() => idsIn(follower)).toEqual([early, comments.id, next]);
     const back = followed(app, COMMENTS, { id, after: cursor });
-    await expect.poll(() => idsIn(back)).toEqual([comments.id, next]);
+    await soon(() => idsIn(back)).toEqual([comments.id, next]);
   });
 });
 
@@ -244,27 +248,27 @@ describe("beyond the bound", () => {
     const id = await createResource(app, { name: "Busy", organizationId: busy, regionKey: "us" });
     const live = followed(app, COMMENTS, { id, after: await eventCursor(app) });
     await comment(app, id, ada);
-    await expect.poll(live.cursor).toBeDefined();
+    await soon(live.cursor).toBeDefined();
     const { name } = await databaseOf(id);
     await sql(`${serverUrl("us")}/${name}`, entry.replace("{}", busy));
     const back = followed(other, COMMENTS, { id, after: live.cursor() });
-    await expect.poll(back.code).toBe("EVENTS_GONE");
+    await soon(back.code).toBe("EVENTS_GONE");
     expect(back.messages).toEqual([]);
     // Others' events are no part of it.
     const quiet = await createResource(app, { name: "Quiet", organizationId: organization, regionKey: "us" });
     const follower = followed(other, COMMENTS, { id: quiet, after: await eventCursor(app) });
     const said = await comment(app, quiet, ada);
-    await expect.poll(() => follower.messages.map(({ data }) => data.commentAdded.id)).toEqual([said]);
+    await soon(() => follower.messages.map(({ data }) => data.commentAdded.id)).toEqual([said]);
   });
 
   test("of number, the list is to be read anew: at home", async () => {
     const busy = await createOrganization(app, "Busy at home");
     await addMember(app, busy, ada);
     const first = followed(app, MEMBERS, { id: busy, after: await eventCursor(app) });
-    await expect.poll(first.cursor).toBeDefined();
+    await soon(first.cursor).toBeDefined();
     await sql(app.databaseUrl, change.replace("{}", busy));
     const back = followed(other, MEMBERS, { id: busy, after: first.cursor() });
-    await expect.poll(back.code).toBe("EVENTS_GONE");
+    await soon(back.code).toBe("EVENTS_GONE");
   });
 
   test.each(["a moment", "a snapshot"])("of time, the list is to be read anew: by a cursor of %s", async (kind) => {
@@ -272,25 +276,25 @@ describe("beyond the bound", () => {
     const id = await createResource(app, { name: "Old", organizationId: organization, regionKey: "eu" });
     const live = followed(app, COMMENTS, { id, after: await eventCursor(app) });
     await comment(app, id, ada);
-    await expect.poll(live.cursor).toBeDefined();
+    await soon(live.cursor).toBeDefined();
     const about = `commentAdded ${id}`;
     const position = fromCursor(secrets, live.cursor() ?? "", about);
     const old = Date.now() - 61 * 60_000;
     const after = toCursor(secrets, kind === "a moment" ? since(old) : { ...position, at: old }, about);
     const back = followed(other, COMMENTS, { id, after });
-    await expect.poll(back.code).toBe("EVENTS_GONE");
+    await soon(back.code).toBe("EVENTS_GONE");
   });
 
   test("of a server's history, the list is to be read anew", async () => {
     const { secrets } = app.services;
     const live = followed(app, MEMBERS, { id: organization, after: await eventCursor(app) });
     await addMember(app, organization, await createUser(app, "One"));
-    await expect.poll(live.cursor).toBeDefined();
+    await soon(live.cursor).toBeDefined();
     const about = `membershipChanged ${organization}`;
     const { seen, ...position } = fromCursor(secrets, live.cursor() ?? "", about);
     const restored = { ...position, seen: { history: "1/00000002", snapshot: seen?.snapshot ?? "1:1:" } };
     const back = followed(other, MEMBERS, { id: organization, after: toCursor(secrets, restored, about) });
-    await expect.poll(back.code).toBe("EVENTS_GONE");
+    await soon(back.code).toBe("EVENTS_GONE");
   });
 
   test("more than what is read at once comes whole, and can be cut anywhere", async () => {
@@ -299,15 +303,15 @@ describe("beyond the bound", () => {
     await sql(app.databaseUrl, change.replace("{}", many).replace("10001", "450"));
     const idsIn = ({ messages }: Follower) => messages.map(({ data }) => data.membershipChanged.membershipId);
     const whole = followed(other, MEMBERS, { id: many, after });
-    await expect.poll(() => idsIn(whole).length, { timeout: 10_000 }).toBe(450);
+    await soon(() => idsIn(whole).length).toBe(450);
     expect(new Set(idsIn(whole)).size).toBe(450);
     for (const at of [198, 199, 200, 449]) {
       const rest = followed(app, MEMBERS, { id: many, after: whole.messages[at]?.extensions?.cursor });
       const last = await createUser(app, "Last");
       await addMember(app, many, last);
-      await expect.poll(() => idsIn(rest).at(-1), { timeout: 10_000 }).toBe(`${many}:${last}`);
+      await soon(() => idsIn(rest).at(-1)).toBe(`${many}:${last}`);
       expect(idsIn(rest).slice(0, 449 - at)).toEqual(idsIn(whole).slice(at + 1, 450));
-      await expect.poll(() => idsIn(whole).at(-1)).toBe(`${many}:${last}`);
+      await soon(() => idsIn(whole).at(-1)).toBe(`${many}:${last}`);
       expect(new Set(idsIn(rest)).size).toBe(idsIn(rest).length);
     }
   });
@@ -359,7 +363,7 @@ describe("somebody who may not", () => {
     const after = await eventCursor(app);
     await happen();
     const follower = followed(other, query, { id: about(name), after }, { "x-user-id": stranger });
-    await expect.poll(follower.code).toBe("NOT_FOUND");
+    await soon(follower.code).toBe("NOT_FOUND");
     expect(follower.messages).toEqual([]);
   });
 
@@ -373,7 +377,7 @@ describe("somebody who may not", () => {
       { "x-user-id": member },
     );
     await happen();
-    await expect.poll(() => follower.messages.length).toBeGreaterThan(0);
+    await soon(() => follower.messages.length).toBeGreaterThan(0);
     await leave(member);
     const [secret, note] = [
       await createResource(app, { name: "Secret", organizationId: organization, regionKey: "us" }),
@@ -381,7 +385,7 @@ describe("somebody who may not", () => {
     ];
     const newcomer = await createUser(app, "Newcomer");
     await addMember(app, organization, newcomer);
-    await expect.poll(follower.code).toBe("NOT_FOUND");
+    await soon(follower.code).toBe("NOT_FOUND");
     const told = JSON.stringify(follower.messages.map(({ data }) => data));
     for (const id of [secret, note, newcomer]) expect(told).not.toContain(id);
     expect(told).not.toContain(`${organization}:${member}","membership":null`);
@@ -392,12 +396,12 @@ describe("somebody who may not", () => {
     await addMember(app, organization, member);
     const first = follow(other, query, { id: about(name), after: await eventCursor(app) }, { "x-user-id": member });
     await happen();
-    await expect.poll(first.cursor).toBeDefined();
+    await soon(first.cursor).toBeDefined();
     await first.cut();
     await leave(member);
     await happen();
     const back = followed(other, query, { id: about(name), after: first.cursor() }, { "x-user-id": member });
-    await expect.poll(back.code).toBe("NOT_FOUND");
+    await soon(back.code).toBe("NOT_FOUND");
     expect(back.messages).toEqual([]);
   });
 
@@ -415,11 +419,11 @@ describe("somebody who may not", () => {
       { "x-user-id": insider },
     );
     await happen();
-    await expect.poll(inside.cursor).toBeDefined();
+    await soon(inside.cursor).toBeDefined();
     const after = inside.cursor();
     const by = { "x-user-id": spy };
     const stolen = followed(other, RESOURCES, { id: rival, after }, by);
-    await expect.poll(stolen.code).toBe("INVALID_INPUT");
+    await soon(stolen.code).toBe("INVALID_INPUT");
     const start = await eventCursor(app);
     const [own, notes] = [
       followed(other, RESOURCES, { id: rival, after: start }, by),
@@ -428,8 +432,8 @@ describe("somebody who may not", () => {
     await happen();
     await comment(app, theirs, spy, "Ours");
     await createResource(app, { name: "Last", organizationId: rival, regionKey: "us" });
-    await expect.poll(() => own.messages.at(-1)?.data.resourceChanged.resource.name).toBe("Last");
-    await expect.poll(() => notes.messages.map(({ data }) => data.commentAdded.body)).toEqual(["Ours"]);
+    await soon(() => own.messages.at(-1)?.data.resourceChanged.resource.name).toBe("Last");
+    await soon(() => notes.messages.map(({ data }) => data.commentAdded.body)).toEqual(["Ours"]);
     expect(own.messages.map(({ data }) => data.resourceChanged.resource.name)).toEqual(["Theirs", "Last"]);
   });
 
@@ -441,26 +445,24 @@ describe("somebody who may not", () => {
     const headers = { "x-user-id": ada };
     const first = follow(other, COMMENTS, { id: followedId, after: await eventCursor(app) }, headers);
     await comment(app, followedId, ada);
-    await expect.poll(first.cursor).toBeDefined();
+    await soon(first.cursor).toBeDefined();
     await first.cut();
     await app.ask("mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }", {
       input: { placementId, confirm: "Leaving", skipGrace: true },
     });
     const back = followed(other, COMMENTS, { id: followedId, after: first.cursor() }, headers);
-    await expect.poll(back.code).toMatch(/^(CONFLICT|NOT_FOUND)$/);
+    await soon(back.code).toMatch(/^(CONFLICT|NOT_FOUND)$/);
     // What is gone from the catalog with the region is told as that, to who may still see the organization.
     const changes = followed(other, RESOURCES, { id: leaving, after: await eventCursor(app) }, headers);
-    await expect
-      .poll(() => changes.messages.map(({ data }) => data.resourceChanged), { timeout: 10_000 })
-      .toMatchObject([
-        { kind: "CREATED", resource: null },
-        { kind: "DELETED", resourceId: followedId, resource: null },
-      ]);
+    await soon(() => changes.messages.map(({ data }) => data.resourceChanged)).toMatchObject([
+      { kind: "CREATED", resource: null },
+      { kind: "DELETED", resourceId: followedId, resource: null },
+    ]);
   });
 
   test.each(["", "nonsense", "AgAAAAAAAAAA", "%00"])("goes on with a cursor of their own: %j", async (after) => {
     const follower = followed(other, MEMBERS, { id: organization, after });
-    await expect.poll(follower.code).toBe("INVALID_INPUT");
+    await soon(follower.code).toBe("INVALID_INPUT");
   });
 });
 
@@ -470,7 +472,7 @@ test("what is written while nobody listens, as the connections that do were cut,
   const notes = followed(other, COMMENTS, { id, after });
   const members = followed(other, MEMBERS, { id: organization, after });
   const first = await comment(app, id, ada);
-  await expect.poll(() => notes.messages.map(({ data }) => data.commentAdded.id)).toEqual([first]);
+  await soon(() => notes.messages.map(({ data }) => data.commentAdded.id)).toEqual([first]);
   const { name } = await databaseOf(id);
   const urls = [`${serverUrl("eu")}/${name}`, app.databaseUrl];
   for (const url of urls)
@@ -482,12 +484,10 @@ test("what is written while nobody listens, as the connections that do were cut,
   const second = await comment(app, id, ada);
   const newcomer = await createUser(app, "Newcomer");
   await addMember(app, organization, newcomer);
-  await expect
-    .poll(() => notes.messages.map(({ data }) => data.commentAdded.id), { timeout: 10_000 })
-    .toEqual([first, second]);
-  await expect
-    .poll(() => members.messages.map(({ data }) => data.membershipChanged.membershipId), { timeout: 10_000 })
-    .toContain(`${organization}:${newcomer}`);
+  await soon(() => notes.messages.map(({ data }) => data.commentAdded.id)).toEqual([first, second]);
+  await soon(() => members.messages.map(({ data }) => data.membershipChanged.membershipId)).toContain(
+    `${organization}:${newcomer}`,
+  );
 });
 
 test("what came after a snapshot is found by an index, however long the log is", async () => {
@@ -519,4 +519,22 @@ test("what came after a snapshot is found by an index, however long the log is",
   const changes = `select from tenantry.changes where organization_id = '${organization}' and ${conditions}`;
   expect(await planOf(home, changes)).toMatch(/Index Cond: .*xact >= pg_snapshot_xmin/);
   for (const client of [region, home]) await client.end();
+});
+
+test("somebody who stops following does not keep others of the same database from hearing", async () => {
+  const id = await createResource(app, { name: "Shared ears", organizationId: organization, regionKey: "eu" });
+  const after = await eventCursor(app);
+  const idsIn = ({ messages }: Follower) => messages.map(({ data }) => data.commentAdded.id);
+  const leaving = [follow(other, COMMENTS, { id, after }), follow(other, COMMENTS, { id, after })];
+  const staying = followed(other, COMMENTS, { id, after });
+  const first = await comment(app, id, ada);
+  for (const one of [...leaving, staying]) await soon(() => idsIn(one)).toEqual([first]);
+  for (const one of leaving) await one.cut();
+  const listening = `select from pg_stat_activity where datname = current_database() and query like '/* tenantry: listen%'`;
+  const { name } = await databaseOf(id);
+  for (let count = 0; count < 3; count += 1) {
+    const next = await comment(app, id, ada);
+    await soon(() => idsIn(staying)).toContain(next);
+  }
+  expect(await sql(`${serverUrl("eu")}/${name}`, listening)).toHaveLength(1);
 });

@@ -40,6 +40,8 @@ afterAll(async () => {
 });
 
 const FOLLOW = "subscription ($id: ID!, $after: String) { commentAdded(resourceId: $id, after: $after) { id body } }";
+const soon = <T>(look: () => T) => expect.poll(look, { timeout: 20_000 });
+
 type Variables = { id: string; after: string };
 type Hear = (data: any) => void;
 /** Begins to follow; the returned function ends that. */
@@ -120,15 +122,15 @@ test.each(Object.entries(CLIENTS))("%s goes on where it was", async (_, begin) =
     said.push(body);
   };
   await say("before");
-  await expect.poll(() => heard).toEqual(said);
+  await soon(() => heard).toEqual(said);
   const { databaseUrl, secretKey } = app;
   await app.stop();
   await say("meanwhile");
   await say("meanwhile too");
   app = await startApp({ databaseUrl, secretKey, role: "api" });
   await say("after");
-  await expect.poll(() => heard, { timeout: 20_000 }).toEqual(said);
+  await soon(() => heard).toEqual(said);
   await say("at last");
-  await expect.poll(() => heard).toEqual(said);
+  await soon(() => heard).toEqual(said);
   await end();
 });

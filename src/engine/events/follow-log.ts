@@ -98,7 +98,9 @@ export async function followLog<Event>(
         } catch (error) {
           const pauseMs = pauseAfter(error);
           if (isOver || pauseMs === undefined) throw error;
-          await wakeup.sleep(pauseMs);
+          // Whatever is said meanwhile: it is not to be asked more often.
+          const until = performance.now() + pauseMs;
+          for (let left = pauseMs; left > 0 && !isOver; left = until - performance.now()) await wakeup.sleep(left);
         }
     };
     const stopping = () => {
