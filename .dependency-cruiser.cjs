@@ -19,6 +19,7 @@ const BASE = ["base/kernel", "base/postgres", "engine/failures"];
 const ASKED = [
   "auth",
   "audit",
+  "events",
   "home",
   "people",
   "erasure",
@@ -84,6 +85,7 @@ const ROWS = [
     also: ["engine/home", "engine/regions", SERVICES],
     why: "entries about content stay in their region, so pruning goes to every region",
   },
+  { part: "engine/events", may: BASE },
   { part: "engine/jobs", may: [...BASE, "base/observability", "engine/auth", "engine/home", SERVICES] },
   {
     part: "engine/links",

@@ -1,6 +1,7 @@
 /** What works for all processes of an installation, in one of them: the gateway, the job runner and replication. */
 import type { Gateway } from "#engine/border/gateway";
 import { requestReview, requestReviews } from "#engine/erasure/review-erasures";
+import { startPruningChanges } from "#engine/events/prune-changes";
 import { noticeHomeHistory } from "#engine/home/notice-home-history";
 import { type JobTimes, startJobRunner } from "#engine/jobs/job-runner";
 import { type ReplicationRunner, startReplication } from "#engine/links/carry-replication";
@@ -38,9 +39,10 @@ export async function startWork(services: Services, options: WorkOptions): Promi
   rollback.defer(replication.stop);
   const stop = new AbortController();
   const tried = reportTrials(services, stop.signal);
+  const pruning = startPruningChanges(services, stop.signal);
   rollback.defer(async () => {
     stop.abort(new Error("the process stops"));
-    await tried;
+    await Promise.all([tried, pruning]);
   });
   const running = rollback.move();
   return { gateway, replication, stop: () => running.disposeAsync() };

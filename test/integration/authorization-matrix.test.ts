@@ -7,6 +7,7 @@ import { isObjectType, getNamedType, type DocumentNode, parse } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Role } from "../../src/engine/auth/roles.ts";
 import { fieldsOf } from "../../src/api/graphql/policy/field-rules.ts";
+import { since, toCursor } from "../../src/engine/events/position.ts";
 import { POLICY, schema } from "../support/schema.ts";
 import { serverUrl, sql } from "../support/app.ts";
 import { countAtBorder } from "../support/border.ts";
@@ -62,6 +63,10 @@ const WAYS: Record<string, string> = {
   AuditEntry: "query ($organization: ID!) { auditLog(organizationId: $organization) { edges { node { % } } } }",
   AuditLogConnection: "query ($organization: ID!) { auditLog(organizationId: $organization) { % } }",
   AuditLogEdge: "query ($organization: ID!) { auditLog(organizationId: $organization) { edges { % } } }",
+  MembershipChange:
+    "subscription ($organization: ID!, $cursor: String!) { membershipChanged(organizationId: $organization, after: $cursor) { % } }",
+  ResourceChange:
+    "subscription ($organization: ID!, $cursor: String!) { resourceChanged(organizationId: $organization, after: $cursor) { % } }",
   PageInfo: "query ($organization: ID!) { organization(id: $organization) { members { pageInfo { % } } } }",
   ApiKeyConnection: "query ($organization: ID!) { apiKeys(organizationId: $organization) { % } }",
   ApiKeyEdge: "query ($organization: ID!) { apiKeys(organizationId: $organization) { edges { % } } }",
@@ -145,9 +150,12 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
   let speaker: Person;
   let nobody: string;
   let secrets: string[];
+  /** Of before anything happened. */
+  let cursor: string;
 
   beforeAll(async () => {
     app = await startSignedInApp();
+    cursor = toCursor(app.setup.services.secrets, since(Date.now()));
     own = await makeContent(app, { marker: "kestrel-71", regionKey: "eu", regionUrl: serverUrl("eu"), isolation });
     // In the same database where it can be shared.
     const elsewhere = isolation === "SHARED" ? "eu" : "us";
@@ -183,6 +191,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     placement: own.placement,
     resource: own.resource,
     nobody,
+    cursor,
   });
 
   /** What came of it. `reaches`: whether the data is what was asked for. */
@@ -304,6 +313,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     const DEFAULT = "of the default organization";
     const QUERIES: Call[] = [
       { field: "Query.me", query: "{ me { id } }" },
+      { field: "Query.eventCursor", query: "{ eventCursor }" },
       {
         field: "Query.node",
         query: "query ($id: ID!) { node(id: $id) { ... on Organization { name } } }",
@@ -786,6 +796,27 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         query: "subscription ($id: ID!) { placementChanged(id: $id) { database } }",
         variables: () => ({ id: own.placement }),
         holds: () => own.database,
+      },
+      {
+        field: "Subscription.resourceChanged",
+        query:
+          "subscription ($id: ID!, $after: String!) { resourceChanged(organizationId: $id, after: $after) { resource { id } } }",
+        variables: () => ({ id: own.id, after: cursor }),
+        holds: () => own.resource,
+      },
+      {
+        field: "Subscription.resourceChanged",
+        named: DEFAULT,
+        query: "subscription ($after: String!) { resourceChanged(after: $after) { kind } }",
+        variables: () => ({ after: cursor }),
+        holds: () => "CREATED",
+      },
+      {
+        field: "Subscription.membershipChanged",
+        query:
+          "subscription ($id: ID!, $after: String!) { membershipChanged(organizationId: $id, after: $after) { membershipId } }",
+        variables: () => ({ id: own.id, after: cursor }),
+        holds: () => own.id,
       },
     ];
     return [...QUERIES, ...PEOPLE, ...SYSTEM, ...CONTENT];

@@ -249,6 +249,6 @@ test("what is followed goes on beyond the time that an operation has", async () 
   const create = "mutation ($input: CreateCommentInput!) { createComment(input: $input) { id } }";
   const input = { resourceId: resource, authorId: author, body: "Late" };
   await eventually(async () => heard || (await patient.ask(create, { input }), heard));
-  expect((await first).value).toEqual({ data: { commentAdded: { body: "Late" } } });
+  expect((await first).value).toMatchObject({ data: { commentAdded: { body: "Late" } } });
   await client.dispose();
 });

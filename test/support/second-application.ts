@@ -75,6 +75,7 @@ const projects = defineModule({
       policy: row(inOrganization("read")),
       of: Project,
       by: "projectId",
+      made: [],
       channel: "tenantry_comment",
     }),
   ],

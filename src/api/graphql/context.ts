@@ -41,6 +41,8 @@ export type GraphQLContext = {
   loaders: Loaders;
   /** What has not arrived yet of what this operation reads or wrote; goes into the answer's extensions. */
   lag: Lag[];
+  /** Of a subscription: where it stands with the event that is told now; goes into the message's extensions. */
+  cursor?: string;
   /** Whether whoever asked takes the data as {@link JsonText}; left out: no. */
   acceptsJsonText?: boolean;
   /** Aborted when the caller has hung up; undefined where that is not to be heard. */

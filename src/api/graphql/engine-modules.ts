@@ -2,6 +2,7 @@ import { apiKeys } from "#api/graphql/types/api-keys";
 import { auditLog } from "#api/graphql/types/audit-log";
 import { border } from "#api/graphql/types/border";
 import { defineDateTime } from "#api/graphql/types/date-time";
+import { events } from "#api/graphql/types/events";
 import { fleet } from "#api/graphql/types/fleet";
 import { invitations } from "#api/graphql/types/invitations";
 import { defineModule, type Module } from "#api/graphql/module";
@@ -38,4 +39,5 @@ export const ENGINE_MODULES: readonly Module[] = [
   overview,
   border,
   auditLog,
+  events,
 ];

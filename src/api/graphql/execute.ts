@@ -4,6 +4,7 @@
  * errors of all work that it abandons (its AsyncWorkTracker), also when the signal is aborted.
  */
 import { execute, type ExecutionArgs, type ExecutionResult, GraphQLError, subscribe } from "graphql";
+import type { GraphQLContext } from "#api/graphql/context";
 
 /** Executes a query or mutation. What is wrong with the operation itself has status 400, as it did not run. */
 export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
@@ -15,7 +16,25 @@ export async function followOperation(
   args: ExecutionArgs,
 ): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult> {
   const followed = await subscribe(args);
-  return "next" in followed ? followed : withStatus(followed);
+  return "next" in followed
+    ? withCursors(followed, args.contextValue as GraphQLContext | undefined)
+    : withStatus(followed);
+}
+
+type Results = AsyncGenerator<ExecutionResult, void, void>;
+
+/** Each event's message says how to go on behind it. Events are executed one after the other. */
+function withCursors(results: Results, context: GraphQLContext | undefined): Results {
+  if (context === undefined) return results;
+  const next = results.next.bind(results);
+  results.next = async () => {
+    delete context.cursor;
+    const result = await next();
+    const { cursor } = context;
+    if (result.done === true || cursor === undefined) return result;
+    return { ...result, value: { ...result.value, extensions: { ...result.value.extensions, cursor } } };
+  };
+  return results;
 }
 
 /** Without `data` there was no execution: GraphQL over HTTP has a status for that. */

@@ -63,6 +63,7 @@ export { listCatalog, listCatalogOfOrganization } from "#api/graphql/shapes/cata
 export { remove, update } from "#api/graphql/shapes/change";
 export { type Caller, create, type NewRow } from "#api/graphql/shapes/create";
 export { followAdded } from "#api/graphql/shapes/follow";
+export { followChanges } from "#api/graphql/shapes/follow-changes";
 export { readById } from "#api/graphql/shapes/read-by-id";
 
 // Who may: rows of the policy.

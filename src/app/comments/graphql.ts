@@ -112,10 +112,11 @@ const deleteComment = remove("deleteComment", Comment, {
 });
 
 const commentAdded = followAdded("commentAdded", Comment, {
-  description: "Every comment added to a resource from now on.",
+  description: "Every comment added to a resource.",
   policy: row(inOrganization("read"), { "of the default organization": everybody }),
   of: Resource,
   by: "resourceId",
+  made: [createComment],
   channel: CHANNEL,
 });
 

@@ -7,6 +7,7 @@ import {
   create,
   defineModule,
   everybody,
+  followChanges,
   inOrganization,
   listCatalog,
   listCatalogOfOrganization,
@@ -113,6 +114,12 @@ const deleteResource = remove("deleteResource", Resource, {
   input: DeleteResourceInput,
 });
 
+const resourceChanged = followChanges("resourceChanged", Resource, {
+  description:
+    "Every resource of an organization that is made, changed or deleted, in all its regions, when the catalog has heard of it. NOT_FOUND for an organization that the caller does not belong to, also when that is so only later.",
+  policy: row(inOrganization("read"), { "of the default organization": everybody }),
+});
+
 function defineCreator(builder: Builder): void {
   builder.objectField(Resource.type(builder), "createdBy", (t) =>
     t.field({
@@ -126,7 +133,7 @@ function defineCreator(builder: Builder): void {
 
 export const resources = defineModule({
   name: "resources",
-  parts: [Resource, resource, catalog, ofOrganization, createResource, updateResource, deleteResource],
+  parts: [Resource, resource, catalog, ofOrganization, createResource, updateResource, deleteResource, resourceChanged],
   policy: { Resource: { createdBy: row({ kind: "people", otherwise: "left out" }) } },
   types: [defineCreator],
 });

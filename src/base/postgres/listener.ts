@@ -200,7 +200,7 @@ export class Listeners {
     this.#onError = onError;
   }
 
-  /** Hears a channel of a database until the returned function is called. Rejects when it cannot connect. */
+  /** Hears a channel of a database until the returned function is called, once or more. Rejects when it cannot connect. */
   async on(database: Database<DatabaseKind>, channel: string, handler: Handler): Promise<() => void> {
     let entry = this.#open.get(database);
     if (entry === undefined) {
@@ -210,7 +210,10 @@ export class Listeners {
     }
     const shared = entry;
     shared.users += 1;
+    let hasLeft = false;
     const leave = () => {
+      if (hasLeft) return;
+      hasLeft = true;
       shared.users -= 1;
       if (shared.users > 0) return;
       this.#open.delete(database);

@@ -39,6 +39,8 @@ const RETRY: Record<ErrorCode, boolean> = {
   MAIL_UNAVAILABLE: true,
   CAPABILITY_MISSING: false,
   NOT_SYNCED: true,
+  // What is gone stays so.
+  EVENTS_GONE: false,
   SIGN_IN_UNAVAILABLE: true,
   PERSISTED_QUERY_NOT_FOUND: false,
   PERSISTED_QUERY_NOT_SUPPORTED: false,

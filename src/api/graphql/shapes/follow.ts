@@ -2,20 +2,24 @@
 import type { Actor } from "#engine/auth/actor";
 import type { Row as PolicyRow } from "#engine/auth/policy-table";
 import { notFound } from "#base/kernel/errors";
-import { EventStream, readingFrom } from "#base/kernel/event-stream";
-import { isUuid } from "#base/kernel/ids";
 import { validId } from "#base/kernel/validation";
+import { addedRows, readLog } from "#engine/events/event-log";
+import { type Followed, followLog } from "#engine/events/follow-log";
+import { listenAt, locateRow, type Location, organizationIdOf } from "#engine/routing/location";
+import type { Services } from "#engine/services";
+import { afterArgument, FOLLOWING_POINTS, telling } from "#api/graphql/follow";
 import type { Part } from "#api/graphql/module";
-import type { ContentRow } from "#api/graphql/shapes/fields";
+import { columnOf, type ContentRow } from "#api/graphql/shapes/fields";
 import { readRows } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
-import type { Services } from "#engine/services";
-import { listenAt, locateRow, type Location } from "#engine/routing/location";
 
-/** What is followed: rows that belong to others by a column, and the channel on which `create` announces them. */
-type Followed = { shape: Shape; of: Shape; by: string; channel: string };
+/** What a team's program does when it adds a row by the library, as the audit log calls it (tenantry.record_write). */
+const ADDED_BY_LIBRARY = "insert";
 
-/** The field `Subscription.<name>`, whose argument has the name of `by`. Each row is read for the caller when it comes. */
+/** What is followed: rows that belong to others by a column, how they are added, and the channel on which that is announced. */
+type FollowedRows = { name: string; shape: Shape; of: Shape; by: string; channel: string; actions: readonly string[] };
+
+/** The field `Subscription.<name>`, whose arguments are `after` and one with the name of `by`. */
 export function followAdded<Row extends ContentRow, Parent extends ContentRow>(
   name: string,
   shape: Shape<Row>,
@@ -25,23 +29,32 @@ export function followAdded<Row extends ContentRow, Parent extends ContentRow>(
     /** What the rows belong to, and the property with its id. */
     of: Shape<Parent>;
     by: keyof Row & string;
+    /** The mutations that add such rows, and their channel. */
+    made: readonly Part[];
     channel: string;
   },
 ): Part {
-  const { description, of, by, channel } = options;
-  const followed = { shape: shape as unknown as Shape, of: of as unknown as Shape, by, channel };
+  const { description, of, by, channel, made } = options;
+  const actions = [...made.flatMap(({ audit = {} }) => Object.keys(audit)), ADDED_BY_LIBRARY];
+  const rows = { name, shape: shape as unknown as Shape, of: of as unknown as Shape, by, channel, actions };
   return {
     policy: { Subscription: { [name]: options.policy } },
+    weights: { [`Subscription.${name}`]: FOLLOWING_POINTS },
     types: [
       (builder) =>
         builder.subscriptionField(name, (t) =>
           t.field({
             type: shape.type(builder),
             description: `${description} NOT_FOUND for one that the caller may not see.`,
-            args: { [by]: t.arg.id({ required: true, description: "What they are added to." }) },
-            subscribe: (_, args, { actor, services }) =>
-              follow(followed, services, actor, validId(by, (args as Record<string, string>)[by] ?? "")),
-            resolve: (row) => row as never,
+            args: {
+              [by]: t.arg.id({ required: true, description: "What they are added to." }),
+              after: afterArgument(t),
+            },
+            subscribe: (_, args, { actor, services }) => {
+              const { [by]: parentId = "", after } = args as Record<string, string | null | undefined>;
+              return follow(rows, services, actor, validId(by, parentId ?? ""), after ?? null);
+            },
+            resolve: (told, _, context) => telling(context, told) as never,
           }),
         ),
     ],
@@ -49,43 +62,50 @@ export function followAdded<Row extends ContentRow, Parent extends ContentRow>(
 }
 
 /**
- * Follows what is added to a row from now on, whichever process adds it. Each is read for the actor when it comes: who may
- * no longer see the row gets NOT_FOUND and the stream ends.
+ * Follows what is added to a row, whichever process adds it. Each is read for the actor when it comes: somebody who may no longer
+ * see the row gets NOT_FOUND and the stream ends.
  */
 async function follow(
-  followed: Followed,
+  { name, shape, of, by, channel, actions }: FollowedRows,
   services: Services,
   actor: Actor,
   parentId: string,
-): Promise<AsyncIterableIterator<ContentRow>> {
-  const { location, row: parent } = await locate(followed.of, services, actor, parentId);
-  let stop: () => void = () => undefined;
-  const added = new EventStream<string>(() => stop());
-  stop = await listenAt(services, location, followed.channel, (payload) => {
-    const [about = "", id = ""] = payload.split(" ");
-    if (about === parent.id && isUuid(id)) added.push(id);
-  });
-  return readingFrom(added, readEach(followed, services, actor, parentId, added));
-}
-
-async function* readEach(
-  { shape, of, by }: Followed,
-  services: Services,
-  actor: Actor,
-  parentId: string,
-  added: EventStream<string>,
-): AsyncGenerator<ContentRow> {
-  try {
-    for await (const id of added) {
-      // A row that is gone ends the stream.
-      const { location } = await locate(of, services, actor, parentId);
-      const [row] = await readRows(shape, location, [id]);
-      // Erased again before it was read, or announced by somebody else: nothing to show.
-      if (row !== undefined && (row as Record<string, unknown>)[by] === parentId.toLowerCase()) yield row;
-    }
-  } finally {
-    await added.return();
-  }
+  after: string | null,
+): Promise<AsyncIterableIterator<Followed<ContentRow>>> {
+  const { location: first } = await locate(of, services, actor, parentId);
+  const added = {
+    table: shape.table,
+    parentColumn: columnOf(shape, by),
+    parentId,
+    kinds: [shape.subject, shape.table],
+    actions,
+  };
+  return followLog<ContentRow>(
+    services,
+    {
+      read: async (position) => {
+        // Where it is now, and whether the actor may look there.
+        const { location } = await locate(of, services, actor, parentId);
+        const whose = organizationIdOf(location.route);
+        return location.run((database) => readLog(database, addedRows(database, whose, added), position));
+      },
+      hear: (wake) =>
+        listenAt(services, first, channel, (payload) => {
+          // Nothing is said when the connection has come back: something may have been missed.
+          if (payload === "" || payload.startsWith(parentId)) wake();
+        }),
+    },
+    {
+      about: `${name} ${parentId}`,
+      after,
+      show: async ({ subjectId }) => {
+        const location = await locateRow(services, actor, parentId, of.name);
+        const [row] = await readRows(shape, location, [subjectId]);
+        // Deleted again before it was read, or said to be another's: nothing to show.
+        return row !== undefined && (row as Record<string, unknown>)[by] === parentId ? row : undefined;
+      },
+    },
+  );
 }
 
 /** A row and where it lives, read there: also what the catalog has not heard of yet is found. */

@@ -586,6 +586,69 @@ end $$;
 create trigger roles_notify after update or delete on tenantry.memberships
   for each statement execute function tenantry.roles_notify();
 
+-- What has changed
+-- ----------------
+
+-- What followers of an organization are told: which of its members and which of its rows in the catalog were made, changed or
+-- deleted. Ids only. Kept for hours: the program takes old lines away (engine/events/prune-changes.ts). Nothing here refers to
+-- another table: a line outlives what it is about.
+create table tenantry.changes (
+  id bigint generated always as identity primary key,
+  organization_id uuid not null,
+  -- Of the app, as the team calls it, or `tenantry.memberships`.
+  table_name text not null,
+  -- Of a row; of a member the user.
+  subject_id uuid not null,
+  kind text not null check (kind in ('CREATED', 'UPDATED', 'DELETED')),
+  at timestamptz not null default clock_timestamp(),
+  -- The transaction that made the change (engine/events/event-log.ts).
+  xact xid8 not null default pg_current_xact_id()
+);
+create index changes_xact on tenantry.changes (organization_id, xact);
+
+-- Runs in apply workers too, nested in the guard. With its owner's rights: nobody else writes here.
+create function tenantry.add_change(organization uuid, of_table text, subject uuid, kind text) returns void language plpgsql
+  security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+begin
+  insert into tenantry.changes (organization_id, table_name, subject_id, kind) values ($1, $2, $3, $4);
+  perform pg_notify('tenantry_change', $1::text);
+end $$;
+revoke execute on function tenantry.add_change from public;
+
+create function tenantry.note_membership() returns trigger language plpgsql security definer
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+begin
+  if tg_op = 'INSERT' then
+    perform tenantry.add_change(new.organization_id, 'tenantry.memberships', new.user_id, 'CREATED');
+  elsif tg_op = 'DELETE' then
+    perform tenantry.add_change(old.organization_id, 'tenantry.memberships', old.user_id, 'DELETED');
+  elsif old.* is distinct from new.* then
+    perform tenantry.add_change(new.organization_id, 'tenantry.memberships', new.user_id, 'UPDATED');
+  end if;
+  return null;
+end $$;
+create trigger note_membership after insert or update or delete on tenantry.memberships
+  for each row execute function tenantry.note_membership();
+
+-- Of each table of the catalog. An organization hears of its own rows only, also when a row comes to belong to another one.
+create function tenantry.note_catalog_row() returns trigger language plpgsql security definer
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+declare
+  of_table constant text := 'app.' || tg_table_name;
+begin
+  if tg_op = 'UPDATE' and old.organization_id = new.organization_id then
+    perform tenantry.add_change(new.organization_id, of_table, new.id, 'UPDATED');
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    perform tenantry.add_change(old.organization_id, of_table, old.id, 'DELETED');
+  end if;
+  if tg_op <> 'DELETE' then
+    perform tenantry.add_change(new.organization_id, of_table, new.id, 'CREATED');
+  end if;
+  return null;
+end $$;
+
 -- Who sees what
 -- -------------
 
@@ -876,6 +939,9 @@ end',
   -- Not for the guard's own statements, of which the depth is 1.
   perform tenantry.put_trigger(inbox, 'guard_catalog', 'A', format('before insert or update or delete on %s
     for each row when (pg_trigger_depth() = 0) execute function catalog.%s()', inbox, 'guard_' || bare));
+  -- Followers hear of what the guard and the copy below write.
+  perform tenantry.put_trigger(kept, 'note_row', 'A', format('after insert or update or delete on %s
+    for each row execute function tenantry.note_catalog_row()', kept));
 
   -- The default organization's rows are in the catalog at once, as database 0.
   perform tenantry.put_function('copy_' || bare, format('
@@ -1080,8 +1146,12 @@ create table tenantry.audit_log (
   subject_id text check (char_length(subject_id) between 1 and 60),
   -- OK or the code of the error, where it was known when the entry was written. Null: a line of audit_outcomes says it, and
   -- while there is none nobody knows.
-  outcome text check (char_length(outcome) between 1 and 40)
+  outcome text check (char_length(outcome) between 1 and 40),
+  -- The transaction that wrote it, for whoever follows what is added (engine/events/event-log.ts).
+  xact xid8 not null default pg_current_xact_id()
 );
+-- What was written of the default organization's content.
+create index audit_log_xact on tenantry.audit_log (xact) where organization_id is null and outcome = 'OK';
 create index audit_log_organization_id on tenantry.audit_log (organization_id, id) where organization_id is not null;
 
 -- How what an entry says was begun has ended, and what was known only then. One for each entry, never two.
@@ -1216,7 +1286,7 @@ begin
         when c.relname in ('closed_placements', 'identity') then '{select}'
         -- It writes entries of the audit log and reads them, and shows the ledger to the operator. It changes neither.
         when c.relname in ('audit_log', 'audit_outcomes') then '{select,insert}'
-        when c.relname in ('border_days', 'border_refusals') then '{select}'
+        when c.relname in ('border_days', 'border_refusals', 'changes') then '{select}'
         else '{select,insert,update,delete}'
       end::text[]
     from pg_class c join pg_namespace n on n.oid = c.relnamespace

