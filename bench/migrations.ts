@@ -58,7 +58,8 @@ async function openServices(servers: BenchServers, tenantSchema: MigrationSet): 
 /** Nothing streams here, so no server needs a gateway. */
 const noChecks: ServerChecks = {
   requireTrials: () => Promise.resolve(),
-  recognise: () => Promise.resolve(null),
+  recognise: () =>
+    Promise.resolve({ text: null, mark: undefined, hasRole: false, systemIdentifier: "", databases: 0, foreign: [] }),
   claim: () => Promise.resolve(),
 };
 

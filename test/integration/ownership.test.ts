@@ -20,8 +20,7 @@ import { ownedPieces } from "../../src/engine/regions/owned-pieces.ts";
 import { fileOf, readManifest } from "../../src/engine/transfer/export-format.ts";
 import { runExport } from "../../src/engine/transfer/export-placement.ts";
 import { importRows } from "../../src/engine/transfer/import-rows.ts";
-import { lockMarks, readMarks, writeMarks } from "../../src/engine/regions/mark.ts";
-import { replaceMarks } from "../../src/engine/regions/ownership.ts";
+import { lockingMarks, readMarks, replaceMarks, writingMarks } from "../../src/engine/regions/mark.ts";
 import { getRegion, regionAddress } from "../../src/engine/regions/regions.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -229,12 +228,12 @@ test("two homes mark a server at the same moment, each from its own database, an
   const rival = copy.services.ownership.markOf(await copy.services.ownership.identity(), null);
   let second: Promise<unknown> = Promise.resolve();
   await database.transaction(async (transaction) => {
-    await lockMarks(transaction, installation);
+    await transaction.query("marks.lock", lockingMarks(installation));
     second = replaceMarks(copy.services.home, installation, rival, text).catch((error: unknown) => error);
     await expect
       .poll(() => sql(home.url("postgres"), "select from pg_stat_activity where wait_event_type = 'Lock'"))
       .toHaveLength(1);
-    await writeMarks(transaction, installation, { ...mark, since: new Date().toISOString() });
+    await transaction.query("marks.write", writingMarks(installation, { ...mark, since: new Date().toISOString() }));
   });
   expect(await second).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("changed a moment ago") });
   expect((await readMarks(database, installation, mark.owner)).mark?.owner).toBe(mark.owner);

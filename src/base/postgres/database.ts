@@ -6,6 +6,7 @@
 import type pg from "pg";
 import { currentCall, currentCause } from "#base/kernel/call";
 import { endsWithin } from "#base/kernel/wait";
+import { type BatchStatement, runBatch } from "#base/postgres/batch";
 import type { Breaker } from "#base/postgres/breaker";
 import { type ConnectionBudget, Share } from "#base/postgres/connection-budget";
 import {
@@ -60,6 +61,8 @@ export interface Session<Kind extends DatabaseKind> extends Queryable<Kind> {
    * parameters. Unless they begin and commit themselves, they are one transaction.
    */
   script(name: string, text: string): Promise<object[][]>;
+  /** The same with parameters, each a statement by itself. */
+  batch(name: string, statements: readonly BatchStatement[]): Promise<object[][]>;
 }
 export type Transaction<Kind extends DatabaseKind> = Queryable<Kind> & { readonly inTransaction: true };
 
@@ -391,6 +394,10 @@ function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient, 
         | pg.QueryResult<object>
         | pg.QueryResult<object>[];
       return (Array.isArray(results) ? results : [results]).map(({ rows }) => rows);
+    },
+    batch(name: string, statements: readonly BatchStatement[]): Promise<object[][]> {
+      const named = statements.map(({ text, ...values }) => ({ text: withName(name, text), ...values }));
+      return cancellable(client, () => runBatch(client, named));
     },
   };
 }

@@ -117,6 +117,7 @@ class Held<Kind extends DatabaseKind> {
       kind,
       query: (name, text, values) => this.#send(() => this.#connection.query(name, text, values)),
       script: (name, text) => this.#send(() => this.#connection.script(name, text)),
+      batch: (name, statements) => this.#send(() => this.#connection.batch(name, statements)),
     };
   }
 

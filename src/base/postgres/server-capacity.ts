@@ -24,11 +24,20 @@ export type ServerCapacity = {
  * Reads it with one statement, for any role that may connect. What is ours is told by the `prefix` of its name; of
  * databases also by `home`, the name of home's database where it is on this server.
  */
-export async function readCapacity(
-  connection: Queryable<DatabaseKind>,
-  { prefix, home }: { prefix: string; home: string | null },
-): Promise<ServerCapacity> {
-  const [row] = await connection.query<ServerCapacity>("capacity.read", CAPACITY, [prefix, home]);
+export async function readCapacity(connection: Queryable<DatabaseKind>, whose: Whose): Promise<ServerCapacity> {
+  const { text, values } = capacityStatement(whose);
+  return capacityIn(await connection.query("capacity.read", text, values));
+}
+
+type Whose = { prefix: string; home: string | null };
+
+/** The statement, to go in one message with others; {@link capacityIn} reads its rows. */
+export function capacityStatement({ prefix, home }: Whose): { text: string; values: (string | null)[] } {
+  return { text: CAPACITY, values: [prefix, home] };
+}
+
+export function capacityIn(rows: readonly object[]): ServerCapacity {
+  const [row] = rows as readonly ServerCapacity[];
   if (row === undefined) throw new Error("the server returned no capacity");
   return row;
 }

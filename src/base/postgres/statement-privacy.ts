@@ -59,9 +59,10 @@ export interface PrivateSession<Kind extends DatabaseKind> extends Queryable<Kin
   /**
    * Runs a statement whose text holds a secret. It takes no parameters, gives no rows, and must be allowed in a transaction.
    * Throws what the server said, with its SQLSTATE. What is to run right `before` and `after` goes in the same message, as the
-   * server may be far away; the rows of what runs after are returned.
+   * server may be far away; the rows of what runs after are returned. `end`: runs last of all, and what was set is set back in
+   * the same message; the session is of no more use then.
    */
-  runSecret(name: string, text: string, around?: { before?: string; after?: string }): Promise<object[]>;
+  runSecret(name: string, text: string, around?: { before?: string; after?: string; end?: string }): Promise<object[]>;
   /** Has a statement run when the work is over, before what was set is set back; in the same message. */
   endWith(text: string): void;
 }
@@ -78,20 +79,27 @@ export function inPrivate<Kind extends DatabaseKind, Result>(
   return database.session(async (session) => {
     const quiet = await beQuiet(session, statementTimeoutMs);
     let end: string | undefined;
+    let isSetBack = false;
     const result = await work({
       kind: session.kind,
       query: (name, text, values) => session.query(name, text, values),
-      runSecret: async (name, text, { before, after } = {}) => {
-        await session.query("private.hand_over", "select set_config($1, $2, false)", [STATEMENT, text]);
-        const texts = [before, RUN, after].filter((one) => one !== undefined);
-        const answers = await session.script(name, texts.join("; "));
-        return after === undefined ? [] : (answers.at(-1) ?? []);
+      runSecret: async (name, text, { before, after, end: atOnce } = {}) => {
+        const isPresent = (one: string | undefined) => one !== undefined;
+        const handOver = { text: "select set_config($1, $2, false)", values: [STATEMENT, text] };
+        const behind = atOnce === undefined ? [] : [atOnce, ...settingBack(quiet)];
+        const answers = await session.batch(name, [
+          ...[before].filter(isPresent).map((one) => ({ text: one })),
+          handOver,
+          ...[RUN, after, ...behind].filter(isPresent).map((one) => ({ text: one })),
+        ]);
+        isSetBack = atOnce !== undefined;
+        return after === undefined ? [] : (answers.at(-1 - behind.length) ?? []);
       },
       endWith: (text) => {
         end = text;
       },
     });
-    await setBack(session, quiet, end);
+    if (!isSetBack) await setBack(session, quiet, end);
     return result;
   });
 }
@@ -135,10 +143,13 @@ function isRefused(error: unknown): boolean {
   return sqlState(error) === SQL_STATE.insufficientPrivilege;
 }
 
-/** The secret goes before the log is on again. Only what was set: what a provider refused before it would refuse again. */
 async function setBack(session: Session<DatabaseKind>, names: readonly string[], end?: string): Promise<void> {
+  await session.script("private.back", [...(end === undefined ? [] : [end]), ...settingBack(names)].join("; "));
+}
+
+/** The secret goes before the log is on again. Only what was set: what a provider refused before it would refuse again. */
+function settingBack(names: readonly string[]): string[] {
   const forget = `select set_config(${quoteLiteral(STATEMENT)}, '', false)`;
   // Not to the values of this moment: the session would keep them when the server's settings change.
-  const resets = [...names, "statement_timeout"].map((name) => `reset ${name}`);
-  await session.script("private.back", [...(end === undefined ? [] : [end]), forget, ...resets].join("; "));
+  return [forget, ...[...names, "statement_timeout"].map((name) => `reset ${name}`)];
 }

@@ -129,7 +129,9 @@ export async function migrateFleet(
   const request = { kind: "migrate-databases", subject: FLEET_SUBJECT, input } as const;
   return runHere(services, requestedBy, request, async (run) => {
     // Read again: another run may have ended a moment ago.
-    const plan = await run.step("plan", () => planFleetMigration(services, options));
+    const plan = await run.step("plan", () =>
+      Promise.all([planFleetMigration(services, options), prepareRegions(services, preview)]).then(([one]) => one),
+    );
     options.onPlan?.(plan);
     // Whoever follows it sees how far it is.
     await run.save({ canaries: plan.canaries.length, waves: plan.waves.map(({ length }) => length) });
@@ -199,6 +201,15 @@ function emptyReport({ target, skipped }: FleetPlan): FleetReport {
   return { target: totalOf(target), upToDate, refused, ...nothing };
 }
 
+/**
+ * Before the migrations that grant the API's role something. It does not wait for the plan, as the servers may be far away; one that
+ * cannot be reached fails with its databases.
+ */
+async function prepareRegions(services: Services, { records }: PlanWithRecords): Promise<void> {
+  const regionIds = new Set([...records.values()].map(({ regionId }) => regionId));
+  await Promise.allSettled([...regionIds].map((id) => ensureApiRoleIn(services, id)));
+}
+
 async function prepare(
   services: Services,
   plan: PlanWithRecords,
@@ -209,8 +220,6 @@ async function prepare(
   const addresses = new Map(
     await Promise.all([...regionIds].map(async (id) => [id, await regionAddress(services, id)] as const)),
   );
-  // Before the migrations that grant it something: one that cannot be reached fails with its databases.
-  await Promise.allSettled([...regionIds].map((id) => ensureApiRoleIn(services, id)));
   const context = {
     services,
     recorder,
@@ -249,10 +258,10 @@ async function finish(
   const finishRegion = async (region: string, databases: Done) => {
     const regionId = plan.records.get(databases[0]?.database.id ?? 0)?.regionId ?? "";
     try {
-      await services.ownership.require(regionId);
+      await services.ownership.require(regionId, { maxAgeMs: LOOKED_MS });
       const at = { regionId, address: await regionAddress(services, regionId) };
-      await refreshTemplates(services, services.pools.open("server", at.address, MAINTENANCE_DATABASE), at);
-      const expected = await comparisons.latestFingerprint(at);
+      const server = services.pools.open("server", at.address, MAINTENANCE_DATABASE);
+      const expected = await comparisons.latestFingerprint(at, await refreshTemplates(services, server, at));
       const others = databases.filter(({ result }) => result.fingerprint !== expected);
       await forEachLimit(others, FLEET_LIMIT_DEFAULTS.perServer, async ({ database: { name: database } }) => {
         try {
@@ -273,5 +282,7 @@ async function finish(
   return { failures, drifted: drifted.toSorted((a, b) => (a.database < b.database ? -1 : 1)) };
 }
 
+/** Whose a region is was asked for its databases; what follows within this time does not ask again. */
+const LOOKED_MS = 10_000;
 /** Of one database; what is more is cut off. */
 const MAX_DIFFERENCES = 20;

@@ -201,14 +201,21 @@ export function describeSchema<Kind extends DatabaseKind>(database: Database<Kin
 
 /** The same in a session that is open, in one message. */
 export async function describeSchemaIn(session: Session<DatabaseKind>): Promise<ActualSchema> {
-  const results = await session.script(
-    "schema.describe",
-    `begin read only; ${PATH};
-     select current_setting('server_version_num')::int as "serverVersion";
-     ${READ_APPLIED};
-     ${FACTS} select text as line from line order by text;
-     commit`,
-  );
+  return describedIn(await session.script("schema.describe", DESCRIBE_SCRIPT));
+}
+
+/** To send in one message with what comes before it; {@link describedIn} reads what it gave. */
+export const DESCRIBE_SCRIPT = `
+  begin read only; ${PATH};
+  select current_setting('server_version_num')::int as "serverVersion";
+  ${READ_APPLIED};
+  ${FACTS} select text as line from line order by text;
+  commit`;
+const DESCRIBE_STATEMENTS = 6;
+
+/** What a message has found whose last part was {@link DESCRIBE_SCRIPT}. */
+export function describedIn(all: readonly object[][]): ActualSchema {
+  const results = all.slice(-DESCRIBE_STATEMENTS);
   const rows = results.flat();
   if (rows.length > MAX_LINES) throw strangeAnswer();
   const lines = rows.flatMap((row) => ("line" in row && typeof row.line === "string" ? [row.line] : []));

@@ -6,6 +6,7 @@ import { labelOf, type Migration, type MigrationSet } from "#engine/migrations/m
 import { describeVersion, latestOf, versionOf } from "#engine/migrations/schema-version";
 import type { Database, DatabaseKind, Queryable, Session } from "#base/postgres/database";
 import { quoteLiteral } from "#base/postgres/identifiers";
+import { isConnectionFailure, sqlState } from "#base/postgres/sql-state";
 
 // An arbitrary constant; advisory locks are per database, so every database has its own.
 export const MIGRATION_LOCK = 7_365_001;
@@ -28,6 +29,27 @@ export async function migrate<Kind extends DatabaseKind>(
     await session.query("migrations.unlock", `select pg_advisory_unlock(${MIGRATION_LOCK})`);
   });
   return set.latestVersion;
+}
+
+/**
+ * The same for a database that nobody else knows of, which has `applied`: everything goes in one message with `last`, as the server
+ * may be far away. Returns what that message gave. Where something is refused it is begun again one by one, so that what is
+ * thrown says where.
+ */
+export async function migrateAtOnce<Kind extends DatabaseKind>(
+  database: Database<Kind>,
+  { set, apiRole, applied }: { set: MigrationSet; apiRole: string; applied: readonly Applied[] },
+  last: string,
+): Promise<object[][]> {
+  const missing = missingOf(applied, set).map((migration) => transactionOf(migration, apiRole));
+  try {
+    const all = [MIGRATIONS_TABLE, ...missing, last].join(";\n");
+    return await database.session((session) => session.script("migrations.all", all));
+  } catch (error) {
+    if (sqlState(error) === undefined || isConnectionFailure(error)) throw error;
+    await migrate(database, set, apiRole);
+    return database.session((session) => session.script("migrations.last", last));
+  }
 }
 
 /** Refuses a database that is not at the latest version; changes nothing. Throws CONFLICT. */

@@ -50,15 +50,10 @@ export class SchemaComparisons {
     return { version: versionOf(actual.applied), differences: isSame ? [] : diffSchema(expected, actual), seen };
   }
 
-  /** The fingerprint that a database of the latest version should have. */
-  async latestFingerprint(region: RegionServerAt): Promise<string> {
-    const { pools, tenantSchema } = this.#services;
-    const server = pools.open("server", region.address, MAINTENANCE_DATABASE);
-    const [row] = await server.query<{ version: number }>(
-      "reference.server_version",
-      "select current_setting('server_version_num')::int as version",
-    );
-    return (await this.#reference(region, tenantSchema.migrations, row?.version ?? 0)).fingerprint;
+  /** The fingerprint that a database of the latest version should have, where the server is of this version. */
+  async latestFingerprint(region: RegionServerAt, serverVersion: number): Promise<string> {
+    const { migrations } = this.#services.tenantSchema;
+    return (await this.#reference(region, migrations, serverVersion)).fingerprint;
   }
 
   #reference(

@@ -1,8 +1,9 @@
 /** Counting the rows of a placement, for the receipt. */
 import type { Placement } from "#engine/home/placements";
-import type { Session, TenantDatabase } from "#base/postgres/database";
+import type { BatchStatement } from "#base/postgres/batch";
+import type { TenantDatabase } from "#base/postgres/database";
 import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
-import { eachInPieces } from "#base/postgres/pieces";
+import { type ReadPieces, readInPieces } from "#base/postgres/pieces";
 
 const PIECE_ROWS = 20_000;
 
@@ -19,27 +20,30 @@ export async function countRows(
   signal: AbortSignal,
 ): Promise<Count[]> {
   const sums = tables.map((table) => ({ table, rows: 0, digests: 0n }));
-  const works = sums.map((sum) => async (session: Session<"tenant">, after: string | null) => {
-    const piece = await countPiece(session, placement, sum.table, after);
-    if (piece === undefined) return null;
-    sum.rows += piece.rows;
-    sum.digests += BigInt(piece.digests);
-    return piece.rows < PIECE_ROWS ? null : piece.last;
-  });
-  await eachInPieces(database, works, signal);
+  const readings = sums.map(
+    (sum): ReadPieces => ({
+      ask: (after) => countPiece(placement, sum.table, after),
+      take: ([row]) => {
+        if (row === undefined) return null;
+        const { rows, digests, last } = row as { rows: number; digests: string; last: string };
+        sum.rows += rows;
+        sum.digests += BigInt(digests);
+        return rows < PIECE_ROWS ? null : last;
+      },
+    }),
+  );
+  await readInPieces(database, "receipt.count", readings, signal);
   return sums.map(({ table, rows, digests }) => ({ table: table.name, rows, checksum: digests.toString() }));
 }
 
-async function countPiece(
-  session: Session<"tenant">,
+function countPiece(
   { databaseId, organizationId }: Pick<Placement, "databaseId" | "organizationId">,
   { name, key }: Counted,
   after: string | null,
-): Promise<{ rows: number; digests: string; last: string } | undefined> {
+): BatchStatement {
   const column = quoteIdentifier(key);
-  const [row] = await session.query<{ rows: number; digests: string; last: string }>(
-    "receipt.count",
-    `with piece as materialized (
+  return {
+    text: `with piece as materialized (
        select t.${column} as key, ('x' || left(md5(t.*::text), 15))::bit(60)::bigint as digest
        from ${quoteQualified(name)} t
        where t.database_id = $1 and t.organization_id = $2${after === null ? "" : ` and t.${column} > $3`}
@@ -47,7 +51,6 @@ async function countPiece(
      )
      select key as last, (select count(*)::int from piece) as rows, (select sum(digest)::text from piece) as digests
      from piece order by key desc limit 1`,
-    [databaseId, organizationId, ...(after === null ? [] : [after])],
-  );
-  return row;
+    values: [databaseId, organizationId, ...(after === null ? [] : [after])],
+  };
 }

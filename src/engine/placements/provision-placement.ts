@@ -12,16 +12,18 @@ import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { TenantryError } from "#base/kernel/errors";
 import type { ServerDatabase } from "#base/postgres/database";
 import { quoteIdentifier } from "#base/postgres/identifiers";
+import { capacityIn, capacityStatement, type ServerCapacity } from "#base/postgres/server-capacity";
 import { readServerHistory } from "#base/postgres/server-history";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { establishLink } from "#engine/replication/establish";
 import { learnStrategy } from "#engine/replication/choose-subscription-strategy";
+import { namePrefix } from "#engine/replication/names";
 import { nudge } from "#engine/replication/nudge";
 import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
 import { projectMembers } from "#engine/placements/project-members";
 import { readRoom } from "#engine/regions/region-room";
-import { databaseExists, ensureTemplate } from "#engine/placements/template-database";
+import { ensureTemplate, type TemplateSeen, templatesStatement } from "#engine/placements/template-database";
 import type { Services } from "#engine/services";
 import { tenantLinks } from "#engine/links/tenant-links";
 
@@ -44,20 +46,18 @@ export async function provisionPlacement(services: Services, run: JobRun<"provis
 }
 
 async function provision(services: Services, run: JobRun<"provision-placement">, placement: Placement): Promise<void> {
-  await services.ownership.require(placement.regionId);
-  // At home alone, and before the directory is copied.
-  await run.step("project-members", () => projectMembers(services, placement, run.signal));
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
-  // One after the other: a second connection would cost more than waiting for the first.
-  const exists = await databaseExists(server, placement.database);
-  const { shortage } = await readRoom(services, server);
+  const { exists, capacity, templates } = await lookAtServer(services, placement);
+  const { shortage } = await readRoom(services, server, capacity);
   // Running out in the middle would leave tables that never get ready: see before beginning.
   if (!exists && shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
+  // At home alone, and before the directory is copied.
+  await run.step("project-members", () => projectMembers(services, placement, run.signal));
   const { template, isKeptOut } = await run.step("make-template", async () => {
     const refusal = await ensureApiRoleIn(services, placement.regionId, { maxAgeMs: LOOKED_MS });
     const region = { regionId: placement.regionId, address };
-    return { isKeptOut: refusal !== undefined, template: await ensureTemplate(services, server, region) };
+    return { isKeptOut: refusal !== undefined, template: await ensureTemplate(services, server, region, templates) };
   });
   // False where an attempt before this one has made it, and was cut off.
   const isNew = await run.step("create-database", () => createDatabase(services, server, template, placement));
@@ -83,6 +83,19 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
     run.step("link-catalog", () => establishLink(links.catalog, made)),
   ]);
   await run.step("activate", () => activate(services, placement, schemaVersion));
+}
+
+/** Whose the region is, and what a grant goes by. One message, as the server may be far away. */
+async function lookAtServer(
+  { ownership, installation }: Services,
+  { regionId, database }: Placement,
+): Promise<{ exists: boolean; capacity: ServerCapacity; templates: TemplateSeen[] }> {
+  const [named = [], capacity = [], templates = []] = await ownership.requireAnd(regionId, "grant.look", [
+    { text: "select from pg_catalog.pg_database where datname = $1", values: [database] },
+    capacityStatement({ prefix: namePrefix(installation), home: null }),
+    templatesStatement(installation),
+  ]);
+  return { exists: named.length > 0, capacity: capacityIn(capacity), templates: templates as TemplateSeen[] };
 }
 
 async function activate(services: Services, placement: Placement, schemaVersion: SchemaVersion): Promise<void> {
@@ -114,7 +127,7 @@ async function createDatabase(
     return true;
   } catch (error) {
     if (sqlState(error) !== SQL_STATE.duplicateDatabase) throw error;
-    await services.ownership.requireDatabase(server, placement);
+    await services.ownership.requireDatabase(server, placement.database);
     return false;
   }
 }

@@ -20,7 +20,7 @@ import type { ServerAddress } from "#base/postgres/connection-url";
 import type { ServerDatabase, TenantDatabase } from "#base/postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
 import { learnStrategy } from "#engine/replication/choose-subscription-strategy";
-import { removePublisher, removeSubscriber } from "#engine/replication/establish";
+import { removePublisher, removeSubscriber, removeTenantSide } from "#engine/replication/establish";
 import type { Link } from "#engine/replication/link";
 import { findManifest } from "#engine/transfer/export-format";
 import { exportPlacement } from "#engine/transfer/export-placement";
@@ -30,7 +30,6 @@ import { cancelJob, placementSubject } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 import { closeToPlacement, deleteContent, firstLeft } from "#engine/placements/shared-content";
 import { countRows } from "#engine/placements/count-rows";
-import { databaseExists } from "#engine/placements/template-database";
 import { tenantLinks } from "#engine/links/tenant-links";
 
 /** What was removed; the job's result. The organization's owners read it: hosts and roles are the operator's. */
@@ -76,12 +75,12 @@ export async function revokePlacement(services: Services, run: Run): Promise<voi
 }
 
 async function revoke(services: Services, run: Run, placement: Placement): Promise<void> {
-  await services.ownership.require(placement.regionId);
+  const isThere = await services.ownership.requireWithDatabase(placement.regionId, placement.database);
   const address = await regionAddress(services, placement.regionId);
   const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
   const database = services.pools.open("tenant", address, placement.database);
   const context: Context = { services, run, placement, address, server, database, isAlone: true };
-  const stopped = await run.step("stop-writes", () => stopWrites(context));
+  const stopped = await run.step("stop-writes", () => stopWrites(context, isThere));
   if (stopped === undefined) return;
   const { exists } = stopped;
   const { isAlone } = context;
@@ -109,16 +108,15 @@ async function revoke(services: Services, run: Run, placement: Placement): Promi
 }
 
 /**
- * Undefined when the revocation was undone. From here on it cannot be. Finds out whether somebody else is in the database, and
- * whether there is one.
+ * Undefined when the revocation was undone. From here on it cannot be. Finds out whether somebody else is in the database.
  */
-async function stopWrites(context: Context): Promise<{ exists: boolean } | undefined> {
+async function stopWrites(context: Context, isThere: boolean): Promise<{ exists: boolean } | undefined> {
   const { services, placement, server, database } = context;
   if (!(await beginRevoking(services, placement.id))) return undefined;
   context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
-  if (!(await databaseExists(server, placement.database))) return { exists: false };
+  if (!isThere) return { exists: false };
   const { tables } = services.tables.at(placement.schemaVersion);
-  await requireOwn(services, { server, database }, placement, tables, { isAlone: context.isAlone });
+  await requireOwn(services, database, placement, tables, { isAlone: context.isAlone });
   if (!context.isAlone) {
     await closeToPlacement(database, placement.number, tables);
     return { exists: true };
@@ -227,21 +225,19 @@ async function exportFirst({ services, run, placement }: Context): Promise<void>
   await run.save({ exportedTo: name });
 }
 
+/** Home's side of the catalog first: nobody reads the region's slot then, which goes with the rest there in one message. */
 async function dropLinks(context: Context, links: Record<Link["direction"], Link>, exists: boolean): Promise<void> {
-  const isOwned = () => context.services.ownership.require(context.placement.regionId);
+  const { directory, catalog } = links;
+  await removeSubscriber(catalog);
+  await noteRemoved(context, "subscription", `home, ${catalog.name}`);
   if (exists) {
-    await isOwned();
-    await removeSubscriber(links.directory);
-    await noteRemoved(context, "subscription", `region, ${links.directory.name}`);
+    await context.services.ownership.require(context.placement.regionId);
+    await removeTenantSide(links);
+    await noteRemoved(context, "subscription", `region, ${directory.name}`);
+    await noteRemoved(context, "publication and slot", `region, ${catalog.name}`);
   }
-  await dropHomeSide(links);
-  await noteRemoved(context, "subscription", `home, ${links.catalog.name}`);
-  await noteRemoved(context, "publication and slot", `home, ${links.directory.name}`);
-  if (exists) {
-    await isOwned();
-    await removePublisher(links.catalog);
-    await noteRemoved(context, "publication and slot", `region, ${links.catalog.name}`);
-  }
+  await removePublisher(directory);
+  await noteRemoved(context, "publication and slot", `home, ${directory.name}`);
 }
 
 async function dropHomeSide({ directory, catalog }: Record<Link["direction"], Link>): Promise<void> {

@@ -1,7 +1,10 @@
 /** The database on a region's server that new tenant databases are copied from: empty, at the latest tenant schema. */
+import type { Applied } from "#engine/migrations/applied";
 import { findReference, keepReference } from "#engine/home/reference-schemas";
 import {
   type ActualSchema,
+  DESCRIBE_SCRIPT,
+  describedIn,
   describeLines,
   describeSchema,
   digestOf,
@@ -9,12 +12,13 @@ import {
 } from "#engine/migrations/fingerprint";
 import type { Migration } from "#engine/migrations/migration-set";
 import { isBeyond, isSameVersion, latestOf, type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
-import { appliedOf, migrate } from "#engine/migrations/runner";
+import { appliedOf, migrateAtOnce } from "#engine/migrations/runner";
 import type { ServerAddress } from "#base/postgres/connection-url";
-import type { Queryable, ServerDatabase, Session } from "#base/postgres/database";
+import type { Queryable, ServerDatabase, Session, TenantDatabase } from "#base/postgres/database";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 import { LOCK_CLASS, whileLocked } from "#base/postgres/session-lock";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { learnStrategy } from "#engine/replication/choose-subscription-strategy";
 import { prepareToSubscribe } from "#engine/replication/subscription";
 import { referenceName, templateName, templatePrefix } from "#engine/replication/names";
 import type { Services } from "#engine/services";
@@ -26,38 +30,63 @@ const DROP_TIMEOUT_MS = 2_000;
 /** A region's server, and which region it is. */
 export type RegionServerAt = { readonly regionId: string; readonly address: ServerAddress };
 
+/** A template of this installation as the server has it, in any version. */
+export type TemplateSeen = { name: string; isFit: boolean };
+
 /**
  * Makes the template of the latest schema version when it is missing or cannot be copied, and returns its name. It is built under
- * another name and renamed when whole, so a template that exists is complete. Those of older versions go into it or go.
+ * another name and renamed when whole, so a template that exists is complete. Those of older versions go into it or go. `seen`:
+ * what the server has said a moment ago.
  */
 export async function ensureTemplate(
   services: Services,
   server: ServerDatabase,
   region: RegionServerAt,
+  seen?: readonly TemplateSeen[],
 ): Promise<string> {
   const { installation, tenantSchema } = services;
   const name = templateName(installation, latestOf(tenantSchema));
-  if ((await lookAt(server, name)) === "FIT") return name;
+  const before = seen ?? (await listTemplates(server, installation));
+  if (before.some((one) => one.name === name && one.isFit)) return name;
   await locked(services, server, region, async (session) => {
-    const found = await lookAt(session, name);
-    if (found === "FIT") return;
-    if (found === "UNFIT")
-      await session.query("template.drop_unfit", `drop database ${quoteIdentifier(name)} with (force)`);
-    await build(services, session, region, name);
-    await dropOlder(services, session);
+    const { left, isMade } = await makeMissing(services, session, region, await listTemplates(session, installation));
+    if (isMade) await dropOlder(services, session, left);
   });
   return name;
 }
 
-/** The same after a migration, when the template may be there already and older ones too. */
+/** The same after a migration, when the template may be there already and older ones too. Returns the server's version. */
 export async function refreshTemplates(
   services: Services,
   server: ServerDatabase,
   region: RegionServerAt,
-): Promise<void> {
-  await ensureTemplate(services, server, region);
-  if ((await listOlder(services, server)).length === 0) return;
-  await locked(services, server, region, (session) => dropOlder(services, session));
+): Promise<number> {
+  let serverVersion = 0;
+  await locked(services, server, region, async (session) => {
+    const [templates = [], versions = []] = await session.batch("template.list", [
+      templatesStatement(services.installation),
+      { text: "select current_setting('server_version_num')::int as version" },
+    ]);
+    serverVersion = (versions as { version: number }[])[0]?.version ?? 0;
+    const { left } = await makeMissing(services, session, region, templates as TemplateSeen[]);
+    await dropOlder(services, session, left);
+  });
+  return serverVersion;
+}
+
+/** Makes the template of the latest version where it is not there and fit. Returns the others that are left of those that there were. */
+async function makeMissing(
+  services: Services,
+  session: Session<"server">,
+  region: RegionServerAt,
+  templates: readonly TemplateSeen[],
+): Promise<{ left: readonly TemplateSeen[]; isMade: boolean }> {
+  const name = templateName(services.installation, latestOf(services.tenantSchema));
+  const found = templates.find((one) => one.name === name);
+  if (found?.isFit === true) return { left: templates, isMade: false };
+  if (found !== undefined)
+    await session.query("template.drop_unfit", `drop database ${quoteIdentifier(name)} with (force)`);
+  return { left: await build(services, session, region, name, templates), isMade: true };
 }
 
 /**
@@ -79,8 +108,8 @@ export async function makeReference(
     await create(session, name);
     const database = pools.open("tenant", region.address, name);
     try {
-      await migrate(database, { migrations, latestVersion: migrations.length }, apiRole.name);
-      made = await describeSchema(database);
+      const set = { migrations, latestVersion: migrations.length };
+      made = describedIn(await migrateAtOnce(database, { set, apiRole: apiRole.name, applied: [] }, DESCRIBE_SCRIPT));
     } finally {
       await pools.closeDatabase(region.address, name);
       await session.query("reference.drop", drop);
@@ -111,63 +140,62 @@ function locked(
   { address: { host, port } }: RegionServerAt,
   work: (session: Session<"server">) => Promise<void>,
 ): Promise<void> {
-  return whileLocked(home, LOCK_CLASS.template, `${host}:${port}`, LOCK_TIMEOUT_MS, () =>
-    server.session(async (session) => {
-      await work(session);
-      await session.query("template.lock_timeout", "reset lock_timeout");
-    }),
-  );
+  return whileLocked(home, LOCK_CLASS.template, `${host}:${port}`, LOCK_TIMEOUT_MS, () => server.session(work));
 }
 
+/** Returns the other templates that are left, of those that there were. */
 async function build(
   services: Services,
   session: Session<"server">,
   region: RegionServerAt,
   name: string,
-): Promise<void> {
+  templates: readonly TemplateSeen[],
+): Promise<readonly TemplateSeen[]> {
   const { pools, tenantSchema, apiRole } = services;
   const { address } = region;
   const building = `${name}_new`;
-  const quoted = quoteIdentifier(building);
-  await session.query("template.drop_rest", `drop database if exists ${quoted} with (force)`);
-  if (!(await takeOlder(services, session, region, building))) await create(session, building);
+  if (templates.some((one) => one.name === building))
+    await session.query("template.drop_rest", `drop database if exists ${quoteIdentifier(building)} with (force)`);
+  const taken = await takeOlder(services, session, region, building, templates);
+  if (taken === undefined) await create(session, building);
   const database = pools.open("tenant", address, building);
-  await migrate(database, tenantSchema, apiRole.name);
-  await keep(services, region, tenantSchema.migrations, await describeSchema(database));
+  const [made] = await Promise.all([
+    migrateAtOnce(
+      database,
+      { set: tenantSchema, apiRole: apiRole.name, applied: taken?.applied ?? [] },
+      DESCRIBE_SCRIPT,
+    ).then(describedIn),
+    learnAhead(database),
+  ]);
+  await keep(services, region, tenantSchema.migrations, made);
   await prepareToSubscribe(database);
   await pools.closeDatabase(address, building);
-  await close(session, building, apiRole.name);
-  await session.query("template.rename", `alter database ${quoted} rename to ${quoteIdentifier(name)}`);
+  await close(session, { from: building, to: name }, apiRole.name);
+  return templates.filter((one) => one.name !== taken?.name && one.name !== building && one.name !== name);
+}
+
+/** On a connection of its own, beside what takes one anyway. Where it cannot be learned, whatever asks for it next says so. */
+function learnAhead(database: TenantDatabase): Promise<void> {
+  return learnStrategy(database).catch(() => undefined);
 }
 
 /**
  * Nobody may be connected to a template while it is copied, and nobody is to change it. A limit of 0 keeps out everybody but
  * superusers, the owner too. With ALLOW_CONNECTIONS false it would keep out pg_upgrade, which then refuses the whole server.
  */
-async function close(session: Session<"server">, name: string, apiRole: string): Promise<void> {
-  const quoted = quoteIdentifier(name);
+async function close(
+  session: Session<"server">,
+  { from, to }: { from: string; to: string },
+  apiRole: string,
+): Promise<void> {
+  const quoted = quoteIdentifier(from);
+  // One message, as the server may be far away, and one transaction.
   await session.script(
     "template.close",
     `revoke all on database ${quoted} from public, ${quoteIdentifier(apiRole)};
-     alter database ${quoted} connection limit 0`,
+     alter database ${quoted} connection limit 0;
+     alter database ${quoted} rename to ${quoteIdentifier(to)}`,
   );
-}
-
-/**
- * Whether a template of this name can be copied. One that cannot is made anew: it is empty, and this program's. A collation that
- * has another version than when the template was made, as after an upgrade of the system, makes every copy fail; so does a drop
- * that was interrupted.
- */
-async function lookAt(server: Queryable<"server">, name: string): Promise<"MISSING" | "FIT" | "UNFIT"> {
-  const [row] = await server.query<{ fit: boolean }>(
-    "template.look",
-    `select coalesce(datallowconn and datconnlimit = 0 and pg_encoding_to_char(encoding) = 'UTF8'
-                     and (datcollversion is null or datcollversion = pg_database_collation_actual_version(oid)), false) as fit
-     from pg_catalog.pg_database where datname = $1`,
-    [name],
-  );
-  if (row === undefined) return "MISSING";
-  return row.fit ? "FIT" : "UNFIT";
 }
 
 async function create(session: Session<"server">, name: string): Promise<void> {
@@ -177,39 +205,51 @@ async function create(session: Session<"server">, name: string): Promise<void> {
 /**
  * Takes the template of the version before to build on. Making a new one and dropping the old one would be the same, but
  * DROP DATABASE forces a checkpoint, which all tenants of the server feel; and it took longer than the migration of 60
- * databases. False when there is none, when it is being copied, or when somebody has changed it: tenant databases are compared
- * with what it becomes.
+ * databases. Returns what it had; undefined when there is none, when it is being copied, or when somebody has changed it: tenant
+ * databases are compared with what it becomes.
  */
 async function takeOlder(
   services: Services,
   session: Session<"server">,
   region: RegionServerAt,
   building: string,
-): Promise<boolean> {
-  const newest = (await listOlder(services, session)).findLast(({ whole }) => whole);
-  if (newest === undefined || (await lookAt(session, newest.name)) !== "FIT") return false;
+  templates: readonly TemplateSeen[],
+): Promise<{ name: string; applied: readonly Applied[] } | undefined> {
+  const newest = olderOf(services, templates).findLast(({ whole }) => whole);
+  if (newest === undefined || !newest.isFit) return undefined;
   try {
-    await session.query("template.lock_timeout", `set lock_timeout = ${DROP_TIMEOUT_MS}`);
     const [from, to] = [quoteIdentifier(newest.name), quoteIdentifier(building)];
-    await session.query("template.take", `alter database ${from} rename to ${to}`);
-    await session.query("template.open", `alter database ${to} connection limit -1`);
+    await session.script(
+      "template.take",
+      `set local lock_timeout = ${DROP_TIMEOUT_MS};
+       alter database ${from} rename to ${to};
+       alter database ${to} connection limit -1`,
+    );
   } catch (error) {
     if (!isInUse(error)) throw error;
-    return false;
+    return undefined;
   }
-  if (await isUntouched(services, region, building)) return true;
+  const [{ isUntouched, applied }] = await Promise.all([
+    lookAtTemplate(services, region, building),
+    learnAhead(services.pools.open("tenant", region.address, building)),
+  ]);
+  if (isUntouched) return { name: newest.name, applied };
   await services.pools.closeDatabase(region.address, building);
   await session.query("template.drop_wrong", `drop database ${quoteIdentifier(building)} with (force)`);
-  return false;
+  return undefined;
 }
 
-/** Whether a template is what it was when it was made. */
-async function isUntouched(services: Services, { regionId, address }: RegionServerAt, name: string): Promise<boolean> {
+/** What a template has, and whether that is what it had when it was made. */
+async function lookAtTemplate(
+  services: Services,
+  { regionId, address }: RegionServerAt,
+  name: string,
+): Promise<{ isUntouched: boolean; applied: readonly Applied[] }> {
   const { pools, tenantSchema, apiRole } = services;
   const { applied, serverVersion, fingerprint } = await describeSchema(pools.open("tenant", address, name));
   const digest = digestOf(appliedOf(applied, tenantSchema), apiRole.name);
   const lines = await findReference(services, { regionId, digest, serverVersion });
-  return lines !== undefined && describeLines(lines).fingerprint === fingerprint;
+  return { isUntouched: lines !== undefined && describeLines(lines).fingerprint === fingerprint, applied };
 }
 
 /**
@@ -217,8 +257,12 @@ async function isUntouched(services: Services, { regionId, address }: RegionServ
  * done, so one that is being copied is waited for, and left when that takes too long. An older program that still runs
  * makes its own again when it needs it.
  */
-async function dropOlder(services: Services, session: Session<"server">): Promise<void> {
-  const older = await listOlder(services, session);
+async function dropOlder(
+  services: Services,
+  session: Session<"server">,
+  templates: readonly TemplateSeen[],
+): Promise<void> {
+  const older = olderOf(services, templates);
   if (older.length === 0) return;
   await session.query("template.lock_timeout", `set lock_timeout = ${DROP_TIMEOUT_MS}`);
   for (const { name } of older)
@@ -227,31 +271,43 @@ async function dropOlder(services: Services, session: Session<"server">): Promis
     } catch (error) {
       if (!isInUse(error)) throw error;
     }
+  await session.query("template.lock_timeout", "reset lock_timeout");
 }
 
 /** Templates of older versions, the newest last. With the lock held nobody builds one, so what is not whole is a rest. */
-async function listOlder(
+function olderOf(
   { installation, tenantSchema }: Services,
-  session: Queryable<"server">,
-): Promise<{ name: string; version: SchemaVersion; whole: boolean }[]> {
+  templates: readonly TemplateSeen[],
+): (TemplateSeen & { version: SchemaVersion; whole: boolean })[] {
   const latest = latestOf(tenantSchema);
-  return (await listTemplates(session, installation))
-    .flatMap((name) => {
-      const [, engine, app, rest] = /^(\d+)_(\d+)(_new)?$/.exec(name.slice(templatePrefix(installation).length)) ?? [];
+  return templates
+    .flatMap((one) => {
+      const [, engine, app, rest] =
+        /^(\d+)_(\d+)(_new)?$/.exec(one.name.slice(templatePrefix(installation).length)) ?? [];
       if (engine === undefined || app === undefined) return [];
-      return [{ name, version: { engine: Number(engine), app: Number(app) }, whole: rest === undefined }];
+      return [{ ...one, version: { engine: Number(engine), app: Number(app) }, whole: rest === undefined }];
     })
     .filter(({ version }) => !isBeyond(version, latest) && !isSameVersion(version, latest))
     .toSorted((a, b) => totalOf(a.version) - totalOf(b.version));
 }
 
-async function listTemplates(server: Queryable<"server">, installation: string): Promise<string[]> {
-  const rows = await server.query<{ name: string }>(
-    "template.list",
-    "select datname as name from pg_database where starts_with(datname, $1)",
-    [templatePrefix(installation)],
-  );
-  return rows.map(({ name }) => name);
+function listTemplates(server: Queryable<"server">, installation: string): Promise<TemplateSeen[]> {
+  const { text, values } = templatesStatement(installation);
+  return server.query<TemplateSeen>("template.list", text, values);
+}
+
+/**
+ * All of this installation, and whether each can be copied. One that cannot is made anew: it is empty, and this program's. A
+ * collation that has another version than when the template was made, as after an upgrade of the system, makes every copy fail; so
+ * does a drop that was interrupted. To go in one message with others.
+ */
+export function templatesStatement(installation: string): { text: string; values: string[] } {
+  return {
+    text: `select datname as name, coalesce(datallowconn and datconnlimit = 0 and pg_encoding_to_char(encoding) = 'UTF8'
+             and (datcollversion is null or datcollversion = pg_database_collation_actual_version(oid)), false) as "isFit"
+           from pg_catalog.pg_database where starts_with(datname, $1)`,
+    values: [templatePrefix(installation)],
+  };
 }
 
 function isInUse(error: unknown): boolean {
@@ -259,13 +315,8 @@ function isInUse(error: unknown): boolean {
   return state === SQL_STATE.lockNotAvailable || state === SQL_STATE.objectInUse;
 }
 
-export async function databaseExists(server: Queryable<"server">, name: string): Promise<boolean> {
-  const rows = await server.query("databases.exists", "select from pg_database where datname = $1", [name]);
-  return rows.length > 0;
-}
-
 /** Drops this installation's templates of every version, when nobody makes one. */
 export async function dropTemplates(server: ServerDatabase, installation: string): Promise<void> {
-  for (const name of await listTemplates(server, installation))
+  for (const { name } of await listTemplates(server, installation))
     await server.query("template.drop", `drop database if exists ${quoteIdentifier(name)} with (force)`);
 }

@@ -1,5 +1,5 @@
 /** The API's role on a region's server. */
-import { type ApiRole, ensureApiRole, trySigningInAsApi } from "#engine/regions/api-role";
+import { type ApiRole, beginToTry, ensureApiRole, trySigningInAsApi } from "#engine/regions/api-role";
 import type { Ownership } from "#engine/regions/ownership";
 import { regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -15,11 +15,15 @@ export async function ensureApiRoleIn(
   options: { maxAgeMs?: number } = {},
 ): Promise<TenantryError | undefined> {
   const { pools, apiRole, ownership } = context;
-  await ownership.require(regionId, options);
+  ownership.refuseLost(regionId);
   const { address, systemIdentifier } = await regionServer(context, regionId);
   const database = MAINTENANCE_DATABASE;
   const server = pools.open("server", address, database);
-  return ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database });
+  const at = { server, address, systemIdentifier, database };
+  // Beside the other question, as the server may be far away. Nothing is written before that is answered.
+  const tried = beginToTry(pools, apiRole, at);
+  await ownership.require(regionId, options);
+  return ensureApiRole(pools, apiRole, at, { tried });
 }
 
 /** CAPABILITY_MISSING when the API is kept out of a tenant database by the server's `pg_hba.conf`. */

@@ -73,24 +73,38 @@ export function ensureApiRoleAnew(
  * Sees to it, once per process and server, that the API can sign in there: makes the role, or gives it its password, when it
  * cannot yet, and the settings that its sessions rely on. CAPABILITY_MISSING when the operator's role there may not do that.
  * Returns why the role is kept out of the database all the same, which is for `pg_hba.conf` to say; undefined: it is let in.
+ * `isMissing`: the server has said that there is no such role. `tried`: what {@link beginToTry} gave.
  */
 export async function ensureApiRole(
   pools: Pools,
   role: ApiRole,
   at: AdministeredServer,
+  { isMissing = false, tried }: { isMissing?: boolean; tried?: Promise<unknown> | undefined } = {},
 ): Promise<TenantryError | undefined> {
   if (role.seenOn.has(at.systemIdentifier)) return undefined;
   const api = role.on(at.address, at.systemIdentifier);
-  let refusal = await whyKeptOut(pools, api, at.database);
-  if (refusal !== undefined) {
+  let refusal = isMissing ? "not asked" : await (tried ?? whyKeptOut(pools, api, at.database));
+  if (refusal === undefined) await at.server.query("api_role.keep", keepingRole(role));
+  else {
     await giveRole(role, api, at);
     refusal = await whyKeptOut(pools, api, at.database);
   }
-  await joinRole(role, at);
-  await pinRole(role, at);
   if (refusal !== undefined) return describeKeptOut(api, refusal);
   role.seenOn.add(at.systemIdentifier);
   return undefined;
+}
+
+/** Begins to sign in ahead, where {@link ensureApiRole} will want to know whether that goes. */
+export function beginToTry(
+  pools: Pools,
+  role: ApiRole,
+  at: Pick<AdministeredServer, "address" | "systemIdentifier" | "database">,
+): Promise<unknown> | undefined {
+  if (role.seenOn.has(at.systemIdentifier)) return undefined;
+  const tried = whyKeptOut(pools, role.on(at.address, at.systemIdentifier), at.database);
+  // Whoever waits for it hears of it.
+  tried.catch(() => undefined);
+  return tried;
 }
 
 /** Signs in as the API now. Returns why it is kept out of the database; undefined: it is let in. */
@@ -142,6 +156,7 @@ async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServe
              alter role ${name} login password ${password};
            end;
          end $role$`,
+        { before: "begin", after: keepingRole(role), end: "commit" },
       ),
     );
   } catch (error) {
@@ -155,32 +170,25 @@ async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServe
 }
 
 /**
+ * What a role needs that is there, in one statement.
+ *
  * Who is no superuser may end another role's sessions only as a member of it, and a database that is revoked has sessions of
  * the API. Whoever made the role may do this; where somebody else did, revoking says what is missing.
+ *
+ * The role gets the settings of our sessions as its own. A pooler's connections have no others, and `alter database` and the
+ * server's file are outranked by these. A role that somebody else made is left as it is: direct connections pin theirs too.
  */
-async function joinRole({ name }: ApiRole, { server }: AdministeredServer): Promise<void> {
-  await server.query(
-    "api_role.join",
-    `do $$ begin
-       perform pg_advisory_xact_lock(${ROLE_LOCK});
+function keepingRole({ name }: ApiRole): string {
+  return `do $keep$ begin
+     perform pg_advisory_xact_lock(${ROLE_LOCK});
+     begin
        if not pg_has_role(current_user, ${quoteLiteral(name)}, 'usage') then
          grant ${quoteIdentifier(name)} to current_user;
        end if;
      exception when insufficient_privilege then null;
-     end $$`,
-  );
-}
-
-/**
- * Gives the role the settings of our sessions as its own. A pooler's connections have no others, and `alter database` and the
- * server's file are outranked by these. A role that somebody else made is left as it is: direct connections pin theirs too.
- */
-async function pinRole({ name }: ApiRole, { server }: AdministeredServer): Promise<void> {
-  const settings = PIN_ROLE.replaceAll("$role", quoteIdentifier(name));
-  await server.query(
-    "api_role.pin",
-    `do $pin$ begin perform pg_advisory_xact_lock(${ROLE_LOCK}); ${settings} end $pin$`,
-  );
+     end;
+     ${PIN_ROLE.replaceAll("$role", quoteIdentifier(name))}
+   end $keep$`;
 }
 
 /** Writes only what is not as it should be. */

@@ -3,9 +3,12 @@
  * each tenant database has one of its own. All of them are in the server's shared catalogs: one statement reads them from any
  * database, one transaction changes them, and pg_upgrade keeps them.
  */
-import type { DatabaseKind, Queryable, Transaction } from "#base/postgres/database";
+import { TenantryError } from "#base/kernel/errors";
+import { redactedMessage } from "#base/kernel/redaction";
+import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
-import { apiRoleName, databaseName, namePrefix } from "#engine/replication/names";
+import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import { apiRoleName, namePrefix } from "#engine/replication/names";
 
 /** What a mark says. A server can answer anything, so it was looked at by {@link parseMark}. */
 export type Mark = {
@@ -60,9 +63,14 @@ export function describeDatabase(installation: string, databaseId: number, owner
 
 /** Reads everything with one statement. `owner`: whose databases are not foreign. */
 export async function readMarks(server: Queryable<DatabaseKind>, installation: string, owner: string): Promise<Marks> {
-  const [row] = await server.query<Record<"server" | "roles" | "text" | "databases" | "foreign", unknown>>(
-    "marks.read",
-    `with ours as (
+  const { text, values } = marksStatement(installation, owner);
+  return marksIn(await server.query("marks.read", text, values));
+}
+
+/** The statement, to go in one message with others; {@link marksIn} reads its rows. */
+export function marksStatement(installation: string, owner: string): { text: string; values: string[] } {
+  return {
+    text: `with ours as (
        select datname::text as name, substring(shobj_description(oid, 'pg_database') from $3) as owner
        from pg_catalog.pg_database where datname ~ ('^' || $2 || '[0-9]+$')
      )
@@ -71,8 +79,12 @@ export async function readMarks(server: Queryable<DatabaseKind>, installation: s
             (select shobj_description(oid, 'pg_authid') from pg_catalog.pg_roles where rolname = $1) as text,
             (select count(*)::int from ours) as databases,
             array(select name from ours where owner <> $4 order by name limit ${MAX_FOREIGN}) as foreign`,
-    [apiRoleName(installation), namePrefix(installation), DATABASE_OWNER, owner],
-  );
+    values: [apiRoleName(installation), namePrefix(installation), DATABASE_OWNER, owner],
+  };
+}
+
+export function marksIn(rows: readonly object[]): Marks {
+  const [row] = rows as readonly Record<"server" | "roles" | "text" | "databases" | "foreign", unknown>[];
   const text = typeof row?.text === "string" ? row.text : null;
   const foreign = Array.isArray(row?.foreign) ? row.foreign.filter((name) => typeof name === "string") : [];
   return {
@@ -86,28 +98,65 @@ export async function readMarks(server: Queryable<DatabaseKind>, installation: s
 }
 
 /**
+ * Writes the mark if `expected` still stands there, in a transaction of its own. CONFLICT when it changed meanwhile,
+ * CAPABILITY_MISSING where the role may not write it.
+ */
+export async function replaceMarks(
+  server: Database<DatabaseKind>,
+  installation: string,
+  mark: Mark,
+  expected: string | null,
+): Promise<void> {
+  // One message, as the server may be far away.
+  const all = [
+    "begin",
+    lockingMarks(installation),
+    expecting(installation, expected),
+    writingMarks(installation, mark),
+  ];
+  try {
+    await server.session((session) => session.script("marks.replace", [...all, "commit"].join("; ")));
+  } catch (error) {
+    if (sqlState(error) === CHANGED)
+      throw new TenantryError("CONFLICT", "Which home owns the server has changed a moment ago: look again.");
+    if (sqlState(error) !== SQL_STATE.insufficientPrivilege) throw error;
+    throw new TenantryError(
+      "CAPABILITY_MISSING",
+      `The role that Tenantry signs in with may not note on the server which home owns it: ${redactedMessage(error)}. It must be the owner of the tenant databases, and have made the API's role, or on PostgreSQL 16 and newer have it WITH ADMIN OPTION.`,
+      { cause: error },
+    );
+  }
+}
+
+/**
  * From here to the transaction's end nobody else changes the marks of this installation on the server, whichever database they
  * are in. Advisory locks are of one database. The name of a role is unique on the whole server: who makes a role of the same
  * name waits for the end of the transaction that made it first, also where that has dropped it. No role is ever left, and
  * whoever may write a mark may make one: both take CREATEROLE.
  */
-export async function lockMarks(server: Transaction<DatabaseKind>, installation: string): Promise<void> {
+export function lockingMarks(installation: string): string {
   const name = quoteIdentifier(`${namePrefix(installation)}marks_lock`);
-  // One message, as the server may be far away.
-  await server.query(
-    "marks.lock",
-    `set local lock_timeout = '10s';
-     do $lock$ begin create role ${name}; drop role ${name}; end $lock$`,
-  );
+  return `set local lock_timeout = '10s'; do $lock$ begin create role ${name}; drop role ${name}; end $lock$`;
+}
+
+/** No state of PostgreSQL's own. */
+const CHANGED = "TNMK1";
+
+function expecting(installation: string, expected: string | null): string {
+  return `do $expected$ begin
+    if (select shobj_description(oid, 'pg_authid') from pg_catalog.pg_roles
+        where rolname = ${quoteLiteral(apiRoleName(installation))})
+       is distinct from ${expected === null ? "null" : quoteLiteral(expected)} then
+      raise exception using errcode = '${CHANGED}', message = 'the mark has changed';
+    end if;
+  end $expected$`;
 }
 
 /** Writes the mark, and the same owner on each tenant database. The API's role must be there. */
-export async function writeMarks(server: Queryable<DatabaseKind>, installation: string, mark: Mark): Promise<void> {
+export function writingMarks(installation: string, mark: Mark): string {
   const prefix = namePrefix(installation);
   const remark = quoteLiteral(describeDatabase(installation, 0, mark.owner));
-  await server.query(
-    "marks.write",
-    `do $marks$
+  return `do $marks$
      declare
        one text;
      begin
@@ -116,21 +165,20 @@ export async function writeMarks(server: Queryable<DatabaseKind>, installation: 
          execute format('comment on database %I is %L', one,
            replace(${remark}, 'database 0,', 'database ' || substr(one, ${prefix.length + 1}) || ','));
        end loop;
-     end $marks$`,
-  );
+     end $marks$`;
 }
 
-/** Who owns one tenant database, as the remark on it says; null: it says nothing of it. */
-export async function readDatabaseOwner(
-  server: Queryable<DatabaseKind>,
-  installation: string,
-  databaseId: number,
-): Promise<string | null> {
-  const [row] = await server.query<{ owner: unknown }>(
-    "marks.of_database",
-    `select substring(shobj_description(oid, 'pg_database') from $2) as owner
-     from pg_catalog.pg_database where datname = $1`,
-    [databaseName(installation, databaseId), DATABASE_OWNER],
-  );
-  return typeof row?.owner === "string" ? row.owner : null;
+/** Finds a tenant database on the server; {@link ownerIn} reads its rows. To go in one message with others. */
+export function databaseOwnerStatement(database: string): { text: string; values: string[] } {
+  return {
+    text: `select substring(shobj_description(oid, 'pg_database') from $2) as owner
+           from pg_catalog.pg_database where datname = $1`,
+    values: [database, DATABASE_OWNER],
+  };
+}
+
+/** Who owns it, as the remark on it says; null: it says nothing of it. Undefined: there is none. */
+export function ownerIn(rows: readonly object[]): { owner: string | null } | undefined {
+  const [row] = rows as readonly { owner: unknown }[];
+  return row && { owner: typeof row.owner === "string" ? row.owner : null };
 }

@@ -7,7 +7,7 @@ import type { SchemaVersion } from "#engine/migrations/schema-version";
 import type { Placement } from "#engine/home/placements";
 import type { Ownership } from "#engine/regions/ownership";
 import { TenantryError } from "#base/kernel/errors";
-import type { DatabaseKind, Queryable, ServerDatabase, TenantDatabase } from "#base/postgres/database";
+import type { DatabaseKind, Queryable, TenantDatabase } from "#base/postgres/database";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "#base/postgres/identifiers";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { describeDatabase } from "#engine/regions/mark";
@@ -18,18 +18,16 @@ type Placed = Named & Pick<Placement, "isolation" | "organizationId">;
 /** A table of the app; a row that goes with another one says no more than that one. */
 type Table = { name: string; goesWithParent: boolean };
 
+const READ_IDENTITY = `select installation_id as "installationId", database_id as "databaseId", ${VERSION_HERE} as version
+  from tenantry.identity`;
+
 /** What a database says of itself. `version`: of its schema. */
 export type Identity = { installationId: string; databaseId: number; version: SchemaVersion };
 
 /** `UNMADE`: it has no schema yet. `UNNAMED`: it has one, and nobody has said which database it is. */
 export async function readIdentity(database: Queryable<DatabaseKind>): Promise<Identity | "UNMADE" | "UNNAMED"> {
   try {
-    const [identity] = await database.query<Identity>(
-      "identity.read",
-      `select installation_id as "installationId", database_id as "databaseId",
-              ${VERSION_HERE} as version
-       from tenantry.identity`,
-    );
+    const [identity] = await database.query<Identity>("identity.read", READ_IDENTITY);
     return identity ?? "UNNAMED";
   } catch (error) {
     // Asked beforehand it would be one more round trip, each time.
@@ -89,16 +87,16 @@ export async function ensureIdentity(
 
 /**
  * CONFLICT for a database that is not the placement's: it is not to be written into, and not to be dropped. `isAlone`: it is to
- * go as a whole, so nobody else's rows may be in it, of whom a restored home may know nothing.
+ * go as a whole, so nobody else's rows may be in it, of whom a restored home may know nothing. That it is this home's was asked.
  */
 export async function requireOwn(
   context: Context,
-  { server, database }: { server: ServerDatabase; database: TenantDatabase },
+  database: TenantDatabase,
   placement: Placed,
   tables: readonly Table[],
   { isAlone }: { isAlone: boolean },
 ): Promise<void> {
-  const [identity] = await Promise.all([readIdentity(database), context.ownership.requireDatabase(server, placement)]);
+  const { identity, others } = await lookInside(database, placement, isAlone ? tables : undefined);
   // One that was made and never identified holds nothing yet.
   if (identity === "UNNAMED") return;
   if (identity === "UNMADE" || !isMeant(context, identity, placement))
@@ -106,7 +104,26 @@ export async function requireOwn(
       "CONFLICT",
       `The database ${placement.database} on the region's server belongs to something else: rename it, then retry.`,
     );
-  if (isAlone) await refuseForgotten(database, placement, tables);
+  if (others > 0) throw forgotten(placement);
+}
+
+/** What it says of itself, and how many of the tables have another organization's rows. One message, as the server may be far away. */
+async function lookInside(
+  database: TenantDatabase,
+  placement: Placed,
+  tables: readonly Table[] | undefined,
+): Promise<{ identity: Identity | "UNMADE" | "UNNAMED"; others: number }> {
+  if (tables === undefined) return { identity: await readIdentity(database), others: 0 };
+  const looks = [{ text: READ_IDENTITY }, { text: othersIn(tables), values: [placement.organizationId] }];
+  try {
+    const [named = [], others = []] = await database.session((session) => session.batch("identity.look", looks));
+    return { identity: (named[0] as Identity | undefined) ?? "UNNAMED", others: others.length };
+  } catch (error) {
+    if (sqlState(error) !== SQL_STATE.undefinedTable) throw error;
+    const identity = await readIdentity(database);
+    if (typeof identity !== "string") throw error;
+    return { identity, others: 0 };
+  }
 }
 
 /**
@@ -114,22 +131,22 @@ export async function requireOwn(
  * database knows for whom it was made. CONFLICT where a database of one's own holds another organization's rows: it is neither
  * to be used nor to be dropped.
  */
-async function refuseForgotten(
-  database: TenantDatabase,
-  { organizationId, database: name }: Placed,
-  tables: readonly Table[],
-): Promise<void> {
+async function refuseForgotten(database: TenantDatabase, placement: Placed, tables: readonly Table[]): Promise<void> {
+  const others = await database.query("identity.others", othersIn(tables), [placement.organizationId]);
+  if (others.length > 0) throw forgotten(placement);
+}
+
+/** Finds rows of other organizations than `$1`. */
+function othersIn(tables: readonly Table[]): string {
   const looked = tables.filter(({ goesWithParent }) => !goesWithParent).map((table) => quoteQualified(table.name));
-  const others = await database.query(
-    "identity.others",
-    ["tenantry.directory_organizations", ...looked]
-      .map((table) => `(select from ${table} where organization_id <> $1 limit 1)`)
-      .join(" union all "),
-    [organizationId],
+  return ["tenantry.directory_organizations", ...looked]
+    .map((table) => `(select from ${table} where organization_id <> $1 limit 1)`)
+    .join(" union all ");
+}
+
+function forgotten({ database }: Placed): TenantryError {
+  return new TenantryError(
+    "CONFLICT",
+    `The database ${database} on the region's server is another organization's, whom home has forgotten: rename it, then retry.`,
   );
-  if (others.length > 0)
-    throw new TenantryError(
-      "CONFLICT",
-      `The database ${name} on the region's server is another organization's, whom home has forgotten: rename it, then retry.`,
-    );
 }

@@ -11,13 +11,12 @@ import { createHash, createHmac } from "node:crypto";
 import { outsideCalls, withStatementTimeout } from "#base/kernel/call";
 import { orLate } from "#base/kernel/wait";
 import { TenantryError } from "#base/kernel/errors";
-import { redactedMessage } from "#base/kernel/redaction";
 import { SecretBox } from "#base/kernel/secret-box";
+import type { BatchStatement } from "#base/postgres/batch";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import type { Database, DatabaseKind, HomeDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 import { TIMELINE_SQL } from "#base/postgres/server-history";
-import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { loadInstallationSecret } from "#engine/home/installation-secret";
 import {
   type AdministeredServer,
@@ -26,7 +25,16 @@ import {
   ensureApiRole,
   ensureApiRoleAnew,
 } from "#engine/regions/api-role";
-import { lockMarks, type Mark, type Marks, readDatabaseOwner, readMarks, writeMarks } from "#engine/regions/mark";
+import {
+  databaseOwnerStatement,
+  type Mark,
+  type Marks,
+  marksIn,
+  marksStatement,
+  ownerIn,
+  readMarks,
+  replaceMarks,
+} from "#engine/regions/mark";
 import { NotOwner, refusalOf, rethrowForCaller, rethrowRefusal } from "#engine/regions/not-owner";
 import { findRegions, listRegions, regionServer } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
@@ -49,6 +57,8 @@ export type HomeIdentity = { owner: string; timeline: string };
 
 /** What a mark says to this home. `EARLIER`: an earlier state of this home wrote it, so this one goes on. */
 export type Standing = "OURS" | "EARLIER" | "FREE" | "OTHER";
+
+type ReadMarks = (server: Database<DatabaseKind>, installation: string, owner: string) => Promise<Marks>;
 
 /** What is known of a region, and since when by this process's clock. */
 type Seen = { refusal: NotOwner | undefined; at: number };
@@ -134,6 +144,26 @@ export class Ownership {
     await this.#look(regionId);
   }
 
+  /** The same, and asks the server these statements in the same message. Returns the rows of each. */
+  async requireAnd(regionId: string, name: string, statements: readonly BatchStatement[]): Promise<object[][]> {
+    let found: object[][] = [];
+    await this.#inTime(() =>
+      this.#lookNow(regionId, async (server, installation, owner) => {
+        const all = [marksStatement(installation, owner), ...statements];
+        const [marks = [], ...others] = await server.session((session) => session.batch(name, all));
+        found = others;
+        return marksIn(marks);
+      }),
+    );
+    return found;
+  }
+
+  /** The same for a region and one of its databases, which may have come from another home's server. Returns whether it is there. */
+  async requireWithDatabase(regionId: string, database: string): Promise<boolean> {
+    const [rows = []] = await this.requireAnd(regionId, "marks.and_database", [databaseOwnerStatement(database)]);
+    return this.#requireOwner(database, rows);
+  }
+
   /** The same for who carries a region, and is refused again and again while it is another home's. */
   requireToCarry(regionId: string): Promise<void> {
     const isRefused = this.#seen.get(regionId)?.refusal !== undefined;
@@ -178,17 +208,20 @@ export class Ownership {
     for (const [regionId, { refusal }] of this.#seen) if (refusal !== undefined) this.#seen.delete(regionId);
   }
 
-  /** The same for one tenant database: it may have come from another home's server. */
-  async requireDatabase(
-    server: Database<"server">,
-    { database, databaseId }: { database: string; databaseId: number },
-  ): Promise<void> {
+  /** The same for one tenant database. Returns whether it is there. */
+  async requireDatabase(server: Database<"server">, database: string): Promise<boolean> {
+    const { text, values } = databaseOwnerStatement(database);
+    return this.#requireOwner(database, await server.query("marks.of_database", text, values));
+  }
+
+  async #requireOwner(database: string, rows: readonly object[]): Promise<boolean> {
     const { owner } = await this.identity();
-    const named = await readDatabaseOwner(server, this.#context.installation, databaseId);
-    if (named !== null && named !== owner)
+    const found = ownerIn(rows);
+    if (found !== undefined && found.owner !== null && found.owner !== owner)
       throw new NotOwner(
         `The database ${database} on the region's server belongs to another home: the operator decides with tenantry adopt.`,
       );
+    return found !== undefined;
   }
 
   /** Whether this home owns its own server, where a copy of home may be another database; claims it where nobody does. */
@@ -210,21 +243,21 @@ export class Ownership {
   }
 
   /**
-   * Which region a server is by the mark that this home left there, for a server that a person names; null: none. Throws
-   * {@link NotOwner} for another home's.
+   * What this home left on a server that a person names; a mark says which region it is. Throws {@link NotOwner} for another
+   * home's.
    */
-  async recognise(server: Database<DatabaseKind>): Promise<string | null> {
+  async recognise(server: Database<DatabaseKind>): Promise<Marks> {
     const identity = await this.identity();
     const marks = await readMarks(server, this.#context.installation, identity.owner);
     if (this.standingOf(marks, identity) === "OTHER") throw refusalOf("the server", marks, identity);
-    return marks.mark?.regionId ?? null;
+    return marks;
   }
 
-  /** Marks a server as the region that it is to be, and makes the API's role there where nobody tried it a moment ago. */
-  async claim(at: AdministeredServer, regionId: string): Promise<void> {
+  /** Marks a server as the region that it is to be, if these marks still are what is there, and makes the API's role there where nobody tried it a moment ago. */
+  async claim(at: AdministeredServer, regionId: string, marks: Marks): Promise<void> {
     const { pools, apiRole } = this.#context;
     await ensureApiRole(pools, apiRole, at);
-    await this.#requireAt(at, regionId, "the server");
+    await this.#requireAt(at, regionId, "the server", () => Promise.resolve({ ...marks, hasRole: true }));
   }
 
   /** What the marks on a server say to this home. */
@@ -238,25 +271,30 @@ export class Ownership {
   #look(regionId: string): Promise<void> {
     const running = this.#looks.get(regionId);
     if (running !== undefined) return running;
-    // Of no call, as whoever asks next shares it; and none waits for ever.
-    const look = outsideCalls(() =>
-      orLate(
-        withStatementTimeout(LOOK_MS, () => this.#lookNow(regionId)),
-        2 * LOOK_MS,
-        () => new Error("connection timeout: the server did not say whose it is"),
-      ),
-    ).finally(() => this.#looks.delete(regionId));
+    // Of no call, as whoever asks next shares it.
+    const look = outsideCalls(() => this.#inTime(() => this.#lookNow(regionId))).finally(() =>
+      this.#looks.delete(regionId),
+    );
     this.#looks.set(regionId, look);
     return look;
   }
 
-  async #lookNow(regionId: string): Promise<void> {
+  /** None waits for ever. */
+  #inTime(look: () => Promise<void>): Promise<void> {
+    return orLate(
+      withStatementTimeout(LOOK_MS, look),
+      2 * LOOK_MS,
+      () => new Error("connection timeout: the server did not say whose it is"),
+    );
+  }
+
+  async #lookNow(regionId: string, read?: ReadMarks): Promise<void> {
     const { home, secrets, pools } = this.#context;
     const { key, address, systemIdentifier } = await regionServer({ home, secrets }, regionId);
     const database = MAINTENANCE_DATABASE;
     const server = pools.open("server", address, database);
     await this.#noting(regionId, () =>
-      this.#requireAt({ server, address, systemIdentifier, database }, regionId, `the region ${key}`),
+      this.#requireAt({ server, address, systemIdentifier, database }, regionId, `the region ${key}`, read),
     );
   }
 
@@ -299,10 +337,15 @@ export class Ownership {
   }
 
   /** `region`: which one it is to be; null: home's server, whichever region it is. */
-  async #requireAt(at: AdministeredServer, region: string | null, what: string): Promise<void> {
+  async #requireAt(
+    at: AdministeredServer,
+    region: string | null,
+    what: string,
+    read: ReadMarks = readMarks,
+  ): Promise<void> {
     const { installation, apiRole, pools } = this.#context;
     const identity = await this.identity();
-    const marks = await readMarks(at.server, installation, identity.owner);
+    const marks = await read(at.server, installation, identity.owner);
     const standing = this.standingOf(marks, identity);
     if (standing === "OTHER") throw refusalOf(what, marks, identity);
     if (region !== null) await this.#requireSame(marks, at, region);
@@ -335,34 +378,6 @@ export class Ownership {
     if (this.#isTold && (refusal !== undefined || before !== undefined))
       this.#context.report(refusal?.message ?? "This home owns a server again that another home owned.");
     for (const hear of this.#hearers) hear(regionId);
-  }
-}
-
-/**
- * Writes the mark if `expected` still stands there, in a transaction of its own. CONFLICT when it changed meanwhile,
- * CAPABILITY_MISSING where the role may not write it.
- */
-export async function replaceMarks(
-  server: Database<DatabaseKind>,
-  installation: string,
-  mark: Mark,
-  expected: string | null,
-): Promise<void> {
-  try {
-    await server.transaction(async (transaction) => {
-      await lockMarks(transaction, installation);
-      const { text } = await readMarks(transaction, installation, mark.owner);
-      if (text !== expected)
-        throw new TenantryError("CONFLICT", "Which home owns the server has changed a moment ago: look again.");
-      await writeMarks(transaction, installation, mark);
-    });
-  } catch (error) {
-    if (sqlState(error) !== SQL_STATE.insufficientPrivilege) throw error;
-    throw new TenantryError(
-      "CAPABILITY_MISSING",
-      `The role that Tenantry signs in with may not note on the server which home owns it: ${redactedMessage(error)}. It must be the owner of the tenant databases, and have made the API's role, or on PostgreSQL 16 and newer have it WITH ADMIN OPTION.`,
-      { cause: error },
-    );
   }
 }
 

@@ -22,12 +22,12 @@ export type Room = {
   shortage: string | undefined;
 };
 
-/** Reads both servers. */
-export async function readRoom(services: Services, regionServer: ServerDatabase): Promise<Room> {
+/** Reads both servers. `read`: what the region's has said a moment ago. */
+export async function readRoom(services: Services, regionServer: ServerDatabase, read?: ServerCapacity): Promise<Room> {
   const whose = { prefix: namePrefix(services.installation) };
   const [home, region] = await Promise.all([
     readCapacity(services.home, { ...whose, home: services.homeDatabaseName }),
-    readCapacity(regionServer, { ...whose, home: null }),
+    read ?? readCapacity(regionServer, { ...whose, home: null }),
   ]);
   const roomOf = (server: ServerRoom["server"], capacity: ServerCapacity): ServerRoom => ({
     server,

@@ -14,16 +14,17 @@ import {
   type PoolerAddress,
   type ServerAddress,
 } from "#base/postgres/connection-url";
-import type { HomeDatabase } from "#base/postgres/database";
+import type { HomeDatabase, ServerDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
-import type { ServerProbe, SubscriptionMethod } from "#base/postgres/probe";
+import { probeServer, type ServerProbe, type SubscriptionMethod } from "#base/postgres/probe";
 import { SQL_STATE, sqlState, violatedConstraint } from "#base/postgres/sql-state";
 import { type Coordinates, COORDINATES_OF_REGION, validCoordinates } from "#engine/regions/coordinates";
 import type { ApiRole } from "#engine/regions/api-role";
+import type { Marks } from "#engine/regions/mark";
 import { requireHonestIdentifier } from "#engine/home/home-server";
 import { requirePooler } from "#engine/regions/pooler";
 import { whyUnfit } from "#engine/servers/region-requirements";
-import { MAINTENANCE_DATABASE, probeAt } from "#engine/servers/server-probe";
+import { explainingAbsence, MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 
 /** Channel on which home announces the id of a region whose address, name or standing changed. */
 export const REGION_CHANNEL = "tenantry_region";
@@ -66,14 +67,17 @@ export type RegionsContext = {
 };
 export type RegionsContextOfApi = RegionsContext & { apiRole: ApiRole };
 
+/** A server that a person named, while it is looked at: on connections of its own, which are closed afterwards. */
+export type NamedServer = { server: ServerDatabase; address: ServerAddress };
+
 /** What is asked of a server that a person named, beside what it is. All throw what a caller may read. */
 export type ServerChecks = {
   /** Has the server do what it will have to. */
-  requireTrials: (address: ServerAddress, probe: ServerProbe) => Promise<void>;
-  /** The id of the region whose mark this home left on the server; null: it has none. CONFLICT for another home's. */
-  recognise: (address: ServerAddress) => Promise<string | null>;
-  /** Marks it as this region. */
-  claim: (address: ServerAddress, systemIdentifier: string, regionId: string) => Promise<void>;
+  requireTrials: (at: NamedServer, probe: ServerProbe, marks: Marks) => Promise<void>;
+  /** What this home left on the server. CONFLICT for another home's. */
+  recognise: (server: ServerDatabase) => Promise<Marks>;
+  /** Marks it as this region, if `marks` still are what is there. */
+  claim: (at: NamedServer, systemIdentifier: string, regionId: string, marks: Marks) => Promise<void>;
 };
 
 const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod",
@@ -96,13 +100,15 @@ export async function registerRegion(
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
   const pooler = input.poolUrl == null ? null : parsePoolUrl(input.poolUrl, "poolUrl");
   const place = input.coordinates == null ? null : validCoordinates("coordinates", input.coordinates);
-  const probe = await requireFit(context, address);
-  await refuseRegistered(context.home, await checks.recognise(address));
-  await checks.requireTrials(address, probe);
-  if (pooler !== null) await requirePoolerOf(context, pooler, address, probe.systemIdentifier);
   const id = newId();
-  await refuseTaken(context.home, key, probe);
-  await checks.claim(address, probe.systemIdentifier, id);
+  const probe = await lookingAt(context, address, checks, async (at, probed, marks) => {
+    await refuseRegistered(context.home, marks.mark?.regionId ?? null);
+    await checks.requireTrials(at, probed, marks);
+    if (pooler !== null) await requirePoolerOf(context, pooler, address, probed.systemIdentifier);
+    await refuseTaken(context.home, key, probed);
+    await checks.claim(at, probed.systemIdentifier, id, marks);
+    return probed;
+  });
   try {
     const [region] = await context.home.query<Region>(
       "regions.create",
@@ -133,19 +139,35 @@ export async function registerRegion(
   }
 }
 
-/** Probes the server at a URL that a person gave. CAPABILITY_MISSING with what to do when it will not serve as a region. */
-async function requireFit(context: RegionsContext, address: ServerAddress): Promise<ServerProbe> {
+/**
+ * Probes the server at a URL that a person gave, and reads its marks beside it. CAPABILITY_MISSING with what to do when it will not
+ * serve as a region.
+ */
+async function lookingAt<Result>(
+  context: RegionsContext,
+  address: ServerAddress,
+  checks: ServerChecks,
+  work: (at: NamedServer, probe: ServerProbe, marks: Marks) => Promise<Result>,
+): Promise<Result> {
+  const field = "connectionUrl";
   const unreadable = findUnreadableFile(address);
   if (unreadable !== undefined)
     throw invalidInput(
-      "connectionUrl",
+      field,
       `The file that ${unreadable} names cannot be read where Tenantry runs, or is not a regular file of at most 1 MB.`,
     );
-  const probe = await probeAt(context.pools, address, "connectionUrl");
-  const obstacle = whyUnfit(probe);
-  if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field: "connectionUrl" });
-  await requireHonestIdentifier(context, address, probe.systemIdentifier);
-  return probe;
+  const look = async (server: ServerDatabase) => {
+    const recognising = checks.recognise(server);
+    // Why it cannot be reached is said first.
+    recognising.catch(() => undefined);
+    const probe = await explainingAbsence(address, () => probeServer(server), field);
+    const obstacle = whyUnfit(probe);
+    if (obstacle !== undefined) throw new TenantryError("CAPABILITY_MISSING", obstacle, { field });
+    await requireHonestIdentifier(context, address, probe.systemIdentifier);
+    return work({ server, address }, probe, await recognising);
+  };
+  // Two, as the server may be far away: much is asked side by side.
+  return context.pools.once(address, MAINTENANCE_DATABASE, look, { connections: 2 });
 }
 
 /**
@@ -241,17 +263,18 @@ export async function changeRegion(
   const given = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
   // The pooler has to lead to the server that answers now.
   const address = given ?? (pooler == null ? undefined : known.address);
-  let probe: ServerProbe | undefined;
-  if (address !== undefined) {
-    probe = await requireFit(context, address);
-    requireSame({ ...known, id: before.id }, probe, await checks.recognise(address));
+  const look = async (at: NamedServer, probed: ServerProbe, marks: Marks) => {
+    requireSame({ ...known, id: before.id }, probed, marks.mark?.regionId ?? null);
     // One that claims another region's identifier would be shown the API's password there.
-    if (probe.systemIdentifier !== known.systemIdentifier) await refuseTaken(context.home, "", probe);
-    if (given !== undefined) await checks.requireTrials(address, probe);
-    if (pooler != null) await requirePoolerOf(context, pooler, address, known.systemIdentifier, probe.systemIdentifier);
+    if (probed.systemIdentifier !== known.systemIdentifier) await refuseTaken(context.home, "", probed);
+    if (given !== undefined) await checks.requireTrials(at, probed, marks);
+    if (pooler != null)
+      await requirePoolerOf(context, pooler, at.address, known.systemIdentifier, probed.systemIdentifier);
     // Last: the API's password there is made of the identifier, and goes by what home has recorded.
-    await checks.claim(address, probe.systemIdentifier, before.id);
-  }
+    await checks.claim(at, probed.systemIdentifier, before.id, marks);
+    return probed;
+  };
+  const probe = address === undefined ? undefined : await lookingAt(context, address, checks, look);
   const { systemIdentifier = known.systemIdentifier } = probe ?? {};
   const [region] = await context.home.query<Region>(
     "regions.change",

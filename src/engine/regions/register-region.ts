@@ -29,14 +29,12 @@ export async function updateRegion(
 }
 
 function checksOf(services: Services): regions.ServerChecks {
-  const { ownership, pools } = services;
+  const { ownership } = services;
   const database = MAINTENANCE_DATABASE;
   return {
-    requireTrials: (address, probe) => requireTrials(services, address, probe),
-    recognise: (address) => pools.once(address, database, (server) => ownership.recognise(server)),
-    claim: (address, systemIdentifier, regionId) =>
-      pools.once(address, database, (server) =>
-        ownership.claim({ server, address, systemIdentifier, database }, regionId),
-      ),
+    requireTrials: (at, probe, marks) => requireTrials(services, at, probe, marks),
+    recognise: (server) => ownership.recognise(server),
+    claim: (at, systemIdentifier, regionId, marks) =>
+      ownership.claim({ ...at, systemIdentifier, database }, regionId, marks),
   };
 }

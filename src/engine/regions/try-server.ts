@@ -18,6 +18,8 @@ import { quoteIdentifier } from "#base/postgres/identifiers";
 import type { Database, DatabaseKind, ServerDatabase } from "#base/postgres/database";
 import { probeServer, type ServerProbe } from "#base/postgres/probe";
 import { isConnectionFailure, sqlState } from "#base/postgres/sql-state";
+import { noteMethod } from "#engine/replication/choose-subscription-strategy";
+import type { Marks } from "#engine/regions/mark";
 import { type Direction, linkName, namePrefix } from "#engine/replication/names";
 import { type Trial, trySubscribing } from "#engine/replication/subscription";
 import { WrongTables } from "#engine/replication/subscription-strategy";
@@ -83,19 +85,23 @@ async function tryRegionsServer(services: Services, id: string, options: Options
  * What a region's server that a person gave has to do, and home's for it. Makes the API's role there. Throws the first
  * obstacle, as REGION_UNAVAILABLE or CAPABILITY_MISSING.
  */
-export async function requireTrials(services: Services, address: ServerAddress, probe: ServerProbe): Promise<void> {
+export async function requireTrials(
+  services: Services,
+  { server, address }: { server: ServerDatabase; address: ServerAddress },
+  probe: ServerProbe,
+  { hasRole }: Pick<Marks, "hasRole">,
+): Promise<void> {
   const { pools, apiRole } = services;
   const { systemIdentifier } = probe;
   // What was seen before may hold no more.
   apiRole.seenOn.delete(systemIdentifier);
-  const there = pools.once(address, MAINTENANCE_DATABASE, (server) =>
-    findObstacles(
-      services,
-      { address, systemIdentifier },
-      { probe, server },
-      () => ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database: MAINTENANCE_DATABASE }),
-      { mayMakeDatabase: true },
-    ),
+  const database = MAINTENANCE_DATABASE;
+  const there = findObstacles(
+    services,
+    { address, systemIdentifier },
+    { probe, server },
+    () => ensureApiRole(pools, apiRole, { server, address, systemIdentifier, database }, { isMissing: !hasRole }),
+    { mayMakeDatabase: true },
   );
   const [[ofRegion], ofHome] = await Promise.all([there, tryAtHome(services)]);
   if (ofRegion !== undefined)
@@ -146,12 +152,16 @@ async function findObstacles(
   { mayMakeDatabase }: Options,
 ): Promise<TenantryError[]> {
   const hasExtensionOnly = mayMakeDatabase && probe.subscriptionMethod === "AIVEN_EXTRAS";
-  const trial = hasExtensionOnly ? undefined : await tryFrom(services, "directory", server);
-  const keptOut = await signIn();
+  if (probe.subscriptionMethod !== null) noteMethod(server, probe.subscriptionMethod);
+  // Side by side, as the server may be far away.
+  const [trial, [keptOut, isUtf8]] = await Promise.all([
+    hasExtensionOnly ? undefined : tryFrom(services, "directory", server),
+    signIn().then(async (refusal) => [refusal, mayMakeDatabase && (await mayHoldUtf8(server))] as const),
+  ]);
   if (!mayMakeDatabase)
     return [trial === undefined ? undefined : obstacleOf(trial), keptOut].filter((obstacle) => obstacle !== undefined);
   const isEnough = trial !== undefined && trial.kind !== "may-not-try" && keptOut === undefined;
-  if (isEnough && (await mayHoldUtf8(server))) return [obstacleOf(trial)].filter((obstacle) => obstacle !== undefined);
+  if (isEnough && isUtf8) return [obstacleOf(trial)].filter((obstacle) => obstacle !== undefined);
   return inScratch(services, at, server, async (name) => {
     const again = await services.pools.once(at.address, name, async (database) => {
       if (trial !== undefined && trial.kind !== "may-not-try") return trial;

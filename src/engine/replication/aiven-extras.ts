@@ -10,6 +10,7 @@ import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inPrivate } from "#base/postgres/statement-privacy";
 import { CONNECT_TIMEOUT_MS } from "#engine/replication/plain-statements";
 import {
+  findingSubscription,
   requireTables,
   type SubscriptionSpec,
   type SubscriptionStrategy,
@@ -66,7 +67,10 @@ export const aivenExtras: SubscriptionStrategy = {
     });
   },
 
-  drop,
+  drop: async (database, name, before) => {
+    if (before !== undefined) await database.query("subscription.before", before);
+    await drop(database, name);
+  },
 };
 
 /** Whether the database has the extension. */
@@ -122,5 +126,10 @@ async function disable(database: Queryable<DatabaseKind>, name: string): Promise
 }
 
 async function drop(database: Queryable<DatabaseKind>, name: string): Promise<void> {
-  await database.query("subscription.drop", "select aiven_extras.pg_drop_subscription($1, false)", [name]);
+  // Where it is there: the function refuses a name that is none.
+  await database.query(
+    "subscription.drop",
+    `select aiven_extras.pg_drop_subscription($1, false) where exists (${findingSubscription(name)})`,
+    [name],
+  );
 }

@@ -49,6 +49,11 @@ export function learnStrategy(database: Database<DatabaseKind>): Promise<void> {
   return withStrategy(database, () => Promise.resolve());
 }
 
+/** Takes over what a probe of the database has said a moment ago. */
+export function noteMethod(database: Database<DatabaseKind>, method: SubscriptionMethod): void {
+  remembered.set(database, STRATEGIES[method]);
+}
+
 async function chooseStrategy(database: Database<DatabaseKind>): Promise<SubscriptionStrategy> {
   const method = await readSubscriptionMethod(database);
   if (method !== null) return STRATEGIES[method];

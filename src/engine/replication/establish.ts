@@ -2,10 +2,11 @@
 import { LOCK_CLASS, whileLocked } from "#base/postgres/session-lock";
 import { readServerHistory, type ServerHistory } from "#base/postgres/server-history";
 import type { Link } from "#engine/replication/link";
+import type { Direction } from "#engine/replication/names";
 import { recordSeeded, recordTold } from "#engine/replication/link-record";
-import { publicationMatches, publishNoMore, remakePublication } from "#engine/replication/publication";
+import { publicationMatches, publishNoMore, remakingPublication } from "#engine/replication/publication";
 import { seed } from "#engine/replication/seed";
-import { createSlot, dropSlot, findSlot } from "#engine/replication/slot";
+import { createSlot, droppingSlot, dropSlot, findSlot } from "#engine/replication/slot";
 import {
   createSubscription,
   disableSubscription,
@@ -81,10 +82,17 @@ export async function removePublisher(link: Link): Promise<void> {
   await dropSlot(link, { withPublication: true });
 }
 
+/** Takes what a tenant database has of its two links away. One message, as its server may be far away. Nobody reads the slot. */
+export async function removeTenantSide({ directory, catalog }: Record<Direction, Link>): Promise<void> {
+  await whileNobodyMends(directory, () =>
+    dropSubscription(directory, droppingSlot(catalog, { withPublication: true })),
+  );
+}
+
 async function isWhole(link: Link): Promise<boolean> {
   const [slot, subscription, published] = await Promise.all([
     findSlot(link),
-    findSubscription(link),
+    findSubscription(link.subscriber.database, link.name),
     publicationMatches(link),
   ]);
   return published && slot !== undefined && slot.walStatus !== "lost" && subscription?.slotName === link.name;
@@ -107,8 +115,8 @@ async function rebuild(link: Link, made?: MadeNow): Promise<void> {
   ]);
   if (!isNew || isCatalog) await dropSubscription(link);
   if (!isNew || !isCatalog) await dropSlot(link);
-  if ((isNew && isCatalog) || !(await publicationMatches(link))) await remakePublication(link);
-  await createSlot(link);
+  const isToRemake = (isNew && isCatalog) || !(await publicationMatches(link));
+  await createSlot(link, isToRemake ? { before: remakingPublication(link) } : {});
   await seed(link);
   await recordSeeded(link, publisher.history, subscriber.history);
   await createSubscription(link);

@@ -5,9 +5,13 @@ import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inPrivate, type PrivateSession } from "#base/postgres/statement-privacy";
 import {
   compareTables,
+  findingSubscription,
+  isWrongTables,
+  requiringTables,
   tablesOf,
   type SubscriptionSpec,
   type SubscriptionStrategy,
+  WrongTables,
 } from "#engine/replication/subscription-strategy";
 
 /** CREATE SUBSCRIPTION connects to the gateway from the subscriber's server; beyond this it gives up. */
@@ -49,14 +53,18 @@ export const plainStatements: SubscriptionStrategy = {
     }),
 
   // Taking the slot off first keeps DROP from connecting to the publisher.
-  drop: async (database, name) => {
+  drop: async (database, name, before) => {
     const quoted = quoteIdentifier(name);
     // One message, as the server may be far away, and one transaction.
     await database.query(
       "subscription.drop",
-      `alter subscription ${quoted} disable;
-       alter subscription ${quoted} set (slot_name = none);
-       drop subscription if exists ${quoted}`,
+      `${before === undefined ? "" : `${before};`} do $drop$ begin
+         if exists (${findingSubscription(name)}) then
+           alter subscription ${quoted} disable;
+           alter subscription ${quoted} set (slot_name = none);
+           drop subscription ${quoted};
+         end if;
+       end $drop$`,
     );
   },
 };
@@ -68,30 +76,38 @@ export const plainStatements: SubscriptionStrategy = {
  */
 function make(database: Database<DatabaseKind>, spec: SubscriptionSpec, end: "commit" | "rollback"): Promise<void> {
   return inPrivate(database, CONNECT_TIMEOUT_MS, async (session) => {
-    const ownership = spec.owner === undefined ? undefined : await readOwnership(session);
-    compareTables(spec, await create(session, spec, ownership?.hasRunAsOwner === true));
-    if (spec.owner !== undefined && ownership?.mayHandOver === true)
-      await handOver(session, spec.name, spec.owner, ownership.hasRunAsOwner);
+    const { owner } = spec;
+    if (owner === undefined) return makeAtOnce(session, spec, end);
+    const ownership = await readOwnership(session);
+    const after = tablesOf(spec.name);
+    const text = creating(spec, ownership.hasRunAsOwner);
+    compareTables(spec, await session.runSecret("subscription.create", text, { before: "begin", after }));
+    if (ownership.mayHandOver) await handOver(session, spec.name, owner, ownership.hasRunAsOwner);
     session.endWith(end);
   });
 }
 
-// The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server. Nothing is streamed before its
-// transaction is whole: what is carried is small, and what is sent can still be refused as a whole. Begins a transaction, and
-// returns the tables that the subscription has in it.
-async function create(
+/** The same in one message, as the server may be far away: it compares by itself. */
+async function makeAtOnce(
   session: PrivateSession<DatabaseKind>,
-  { name, connection }: SubscriptionSpec,
-  runsAsOwner: boolean,
-): Promise<object[]> {
+  spec: SubscriptionSpec,
+  end: "commit" | "rollback",
+): Promise<void> {
+  try {
+    const around = { before: "begin", after: requiringTables(spec), end };
+    await session.runSecret("subscription.create", creating(spec, false), around);
+  } catch (error) {
+    throw isWrongTables(error) ? new WrongTables() : error;
+  }
+}
+
+// The slot is never made by CREATE SUBSCRIPTION, which hangs when both sides are one server. Nothing is streamed before its
+// transaction is whole: what is carried is small, and what is sent can still be refused as a whole.
+function creating({ name, connection }: SubscriptionSpec, runsAsOwner: boolean): string {
   const quoted = quoteIdentifier(name);
-  return session.runSecret(
-    "subscription.create",
-    `create subscription ${quoted} connection ${quoteLiteral(connection)} publication ${quoted}
+  return `create subscription ${quoted} connection ${quoteLiteral(connection)} publication ${quoted}
      with (create_slot = false, slot_name = ${quoteLiteral(name)}, copy_data = false, enabled = false,
-           streaming = off, ${runsAsOwner ? "run_as_owner = true, " : ""}${SYNCHRONOUS_COMMIT})`,
-    { before: "begin", after: tablesOf(name) },
-  );
+           streaming = off, ${runsAsOwner ? "run_as_owner = true, " : ""}${SYNCHRONOUS_COMMIT})`;
 }
 
 type Ownership = {

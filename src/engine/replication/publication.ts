@@ -13,21 +13,20 @@ export function rowFilter(databaseId: number | string): string {
 }
 
 /**
- * Makes the link's publication, in place of one that is there. The filter lets out the rows of one tenant database only, the
- * columns are listed, and TRUNCATE is not published. One message, as the publisher may be far away.
+ * What makes the link's publication, in place of one that is there, and commits that. The filter lets out the rows of one tenant
+ * database only, the columns are listed, and TRUNCATE is not published.
  */
-export async function remakePublication(link: Link): Promise<void> {
+export function remakingPublication(link: Link): string {
   // Two callers at once: the exception of the second is the state it wanted.
-  await link.publisher.database.query(
-    "publication.remake",
-    `drop publication if exists ${quoteIdentifier(link.name)};
+  return `begin;
+     drop publication if exists ${quoteIdentifier(link.name)};
      do $$ begin
        execute ${quoteLiteral(
          `create publication ${quoteIdentifier(link.name)} for table ${tableList(link)} with (publish = '${PUBLISHED_CHANGES.join(", ")}')`,
        )};
      exception when duplicate_object or unique_violation then null;
-     end $$`,
-  );
+     end $$;
+     commit`;
 }
 
 function tableList(link: Link): string {

@@ -47,15 +47,10 @@ const PLAN_SETTINGS = {
   enable_nestloop: "off",
   jit: "off",
 };
-const SETTINGS = Object.entries(PLAN_SETTINGS);
 const SNAPSHOT = [
   "begin isolation level repeatable read",
-  ...SETTINGS.map(([name, value]) => `set local ${name} = ${value}`),
+  ...Object.entries(PLAN_SETTINGS).map(([name, value]) => `set local ${name} = ${value}`),
 ].join("; ");
-const SET = SETTINGS.map(([name, value]) => `set ${name} = ${value}`).join("; ");
-const RESET = [...SETTINGS.map(([name]) => name), "statement_timeout", CATALOG_SENDER_SETTING]
-  .map((name) => `reset ${name}`)
-  .join("; ");
 
 /**
  * Seeds every table of the link. Blocks no writer of the publisher. Throws LIMIT_EXCEEDED for more than `bounds` allow, and
@@ -65,25 +60,18 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
   // Sessions that fail are hung up on: a server that has stopped answering does not answer a rollback either.
   await link.publisher.database.session((source) =>
     link.subscriber.database.session(async (target) => {
-      // A server that is told no more must not go on: what it did late would be of another seed's time.
-      const timeout = `statement_timeout = ${Math.ceil(bounds.answerMs * 0.9)}`;
-      await Promise.all([
-        inTime(source.script("seed.begin", `${SNAPSHOT}; set local ${timeout}`), bounds.answerMs),
-        inTime(target.script("seed.settings", `${SET}; set ${timeout}`), bounds.answerMs),
-      ]);
-      if (link.direction === "catalog")
-        await target.query("seed.sender", "select set_config($1, $2, false)", [
-          CATALOG_SENDER_SETTING,
-          String(link.databaseId),
-        ]);
+      const timeout = `set local statement_timeout = ${timeoutOf(bounds)}`;
+      await inTime(source.script("seed.begin", `${SNAPSHOT}; ${timeout}`), bounds.answerMs);
       const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
       for (const table of link.tables) await seedTable({ link, source, target, bounds }, table, count);
-      await Promise.all([
-        inTime(target.script("seed.reset", RESET), bounds.answerMs),
-        inTime(source.script("seed.end", "commit"), bounds.answerMs),
-      ]);
+      await inTime(source.script("seed.end", "commit"), bounds.answerMs);
     }),
   );
+}
+
+/** A server that is told no more must not go on: what it did late would be of another seed's time. */
+function timeoutOf({ answerMs }: SeedBounds): number {
+  return Math.ceil(answerMs * 0.9);
 }
 
 type Seeding = {
@@ -135,11 +123,12 @@ function ahead<Read>(reading: Promise<Read>): Promise<Read> {
  * row crosses the border. A region that sends a digest of what it does not have keeps its own rows as they are, and no others.
  */
 async function passEqual(
-  { link, target, bounds }: Seeding,
+  seeding: Seeding,
   table: PublishedTable,
   reader: SeedReader,
   from: { after: Key; place: Place },
 ): Promise<{ after: Key; place: Place }> {
+  const { link, bounds } = seeding;
   let { after, place } = from;
   let reading = ahead(reader.digest(place));
   for (;;) {
@@ -149,10 +138,8 @@ async function passEqual(
     if (next === undefined || !isKey(upTo) || !isBefore(after, upTo)) return { after, place };
     reading = ahead(reader.digest(next));
     const { text, values } = compareStatement(table, { after, upTo }, bounds.batchRows);
-    const [compared] = await inTime(
-      target.query<{ isEqual: boolean }>("seed.compare", text, [link.databaseId, rows, digest, ...values]),
-      bounds.answerMs,
-    );
+    const parameters = [link.databaseId, rows, digest, ...values];
+    const compared = await askCopy<{ isEqual: boolean }>(seeding, "seed.compare", text, parameters);
     if (compared?.isEqual !== true) return { after, place };
     after = upTo;
     place = next;
@@ -189,16 +176,17 @@ async function write(
 }
 
 async function send(
-  { link, target, bounds }: Seeding,
+  seeding: Seeding,
   table: PublishedTable,
   range: Range,
   rows: readonly TextRow[],
 ): Promise<SeedAnswer> {
+  const { link, bounds } = seeding;
   const json = JSON.stringify(rows.map((row) => toObject(table, link.databaseId, row)));
   const sendAs = async (kind: SeedStatement) => {
     const { text, values } = seedStatement(table, kind, range, bounds.batchRows);
     const parameters = [link.databaseId, json, ...values];
-    const [answer] = await inTime(target.query<SeedAnswer>("seed.write", text, parameters), bounds.answerMs);
+    const answer = await askCopy<SeedAnswer>(seeding, "seed.write", text, parameters);
     if (answer === undefined) throw new Error("the seed's statement gave no row");
     return answer;
   };
@@ -210,6 +198,29 @@ async function send(
     if (sqlState(error)?.startsWith("22") !== true) throw error;
     return sendAs("guarded-as-text");
   }
+}
+
+/** The settings go with the statement and end with it: no message of their own, as the copy may be far away. */
+async function askCopy<Row extends object>(
+  { link, target, bounds }: Seeding,
+  name: string,
+  text: string,
+  values: readonly (string | number)[],
+): Promise<Row | undefined> {
+  const settings = Object.entries({
+    ...PLAN_SETTINGS,
+    statement_timeout: String(timeoutOf(bounds)),
+    ...(link.direction === "catalog" && { [CATALOG_SENDER_SETTING]: String(link.databaseId) }),
+  });
+  const set = settings.map((_, at) => `set_config($${2 * at + 1}, $${2 * at + 2}, true)`).join(", ");
+  const answers = await inTime(
+    target.batch(name, [
+      { text: `select ${set}`, values: settings.flat() },
+      { text, values },
+    ]),
+    bounds.answerMs,
+  );
+  return answers.at(-1)?.[0] as Row | undefined;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -45,15 +45,16 @@ export async function findSlot(link: Link): Promise<Slot | undefined> {
 
 /**
  * Makes the slot. The publication must exist before: changes written in between would be lost or halt the
- * subscriber.
+ * subscriber. `before`: what makes it, and commits that: a transaction that has written makes no slot.
  */
-export async function createSlot(link: Link): Promise<void> {
+export async function createSlot(link: Link, { before }: { before?: string } = {}): Promise<void> {
   await link.publisher.database.session(async (session) => {
     try {
       // One message, as the publisher may be far away. Each of its statements has the time for itself.
       await session.script(
         "slot.create",
-        `set statement_timeout = ${CREATE_TIMEOUT_MS};
+        `${before === undefined ? "" : `${before};`}
+         set statement_timeout = ${CREATE_TIMEOUT_MS};
          select pg_create_logical_replication_slot(${quoteLiteral(link.name)}, 'pgoutput');
          reset statement_timeout`,
       );
@@ -64,19 +65,17 @@ export async function createSlot(link: Link): Promise<void> {
 }
 
 /** Drops the slot when it is there, ending a walsender that still holds it; then also the link's publication. */
-export async function dropSlot(
-  link: Link,
-  { withPublication = false }: { withPublication?: boolean } = {},
-): Promise<void> {
+export async function dropSlot(link: Link, options: { withPublication?: boolean } = {}): Promise<void> {
+  await link.publisher.database.query("slot.drop", droppingSlot(link, options));
+}
+
+/** What does it, for one message, as the server may be far away. */
+export function droppingSlot(link: Link, { withPublication = false }: { withPublication?: boolean } = {}): string {
   const name = quoteLiteral(link.name);
-  // One message, as the server may be far away.
-  await link.publisher.database.query(
-    "slot.drop",
-    `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots
+  return `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots
        where slot_name = ${name} and active_pid is not null;
      select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = ${name} and not active
-     ${withPublication ? `; drop publication if exists ${quoteIdentifier(link.name)}` : ""}`,
-  );
+     ${withPublication ? `; drop publication if exists ${quoteIdentifier(link.name)}` : ""}`;
 }
 
 /** The server's process that streams from the slot, if there is one. From any database of the server. */

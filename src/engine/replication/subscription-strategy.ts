@@ -2,6 +2,7 @@
 import { TenantryError } from "#base/kernel/errors";
 import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
 import { quoteLiteral } from "#base/postgres/identifiers";
+import { sqlState } from "#base/postgres/sql-state";
 
 /** What a subscription is made of. It bears the name of its publication and of its slot, which are there. */
 export type SubscriptionSpec = {
@@ -29,8 +30,8 @@ export type SubscriptionStrategy = {
   disable: (database: Database<DatabaseKind>, name: string) => Promise<void>;
   /** Changes what it connects with, and leaves it enabled or disabled as it was. */
   setConnection: (database: Database<DatabaseKind>, spec: SubscriptionSpec) => Promise<void>;
-  /** Drops it, enabled or not, without its publisher and without touching its slot. */
-  drop: (database: Database<DatabaseKind>, name: string) => Promise<void>;
+  /** Drops it where it is there, enabled or not, without its publisher and without touching its slot. `before`: statements to run first. */
+  drop: (database: Database<DatabaseKind>, name: string, before?: string) => Promise<void>;
 };
 
 /**
@@ -61,6 +62,31 @@ export function compareTables({ tables }: Pick<SubscriptionSpec, "tables">, rows
 /** A query of the tables that the subscription takes, to go in one message with others. */
 export function tablesOf(name: string): string {
   return TABLES_OF.replace("$1", () => quoteLiteral(name));
+}
+
+/** No state of PostgreSQL's own. */
+const WRONG_TABLES = "TNWT1";
+
+/** {@link requireTables} as a statement, to go in one message with others. */
+export function requiringTables({ name, tables }: Pick<SubscriptionSpec, "name" | "tables">): string {
+  const wanted = tables.map((table) => quoteLiteral(table)).join(", ");
+  return `do $wanted$ begin
+    if array(select t."table" collate "C" from (${tablesOf(name)}) t order by 1)
+       is distinct from array(select w collate "C" from unnest(array[${wanted}]::text[]) w order by 1) then
+      raise exception using errcode = '${WRONG_TABLES}', message = 'the subscription took other tables';
+    end if;
+  end $wanted$`;
+}
+
+/** Whether it is what {@link requiringTables} throws. */
+export function isWrongTables(error: unknown): boolean {
+  return sqlState(error) === WRONG_TABLES;
+}
+
+/** Finds one of the database that is asked, as an inner query. */
+export function findingSubscription(name: string): string {
+  return `select from pg_catalog.pg_subscription where subname = ${quoteLiteral(name)}
+    and subdbid = (select oid from pg_catalog.pg_database where datname = current_database())`;
 }
 
 /** The tables of a subscription, `$1`, in the database that is asked. */

@@ -13,13 +13,16 @@ import { requireTables, type SubscriptionSpec, WrongTables } from "#engine/repli
 
 export type Subscription = { enabled: boolean; slotName: string | null };
 
-/** The link's subscription, or undefined. */
-export async function findSubscription(link: Link): Promise<Subscription | undefined> {
-  const [row] = await link.subscriber.database.query<{ enabled: boolean; slot_name: string | null }>(
+/** The subscription of this name in the database, or undefined. */
+export async function findSubscription(
+  database: Queryable<DatabaseKind>,
+  name: string,
+): Promise<Subscription | undefined> {
+  const [row] = await database.query<{ enabled: boolean; slot_name: string | null }>(
     "subscription.find",
     `select subenabled as enabled, subslotname as slot_name from pg_subscription
      where subname = $1 and subdbid = (select oid from pg_database where datname = current_database())`,
-    [link.name],
+    [name],
   );
   return row === undefined ? undefined : { enabled: row.enabled, slotName: row.slot_name };
 }
@@ -105,9 +108,18 @@ export function disableSubscription({ name, subscriber: { database } }: Link): P
   return withStrategy(database, (strategy) => strategy.disable(database, name));
 }
 
-/** Drops the subscription when it is there. Works without the publisher. The slot stays, for dropSlot. */
-export async function dropSubscription(link: Link): Promise<void> {
-  if ((await findSubscription(link)) !== undefined) await dropSubscriptionNamed(link.subscriber.database, link.name);
+/**
+ * Drops the subscription when it is there. Works without the publisher. The slot stays, for dropSlot. What is to run `before` goes
+ * in the same message where the strategy lets it.
+ */
+export async function dropSubscription({ name, subscriber: { database } }: Link, before?: string): Promise<void> {
+  try {
+    await withStrategy(database, (strategy) => strategy.drop(database, name, before));
+  } catch (error) {
+    // Whoever may make none can have none there. Asked beforehand it would be one more round trip, each time.
+    if ((await findSubscription(database, name)) !== undefined) throw error;
+    if (before !== undefined) await database.query("subscription.before", before);
+  }
 }
 
 /** Drops one of the database that is asked, and leaves its slot. */

@@ -9,11 +9,20 @@ import { explainConnectFailure, isKeptOut, negotiationHint } from "#engine/failu
 /** The database for what concerns the server as a whole; every server has it unless somebody dropped it. */
 export const MAINTENANCE_DATABASE = "postgres";
 
-/** Connects and probes. Throws REGION_UNAVAILABLE on `field`, with the reason but no secret. */
-export async function probeAt(pools: Pools, address: ServerAddress, field?: string): Promise<ServerProbe> {
+/** Connects and probes. Throws REGION_UNAVAILABLE with the reason but no secret. */
+export function probeAt(pools: Pools, address: ServerAddress): Promise<ServerProbe> {
+  return explainingAbsence(address, () => pools.once(address, MAINTENANCE_DATABASE, probeServer));
+}
+
+/** The same for whatever connects to the server first. `field`: what the reason is about. */
+export async function explainingAbsence<Result>(
+  address: ServerAddress,
+  connect: () => Promise<Result>,
+  field?: string,
+): Promise<Result> {
   const details = field === undefined ? {} : { field };
   try {
-    return await pools.once(address, MAINTENANCE_DATABASE, probeServer);
+    return await connect();
   } catch (cause) {
     const state = sqlState(cause);
     const where = `${address.host}:${address.port}`;
