@@ -109,6 +109,23 @@ describe("an operation that takes too long", () => {
     expect((await post()).status).toBe(200);
   });
 
+  test("and has written something by then has no status that has it sent again", async () => {
+    await using locks = new AsyncDisposableStack();
+    locks.use(await hold(patient.databaseUrl, "lock table tenantry.memberships in access exclusive mode"));
+    const query = 'mutation { createOrganization(input: { name: "Late" }) { members(first: 1) { edges { cursor } } } }';
+    const response = await fetch(`${hurried.url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ query }),
+    });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      errors: [
+        { message: expect.stringContaining("what it had committed stays"), extensions: { code: "LIMIT_EXCEEDED" } },
+      ],
+    });
+  });
+
   test("ends its SQL in the region too", async () => {
     await using locks = new AsyncDisposableStack();
     locks.use(await hold(region, "lock table app.comments in access exclusive mode"));

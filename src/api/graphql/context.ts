@@ -41,6 +41,8 @@ export type GraphQLContext = {
   loaders: Loaders;
   /** What has not arrived yet of what this operation reads or wrote; goes into the answer's extensions. */
   lag: Lag[];
+  /** Mutations of the operation, as its answer names them, that have written something. */
+  written: Set<string>;
   /** Whether whoever asked takes the data as {@link JsonText}; left out: no. */
   acceptsJsonText?: boolean;
   /** Aborted when the caller has hung up; undefined where that is not to be heard. */

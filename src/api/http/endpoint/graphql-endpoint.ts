@@ -141,7 +141,16 @@ export async function createContext(
     const signedIn = await withinTerm(term, guard.identify({ ...credentials, client }));
     const { actor } = signedIn;
     const callSource = callSourceOf(signedIn, client);
-    return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };
+    return {
+      actor,
+      signedIn,
+      callSource,
+      services,
+      loaders: createLoaders(services, actor),
+      lag: [],
+      written: new Set(),
+      ...begun,
+    };
   } catch (error) {
     throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED"
       ? limitError(error, statusOf(error))
