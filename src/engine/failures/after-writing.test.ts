@@ -28,7 +28,7 @@ test.each([
     expect(
       await failure(async () => {
         wrote();
-        return Promise.reject(error as Error);
+        return Promise.reject(error);
       }),
     ).toMatchObject({ code, message: expect.stringMatching(LOOK) as string, retryAfterSeconds: undefined });
 });
