@@ -195,9 +195,36 @@ test("a link whose next attempt is far away is mended when its server answers ag
   await carrier.stop();
 });
 
+test("a link in the middle of a step that is going to fail is mended right then when its server has answered", async () => {
+  using recorded = recordStatements();
+  await using via = await startForwarder(server.url());
+  const directory = { ...id, direction: "directory" } as const;
+  const reports: string[] = [];
+  // When it has been made whole, the way on which the region is asked next is forgotten.
+  const report = (message: string) => {
+    reports.push(message);
+    if (message.endsWith("the copy was reseeded")) via.forget();
+  };
+  const options = { idleMs: 50, retryMs: 2_500, maxRetryMs: 600_000, statementMs: 300 };
+  const carrier = await newCarrier(options, false, report, { port: via.port });
+  const { address } = await regionServer(services, (await findLinkedDatabase(services, 1))?.regionId ?? "");
+  await services.pools.open("server", { ...address, port: via.port }, "postgres").query("test.connect", "select");
+  for (let failures = 0; failures < 2; failures += 1) await carrier.nudge(directory, { broken: DAMAGE.stepFailed });
+  carrier.start();
+  const asked = () => recorded.sent.filter(({ name }) => name === "subscription.errors").length;
+  expect(await eventually(async () => asked() === 1)).toBe(true);
+  carrier.mendNow();
+  const said = (end: string) => async () => (reports.some((message) => message.endsWith(end)) ? true : undefined);
+  expect(await eventually(said("a step failed"))).toBe(true);
+  expect(await waitFor(said("the connection was renewed"), { timeoutMs: 2_500 }), reports.join("\n")).toBe(true);
+  expect(await eventually(async () => !carrier.isBusy(directory))).toBe(true);
+  await carrier.stop();
+});
+
 /** Keeps a link from being mended anew. Returns how to let go of it. */
 async function holdMend(name: string): Promise<() => Promise<void>> {
   const holder = new pg.Client({ connectionString: installation.homeUrl });
+  holder.on("error", () => undefined);
   await holder.connect();
   await holder.query("select pg_advisory_lock($1, hashtext($2))", [LOCK_CLASS.mend, name]);
   return () => holder.end();

@@ -77,9 +77,9 @@ export class Carrier {
     return [...this.#links.values()].some(({ state }) => state === "broken");
   }
 
-  /** The region's server answers again: what is broken is mended now. */
+  /** The region's server answers again: what is broken is mended now, and what is about to fail is then. */
   mendNow(): void {
-    for (const runtime of this.#links.values()) if (runtime.state === "broken") endPause(runtime);
+    for (const runtime of this.#links.values()) endPause(runtime);
     this.#wakeup.wake();
   }
 
