@@ -12,6 +12,7 @@
  */
 import { TenantryError } from "#base/kernel/errors";
 import type { DatabaseKind, Session } from "#base/postgres/database";
+import { LOCK_CLASS, releaseSql, seizeSql } from "#base/postgres/session-lock";
 import { sqlState } from "#base/postgres/sql-state";
 import type { Link, PublishedTable } from "#engine/replication/link";
 import {
@@ -67,10 +68,12 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
     link.subscriber.database.session(async (target) => {
       // A server that is told no more must not go on: what it did late would be of another seed's time.
       const timeout = `statement_timeout = ${Math.ceil(bounds.answerMs * 0.9)}`;
-      await Promise.all([
+      const settings = `${SET}; set ${timeout}; ${seizeSql(LOCK_CLASS.seed, link.name)}`;
+      const [, answers] = await Promise.all([
         inTime(source.script("seed.begin", `${SNAPSHOT}; set local ${timeout}`), bounds.answerMs),
-        inTime(target.script("seed.settings", `${SET}; set ${timeout}`), bounds.answerMs),
+        inTime(target.script("seed.settings", settings), bounds.answerMs),
       ]);
+      requireTaken(answers.at(-1));
       if (link.direction === "catalog")
         await target.query("seed.sender", "select set_config($1, $2, false)", [
           CATALOG_SENDER_SETTING,
@@ -79,11 +82,21 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
       const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
       for (const table of link.tables) await seedTable({ link, source, target, bounds }, table, count);
       await Promise.all([
-        inTime(target.script("seed.reset", RESET), bounds.answerMs),
+        inTime(target.script("seed.reset", `${RESET}; ${releaseSql(LOCK_CLASS.seed, link.name)}`), bounds.answerMs),
         inTime(source.script("seed.end", "commit"), bounds.answerMs),
       ]);
     }),
   );
+}
+
+/**
+ * One seed writes at a time, whatever was left behind: the rows of an earlier one would be older than what the stream has brought
+ * since. The lock is where the copy is, so it is held for as long as a statement of that seed can act there.
+ */
+function requireTaken(rows: readonly object[] = []): void {
+  const [row] = rows as readonly { taken?: unknown }[];
+  if (row?.taken !== true)
+    throw new TenantryError("NOT_SYNCED", "An earlier seed of this link has not ended yet: it is tried again.");
 }
 
 type Seeding = {
