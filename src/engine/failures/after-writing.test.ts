@@ -23,7 +23,7 @@ test.each([
   ["HOME_UNAVAILABLE", "home"],
   ["REGION_UNAVAILABLE", "tenant"],
 ] as const)("a change that has written, and then met %s, is not to be tried again", async (code, kind) => {
-  const said = explainToCaller(away(kind));
+  const said = explainToCaller(away(kind)) ?? new Error("nothing is said of it");
   for (const error of [away(kind), said])
     expect(
       await failure(async () => {
