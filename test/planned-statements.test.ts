@@ -133,7 +133,15 @@ function contextThatHears(sent: Sent[]): GraphQLContext {
   };
   const callSource = { who: "USER", whoId: USER, via: "DEVELOPMENT", address: null, userAgent: null };
   const loaders = { regionsOfDatabases: { load: async () => ({ name: "Europe" }) } };
-  return { actor, services, callSource, loaders, lag: [], gone: undefined } as unknown as GraphQLContext;
+  return {
+    actor,
+    services,
+    callSource,
+    loaders,
+    lag: [],
+    written: new Set(),
+    gone: undefined,
+  } as unknown as GraphQLContext;
 }
 
 /** Ids that are made for each run are not part of it. */

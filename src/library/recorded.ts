@@ -2,6 +2,7 @@
 import type { Actor } from "#engine/auth/actor";
 import type { What } from "#engine/audit/entry";
 import { NOTHING, recorded } from "#engine/audit/record";
+import { changing } from "#engine/failures/after-writing";
 import type { Services } from "#engine/services";
 import { callSourceOf } from "#library/actor";
 
@@ -12,5 +13,6 @@ export function recordedAct<Result>(
   work: () => Promise<Result>,
   made?: (result: Result) => Partial<What>,
 ): Promise<Result> {
-  return recorded(services, { callSource: callSourceOf(actor), action, what: { ...NOTHING, ...what } }, work, made);
+  const act = { callSource: callSourceOf(actor), action, what: { ...NOTHING, ...what } };
+  return recorded(services, act, () => changing(work), made);
 }

@@ -5,6 +5,8 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inCall } from "../../src/base/kernel/call.ts";
+import { createApiKey } from "../support/signed-in.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -84,6 +86,58 @@ async function hangUpOn(at: TestApp, url: string, name: string, query: string, v
   expect(await ended).toBe("hung up");
 }
 
+describe("finding out who calls", () => {
+  test.each([
+    [
+      "an API key",
+      "api_keys.sign_in",
+      "tenantry.api_keys",
+      async () => `Bearer ${(await createApiKey(patient)).secret}`,
+    ],
+    ["a user", "users.exists", "tenantry.users", () => createUser(patient)],
+  ] as const)("by %s ends on the server too, while what held it up stays", async (who, name, table, make) => {
+    const shown = await make();
+    await using locks = new AsyncDisposableStack();
+    locks.use(await hold(patient.databaseUrl, `lock table ${table} in access exclusive mode`));
+    const answer = fetch(`${hurried.url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", [who === "a user" ? "x-user-id" : "authorization"]: shown },
+      body: JSON.stringify({ query: RESOURCES }),
+    });
+    await untilRunning(patient.databaseUrl, name);
+    expect((await answer).status).toBe(503);
+    expect(await untilEnded(patient.databaseUrl, name)).toBe(true);
+  });
+
+  test("by an API key waits for nobody who has its row", async () => {
+    const { key, secret } = await createApiKey(patient);
+    await using locks = new AsyncDisposableStack();
+    locks.use(await hold(patient.databaseUrl, `update tenantry.api_keys set name = 'Held' where id = '${key.id}'`));
+    const response = await fetch(`${hurried.url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
+      body: JSON.stringify({ query: RESOURCES }),
+    });
+    expect(response.status).toBe(200);
+  });
+});
+
+test("roles that several callers wait for are found although the first of them has gone", async () => {
+  const user = await createUser(patient);
+  await addMember(patient, organization, user);
+  const { roleCache } = patient.services;
+  roleCache.forget();
+  const actor = { kind: "user", userId: user } as const;
+  const gone = new AbortController();
+  const lock = await hold(patient.databaseUrl, "lock table tenantry.memberships in access exclusive mode");
+  const first = inCall({ signal: gone.signal }, () => roleCache.rolesOf([organization], actor));
+  const second = roleCache.rolesOf([organization], actor);
+  gone.abort(new Error("the caller has gone"));
+  await lock[Symbol.asyncDispose]();
+  expect((await second).get(organization)).toBe("MEMBER");
+  await first.catch(() => undefined);
+});
+
 describe("an operation that takes too long", () => {
   test.each(TRANSPORTS)("over %s is told so, and its SQL ends while what held it up stays", async (transport) => {
     await using locks = new AsyncDisposableStack();
@@ -107,6 +161,23 @@ describe("an operation that takes too long", () => {
       expect((await post()).status).toBe(503);
     }
     expect((await post()).status).toBe(200);
+  });
+
+  test("and has written something by then has no status that has it sent again", async () => {
+    await using locks = new AsyncDisposableStack();
+    locks.use(await hold(patient.databaseUrl, "lock table tenantry.memberships in access exclusive mode"));
+    const query = 'mutation { createOrganization(input: { name: "Late" }) { members(first: 1) { edges { cursor } } } }';
+    const response = await fetch(`${hurried.url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ query }),
+    });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      errors: [
+        { message: expect.stringContaining("what it had committed stays"), extensions: { code: "LIMIT_EXCEEDED" } },
+      ],
+    });
   });
 
   test("ends its SQL in the region too", async () => {

@@ -24,6 +24,9 @@ import { findDifferences, findUnrest, type Installation } from "../support/repli
 import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 import { recordStatements } from "../support/statements.ts";
+import { MendPermits } from "../../src/engine/replication/mend-permits.ts";
+import { LOCK_CLASS } from "../../src/base/postgres/session-lock.ts";
+import { startForwarder } from "../support/forwarder.ts";
 
 let server: OwnServer;
 let services: Services;
@@ -77,16 +80,18 @@ async function newCarrier(
   options: ConstructorParameters<typeof Carrier>[1],
   startsSlowly: boolean,
   report: (message: string) => void = () => undefined,
+  { mends = new MendPermits(), port }: { mends?: MendPermits; port?: number } = {},
 ): Promise<Carrier> {
   const database = await findLinkedDatabase(services, id.databaseId);
   const { address } = await regionServer(services, database?.regionId ?? "");
   return new Carrier(
     {
       home: services.home,
-      region: services.pools.open("server", address, "postgres"),
+      region: services.pools.open("server", { ...address, ...(port !== undefined && { port }) }, "postgres"),
       openLink,
       reopenLink: openLink,
       capacity: { directory: 1, catalog: 1 },
+      mends,
       startsSlowly: { directory: startsSlowly, catalog: startsSlowly },
       timelines: { home: "00000001", region: "00000001" },
       onFork: () => undefined,
@@ -188,6 +193,88 @@ test("a link whose next attempt is far away is mended when its server answers ag
   expect(await eventually(async () => !carrier.isBusy(id))).toBe(true);
   expect(await findDifferences(installation)).toEqual([]);
   await carrier.stop();
+});
+
+test("a link in the middle of a step that is going to fail is mended right then when its server has answered", async () => {
+  using recorded = recordStatements();
+  await using via = await startForwarder(server.url());
+  const directory = { ...id, direction: "directory" } as const;
+  const reports: string[] = [];
+  // When it has been made whole, the way on which the region is asked next is forgotten.
+  const report = (message: string) => {
+    reports.push(message);
+    if (message.endsWith("the copy was reseeded")) via.forget();
+  };
+  const options = { idleMs: 50, retryMs: 2_500, maxRetryMs: 600_000, statementMs: 300 };
+  const carrier = await newCarrier(options, false, report, { port: via.port });
+  const { address } = await regionServer(services, (await findLinkedDatabase(services, 1))?.regionId ?? "");
+  await services.pools.open("server", { ...address, port: via.port }, "postgres").query("test.connect", "select");
+  for (let failures = 0; failures < 2; failures += 1) await carrier.nudge(directory, { broken: DAMAGE.stepFailed });
+  carrier.start();
+  const asked = () => recorded.sent.filter(({ name }) => name === "subscription.errors").length;
+  expect(await eventually(async () => asked() === 1)).toBe(true);
+  carrier.mendNow();
+  const said = (end: string) => async () => (reports.some((message) => message.endsWith(end)) ? true : undefined);
+  expect(await eventually(said("a step failed"))).toBe(true);
+  expect(await waitFor(said("the connection was renewed"), { timeoutMs: 2_500 }), reports.join("\n")).toBe(true);
+  expect(await eventually(async () => !carrier.isBusy(directory))).toBe(true);
+  await carrier.stop();
+});
+
+/** Keeps a link from being mended anew. Returns how to let go of it. */
+async function holdMend(name: string): Promise<() => Promise<void>> {
+  const holder = new pg.Client({ connectionString: installation.homeUrl });
+  holder.on("error", () => undefined);
+  await holder.connect();
+  await holder.query("select pg_advisory_lock($1, hashtext($2))", [LOCK_CLASS.mend, name]);
+  return () => holder.end();
+}
+
+test("a region that falls silent while a link of it is mended gives its permit to another region", async () => {
+  using recorded = recordStatements();
+  await using via = await startForwarder(server.url());
+  const mends = new MendPermits(1);
+  const letGo = await holdMend((await openLink(id)).name);
+  const silent: string[] = [];
+  const options = { idleMs: 50, retryMs: 600_000, maxRetryMs: 600_000 };
+  const here = { mends, port: via.port };
+  const one = await newCarrier({ ...options, askMs: 100 }, false, (message) => silent.push(message), here);
+  one.start();
+  await one.nudge(id, { broken: DAMAGE.slotGone });
+  await expect.poll(() => recorded.sent.map(({ name }) => name)).toContain("lock.try");
+  const reports: string[] = [];
+  const other = await newCarrier(options, false, (message) => reports.push(message), { mends });
+  other.start();
+  const directory = { ...id, direction: "directory" } as const;
+  await other.nudge(directory, { broken: DAMAGE.stepFailed });
+  const isMended = async () => (reports.some((report) => report.endsWith("was renewed")) ? true : undefined);
+  expect(await waitFor(isMended, { timeoutMs: 1_000 })).toBeUndefined();
+  const hole = via.swallow();
+  expect(await waitFor(isMended, { timeoutMs: 10_000 }), silent.join("\n")).toBe(true);
+  expect(silent.join("\n")).toContain("a step failed");
+  hole[Symbol.dispose]();
+  await letGo();
+  await Promise.all([one.stop(), other.stop()]);
+  const again = await newCarrier({ idleMs: 50 }, false);
+  again.start();
+  await again.nudge(id, { broken: DAMAGE.slotGone });
+  expect(await eventually(async () => !again.isBusy(id))).toBe(true);
+  await again.stop();
+});
+
+test("a carrier that waits to mend because other regions do ends at once", async () => {
+  const mends = new MendPermits(1);
+  const end = Promise.withResolvers<void>();
+  const mending = mends.withPermit({}, new AbortController().signal, () => end.promise);
+  const reports: string[] = [];
+  const carrier = await newCarrier({ idleMs: 50 }, false, (message) => reports.push(message), { mends });
+  carrier.start();
+  await carrier.nudge(id, { broken: DAMAGE.stepFailed });
+  expect(await waitFor(async () => reports[1], { timeoutMs: 500 })).toBeUndefined();
+  await carrier.stop();
+  expect(reports).toHaveLength(1);
+  end.resolve();
+  await mending;
 });
 
 test("a carrier whose call is over asks for nothing more, and a statement of it has a deadline", async () => {

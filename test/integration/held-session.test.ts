@@ -130,6 +130,20 @@ test("a session that hears from its server is believed in for as long as the wor
   await rival.query("select pg_advisory_unlock_all()");
 });
 
+test("a statement that waits for somebody else is stopped before it costs the session", async () => {
+  const done = await whileHeld(
+    far,
+    async (session) => {
+      const failure: unknown = await session.query("slow", "select pg_sleep(10)").catch((error: unknown) => error);
+      return [sqlState(failure), await session.query<{ one: number }>("work", "select 1 as one")];
+    },
+    TIMES,
+  );
+  expect(done).toEqual(["57014", [{ one: 1 }]]);
+  // The connection's next user has no such bound.
+  expect(await far.query("test", "select current_setting('statement_timeout') as bound")).toEqual([{ bound: "0" }]);
+});
+
 test("many wait for locks while one works, on a pool of four", async () => {
   let most = 0;
   let now = 0;

@@ -1,5 +1,6 @@
 /** Home away: callers hear so at once, by a code of its own, and the first call after it is back is answered. */
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
 import type { Tenantry } from "../../src/library/index.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
@@ -85,6 +86,21 @@ describe("that cannot be connected to", () => {
   test("keeps a mutation from being done, which is said", async () => {
     await shut();
     expect((await post(CREATE)).error?.message).toMatch(/The audit log cannot be written, so nothing was done\.$/);
+  });
+
+  test("once a mutation is done has callers look before they do it again", async () => {
+    onTestFinished(async () => {
+      disarm();
+      await forwarder.open();
+      expect(await isBack()).toBeTruthy();
+    });
+    const disarm = armFailpoint("audit/done", () => forwarder.shut());
+    const { status, retryAfter, error } = await post(
+      'mutation { createOrganization(input: { name: "Done" }) { id members(first: 1) { edges { cursor } } } }',
+    );
+    expect(error?.extensions).toEqual({ code: "HOME_UNAVAILABLE" });
+    expect(error?.message).toMatch(/^Home .*may have happened: look whether it has, before you do it again\.$/);
+    expect([status, retryAfter]).toEqual([200, null]);
   });
 
   test.each(TRANSPORTS)("is the same code over %s", async (transport) => {

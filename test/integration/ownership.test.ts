@@ -12,7 +12,11 @@ import { rotateLinkPasswords } from "../../src/engine/links/rotate-link-password
 import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
 import { adopt, planAdoption } from "../../src/engine/regions/adopt.ts";
 import { checkRegion } from "../../src/engine/regions/probe-regions.ts";
-import { forgetEntries } from "../../src/engine/audit/prune.ts";
+import { newId } from "../../src/base/kernel/ids.ts";
+import type { Session } from "../../src/base/postgres/database.ts";
+import { forgetEntries, pruneEntries } from "../../src/engine/audit/prune.ts";
+import { eraseColumns } from "../../src/engine/erasure/erase-columns.ts";
+import { readEraseSql, runEraseSql } from "../../src/engine/erasure/erase-sql.ts";
 import { numbersOf } from "../../src/engine/home/placement-numbers.ts";
 import { getPlacement } from "../../src/engine/home/placements.ts";
 import { deleteContent } from "../../src/engine/placements/shared-content.ts";
@@ -238,6 +242,37 @@ test("two homes mark a server at the same moment, each from its own database, an
   expect(await second).toMatchObject({ code: "CONFLICT", message: expect.stringContaining("changed a moment ago") });
   expect((await readMarks(database, installation, mark.owner)).mark?.owner).toBe(mark.owner);
   expect(await sql(home.url("postgres"), "select from pg_roles where rolname ~ 'marks_lock$'")).toEqual([]);
+});
+
+test("an erasure and a pruning stop with the piece that finds the region to be another home's", async () => {
+  const { services } = app;
+  const { regionId, database } = await getPlacement(services, OPERATOR, granted.id);
+  const tenant = services.pools.open("tenant", await regionAddress(services, regionId), database);
+  const owned = await ownedPieces(services, regionId);
+  const { tables } = services.tables.at(null);
+  const userId = newId();
+  await sql(region.url(database), "update app.resources set created_by = $1", [userId]);
+  const written = () => sql(region.url(database), "select from app.resources where created_by = $1", [userId]);
+  const count = (await written()).length;
+  expect(count).toBeGreaterThan(0);
+  const entries = () => sql(region.url(database), "select id from tenantry.audit_log");
+  const logged = await entries();
+  expect(logged.length).toBeGreaterThan(0);
+  const restore = await markedBy("0".repeat(32));
+  const text = readEraseSql("erase.sql", "update app.resources set name = 'Erased'");
+  const inSession = <Result>(work: (session: Session<"tenant">) => Promise<Result>) => tenant.session(work);
+  for (const work of [
+    () => eraseColumns(tenant, tables, { userId, id: newId() }, owned),
+    () => inSession((session) => runEraseSql(session, text, userId, owned)),
+    () => pruneEntries(tenant, new Date(Date.now() + 60_000), owned),
+  ])
+    await expect(work()).rejects.toMatchObject(OTHERS);
+  expect(await written()).toHaveLength(count);
+  expect(await sql(region.url(database), "select from app.resources where name = 'Erased'")).toEqual([]);
+  expect(await entries()).toEqual(logged);
+  await restore();
+  await eraseColumns(tenant, tables, { userId, id: newId() }, await ownedPieces(services, regionId));
+  expect(await written()).toEqual([]);
 });
 
 test("a revocation and an import stop with the piece that finds the region to be another home's", async () => {

@@ -1,7 +1,10 @@
 /** Seeding: a copy becomes equal to its source, whatever the region's server makes of what it is asked. */
+import { randomBytes } from "node:crypto";
+import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { newId, newRoutedId } from "../../src/base/kernel/ids.ts";
 import { parseDatabaseUrl } from "../../src/base/postgres/connection-url.ts";
+import { LOCK_CLASS } from "../../src/base/postgres/session-lock.ts";
 import { Pools } from "../../src/base/postgres/pools.ts";
 import type { Link } from "../../src/engine/replication/link.ts";
 import { seed } from "../../src/engine/replication/seed.ts";
@@ -403,6 +406,49 @@ test("a server that does not answer keeps no transaction of home open", async ()
   await region.run(
     "select pg_terminate_backend(pid) from pg_stat_activity where query like '%seed.read%' and pid <> pg_backend_pid()",
   );
+});
+
+/** What a seed left behind that nobody could cancel: it has the lock, and writes as soon as it can. */
+async function leaveSeedBehind(as = home.url) {
+  const left = new pg.Client({ connectionString: as });
+  const ended = new Promise<void>((resolve) => left.on("end", resolve));
+  left.on("error", () => undefined);
+  await left.connect();
+  await left.query("select pg_advisory_lock($1, hashtext($2))", [LOCK_CLASS.seed, links.catalog.name]);
+  return { left, ended };
+}
+
+test("what an earlier seed left behind is ended before another one writes", async () => {
+  await makeTable();
+  await put("New");
+  const { ended } = await leaveSeedBehind();
+  await seed(links.catalog);
+  await ended;
+  expect((await readCatalog(home.url)).names).toEqual(["New"]);
+  const held = "select from pg_locks where locktype = 'advisory' and classid = $1";
+  expect(await sql(home.url, held, [LOCK_CLASS.seed])).toEqual([]);
+});
+
+test("where that may not be ended, the seed is tried again later", async () => {
+  await makeTable();
+  await put("New");
+  const password = randomBytes(12).toString("hex");
+  await sql(home.url, `create role other_seeder login password '${password}'`);
+  const url = new URL(home.url);
+  url.username = "other_seeder";
+  url.password = password;
+  const { left } = await leaveSeedBehind(url.href);
+  await expect(seed(links.catalog)).rejects.toMatchObject({ code: "NOT_SYNCED" });
+  expect((await readCatalog(home.url)).names).toEqual([]);
+  await left.end();
+  await eventually(() =>
+    seed(links.catalog).then(
+      () => true,
+      () => undefined,
+    ),
+  );
+  expect((await readCatalog(home.url)).names).toEqual(["New"]);
+  await sql(home.url, "drop role other_seeder");
 });
 
 test("a server that sends a row now and then does not get the whole time", async () => {

@@ -97,6 +97,13 @@ describe.each(KINDS)("set for the %s", (kind) => {
     expect(await read("plain", names, true)).toEqual(bounded);
   });
 
+  test("work of a client that has gone is looked for every 5 s, callers' work aside", async () => {
+    const name = "client_connection_check_interval";
+    expect(await read("operator", [name], false)).toEqual({ [name]: "5s" });
+    expect(await read("plain", [name], false)).toEqual({ [name]: "5s" });
+    expect(await read("plain", [name], true)).toEqual({ [name]: "0" });
+  });
+
   test("a superuser's session is no replica", async () => {
     expect(await read("operator", ["session_replication_role"], false)).toEqual({ session_replication_role: "origin" });
   });

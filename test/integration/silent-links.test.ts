@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { waitFor } from "../../src/base/kernel/wait.ts";
 import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
 import type { GivenSettings } from "../support/settings.ts";
+import { Pools } from "../../src/base/postgres/pools.ts";
 import { LOCK_CLASS } from "../../src/base/postgres/session-lock.ts";
 import type { LinkId } from "../../src/engine/replication/nudge.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
@@ -143,3 +144,18 @@ test("both ends of connections to home and to a region ask their systems to chec
 
 const KEEP_ALIVE = `select current_setting('tcp_keepalives_idle') as idle,
   current_setting('tcp_keepalives_interval') as interval, current_setting('tcp_keepalives_count') as count`;
+
+test("what a client has asked for ends on the server when it is gone without a word", {
+  timeout: TEST_MS,
+}, async () => {
+  const pools = new Pools(() => undefined, { closeTimeoutMs: 1 });
+  const server = pools.open("server", parseServerUrl(serverUrl("eu"), "url"), "postgres");
+  const asked = server.query("test.long", "select pg_sleep(60)").catch(() => undefined);
+  const running = () =>
+    sql(`${serverUrl("eu")}/postgres`, "select from pg_stat_activity where query like '/* tenantry: test.long */%'");
+  await eventually(async () => (await running()).length === 1);
+  // As when its process is killed: nobody asks the server to cancel anything.
+  await pools.close();
+  await asked;
+  expect(await eventually(async () => (await running()).length === 0, 15_000)).toBe(true);
+});

@@ -43,6 +43,8 @@ export type GraphQLContext = {
   lag: Lag[];
   /** Of a subscription: where it stands with the event that is told now; goes into the message's extensions. */
   cursor?: string;
+  /** Mutations of the operation, as its answer names them, that have written something. */
+  written: Set<string>;
   /** Whether whoever asked takes the data as {@link JsonText}; left out: no. */
   acceptsJsonText?: boolean;
   /** Aborted when the caller has hung up; undefined where that is not to be heard. */

@@ -4,11 +4,26 @@
  * errors of all work that it abandons (its AsyncWorkTracker), also when the signal is aborted.
  */
 import { execute, type ExecutionArgs, type ExecutionResult, GraphQLError, subscribe } from "graphql";
+import { afterWriting } from "#engine/failures/after-writing";
 import type { GraphQLContext } from "#api/graphql/context";
 
 /** Executes a query or mutation. What is wrong with the operation itself has status 400, as it did not run. */
 export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
-  return withStatus(await execute(args));
+  const result = await execute(args);
+  const { written } = args.contextValue as GraphQLContext;
+  return withStatus(written.size === 0 ? result : sayingWritten(result, written));
+}
+
+/** Errors of the answers of mutations that have written something. */
+function sayingWritten(result: ExecutionResult, written: ReadonlySet<string>): ExecutionResult {
+  const errors = result.errors?.map((error) => {
+    if (!written.has(String(error.path?.[0]))) return error;
+    const cause = afterWriting(error.cause);
+    if (cause === error.cause || !(cause instanceof Error)) return error;
+    const { nodes, source, positions, path } = error;
+    return new GraphQLError(cause.message, { nodes, source, positions, path, cause });
+  });
+  return errors === undefined ? result : { ...result, errors };
 }
 
 /** Begins to follow a subscription. Its events are executed likewise. */

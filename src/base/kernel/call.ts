@@ -28,6 +28,8 @@ export type Call = {
   readonly answer?: AnswerSize;
   /** Charges an organization for so many of its objects. Throws when it has no points left now. */
   readonly chargeOrganization?: (organizationId: string, objects: number) => void;
+  /** Hears of what was committed and may have changed something. */
+  readonly wrote?: () => void;
 };
 
 /** What the running work is for, as logs and traces tell it. It travels with the call, and also before there is one. */
@@ -95,6 +97,16 @@ const NEVER = new AbortController().signal;
 /** Runs `work` as part of the running call, if there is one; a single statement of it may take this long. */
 export function withStatementTimeout<Result>(statementTimeoutMs: number, work: () => Result): Result {
   return inCall({ signal: NEVER, ...currentCall(), statementTimeoutMs }, work);
+}
+
+/** Runs `work` as part of the running call, if there is one. `wrote` hears of what it commits, as whoever heard of it before does. */
+export function notingWrites<Result>(wrote: () => void, work: () => Result): Result {
+  const outer = currentCall();
+  const note = () => {
+    wrote();
+    outer?.wrote?.();
+  };
+  return inCall({ signal: NEVER, ...outer, wrote: note }, work);
 }
 
 /** Gives a function that runs work as part of the call that runs now, for its cause, whoever calls it and whenever. */

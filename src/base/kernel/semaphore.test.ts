@@ -24,3 +24,17 @@ test("so many run at once, the others in their order, also after a failure", asy
   for (const gate of gates) gate.resolve();
   await Promise.all(running);
 });
+
+test("waiting ends with its signal, and the permit goes to the next", async () => {
+  const semaphore = new Semaphore(1);
+  const gate = Promise.withResolvers<void>();
+  const first = semaphore.withPermit(() => gate.promise);
+  const stop = new AbortController();
+  const second = semaphore.withPermit(() => Promise.resolve("second"), stop.signal);
+  const third = semaphore.withPermit(() => Promise.resolve("third"));
+  stop.abort(new Error("stopped"));
+  await expect(second).rejects.toThrow("stopped");
+  gate.resolve();
+  await first;
+  expect(await third).toBe("third");
+});

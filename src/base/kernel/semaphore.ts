@@ -1,16 +1,19 @@
 /** A semaphore: at most `permits` run at a time. The others wait, first in, first out. */
+import { onAbort } from "#base/kernel/abort";
+
 export class Semaphore {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  #waiting: (() => void)[] = [];
 
   constructor(permits: number) {
     this.#free = permits;
   }
 
-  /** Runs `work` when there is a permit for it. */
-  async withPermit<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Runs `work` when there is a permit for it. Rejects with the signal's reason when that is aborted first. */
+  async withPermit<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    signal?.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await this.#wait(signal);
     try {
       return await work();
     } finally {
@@ -18,6 +21,22 @@ export class Semaphore {
       if (next === undefined) this.#free += 1;
       else next();
     }
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const admit = () => {
+        forget?.();
+        resolve();
+      };
+      const forget =
+        signal &&
+        onAbort(signal, () => {
+          this.#waiting = this.#waiting.filter((other) => other !== admit);
+          reject(signal.reason instanceof Error ? signal.reason : new Error("aborted"));
+        });
+      this.#waiting.push(admit);
+    });
   }
 }
 

@@ -260,7 +260,9 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
         : prepared.use(statement, plain);
     let broken: Error | undefined;
     try {
-      return await cancellable(client, () => send(client, around, { text, values, name }));
+      const rows = await cancellable(client, () => send(client, around, { text, values, name }));
+      noteWritten(plain);
+      return rows;
     } catch (error) {
       this.#shared.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) && mayWrite(plain) });
       if (name !== undefined && (isStalePlan(error) || isLostStatement(error))) {
@@ -268,7 +270,9 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
         if (isLostStatement(error)) this.#shared.stopPreparing();
         // Nothing was done yet. The connection's other statements may be of the old schema too.
         broken = error;
-        return await cancellable(client, () => send(client, around, { text, values, name: undefined }));
+        const rows = await cancellable(client, () => send(client, around, { text, values, name: undefined }));
+        noteWritten(plain);
+        return rows;
       }
       // What the server refused leaves the connection as it was.
       if (sqlState(error) === undefined || isConnectionFailure(error))
@@ -341,6 +345,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
         this.#shared.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) });
         throw error;
       });
+      currentCall()?.wrote?.();
       return result;
     } catch (error) {
       this.#shared.noteFailed(error);
@@ -364,6 +369,12 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 /** Whether a statement of the program's own may change rows. In doubt it may. */
 function mayWrite(text: string): boolean {
   return !/^\s*(select|with|table|values|show)\b/i.test(text) || /\b(insert|update|delete|merge)\b/i.test(text);
+}
+
+/** A statement has committed by itself. */
+function noteWritten(text: string): void {
+  const wrote = currentCall()?.wrote;
+  if (wrote !== undefined && mayWrite(text)) wrote();
 }
 
 /** What goes with a statement. */

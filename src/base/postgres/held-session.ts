@@ -30,7 +30,8 @@ export class SessionLost extends Error {
 /**
  * Runs `work` with a session of its own, never through a pooler. All that `work` asks of any database is part of a call that ends with
  * the session: after that, nothing more is sent. Rejects with SessionLost as soon as the session is lost, without waiting
- * for `work`. Statements on the session are sent one after the other, also after `work` has ended the call that it is in.
+ * for `work`. Statements on the session are sent one after the other, also after `work` has ended the call that it is in; the server
+ * stops one that would keep the next question waiting for too long.
  */
 export function whileHeld<Kind extends DatabaseKind, Result>(
   database: Database<Kind>,
@@ -68,7 +69,12 @@ class Held<Kind extends DatabaseKind> {
 
   async run<Result>(work: (session: Session<Kind>, call: Call) => Promise<Result>): Promise<Result> {
     const { heldMs, endsAfterMs, beatMs } = this.#times;
-    const begin = this.#connection.script("held.begin", `set idle_session_timeout = ${endsAfterMs}`);
+    // A statement keeps the next question waiting. One that waits for somebody else is refused before that costs the session.
+    const statementMs = Math.max(heldMs - 2 * beatMs, 1);
+    const begin = this.#connection.script(
+      "held.begin",
+      `set idle_session_timeout = ${endsAfterMs}; set statement_timeout = ${statementMs}`,
+    );
     await orLate(begin, heldMs, () => new SessionLost());
     this.#timer = outsideCalls(() => setInterval(() => this.#beat(), beatMs));
     const result = await Promise.race([
@@ -76,7 +82,10 @@ class Held<Kind extends DatabaseKind> {
       this.#lost.promise,
     ]);
     await this.#send(() =>
-      this.#connection.script("held.end", "select pg_advisory_unlock_all(); reset idle_session_timeout"),
+      this.#connection.script(
+        "held.end",
+        "select pg_advisory_unlock_all(); reset idle_session_timeout; reset statement_timeout",
+      ),
     );
     return result;
   }

@@ -72,6 +72,12 @@ const WHERE_ALLOWED: Readonly<Record<string, string>> = {
   transaction_timeout: "0",
 };
 
+/**
+ * What is asked for by a client that has gone ends. A server refuses it on a system that does not tell it of that
+ * (https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL).
+ */
+const WHERE_KNOWN: Readonly<Record<string, string>> = { client_connection_check_interval: "5000" };
+
 /** Those of {@link WHERE_ALLOWED} that matter to the API's role, as settings of the role itself. */
 export const PINNED_WHERE_ALLOWED: Readonly<Record<string, string>> = {
   session_replication_role: "origin",
@@ -136,9 +142,10 @@ export class ConnectionPins {
   /** Sets on a new connection what its start could not, and remembers what the role may set. */
   async pinRest(login: string, client: Pick<pg.ClientBase, "query">): Promise<void> {
     if (this.#known.has(login)) return;
-    const names = await setRest(client);
+    const set =
+      (await setRest(client, { ...WHERE_ALLOWED, ...WHERE_KNOWN })) ?? (await setRest(client, WHERE_ALLOWED)) ?? {};
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-    this.#known.set(login, asOptions(Object.fromEntries(names.map((name) => [name, WHERE_ALLOWED[name] ?? ""]))));
+    this.#known.set(login, asOptions(set));
   }
 
   /** A connection could not be made: where the settings may be why, the next one finds out anew what the role may set. */
@@ -147,17 +154,21 @@ export class ConnectionPins {
   }
 }
 
-async function setRest(client: Pick<pg.ClientBase, "query">): Promise<string[]> {
+/** Returns those that the role may set; undefined where the server refused one, and so none is set. */
+async function setRest(
+  client: Pick<pg.ClientBase, "query">,
+  settings: Readonly<Record<string, string>>,
+): Promise<Record<string, string> | undefined> {
   try {
     const { rows } = await client.query<{ name: string }>(
       `/* tenantry: pin */ select s.name, set_config(s.name, q.value, false)
        from unnest($1::text[], $2::text[]) as q (name, value) join pg_settings s on s.name = q.name where ${MAY_SET}`,
-      [Object.keys(WHERE_ALLOWED), Object.values(WHERE_ALLOWED)],
+      [Object.keys(settings), Object.values(settings)],
     );
-    return rows.map(({ name }) => name);
+    return Object.fromEntries(rows.map(({ name }) => [name, settings[name] ?? ""]));
   } catch (error) {
     // A provider can refuse a setting although PostgreSQL's own rules allow it.
-    if (REFUSED.has(sqlState(error))) return [];
+    if (REFUSED.has(sqlState(error))) return undefined;
     throw error;
   }
 }

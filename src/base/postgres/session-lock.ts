@@ -6,6 +6,7 @@ import { type Call, currentCall, inCallToo, outsideCalls } from "#base/kernel/ca
 import { waitFor } from "#base/kernel/wait";
 import type { Database, DatabaseKind, Session } from "#base/postgres/database";
 import { whileHeld } from "#base/postgres/held-session";
+import { quoteLiteral } from "#base/postgres/identifiers";
 import { SQL_STATE } from "#base/postgres/sql-state";
 
 export const LOCK_CLASS = {
@@ -25,6 +26,8 @@ export const LOCK_CLASS = {
   mails: 7_365_008,
   /** In any database of a server, for a transaction: who makes or changes the API's role. */
   apiRole: 7_365_009,
+  /** Where a link's copy is: who seeds it, by the link's name. */
+  seed: 7_365_010,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];
@@ -41,6 +44,23 @@ export async function tryLock(session: Session<DatabaseKind>, lock: Lock, name: 
 
 export async function unlock(session: Session<DatabaseKind>, lock: Lock, name: string): Promise<void> {
   await session.query("lock.release", "select pg_advisory_unlock($1, hashtext($2))", [lock, name]);
+}
+
+/**
+ * SQL that takes the lock for this session from whoever has it there still, by ending their sessions as far as the role may; its
+ * last statement gives `taken`. For a lock that only what was left behind can have. {@link releaseSql} gives it back.
+ */
+export function seizeSql(lock: Lock, name: string): string {
+  const key = `hashtext(${quoteLiteral(name)})`;
+  return `select pg_terminate_backend(l.pid, 5000) from pg_locks l join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.classid = ${lock} and l.objid = ${key}::oid and l.objsubid = 2 and l.granted
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.pid <> pg_backend_pid() and a.usename = current_user;
+  select pg_try_advisory_lock(${lock}, ${key}) as taken`;
+}
+
+export function releaseSql(lock: Lock, name: string): string {
+  return `select pg_advisory_unlock(${lock}, hashtext(${quoteLiteral(name)}))`;
 }
 
 /** Another had the lock for too long. As the server says it. */

@@ -1,14 +1,13 @@
 /** Retention of the audit log: an operator takes old entries away, at home and in the regions. */
 import { MIN_AGE_DAYS } from "#base/postgres/append-only";
-import { pruneEntries } from "#engine/audit/prune";
+import { pruneEntries, pruneHomeEntries } from "#engine/audit/prune";
 import { listTenantDatabases } from "#engine/home/tenant-databases";
+import { type OwnedPieces, ownedPieces } from "#engine/regions/owned-pieces";
 import { regionAddress } from "#engine/regions/regions";
 import { invalidInput } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import type { Services } from "#engine/services";
 
-/** Databases of a region come one after the other: which home owns it is not asked for each. */
-const LOOKED_MS = 10_000;
 const DAY_MS = 24 * 60 * 60_000;
 
 /** How many entries went, by database, and which databases still have theirs and why. */
@@ -25,14 +24,16 @@ export async function pruneAuditLog(services: Services, before: Date): Promise<P
   if (!(before.getTime() <= Date.now() - MIN_AGE_DAYS * DAY_MS))
     throw invalidInput("before", `before must be a moment at least ${MIN_AGE_DAYS} days ago.`);
   const pruning: Pruning = {
-    pruned: [{ database: "home", entries: await pruneEntries(services.home, before) }],
+    pruned: [{ database: "home", entries: await pruneHomeEntries(services.home, before) }],
     failed: [],
   };
+  const pieces = new Map<string, OwnedPieces>();
   for (const { name, regionId } of await listTenantDatabases(services)) {
     try {
-      await services.ownership.require(regionId, { maxAgeMs: LOOKED_MS });
+      const owned = pieces.get(regionId) ?? (await ownedPieces(services, regionId));
+      pieces.set(regionId, owned);
       const database = services.pools.open("tenant", await regionAddress(services, regionId), name);
-      pruning.pruned.push({ database: name, entries: await pruneEntries(database, before) });
+      pruning.pruned.push({ database: name, entries: await pruneEntries(database, before, owned) });
     } catch (error) {
       pruning.failed.push({ database: name, reason: redactedMessage(error) });
     }

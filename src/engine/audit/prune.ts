@@ -11,13 +11,19 @@ const BATCH_ROWS = 5_000;
  * deletion, so each batch lifts that for its own transaction alone: it takes the tables' owner, which the API need not be.
  * Run again it goes on. The caller has checked the moment. Throws the driver's errors.
  */
-export async function pruneEntries(database: Database<"home"> | Database<"tenant">, before: Date): Promise<number> {
+export function pruneHomeEntries(home: Database<"home">, before: Date): Promise<number> {
+  return inBatches(() => home.transaction((transaction) => pruneHome(transaction, before)));
+}
+
+/** The same in a region, as long as that is this home's. */
+export function pruneEntries(database: Database<"tenant">, before: Date, owned: OwnedPieces): Promise<number> {
+  return inBatches(() => database.transaction((transaction) => pruneContent(transaction, before, owned)));
+}
+
+async function inBatches(prune: () => Promise<number>): Promise<number> {
   let pruned = 0;
   for (;;) {
-    const batch =
-      database.kind === "home"
-        ? await database.transaction((transaction) => pruneHome(transaction, before))
-        : await database.transaction((transaction) => pruneContent(transaction, before));
+    const batch = await prune();
     pruned += batch;
     if (batch < BATCH_ROWS) return pruned;
   }
@@ -66,20 +72,22 @@ async function pruneHome(home: Transaction<"home">, before: Date): Promise<numbe
   });
 }
 
-async function pruneContent(database: Transaction<"tenant">, before: Date): Promise<number> {
+async function pruneContent(database: Transaction<"tenant">, before: Date, owned: OwnedPieces): Promise<number> {
   const [made] = await database.query<{ exists: boolean }>(
     "audit.made",
     "select to_regclass('tenantry.audit_log') is not null as exists",
   );
   if (made?.exists !== true) return 0;
   return withoutAppendOnly(database, ["audit_log"], async () => {
-    const rows = await database.query(
+    const [row] = await database.query<{ rows: number; owned: boolean }>(
       "audit.prune",
-      `delete from tenantry.audit_log where (organization_id, id) in (
-         select organization_id, id from tenantry.audit_log where at < $1 order by organization_id, id limit $2)
-       returning 1`,
+      `with owned as materialized (select ${owned.isOwned} as yes), gone as (
+         delete from tenantry.audit_log where (select yes from owned) and (organization_id, id) in (
+           select organization_id, id from tenantry.audit_log where at < $1 order by organization_id, id limit $2)
+         returning 1)
+       select (select yes from owned) as owned, (select count(*)::int from gone) as rows`,
       [before, BATCH_ROWS],
     );
-    return rows.length;
+    return row?.owned === true ? row.rows : owned.refuse();
   });
 }

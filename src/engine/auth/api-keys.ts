@@ -162,7 +162,13 @@ export async function findSignedInByKey(
   );
   if (stored === undefined || !isSecretOf(stored.secretHash, secret)) return undefined;
   if (stored.stale)
-    await home.query("api_keys.used", "update tenantry.api_keys set last_used_at = now() where id = $1", [id]);
+    await home.query(
+      "api_keys.used",
+      // Whoever signs in does not wait for somebody who has the row.
+      `update tenantry.api_keys set last_used_at = now()
+       where id = (select id from tenantry.api_keys where id = $1 for no key update skip locked)`,
+      [id],
+    );
   const { organizationId, role, readOnly, expiresAt } = stored;
   const operator = readOnly ? READ_ONLY_OPERATOR : OPERATOR;
   const actor: Actor =

@@ -10,6 +10,7 @@ import type { RoleCache } from "#engine/auth/role-cache";
 import {
   type Client,
   type Credentials,
+  forAllCallers,
   refuseNothing,
   refuseToken,
   type SignedIn,
@@ -114,7 +115,7 @@ export class BearerSignIn implements SignIn {
     const digest = hash("sha256", token, "base64");
     const found = this.#remembered.get(digest);
     if (found !== undefined && found.until > now) return found.signedIn;
-    const signedIn = this.#signIn(token, client);
+    const signedIn = forAllCallers(() => this.#signIn(token, client));
     this.#remembered.set(digest, { signedIn, until: now + REMEMBERED_MS });
     // Refusals are not remembered: they would push out who is signed in.
     signedIn.catch(() => this.#remembered.delete(digest));

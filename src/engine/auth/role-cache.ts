@@ -6,6 +6,7 @@ import type { Actor, KeyActor, UserActor } from "#engine/auth/actor";
 import { findActorRoles, findRole } from "#engine/auth/membership";
 import { SIGN_IN_CHANNEL } from "#engine/auth/revoked-keys";
 import type { Role } from "#engine/auth/roles";
+import { forAllCallers } from "#engine/auth/sign-in";
 import { BoundedMap } from "#base/kernel/bounded-map";
 import type { Queryable } from "#base/postgres/database";
 import type { Listener } from "#base/postgres/listener";
@@ -55,7 +56,7 @@ export class RoleCache {
     const asked =
       unknown.length === 0
         ? new Map<string, Role>()
-        : findActorRoles(this.#home, unknown, actor).then(
+        : forAllCallers(() => findActorRoles(this.#home, unknown, actor)).then(
             (rows) => new Map(rows.map(({ organizationId, role }) => [organizationId, role])),
           );
     const roles = organizationIds.map(
@@ -74,7 +75,7 @@ export class RoleCache {
   /** The same for somebody who is named; a key's id names no member. */
   memberRoleOf(organizationId: string, userId: string): Promise<Role | null> {
     return this.#remember(`${organizationId}/user/${userId}`, performance.now(), () =>
-      findRole(this.#home, organizationId, userId),
+      forAllCallers(() => findRole(this.#home, organizationId, userId)),
     );
   }
 

@@ -1,5 +1,6 @@
 /** How a process finds out who calls. One of these is made at start, by the composition root. */
 import type { Actor } from "#engine/auth/actor";
+import { outsideCalls, withStatementTimeout } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 
 /** Where a call comes from, as far as it says so. */
@@ -37,6 +38,17 @@ export interface SignIn {
   identify(credentials: Credentials): Promise<SignedIn>;
   /** Calls back when the key is revoked, until the returned function is called. */
   onRevoked(keyId: string, callback: () => void): () => void;
+}
+
+/**
+ * A single statement of finding out who calls. Several may wait for one answer, so it belongs to no caller and does not end with
+ * one; a request's own deadline covers the waiting.
+ */
+const SIGN_IN_STATEMENT_MS = 5_000;
+
+/** Runs what finds out who calls, or what they may do, for all who wait for it. */
+export function forAllCallers<Result>(work: () => Result): Result {
+  return outsideCalls(() => withStatementTimeout(SIGN_IN_STATEMENT_MS, work));
 }
 
 /** A token or key was shown, and it counts for nothing. */

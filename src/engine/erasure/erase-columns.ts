@@ -2,6 +2,7 @@
 import { TenantryError } from "#base/kernel/errors";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
+import type { OwnedPieces } from "#engine/regions/owned-pieces";
 import type { TenantTable } from "#engine/tables";
 
 /** An erasure: whose, and its own id, a UUIDv7. */
@@ -19,19 +20,20 @@ const MAX_PASSES = 20;
  * Takes the id out: null where the column takes null, else an id of nobody, another one for each row, so that keys which name
  * the column hold. Each organization whose rows it changes gets one entry in its audit log, and no row does: an entry for each
  * would say who had written it. Linear in the table's rows, whatever its indexes are. Run again it goes on. NOT_SYNCED when rows
- * with the id keep coming.
+ * with the id keep coming. `owned`: each piece is written as long as the region is this home's; undefined at home.
  */
 export async function eraseColumns(
   database: Queryable<DatabaseKind>,
   tables: readonly TenantTable[],
   erasure: Erasure,
+  owned?: OwnedPieces,
 ): Promise<void> {
   for (const table of tables) {
     const columns = await findUserColumns(database, table);
     if (columns.length === 0) continue;
-    const statement = pieceStatement(database.kind, table.name, columns);
+    const statement = pieceStatement(database.kind, table.name, columns, owned?.isOwned ?? "true");
     let passes = 0;
-    while ((await changeAll(database, table.name, statement, erasure)) > 0) {
+    while ((await changeAll(database, table.name, statement, { erasure, owned })) > 0) {
       passes += 1;
       if (passes >= MAX_PASSES)
         throw new TenantryError("NOT_SYNCED", `Rows of ${table.name} with the erased user's id keep coming.`);
@@ -57,7 +59,7 @@ function findUserColumns(
 }
 
 /** Pages are named by what PostgreSQL calls a row's place, so that none is read twice in a pass. */
-function pieceStatement(kind: DatabaseKind, name: string, columns: readonly UserColumn[]): string {
+function pieceStatement(kind: DatabaseKind, name: string, columns: readonly UserColumn[], isOwned: string): string {
   const values = columns.map(({ name: column, required }) => {
     const quoted = quoteIdentifier(column);
     return `${quoted} = case when ${quoted} = $3 then ${required ? "gen_random_uuid()" : "null"} else ${quoted} end`;
@@ -68,11 +70,12 @@ function pieceStatement(kind: DatabaseKind, name: string, columns: readonly User
        insert into tenantry.audit_log (id, database_id, organization_id, who, via, action, subject_kind, subject_id)
        select distinct $4::uuid, tenantry.database_id(), organization_id, 'OPERATOR', 'JOB', 'eraseUser', 'USER', $3::uuid
        from changed on conflict do nothing)`;
-  return `with changed as (
+  return `with owned as materialized (select ${isOwned} as yes), changed as (
        update ${quoteQualified(name)} set ${values.join(", ")}
-       where ctid >= $1::tid and ctid < $2::tid and (${matches.join(" or ")})
+       where (select yes from owned) and ctid >= $1::tid and ctid < $2::tid and (${matches.join(" or ")})
        returning organization_id)${kind === "home" ? "" : logged}
-     select count(*)::int as rows from changed${kind === "home" ? " where $4::uuid is not null" : ""}`;
+     select (select yes from owned) as owned,
+            (select count(*)::int from changed${kind === "home" ? " where $4::uuid is not null" : ""}) as rows`;
 }
 
 /** One pass over the table. Returns how many rows it has changed. */
@@ -80,11 +83,13 @@ async function changeAll(
   database: Queryable<DatabaseKind>,
   name: string,
   statement: string,
-  { userId, id }: Erasure,
+  { erasure: { userId, id }, owned }: { erasure: Erasure; owned: OwnedPieces | undefined },
 ): Promise<number> {
   let changed = 0;
   await inPieces(database, name, async (from, to) => {
-    const [row] = await database.query<{ rows: number }>("erasure.piece", statement, [from, to, userId, id]);
+    const values = [from, to, userId, id];
+    const [row] = await database.query<{ rows: number; owned: boolean }>("erasure.piece", statement, values);
+    if (owned !== undefined && row?.owned !== true) return owned.refuse();
     changed += row?.rows ?? 0;
     return row?.rows ?? 0;
   });

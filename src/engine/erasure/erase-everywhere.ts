@@ -15,7 +15,7 @@ import { listReplicatedDatabases } from "#engine/home/replicated-databases";
 import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
-import { requireOrWait } from "#engine/regions/owned-pieces";
+import { type OwnedPieces, ownedPieces, requireOrWait } from "#engine/regions/owned-pieces";
 import { regionAddress } from "#engine/regions/regions";
 import type { LinkId } from "#engine/replication/nudge";
 import type { Services } from "#engine/services";
@@ -29,8 +29,6 @@ const CARRY_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 60_000;
 const LOCK_TIMEOUT_MS = 5_000;
 const MAX_NAMED = 20;
-/** Whose the region is, is asked again after so long: there can be many databases. */
-const OWNED_MS = 10_000;
 
 type Run = JobRun<"erase-user">;
 
@@ -73,6 +71,7 @@ async function eraseInRegion(services: Services, run: Run, erasure: Erasure, reg
   await requireOrWait(services, regionId);
   const due = await listDue(services.home, erasure.userId, regionId);
   const address = due.length === 0 ? undefined : await regionAddress(services, regionId);
+  const owned = await ownedPieces(services, regionId, { isAsked: true });
   const failures: { name: string; error: unknown }[] = [];
   let isAway = false;
   await forEachLimit(due, CONCURRENCY, async (one) => {
@@ -80,8 +79,7 @@ async function eraseInRegion(services: Services, run: Run, erasure: Erasure, reg
     if (address === undefined || isAway) return;
     try {
       run.signal.throwIfAborted();
-      await services.ownership.require(regionId, { maxAgeMs: OWNED_MS });
-      await eraseInDatabase(services, run, erasure, one, address);
+      await eraseInDatabase(services, run, erasure, { ...one, address, owned });
     } catch (error) {
       isAway ||= isConnectionFailure(error) && sqlState(error) !== SQL_STATE.undefinedDatabase;
       failures.push({ name: one.name, error });
@@ -110,10 +108,9 @@ async function eraseInDatabase(
   services: Services,
   run: Run,
   erasure: Erasure,
-  due: DueDatabase,
-  address: ServerAddress,
+  due: DueDatabase & { address: ServerAddress; owned: OwnedPieces },
 ): Promise<void> {
-  const { databaseId, name, schemaVersion, isImporting } = due;
+  const { databaseId, name, schemaVersion, isImporting, address, owned } = due;
   // The import may write rows with this user's id.
   if (isImporting) throw new TenantryError("NOT_SYNCED", "An import into the database is under way.");
   const tables = tablesOf(services, schemaVersion);
@@ -121,9 +118,9 @@ async function eraseInDatabase(
     services.pools.visit("tenant", address, name, work);
   await run.step("run-erase-sql", async () => {
     await visit((session) => noteBegun(session, services.border, erasure));
-    await eraseByTeam(services, erasure, visit);
+    await eraseByTeam(services, erasure, visit, owned);
   });
-  await run.step("erase-columns", () => visit((session) => eraseColumnsIn(session, tables, erasure)));
+  await run.step("erase-columns", () => visit((session) => eraseColumnsIn(session, tables, erasure, owned)));
   await run.step("carry", async () => carry(services, databaseId, await visit(findWaiting)));
   await run.step("note-done", async () => {
     await visit((session) => noteDoneThere(session, erasure.userId));
@@ -143,21 +140,23 @@ export async function eraseByTeam<Kind extends DatabaseKind>(
   { eraseSql }: Services,
   { userId }: Erasure,
   visit: (work: (session: Session<Kind>) => Promise<void>) => Promise<void>,
+  owned?: OwnedPieces,
 ): Promise<void> {
-  if (eraseSql !== undefined) await visit((session) => runEraseSql(session, eraseSql, userId));
+  if (eraseSql !== undefined) await visit((session) => runEraseSql(session, eraseSql, userId, owned));
 }
 
 async function eraseColumnsIn<Kind extends DatabaseKind>(
   session: Session<Kind>,
   tables: readonly TenantTable[],
   erasure: Erasure,
+  owned?: OwnedPieces,
 ): Promise<void> {
   await session.query(
     "erasure.bound",
     "select set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false)",
     [String(STATEMENT_TIMEOUT_MS), String(LOCK_TIMEOUT_MS)],
   );
-  await eraseColumns(session, tables, erasure);
+  await eraseColumns(session, tables, erasure, owned);
 }
 
 /** Whether something that flows to the catalog has changed there and not arrived yet. */

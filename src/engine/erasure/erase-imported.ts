@@ -7,6 +7,7 @@ import type { Queryable, Session } from "#base/postgres/database";
 import { type Erasure, eraseColumns, findPresent } from "#engine/erasure/erase-columns";
 import { eraseByTeam } from "#engine/erasure/erase-everywhere";
 import { askAgainIn, noteDone } from "#engine/erasure/erasure-record";
+import type { OwnedPieces } from "#engine/regions/owned-pieces";
 import type { Services } from "#engine/services";
 import type { TenantTable } from "#engine/tables";
 
@@ -17,7 +18,7 @@ const MARGIN_DAYS = 30;
 type ExpectedErasure = Erasure & { asked: string };
 
 /** A tenant database that is imported into. */
-type Target = { databaseId: number; name: string; address: ServerAddress };
+type Target = { databaseId: number; name: string; address: ServerAddress; owned: OwnedPieces };
 
 /**
  * Notes, before anything is written, what the database has to be looked at for again: also where the import ends in the middle,
@@ -38,7 +39,7 @@ export async function expectErasures(
 /** Erases what was imported. The jobs, which have waited, go on from there. */
 export async function eraseImported(
   services: Services,
-  { databaseId, name, address }: Target,
+  { databaseId, name, address, owned }: Target,
   tables: readonly TenantTable[],
   erasures: readonly ExpectedErasure[],
 ): Promise<void> {
@@ -48,8 +49,8 @@ export async function eraseImported(
   const userIds = erasures.map(({ userId }) => userId);
   const present = await visit((session) => findPresent(session, tables, userIds));
   for (const erasure of erasures) {
-    await eraseByTeam(services, erasure, visit);
-    if (present.has(erasure.userId)) await visit((session) => eraseColumns(session, tables, erasure));
+    await eraseByTeam(services, erasure, visit, owned);
+    if (present.has(erasure.userId)) await visit((session) => eraseColumns(session, tables, erasure, owned));
     else if (services.eraseSql === undefined)
       await noteDone(services.home, erasure.userId, { databaseId, asked: erasure.asked });
   }

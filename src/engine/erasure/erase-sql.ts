@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { inCall } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 import type { DatabaseKind, Session } from "#base/postgres/database";
+import type { OwnedPieces } from "#engine/regions/owned-pieces";
 
 export type EraseSql = {
   /** How messages call it. */
@@ -27,12 +28,13 @@ const LOCK_TIMEOUT_MS = 5_000;
 /**
  * Runs it for one person, whose id `tenantry.erased_user()` gives, in one transaction of its own. The session may be left with
  * other settings: it is not to be used for anything else. CONFLICT when the text ends the transaction, or takes longer than a
- * minute; else what PostgreSQL has thrown.
+ * minute; else what PostgreSQL has thrown. `owned`: it runs as long as the region is this home's.
  */
 export async function runEraseSql<Kind extends DatabaseKind>(
   session: Session<Kind>,
   { name, text }: EraseSql,
   userId: string,
+  owned?: OwnedPieces,
 ): Promise<void> {
   const late = new AbortController();
   const timer = setTimeout(
@@ -42,11 +44,13 @@ export async function runEraseSql<Kind extends DatabaseKind>(
   try {
     await inCall({ signal: late.signal }, async () => {
       await session.query("erasure.begin", "begin");
-      await session.query(
+      const [row] = await session.query<{ owned: boolean }>(
         "erasure.settings",
-        "select set_config('tenantry.erased_user', $1, true), set_config('lock_timeout', $2, true)",
+        `select set_config('tenantry.erased_user', $1, true), set_config('lock_timeout', $2, true),
+                ${owned?.isOwned ?? "true"} as owned`,
         [userId, String(LOCK_TIMEOUT_MS)],
       );
+      if (owned !== undefined && row?.owned !== true) await owned.refuse();
       const transaction = await readTransaction(session);
       await session.script(ERASE_SQL_STATEMENT, text);
       if ((await readTransaction(session)) !== transaction)

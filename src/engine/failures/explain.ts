@@ -58,6 +58,15 @@ export function explainToCaller(error: unknown, subject = placeOf(error), more?:
   return asError(error, refusal, subject, sentences(said, next, more));
 }
 
+/** The same where what was asked for had written something before: that is there, so nobody is told to try it again. */
+export function explainAfterWriting(error: unknown, unavailable?: Subject["unavailable"]): TenantryError | undefined {
+  const refusal = refusalOf(error);
+  const subject = placeOf(error) ?? (unavailable === "HOME_UNAVAILABLE" ? HOME : unavailable && SOME_REGION);
+  if (refusal?.code !== "UNAVAILABLE" || subject === undefined) return undefined;
+  const said = `${subject.name} ${refusal.says}. ${UNKNOWN}`;
+  return asError(error, refusal, subject, said, { isOutcomeUnknown: true });
+}
+
 const UNKNOWN = "What was being done there may have happened: look whether it has, before you do it again.";
 
 /** Whether something was on its way when the connection was lost or the time was over, and nobody knows how far it came. */

@@ -21,6 +21,7 @@ import { permitsFor } from "#engine/replication/capacity";
 import { Carrier } from "#engine/replication/carrier";
 import type { Link } from "#engine/replication/link";
 import { wasSeededOnOther } from "#engine/replication/link-record";
+import { MendPermits, whileAnswering } from "#engine/replication/mend-permits";
 import { linkName, scoutName } from "#engine/replication/names";
 import { WakeSpans } from "#engine/replication/wake-spans";
 import type { LinkId } from "#engine/replication/nudge";
@@ -31,6 +32,7 @@ import type { Services } from "#engine/services";
 /** Sweeps at once: each holds a connection to home for as long as it takes. */
 const MAX_SWEEPS = 4;
 const sweepPermits = new Semaphore(MAX_SWEEPS);
+const mends = new MendPermits();
 /** A single statement while a region is taken over, and while it is swept. */
 const TAKE_STATEMENT_MS = 10_000;
 const SWEEP_STATEMENT_MS = 60_000;
@@ -99,6 +101,7 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
       openLink,
       reopenLink,
       capacity,
+      mends,
       startsSlowly,
       timelines: { home: homeHistory.timeline, region: regionHistory.timeline },
       onFork: restart,
@@ -113,6 +116,8 @@ async function makeCarrier(services: Services, regionId: string, options: Replic
   );
   return { carrier, region, openLink, report, server: `${address.host}:${address.port}` };
 }
+
+type Parts = Awaited<ReturnType<typeof makeCarrier>>;
 
 /** Before its links are seeded anew, as that makes the difference go. */
 async function noticeRegionHistory(
@@ -170,10 +175,10 @@ async function begin(
   );
   const stop = new AbortController();
   const sweepSoon = new Wakeup();
-  const sweepOnce = makeSweep(services, regionId, options, parts);
+  const sweepOnce = makeSweep(services, regionId, options, { ...parts, stop: stop.signal });
   const sweeping = repeat(stop.signal, async () => {
     await sweepOnce().catch((error: unknown) => {
-      if (!over.signal.aborted && !(error instanceof NotOwner)) report("a sweep failed", error);
+      if (!stop.signal.aborted && !(error instanceof NotOwner)) report("a sweep failed", error);
     });
     await sweepSoon.sleep(options.sweepIntervalMs, stop.signal);
   });
@@ -208,7 +213,7 @@ function makeSweep(
   services: Services,
   regionId: string,
   options: ReplicationOptions,
-  { carrier, region, openLink }: Pick<Awaited<ReturnType<typeof makeCarrier>>, "carrier" | "region" | "openLink">,
+  { carrier, region, openLink, stop }: Pick<Parts, "carrier" | "region" | "openLink"> & { stop: AbortSignal },
 ): () => Promise<void> {
   const checkedAt = new Map<number, string>();
   const refusedAt = new Map<number, string>();
@@ -235,12 +240,13 @@ function makeSweep(
       onRefused: (databaseId: number, sentence: string) =>
         services.ledger.refused({ databaseId, direction: "catalog", code: "row-refused", sentence }),
     };
-    // A region that does not answer gives its permit back.
-    await sweepPermits.withPermit(() =>
+    // A region that does not answer takes no permit, or gives its own back.
+    const history = await withStatementTimeout(TAKE_STATEMENT_MS, () => readServerHistory(region));
+    const sweepNow = () =>
       withStatementTimeout(SWEEP_STATEMENT_MS, async () => {
-        await noticeRegionHistory(services, regionId, await readServerHistory(region), options);
+        await noticeRegionHistory(services, regionId, history, options);
         await sweep(context, options.limits);
-      }),
-    );
+      });
+    await sweepPermits.withPermit(() => whileAnswering(region, ASK_STATEMENT_MS, sweepNow), stop);
   };
 }

@@ -16,12 +16,13 @@ export type OwnedPieces = {
   readonly refuse: () => Promise<never>;
 };
 
-/** Asks now, and lets the pieces ask. Throws as {@link Ownership.require}. */
+/** Asks now, unless somebody has a moment ago, and lets the pieces ask. Throws as {@link Ownership.require}. */
 export async function ownedPieces(
   { ownership, installation }: { ownership: Ownership; installation: string },
   regionId: string,
+  { isAsked = false }: { isAsked?: boolean } = {},
 ): Promise<OwnedPieces> {
-  await ownership.require(regionId);
+  if (!isAsked) await ownership.require(regionId);
   return {
     isOwned: isOwnedSql(installation, await ownership.identity()),
     refuse: async () => {

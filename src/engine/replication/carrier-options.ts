@@ -1,6 +1,7 @@
 /** What a carrier is given: its times, and its way to the servers. */
 import type { HomeDatabase, ServerDatabase } from "#base/postgres/database";
 import type { Link } from "#engine/replication/link";
+import type { MendPermits } from "#engine/replication/mend-permits";
 import type { Direction } from "#engine/replication/names";
 import type { LinkId } from "#engine/replication/nudge";
 import type { WakeSpans } from "#engine/replication/wake-spans";
@@ -25,6 +26,8 @@ export type CarrierOptions = {
   statementMs: number;
   /** The same while a link is mended: a seed writes much with one statement, and has bounds of its own. */
   mendStatementMs: number;
+  /** Meanwhile the region's server is asked this often, and for so long, whether it is there. */
+  askMs: number;
 };
 
 export const CARRIER_DEFAULTS: CarrierOptions = {
@@ -38,6 +41,7 @@ export const CARRIER_DEFAULTS: CarrierOptions = {
   maxRetryMs: 60_000,
   statementMs: 10_000,
   mendStatementMs: 960_000,
+  askMs: 5_000,
 };
 
 export type CarrierContext = {
@@ -52,6 +56,8 @@ export type CarrierContext = {
   startsSlowly: Record<Direction, boolean>;
   /** How many links of each direction may be awake at once. */
   capacity: Record<Direction, number>;
+  /** How many links are mended at once, over all regions. */
+  mends: MendPermits;
   /** The timelines that the servers wrote when the carrier began: on others its answers would be worth nothing. */
   timelines: { home: string; region: string };
   /** A server was promoted: the carrier is to begin anew, with a sweep. */
@@ -63,6 +69,3 @@ export type CarrierContext = {
   /** Left out: traces are off. */
   spans?: WakeSpans;
 };
-
-/** Links of one region that are mended at once. Each takes a connection to home, of which a region must not take all. */
-export const MAX_MENDS = 4;

@@ -5,12 +5,7 @@
 import { bindToCall, currentCall, withStatementTimeout } from "#base/kernel/call";
 import { delay } from "#base/kernel/wait";
 import { Wakeup } from "#base/kernel/wakeup";
-import {
-  CARRIER_DEFAULTS,
-  type CarrierContext,
-  type CarrierOptions,
-  MAX_MENDS,
-} from "#engine/replication/carrier-options";
+import { CARRIER_DEFAULTS, type CarrierContext, type CarrierOptions } from "#engine/replication/carrier-options";
 import { DAMAGE, type Damage, damageOf, damageOfLostSlot } from "#engine/replication/damage";
 import { recordCarried, recordFailure } from "#engine/replication/link-record";
 import { holdsPermit, type LinkEvent, next } from "#engine/replication/link-state";
@@ -29,6 +24,7 @@ import {
   postpone,
   type Runtime,
 } from "#engine/replication/link-runtime";
+import { MAX_MENDS_OF_REGION, whileAnswering } from "#engine/replication/mend-permits";
 import { publicationMatches, publishNoMore } from "#engine/replication/publication";
 import { answerTickets, type LinkId, type Told } from "#engine/replication/nudge";
 import { applyErrors, disableSubscription, enableSubscription, findOrigin } from "#engine/replication/subscription";
@@ -82,9 +78,9 @@ export class Carrier {
     return [...this.#links.values()].some(({ state }) => state === "broken");
   }
 
-  /** The region's server answers again: what is broken is mended now. */
+  /** The region's server answers again: what is broken is mended now, and what is about to fail is then. */
   mendNow(): void {
-    for (const runtime of this.#links.values()) if (runtime.state === "broken") endPause(runtime);
+    for (const runtime of this.#links.values()) endPause(runtime);
     this.#wakeup.wake();
   }
 
@@ -164,7 +160,7 @@ export class Carrier {
     }
     // One at a time: a second mend would take the first one's slot away, and its seed overwrite what the stream has brought.
     const broken = [...this.#links.values()].filter(({ state }) => state === "broken");
-    const free = MAX_MENDS - broken.filter(({ working }) => working > 0).length;
+    const free = MAX_MENDS_OF_REGION - broken.filter(({ working }) => working > 0).length;
     const due = broken.filter(({ retryAt, working }) => retryAt <= now && working === 0);
     for (const runtime of due.slice(0, Math.max(free, 0))) {
       runtime.retryAt = Number.POSITIVE_INFINITY;
@@ -347,10 +343,19 @@ export class Carrier {
       return;
     }
     runtime.link = fresh;
+    // The region has just answered, so one that is away takes no permit. One that goes away meanwhile gives its own back.
+    const { mends, region } = this.#context;
+    await mends.withPermit(this, this.#stop.signal, () =>
+      whileAnswering(region, this.#options.askMs, () => this.#makeWhole(runtime)),
+    );
+  }
+
+  async #makeWhole(runtime: Runtime): Promise<void> {
+    const { link } = runtime;
     // What a new connection string did not mend, a reseed does.
-    const done = await mend(fresh, { reseed: runtime.mustReseed || runtime.failures > 1 });
+    const done = await mend(link, { reseed: runtime.mustReseed || runtime.failures > 1 });
     if (done === RESEEDED) this.#context.count?.("reseed", runtime.id.direction);
-    runtime.link = asTold(fresh);
+    runtime.link = asTold(link);
     runtime.mustReseed = false;
     this.#context.report(`${runtime.link.name}: ${done}`);
     this.#move(runtime, "mended");

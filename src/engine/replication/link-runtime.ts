@@ -105,11 +105,14 @@ export function postpone(
   runtime.retryAt = performance.now() + (runtime.failures === 1 ? 0 : pauseMs);
 }
 
-/** What it failed for is over: it is mended now, and failures count anew. That of a step which began before does not count. */
+/**
+ * What it failed for is over: where it is broken it is mended now, and failures count anew. That of a step which began before does not
+ * count.
+ */
 export function endPause(runtime: Runtime): void {
-  const isIdle = runtime.working === 0;
-  runtime.failures = Math.min(runtime.failures, isIdle ? 1 : 0);
-  if (isIdle) runtime.retryAt = 0;
+  const isWaiting = runtime.state === "broken" && runtime.working === 0;
+  runtime.failures = Math.min(runtime.failures, isWaiting ? 1 : 0);
+  if (isWaiting) runtime.retryAt = 0;
 }
 
 /** Its subscription was enabled just now. `errors` are from before that, and so are not this wake's. */

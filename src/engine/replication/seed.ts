@@ -12,6 +12,7 @@
  */
 import { TenantryError } from "#base/kernel/errors";
 import type { DatabaseKind, Session } from "#base/postgres/database";
+import { LOCK_CLASS, releaseSql, seizeSql } from "#base/postgres/session-lock";
 import { sqlState } from "#base/postgres/sql-state";
 import type { Link, PublishedTable } from "#engine/replication/link";
 import {
@@ -61,10 +62,17 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
   await link.publisher.database.session((source) =>
     link.subscriber.database.session(async (target) => {
       const timeout = `set local statement_timeout = ${timeoutOf(bounds)}`;
-      await inTime(source.script("seed.begin", `${SNAPSHOT}; ${timeout}`), bounds.answerMs);
+      const [, answers] = await Promise.all([
+        inTime(source.script("seed.begin", `${SNAPSHOT}; ${timeout}`), bounds.answerMs),
+        inTime(target.script("seed.lock", seizeSql(LOCK_CLASS.seed, link.name)), bounds.answerMs),
+      ]);
+      requireTaken(answers.at(-1));
       const count: SeedCount = { rows: 0, bytes: 0, startedAt: performance.now() };
       for (const table of link.tables) await seedTable({ link, source, target, bounds }, table, count);
-      await inTime(source.script("seed.end", "commit"), bounds.answerMs);
+      await Promise.all([
+        inTime(target.script("seed.unlock", releaseSql(LOCK_CLASS.seed, link.name)), bounds.answerMs),
+        inTime(source.script("seed.end", "commit"), bounds.answerMs),
+      ]);
     }),
   );
 }
@@ -72,6 +80,16 @@ export async function seed(link: Link, bounds: SeedBounds = SEED_BOUNDS): Promis
 /** A server that is told no more must not go on: what it did late would be of another seed's time. */
 function timeoutOf({ answerMs }: SeedBounds): number {
   return Math.ceil(answerMs * 0.9);
+}
+
+/**
+ * One seed writes at a time, whatever was left behind: the rows of an earlier one would be older than what the stream has brought
+ * since. The lock is where the copy is, so it is held for as long as a statement of that seed can act there.
+ */
+function requireTaken(rows: readonly object[] = []): void {
+  const [row] = rows as readonly { taken?: unknown }[];
+  if (row?.taken !== true)
+    throw new TenantryError("NOT_SYNCED", "An earlier seed of this link has not ended yet: it is tried again.");
 }
 
 type Seeding = {

@@ -105,7 +105,7 @@ export async function importPlacement(
     const numbers = await numbersOf(services, placement.id);
     const { databaseId, database: name } = placement;
     const erasures = await expectErasures(services, databaseId, manifest.exportedAt, IMPORT);
-    const erase = () => eraseImported(services, { databaseId, name, address }, tables, erasures);
+    const erase = () => eraseImported(services, { databaseId, name, address, owned }, tables, erasures);
     return importTables(
       services,
       { database, placement, numbers, owned },

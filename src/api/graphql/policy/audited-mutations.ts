@@ -5,6 +5,7 @@
 import { defaultFieldResolver, type GraphQLField, type GraphQLSchema } from "graphql";
 import type { SubjectKind, What } from "#engine/audit/entry";
 import { NOTHING, recorded, recordRefusal } from "#engine/audit/record";
+import { changing } from "#engine/failures/after-writing";
 import { isUuid } from "#base/kernel/ids";
 import { isRegionKey } from "#base/kernel/validation";
 import type { Resolver } from "#api/graphql/policy/enforce-policy";
@@ -29,7 +30,13 @@ function audited(action: string, rule: AuditRule, resolve: Resolver): Resolver {
   return async (parent, args, context, info) => {
     const { services, callSource } = context;
     const act = { callSource, action, what: whatOf(rule, args) };
-    const work = async (): Promise<unknown> => resolve(parent, args, context, info);
+    // What is planned is answered with its statement, and has no place yet.
+    const name = (info as typeof info | undefined)?.path.key;
+    const work = () =>
+      changing(
+        async (): Promise<unknown> => resolve(parent, args, context, info),
+        () => name !== undefined && context.written.add(String(name)),
+      );
     if (rule.content !== true) return recorded(services, act, work, (result) => madeBy(rule, result));
     try {
       return await work();

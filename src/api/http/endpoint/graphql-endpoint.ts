@@ -150,7 +150,16 @@ export async function createContext(
     const note = currentNote();
     if (note !== undefined) note.actor = actor.kind;
     const callSource = callSourceOf(signedIn, client);
-    return { actor, signedIn, callSource, services, loaders: createLoaders(services, actor), lag: [], ...begun };
+    return {
+      actor,
+      signedIn,
+      callSource,
+      services,
+      loaders: createLoaders(services, actor),
+      lag: [],
+      written: new Set(),
+      ...begun,
+    };
   } catch (error) {
     metrics.operationRefused("sign_in");
     throw error instanceof TenantryError && error.code === "LIMIT_EXCEEDED"

@@ -51,7 +51,10 @@ async function refusing<Result>(
   } catch (error) {
     if (error instanceof TenantryError && error.retryAfterSeconds !== undefined)
       await delay(REFUSAL_PAUSE_MS, (contextValue as GraphQLContext).gone).catch(() => undefined);
-    if (error instanceof TenantryError) return { errors: [limitError(error, statusOf(error))] };
+    // What was answered with 503 is sent again by balancers, and this one has written something.
+    const { written } = contextValue as GraphQLContext;
+    if (error instanceof TenantryError)
+      return { errors: [limitError(error, written.size > 0 ? 200 : statusOf(error))] };
     throw error;
   }
 }
