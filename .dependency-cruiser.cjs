@@ -85,7 +85,12 @@ const ROWS = [
     also: ["engine/home", "engine/regions", SERVICES],
     why: "entries about content stay in their region, so pruning goes to every region",
   },
-  { part: "engine/events", may: BASE },
+  {
+    part: "engine/events",
+    may: [...BASE, "engine/home", TABLES],
+    also: ["engine/replication"],
+    why: "rows of the catalog have changed when something was carried",
+  },
   { part: "engine/jobs", may: [...BASE, "base/observability", "engine/auth", "engine/home", SERVICES] },
   {
     part: "engine/links",

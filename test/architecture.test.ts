@@ -103,7 +103,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/engine/border/protocol/a.ts", 'import "#engine/links/target";', "imports-of-engine-border"],
   ["src/engine/regions/a.ts", 'import "#engine/placements/target";', "imports-of-engine-regions"],
   ["src/engine/audit/a.ts", 'import "#engine/placements/target";', "imports-of-engine-audit"],
-  ["src/engine/events/a.ts", 'import "#engine/home/target";', "imports-of-engine-events"],
+  ["src/engine/events/a.ts", 'import "#engine/placements/target";', "imports-of-engine-events"],
   ["src/engine/jobs/a.ts", 'import "#engine/placements/target";', "imports-of-engine-jobs"],
   ["src/engine/links/a.ts", 'import "#engine/placements/target";', "imports-of-engine-links"],
   ["src/engine/people/a.ts", 'import "#engine/placements/target";', "imports-of-engine-people"],

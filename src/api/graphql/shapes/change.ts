@@ -15,6 +15,7 @@ import type { Caller } from "#api/graphql/shapes/create";
 import { columnOf, type ContentRow, statementName } from "#api/graphql/shapes/fields";
 import { columnsOf, requireRow } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
+import { changeNotice } from "#engine/events/changes";
 import { waitUntilInCatalog } from "#engine/links/visible-writes";
 import { databaseIdOf, locateRow, type Location, organizationIdOf, refuseKeyAtHome } from "#engine/routing/location";
 
@@ -160,7 +161,8 @@ async function changeRow(
        )${entry.text}
        select ${columnsOf(shape, "c")} from changed c`;
         const all = [...parameters, ...entry.values];
-        const [found] = await database.query<ContentRow>(statementName(shape, what), statement, all);
+        const notice = changeNotice(services, route, shape.table);
+        const [found] = await database.query<ContentRow>(statementName(shape, what), statement, all, notice);
         return found;
       });
     })

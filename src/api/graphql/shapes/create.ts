@@ -18,6 +18,7 @@ import { columnOf, type ContentRow, type Declaration, statementName } from "#api
 import { columnsOf } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
 import type { Services } from "#engine/services";
+import { changeNotice } from "#engine/events/changes";
 import { waitUntilInCatalog } from "#engine/links/visible-writes";
 import {
   databaseIdOf,
@@ -209,7 +210,7 @@ class Insertion {
     const written = { database, kind: this.#shape.subject, id, databaseId, organizationId: audited, parameters };
     const notice =
       channel === undefined || under === undefined
-        ? undefined
+        ? changeNotice(services, route, this.#shape.table)
         : { channel, payload: `${under.id.toLowerCase()} ${id}` };
     const [row] = await recordingContent(services, act, written, (entry) =>
       database.query<object>(

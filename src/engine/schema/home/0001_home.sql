@@ -606,12 +606,12 @@ create table tenantry.changes (
 );
 create index changes_xact on tenantry.changes (organization_id, xact);
 
--- Runs in apply workers too, nested in the guard. With its owner's rights: nobody else writes here.
+-- Runs in apply workers too, nested in the guard, so it announces nothing: whoever announces waits for others' commits
+-- (engine/events/change-hub.ts). With its owner's rights: nobody else writes here.
 create function tenantry.add_change(organization uuid, of_table text, subject uuid, kind text) returns void language plpgsql
   security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
   insert into tenantry.changes (organization_id, table_name, subject_id, kind) values ($1, $2, $3, $4);
-  perform pg_notify('tenantry_change', $1::text);
 end $$;
 revoke execute on function tenantry.add_change from public;
 
@@ -625,6 +625,7 @@ begin
   elsif old.* is distinct from new.* then
     perform tenantry.add_change(new.organization_id, 'tenantry.memberships', new.user_id, 'UPDATED');
   end if;
+  perform pg_notify('tenantry_change', coalesce(new.organization_id, old.organization_id)::text);
   return null;
 end $$;
 create trigger note_membership after insert or update or delete on tenantry.memberships
