@@ -1,3 +1,4 @@
+import { buildConsole } from "#cli/build-console";
 import { loadModules } from "#cli/load-modules";
 import { Command } from "commander";
 import { ENGINES_JOURNEY, ENGINES_OVERVIEW } from "#app/journey";
@@ -31,6 +32,7 @@ async function start(): Promise<void> {
   await requireFreePort(settings);
   const say = (line: string) => process.stdout.write(`${line}\n`);
   await using stack = new AsyncDisposableStack();
+  if (settings.api.console !== false && settings.role !== "worker") stack.defer(buildConsole(say));
   // Pressed while things start: they are taken down again once they are up.
   const stopped = untilStopped(settings.startedByScript);
   let cluster: Cluster | undefined;
@@ -63,7 +65,7 @@ async function start(): Promise<void> {
   });
   if (project !== undefined)
     say(`\nThe tables are those of ${project.migrationsName} (${project.migrations.at(-1)?.file ?? "no migration"}).`);
-  greet(app.url, regionUrls, settings.signIn.mode, say);
+  greet(app.url, { regionUrls, signIn: settings.signIn.mode, hasConsole: settings.api.console !== false }, say);
   await stopped;
 }
 
@@ -106,12 +108,17 @@ function serverUrl(cluster: Cluster, name: string): string {
 
 function greet(
   url: string | undefined,
-  regionUrls: Record<string, string> | undefined,
-  signIn: Settings["signIn"]["mode"],
+  {
+    regionUrls,
+    signIn,
+    hasConsole,
+  }: { regionUrls: Record<string, string> | undefined; signIn: Settings["signIn"]["mode"]; hasConsole: boolean },
   say: (line: string) => void,
 ): void {
   if (url === undefined) return say("Tenantry's worker is running.");
-  say(`\nTenantry is running.\n\n  Explorer and API   ${url.replace(/127\.0\.0\.1|0\.0\.0\.0|\[::\]/, "localhost")}`);
+  const address = url.replace(/127\.0\.0\.1|0\.0\.0\.0|\[::\]/, "localhost");
+  say(`\nTenantry is running.\n\n  Explorer and API   ${address}`);
+  if (hasConsole) say(`  Console            ${address}/console`);
   if (regionUrls !== undefined) {
     say("\n  Connection URLs to register as regions (the explorer has them filled in):");
     for (const [key, regionUrl] of Object.entries(regionUrls)) say(`    ${key}   ${regionUrl}`);

@@ -1,0 +1,5 @@
+import { Page } from "../../ui/page.tsx";
+
+export function Placements() {
+  return <Page title="Placements">{null}</Page>;
+}
