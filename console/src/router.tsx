@@ -15,7 +15,7 @@ export const overviewRoute = createRoute({
 });
 export const regionsRoute = createRoute({
   ...page("/regions"),
-  validateSearch: filters({ region: "text" }),
+  validateSearch: filters({ region: "text", register: YES }),
   component: lazyRouteComponent(() => import("./pages/regions/regions.tsx"), "Regions"),
 });
 export const organizationsRoute = createRoute({
