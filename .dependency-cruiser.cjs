@@ -124,7 +124,7 @@ const ROWS = [
       TABLES,
       SERVICES,
     ],
-    also: ["engine/placements", "engine/replication", "engine/servers"],
+    also: ["engine/auth", "engine/placements", "engine/replication", "engine/servers"],
     why: "the template is migrated with the fleet, and publications follow the schema",
   },
   {
@@ -140,7 +140,7 @@ const ROWS = [
       TABLES,
       SERVICES,
     ],
-    also: ["engine/migrations", "engine/replication", "engine/servers"],
+    also: ["engine/links", "engine/migrations", "engine/replication", "engine/servers"],
     why: "it compares what servers have with what migrations and links should have made there",
   },
   {
@@ -160,7 +160,7 @@ const ROWS = [
 
   {
     part: "api/graphql",
-    may: [...ASKED, SERVICES],
+    may: [...ASKED, "engine/doctor", "engine/fleet", SERVICES],
     also: ["base/kernel", "base/observability", "engine/routing", "engine/migrations"],
     why: "ids and typed errors are the kernel's; an unexpected error is logged where it is masked; an app names its migrations",
   },

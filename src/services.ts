@@ -27,6 +27,7 @@ import { requirePooler } from "#engine/regions/pooler";
 import { REGION_CHANNEL } from "#engine/regions/regions";
 import { announceServers } from "#engine/regions/server-answers";
 import { apiRoleName } from "#engine/replication/names";
+import { parseCoordinates } from "#engine/regions/coordinates";
 import { NudgeDesk } from "#engine/replication/nudge";
 import { Router } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
@@ -37,7 +38,16 @@ const MAX_API_CONNECTIONS = 16;
 
 /** The settings that services go by. What is left out is the default. */
 type ServicesSettings = Partial<
-  Pick<Settings, "databasePoolUrl" | "previousSecretKeys" | "exportFolder" | "mail" | "invitationUrl" | "connections">
+  Pick<
+    Settings,
+    | "databasePoolUrl"
+    | "previousSecretKeys"
+    | "exportFolder"
+    | "homeCoordinates"
+    | "mail"
+    | "invitationUrl"
+    | "connections"
+  >
 >;
 
 type ServicesOptions = ServicesSettings & {
@@ -63,7 +73,8 @@ type ServicesOptions = ServicesSettings & {
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
 export async function createServices(options: ServicesOptions): Promise<Services> {
   const { logger, tenantSchema, eraseSql } = options;
-  const { databasePoolUrl } = options;
+  const { databasePoolUrl, homeCoordinates: place } = options;
+  const homeCoordinates = place === undefined ? null : parseCoordinates("TENANTRY_HOME_COORDINATES", place);
   const letters = requireLink({ invitationUrl: options.invitationUrl, template: options.invitationTemplate });
   const homePooler = databasePoolUrl === undefined ? undefined : parsePoolUrl(databasePoolUrl, "DATABASE_POOL_URL");
   const secrets = new SecretBox(options.secretKey, options.previousSecretKeys);
@@ -116,6 +127,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       mailer,
       letters,
       exportFolder,
+      homeCoordinates,
       logger,
     };
   } catch (error) {

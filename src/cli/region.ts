@@ -6,6 +6,7 @@ import { onRegion, recordedCommand } from "#cli/recorded";
 import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { invalidInput } from "#base/kernel/errors";
+import { type Coordinates, parseCoordinates } from "#engine/regions/coordinates";
 import { checkRegion } from "#engine/regions/probe-regions";
 import { getRegion, listRegions, type Region } from "#engine/regions/regions";
 import type { PoolerCheck } from "#engine/regions/pooler";
@@ -19,10 +20,12 @@ type UrlOptions = OutputOptions & {
   name?: string;
   url?: string;
   poolUrl?: string | false;
+  coordinates?: string | false;
 };
 
 const KEY = "The key of the region.";
 const POOL_URL_HELP = "A connection pooler in front of the server, for the API, such as postgres://host:6432.";
+const COORDINATES_HELP = "Where it is on the map of the console, such as 50.11,8.68: the latitude and the longitude.";
 const PAGE = "how-to/register-a-region.md";
 
 /** `tenantry region`: the servers that organizations can be placed on. */
@@ -46,11 +49,13 @@ function addCommand(): Command {
       "The connection URL of the server, without a database name. Without it the URL is read from standard input. A terminal asks for it and does not show it.",
     )
     .option("--pool-url <url>", POOL_URL_HELP)
+    .option("--coordinates <coordinates>", COORDINATES_HELP)
     .option("--json", "Print one JSON object.")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
+        const coordinates = placeOf(options.coordinates);
         const connectionUrl = options.url ?? (await readUrl());
-        const input = { key, name: options.name ?? key, connectionUrl, poolUrl: nullOf(options.poolUrl) };
+        const input = { key, name: options.name ?? key, connectionUrl, poolUrl: nullOf(options.poolUrl), coordinates };
         const added = await recordedCommand(
           services,
           "registerRegion",
@@ -124,10 +129,16 @@ function nullOf(url: string | false | undefined): string | null | undefined {
   return url === false ? null : url;
 }
 
+/** The same of a place on the map. */
+function placeOf(text: string | false | undefined): Coordinates | null | undefined {
+  if (typeof text === "string") return parseCoordinates("coordinates", text);
+  return text === false ? null : undefined;
+}
+
 function updateCommand(): Command {
   const command = new Command("update")
     .description(
-      "Change a region's name or pooler, or its server's address or password. What is not named stays as it is. Without an option the new connection URL is read from standard input.",
+      "Change a region's name, pooler or place on the map, or its server's address or password. What is not named stays as it is. Without an option the new connection URL is read from standard input.",
     )
     .argument("<key>", KEY)
     .option("--name <name>", "The new name for people.")
@@ -137,13 +148,17 @@ function updateCommand(): Command {
     )
     .option("--pool-url <url>", POOL_URL_HELP)
     .option("--no-pool-url", "Use no pooler any more: the API reaches the server itself.")
+    .option("--coordinates <coordinates>", COORDINATES_HELP)
+    .option("--no-coordinates", "Leave it off the map.")
     .option("--json", "Print one JSON object.")
     .action((key: string, options: UrlOptions) =>
       withServices(async (services) => {
         const { name, poolUrl } = options;
+        const coordinates = placeOf(options.coordinates);
         // Whatever is given leaves the rest as it is.
-        const connectionUrl = options.url ?? (name === undefined && poolUrl === undefined ? await readUrl() : null);
-        const input = { key, name: name ?? null, connectionUrl, poolUrl: nullOf(poolUrl) };
+        const isGiven = [name, poolUrl, coordinates].some((one) => one !== undefined);
+        const connectionUrl = options.url ?? (isGiven ? null : await readUrl());
+        const input = { key, name: name ?? null, connectionUrl, poolUrl: nullOf(poolUrl), coordinates };
         const updated = await recordedCommand(services, "updateRegion", onRegion(key), () =>
           updateRegion(services, OPERATOR, input),
         );

@@ -46,6 +46,11 @@ export const HOME = {
       otherwise: "`exports` in the data folder; with `DATABASE_URL` none",
       example: "/var/lib/tenantry/exports",
     }),
+    homeCoordinates: variable("TENANTRY_HOME_COORDINATES", z.string().min(1).optional(), {
+      meaning: "Where home is on the map of the console: the latitude, a comma and the longitude, in degrees.",
+      otherwise: "it is not on the map",
+      example: "52.52,13.41",
+    }),
     logLevel: variable("TENANTRY_LOG_LEVEL", z.enum(LOG_LEVELS).default("info"), {
       meaning: "The least severe lines that the log has.",
     }),

@@ -13,6 +13,7 @@ import type { MigrationSet } from "#engine/migrations/migration-set";
 import type { Letters } from "#engine/people/invitation-letter";
 import type { Mailer } from "#engine/people/mail";
 import type { ApiRole } from "#engine/regions/api-role";
+import type { Coordinates } from "#engine/regions/coordinates";
 import type { Ownership } from "#engine/regions/ownership";
 import type { NudgeDesk } from "#engine/replication/nudge";
 import type { Router } from "#engine/routing/routing";
@@ -52,5 +53,7 @@ export type Services = HomeContext & {
   letters: Letters;
   /** Where exports before a revocation go; undefined: nowhere. */
   exportFolder: string | undefined;
+  /** Where home is on the map; null: nobody has said. */
+  homeCoordinates: Coordinates | null;
   logger: Logger;
 };

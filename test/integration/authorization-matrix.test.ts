@@ -83,6 +83,34 @@ const WAYS: Record<string, string> = {
   UserOrganizationsEdge: "query ($member: ID!) { user(id: $member) { organizations { edges { % } } } }",
   UserConnection: "{ users(first: 100) { % } }",
   UserEdge: "{ users(first: 100) { edges { % } } }",
+  Coordinates: "query ($region: String!) { region(key: $region) { coordinates { % } } }",
+  HomeServer: "{ home { % } }",
+  Overview: "{ overview { % } }",
+  RegionOverview: "{ overview { regions { % } } }",
+  PlacementStateCount: "{ overview { regions { states { % } } } }",
+  JobCounts: "{ overview { jobs { % } } }",
+  LinkCounts: "{ overview { links { % } } }",
+  Attention: "{ overview { attention { % } } }",
+  Link: "query ($placement: ID!) { placement(id: $placement) { links { % } } }",
+  LinkConnection: "{ links { % } }",
+  LinkEdge: "{ links { edges { % } } }",
+  JobKind: "{ jobKinds { % } }",
+  RetriedJob: "mutation ($nobody: ID!) { retryJobs(ids: [$nobody]) { % } }",
+  PlacementContent: "query ($placement: ID!) { placement(id: $placement) { content { % } } }",
+  PlacementTable: "query ($placement: ID!) { placement(id: $placement) { content { tables { % } } } }",
+  PlacementConnection: "{ placements { % } }",
+  PlacementEdge: "{ placements { edges { % } } }",
+  ActionPlan: "query ($placement: ID!) { revocationPlan(placementId: $placement) { % } }",
+  BorderDay: "{ border { days { % } } }",
+  Fleet: "{ fleet { % } }",
+  FleetVersion: "{ fleet { versions { % } } }",
+  FleetDatabase: "{ fleet { databases { edges { node { % } } } } }",
+  FleetDatabaseConnection: "{ fleet { databases { % } } }",
+  FleetDatabaseEdge: "{ fleet { databases { edges { % } } } }",
+  FleetRun: "{ fleet { run { % } } }",
+  FleetDrift: "{ fleet { drift { edges { node { % } } } } }",
+  FleetDriftConnection: "{ fleet { drift { % } } }",
+  FleetDriftEdge: "{ fleet { drift { edges { % } } } }",
 };
 
 /** One call of a root field, or of a field in a case that its way does not show. */
@@ -134,6 +162,14 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     atHome = await createResource(app.setup, { name: "At home" });
     await comment(app.setup, atHome, speaker.id, "Heard by everybody");
     await countAtBorder(app.setup);
+    await sql(app.setup.databaseUrl, "update tenantry.regions set latitude = 50.11, longitude = 8.68");
+    // Something that the operator has to look at, and a migration of the fleet.
+    await sql(
+      app.setup.databaseUrl,
+      `insert into tenantry.jobs (id, kind, subject, requested_by, state, started_at, last_error)
+       values (gen_random_uuid(), 'review-erasures', 'region:none', 'system', 'FAILED', now(), 'It failed.'),
+              (gen_random_uuid(), 'migrate-databases', 'fleet', 'operator', 'DONE', now(), null)`,
+    );
     const people = Object.values(own.people).flatMap(({ id, email }) => [id, email]);
     secrets = [own.marker, own.id, own.placement, own.resource, own.comment, own.invitation, own.database];
     secrets.push(speaker.email, ...people, ...own.jobs, ...Object.values(own.keys).map(({ id }) => id));
@@ -364,6 +400,39 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         holds: () => own.resource,
       },
       { field: "Query.auditLog", named: "of everything", query: "{ auditLog { edges { node { subjectId } } } }" },
+      {
+        field: "Query.job",
+        query: "query ($id: ID!) { job(id: $id) { kind } }",
+        variables: () => ({ id: own.jobs[0] ?? "none" }),
+        holds: () => "placement",
+      },
+      { field: "Query.jobKinds", query: "{ jobKinds { name } }", holds: () => "provision-placement" },
+      { field: "Query.links", query: "{ links(first: 100) { edges { node { database } } } }", holds: () => own.database },
+      { field: "Query.overview", query: "{ overview { placements regions { region { key } } } }" },
+      { field: "Query.home", query: "{ home { version } }" },
+      { field: "Query.fleet", query: "{ fleet { target } }" },
+      {
+        field: "Query.placements",
+        query: "{ placements(first: 100) { edges { node { id } } } }",
+        holds: () => own.placement,
+      },
+      {
+        field: "Query.revocationPlan",
+        query: "query ($id: ID!) { revocationPlan(placementId: $id) { sentences confirm } }",
+        variables: () => ({ id: own.placement }),
+        holds: () => own.name,
+      },
+      {
+        field: "Query.organizationDeletionPlan",
+        query: "query ($id: ID!) { organizationDeletionPlan(organizationId: $id) { sentences confirm } }",
+        variables: () => ({ id: own.id }),
+        holds: () => own.name,
+      },
+      {
+        field: "Query.regionRetirementPlan",
+        query: "query ($key: String!) { regionRetirementPlan(key: $key) { obstacles confirm } }",
+        variables: () => ({ key: own.regionKey }),
+      },
       { field: "Query.replication", query: "{ replication { __typename } }" },
       { field: "Query.border", query: "{ border { __typename } }" },
       {
@@ -572,6 +641,12 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         variables: () => ({ input: { key: "spare" } }),
       },
       {
+        field: "Mutation.retryJobs",
+        query: "mutation ($ids: [ID!]!) { retryJobs(ids: $ids) { refusal } }",
+        variables: () => ({ ids: own.jobs }),
+        holds: () => "not failing",
+      },
+      {
         field: "Mutation.grantRegionAccess",
         query: input("GrantRegionAccessInput", "grantRegionAccess", "id"),
         variables: () => ({ input: { organizationId: own.id, regionKey: own.regionKey, isolation } }),
@@ -687,6 +762,20 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         variables: () => ({ id: atHome }),
         holds: () => "Heard",
         happen: () => comment(app.setup, atHome, speaker.id, "Heard by everybody"),
+      },
+      {
+        field: "Subscription.jobChanged",
+        query: "subscription ($id: ID!) { jobChanged(organizationId: $id) { id } }",
+        variables: () => ({ id: own.id }),
+        holds: () => own.jobs[0] ?? "none",
+        happen: () => home("update tenantry.jobs set attempts = attempts where id = $1", [own.jobs[0]]),
+      },
+      {
+        field: "Subscription.jobChanged",
+        named: "of everything",
+        query: "subscription { jobChanged { id } }",
+        holds: () => own.jobs[0] ?? "none",
+        happen: () => home("update tenantry.jobs set attempts = attempts where id = $1", [own.jobs[0]]),
       },
       {
         field: "Subscription.placementChanged",

@@ -8,6 +8,7 @@ import type { Placement } from "#engine/home/placements";
 import type { Region } from "#engine/regions/regions";
 import type { Job, JobStep } from "#engine/jobs/list-jobs";
 import type { NamedCrossing, NamedRefusal } from "#engine/border/read-border";
+import type { ListedLink } from "#engine/links/list-links";
 import type { GraphQLContext } from "#api/graphql/context";
 
 /** A person as a query shows them: from home, or from a region's directory. */
@@ -28,8 +29,9 @@ export type ObjectShapes = {
   RegionServer: Region;
   Placement: Placement;
   Invitation: Invitation;
+  Link: ListedLink;
   Job: Job;
-  JobStep: JobStep;
+  JobStep: JobStep & { failure: string | null };
   ApiKey: ApiKey;
   AuditEntry: AuditEntry;
   BorderCrossing: NamedCrossing;

@@ -11,14 +11,29 @@ import {
   type Membership,
   membershipId,
 } from "#engine/home/memberships";
-import { findOrganizations, listOrganizationsOf, type Organization } from "#engine/home/organizations";
-import { findPlacements, listPlacementsIn, listPlacementsOf, type Placement } from "#engine/home/placements";
+import {
+  findOrganizations,
+  listOrganizationsOf,
+  type Organization,
+  type OrganizationFacts,
+  readOrganizationFacts,
+} from "#engine/home/organizations";
+import {
+  findPlacements,
+  listPlacementsIn,
+  listPlacementsInDatabases,
+  listPlacementsOf,
+  type Placement,
+} from "#engine/home/placements";
+import { findLinks, linkKey, type ListedLink, readLiveLinks } from "#engine/links/list-links";
+import type { FlowHealth } from "#engine/links/replication-health";
+import { lookAtRegion, type ServerLook } from "#engine/regions/look-at-servers";
 import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } from "#engine/regions/regions";
-import { probeRegions, type RegionProbe } from "#engine/regions/probe-regions";
 import { findUsers, type User } from "#engine/home/users";
 import { notFound } from "#base/kernel/errors";
 import type { Page } from "#base/kernel/page";
 import { listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
+import { readSizesInTime, sizeKey } from "#engine/placements/database-sizes";
 import { type ReplicationStatus, readReplicationStatus } from "#engine/links/replication-status";
 import type { Services } from "#engine/services";
 import { type Lag, readLag } from "#engine/links/visible-writes";
@@ -26,6 +41,9 @@ import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 
 /** Pages of lists, by the id of what each belongs to and which page it is. */
 export type PageLoader<Row, Filter = undefined> = DataLoader<PageKey<Filter>, Page<Row>, string>;
+
+/** In a shared database there may be hundreds: they stand in the list of placements. */
+export const MAX_PLACEMENTS_OF_DATABASE = 20;
 
 export type Loaders = {
   /** The caller's role in organizations, for what is checked before a resolver; null: none. The operator has none anywhere. */
@@ -40,13 +58,22 @@ export type Loaders = {
   regions: DataLoader<string, Region | null>;
   regionsByKey: DataLoader<string, Region | null>;
   regionsOfDatabases: DataLoader<number, Region | null>;
-  /** What a region's server answers now; null when it cannot be reached. */
-  probes: DataLoader<string, RegionProbe | null>;
   placements: DataLoader<string, Placement | null>;
   placementsOf: DataLoader<string, Placement[]>;
   placementsIn: PageLoader<Placement>;
   /** How replication of placements is doing now. */
   replicationOf: DataLoader<Placement, ReplicationStatus, string>;
+  organizationFacts: DataLoader<string, OrganizationFacts | null>;
+  /** Bytes of the placement's tenant database; null: others share it, it is not made, or its server does not answer in time. */
+  sizes: DataLoader<Placement, number | null, string>;
+  /** The links of tenant databases that the caller may see. */
+  linksOf: DataLoader<number, ListedLink[]>;
+  /** What servers say of links now; null: they do not answer in time. */
+  liveLinks: DataLoader<ListedLink, FlowHealth | null, string>;
+  /** What a region's server says now. */
+  looks: DataLoader<Region, ServerLook, string>;
+  /** Placements in tenant databases that the caller may see, oldest first, {@link MAX_PLACEMENTS_OF_DATABASE} at most. */
+  placementsInDatabases: DataLoader<number, Placement[]>;
   /** Steps of jobs that the request has listed. */
   jobSteps: DataLoader<string, JobStep[]>;
   /** What is known not to have arrived in the catalog. */
@@ -98,7 +125,6 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
       ({ databaseId }: { databaseId: number }) => databaseId,
       (ids) => findRegionsOfDatabases(services, ids),
     ),
-    probes: new DataLoader((ids) => probeRegions(services, ids)),
     placements: byKey(idOf, (ids) => findPlacements(services, actor, ids)),
     placementsOf: listsBy(
       ({ organizationId }) => organizationId,
@@ -117,6 +143,22 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
         ),
       { cacheKeyFn: idOf },
     ),
+    ...createLinkLoaders(services, actor),
+    organizationFacts: byKey(
+      ({ organizationId }) => organizationId,
+      (ids) => readOrganizationFacts(services, ids),
+    ),
+    sizes: new DataLoader<Placement, number | null, string>(
+      async (placements) => {
+        const found = await readSizesInTime(services, placements.filter(isOfItsOwn));
+        return placements.map((placement) => found.get(sizeKey(placement)) ?? null);
+      },
+      { cacheKeyFn: idOf },
+    ),
+    looks: new DataLoader<Region, ServerLook, string>(
+      (regions) => Promise.all(regions.map((region) => lookAtRegion(services, region))),
+      { cacheKeyFn: idOf },
+    ),
     jobSteps: listsBy(
       ({ jobId }) => jobId,
       (ids) => listJobSteps(services, ids),
@@ -130,9 +172,41 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
   };
 }
 
+function createLinkLoaders(
+  services: Services,
+  actor: Actor,
+): Pick<Loaders, "linksOf" | "liveLinks" | "placementsInDatabases"> {
+  return {
+    linksOf: listsBy(
+      ({ databaseId }) => databaseId,
+      (ids) => findLinks(services, ids),
+    ),
+    liveLinks: new DataLoader<ListedLink, FlowHealth | null, string>(
+      (links) =>
+        inGroups(
+          links,
+          ({ regionId }) => regionId,
+          async (group) => {
+            const found = await readLiveLinks(services, group[0].regionId, group);
+            return (link) => found.get(linkKey(link)) ?? null;
+          },
+        ),
+      { cacheKeyFn: linkKey },
+    ),
+    placementsInDatabases: listsBy(
+      ({ databaseId }) => databaseId,
+      (ids) => listPlacementsInDatabases(services, actor, ids, MAX_PLACEMENTS_OF_DATABASE),
+    ),
+  };
+}
+
 /** Throws NOT_FOUND: for what a loader has not found, where that is not null. */
 export function missing(what: string): never {
   throw notFound(what);
+}
+
+function isOfItsOwn({ isolation, schemaVersion }: Placement): boolean {
+  return isolation === "DEDICATED" && schemaVersion !== null;
 }
 
 function idOf({ id }: { id: string }): string {
@@ -149,10 +223,10 @@ function byKey<Key, Row>(
   });
 }
 
-function listsBy<Row>(
-  keyOf: (row: Row) => string,
-  find: (keys: readonly string[]) => Promise<Row[]>,
-): DataLoader<string, Row[]> {
+function listsBy<Row, Key = string>(
+  keyOf: (row: Row) => Key,
+  find: (keys: readonly Key[]) => Promise<Row[]>,
+): DataLoader<Key, Row[]> {
   return new DataLoader(async (keys) => {
     const found = Map.groupBy(await find(keys), keyOf);
     return keys.map((key) => found.get(key) ?? []);

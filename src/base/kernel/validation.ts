@@ -79,6 +79,12 @@ export function validId(field: string, value: string): string {
   return value.toLowerCase();
 }
 
+/** Ids without their doubles: `most` of them at most. */
+export function validIds(field: string, values: readonly string[], most: number): string[] {
+  if (values.length > most) throw invalidInput(field, `${field} must not be more than ${most}.`);
+  return [...new Set(values.map((value) => validId(field, value)))];
+}
+
 /** Whether it has the form of a region's key. */
 export function isRegionKey(value: string): boolean {
   return REGION_KEY.test(value);

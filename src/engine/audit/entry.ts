@@ -4,7 +4,15 @@ import type { Client, SignedIn } from "#engine/auth/sign-in";
 export const WHO = ["OPERATOR", "USER", "KEY"] as const;
 export const VIA = ["DEVELOPMENT", "KEY", "TOKEN", "COMMAND_LINE", "LIBRARY", "JOB"] as const;
 /** What entries are about, apart from content, whose kinds the app's modules name. */
-export const ENGINE_SUBJECT_KINDS = ["USER", "ORGANIZATION", "INVITATION", "API_KEY", "REGION", "PLACEMENT"] as const;
+export const ENGINE_SUBJECT_KINDS = [
+  "USER",
+  "ORGANIZATION",
+  "INVITATION",
+  "API_KEY",
+  "REGION",
+  "PLACEMENT",
+  "JOB",
+] as const;
 /** What the entry about a pruning is about: the entries from before a moment. */
 export const PRUNED = "ENTRIES_BEFORE";
 /** A kind of the engine's, {@link PRUNED}, or a kind of content. */

@@ -1,6 +1,13 @@
 /** The audit log as people read it: home's entries, and those of an organization's regions, which stay there. */
 import type { AuditEntry } from "#engine/audit/entry";
-import { type ContentLocation, mergeEntries, readContentEntries, readHomeEntries } from "#engine/audit/read";
+import {
+  ALL_ENTRIES,
+  type AuditFilter,
+  type ContentLocation,
+  mergeEntries,
+  readContentEntries,
+  readHomeEntries,
+} from "#engine/audit/read";
 import type { Actor } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import { authorizeOperator } from "#engine/auth/policy";
@@ -22,7 +29,12 @@ export type AuditRequest = {
   organizationId: string | null;
   /** Leave regions out that cannot be reached now, and name them, instead of refusing. */
   leaveOutUnavailable: boolean;
+  /** Left out: all entries. */
+  filter?: WantedEntries;
 };
+
+/** What is null does not narrow. `from` is the first moment and `to` the first one after. */
+export type WantedEntries = Omit<AuditFilter, "operatorsById">;
 
 /**
  * A page of the log, newest first. For the organization's owners, its keys with that role, and the operator. NOT_FOUND and
@@ -31,18 +43,22 @@ export type AuditRequest = {
 export async function readAuditLog(
   services: Services,
   actor: Actor,
-  { organizationId, leaveOutUnavailable }: AuditRequest,
+  { organizationId, leaveOutUnavailable, filter: wanted = ALL_ENTRIES }: AuditRequest,
   page: PageRequest,
 ): Promise<AuditPage> {
+  const filter: AuditFilter = {
+    ...wanted,
+    operatorsById: actor.kind === "operator" && wanted.whoId !== null ? true : null,
+  };
   if (organizationId === null) {
     authorizeOperator(actor);
-    return { ...mergeEntries([await readHomeEntries(services.home, null, page)], page), missingRegions: [] };
+    return { ...mergeEntries([await readHomeEntries(services.home, null, filter, page)], page), missingRegions: [] };
   }
   await requireInOrganization(services.home, actor, organizationId, "read-audit-log");
   const locations = await contentLocations(services, organizationId);
   const [home, ...regions] = await Promise.all([
-    readHomeEntries(services.home, organizationId, page),
-    ...locations.map((location) => readLocation(services, location, page)),
+    readHomeEntries(services.home, organizationId, filter, page),
+    ...locations.map((location) => readLocation(services, location, filter, page)),
   ]);
   const missingRegions = locations.filter((_, index) => regions[index] === undefined).map(({ regionKey }) => regionKey);
   if (missingRegions.length > 0 && !leaveOutUnavailable)
@@ -77,12 +93,13 @@ async function contentLocations({ router }: Services, organizationId: string): P
 async function readLocation(
   { logger }: Services,
   location: ContentLocation,
+  filter: AuditFilter,
   page: PageRequest,
 ): Promise<AuditEntry[] | undefined> {
   const late = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => late.resolve(undefined), MAX_ANSWER_MS);
   try {
-    return await Promise.race([readContentEntries(location, page), late.promise]);
+    return await Promise.race([readContentEntries(location, filter, page), late.promise]);
   } catch (error) {
     logger.warn({ err: error, region: location.regionKey }, "the entries of a region's audit log cannot be read");
     return undefined;

@@ -5,6 +5,13 @@ import { type Page, type PageRequest, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
 import { sqlState, SQL_STATE } from "#base/postgres/sql-state";
 
+const HOME_COLUMNS = `a.id, a.at, a.action, a.who, a.who_id as "whoId", a.via, host(a.address) as address,
+            a.user_agent as "userAgent", a.subject_kind as "subjectKind",
+            coalesce(o.subject_id, a.subject_id) as "subjectId",
+            coalesce(a.organization_id, o.organization_id) as "organizationId",
+            coalesce(a.placement_id, o.placement_id) as "placementId",
+            coalesce(a.outcome, o.outcome, '${UNKNOWN}') as outcome, null as "regionKey"`;
+
 /**
  * Home's entries, newest first: those that concern an organization, or with null all. One more than the page has, so that it
  * can be said whether there are more. The caller has checked that the actor may read them.
@@ -12,8 +19,11 @@ import { sqlState, SQL_STATE } from "#base/postgres/sql-state";
 export function readHomeEntries(
   home: Queryable<"home">,
   organizationId: string | null,
+  filter: AuditFilter,
   { first, after }: PageRequest,
 ): Promise<AuditEntry[]> {
+  if (Object.values(filter).some((wanted) => wanted !== null))
+    return readFiltered(home, organizationId, filter, { first, after });
   // What began without its organization has it in its outcome.
   const concerning = `
     select id from (
@@ -29,15 +39,94 @@ export function readHomeEntries(
   return home.query<AuditEntry>(
     "audit.read_home",
     `with page (id) as materialized (${organizationId === null ? all : concerning})
-     select a.id, a.at, a.action, a.who, a.who_id as "whoId", a.via, host(a.address) as address,
-            a.user_agent as "userAgent", a.subject_kind as "subjectKind",
-            coalesce(o.subject_id, a.subject_id) as "subjectId",
-            coalesce(a.organization_id, o.organization_id) as "organizationId",
-            coalesce(a.placement_id, o.placement_id) as "placementId",
-            coalesce(a.outcome, o.outcome, '${UNKNOWN}') as outcome, null as "regionKey"
+     select ${HOME_COLUMNS}
      from page join tenantry.audit_log a using (id) left join tenantry.audit_outcomes o on o.entry_id = a.id
      order by a.id desc`,
     [organizationId, after, first + 1],
+  );
+}
+
+/** What is null does not narrow. `from` is the first moment and `to` the first one after. */
+export type AuditFilter = {
+  action: string | null;
+  who: AuditEntry["who"] | null;
+  whoId: string | null;
+  subjectId: string | null;
+  from: Date | null;
+  to: Date | null;
+  /** Whether `whoId` finds entries of operators, who are named to operators only. Null: no. */
+  operatorsById: true | null;
+};
+
+export const ALL_ENTRIES: AuditFilter = {
+  action: null,
+  who: null,
+  whoId: null,
+  subjectId: null,
+  from: null,
+  to: null,
+  operatorsById: null,
+};
+
+/** By clocks of several machines: the id's time and the database's may differ by this much. */
+const CLOCKS_MS = 3_600_000;
+
+/** The values of the filter's parameters from `$<first>` on, and the conditions on entries `a` that go with them. */
+function conditionsOf(filter: AuditFilter, first: number): { text: string; values: unknown[] } {
+  const at = (offset: number) => `$${first + offset}`;
+  const { action, who, whoId, subjectId, from, to, operatorsById } = filter;
+  // The bounds of the ids are the index's: what is asked of an early time reads no later entry.
+  return {
+    text: `(${at(0)}::text is null or a.action = ${at(0)}) and (${at(1)}::text is null or a.who = ${at(1)})
+       and (${at(2)}::text is null or (a.who_id = ${at(2)} and (${at(8)}::boolean or a.who <> 'OPERATOR')))
+       and (${at(4)}::timestamptz is null or (a.at >= ${at(4)} and a.id >= ${at(6)}::uuid))
+       and (${at(5)}::timestamptz is null or (a.at < ${at(5)} and a.id < ${at(7)}::uuid))`,
+    values: [
+      action,
+      who,
+      whoId,
+      subjectId,
+      from,
+      to,
+      from === null ? null : idAt(from.getTime() - CLOCKS_MS),
+      to === null ? null : idAt(to.getTime() + CLOCKS_MS),
+      operatorsById === true,
+    ],
+  };
+}
+
+/** The first UUIDv7 of a moment. */
+function idAt(ms: number): string {
+  const hex = Math.max(0, Math.min(ms, 0xff_ff_ff_ff_ff_ff)).toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}
+
+/** The same with a filter: entries are looked through from the newest on until the page is full. */
+function readFiltered(
+  home: Queryable<"home">,
+  organizationId: string | null,
+  filter: AuditFilter,
+  { first, after }: PageRequest,
+): Promise<AuditEntry[]> {
+  const { text, values } = conditionsOf(filter, 4);
+  const both = "tenantry.audit_log a left join tenantry.audit_outcomes o on o.entry_id = a.id";
+  // By either table's index on the organization: the log of all others is not looked through.
+  const found = (concerning: string) => `(
+    select a.id from ${both}
+    where ${concerning} and ($2::uuid is null or a.id < $2)
+      and ${text} and ($7::text is null or coalesce(o.subject_id, a.subject_id) = $7)
+    order by a.id desc limit $3)`;
+  const page =
+    organizationId === null
+      ? found("$1::uuid is null")
+      : `${found("a.organization_id = $1")} union ${found("o.organization_id = $1")}`;
+  return home.query<AuditEntry>(
+    organizationId === null ? "audit.read_home_filtered" : "audit.read_organization_filtered",
+    `with page (id) as materialized (${page})
+     select ${HOME_COLUMNS} from page join tenantry.audit_log a using (id)
+     left join tenantry.audit_outcomes o on o.entry_id = a.id
+     order by a.id desc limit $3`,
+    [organizationId, after, first + 1, ...values],
   );
 }
 
@@ -72,17 +161,21 @@ const contentEntry = z.object({
  */
 export async function readContentEntries(
   location: ContentLocation,
+  filter: AuditFilter,
   { first, after }: PageRequest,
 ): Promise<AuditEntry[]> {
+  const { text: wanted, values } = conditionsOf(filter, 5);
   const { organizationId, placementId, regionKey } = location;
   try {
     const rows = await location.database.query(
       "audit.read_content",
-      `select id, at, action, who, who_id as "whoId", via, host(address) as address, user_agent as "userAgent",
-              subject_kind as "subjectKind", subject_id as "subjectId"
-       from tenantry.audit_log
-       where organization_id = $1 and database_id = $2 and ($3::uuid is null or id < $3) order by id desc limit $4`,
-      [organizationId, location.databaseId, after, first + 1],
+      `select a.id, a.at, a.action, a.who, a.who_id as "whoId", a.via, host(a.address) as address,
+              a.user_agent as "userAgent", a.subject_kind as "subjectKind", a.subject_id as "subjectId"
+       from tenantry.audit_log a
+       where a.organization_id = $1 and a.database_id = $2 and ($3::uuid is null or a.id < $3)
+         and ${wanted} and ($8::text is null or a.subject_id = $8)
+       order by a.id desc limit $4`,
+      [organizationId, location.databaseId, after, first + 1, ...values],
     );
     const entries = z
       .array(contentEntry)

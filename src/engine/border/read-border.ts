@@ -10,13 +10,15 @@ import {
   type BorderRefusal,
   type CrossingFilter,
   readCrossings,
+  readDaySums,
   readRefusals,
 } from "#engine/border/ledger/read-ledger";
 import { countReplicatedVersions } from "#engine/home/replicated-databases";
+import type { Placement } from "#engine/home/placements";
 import { invalidInput } from "#base/kernel/errors";
 import type { Page, PageRequest } from "#base/kernel/page";
 import { validRegionKey } from "#base/kernel/validation";
-import { databaseName } from "#engine/replication/names";
+import { databaseName, type Direction } from "#engine/replication/names";
 import { totalOf } from "#engine/migrations/schema-version";
 import type { Services } from "#engine/services";
 
@@ -69,6 +71,35 @@ export async function readCrossed(
     rows: rows.map((row) => Object.assign(row, { database: databaseName(installation, row.databaseId) })),
     hasNextPage,
   };
+}
+
+/** A page of what crossed to and from a placement's own database; nothing of one that others share. The caller has checked who asks. */
+export async function readCrossedOf(
+  services: Services,
+  { databaseId, database, isolation }: Pick<Placement, "databaseId" | "database" | "isolation">,
+  page: PageRequest,
+): Promise<Page<NamedCrossing>> {
+  if (isolation === "SHARED") return { rows: [], hasNextPage: false };
+  const { rows, hasNextPage } = await readCrossings(services.home, { databaseId }, page);
+  return { rows: rows.map((row) => Object.assign(row, { database })), hasNextPage };
+}
+
+/** What crossed on one day, in one direction to or from one region. */
+export type BorderDay = { day: string; regionKey: string; direction: Direction; rows: number; bytes: number };
+
+const MAX_DAYS_OF_SUMS = 90;
+
+/** The sums of days up to `days` ago (1: today), newest first, for the operator. INVALID_INPUT for more than 90. */
+export async function readBorderDays(
+  services: Services,
+  actor: Actor,
+  { days, regionKey }: { days: number; regionKey: string | null },
+): Promise<BorderDay[]> {
+  authorizeOperator(actor);
+  if (!(Number.isInteger(days) && days >= 1 && days <= MAX_DAYS_OF_SUMS))
+    throw invalidInput("days", `days must be between 1 and ${MAX_DAYS_OF_SUMS}.`);
+  const key = regionKey === null ? null : validRegionKey("regionKey", regionKey);
+  return readDaySums(services.home, { days, regionKey: key });
 }
 
 /** A page of what was refused, newest first, for the operator. INVALID_INPUT on days that make no sense. */

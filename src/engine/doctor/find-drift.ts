@@ -1,4 +1,6 @@
 /** How tenant databases differ from what their migrations make of a new one, and home from what it was. Changes nothing in them. */
+import type { Actor } from "#engine/auth/actor";
+import { authorizeOperator } from "#engine/auth/policy";
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
 import { compareHome } from "#engine/migrations/home-schema";
 import { homeSchemaOf } from "#engine/migrations/migration-set";
@@ -9,6 +11,7 @@ import { findMissingRights } from "#engine/regions/api-rights";
 import { regionAddress } from "#engine/regions/regions";
 import { TenantryError } from "#base/kernel/errors";
 import { forEachLimit, Semaphore } from "#base/kernel/semaphore";
+import { orLate } from "#base/kernel/wait";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { tellOperator } from "#engine/failures/explain";
 import { refusalOf } from "#engine/failures/refusals";
@@ -57,6 +60,49 @@ export async function findDrift(services: Services): Promise<Drift[]> {
     ),
   );
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
+}
+
+/** Tenant databases after the one with the number `after`, `limit` at most, for the operator. */
+export function listComparable(
+  services: Services,
+  actor: Actor,
+  page: { after: number; limit: number },
+): Promise<ReplicatedDatabase[]> {
+  authorizeOperator(actor);
+  return listReplicatedDatabases(services, page);
+}
+
+export type DriftOfDatabase = Drift & Pick<ReplicatedDatabase, "databaseId" | "regionId">;
+
+/**
+ * The same of these databases alone, also of those without a difference. Each may take so long. One that cannot be compared in
+ * that time says so in place of its differences.
+ */
+export async function compareDatabases(
+  services: Services,
+  rows: readonly ReplicatedDatabase[],
+  timeoutMs: number,
+): Promise<DriftOfDatabase[]> {
+  const comparisons = new SchemaComparisons(services);
+  const rightsOf: Look = (session) => findMissingRights(session, services.apiRole.name);
+  const compareOne = async ({ databaseId, regionId, database, schemaVersion }: ReplicatedDatabase) => {
+    const about = { databaseId, regionId, database, version: schemaVersion === null ? 0 : totalOf(schemaVersion) };
+    const lost = services.ownership.whyLost(regionId);
+    if (lost !== undefined) return { ...about, differences: [lost] };
+    const late = new Error("connection timeout: no answer");
+    try {
+      const address = await regionAddress(services, regionId);
+      const compared = comparisons.compare({ regionId, address }, database, rightsOf);
+      const { seen, version, differences } = await orLate(compared, timeoutMs, () => late);
+      const all = withoutTwins(seen, differences).slice(0, MAX_DIFFERENCES);
+      return { ...about, version: version === null ? about.version : totalOf(version), differences: all };
+    } catch (error) {
+      const reason =
+        error === late ? "it cannot be compared: its server does not answer in time" : whyNotCompared(error);
+      return { ...about, differences: [reason] };
+    }
+  };
+  return Promise.all(rows.map(compareOne));
 }
 
 /** At home the migrations of the app's own tables there count too. */

@@ -131,6 +131,8 @@ export async function migrateFleet(
     // Read again: another run may have ended a moment ago.
     const plan = await run.step("plan", () => planFleetMigration(services, options));
     options.onPlan?.(plan);
+    // Whoever follows it sees how far it is.
+    await run.save({ canaries: plan.canaries.length, waves: plan.waves.map(({ length }) => length) });
     const recorder = new FleetRecorder(services);
     const executor = await prepare(services, plan, recorder, options);
     await run.step("canary", () => executor.runCanaries());

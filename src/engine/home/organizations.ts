@@ -2,7 +2,8 @@ import { type Actor, userIdOf, viewerId } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import { seesOrganization } from "#engine/auth/visibility";
 import { notFound, TenantryError } from "#base/kernel/errors";
-import { newId } from "#base/kernel/ids";
+import { isUuid, newId } from "#base/kernel/ids";
+import { namePrefixPattern } from "#base/kernel/name-prefix";
 import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
 import { isPageOf } from "#base/kernel/page-range";
 import { validName } from "#base/kernel/validation";
@@ -111,16 +112,78 @@ export async function listOrganizationsOf(
   return toPages(userIds, rows, ({ userId }) => userId, page);
 }
 
+/** `search`: how the name begins, in upper or lower case, or the id. What is left out or null does not narrow. */
+export type OrganizationFilter = { search?: string | null; regionKey?: string | null };
+
+/** A page of the organizations that the actor may see, by age. */
 export async function listOrganizations(
   { home }: { home: HomeDatabase },
   actor: Actor,
   page: PageRequest,
+  { search = null, regionKey = null }: OrganizationFilter = {},
 ): Promise<Page<Organization>> {
+  const text = search?.trim() ?? "";
+  const wanted = text === "" ? null : text;
   const rows = await home.query<Organization>(
     "organizations.list",
     `select ${COLUMNS} from tenantry.organizations o
-     where ($1::uuid is null or o.id > $1) and ${seesOrganization("o.id", "$3")} order by o.id limit $2`,
-    [page.after, page.first + 1, viewerId(actor)],
+     where ($1::uuid is null or o.id > $1) and ${seesOrganization("o.id", "$3")}
+       and ($4::text is null or o.name collate "C" ~ $4 or o.id = $5)
+       and ($6::text is null or exists (
+         select from tenantry.placements p join tenantry.regions r on r.id = p.region_id
+         where p.organization_id = o.id and r.key = $6))
+     order by o.id limit $2`,
+    [
+      page.after,
+      page.first + 1,
+      viewerId(actor),
+      wanted === null ? null : namePrefixPattern(validName("search", wanted)),
+      wanted !== null && isUuid(wanted) ? wanted : null,
+      regionKey,
+    ],
   );
   return toPage(rows, page);
+}
+
+/** What stands beside organizations in a list. The caller has checked that the actor may see them. */
+export type OrganizationFacts = { organizationId: string; members: number; lastActivityAt: Date | null };
+
+/**
+ * How many members each has, and when something of it was last done, as far as home knows: by its entries in the audit log at
+ * home, and by what its own tenant databases have sent.
+ */
+export function readOrganizationFacts(
+  { home }: { home: HomeDatabase },
+  organizationIds: readonly string[],
+): Promise<OrganizationFacts[]> {
+  return home.query<OrganizationFacts>(
+    "organizations.facts",
+    `select wanted.id as "organizationId",
+       (select count(*)::int from tenantry.memberships m where m.organization_id = wanted.id) as members,
+       greatest(
+         (select a.at from tenantry.audit_log a where a.organization_id = wanted.id order by a.id desc limit 1),
+         (select max(l.carried_at) from tenantry.placements p
+          join tenantry.links l on l.database_id = p.database_id and l.direction = 'catalog'
+          where p.organization_id = wanted.id and p.isolation = 'DEDICATED')) as "lastActivityAt"
+     from unnest($1::uuid[]) as wanted (id)`,
+    [organizationIds],
+  );
+}
+
+/** What goes with an organization, besides its placements. */
+export type OrganizationCounts = { members: number; keys: number; invitations: number };
+
+export async function countOrganization(
+  { home }: { home: HomeDatabase },
+  organizationId: string,
+): Promise<OrganizationCounts> {
+  const [row] = await home.query<OrganizationCounts>(
+    "organizations.count",
+    `select (select count(*)::int from tenantry.memberships where organization_id = $1) as members,
+       (select count(*)::int from tenantry.api_keys where organization_id = $1 and revoked_at is null) as keys,
+       (select count(*)::int from tenantry.invitations
+        where organization_id = $1 and accepted_at is null and revoked_at is null) as invitations`,
+    [organizationId],
+  );
+  return row ?? { members: 0, keys: 0, invitations: 0 };
 }

@@ -4,7 +4,7 @@ import { type Actor, viewerId } from "#engine/auth/actor";
 import { seesOrganization } from "#engine/auth/visibility";
 import { requireInOrganization } from "#engine/auth/membership";
 import { notFound } from "#base/kernel/errors";
-import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
+import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 
 /** Channel on which home announces the id of a placement that changed. */
@@ -32,12 +32,16 @@ export type Placement = {
   failure: string | null;
   /** While SUSPENDED: when its database is dropped. */
   dropAfter: Date | null;
+  createdAt: Date;
+  /** When its state was last another one. */
+  updatedAt: Date;
 };
 
 const SELECT = `
   select p.id, p.number, p.organization_id as "organizationId", p.region_id as "regionId",
          p.database_id as "databaseId", d.name as database, p.isolation, p.state,
-         ${VERSION_OF_DATABASE} as "schemaVersion", ${VERSION_COMING} as "migratingTo", p.failure, p.drop_after as "dropAfter"
+         ${VERSION_OF_DATABASE} as "schemaVersion", ${VERSION_COMING} as "migratingTo", p.failure, p.drop_after as "dropAfter",
+         p.created_at as "createdAt", p.updated_at as "updatedAt"
   from tenantry.placements p join tenantry.tenant_databases d on d.id = p.database_id`;
 
 /** The placements with these ids that the actor may see, in no particular order. */
@@ -104,6 +108,34 @@ export function listPlacementsOf(
     `${SELECT} where p.organization_id = any($1::uuid[]) order by p.id`,
     [organizationIds],
   );
+}
+
+/** What is null does not narrow. `schemaVersion`: how many migrations its database has. */
+export type PlacementsFilter = {
+  regionKey: string | null;
+  state: PlacementState | null;
+  schemaVersion: number | null;
+  organizationId: string | null;
+};
+
+/** A page of the placements that the actor may see, oldest first. */
+export async function listVisiblePlacements(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  { regionKey, state, schemaVersion, organizationId }: PlacementsFilter,
+  page: PageRequest,
+): Promise<Page<Placement>> {
+  const rows = await home.query<Placement>(
+    "placements.list",
+    `${SELECT}
+     where p.id > $1 and ${seesOrganization("p.organization_id", "$3")}
+       and ($4::text is null or p.region_id = (select r.id from tenantry.regions r where r.key = $4))
+       and ($5::text is null or p.state = $5) and ($6::int is null or d.engine_version + d.app_version = $6)
+       and ($7::uuid is null or p.organization_id = $7)
+     order by p.id limit $2`,
+    [page.after ?? BEFORE_ALL, page.first + 1, viewerId(actor), regionKey, state, schemaVersion, organizationId],
+  );
+  return toPage(rows, page);
 }
 
 /** The same page of each region's placements that the actor may see. */
@@ -195,5 +227,36 @@ export function placementsOfDatabases(
     "placements.of_databases",
     `${SELECT} where p.database_id = any($1::int[]) order by p.id`,
     [databaseIds],
+  );
+}
+
+/** How many placements are in which state, by region. */
+export function countPlacements({
+  home,
+}: {
+  home: HomeDatabase;
+}): Promise<{ regionId: string; state: PlacementState; placements: number }[]> {
+  return home.query(
+    "placements.count",
+    `select region_id as "regionId", state, count(*)::int as placements
+     from tenantry.placements group by region_id, state order by region_id, state`,
+  );
+}
+
+/** Placements of these tenant databases that the actor may see, `limit` of each at most, oldest first. */
+export function listPlacementsInDatabases(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  databaseIds: readonly number[],
+  limit: number,
+): Promise<Placement[]> {
+  return home.query<Placement>(
+    "placements.in_databases",
+    `select p.* from unnest($1::int[]) as wanted (database_id)
+     cross join lateral (
+       ${SELECT} where p.database_id = wanted.database_id and ${seesOrganization("p.organization_id", "$2")}
+       order by p.id limit $3) p
+     order by p.id`,
+    [databaseIds, viewerId(actor), limit],
   );
 }

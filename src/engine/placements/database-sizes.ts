@@ -1,6 +1,8 @@
 /** How much tenant databases hold, as the regions' servers say. */
 import type { Placement } from "#engine/home/placements";
 import { explainRefusal } from "#engine/failures/explain";
+import { MAX_LOOK_MS } from "#engine/regions/look-at-servers";
+import { orLate } from "#base/kernel/wait";
 import { regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { TenantryError } from "#base/kernel/errors";
@@ -15,6 +17,21 @@ type Sized = Pick<Placement, "regionId" | "database">;
 export async function readDatabaseSizes(services: Services, databases: readonly Sized[]): Promise<Map<string, number>> {
   const byRegion = [...Map.groupBy(databases, ({ regionId }) => regionId)];
   const read = await Promise.all(byRegion.map(([regionId, found]) => sizesIn(services, regionId, found)));
+  return new Map(read.flat());
+}
+
+/** The same of those that answer soon: a server that does not keeps nobody waiting. */
+export async function readSizesInTime(services: Services, databases: readonly Sized[]): Promise<Map<string, number>> {
+  const byRegion = [...Map.groupBy(databases, ({ regionId }) => regionId)];
+  const late = new Error("connection timeout: no answer");
+  const read = await Promise.all(
+    byRegion.map(([regionId, found]) =>
+      orLate(sizesIn(services, regionId, found), MAX_LOOK_MS, () => late).catch((error: unknown) => {
+        if (error !== late) throw error;
+        return [];
+      }),
+    ),
+  );
   return new Map(read.flat());
 }
 

@@ -17,6 +17,7 @@ import type { HomeDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
 import type { ServerProbe, SubscriptionMethod } from "#base/postgres/probe";
 import { SQL_STATE, sqlState, violatedConstraint } from "#base/postgres/sql-state";
+import { type Coordinates, COORDINATES_OF_REGION, validCoordinates } from "#engine/regions/coordinates";
 import type { ApiRole } from "#engine/regions/api-role";
 import { requireHonestIdentifier } from "#engine/home/home-server";
 import { requirePooler } from "#engine/regions/pooler";
@@ -36,6 +37,8 @@ export type Region = {
   subscriptionMethod: SubscriptionMethod;
   /** The pooler by which the API reaches the server; null: it reaches the server itself. Holds no secret. */
   poolUrl: string | null;
+  /** Where it is on the map; null: nobody has said. */
+  coordinates: Coordinates | null;
 };
 
 /** What may be changed of a region, which `key` names. */
@@ -45,6 +48,8 @@ export type RegionChange = {
   connectionUrl?: string | null;
   /** Null: the API reaches the server itself again. */
   poolUrl?: string | null | undefined;
+  /** Null: it has a place on the map no longer. */
+  coordinates?: Coordinates | null | undefined;
 };
 
 /** `changed`: what became of the server that nobody asked for, in one sentence; undefined: nothing. */
@@ -71,7 +76,7 @@ export type ServerChecks = {
 };
 
 const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "subscriptionMethod",
-  r.pool_url as "poolUrl"`;
+  r.pool_url as "poolUrl", ${COORDINATES_OF_REGION} as coordinates`;
 
 /**
  * Registers a server as a region, after asking it what it is. INVALID_INPUT on a bad key, name or URL, also on a pooler that
@@ -81,7 +86,7 @@ const COLUMNS = `r.id, r.key, r.name, r.host, r.port, r.subscription_method as "
 export async function registerRegion(
   context: RegionsContextOfApi,
   actor: Actor,
-  input: { key: string; name: string; connectionUrl: string } & Pick<RegionChange, "poolUrl">,
+  input: { key: string; name: string; connectionUrl: string } & Pick<RegionChange, "poolUrl" | "coordinates">,
   checks: ServerChecks,
 ): Promise<Region> {
   authorizeOperator(actor);
@@ -89,6 +94,7 @@ export async function registerRegion(
   const name = validName("name", input.name);
   const address = parseServerUrl(input.connectionUrl, "connectionUrl");
   const pooler = input.poolUrl == null ? null : parsePoolUrl(input.poolUrl, "poolUrl");
+  const place = input.coordinates == null ? null : validCoordinates("coordinates", input.coordinates);
   const probe = await requireFit(context, address);
   await refuseRegistered(context.home, await checks.recognise(address));
   await checks.requireTrials(address, probe);
@@ -100,8 +106,9 @@ export async function registerRegion(
     const [region] = await context.home.query<Region>(
       "regions.create",
       `insert into tenantry.regions as r
-         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method, pool_url)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning ${COLUMNS}`,
+         (id, key, name, connection_url, host, port, system_identifier, server_version, subscription_method, pool_url,
+          latitude, longitude)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning ${COLUMNS}`,
       [
         id,
         key,
@@ -113,6 +120,8 @@ export async function registerRegion(
         probe.versionNumber,
         probe.subscriptionMethod,
         pooler === null ? null : formatPoolUrl(pooler),
+        place?.latitude ?? null,
+        place?.longitude ?? null,
       ],
     );
     if (region === undefined) throw new Error("the insert returned no row");
@@ -211,8 +220,8 @@ async function describeConflict(
 }
 
 /**
- * Changes a region's name, its pooler, and the address or password of its server after asking the server who it is. Left
- * out or null means as it was, but a `poolUrl` of null takes the pooler away. INVALID_INPUT and REGION_UNAVAILABLE as when
+ * Changes a region's name, its pooler, its place on the map, and the address or password of its server after asking the server who it is. Left
+ * out or null means as it was, but null as `poolUrl` or `coordinates` takes those away. INVALID_INPUT and REGION_UNAVAILABLE as when
  * registering, CONFLICT when another server answers there: which it is, its mark says. A new address is used at once;
  * subscriptions know nothing of it.
  */
@@ -227,6 +236,7 @@ export async function changeRegion(
   const known = await regionServer(context, before.id);
   const name = input.name == null ? before.name : validName("name", input.name);
   const pooler = input.poolUrl == null ? input.poolUrl : parsePoolUrl(input.poolUrl, "poolUrl");
+  const place = input.coordinates == null ? input.coordinates : validCoordinates("coordinates", input.coordinates);
   const given = input.connectionUrl == null ? undefined : parseServerUrl(input.connectionUrl, "connectionUrl");
   // The pooler has to lead to the server that answers now.
   const address = given ?? (pooler == null ? undefined : known.address);
@@ -247,7 +257,8 @@ export async function changeRegion(
     `update tenantry.regions as r set name = $2, connection_url = coalesce($3, connection_url),
        host = coalesce($4, host), port = coalesce($5, port),
        subscription_method = coalesce($6, subscription_method), server_version = coalesce($7, server_version),
-       pool_url = case when $8 then $9 else pool_url end, system_identifier = coalesce($10, system_identifier)
+       pool_url = case when $8 then $9 else pool_url end, system_identifier = coalesce($10, system_identifier),
+       latitude = case when $11 then $12 else latitude end, longitude = case when $11 then $13 else longitude end
      where id = $1 returning ${COLUMNS}`,
     [
       before.id,
@@ -262,6 +273,9 @@ export async function changeRegion(
       pooler == null ? null : formatPoolUrl(pooler),
       // Only what was read now: another caller may have changed it meanwhile.
       probe?.systemIdentifier ?? null,
+      place !== undefined,
+      place?.latitude ?? null,
+      place?.longitude ?? null,
     ],
   );
   if (region === undefined) throw notFound("Region");

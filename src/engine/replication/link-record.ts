@@ -26,10 +26,10 @@ export async function recordCarried(
     `with gone as (
        delete from tenantry.directory_changes where $2 = 'directory' and id = any($3::bigint[])
      )
-     insert into tenantry.links as l (database_id, direction, carried_at, checked_at, subscription_oid, origin_lsn)
-     select id, $2, now(), now(), $5, $6 from tenantry.tenant_databases where id = $1
+     insert into tenantry.links as l (database_id, direction, carried_at, checked_at, wakes, subscription_oid, origin_lsn)
+     select id, $2, now(), now(), 1, $5, $6 from tenantry.tenant_databases where id = $1
      on conflict (database_id, direction) do update set
-       subscription_oid = $5, origin_lsn = $6,
+       subscription_oid = $5, origin_lsn = $6, wakes = l.wakes + 1,
        carried_at = now(), waiting_since = null, failure = null, failed_at = null, failures = 0,
        -- A catalog counts as checked when its change log was read, not whenever something was carried.
        checked_at = case when $2 = 'directory' or $4 then now() else l.checked_at end`,
@@ -43,9 +43,10 @@ export async function recordSeeded(link: Link, publisher: string, subscriber: st
   const home = isDirectory ? link.publisher.database : link.subscriber.database;
   await home.query(
     "links.seeded",
-    `insert into tenantry.links as l (database_id, direction, home_history, region_history)
-     select id, $2, $3, $4 from tenantry.tenant_databases where id = $1
-     on conflict (database_id, direction) do update set home_history = $3, region_history = $4`,
+    `insert into tenantry.links as l (database_id, direction, home_history, region_history, seeds, seeded_at)
+     select id, $2, $3, $4, 1, now() from tenantry.tenant_databases where id = $1
+     on conflict (database_id, direction)
+       do update set home_history = $3, region_history = $4, seeds = l.seeds + 1, seeded_at = now()`,
     [link.databaseId, link.direction, isDirectory ? publisher : subscriber, isDirectory ? subscriber : publisher],
   );
 }

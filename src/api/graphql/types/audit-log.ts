@@ -92,14 +92,31 @@ function defineQueries(builder: Builder): void {
           defaultValue: false,
           description: "Leave out regions that cannot be reached; missingRegions names them.",
         }),
+        action: t.arg.string({ required: false, description: "Only entries of this action, such as createUser." }),
+        who: t.arg({ type: Who(builder), required: false, description: "Only those of callers of this kind." }),
+        whoId: t.arg.string({ required: false, description: "Only those of this user or key." }),
+        subjectId: t.arg.string({
+          required: false,
+          description: "Only those that were about this: an id, of a region its key.",
+        }),
+        from: t.arg({ type: "DateTime", required: false, description: "Only those from this moment on." }),
+        to: t.arg({ type: "DateTime", required: false, description: "Only those before this moment." }),
       },
-      resolve: async (_, { organizationId, leaveOutUnavailable, ...args }, { actor, services }) => {
+      resolve: async (_, { organizationId, leaveOutUnavailable, first, after, ...filter }, { actor, services }) => {
         const wanted = {
           organizationId: organizationId == null ? null : validId("organizationId", organizationId),
           leaveOutUnavailable: leaveOutUnavailable ?? false,
+          filter: {
+            action: filter.action ?? null,
+            who: filter.who ?? null,
+            whoId: filter.whoId ?? null,
+            subjectId: filter.subjectId ?? null,
+            from: filter.from ?? null,
+            to: filter.to ?? null,
+          },
         };
         let missingRegions: string[] = [];
-        const page = await AuditLog.read(args, async (request) => {
+        const page = await AuditLog.read({ first, after }, async (request) => {
           const read = await readAuditLog(services, actor, wanted, request);
           ({ missingRegions } = read);
           return read;

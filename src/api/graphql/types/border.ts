@@ -1,10 +1,12 @@
 import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import {
+  type BorderDay,
   type BorderFlow,
   crossingKey,
   isCrossingKey,
   type MayCross,
+  readBorderDays,
   readCrossed,
   readMayCross,
   readRefused,
@@ -83,8 +85,21 @@ function defineRefusal(builder: Builder): void {
   });
 }
 
-const Crossed = connectionType("BorderCrossing", "BorderCrossing", crossingKey, isCrossingKey);
+export const Crossed = connectionType("BorderCrossing", "BorderCrossing", crossingKey, isCrossingKey);
 const Refused = connectionType("BorderRefusal", "BorderRefusal", ({ id }) => id);
+
+const Day = perSchema((builder) =>
+  builder.objectRef<BorderDay>("BorderDay").implement({
+    description: "What crossed on one day between home and one region, in one direction.",
+    fields: (t) => ({
+      day: t.exposeString("day", { description: "The day in UTC, as in 2026-01-31." }),
+      regionKey: t.exposeString("regionKey", { description: "The region." }),
+      direction: t.exposeString("direction", { description: DIRECTION }),
+      rows: t.exposeFloat("rows", { description: "How many rows crossed; one that changed twice crossed twice." }),
+      bytes: t.exposeFloat("bytes", { description: "How many bytes they had on their way." }),
+    }),
+  }),
+);
 
 const Border = perSchema((builder) =>
   builder.objectRef<{ allowed: () => Promise<MayCross> }>("Border").implement({
@@ -108,6 +123,16 @@ const Border = perSchema((builder) =>
         },
         resolve: (_, { regionKey, ...args }, { actor, services }) =>
           Crossed.read(args, (page) => readCrossed(services, actor, regionKey == null ? {} : { regionKey }, page)),
+      }),
+      days: t.field({
+        type: [Day(builder)],
+        description: "What crossed by day, region and direction, newest day first.",
+        args: {
+          days: t.arg.int({ defaultValue: 30, description: "How many days, today among them; 90 at most." }),
+          regionKey: t.arg.string({ required: false, description: "Only what crossed to and from this region." }),
+        },
+        resolve: (_, { days, regionKey }, { actor, services }) =>
+          readBorderDays(services, actor, { days: days ?? 30, regionKey: regionKey ?? null }),
       }),
       refused: t.field({
         type: Refused.connection(builder),
@@ -139,7 +164,8 @@ export const border = defineModule({
     Query: {
       border: row(operatorOnly),
     },
-    Border: asParent("mayCross newerDatabases crossed refused"),
+    Border: asParent("mayCross newerDatabases crossed days refused"),
+    BorderDay: asParent("day regionKey direction rows bytes"),
     BorderFlow: asParent("direction from into columns filter changes schemaVersions databases"),
     BorderCrossing: asParent("day regionKey database direction table way rows bytes firstAt lastAt"),
     BorderRefusal: asParent("id firstAt lastAt attempts address database direction user code sentence"),

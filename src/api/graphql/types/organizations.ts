@@ -4,7 +4,7 @@ import { viewerId } from "#engine/auth/actor";
 import { actionsOf, authorizeOperator } from "#engine/auth/policy";
 import { addMember, leave, membershipId, readMemberFilter, removeMember } from "#engine/home/memberships";
 import { createOrganization, getOrganization, listOrganizations } from "#engine/home/organizations";
-import { validId } from "#base/kernel/validation";
+import { validId, validRegionKey } from "#base/kernel/validation";
 import { waitUntilMembersVisible } from "#engine/links/visible-writes";
 import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
@@ -86,6 +86,28 @@ function defineOrganization(builder: Builder): void {
         description: "What the caller may do in it. A key may do less, where a field says that it is for users.",
         resolve: async ({ id }, _, { actor, loaders }) => actionsOf(actor, await loaders.roles.load(id)),
       }),
+      memberCount: t.int({
+        description: "How many members it has.",
+        resolve: async ({ id }, _, { loaders }) => (await loaders.organizationFacts.load(id))?.members ?? 0,
+      }),
+      lastActivityAt: t.field({
+        type: "DateTime",
+        nullable: true,
+        description:
+          "When something of it was last done, as far as home knows: its newest entry in the audit log there, or rows that its own tenant databases sent. null: not known.",
+        resolve: async ({ id }, _, { loaders }) => (await loaders.organizationFacts.load(id))?.lastActivityAt ?? null,
+      }),
+      bytes: t.float({
+        nullable: true,
+        description:
+          "Bytes of its own (DEDICATED) tenant databases, of those that could be asked within 3 s. null: it has none that could.",
+        resolve: async ({ id }, _, { loaders }) => {
+          const placements = await loaders.placementsOf.load(id);
+          const sizes = await Promise.all(placements.map((placement) => loaders.sizes.load(placement)));
+          const known = sizes.filter((size) => size !== null);
+          return known.length === 0 ? null : known.reduce((sum, size) => sum + size, 0);
+        },
+      }),
       placements: t.field({
         type: ["Placement"],
         description: "Its access to regions, oldest first.",
@@ -123,9 +145,21 @@ function defineQueries(builder: Builder): void {
     organizations: t.field({
       type: Organizations.connection(builder),
       description: "The caller's organizations; all of them for the operator.",
-      args: pageArguments(builder),
-      resolve: (_, args, { actor, services }) =>
-        Organizations.read(args, (page) => listOrganizations(services, actor, page)),
+      args: {
+        ...pageArguments(builder),
+        search: t.arg.string({
+          required: false,
+          description: "Only those whose name begins with this, in upper or lower case, or that have this id.",
+        }),
+        regionKey: t.arg.string({ required: false, description: "Only those with a placement in this region." }),
+      },
+      resolve: (_, { search, regionKey, ...args }, { actor, services }) =>
+        Organizations.read(args, (page) =>
+          listOrganizations(services, actor, page, {
+            search: search ?? null,
+            regionKey: regionKey == null ? null : validRegionKey("regionKey", regionKey),
+          }),
+        ),
     }),
   }));
 }
@@ -238,6 +272,9 @@ export const organizations = defineModule({
     Organization: {
       ...asParent("id name createdAt updatedAt deletingAt viewerRole viewerMay"),
       members: row(inOrganization("read", { parent: true })),
+      memberCount: row(inOrganization("read", { parent: true })),
+      lastActivityAt: row(inOrganization("read", { parent: true })),
+      bytes: row(inOrganization("read", { parent: true })),
       placements: row(inOrganization("read", { parent: true })),
     },
     User: { organizations: row({ kind: "oneself" }) },
@@ -249,5 +286,6 @@ export const organizations = defineModule({
     removeOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },
     leaveOrganization: { subject: "ORGANIZATION", id: "organizationId", organization: "organizationId" },
   },
+  weights: { "Organization.memberCount": 1, "Organization.lastActivityAt": 1, "Organization.bytes": 3 },
   types: [defineMembership, defineOrganization, defineOrganizationsOfUser, defineQueries, defineMutations],
 });

@@ -5,6 +5,8 @@ import { registerRegion, updateRegion } from "#engine/regions/register-region";
 import { retireRegion } from "#engine/placements/retire-region";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
+import { Coordinates, COORDINATES_POLICY, CoordinatesInput } from "#api/graphql/types/coordinates";
+import { ServerHeadroom } from "#api/graphql/types/replication";
 import { missing } from "#api/graphql/loaders";
 import { addNodeType, Node } from "#api/graphql/nodes";
 
@@ -19,6 +21,11 @@ function defineRegion(builder: Builder): void {
       id: t.exposeID("id", { description: "UUIDv7. People type the key." }),
       key: t.exposeString("key", { description: "What people type, such as eu." }),
       name: t.exposeString("name", { description: "What people read, such as Frankfurt." }),
+      coordinates: t.expose("coordinates", {
+        type: Coordinates(builder),
+        nullable: true,
+        description: "Where it is on the map; null: nobody has said.",
+      }),
       server: t.field({
         type: "RegionServer",
         description: "What is known of the server. Never its connection URL.",
@@ -43,12 +50,12 @@ function defineRegionServer(builder: Builder): void {
       port: t.exposeInt("port", { description: "TCP port." }),
       version: t.string({
         nullable: true,
-        description: "PostgreSQL's version, asked of the server now; null when it cannot be reached.",
-        resolve: async ({ id }, _, { loaders }) => (await loaders.probes.load(id))?.version ?? null,
+        description: "PostgreSQL's version, asked of the server now; null when it cannot be reached within 3 s.",
+        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).version,
       }),
       reachable: t.boolean({
         description: "Whether the server answers now.",
-        resolve: async ({ id }, _, { loaders }) => (await loaders.probes.load(id)) !== null,
+        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).reachable,
       }),
       poolUrl: t.exposeString("poolUrl", {
         nullable: true,
@@ -58,6 +65,33 @@ function defineRegionServer(builder: Builder): void {
         nullable: true,
         description:
           "How subscriptions are made there: SUPERUSER, PROVIDER_ROLE, PG_CREATE_SUBSCRIPTION or AIVEN_EXTRAS.",
+      }),
+      problem: t.string({
+        nullable: true,
+        description: "Why it does not answer now, or what it is short of, in one sentence; null: nothing.",
+        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).problem,
+      }),
+      headroom: t.field({
+        type: [ServerHeadroom(builder)],
+        nullable: true,
+        description: "Slots, origins, walsenders, workers and connections in use now; null when it cannot be reached.",
+        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).headroom,
+      }),
+      clockAheadSeconds: t.float({
+        nullable: true,
+        description: "How far its clock is ahead of home's at least; negative: behind.",
+        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).clockAheadSeconds,
+      }),
+      advice: t.stringList({
+        description: "What would do better than it does; nothing that is wrong.",
+        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).advice,
+      }),
+      answersSince: t.field({
+        type: "DateTime",
+        nullable: true,
+        description:
+          "Since when the process that answers has found it there without a break; null: it is away. Forgotten when the process ends.",
+        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).answersSince,
       }),
     }),
   });
@@ -99,6 +133,11 @@ const RegisterRegionInput = perSchema((builder) =>
         description:
           "A connection pooler in front of the server, for the API: postgres://host:6432, without user, password and database; sslmode and the like may follow, and prepared_statements=true where it carries prepared statements (PgBouncer 1.21 and newer).",
       }),
+      coordinates: t.field({
+        type: CoordinatesInput(builder),
+        required: false,
+        description: "Where it is on the map.",
+      }),
     }),
   }),
 );
@@ -116,6 +155,11 @@ const UpdateRegionInput = perSchema((builder) =>
       poolUrl: t.string({
         required: false,
         description: "Another connection pooler, or null for none. Left out, it stays. Form as in registerRegion.",
+      }),
+      coordinates: t.field({
+        type: CoordinatesInput(builder),
+        required: false,
+        description: "Another place on the map, or null for none. Left out, it stays.",
       }),
     }),
   }),
@@ -139,15 +183,16 @@ function defineMutations(builder: Builder): void {
     updateRegion: t.field({
       type: "Region",
       description:
-        "Changes a region's name or pooler, or its server's address or password. Loses no row. For the operator.",
+        "Changes a region's name, pooler or place on the map, or its server's address or password. Loses no row. For the operator.",
       args: { input: t.arg({ type: UpdateRegionInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
         updateRegion(services, actor, {
           key: input.key,
           name: input.name ?? null,
           connectionUrl: input.connectionUrl ?? null,
-          // null takes the pooler away; undefined keeps it.
+          // null takes it away; undefined keeps it.
           poolUrl: input.poolUrl,
+          coordinates: input.coordinates,
         }),
     }),
     retireRegion: t.field({
@@ -184,17 +229,21 @@ export const regions = defineModule({
       retireRegion: row(operatorOnly),
     },
     Region: {
-      ...asParent("id key name"),
+      ...asParent("id key name coordinates"),
       server: row(operatorOnly),
       placements: row(listed("read")),
     },
-    RegionServer: asParent("host port poolUrl version reachable subscriptionMethod"),
+    ...COORDINATES_POLICY,
+    RegionServer: asParent(
+      "host port poolUrl version reachable subscriptionMethod problem headroom clockAheadSeconds advice answersSince",
+    ),
   },
   audit: {
     registerRegion: { subject: "REGION", made: { id: "key" } },
     updateRegion: { subject: "REGION", id: "input.key" },
     retireRegion: { subject: "REGION", id: "input.key" },
   },
-  weights: { "RegionServer.version": 5, "RegionServer.reachable": 5 },
+  // One look serves all of them.
+  weights: { "RegionServer.version": 5, "RegionServer.reachable": 5, "RegionServer.headroom": 5 },
   types: [defineRegion, defineRegionServer, defineQueries, defineMutations],
 });

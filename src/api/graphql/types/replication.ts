@@ -8,6 +8,7 @@ import {
   readServersHealth,
   type ServerHealth,
 } from "#engine/links/replication-health";
+import type { Headroom } from "#engine/regions/look-at-servers";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { pageArguments, PageInfo } from "#api/graphql/connections";
 
@@ -53,8 +54,8 @@ const Health = perSchema((builder) =>
   }),
 );
 
-const Setting = perSchema((builder) =>
-  builder.objectRef<ServerHealth["headroom"][number]>("ServerHeadroom").implement({
+export const ServerHeadroom = perSchema((builder) =>
+  builder.objectRef<Headroom>("ServerHeadroom").implement({
     description: "What a server's setting allows and what is used of it.",
     fields: (t) => ({
       setting: t.exposeString("setting", { description: "The name of the PostgreSQL setting." }),
@@ -71,7 +72,7 @@ const Server = perSchema((builder) =>
       name: t.exposeString("name", { description: "A region's key, or home." }),
       reachable: t.exposeBoolean("reachable", { description: "Whether it answers now." }),
       headroom: t.field({
-        type: [Setting(builder)],
+        type: [ServerHeadroom(builder)],
         description: "Slots and the like in use.",
         resolve: ({ headroom }) => headroom,
       }),

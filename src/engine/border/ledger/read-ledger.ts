@@ -103,3 +103,19 @@ export async function readRefusals(
   );
   return toPage(rows, page);
 }
+
+/** What crossed by day, region and direction, newest day first. A region of home's has a row a day and direction at most. */
+export function readDaySums(
+  home: Queryable<"home">,
+  { days, regionKey }: { days: number; regionKey: string | null },
+): Promise<{ day: string; regionKey: string; direction: Direction; rows: number; bytes: number }[]> {
+  return home.query(
+    "border.read_days",
+    `select to_char(d.day, 'YYYY-MM-DD') as day, d.region_key as "regionKey", d.direction,
+            sum(d.rows)::float8 as rows, sum(d.bytes)::float8 as bytes
+     from tenantry.border_days d
+     where d.day > (now() at time zone 'utc')::date - $1::int and ($2::text is null or d.region_key = $2)
+     group by d.day, d.region_key, d.direction order by d.day desc, d.region_key, d.direction`,
+    [days, regionKey],
+  );
+}

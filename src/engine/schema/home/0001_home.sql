@@ -127,9 +127,13 @@ create table tenantry.regions (
   subscription_method text not null,
   -- The connection pooler by which the API reaches the region's server; null: it reaches the server itself. No secret.
   pool_url text,
+  -- Where it is on the map, in degrees; null: nobody has said. Nothing is decided by it.
+  latitude float8 check (latitude between -90 and 90),
+  longitude float8 check (longitude between -180 and 180),
   -- A region that is being retired takes no more grants; its row goes when its server was cleaned up.
   retired_at timestamptz,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  check ((latitude is null) = (longitude is null))
 );
 
 -- Whoever keeps connections to a region's server hears that its address, its password or its standing changed.
@@ -481,6 +485,10 @@ create table tenantry.links (
   failure text,
   failed_at timestamptz,
   failures int not null default 0,
+  -- How often it was carried until nothing waited, and how often it was seeded: once when it is made, again to mend it.
+  wakes bigint not null default 0,
+  seeds int not null default 0,
+  seeded_at timestamptz,
   -- How far the subscriber had come when it was last parked: a subscriber that remembers less was restored from a backup.
   subscription_oid oid,
   origin_lsn pg_lsn,
@@ -1020,6 +1028,8 @@ create table tenantry.jobs (
 );
 create index jobs_due on tenantry.jobs (due_at) where state in ('WAITING', 'RUNNING');
 create index jobs_organization_id on tenantry.jobs (organization_id, id) where organization_id is not null;
+create index jobs_subject on tenantry.jobs (subject, kind, id);
+create index jobs_open on tenantry.jobs (id) where state in ('WAITING', 'RUNNING', 'FAILED');
 create index jobs_placement_id on tenantry.jobs (placement_id, id) where placement_id is not null;
 -- Asking twice for the same is asking once.
 create unique index jobs_active_key on tenantry.jobs (kind, subject) where state in ('WAITING', 'RUNNING');
