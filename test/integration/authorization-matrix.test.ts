@@ -407,7 +407,11 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         holds: () => "placement",
       },
       { field: "Query.jobKinds", query: "{ jobKinds { name } }", holds: () => "provision-placement" },
-      { field: "Query.links", query: "{ links(first: 100) { edges { node { database } } } }", holds: () => own.database },
+      {
+        field: "Query.links",
+        query: "{ links(first: 100) { edges { node { database } } } }",
+        holds: () => own.database,
+      },
       { field: "Query.overview", query: "{ overview { placements regions { region { key } } } }" },
       { field: "Query.home", query: "{ home { version } }" },
       { field: "Query.fleet", query: "{ fleet { target } }" },

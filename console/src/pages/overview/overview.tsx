@@ -21,8 +21,7 @@ const OVERVIEW = graphql(`
   query Overview {
     overview {
       at
-      version
-      homeCoordinates { latitude longitude }
+      home { coordinates { latitude longitude } version problem advice }
       organizations
       users
       placements
@@ -71,7 +70,6 @@ export function Overview() {
               <Attention attention={overview.attention} more={overview.moreAttention} />
             </div>
             {overview.regions.length > 0 && <RegionsTable regions={overview.regions} />}
-            <p className="muted">Tenantry {overview.version}</p>
           </>
         )}
       </Loaded>
@@ -129,19 +127,19 @@ function statesNote(regions: readonly RegionOverview[]): string {
   return failed === 0 ? `${count(of("ACTIVE"))} active` : `${count(failed)} failed`;
 }
 
-function MapPanel({ overview: { homeCoordinates, regions } }: { overview: OverviewData }) {
+function MapPanel({ overview: { home, regions } }: { overview: OverviewData }) {
   const sites = regions.flatMap((one) => {
     const { key, name, coordinates } = one.region;
     return coordinates === null ? [] : [{ key, name, coordinates, tone: toneOf(one), word: wordOf(one) }];
   });
   const missing = regions.filter(({ region }) => region.coordinates === null).map(({ region }) => region.key);
   return (
-    <Panel title="Map" foot={<MapFoot hasHome={homeCoordinates !== null} missing={missing} />}>
+    <Panel title="Map" foot={<MapFoot hasHome={home.coordinates !== null} missing={missing} />}>
       {regions.length === 0 ? (
         <NoRegion />
       ) : (
         <Suspense fallback={<Loading />}>
-          <WorldMap home={homeCoordinates} sites={sites} />
+          <WorldMap home={home.coordinates} sites={sites} />
         </Suspense>
       )}
     </Panel>

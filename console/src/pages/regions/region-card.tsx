@@ -6,7 +6,7 @@ import { Facts } from "../../ui/page.tsx";
 import { Notice } from "../../ui/states.tsx";
 import { Status } from "../../ui/status.tsx";
 import { Ago } from "../../ui/time.tsx";
-import type { RegionRow } from "./regions.tsx";
+import type { HomeRow, RegionRow } from "./regions.tsx";
 
 type Props = { region: RegionRow; actions: ((what: "change" | "retire", region: RegionRow) => void) | undefined };
 
@@ -59,6 +59,42 @@ export function RegionCard({ region, actions }: Props) {
   );
 }
 
+/** Home's server has no page of links and jobs of its own: all of them are its. */
+export function HomeCard({ home: { coordinates, version, problem, advice, headroom } }: { home: HomeRow }) {
+  return (
+    <section className="panel region" aria-label="Home">
+      <div className="panel-head">
+        <div className="row">
+          <h2>home</h2>
+          <p>the directory, the catalog and the jobs</p>
+        </div>
+        {problem === null ? <Status tone="ok">Answers</Status> : <Status tone="warn">Needs care</Status>}
+      </div>
+      <div className="panel-body stack">
+        {problem !== null && <Notice tone="warn">{problem}</Notice>}
+        {advice.map((sentence) => (
+          <Notice key={sentence}>{sentence}</Notice>
+        ))}
+        <Facts
+          rows={[
+            ["Version", versionText(version)],
+            ["Coordinates", coordinates === null ? "not given: set TENANTRY_HOME_COORDINATES" : placeText(coordinates)],
+          ]}
+        />
+        <Room headroom={headroom} />
+      </div>
+    </section>
+  );
+}
+
+function versionText(version: string | null): string {
+  return version === null ? UNKNOWN : `PostgreSQL ${version}`;
+}
+
+function placeText({ latitude, longitude }: { latitude: number; longitude: number }): string {
+  return `${latitude}, ${longitude}`;
+}
+
 function Reachable({ server: { reachable, problem } }: { server: RegionRow["server"] }) {
   if (!reachable) return <Status tone="bad">Away</Status>;
   return problem === null ? <Status tone="ok">Answers</Status> : <Status tone="warn">Answers, needs care</Status>;
@@ -87,20 +123,14 @@ function factsOf({ coordinates, server }: RegionRow): [string, ReactNode][] {
   } = server;
   const facts: [string, ReactNode][] = [
     ["Server", <code key="server">{`${host}:${port}`}</code>],
-    ["Version", version === null ? UNKNOWN : `PostgreSQL ${version}`],
+    ["Version", versionText(version)],
     ["Subscriptions", METHODS[subscriptionMethod ?? ""] ?? subscriptionMethod ?? UNKNOWN],
     ["Answers since", <Ago key="since" at={answersSince} />],
-    ["Replication", carriedText(isCarried)],
     ["Clock", ahead === null ? UNKNOWN : clockText(ahead)],
-    ["Coordinates", coordinates === null ? "not given" : `${coordinates.latitude}, ${coordinates.longitude}`],
+    ["Coordinates", coordinates === null ? "not given" : placeText(coordinates)],
   ];
   if (poolUrl !== null) facts.splice(1, 0, ["Pooler", <code key="pooler">{poolUrl}</code>]);
   return facts;
-}
-
-function carriedText(isCarried: boolean | null): string {
-  if (isCarried === null) return "no tenant database yet";
-  return isCarried ? "a worker carries it" : "no worker carries it";
 }
 
 function clockText(ahead: number): string {

@@ -8,7 +8,7 @@ import { CommandLine } from "../../ui/copy.tsx";
 import { Page } from "../../ui/page.tsx";
 import { Empty, Loaded, Notice } from "../../ui/states.tsx";
 import { ChangeRegion } from "./change-region.tsx";
-import { RegionCard } from "./region-card.tsx";
+import { HomeCard, RegionCard } from "./region-card.tsx";
 import { RegisterRegion } from "./register-region.tsx";
 import { RetireRegion } from "./retire-region.tsx";
 import "./regions.css";
@@ -31,13 +31,16 @@ const REGIONS = graphql(`
         headroom { setting used limit }
         clockAheadSeconds
         advice
-        isCarried
         answersSince
       }
+    }
+    overview {
+      home { coordinates { latitude longitude } version problem advice headroom { setting used limit } }
     }
   }
 `);
 
+export type HomeRow = ResultOf<typeof REGIONS>["overview"]["home"];
 export type RegionRow = ResultOf<typeof REGIONS>["regions"][number];
 
 /** What is done to a region in a dialog. */
@@ -68,9 +71,10 @@ export function Regions() {
       }
     >
       <Loaded reading={reading}>
-        {({ regions }) => (
+        {({ regions, overview }) => (
           <RegionCards
             regions={regions}
+            home={overview.home}
             only={only}
             actions={may ? (what, region) => setDoing({ what, region }) : undefined}
           />
@@ -84,22 +88,14 @@ export function Regions() {
 }
 
 type CardsProps = {
+  home: HomeRow;
   regions: readonly RegionRow[];
   /** The key of the one region that is shown; undefined: all are. */
   only: string | undefined;
   actions: ((what: Doing["what"], region: RegionRow) => void) | undefined;
 };
 
-function RegionCards({ regions, only, actions }: CardsProps) {
-  if (regions.length === 0)
-    return (
-      <section className="panel" aria-label="No region">
-        <Empty title="No region is registered">
-          <p>Register one here, or on the command line:</p>
-          <CommandLine command="tenantry region add eu" />
-        </Empty>
-      </section>
-    );
+function RegionCards({ regions, home, only, actions }: CardsProps) {
   const shown = only === undefined ? regions : regions.filter(({ key }) => key === only);
   return (
     <>
@@ -110,10 +106,23 @@ function RegionCards({ regions, only, actions }: CardsProps) {
         </Notice>
       )}
       <div className="grid">
+        {only === undefined && <HomeCard home={home} />}
+        {regions.length === 0 && <NoRegion />}
         {shown.map((region) => (
           <RegionCard key={region.key} region={region} actions={actions} />
         ))}
       </div>
     </>
+  );
+}
+
+function NoRegion() {
+  return (
+    <section className="panel" aria-label="No region">
+      <Empty title="No region is registered">
+        <p>Register one here, or on the command line:</p>
+        <CommandLine command="tenantry region add eu" />
+      </Empty>
+    </section>
   );
 }
