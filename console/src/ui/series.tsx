@@ -168,7 +168,8 @@ function optionsOf(
         return {
           stroke,
           width: 1.5,
-          points: { show: false },
+          // One value makes no line.
+          points: { show: ({ data }: uPlot) => data[0].length < 3, size: 5 },
           ...(bars ? { fill: stroke } : {}),
           ...(dash === undefined || bars ? {} : { dash }),
           ...(paths === undefined ? {} : { paths }),
@@ -178,7 +179,9 @@ function optionsOf(
   };
 }
 
-function rangeOf(least: number, most: number, bars: boolean): [number, number] {
+function rangeOf(least: number | null, most: number | null, bars: boolean): [number, number] {
+  // There is no value yet.
+  if (least === null || most === null) return [Date.now() / 1_000 - LEAST_SECONDS, Date.now() / 1_000];
   if (bars) return [least - DAY_SECONDS / 2, most + DAY_SECONDS / 2];
   return [Math.min(least, most - LEAST_SECONDS), most];
 }

@@ -180,7 +180,7 @@ const PLACEMENT_COLUMNS: readonly Column<Placement>[] = [
 function Links({ links }: { links: Placement["links"] }) {
   if (links.length === 0) return <span className="muted">none</span>;
   return links.map(({ direction, state }) => (
-    <div key={direction}>
+    <div key={direction} className="nowrap">
       <LinkStatus state={state} /> <span className="muted">{direction}</span>
     </div>
   ));
