@@ -46,7 +46,8 @@ export async function makeWorld(app: WorldApp, servers: WorldServers): Promise<W
   // Of what comes now nothing reaches that region.
   const late = await createUser(app, "Late Comer");
   await addMember(app, acme.id, late, "MEMBER");
-  for (const name of ["Kirin", "Nagoya Trading"]) await grant(app, await createOrganization(app, name), "ap", "DEDICATED");
+  for (const name of ["Kirin", "Nagoya Trading"])
+    await grant(app, await createOrganization(app, name), "ap", "DEDICATED");
   await knock(app);
   return { acme, failed };
 }

@@ -157,7 +157,8 @@ function optionsOf(
       { ...look, size: 60, space: 30, values: (_, ticks) => ticks.map(format) },
     ],
     scales: {
-      x: { range: (_, least, most) => rangeOf(least, most, bars) },
+      // Of one value uPlot makes a whole day.
+      x: { range: ({ data: [times] }) => rangeOf(times[0], times.at(-1), bars) },
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.05 : 1] },
     },
     series: [
@@ -179,9 +180,9 @@ function optionsOf(
   };
 }
 
-function rangeOf(least: number | null, most: number | null, bars: boolean): [number, number] {
+function rangeOf(least: number | undefined, most: number | undefined, bars: boolean): [number, number] {
   // There is no value yet.
-  if (least === null || most === null) return [Date.now() / 1_000 - LEAST_SECONDS, Date.now() / 1_000];
+  if (least === undefined || most === undefined) return [Date.now() / 1_000 - LEAST_SECONDS, Date.now() / 1_000];
   if (bars) return [least - DAY_SECONDS / 2, most + DAY_SECONDS / 2];
   return [Math.min(least, most - LEAST_SECONDS), most];
 }
