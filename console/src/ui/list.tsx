@@ -9,6 +9,8 @@ export type ListProps<Row> = {
   label: string;
   /** What one row is called, such as "job". */
   noun: string;
+  /** Several of them, where that is not the noun with an s. */
+  nouns?: string;
   pages: Pick<
     Paged<unknown, Row>,
     "rows" | "problems" | "isPending" | "error" | "hasMore" | "isLoadingMore" | "more" | "again"
@@ -19,7 +21,7 @@ export type ListProps<Row> = {
   empty: ReactNode;
 };
 
-export function List<Row>({ label, noun, pages, columns, rowKey, empty }: ListProps<Row>) {
+export function List<Row>({ label, noun, nouns, pages, columns, rowKey, empty }: ListProps<Row>) {
   const { rows, problems, isPending, error, hasMore, isLoadingMore, more, again } = pages;
   if (isPending && error === null) return <Loading />;
   return (
@@ -34,7 +36,7 @@ export function List<Row>({ label, noun, pages, columns, rowKey, empty }: ListPr
       {rows.length > 0 && (
         <div className="more">
           <span>
-            {counted(rows.length, noun)} shown{hasMore ? ", and there are more" : ""}
+            {counted(rows.length, noun, nouns)} shown{hasMore ? ", and there are more" : ""}
           </span>
           {hasMore && (
             <button type="button" className="button" disabled={isLoadingMore} onClick={more}>

@@ -9,8 +9,16 @@ export function Meters({ children }: { children: React.ReactNode }) {
   return <div className="meters">{children}</div>;
 }
 
-export function Meter({ name, used, limit }: { name: string; used: number; limit: number }) {
-  const share = limit === 0 ? 1 : used / limit;
+export type MeterProps = {
+  name: string;
+  used: number;
+  limit: number;
+  /** How far something is: full is well. */
+  isProgress?: boolean;
+};
+
+export function Meter({ name, used, limit, isProgress = false }: MeterProps) {
+  const share = isProgress ? 0 : limit === 0 ? 1 : used / limit;
   const [tone, word] = share >= FULL ? ["bad", " full"] : share >= NEAR ? ["warn", " nearly full"] : ["ok", ""];
   const text = `${count(used)} of ${count(limit)}${word}`;
   return (
