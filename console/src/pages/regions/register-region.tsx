@@ -5,7 +5,7 @@ import { useChange } from "../../api/use-api.ts";
 import { Dialog } from "../../ui/dialog.tsx";
 import { TextField } from "../../ui/fields.tsx";
 import { Failure, Notice } from "../../ui/states.tsx";
-import { coordinatesOf, fieldErrors, isAbout, PLACE_PROBLEM, PlaceFields } from "./region-fields.tsx";
+import { coordinatesOf, type FieldErrors, fieldErrors, isAbout, PLACE_PROBLEM, PlaceFields } from "./region-fields.tsx";
 
 const REGISTER = graphql(`
   mutation RegisterRegion($input: RegisterRegionInput!) {
@@ -16,12 +16,12 @@ const REGISTER = graphql(`
 const FIELDS = ["key", "name", "connectionUrl", "poolUrl", "latitude", "longitude", "coordinates"];
 const EMPTY = { key: "", name: "", connectionUrl: "", poolUrl: "", latitude: "", longitude: "" };
 
+type Form = typeof EMPTY;
+
 export function RegisterRegion({ onClose }: { onClose: () => void }) {
   const [form, setForm] = useState(EMPTY);
   const { mutate, error, isPending } = useChange(REGISTER, ["regions", "overview"]);
   const coordinates = coordinatesOf(form);
-  const errors = fieldErrors(error);
-  const set = (field: keyof typeof EMPTY) => (value: string) => setForm((before) => ({ ...before, [field]: value }));
   const register = () => {
     const { key, name, connectionUrl, poolUrl } = form;
     const input = { key, name, connectionUrl, ...(poolUrl === "" ? {} : { poolUrl }) };
@@ -36,48 +36,10 @@ export function RegisterRegion({ onClose }: { onClose: () => void }) {
           if (coordinates !== undefined) register();
         }}
       >
-        <div className="pair">
-          <TextField
-            label="Key"
-            hint="what people type, such as eu"
-            value={form.key}
-            onChange={set("key")}
-            error={errors("key")}
-            isRequired
-            isMono
-          />
-          <TextField
-            label="Name"
-            hint="what people read"
-            value={form.name}
-            onChange={set("name")}
-            error={errors("name")}
-            placeholder="Frankfurt"
-            isRequired
-          />
-        </div>
-        <TextField
-          label="Connection URL"
-          hint="postgres://user:password@host:5432, without a database. It is stored encrypted and never shown again."
-          type="password"
-          value={form.connectionUrl}
-          onChange={set("connectionUrl")}
-          error={errors("connectionUrl")}
-          isRequired
-          isMono
-        />
-        <TextField
-          label="Pooler (optional)"
-          hint="postgres://host:6432, without user and password"
-          value={form.poolUrl}
-          onChange={set("poolUrl")}
-          error={errors("poolUrl")}
-          isMono
-        />
-        <PlaceFields
-          place={form}
-          onChange={(place) => setForm((before) => ({ ...before, ...place }))}
-          errors={errors}
+        <Fields
+          form={form}
+          errors={fieldErrors(error)}
+          onChange={(changed) => setForm((before) => ({ ...before, ...changed }))}
         />
         {coordinates === undefined && <Notice tone="warn">{PLACE_PROBLEM}</Notice>}
         {error !== null && !isAbout(error, FIELDS) && <Failure error={error} />}
@@ -91,5 +53,38 @@ export function RegisterRegion({ onClose }: { onClose: () => void }) {
         </div>
       </form>
     </Dialog>
+  );
+}
+
+type FieldsProps = { form: Form; errors: FieldErrors; onChange: (changed: Partial<Form>) => void };
+
+function Fields({ form, errors, onChange }: FieldsProps) {
+  const of = (field: keyof Form) => ({
+    value: form[field],
+    error: errors(field),
+    onChange: (value: string) => onChange({ [field]: value }),
+  });
+  return (
+    <>
+      <div className="pair">
+        <TextField label="Key" hint="what people type, such as eu" isRequired isMono {...of("key")} />
+        <TextField label="Name" hint="what people read, such as Frankfurt" isRequired {...of("name")} />
+      </div>
+      <TextField
+        label="Connection URL"
+        hint="postgres://user:password@host:5432, without a database. It is stored encrypted and never shown again."
+        type="password"
+        isRequired
+        isMono
+        {...of("connectionUrl")}
+      />
+      <TextField
+        label="Pooler (optional)"
+        hint="postgres://host:6432, without user and password"
+        isMono
+        {...of("poolUrl")}
+      />
+      <PlaceFields place={form} onChange={onChange} errors={errors} />
+    </>
   );
 }
