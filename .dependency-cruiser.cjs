@@ -28,6 +28,7 @@ const ASKED = [
   "links",
   "border",
   "failures",
+  "readings",
 ].map((room) => `engine/${room}`);
 
 /** The container that functions take; the type names what each room puts into it. */
@@ -140,8 +141,23 @@ const ROWS = [
       TABLES,
       SERVICES,
     ],
-    also: ["engine/links", "engine/migrations", "engine/replication", "engine/servers"],
+    also: ["engine/links", "engine/migrations", "engine/readings", "engine/replication", "engine/servers"],
     why: "it compares what servers have with what migrations and links should have made there",
+  },
+  {
+    part: "engine/readings",
+    may: [
+      ...BASE,
+      "engine/auth",
+      "engine/home",
+      "engine/regions",
+      "engine/links",
+      "engine/jobs",
+      "engine/replication",
+      SERVICES,
+    ],
+    also: ["engine/migrations", "engine/servers"],
+    why: "it reads whatever an operator must know: versions of schemas and what servers have room for too",
   },
   {
     part: SERVICES,
@@ -154,7 +170,7 @@ const ROWS = [
       "engine/regions",
       "engine/border",
     ],
-    also: ["engine/erasure", "engine/migrations", "engine/replication", "engine/routing", TABLES],
+    also: ["engine/doctor", "engine/erasure", "engine/migrations", "engine/readings", "engine/replication", "engine/routing", TABLES],
     why: "types only (services-are-types): it runs nothing, so files do not import in a circle",
   },
 

@@ -2,6 +2,9 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
+// What is built is what ships, also where a test or a person's shell says otherwise: React is twice as large for development.
+if (process.argv.includes("build")) process.env["NODE_ENV"] = "production";
+
 export default defineConfig({
   root: import.meta.dirname,
   base: "/console/",

@@ -21,6 +21,8 @@ import { migrate, requireLatest } from "#engine/migrations/runner";
 import { requireLink } from "#engine/people/invitation-letter";
 import type { InvitationTemplate } from "#engine/people/invitation-template";
 import { logMailer, type Mailer, noMailer, smtpMailer } from "#engine/people/mail";
+import { compareDatabases } from "#engine/doctor/find-drift";
+import { openReadings } from "#engine/readings/readings";
 import { ensureApiRole, loadApiRole } from "#engine/regions/api-role";
 import { Ownership } from "#engine/regions/ownership";
 import { requirePooler } from "#engine/regions/pooler";
@@ -107,7 +109,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     const { exportFolder } = options;
     const mailer = createMailer(options);
     const ledger = new BorderLedger({ home: homeContext.home, logger, metrics: options.metrics });
-    return {
+    const services: Omit<Services, "readings" | "compareDatabases"> = {
       ...homeContext,
       homePooler,
       pools,
@@ -130,10 +132,19 @@ export async function createServices(options: ServicesOptions): Promise<Services
       homeCoordinates,
       logger,
     };
+    return withReadings(services);
   } catch (error) {
     await pools.close();
     throw error;
   }
+}
+
+/** What is made of the rest, and is a part of it. */
+function withReadings(rest: Omit<Services, "readings" | "compareDatabases">): Services {
+  const services = rest as Services;
+  services.readings = openReadings(services);
+  services.compareDatabases = (rows, timeoutMs) => compareDatabases(services, rows, timeoutMs);
+  return services;
 }
 
 /** Opens home at the schema of the app's tables, and reads what these are. */

@@ -63,7 +63,7 @@ const ROOMS = [
   "regions",
   "audit",
 ]
-  .concat("jobs", "links", "people", "transfer", "placements", "fleet", "doctor")
+  .concat("jobs", "links", "people", "transfer", "placements", "fleet", "doctor", "readings")
   .map((room) => `engine/${room}`);
 
 const TARGETS = ["base/kernel", "base/observability", "base/postgres", ...ROOMS, "api/graphql", "api/http", "app"]
@@ -111,6 +111,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/engine/placements/a.ts", 'import "#engine/fleet/target";', "imports-of-engine-placements"],
   ["src/engine/fleet/a.ts", 'import "#engine/doctor/target";', "imports-of-engine-fleet"],
   ["src/engine/doctor/a.ts", 'import "#engine/fleet/target";', "imports-of-engine-doctor"],
+  ["src/engine/readings/a.ts", 'import "#engine/fleet/target";', "imports-of-engine-readings"],
   ["src/engine/services.ts", 'import "#engine/fleet/target";', "imports-of-engine-services"],
   ["src/engine/services.ts", 'import "#engine/fleet/target";', "services-are-types"],
   ["src/api/graphql/a.ts", 'import "#engine/replication/target";', "imports-of-api-graphql"],

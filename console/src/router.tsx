@@ -1,6 +1,6 @@
 /** The addresses. Each page is loaded when it is opened; its filters are in the address. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
-import { ACTORS, JOB_STATES, LINK_STATES, PLACEMENT_STATES, YES } from "./api/words.ts";
+import { ACTORS, JOB_STATES, LINK_STATES, PLACEMENT_STATES, ROLES, YES } from "./api/words.ts";
 import { Shell } from "./shell/shell.tsx";
 import { filters, parseSearch, stringifySearch } from "./shell/search.ts";
 import { NotFound } from "./shell/not-found.tsx";
@@ -25,7 +25,7 @@ export const organizationsRoute = createRoute({
 });
 export const organizationRoute = createRoute({
   ...page("/organizations/$id"),
-  validateSearch: filters({ member: "text" }),
+  validateSearch: filters({ member: "text", role: ROLES }),
   component: lazyRouteComponent(() => import("./pages/organizations/organization.tsx"), "OrganizationPage"),
 });
 export const placementsRoute = createRoute({

@@ -6,17 +6,9 @@ import { explain } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { readVersion } from "#cli/version";
 import { findStuckPlacements } from "#engine/doctor/find-orphans";
-import { listPlacements } from "#engine/home/list-placements";
-import { listJobs } from "#engine/jobs/list-jobs";
-import type { JobState } from "#engine/jobs/job";
-import { readCarriedRegions } from "#engine/links/read-carried";
-import { readServersHealth } from "#engine/links/replication-health";
-import { isSameVersion, latestOf, totalOf } from "#engine/migrations/schema-version";
-import { listRegions } from "#engine/regions/regions";
+import { latestOf, totalOf } from "#engine/migrations/schema-version";
+import type { JobsOfKind, PlacementsOfRegion } from "#engine/readings/reading";
 import type { Services } from "#engine/services";
-
-/** Jobs of one state that are counted; above it the line says so. */
-const MAX_COUNTED = 1_000;
 
 /** `tenantry status`: one screen. Everything in detail is `doctor`'s. */
 export function statusCommand(): Command {
@@ -43,44 +35,35 @@ async function status(services: Services, { json }: OutputOptions): Promise<void
 
 async function look(services: Services) {
   await services.ownership.lookAround();
-  const [health, regions, carried, placements, stuck] = await Promise.all([
-    readServersHealth(services, OPERATOR),
-    listRegions(services),
-    readCarriedRegions(services),
-    listPlacements(services, OPERATOR, { organizationId: null, regionKey: null }),
+  const { readings } = services;
+  const [read, { jobs }, { placements }, stuck] = await Promise.all([
+    readings.servers(OPERATOR),
+    readings.jobs(OPERATOR),
+    readings.placements(OPERATOR),
     findStuckPlacements(services),
   ]);
-  const [waiting = 0, running = 0, failed = 0] = await Promise.all(
-    (["WAITING", "RUNNING", "FAILED"] as const).map((state) => countJobs(services, state)),
-  );
-  const latest = latestOf(services.tenantSchema);
-  const servers = health.map(({ name, version, problem }) => {
-    const region = regions.find(({ key }) => key === name);
-    const { host, port } = region ?? services.homeAddress;
-    const here = placements.filter(({ regionKey }) => regionKey === name).length;
+  const servers = read.map(({ name, regionId, address, version, isCarried, problem }) => {
+    const here = countPlacements(placements.filter((one) => one.regionId === regionId));
     // Without a tenant database there is nothing to carry.
-    const isCarried = region === undefined || here === 0 ? null : carried.has(region.id);
-    return { name, address: `${host}:${port}`, version, placements: here, isCarried, problem };
+    return { name, address, version, placements: here, isCarried: here === 0 ? null : isCarried, problem };
   });
-  const behind = placements.filter(
-    ({ schemaVersion }) => schemaVersion !== null && !isSameVersion(schemaVersion, latest),
-  ).length;
+  const inState = (state: JobsOfKind["state"]) =>
+    jobs.filter((one) => one.state === state).reduce((sum, one) => sum + one.jobs, 0);
   return {
     version: readVersion(),
-    schemaVersion: totalOf(latest),
+    schemaVersion: totalOf(latestOf(services.tenantSchema)),
     servers,
-    placements: placements.length,
-    behind,
-    jobs: { waiting, running, failed },
+    placements: countPlacements(placements),
+    behind: countPlacements(placements.filter(({ schemaVersion, isLatest }) => schemaVersion !== null && !isLatest)),
+    jobs: { waiting: inState("WAITING"), running: inState("RUNNING"), failed: inState("FAILED") },
     stuck: stuck.filter(({ isWaiting }) => !isWaiting).map(({ id, state, failure }) => ({ id, state, failure })),
   };
 }
 
 type Found = Awaited<ReturnType<typeof look>>;
 
-async function countJobs(services: Services, state: JobState): Promise<number> {
-  const { rows } = await listJobs(services, OPERATOR, { state }, { first: MAX_COUNTED, after: null });
-  return rows.length;
+function countPlacements(of: readonly PlacementsOfRegion[]): number {
+  return of.reduce((sum, { placements }) => sum + placements, 0);
 }
 
 function whatIsWrong({ servers, stuck }: Found): string[] {

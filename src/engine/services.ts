@@ -7,11 +7,13 @@ import type { Pools } from "#base/postgres/pools";
 import type { RoleCache } from "#engine/auth/role-cache";
 import type { Border } from "#engine/border/border";
 import type { BorderLedger } from "#engine/border/ledger/ledger";
+import type { CompareDatabases } from "#engine/doctor/drift";
 import type { EraseSql } from "#engine/erasure/erase-sql";
 import type { HomeContext } from "#engine/home/home";
 import type { MigrationSet } from "#engine/migrations/migration-set";
 import type { Letters } from "#engine/people/invitation-letter";
 import type { Mailer } from "#engine/people/mail";
+import type { Readings } from "#engine/readings/reading";
 import type { ApiRole } from "#engine/regions/api-role";
 import type { Coordinates } from "#engine/regions/coordinates";
 import type { Ownership } from "#engine/regions/ownership";
@@ -47,6 +49,8 @@ export type Services = HomeContext & {
   nudges: NudgeDesk;
   /** Counts what crosses between home and the regions, and what is refused there. */
   ledger: BorderLedger;
+  /** What an operator must know, read once for everybody in the process. */
+  readings: Readings;
   /** Sends mails. */
   mailer: Mailer;
   /** How letters of invitation look, and where they lead. */
@@ -55,5 +59,7 @@ export type Services = HomeContext & {
   exportFolder: string | undefined;
   /** Where home is on the map; null: nobody has said. */
   homeCoordinates: Coordinates | null;
+  /** Compares tenant databases with what their migrations make, as the program signs in: the API's own role may not. */
+  compareDatabases: CompareDatabases;
   logger: Logger;
 };

@@ -33,7 +33,7 @@ export function CommandLine({ command }: { command: string }) {
 
 export function Id({ id }: { id: string }) {
   return (
-    <span className="nowrap">
+    <span className="id">
       <code title={id}>{shortId(id)}</code>
       <CopyButton text={id} what="the id" />
     </span>

@@ -1,6 +1,6 @@
 /** Batches the lookups of one request: a list of n rows costs one statement per kind and not n. */
 import DataLoader from "dataloader";
-import type { Actor } from "#engine/auth/actor";
+import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { findActorRoles } from "#engine/auth/membership";
 import type { Role } from "#engine/auth/roles";
 import { type Invitation, listInvitations } from "#engine/people/invitations";
@@ -25,9 +25,8 @@ import {
   listPlacementsOf,
   type Placement,
 } from "#engine/home/placements";
-import { findLinks, linkKey, type ListedLink, readLiveLinks } from "#engine/links/list-links";
-import type { FlowHealth } from "#engine/links/replication-health";
-import { lookAtRegion, type ServerLook } from "#engine/regions/look-at-servers";
+import { findLinks, linkKey, type ListedLink } from "#engine/links/list-links";
+import type { LinkReading, ServerReading } from "#engine/readings/reading";
 import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } from "#engine/regions/regions";
 import { findUsers, type User } from "#engine/home/users";
 import { notFound } from "#base/kernel/errors";
@@ -68,10 +67,10 @@ export type Loaders = {
   sizes: DataLoader<Placement, number | null, string>;
   /** The links of tenant databases that the caller may see. */
   linksOf: DataLoader<number, ListedLink[]>;
-  /** What servers say of links now; null: they do not answer in time. */
-  liveLinks: DataLoader<ListedLink, FlowHealth | null, string>;
-  /** What a region's server says now. */
-  looks: DataLoader<Region, ServerLook, string>;
+  /** What servers said of a link a moment ago; null: it is newer. */
+  liveLinks: DataLoader<ListedLink, LinkReading | null, string>;
+  /** What a region's server said a moment ago, for the operator; null: the region is newer, or being retired. */
+  servers: DataLoader<string, ServerReading | null>;
   /** Placements in tenant databases that the caller may see, oldest first, {@link MAX_PLACEMENTS_OF_DATABASE} at most. */
   placementsInDatabases: DataLoader<number, Placement[]>;
   /** Steps of jobs that the request has listed. */
@@ -155,9 +154,9 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
       },
       { cacheKeyFn: idOf },
     ),
-    looks: new DataLoader<Region, ServerLook, string>(
-      (regions) => Promise.all(regions.map((region) => lookAtRegion(services, region))),
-      { cacheKeyFn: idOf },
+    servers: byKey(
+      ({ regionId }) => regionId ?? "home",
+      async () => [...(await services.readings.servers(actor))],
     ),
     jobSteps: listsBy(
       ({ jobId }) => jobId,
@@ -181,16 +180,13 @@ function createLinkLoaders(
       ({ databaseId }) => databaseId,
       (ids) => findLinks(services, ids),
     ),
-    liveLinks: new DataLoader<ListedLink, FlowHealth | null, string>(
-      (links) =>
-        inGroups(
-          links,
-          ({ regionId }) => regionId,
-          async (group) => {
-            const found = await readLiveLinks(services, group[0].regionId, group);
-            return (link) => found.get(linkKey(link)) ?? null;
-          },
-        ),
+    liveLinks: new DataLoader<ListedLink, LinkReading | null, string>(
+      async (wanted) => {
+        // The caller may see the links that were listed.
+        const { links } = await services.readings.links(OPERATOR);
+        const found = new Map(links.map((link) => [linkKey(link), link]));
+        return wanted.map((link) => found.get(linkKey(link)) ?? null);
+      },
       { cacheKeyFn: linkKey },
     ),
     placementsInDatabases: listsBy(

@@ -31,6 +31,12 @@ export class ServerAwayError extends Error {
   }
 }
 
+/** `closed`: it is asked. `open`: it could not be reached, and is not asked for a while. `trying`: one caller tries. */
+export type BreakerState = "closed" | "open" | "trying";
+
+/** What is known of a server, and since when; null: it was not asked yet. */
+export type ServerStanding = { breaker: BreakerState; since: Date | null };
+
 export type BreakerOptions = {
   /** Connects to the server, and rejects when it cannot. */
   probe?: (() => Promise<unknown>) | undefined;
@@ -50,6 +56,8 @@ export class Breaker {
   #probing: NodeJS.Timeout | undefined;
   #probes = 0;
   #isClosed = false;
+  /** Since when it answers, or is away. */
+  #since: Date | null = null;
 
   constructor({ probe, ...hear }: BreakerOptions = {}) {
     this.#probe = probe;
@@ -60,6 +68,11 @@ export class Breaker {
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#probing);
+  }
+
+  get standing(): ServerStanding {
+    const isTrying = this.#trying || this.#probes > 0;
+    return { breaker: this.#failures === 0 ? "closed" : isTrying ? "trying" : "open", since: this.#since };
   }
 
   /** Finds out whether the server is there, beside the calls; from the first failure on callers are told at once. */
@@ -93,7 +106,10 @@ export class Breaker {
         this.#closedUntil = performance.now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, MAX_PAUSE_MS);
         this.#failures = Math.min(this.#failures + 1, 20);
         this.#reason = error;
-        if (this.#failures === 1) this.#hear.away?.();
+        if (this.#failures === 1) {
+          this.#since = new Date();
+          this.#hear.away?.();
+        }
         this.#startProbing();
       } else if (!isConnectionFailure(error)) {
         // It answered, if only with an error.
@@ -105,6 +121,7 @@ export class Breaker {
 
   #answered(): void {
     const wasAway = this.#failures > 0;
+    if (wasAway || this.#since === null) this.#since = new Date();
     this.#failures = 0;
     this.#reason = undefined;
     clearInterval(this.#probing);

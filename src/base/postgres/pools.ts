@@ -14,13 +14,14 @@ import {
 } from "#base/postgres/connection-url";
 import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-parameters";
 import { clientBoundedBy, MAX_ANSWER_BYTES } from "#base/postgres/answer-bound";
-import { Breaker } from "#base/postgres/breaker";
+import { Breaker, type ServerStanding } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
 import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers";
 import { Database, type DatabaseKind, type PoolConfig, type Session } from "#base/postgres/database";
 import { ConnectionPins } from "#base/postgres/pinned-settings";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
-import { isWaiting, SILENT_MS, SilenceWatch, streamOf } from "#base/postgres/silence";
+import { SilenceWatch, streamOf } from "#base/postgres/silence";
+import { Suspects } from "#base/postgres/suspects";
 
 export type PoolLimits = {
   /** Connections per database. */
@@ -67,8 +68,7 @@ export class Pools {
   readonly #pools = new Set<pg.Pool>();
   /** Each with the host and port that it is connected to. */
   readonly #clients = new Map<pg.ClientBase, string>();
-  /** By host and port: what was connected there when it could be reached no longer, and how many bytes had come. */
-  readonly #suspects = new Map<string, { heard: Map<pg.ClientBase, number>; since: number }>();
+  readonly #suspects = new Suspects();
   readonly #hearAnswers = new Set<(server: string) => void>();
   #closed = false;
   /** Called when the last connection has ended. */
@@ -95,6 +95,12 @@ export class Pools {
   /** The most connections of the budget that were open at once. */
   get mostBudgeted(): number {
     return this.#budget.most;
+  }
+
+  /** How the server at `host:port` stands with this process: whether it answers, and since when. */
+  standingOf(kind: DatabaseKind, server: string): ServerStanding {
+    const breaker = this.#breakers.get(kind === "home" ? `home ${server}` : server);
+    return breaker?.standing ?? { breaker: "closed", since: null };
   }
 
   /** Calls back with `host:port` of a server, or a pooler, that can be reached after it could not be. It must not throw. */
@@ -347,9 +353,9 @@ export class Pools {
     if (found !== undefined) return found;
     const breaker = new Breaker({
       probe: kind === "home" ? () => this.#connectOnce(address, database, isPooler) : undefined,
-      away: () => this.#suspect(server),
+      away: () => this.#suspects.note(server, this.#clients),
       answers: () => {
-        this.#hangUpOnSuspects(server);
+        this.#suspects.hangUp(server, this.#clients);
         for (const hear of this.#hearAnswers) hear(server);
       },
     });
@@ -370,26 +376,6 @@ export class Pools {
         await this.#discard(opened);
       }
     });
-  }
-
-  #suspect(server: string): void {
-    const connected = [...this.#clients].filter(([, at]) => at === server);
-    const heard = new Map(connected.map(([client]) => [client, streamOf(client).bytesRead]));
-    this.#suspects.set(server, { heard, since: performance.now() });
-  }
-
-  /**
-   * The server answers again. What was asked before on a connection that has said nothing since would wait for its system to send it
-   * once more: that can be two minutes. Whoever asked is told at once, and asks again.
-   */
-  #hangUpOnSuspects(server: string): void {
-    const suspects = this.#suspects.get(server);
-    this.#suspects.delete(server);
-    // One connection that could not be made says nothing of those that are there.
-    if (suspects === undefined || performance.now() - suspects.since < SILENT_MS) return;
-    for (const [client, bytesRead] of suspects.heard)
-      if (this.#clients.has(client) && isWaiting(client) && streamOf(client).bytesRead === bytesRead)
-        streamOf(client).destroy();
   }
 
   async #discard(database: Database<DatabaseKind>): Promise<void> {

@@ -173,7 +173,7 @@ export async function readContentEntries(
               a.user_agent as "userAgent", a.subject_kind as "subjectKind", a.subject_id as "subjectId"
        from tenantry.audit_log a
        where a.organization_id = $1 and a.database_id = $2 and ($3::uuid is null or a.id < $3)
-         and ${wanted} and ($8::text is null or a.subject_id = $8)
+         and ${wanted} and ($8::text is null or a.subject_id::text = $8)
        order by a.id desc limit $4`,
       [organizationId, location.databaseId, after, first + 1, ...values],
     );

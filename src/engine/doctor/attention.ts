@@ -5,7 +5,7 @@ import { listFailingJobs } from "#engine/jobs/list-jobs";
 import { type LinkCounts, listUnwellLinks } from "#engine/links/list-links";
 import { latestOf, totalOf } from "#engine/migrations/schema-version";
 import type { PlacementState } from "#engine/home/placements";
-import type { ServerLook } from "#engine/regions/look-at-servers";
+import type { ServerReading } from "#engine/readings/reading";
 import type { Region } from "#engine/regions/regions";
 import type { Services } from "#engine/services";
 
@@ -27,7 +27,8 @@ export type Attention = {
 /** What is known of a region and its server. */
 export type RegionOverview = {
   region: Region;
-  look: ServerLook;
+  /** What its server said a moment ago; null: the region is newer. */
+  server: ServerReading | null;
   /** Whether a worker carries its replication; null: it has no tenant database. */
   isCarried: boolean | null;
   placements: number;
@@ -44,9 +45,9 @@ const ABOUT_NOTHING = { since: null, regionId: null, placementId: null, organiza
 /** The worst first. What waits only because its region is away is said once, with the region. */
 export async function findAttention(
   services: Services,
-  { home, regions }: { home: ServerLook; regions: readonly RegionOverview[] },
+  { home, regions }: { home: ServerReading; regions: readonly RegionOverview[] },
 ): Promise<Attention[]> {
-  const away = new Set(regions.filter(({ look }) => !look.reachable).map(({ region }) => region.id));
+  const away = new Set(regions.filter(({ server }) => server?.isUp === false).map(({ region }) => region.id));
   const [jobs, links, stuck, versions] = await Promise.all([
     listFailingJobs(services, MAX_OF_A_KIND),
     listUnwellLinks(services, MAX_OF_A_KIND),
@@ -66,26 +67,26 @@ export async function findAttention(
   return found.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
 }
 
-function aboutHome({ problem }: ServerLook): Attention[] {
+function aboutHome({ problem }: ServerReading): Attention[] {
   if (problem === null) return [];
   return [{ ...ABOUT_NOTHING, severity: "WARNING", sentence: `home: ${problem}`, command: "tenantry doctor" }];
 }
 
-function aboutRegion({ region, look, isCarried, links, failingJobs }: RegionOverview): Attention[] {
+function aboutRegion({ region, server, isCarried, links, failingJobs }: RegionOverview): Attention[] {
   const about = { ...ABOUT_NOTHING, regionId: region.id };
   const found: Attention[] = [];
-  if (!look.reachable)
+  if (server?.isUp === false)
     found.push({
       ...about,
       severity: "ERROR",
-      sentence: `${look.problem ?? `The server of region ${region.key} cannot be reached.`}${whatWaits(links.late + links.broken, failingJobs)}`,
+      sentence: `${sentenceOf(region.key, server.problem)}${whatWaits(links.late + links.broken, failingJobs)}`,
       command: `tenantry region check ${region.key}`,
     });
-  else if (look.problem !== null)
+  else if (server?.problem != null)
     found.push({
       ...about,
       severity: "WARNING",
-      sentence: `${region.key}: ${look.problem}`,
+      sentence: `${region.key}: ${server.problem}`,
       command: `tenantry region check ${region.key}`,
     });
   if (isCarried === false)
@@ -96,6 +97,11 @@ function aboutRegion({ region, look, isCarried, links, failingJobs }: RegionOver
       command: "tenantry start",
     });
   return found;
+}
+
+function sentenceOf(key: string, problem: string | null): string {
+  const sentence = problem ?? `the server of region ${key} cannot be reached`;
+  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}${sentence.endsWith(".") ? "" : "."}`;
 }
 
 function whatWaits(links: number, jobs: number): string {

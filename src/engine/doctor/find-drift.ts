@@ -1,4 +1,5 @@
 /** How tenant databases differ from what their migrations make of a new one, and home from what it was. Changes nothing in them. */
+import type { Drift, DriftOfDatabase } from "#engine/doctor/drift";
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
 import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
@@ -17,14 +18,7 @@ import { tellOperator } from "#engine/failures/explain";
 import { refusalOf } from "#engine/failures/refusals";
 import type { Services } from "#engine/services";
 
-/** Home, or a tenant database, that is not as it should be. */
-export type Drift = {
-  database: string;
-  /** How many migrations it has, by itself; where it cannot be read, by home. */
-  version: number;
-  /** What differs, a sentence each; more than {@link MAX_DIFFERENCES} are cut off. */
-  differences: string[];
-};
+export type { Drift } from "#engine/doctor/drift";
 
 const PER_SERVER = 4;
 /** Over all servers, in this process. */
@@ -71,8 +65,6 @@ export function listComparable(
   authorizeOperator(actor);
   return listReplicatedDatabases(services, page);
 }
-
-export type DriftOfDatabase = Drift & Pick<ReplicatedDatabase, "databaseId" | "regionId">;
 
 /**
  * The same of these databases alone, also of those without a difference. Each may take so long. One that cannot be compared in

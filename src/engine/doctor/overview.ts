@@ -5,11 +5,9 @@
 import { type Attention, findAttention, type RegionOverview } from "#engine/doctor/attention";
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
-import { countPlacements } from "#engine/home/placements";
 import { countJobs, type JobCounts } from "#engine/jobs/list-jobs";
 import { countLinks, type LinkCounts } from "#engine/links/list-links";
-import { readCarriedRegions } from "#engine/links/read-carried";
-import { lookAtHome, lookAtRegion, type ServerLook } from "#engine/regions/look-at-servers";
+import type { ServerReading } from "#engine/readings/reading";
 import { listRegions } from "#engine/regions/regions";
 import type { Services } from "#engine/services";
 
@@ -19,7 +17,7 @@ export type Overview = {
   at: Date;
   organizations: number;
   users: number;
-  home: ServerLook;
+  home: ServerReading;
   regions: RegionOverview[];
   placements: number;
   jobs: JobCounts;
@@ -28,20 +26,19 @@ export type Overview = {
   moreAttention: number;
 };
 
-/** Many pages may be open: what a server said this long ago will do. */
-const MAX_LOOK_AGE_MS = 2_000;
 const MAX_ATTENTION = 50;
 const NO_LINKS: LinkCounts = { awake: 0, parked: 0, late: 0, broken: 0, worstLagSeconds: 0 };
 
 /** For the operator. */
 export async function readOverview(services: Services, actor: Actor): Promise<Overview> {
   authorizeOperator(actor);
-  const [counts, found, home, jobs] = await Promise.all([
+  const [counts, [home, ...servers], jobs] = await Promise.all([
     readCounts(services),
-    readRegions(services),
-    lookAtHome(services, MAX_LOOK_AGE_MS),
+    services.readings.servers(actor),
     countJobs(services),
   ]);
+  if (home === undefined) throw new Error("home is in no reading");
+  const found = await readRegions(services, actor, servers);
   const regions = found.map((region) =>
     Object.assign(region, { failingJobs: jobs.find(({ regionId }) => regionId === region.region.id)?.failing ?? 0 }),
   );
@@ -72,27 +69,33 @@ async function readCounts({ home }: Services): Promise<{ at: Date; organizations
   return row;
 }
 
-async function readRegions(services: Services): Promise<Omit<RegionOverview, "failingJobs">[]> {
-  const [regions, placements, links, carried] = await Promise.all([
+async function readRegions(
+  services: Services,
+  actor: Actor,
+  servers: readonly ServerReading[],
+): Promise<Omit<RegionOverview, "failingJobs">[]> {
+  const [regions, { placements }, links] = await Promise.all([
     listRegions(services),
-    countPlacements(services),
+    services.readings.placements(actor),
     countLinks(services),
-    readCarriedRegions(services),
   ]);
-  return Promise.all(
-    regions.map(async (region) => {
-      const states = placements.filter(({ regionId }) => regionId === region.id);
-      const here = sum(states.map((one) => one.placements));
-      return {
-        region,
-        look: await lookAtRegion(services, region, MAX_LOOK_AGE_MS),
-        isCarried: here === 0 ? null : carried.has(region.id),
-        placements: here,
-        states: states.map((one) => ({ state: one.state, placements: one.placements })),
-        links: links.find(({ regionId }) => regionId === region.id) ?? NO_LINKS,
-      };
-    }),
-  );
+  return regions.map((region) => {
+    const byState = Map.groupBy(
+      placements.filter(({ regionId }) => regionId === region.id),
+      ({ state }) => state,
+    );
+    const states = [...byState].map(([state, of]) => ({ state, placements: sum(of.map((one) => one.placements)) }));
+    const here = sum(states.map((one) => one.placements));
+    const server = servers.find(({ regionId }) => regionId === region.id) ?? null;
+    return {
+      region,
+      server,
+      isCarried: here === 0 ? null : (server?.isCarried ?? null),
+      placements: here,
+      states,
+      links: links.find(({ regionId }) => regionId === region.id) ?? NO_LINKS,
+    };
+  });
 }
 
 function together(one: LinkCounts, other: LinkCounts): LinkCounts {

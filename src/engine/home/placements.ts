@@ -230,19 +230,6 @@ export function placementsOfDatabases(
   );
 }
 
-/** How many placements are in which state, by region. */
-export function countPlacements({
-  home,
-}: {
-  home: HomeDatabase;
-}): Promise<{ regionId: string; state: PlacementState; placements: number }[]> {
-  return home.query(
-    "placements.count",
-    `select region_id as "regionId", state, count(*)::int as placements
-     from tenantry.placements group by region_id, state order by region_id, state`,
-  );
-}
-
 /** Placements of these tenant databases that the actor may see, `limit` of each at most, oldest first. */
 export function listPlacementsInDatabases(
   { home }: { home: HomeDatabase },

@@ -1,14 +1,11 @@
 /**
  * Links as home alone sees them: their state, and what it remembers of each. So a list of a thousand costs no region a statement,
- * and shows those of a region that is away too. What only the servers know is read for the rows of a page (readLiveLinks).
+ * and shows those of a region that is away too. What only the servers know is in the readings (engine/readings).
  */
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
-import { orLate } from "#base/kernel/wait";
 import { type Page, type PageRequest, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
-import { MAX_LOOK_MS } from "#engine/regions/look-at-servers";
-import { type FlowHealth, surveyDatabases } from "#engine/links/replication-health";
 import type { Direction } from "#engine/replication/names";
 import type { Services } from "#engine/services";
 
@@ -46,7 +43,7 @@ const LINKS = `
          when coalesce(s.active, u.subenabled) then 'AWAKE' else 'PARKED' end as state,
     l.carried_at as "carriedAt", l.checked_at as "checkedAt", l.waiting_since as "waitingSince",
     coalesce(extract(epoch from now() - l.waiting_since)::float8, 0) as "lagSeconds",
-    coalesce(l.wakes, 0)::float8 as wakes, coalesce(l.seeds, 0) as seeds, l.seeded_at as "seededAt",
+    coalesce(l.wakes, 0)::float8 as wakes, coalesce(l.seeds, 0)::float8 as seeds, l.seeded_at as "seededAt",
     coalesce(l.failures, 0) as failures, l.failure
   from tenantry.tenant_databases d
   cross join (values ('catalog'), ('directory')) as way (direction)
@@ -119,33 +116,5 @@ export function listUnwellLinks({ home }: { home: Queryable<"home"> }, limit: nu
     `select * from (${LINKS}) link where state in ('LATE', 'BROKEN')
      order by state, "lagSeconds" desc, "databaseId" limit $1`,
     [limit],
-  );
-}
-
-/** What the servers say of links of one region, by {@link linkKey}. Of a region that does not answer in time every link says so. */
-export async function readLiveLinks(
-  services: Services,
-  regionId: string,
-  links: readonly ListedLink[],
-): Promise<Map<string, FlowHealth>> {
-  const databases = [
-    ...new Map(
-      links.map(({ databaseId, database }) => [
-        databaseId,
-        { databaseId, database, regionId, schemaVersion: null, migratingTo: null },
-      ]),
-    ).values(),
-  ];
-  const late = new Error("connection timeout: no answer");
-  const health = await orLate(surveyDatabases(services, regionId, databases), MAX_LOOK_MS, () => late).catch(
-    (error: unknown) => {
-      if (error !== late) throw error;
-      return [];
-    },
-  );
-  return new Map(
-    health.flatMap(({ databaseId, flows }) =>
-      flows.map((flow) => [linkKey({ databaseId, direction: flow.direction }), flow] as const),
-    ),
   );
 }

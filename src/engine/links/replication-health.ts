@@ -58,23 +58,24 @@ export async function surveyDatabases(
   databases: readonly ReplicatedDatabase[],
 ): Promise<DatabaseHealth[]> {
   const links = databases.flatMap(({ databaseId }) => DIRECTIONS.map((direction) => ({ databaseId, direction })));
-  const { found, problem } = await survey(services, regionId, links);
+  const { found, problem } = await surveyRegion(services, regionId, links);
   return databases.map(({ databaseId, database }) => ({
     databaseId,
     database,
     regionId,
     flows: DIRECTIONS.map((direction) => {
       const link = found?.find(({ id }) => id.databaseId === databaseId && id.direction === direction);
-      return link === undefined ? unreachable(direction, problem) : toFlow(link);
+      return link === undefined ? unreachable(direction, problem ?? null) : toFlow(link);
     }),
   }));
 }
 
-async function survey(
+/** Surveys links of one region; without `found` where its server cannot be reached, and `problem` says why. */
+export async function surveyRegion(
   services: Services,
   regionId: string,
-  links: LinkSurvey["id"][],
-): Promise<{ found?: LinkSurvey[]; problem?: string }> {
+  links: readonly LinkSurvey["id"][],
+): Promise<{ found: LinkSurvey[]; problem?: undefined } | { found?: undefined; problem: string }> {
   try {
     const address = await regionAddress(services, regionId);
     const region = services.pools.open("server", address, MAINTENANCE_DATABASE);
@@ -87,11 +88,16 @@ async function survey(
   }
 }
 
-function toFlow(link: LinkSurvey): FlowHealth {
+/** What is wrong with a link, in one sentence; null: nothing. */
+export function problemOf(link: LinkSurvey): string | null {
   const late =
     (link.waitingSeconds ?? 0) > MAX_WAIT_SECONDS ? "something has been waiting for over a minute" : undefined;
   const refused = link.refusal === null ? undefined : describeRefusal(link.id.databaseId, link.refusal);
-  const problem = findDamage(link)?.reason ?? link.failure ?? late ?? refused ?? null;
+  return findDamage(link)?.reason ?? link.failure ?? late ?? refused ?? null;
+}
+
+function toFlow(link: LinkSurvey): FlowHealth {
+  const problem = problemOf(link);
   return {
     direction: link.id.direction,
     healthy: problem === null,
@@ -103,7 +109,7 @@ function toFlow(link: LinkSurvey): FlowHealth {
   };
 }
 
-function unreachable(direction: Direction, problem = "the region's server cannot be reached"): FlowHealth {
+function unreachable(direction: Direction, problem: string | null): FlowHealth {
   return {
     direction,
     healthy: false,
@@ -160,7 +166,8 @@ function describeServer({ key: name }: Region, probe: ServerProbe | Error): Serv
   return describeProbed(name, probe);
 }
 
-function describeProbed(name: string, probe: ServerProbe): ServerHealth {
+/** What a server that answered has, and what is wrong with it. */
+export function describeProbed(name: string, probe: ServerProbe): ServerHealth {
   const { headroom, version } = probe;
   const advice = findAdvice(probe, SWEEP_DEFAULTS);
   return { name, reachable: true, version, headroom, problem: shortage(headroom), advice };

@@ -1,15 +1,13 @@
 /** What an action that takes something away would do, in sentences, before somebody asks for it. Changes nothing. */
-import type { Actor } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import { authorizeOperator } from "#engine/auth/policy";
-import { OPERATOR } from "#engine/auth/actor";
+import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { countOrganization, getOrganization, type OrganizationCounts } from "#engine/home/organizations";
-import { countPlacements, getManagedPlacement, listPlacementsOf, type Placement } from "#engine/home/placements";
+import { getManagedPlacement, listPlacementsOf, type Placement } from "#engine/home/placements";
 import { countActiveJobs } from "#engine/jobs/list-jobs";
 import { readPlacementContent } from "#engine/placements/placement-content";
 import { readSizesInTime, sizeKey } from "#engine/placements/database-sizes";
 import { getRegion, findRegions } from "#engine/regions/regions";
-import { lookAtRegion } from "#engine/regions/look-at-servers";
 import type { Services } from "#engine/services";
 
 export type ActionPlan = {
@@ -66,17 +64,20 @@ export async function planDeletion(services: Services, actor: Actor, organizatio
 export async function planRetirement(services: Services, actor: Actor, regionKey: string): Promise<ActionPlan> {
   authorizeOperator(actor);
   const region = await getRegion(services, regionKey);
-  const [all, look] = await Promise.all([countPlacements(services), lookAtRegion(services, region)]);
-  const placements = all.filter(({ regionId }) => regionId === region.id).reduce((sum, one) => sum + one.placements, 0);
+  const [all, servers] = await Promise.all([services.readings.placements(actor), services.readings.servers(actor)]);
+  const server = servers.find(({ regionId }) => regionId === region.id);
+  const placements = all.placements
+    .filter(({ regionId }) => regionId === region.id)
+    .reduce((sum, one) => sum + one.placements, 0);
   const lost = services.ownership.whyLost(region.id);
   return {
     what: `Region ${region.key} takes no more grants, and a worker removes what Tenantry has left on its server: templates and the API's role. The server and everything else on it stay.`,
     sentences: ["No row of an organization goes: a region is retired only when no placement is left in it."],
     obstacles: [
       ...(placements === 0 ? [] : [`${counted(placements, "placement")} must be revoked before.`]),
-      ...(look.reachable
-        ? []
-        : [`${look.problem ?? "Its server cannot be reached."} With abandonServer it is left as it is.`]),
+      ...(server?.isUp === false
+        ? ["Its server cannot be reached now: a worker waits for it. With abandonServer it is left as it is."]
+        : []),
       ...(lost === undefined ? [] : [lost]),
     ],
     confirm: region.key,

@@ -1,7 +1,7 @@
 /** How much tenant databases hold, as the regions' servers say. */
 import type { Placement } from "#engine/home/placements";
 import { explainRefusal } from "#engine/failures/explain";
-import { MAX_LOOK_MS } from "#engine/regions/look-at-servers";
+import { MAX_LOOK_MS } from "#engine/regions/probe-regions";
 import { orLate } from "#base/kernel/wait";
 import { regionAddress } from "#engine/regions/regions";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";

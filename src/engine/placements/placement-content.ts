@@ -4,7 +4,7 @@ import type { Placement } from "#engine/home/placements";
 import { orLate } from "#base/kernel/wait";
 import { quoteLiteral, quoteQualified } from "#base/postgres/identifiers";
 import { explainToCaller, regionNamed } from "#engine/failures/explain";
-import { MAX_LOOK_MS } from "#engine/regions/look-at-servers";
+import { MAX_LOOK_MS } from "#engine/regions/probe-regions";
 import type { Services } from "#engine/services";
 
 export type PlacementTable = {
@@ -88,7 +88,7 @@ async function countIn(
   const text = tables.map(
     (name) => `select ${quoteLiteral(name)} as name,
       (select count(*)::int from (
-         select from ${quoteQualified(name)} where database_id = $1 and organization_id = $2 limit ${MAX_COUNTED + 1}) some) as rows,
+         select from ${quoteQualified(name)} where database_id = $1 and organization_id = $2 limit ${MAX_COUNTED + 1}) counted) as rows,
       pg_total_relation_size(${quoteLiteral(quoteQualified(name))}::regclass)::text as bytes,
       (select reltuples::float8 from pg_class where oid = ${quoteLiteral(quoteQualified(name))}::regclass) as estimate`,
   );

@@ -17,6 +17,9 @@ import {
 import type { Ownership } from "#engine/regions/ownership";
 import { MAINTENANCE_DATABASE, probeAt } from "#engine/servers/server-probe";
 
+/** What stands beside other things on a page is waited for this long: a region that is away keeps nobody waiting. */
+export const MAX_LOOK_MS = 3_000;
+
 /** What the server answered. */
 export type RegionProbe = ServerProbe;
 

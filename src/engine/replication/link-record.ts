@@ -5,7 +5,7 @@ import type { Link } from "#engine/replication/link";
 import type { LinkId } from "#engine/replication/nudge";
 
 /**
- * Everything that was known to wait has arrived, and with it these rows of the publisher's change log. They are taken
+ * The link was parked: everything that was known to wait has arrived, and with it these rows of the publisher's change log. They are taken
  * off it, one by one: a row with a lower id may have been committed since and still wait.
  */
 export async function recordCarried(
@@ -26,11 +26,12 @@ export async function recordCarried(
     `with gone as (
        delete from tenantry.directory_changes where $2 = 'directory' and id = any($3::bigint[])
      )
-     insert into tenantry.links as l (database_id, direction, carried_at, checked_at, wakes, subscription_oid, origin_lsn)
-     select id, $2, now(), now(), 1, $5, $6 from tenantry.tenant_databases where id = $1
+     insert into tenantry.links as l
+       (database_id, direction, carried_at, checked_at, subscription_oid, origin_lsn, wakes)
+     select id, $2, now(), now(), $5, $6, 1 from tenantry.tenant_databases where id = $1
      on conflict (database_id, direction) do update set
-       subscription_oid = $5, origin_lsn = $6, wakes = l.wakes + 1,
-       carried_at = now(), waiting_since = null, failure = null, failed_at = null, failures = 0,
+       subscription_oid = $5, origin_lsn = $6,
+       carried_at = now(), waiting_since = null, failure = null, failed_at = null, failures = 0, wakes = l.wakes + 1,
        -- A catalog counts as checked when its change log was read, not whenever something was carried.
        checked_at = case when $2 = 'directory' or $4 then now() else l.checked_at end`,
     [databaseId, direction, changes ?? [], changes !== undefined, origin?.oid ?? null, origin?.position ?? null],

@@ -45,6 +45,12 @@ export type LinkSurvey = {
   checkedSeconds: number | null;
   /** What went wrong last and is not over. */
   failure: string | null;
+  /** How often something went wrong since it last carried everything. */
+  failures: number;
+  /** How often it was woken and parked again, and seeded, the first time included; and when it was last parked. */
+  wakes: number;
+  seeds: number;
+  parkedAt: Date | null;
   /** Of catalogs: rows that home's guard refuses now. Null: none. */
   refusal: Refusal | null;
 };
@@ -97,8 +103,25 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
       waitingSeconds: record?.waiting_seconds ?? null,
       checkedSeconds: record?.checked_seconds ?? null,
       failure: record?.failure ?? null,
+      ...historyOf(record),
       refusal: record?.fault ? { rows: record.refused, fault: record.fault } : null,
     };
+  });
+}
+
+/** What home alone remembers of a link. */
+export type LinkHistory = Pick<LinkSurvey, "id" | "waitingSeconds" | "failures" | "wakes" | "seeds" | "parkedAt"> & {
+  /** Rows that home's guard refuses now. */
+  refusedRows: number;
+};
+
+/** The same without the servers of the links: for a region that is away. */
+export async function readLinkHistories(home: HomeDatabase, links: readonly LinkId[]): Promise<LinkHistory[]> {
+  const records = await readRecords(home, links);
+  return links.map((id) => {
+    const record = records.get(`${id.databaseId} ${id.direction}`);
+    const waitingSeconds = record?.waiting_seconds ?? null;
+    return { id, waitingSeconds, refusedRows: record?.refused ?? 0, ...historyOf(record) };
   });
 }
 
@@ -197,6 +220,15 @@ function findTimeTravel(
   };
 }
 
+function historyOf(record: RecordRow | undefined): Pick<LinkSurvey, "failures" | "wakes" | "seeds" | "parkedAt"> {
+  return {
+    failures: record?.failures ?? 0,
+    wakes: Number(record?.wakes ?? 0),
+    seeds: Number(record?.seeds ?? 0),
+    parkedAt: record?.parked_at ?? null,
+  };
+}
+
 type RecordRow = {
   subscription_oid: number | null;
   origin: string | null;
@@ -208,6 +240,10 @@ type RecordRow = {
   waiting_seconds: number | null;
   checked_seconds: number | null;
   failure: string | null;
+  failures: number | null;
+  wakes: string | null;
+  seeds: string | null;
+  parked_at: Date | null;
   refused: number;
   fault: string | null;
 };
@@ -216,7 +252,7 @@ async function readRecords(home: HomeDatabase, links: readonly LinkId[]): Promis
   const rows = await home.query<RecordRow>(
     "survey.records",
     `select given.database_id, given.direction, l.failure, l.subscription_oid, l.origin_lsn::text as origin,
-            l.home_history, l.region_history, r.refused, r.fault,
+            l.home_history, l.region_history, l.failures, l.wakes, l.seeds, l.carried_at as parked_at, r.refused, r.fault,
             l.waiting_since is not null or (given.direction = 'directory' and exists (
               select from tenantry.directory_changes c where c.database_id = given.database_id)) as waiting,
             extract(epoch from now() - l.waiting_since)::float8 as waiting_seconds,

@@ -10,11 +10,15 @@ import { Status, type Tone } from "../../ui/status.tsx";
 import "./world-map.css";
 
 const WIDTH = 960;
-const HEIGHT = 440;
+const HEIGHT = 424;
 /** Nobody has a server on the Antarctic: the map ends above it. */
-const SHIFT = 34;
+const SHIFT = 30;
+
+/** The map is cut where there is no land, in the Bering Strait. */
+const CUT = 11;
 
 const projection = geoEqualEarth()
+  .rotate([-CUT, 0])
   .fitWidth(WIDTH, { type: "Sphere" })
   .translate([WIDTH / 2, HEIGHT / 2 + SHIFT]);
 const path = geoPath(projection);

@@ -111,16 +111,7 @@ const METHODS: Record<string, string> = {
 const CLOCK_SECONDS = 1;
 
 function factsOf({ coordinates, server }: RegionRow): [string, ReactNode][] {
-  const {
-    host,
-    port,
-    poolUrl,
-    version,
-    subscriptionMethod,
-    isCarried,
-    answersSince,
-    clockAheadSeconds: ahead,
-  } = server;
+  const { host, port, poolUrl, version, subscriptionMethod, answersSince, clockAheadSeconds: ahead } = server;
   const facts: [string, ReactNode][] = [
     ["Server", <code key="server">{`${host}:${port}`}</code>],
     ["Version", versionText(version)],

@@ -2,7 +2,8 @@ import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import { invalidInput } from "#base/kernel/errors";
 import type { PageRequest } from "#base/kernel/page";
-import { compareDatabases, type DriftOfDatabase, listComparable } from "#engine/doctor/find-drift";
+import type { DriftOfDatabase } from "#engine/doctor/drift";
+import { listComparable } from "#engine/doctor/find-drift";
 import {
   type Fleet as FleetRow,
   type FleetDatabaseRecord,
@@ -156,7 +157,7 @@ const Fleet = perSchema((builder) =>
             throw invalidInput("first", `first must be between 0 and ${MAX_COMPARED} here.`);
           return Drifts.read({ first: first ?? DEFAULT_COMPARED, after }, async (page) => {
             const rows = await listComparable(services, actor, { after: afterOf(page), limit: page.first + 1 });
-            const compared = await compareDatabases(services, rows.slice(0, page.first), MAX_COMPARE_MS);
+            const compared = await services.compareDatabases(rows.slice(0, page.first), MAX_COMPARE_MS);
             return { rows: compared, hasNextPage: rows.length > page.first };
           });
         },

@@ -2,7 +2,7 @@ import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import { validRegionKey } from "#base/kernel/validation";
 import { readableFailure } from "#engine/jobs/failure";
-import { isLinkKey, linkKey, LINK_STATES, listLinks } from "#engine/links/list-links";
+import { isLinkKey, linkKey, type LINK_STATES, listLinks } from "#engine/links/list-links";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { MAX_PLACEMENTS_OF_DATABASE } from "#api/graphql/loaders";
 import { connectionType, pageArguments } from "#api/graphql/connections";
@@ -22,7 +22,7 @@ const LinkState = perSchema((builder) =>
 function defineLink(builder: Builder): void {
   builder.objectType("Link", {
     description:
-      "One direction of a tenant database's replication. lagBytes, walBytes and problem are read from the servers now; the rest is what home knows.",
+      "One direction of a tenant database's replication. lagBytes, walBytes and problem are what the servers said within 2 s; the rest is what home knows.",
     fields: (t) => ({
       database: t.exposeString("database", { description: "The tenant database's name on the region's server." }),
       direction: t.exposeString("direction", {
@@ -59,7 +59,7 @@ function defineLink(builder: Builder): void {
         description: "For how many seconds something has waited; 0: nothing.",
       }),
       wakes: t.exposeFloat("wakes", { description: "How often it was carried until nothing waited." }),
-      seeds: t.exposeInt("seeds", {
+      seeds: t.exposeFloat("seeds", {
         description: "How often it was seeded: once when it was made, each more to mend it.",
       }),
       seededAt: t.expose("seededAt", { type: "DateTime", nullable: true, description: "When it was last seeded." }),
@@ -69,27 +69,33 @@ function defineLink(builder: Builder): void {
         description: "What went wrong last and is not over. What a server said of it, the operator alone is shown.",
         resolve: ({ failure }, _, { actor }) => readableFailure(actor, failure),
       }),
-      lagBytes: t.float({
-        nullable: true,
-        description: "Bytes of WAL to go through until it has caught up; null when it cannot be read.",
-        resolve: async (link, _, { loaders }) => (await loaders.liveLinks.load(link))?.lagBytes ?? null,
-      }),
-      walBytes: t.float({
-        nullable: true,
-        description: "Bytes of WAL that the publisher's server keeps for it; null when it cannot be read.",
-        resolve: async (link, _, { loaders }) => (await loaders.liveLinks.load(link))?.retainedBytes ?? null,
-      }),
-      problem: t.string({
-        nullable: true,
-        description: "What is wrong as the servers have it now, in one sentence; null: it is well.",
-        resolve: async (link, _, { actor, loaders }) => {
-          const live = await loaders.liveLinks.load(link);
-          if (live === null) return "The region's server does not answer in time.";
-          return readableFailure(actor, live.problem);
-        },
-      }),
     }),
   });
+}
+
+/** What only the servers know. */
+function defineLiveFields(builder: Builder): void {
+  builder.objectFields("Link", (t) => ({
+    lagBytes: t.float({
+      nullable: true,
+      description: "Bytes of WAL to go through until it has caught up; null when it cannot be read.",
+      resolve: async (link, _, { loaders }) => (await loaders.liveLinks.load(link))?.lagBytes ?? null,
+    }),
+    walBytes: t.float({
+      nullable: true,
+      description: "Bytes of WAL that the publisher's server keeps for it; null when it cannot be read.",
+      resolve: async (link, _, { loaders }) => (await loaders.liveLinks.load(link))?.retainedBytes ?? null,
+    }),
+    problem: t.string({
+      nullable: true,
+      description: "What is wrong as the servers have it, in one sentence; null: it is well.",
+      resolve: async (link, _, { actor, loaders }) => {
+        const live = await loaders.liveLinks.load(link);
+        if (live?.state === "unknown" && actor.kind !== "operator") return "The region's server cannot be read now.";
+        return readableFailure(actor, live?.problem ?? null);
+      },
+    }),
+  }));
 }
 
 const Links = connectionType("Link", "Link", linkKey, isLinkKey);
@@ -135,5 +141,5 @@ export const links = defineModule({
     ),
   },
   weights: { "Link.lagBytes": 2, "Link.walBytes": 2, "Link.problem": 2 },
-  types: [defineLink, defineQueries],
+  types: [defineLink, defineLiveFields, defineQueries],
 });

@@ -86,28 +86,6 @@ function defineOrganization(builder: Builder): void {
         description: "What the caller may do in it. A key may do less, where a field says that it is for users.",
         resolve: async ({ id }, _, { actor, loaders }) => actionsOf(actor, await loaders.roles.load(id)),
       }),
-      memberCount: t.int({
-        description: "How many members it has.",
-        resolve: async ({ id }, _, { loaders }) => (await loaders.organizationFacts.load(id))?.members ?? 0,
-      }),
-      lastActivityAt: t.field({
-        type: "DateTime",
-        nullable: true,
-        description:
-          "When something of it was last done, as far as home knows: its newest entry in the audit log there, or rows that its own tenant databases sent. null: not known.",
-        resolve: async ({ id }, _, { loaders }) => (await loaders.organizationFacts.load(id))?.lastActivityAt ?? null,
-      }),
-      bytes: t.float({
-        nullable: true,
-        description:
-          "Bytes of its own (DEDICATED) tenant databases, of those that could be asked within 3 s. null: it has none that could.",
-        resolve: async ({ id }, _, { loaders }) => {
-          const placements = await loaders.placementsOf.load(id);
-          const sizes = await Promise.all(placements.map((placement) => loaders.sizes.load(placement)));
-          const known = sizes.filter((size) => size !== null);
-          return known.length === 0 ? null : known.reduce((sum, size) => sum + size, 0);
-        },
-      }),
       placements: t.field({
         type: ["Placement"],
         description: "Its access to regions, oldest first.",
@@ -115,6 +93,34 @@ function defineOrganization(builder: Builder): void {
       }),
     }),
   });
+}
+
+/** What stands beside an organization in a list. */
+function defineOrganizationFacts(builder: Builder): void {
+  builder.objectFields("Organization", (t) => ({
+    memberCount: t.int({
+      description: "How many members it has.",
+      resolve: async ({ id }, _, { loaders }) => (await loaders.organizationFacts.load(id))?.members ?? 0,
+    }),
+    lastActivityAt: t.field({
+      type: "DateTime",
+      nullable: true,
+      description:
+        "When something of it was last done, as far as home knows: its newest entry in the audit log there, or rows that its own tenant databases sent. null: not known.",
+      resolve: async ({ id }, _, { loaders }) => (await loaders.organizationFacts.load(id))?.lastActivityAt ?? null,
+    }),
+    bytes: t.float({
+      nullable: true,
+      description:
+        "Bytes of its own (DEDICATED) tenant databases, of those that could be asked within 3 s. null: it has none that could.",
+      resolve: async ({ id }, _, { loaders }) => {
+        const placements = await loaders.placementsOf.load(id);
+        const sizes = await Promise.all(placements.map((placement) => loaders.sizes.load(placement)));
+        const known = sizes.filter((size) => size !== null);
+        return known.length === 0 ? null : known.reduce((sum, size) => sum + size, 0);
+      },
+    }),
+  }));
 }
 
 function defineOrganizationsOfUser(builder: Builder): void {
@@ -287,5 +293,12 @@ export const organizations = defineModule({
     leaveOrganization: { subject: "ORGANIZATION", id: "organizationId", organization: "organizationId" },
   },
   weights: { "Organization.memberCount": 1, "Organization.lastActivityAt": 1, "Organization.bytes": 3 },
-  types: [defineMembership, defineOrganization, defineOrganizationsOfUser, defineQueries, defineMutations],
+  types: [
+    defineMembership,
+    defineOrganization,
+    defineOrganizationFacts,
+    defineOrganizationsOfUser,
+    defineQueries,
+    defineMutations,
+  ],
 });

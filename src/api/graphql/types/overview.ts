@@ -4,12 +4,12 @@ import { type Attention, type Overview, readOverview, type RegionOverview } from
 import { SEVERITIES } from "#engine/doctor/attention";
 import type { JobCounts } from "#engine/jobs/list-jobs";
 import type { LinkCounts } from "#engine/links/list-links";
-import type { ServerLook } from "#engine/regions/look-at-servers";
-import { lookAtHome } from "#engine/regions/look-at-servers";
+import type { ServerReading } from "#engine/readings/reading";
 import { type Builder, perSchema } from "#api/graphql/builder";
+import { missing } from "#api/graphql/loaders";
 import { Coordinates } from "#api/graphql/types/coordinates";
 import { PlacementState } from "#api/graphql/types/enums";
-import { ServerHeadroom } from "#api/graphql/types/replication";
+import { headroomOf, ServerHeadroom } from "#api/graphql/types/replication";
 
 const Severity = perSchema((builder) =>
   builder.enumType("Severity", {
@@ -61,12 +61,12 @@ const Region = perSchema((builder) =>
       region: t.field({ type: "Region", description: "Which one.", resolve: ({ region }) => region }),
       reachable: t.boolean({
         description: "Whether its server answers, as it was a moment ago.",
-        resolve: ({ look }) => look.reachable,
+        resolve: ({ server }) => server?.isUp === true,
       }),
       problem: t.string({
         nullable: true,
         description: "Why it does not answer, or what it is short of; null: nothing.",
-        resolve: ({ look }) => look.problem,
+        resolve: ({ server }) => server?.problem ?? null,
       }),
       isCarried: t.exposeBoolean("isCarried", {
         nullable: true,
@@ -85,7 +85,7 @@ const Region = perSchema((builder) =>
 );
 
 const Home = perSchema((builder) =>
-  builder.objectRef<ServerLook>("HomeServer").implement({
+  builder.objectRef<ServerReading>("HomeServer").implement({
     description: "What is known of home's server.",
     fields: (t) => ({
       coordinates: t.field({
@@ -95,12 +95,13 @@ const Home = perSchema((builder) =>
         resolve: (_, __, { services }) => services.homeCoordinates,
       }),
       version: t.exposeString("version", { nullable: true, description: "PostgreSQL's version." }),
-      headroom: t.expose("headroom", {
+      headroom: t.field({
         type: [ServerHeadroom(builder)],
         nullable: true,
         description: "Slots and the like in use.",
+        resolve: headroomOf,
       }),
-      advice: t.exposeStringList("advice", { description: "What would do better than it does." }),
+      advice: t.stringList({ description: "What would do better than it does.", resolve: ({ advice }) => [...advice] }),
       problem: t.exposeString("problem", { nullable: true, description: "What is wrong; null: nothing." }),
     }),
   }),
@@ -162,8 +163,8 @@ function defineQueries(builder: Builder): void {
     }),
     home: t.field({
       type: Home(builder),
-      description: "Home's server, asked now. For the operator.",
-      resolve: (_, __, { services }) => lookAtHome(services),
+      description: "Home's server, as it was within 2 s. For the operator.",
+      resolve: async (_, __, { loaders }) => (await loaders.servers.load("home")) ?? missing("Home"),
     }),
   }));
 }

@@ -6,7 +6,7 @@ import { retireRegion } from "#engine/placements/retire-region";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { Coordinates, COORDINATES_POLICY, CoordinatesInput } from "#api/graphql/types/coordinates";
-import { ServerHeadroom } from "#api/graphql/types/replication";
+import { headroomOf, ServerHeadroom } from "#api/graphql/types/replication";
 import { missing } from "#api/graphql/loaders";
 import { addNodeType, Node } from "#api/graphql/nodes";
 
@@ -50,12 +50,12 @@ function defineRegionServer(builder: Builder): void {
       port: t.exposeInt("port", { description: "TCP port." }),
       version: t.string({
         nullable: true,
-        description: "PostgreSQL's version, asked of the server now; null when it cannot be reached within 3 s.",
-        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).version,
+        description: "PostgreSQL's version, as the server said within 2 s; null when it cannot be reached.",
+        resolve: async ({ id }, _, { loaders }) => (await loaders.servers.load(id))?.version ?? null,
       }),
       reachable: t.boolean({
-        description: "Whether the server answers now.",
-        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).reachable,
+        description: "Whether the server answers, as it was within 2 s.",
+        resolve: async ({ id }, _, { loaders }) => (await loaders.servers.load(id))?.isUp === true,
       }),
       poolUrl: t.exposeString("poolUrl", {
         nullable: true,
@@ -69,29 +69,32 @@ function defineRegionServer(builder: Builder): void {
       problem: t.string({
         nullable: true,
         description: "Why it does not answer now, or what it is short of, in one sentence; null: nothing.",
-        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).problem,
+        resolve: async ({ id }, _, { loaders }) => (await loaders.servers.load(id))?.problem ?? null,
       }),
       headroom: t.field({
         type: [ServerHeadroom(builder)],
         nullable: true,
-        description: "Slots, origins, walsenders, workers and connections in use now; null when it cannot be reached.",
-        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).headroom,
+        description: "Slots, origins, walsenders, workers and connections in use; null when it cannot be reached.",
+        resolve: async ({ id }, _, { loaders }) => headroomOf(await loaders.servers.load(id)),
       }),
       clockAheadSeconds: t.float({
         nullable: true,
         description: "How far its clock is ahead of home's at least; negative: behind.",
-        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).clockAheadSeconds,
+        resolve: async ({ id }, _, { loaders }) => (await loaders.servers.load(id))?.clockAheadSeconds ?? null,
       }),
       advice: t.stringList({
         description: "What would do better than it does; nothing that is wrong.",
-        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).advice,
+        resolve: async ({ id }, _, { loaders }) => [...((await loaders.servers.load(id))?.advice ?? [])],
       }),
       answersSince: t.field({
         type: "DateTime",
         nullable: true,
         description:
           "Since when the process that answers has found it there without a break; null: it is away. Forgotten when the process ends.",
-        resolve: async (region, _, { loaders }) => (await loaders.looks.load(region)).answersSince,
+        resolve: async ({ id }, _, { loaders }) => {
+          const server = await loaders.servers.load(id);
+          return server?.isUp === true ? server.since : null;
+        },
       }),
     }),
   });

@@ -8,7 +8,7 @@ import {
   readServersHealth,
   type ServerHealth,
 } from "#engine/links/replication-health";
-import type { Headroom } from "#engine/regions/look-at-servers";
+import type { ServerReading } from "#engine/readings/reading";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { pageArguments, PageInfo } from "#api/graphql/connections";
 
@@ -55,7 +55,7 @@ const Health = perSchema((builder) =>
 );
 
 export const ServerHeadroom = perSchema((builder) =>
-  builder.objectRef<Headroom>("ServerHeadroom").implement({
+  builder.objectRef<ServerHealth["headroom"][number]>("ServerHeadroom").implement({
     description: "What a server's setting allows and what is used of it.",
     fields: (t) => ({
       setting: t.exposeString("setting", { description: "The name of the PostgreSQL setting." }),
@@ -64,6 +64,14 @@ export const ServerHeadroom = perSchema((builder) =>
     }),
   }),
 );
+
+/** What a server that answers has used of its limits; null for one that does not. */
+export function headroomOf(server: ServerReading | null): ServerHealth["headroom"] | null {
+  if (server?.isUp !== true) return null;
+  return server.limits.flatMap(({ setting, limit, ours, others }) =>
+    limit === null ? [] : [{ setting, limit, used: ours + others }],
+  );
+}
 
 const Server = perSchema((builder) =>
   builder.objectRef<ServerHealth>("ReplicationServer").implement({

@@ -485,9 +485,9 @@ create table tenantry.links (
   failure text,
   failed_at timestamptz,
   failures int not null default 0,
-  -- How often it was carried until nothing waited, and how often it was seeded: once when it is made, again to mend it.
+  -- How often it was woken, carried everything and was parked again; how often its copy was seeded, the first time included.
   wakes bigint not null default 0,
-  seeds int not null default 0,
+  seeds bigint not null default 0,
   seeded_at timestamptz,
   -- How far the subscriber had come when it was last parked: a subscriber that remembers less was restored from a backup.
   subscription_oid oid,
@@ -1027,6 +1027,7 @@ create table tenantry.jobs (
   result jsonb
 );
 create index jobs_due on tenantry.jobs (due_at) where state in ('WAITING', 'RUNNING');
+create index jobs_failed on tenantry.jobs (kind) where state = 'FAILED';
 create index jobs_organization_id on tenantry.jobs (organization_id, id) where organization_id is not null;
 create index jobs_subject on tenantry.jobs (subject, kind, id);
 create index jobs_open on tenantry.jobs (id) where state in ('WAITING', 'RUNNING', 'FAILED');
