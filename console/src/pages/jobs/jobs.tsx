@@ -42,6 +42,7 @@ const JOBS = graphql(`
           id
           kind
           subject
+          placementId
           state
           isFailing
           isRetriable

@@ -15,6 +15,7 @@ const PLACEMENT_JOBS = graphql(`
           id
           kind
           subject
+          placementId
           state
           isFailing
           isRetriable
