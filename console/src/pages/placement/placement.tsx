@@ -86,7 +86,7 @@ function Parts({ placement, reading }: { placement: PlacementData; reading: Read
       {failure !== null && (
         <Notice tone="bad">
           <p>{failure}</p>
-          <CommandLine command={`tenantry placement retry ${id}`} />
+          <CommandLine command={`tenantry retry ${id}`} />
         </Notice>
       )}
       {state === "SUSPENDED" && (

@@ -38,7 +38,8 @@ const PLACEMENTS = graphql(`
 type PlacementRow = ResultOf<typeof PLACEMENTS>["placements"]["edges"][number]["node"];
 
 const route = getRouteApi("/placements");
-type Search = ReturnType<typeof route.useSearch>;
+const useFilters = () => route.useSearch();
+type Search = ReturnType<typeof useFilters>;
 
 /** The version of the address; undefined: it is none. */
 function versionOf(text: string | undefined): number | null {
@@ -46,7 +47,7 @@ function versionOf(text: string | undefined): number | null {
 }
 
 export function Placements() {
-  const { region, state, version } = route.useSearch();
+  const { region, state, version } = useFilters();
   const navigate = route.useNavigate();
   const set = (name: keyof Search) => (value: string | undefined) =>
     void navigate({ search: (before) => ({ ...before, [name]: value === "" ? undefined : value }) });
