@@ -308,6 +308,14 @@ const CASES: Record<string, Case> = {
     done: (_, call) => onPlacement(call),
     refused: onPlacement,
   },
+  retryJobs: {
+    text: "($ids: [ID!]!) { it: retryJobs(ids: $ids) { id } }",
+    good: async () => ({ variables: { ids: [placement] } }),
+    bad: asStranger,
+    code: "FORBIDDEN",
+    done: () => about("JOB", null),
+    refused: () => about("JOB", null),
+  },
   retryPlacement: {
     text: "($placementId: ID!) { it: retryPlacement(placementId: $placementId) { id } }",
     good: async () => ({ variables: { placementId: placement }, as: owner }),

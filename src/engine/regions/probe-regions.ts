@@ -20,9 +20,6 @@ import { MAINTENANCE_DATABASE, probeAt } from "#engine/servers/server-probe";
 /** What stands beside other things on a page is waited for this long: a region that is away keeps nobody waiting. */
 export const MAX_LOOK_MS = 3_000;
 
-/** What the server answered. */
-export type RegionProbe = ServerProbe;
-
 /** Asks the region's server for its version, bounded by the connection timeout; null when it cannot be reached. */
 export async function probeRegion(context: RegionsContext, regionId: string): Promise<ServerProbe | null> {
   const [probe = null] = await probeRegions(context, [regionId]);
