@@ -1,6 +1,5 @@
 /** Who did what to what, when and from where, with filters, and as a file. */
 import { getRouteApi } from "@tanstack/react-router";
-import { graphql, type ResultOf, type VariablesOf } from "../../api/graphql.ts";
 import { usePages } from "../../api/use-pages.ts";
 import { isOperator, useViewer, type Viewer } from "../../api/viewer.ts";
 import { ACTORS } from "../../api/words.ts";
@@ -10,62 +9,13 @@ import { List } from "../../ui/list.tsx";
 import { OrganizationSelect } from "../../ui/organization-select.tsx";
 import { Page, Panel } from "../../ui/page.tsx";
 import { Empty, Notice } from "../../ui/states.tsx";
+import { AUDIT_LOG, type EntryFilters } from "./entries.ts";
 import { entryColumns } from "./entry-columns.tsx";
 import { ExportEntries } from "./export-entries.tsx";
 
-export const AUDIT_LOG = graphql(`
-  query AuditLog(
-    $first: Int
-    $after: String
-    $organizationId: ID
-    $action: String
-    $who: AuditActor
-    $whoId: String
-    $subjectId: String
-    $from: DateTime
-    $to: DateTime
-  ) {
-    auditLog(
-      first: $first
-      after: $after
-      organizationId: $organizationId
-      leaveOutUnavailable: true
-      action: $action
-      who: $who
-      whoId: $whoId
-      subjectId: $subjectId
-      from: $from
-      to: $to
-    ) {
-      edges {
-        node {
-          id
-          at
-          outcome
-          action
-          subjectKind
-          subjectId
-          organizationId
-          placementId
-          regionKey
-          who
-          whoId
-          via
-          address
-          userAgent
-        }
-      }
-      missingRegions
-      pageInfo { hasNextPage endCursor }
-    }
-  }
-`);
-
-export type EntryRow = ResultOf<typeof AUDIT_LOG>["auditLog"]["edges"][number]["node"];
-export type EntryFilters = Omit<VariablesOf<typeof AUDIT_LOG>, "first" | "after">;
-
 const route = getRouteApi("/audit-log");
-type Search = ReturnType<typeof route.useSearch>;
+const useFilters = () => route.useSearch();
+type Search = ReturnType<typeof useFilters>;
 
 /** Keys see their own organization's; whoever else is no operator has to choose one. */
 function organizationOf({ organization }: Search, viewer: Viewer): string | undefined {
@@ -81,7 +31,7 @@ function momentOf(day: string | undefined, plusDays = 0): string | null {
 
 export function AuditLog() {
   const viewer = useViewer();
-  const search = route.useSearch();
+  const search = useFilters();
   const organizationId = organizationOf(search, viewer);
   const filters: EntryFilters = {
     organizationId: organizationId ?? null,

@@ -4,7 +4,7 @@ import { sentenceCase, UNKNOWN } from "../../ui/format.ts";
 import { Status } from "../../ui/status.tsx";
 import type { Column } from "../../ui/table.tsx";
 import { Moment } from "../../ui/time.tsx";
-import type { EntryRow } from "./audit-log.tsx";
+import type { EntryRow } from "./entries.ts";
 
 export const entryColumns: readonly Column<EntryRow>[] = [
   { name: "When", kind: "tight", cell: ({ at }) => <Moment at={at} /> },

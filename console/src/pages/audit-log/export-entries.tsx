@@ -4,7 +4,7 @@ import { request } from "../../api/request.ts";
 import { PAGE_ROWS } from "../../api/use-pages.ts";
 import { count, counted } from "../../ui/format.ts";
 import { Failure } from "../../ui/states.tsx";
-import { AUDIT_LOG, type EntryFilters, type EntryRow } from "./audit-log.tsx";
+import { AUDIT_LOG, type EntryFilters, type EntryRow } from "./entries.ts";
 
 /** More than this is a matter of `tenantry audit --json`. */
 const MOST_ENTRIES = 10_000;

@@ -63,14 +63,7 @@ export function Databases({ behind, failed, onChange }: Props) {
           {
             name: "State",
             kind: "tight",
-            cell: ({ failure, migratingTo }) =>
-              migratingTo !== null ? (
-                <Status tone="busy">To version {migratingTo} …</Status>
-              ) : failure === null ? (
-                <Status tone="ok">Well</Status>
-              ) : (
-                <Status tone="bad">Failed</Status>
-              ),
+            cell: (row) => <State {...row} />,
           },
           { name: "Version", kind: "number", cell: ({ version }) => version ?? UNKNOWN },
           { name: "Migrated", kind: "tight", cell: ({ migratedAt }) => <Ago at={migratedAt} /> },
@@ -88,4 +81,12 @@ export function Databases({ behind, failed, onChange }: Props) {
       />
     </Panel>
   );
+}
+
+type StateProps = { version: number | null; migratingTo: number | null; failure: string | null };
+
+function State({ version, migratingTo, failure }: StateProps) {
+  if (migratingTo !== null) return <Status tone="busy">To version {migratingTo} …</Status>;
+  if (failure !== null) return <Status tone="bad">Failed</Status>;
+  return version === null ? <Status tone="busy">Being made</Status> : <Status tone="ok">Well</Status>;
 }

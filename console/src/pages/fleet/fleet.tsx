@@ -77,7 +77,7 @@ export function Fleet() {
 }
 
 function Versions({ fleet: { target, versions } }: { fleet: FleetData }) {
-  const others = versions.filter(({ isTarget }) => !isTarget);
+  const others = versions.filter(({ version, isTarget }) => version !== null && !isTarget);
   const behind = others.reduce((sum, { databases }) => sum + databases, 0);
   return (
     <>

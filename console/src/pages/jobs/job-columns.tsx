@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { count, sentenceCase, UNKNOWN } from "../../ui/format.ts";
+import { count, sentenceCase, shortId, UNKNOWN } from "../../ui/format.ts";
 import { JobStatus } from "../../ui/status.tsx";
 import type { Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -16,12 +16,12 @@ export function jobColumns(search: object): Column<JobRow>[] {
     {
       name: "Job",
       cell: ({ id, kind }) => (
-        <Link to="/jobs" search={{ ...search, job: id }}>
+        <Link to="/jobs" search={{ ...search, job: id }} className="nowrap">
           {sentenceCase(kind)}
         </Link>
       ),
     },
-    { name: "About", cell: ({ subject }) => subject },
+    { name: "About", cell: (job) => <Subject job={job} /> },
     { name: "Region", cell: ({ region }) => region?.key ?? UNKNOWN },
     { name: "Step", cell: ({ step }) => (step === null ? UNKNOWN : sentenceCase(step)) },
     { name: "Attempts", kind: "number", cell: ({ attempts }) => count(attempts) },
@@ -38,6 +38,25 @@ export function jobColumns(search: object): Column<JobRow>[] {
     },
   ];
 }
+
+/** What a job is about, as "placement:<id>": its end is enough to tell one from another. */
+function Subject({ job: { subject, placementId } }: { job: JobRow }) {
+  const [kind = "", id = ""] = subject.split(":");
+  if (placementId !== null)
+    return (
+      <Link to="/placements/$id" params={{ id: placementId }} className="nowrap" title={subject}>
+        Placement {shortId(placementId)}
+      </Link>
+    );
+  return (
+    <span title={subject}>
+      {sentenceCase(kind)} {id.length === ID_LENGTH ? shortId(id) : id}
+    </span>
+  );
+}
+
+/** Of a UUID. */
+const ID_LENGTH = 36;
 
 type Selection = {
   /** The ids that can be chosen. */

@@ -84,7 +84,9 @@ function Shown({ job, planned }: { job: JobOfDetail; planned: readonly string[] 
       {job.result !== null && (
         <details>
           <summary>Its result</summary>
-          <pre className="result">{job.result}</pre>
+          <pre className="result" tabIndex={0}>
+            {job.result}
+          </pre>
         </details>
       )}
       {may && job.isFailing && job.isRetriable && (

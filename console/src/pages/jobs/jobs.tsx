@@ -42,6 +42,7 @@ const JOBS = graphql(`
           id
           kind
           subject
+          placementId
           state
           isFailing
           isRetriable
@@ -62,10 +63,11 @@ const JOBS = graphql(`
 export type JobRow = ResultOf<typeof JOBS>["jobs"]["edges"][number]["node"];
 
 const route = getRouteApi("/jobs");
-type Search = ReturnType<typeof route.useSearch>;
+const useFilters = () => route.useSearch();
+type Search = ReturnType<typeof useFilters>;
 
 export function Jobs() {
-  const search = route.useSearch();
+  const search = useFilters();
   const navigate = route.useNavigate();
   return (
     <Page
