@@ -1,3 +1,12 @@
+# The console is built where the packages for development are, and only the built files are taken along.
+FROM node:24-slim AS console
+WORKDIR /app
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml .pnpmfile.cjs ./
+RUN npx -y pnpm@12 install --frozen-lockfile --ignore-scripts
+COPY tsconfig.json ./
+COPY console console
+RUN node node_modules/vite/bin/vite.js build console
+
 FROM node:24-slim
 WORKDIR /app
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml .pnpmfile.cjs ./
@@ -7,6 +16,7 @@ RUN npx -y pnpm@12 install --frozen-lockfile --prod --no-optional --store-dir /t
   && rm -rf /tmp/store /root/.npm /root/.cache /root/.local
 COPY bin bin
 COPY src src
+COPY --from=console /app/console/dist console/dist
 USER node
 # A container is reached from outside of it. Without TENANTRY_AUTH=bearer the API refuses to listen there:
 # TENANTRY_EVERYBODY_IS_OPERATOR says what allowing it means.

@@ -21,8 +21,10 @@ type File = { path: string; text: string };
 type Rule = { name: string; check: (file: File) => string[]; bad: [path: string, text: string][]; good?: Rule["bad"] };
 
 const isTest = (path: string) => path.startsWith("test/") || path.endsWith(".test.ts");
-const isCode = (path: string) => /\.(ts|js|cjs|mjs)$/.test(path);
+const isCode = (path: string) => /\.(tsx?|js|cjs|mjs)$/.test(path);
 const isSource = (path: string) => path.startsWith("src/") && isCode(path) && !isTest(path);
+/** The program and the page that it sends. */
+const isShipped = (path: string) => isSource(path) || (path.startsWith("console/src/") && isCode(path));
 
 /** Forbids a pattern line by line. Lines that are comments do not count, unless the pattern is about comments. */
 function banned(options: {
@@ -106,7 +108,7 @@ const BANNED: Rule[] = [
   banned({
     name: "no escape to any",
     instead: "use unknown and narrow it, or a type that says what is known",
-    where: (path) => path.endsWith(".ts"),
+    where: (path) => /\.tsx?$/.test(path),
     pattern: /\bas any\b|<any>/,
     bad: [
       ["src/a.ts", "const x = y as any;"],
@@ -185,27 +187,32 @@ const NAMES: Rule = {
 };
 
 const FILE_LENGTH: Rule = {
-  name: `files in src/ have at most ${MAX_FILE_LINES} lines`,
+  name: `files in src/ and console/ have at most ${MAX_FILE_LINES} lines`,
   check: ({ path, text }) => {
     const lines = text.trimEnd().split("\n").length;
-    if (!path.startsWith("src/") || !isCode(path) || lines <= MAX_FILE_LINES || path in LONG_FOR_A_REASON) return [];
+    if (!/^(src|console)\//.test(path) || !isCode(path) || lines <= MAX_FILE_LINES || path in LONG_FOR_A_REASON)
+      return [];
     return [`${path}: ${lines} lines; split it by concept`];
   },
-  bad: [["src/a.ts", "x;\n".repeat(MAX_FILE_LINES + 1)]],
+  bad: [
+    ["src/a.ts", "x;\n".repeat(MAX_FILE_LINES + 1)],
+    ["console/src/a.tsx", "x;\n".repeat(MAX_FILE_LINES + 1)],
+  ],
   good: [["src/a.ts", "x;\n".repeat(MAX_FILE_LINES)]],
 };
 
 const FUNCTION_LENGTH: Rule = {
-  name: `functions in src/ have at most ${MAX_FUNCTION_LINES} lines`,
+  name: `functions in src/ and console/ have at most ${MAX_FUNCTION_LINES} lines`,
   check: ({ path, text }) => {
-    if (!isSource(path) || !path.endsWith(".ts")) return [];
-    return functionsOf(text)
+    if (!isShipped(path) || !/\.tsx?$/.test(path)) return [];
+    return functionsOf(text, path.endsWith("x"))
       .filter(({ name, lines }) => lines > MAX_FUNCTION_LINES && !(`${path} ${name}` in LONG_FOR_A_REASON))
       .map(({ name, lines }) => `${path}: ${name} has ${lines} lines; take a step with a name out of it`);
   },
   bad: [
     ["src/a.ts", `/** é */\nfunction f() {${"\n  x();".repeat(MAX_FUNCTION_LINES)}\n}`],
     ["src/a.ts", `const f = async () => {${"\n  x();".repeat(MAX_FUNCTION_LINES)}\n};`],
+    ["console/src/a.tsx", `function F() {${"\n  x();".repeat(MAX_FUNCTION_LINES)}\nreturn <b />; }`],
     ["src/a.ts", `class A { #m() {${"\n  x();".repeat(MAX_FUNCTION_LINES)}\n} }`],
   ],
   good: [["src/a.ts", `function f() {${"\n  x();".repeat(MAX_FUNCTION_LINES - 2)}\n}`]],
@@ -322,7 +329,7 @@ function repositoryFiles(): File[] {
   // A checkout may belong to somebody else than who runs the tests; listing its files is harmless.
   const paths = execFileSync("git", ["-c", "safe.directory=*", ...listing], { cwd: ROOT, encoding: "utf8" });
   return [...new Set(paths.split("\0"))]
-    .filter((path) => /\.(ts|js|cjs|mjs|sql|md|json|ya?ml|css|html)$/.test(path))
+    .filter((path) => /\.(tsx?|js|cjs|mjs|sql|md|json|ya?ml|css|html)$/.test(path))
     .filter((path) => path !== "test/tidy.test.ts" && !path.startsWith("test/fixtures/"))
     .filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile() === true)
     .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
@@ -345,7 +352,7 @@ type Node = { type?: string; span?: { start: number; end: number }; [key: string
 type Named = { value?: string; id?: Named };
 
 /** Every function with its length in lines, from its first to its last line. */
-function functionsOf(text: string): { name: string; lines: number }[] {
+function functionsOf(text: string, tsx = false): { name: string; lines: number }[] {
   const bytes = Buffer.from(text);
   const found: { name: string; lines: number }[] = [];
   const visit = (node: unknown, outerName: string): void => {
@@ -373,7 +380,7 @@ function functionsOf(text: string): { name: string; lines: number }[] {
       });
     for (const child of Object.values(children)) visit(child, name);
   };
-  visit(parseSync(text, { syntax: "typescript", target: "es2024" }).body, "(anonymous)");
+  visit(parseSync(text, { syntax: "typescript", tsx, target: "es2024" }).body, "(anonymous)");
   return found;
 }
 

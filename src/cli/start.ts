@@ -1,3 +1,4 @@
+import { buildConsole } from "#cli/build-console";
 import { loadModules } from "#cli/load-modules";
 import { Command } from "commander";
 import { ENGINES_JOURNEY, ENGINES_OVERVIEW } from "#app/journey";
@@ -35,6 +36,7 @@ async function start(): Promise<void> {
   const voice = voiceOf(logFormat, logger);
   const { say } = voice;
   await using stack = new AsyncDisposableStack();
+  if (settings.api.console !== false && settings.role !== "worker") stack.defer(buildConsole(say));
   // Pressed while things start: they are taken down again once they are up.
   const stopped = untilStopped(settings.startedByScript);
   let cluster: Cluster | undefined;
@@ -68,7 +70,7 @@ async function start(): Promise<void> {
   });
   if (project !== undefined)
     say(`The tables are those of ${project.migrationsName} (${project.migrations.at(-1)?.file ?? "no migration"}).`);
-  voice.greet(app.url, regionUrls, settings.signIn.mode);
+  voice.greet(app.url, { regionUrls, signIn: settings.signIn.mode, hasConsole: settings.api.console !== false });
   await stopped;
 }
 
@@ -109,21 +111,23 @@ function serverUrl(cluster: Cluster, name: string): string {
   return cluster.servers.get(name)?.url() ?? "";
 }
 
+type Greeted = {
+  regionUrls: Record<string, string> | undefined;
+  signIn: Settings["signIn"]["mode"];
+  hasConsole: boolean;
+};
+
 /** How it is said what happens: to people as plain lines, or in the log, as all that stands there is JSON then. */
 type Voice = {
   say: (line: string) => void;
-  greet: (
-    url: string | undefined,
-    regionUrls: Record<string, string> | undefined,
-    signIn: Settings["signIn"]["mode"],
-  ) => void;
+  greet: (url: string | undefined, greeted: Greeted) => void;
 };
 
 function voiceOf(format: LogFormat, logger: Logger): Voice {
   if (format !== "text")
     return {
       say: (line) => logger.info(line),
-      greet: (url, regionUrls, signIn) => {
+      greet: (url, { regionUrls, signIn }) => {
         if (url === undefined) return logger.info("Tenantry's worker is running");
         // The embedded regions' URLs hold passwords. The explorer has them.
         const next = regionUrls === undefined ? nextCommands(signIn).map(({ command }) => command) : undefined;
@@ -134,9 +138,11 @@ function voiceOf(format: LogFormat, logger: Logger): Voice {
   return { say, greet: (...greeted) => greet(say, ...greeted) };
 }
 
-function greet(say: Voice["say"], ...[url, regionUrls, signIn]: Parameters<Voice["greet"]>): void {
+function greet(say: Voice["say"], url: string | undefined, { regionUrls, signIn, hasConsole }: Greeted): void {
   if (url === undefined) return say("Tenantry's worker is running.");
-  say(`\nTenantry is running.\n\n  Explorer and API   ${url.replace(/127\.0\.0\.1|0\.0\.0\.0|\[::\]/, "localhost")}`);
+  const address = url.replace(/127\.0\.0\.1|0\.0\.0\.0|\[::\]/, "localhost");
+  say(`\nTenantry is running.\n\n  Explorer and API   ${address}`);
+  if (hasConsole) say(`  Console            ${address}/console`);
   if (regionUrls !== undefined) {
     say("\n  Connection URLs to register as regions (the explorer has them filled in):");
     for (const [key, regionUrl] of Object.entries(regionUrls)) say(`    ${key}   ${regionUrl}`);

@@ -62,6 +62,12 @@ export const API = {
       meaning: "Whether the explorer's pages are served. With `false` they are not found.",
       otherwise: "`true`",
     }),
+    /** Undefined: yes. */
+    console: variable("TENANTRY_CONSOLE", choice(), {
+      meaning:
+        "Whether [the console](../how-to/console.md) is served, the operator's page at `/console`. With `false` it is not found.",
+      otherwise: "`true`",
+    }),
     persistedOperationsFile: variable("TENANTRY_PERSISTED_OPERATIONS", z.string().min(1).optional(), {
       meaning: "A file of [known operations](limits-and-points.md#known-operations).",
       example: "/etc/tenantry/operations.json",

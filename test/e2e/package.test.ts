@@ -76,6 +76,7 @@ test("it has built files, migrations, the example and the licence, and neither s
     "dist/engine/schema/both/0001_tenant_tables.sql",
     "dist/app/schema/0001_resources_and_comments.sql",
     "dist/api/http/explorer/page.html",
+    "dist/console/index.html",
     "examples/invoices/db/tenant/0001_invoices.sql",
   ])
     expect(files).toContain(`package/${file}`);

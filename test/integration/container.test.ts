@@ -16,7 +16,7 @@ beforeAll(async () => {
   home = await startApp();
   await home.stop();
   chmodSync(folder, 0o755);
-  for (const [, names = ""] of dockerfile.matchAll(/^COPY (.+) \S+$/gm))
+  for (const [, names = ""] of dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm))
     for (const name of names.split(" ")) cpSync(name, join(folder, name), { recursive: true });
   symlinkSync(realpathSync("node_modules"), join(folder, "node_modules"));
 });

@@ -17,6 +17,7 @@ import { placements } from "#api/graphql/types/placements";
 import { regions } from "#api/graphql/types/regions";
 import { replication } from "#api/graphql/types/replication";
 import { users } from "#api/graphql/types/users";
+import { viewer } from "#api/graphql/types/viewer";
 
 const scalars = defineModule({ name: "scalars", policy: {}, types: [defineDateTime] });
 
@@ -25,6 +26,7 @@ export const ENGINE_MODULES: readonly Module[] = [
   scalars,
   nodes,
   users,
+  viewer,
   organizations,
   organizationLife,
   invitations,

@@ -1,4 +1,4 @@
-/** The HTTP server: GraphQL on /graphql and POST /, the explorer on /, health and metrics. */
+/** The HTTP server: GraphQL on /graphql and POST /, the explorer on /, the console on /console, health and metrics. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { GraphQLSchema } from "graphql";
@@ -14,6 +14,7 @@ import { settingsOf } from "#api/http/api-options";
 import { Closing } from "#api/http/closing";
 import { clientOf } from "#api/http/guards/client";
 import { countRefusals } from "#api/http/limits/count-refusals";
+import { type ConsolePages, createConsole } from "#api/http/console/console";
 import { type Explorer, createExplorer } from "#api/http/explorer/explorer";
 import { countRefused } from "#api/http/endpoint/count-operations";
 import { createGraphQLEndpoint, type EndpointParts, type GraphQLEndpoint } from "#api/http/endpoint/graphql-endpoint";
@@ -95,6 +96,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     installation: services.installation,
     ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
   });
+  const consolePages = createConsole({ isServed: settings.console });
   const timeouts = {
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Of one request, not of the rest between two. Node takes none that is longer than that of the whole request.
@@ -106,7 +108,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     closing.note(response);
     noteStart(request);
     const cause = noteRequest(request, response, shared);
-    becauseOf(cause, () => route({ ...shared, endpoint, explorer, closing }, request, response)).catch(
+    becauseOf(cause, () => route({ ...shared, endpoint, explorer, consolePages, closing }, request, response)).catch(
       (error: unknown) => {
         services.logger.error({ err: error }, "a request failed");
         if (!response.headersSent) send(response, 500, "text/plain", "Something went wrong on our side.\n");
@@ -131,7 +133,12 @@ export async function startHttpServer(services: Services, plain: SignIn, options
   };
 }
 
-type Parts = EndpointParts & { endpoint: GraphQLEndpoint; explorer: Explorer; closing: Closing };
+type Parts = EndpointParts & {
+  endpoint: GraphQLEndpoint;
+  explorer: Explorer;
+  consolePages: ConsolePages;
+  closing: Closing;
+};
 
 async function route(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // Node leaves the body of the answer out.
@@ -149,7 +156,7 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   if (path === "/health/live") return send(response, 200, "application/json", '{"status":"live"}\n');
   if (path === "/health/ready") return reportReady(parts, response);
   if (path === "/metrics") return reportMetrics(parts, request, response);
-  if (parts.explorer.handle(request, response)) return;
+  if (parts.explorer.handle(request, response) || parts.consolePages.handle(request, response)) return;
   if (path !== "/" && path !== "/graphql")
     return refuse(response, 404, "NOT_FOUND", "There is nothing here: GraphQL is at /graphql.");
   const fault = faultOfHeaders(request) ?? faultOfUrl(request.url ?? "/");

@@ -6,14 +6,14 @@ import { readAuditLog } from "#engine/audit/read-audit-log";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { type Connection, connectionType, pageArguments } from "#api/graphql/connections";
 
-const Who = perSchema((builder) =>
+export const Who = perSchema((builder) =>
   builder.enumType("AuditActor", {
     description: "Who did it: somebody who runs the platform, a user, or a key of an organization.",
     values: WHO,
   }),
 );
 
-const Via = perSchema((builder) =>
+export const Via = perSchema((builder) =>
   builder.enumType("AuditVia", {
     description:
       "How they signed in. DEVELOPMENT: not at all, as in development. COMMAND_LINE: with the program tenantry, beside the database. LIBRARY: not at all, as a program of the team does it that uses Tenantry as a library. JOB: not at all, as a job does it that an operator asked for.",

@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
 import type { JourneyStep, Overview } from "#api/graphql/define-app";
+import { takesGzip } from "#api/http/takes-gzip";
 
 export type ExplorerOptions = {
   /** How callers sign in: by choosing whom to act as, or by pasting a token. */
@@ -148,8 +149,4 @@ function send(request: IncomingMessage, response: ServerResponse, page: Page): v
   if (isZipped) return void response.end(page.zipped);
   // Programs such as curl take no gzip. The large pages are unpacked as they are sent.
   pipeline(Readable.from([page.zipped]), createGunzip(), response, () => undefined);
-}
-
-function takesGzip(accepted = ""): boolean {
-  return accepted.split(",").some((one) => /^\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*$).*)?$/i.test(one));
 }

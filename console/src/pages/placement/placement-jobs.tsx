@@ -1,0 +1,50 @@
+/** The jobs on one placement, newest first. */
+import { graphql } from "../../api/graphql.ts";
+import { usePages } from "../../api/use-pages.ts";
+import { usePollMs } from "../../shell/live.tsx";
+import { List } from "../../ui/list.tsx";
+import { Panel } from "../../ui/page.tsx";
+import { Empty } from "../../ui/states.tsx";
+import { jobColumns } from "../jobs/job-columns.tsx";
+
+const PLACEMENT_JOBS = graphql(`
+  query PlacementJobs($id: ID!, $first: Int, $after: String) {
+    jobs(placementId: $id, first: $first, after: $after) {
+      edges {
+        node {
+          id
+          kind
+          subject
+          placementId
+          state
+          isFailing
+          isRetriable
+          step
+          attempts
+          requestedBy
+          requestedAt
+          dueAt
+          lastError
+          region { key }
+        }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+export function PlacementJobs({ id }: { id: string }) {
+  const pages = usePages("jobs", PLACEMENT_JOBS, { id }, ({ jobs }) => jobs, { pollMs: usePollMs() });
+  return (
+    <Panel title="Jobs" note="newest first" flush>
+      <List
+        label="Jobs"
+        noun="job"
+        pages={pages}
+        rowKey={(job) => job.id}
+        columns={jobColumns({})}
+        empty={<Empty title="No job on it" />}
+      />
+    </Panel>
+  );
+}

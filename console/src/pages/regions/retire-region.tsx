@@ -1,0 +1,42 @@
+/** Takes a region out of service, which it is only without placements. */
+import { useState } from "react";
+import { graphql } from "../../api/graphql.ts";
+import { useChange, useRead } from "../../api/use-api.ts";
+import { ConfirmDialog } from "../../ui/confirm.tsx";
+import { CheckField } from "../../ui/fields.tsx";
+import type { RegionRow } from "./regions.tsx";
+
+const PLAN = graphql(`
+  query RetirementPlan($key: String!) {
+    plan: regionRetirementPlan(key: $key) { what sentences obstacles confirm }
+  }
+`);
+
+const RETIRE = graphql(`
+  mutation RetireRegion($input: RetireRegionInput!) {
+    retireRegion(input: $input) { id key }
+  }
+`);
+
+export function RetireRegion({ region: { key }, onClose }: { region: RegionRow; onClose: () => void }) {
+  const [abandonServer, setAbandon] = useState(false);
+  const plan = useRead("regions", PLAN, { key });
+  const { mutateAsync } = useChange(RETIRE, ["regions", "overview"]);
+  return (
+    <ConfirmDialog
+      title={`Retire region ${key}`}
+      verb={`Retire ${key}`}
+      plan={plan}
+      isOpen
+      onClose={onClose}
+      onConfirm={() => mutateAsync({ input: { key, abandonServer } })}
+      options={
+        <CheckField
+          label="Leave the server as it is, as it is gone for good"
+          isChecked={abandonServer}
+          onChange={setAbandon}
+        />
+      }
+    />
+  );
+}
