@@ -86,11 +86,11 @@ async function cpuOf(url: string, body: string): Promise<number> {
   return (user + system) / REQUESTS;
 }
 
-const [{ version = "" } = {}] = await sql<{ version: string }>(
+const [row] = await sql<{ version: string }>(
   servers.home.url("bench_home"),
   "select current_setting('server_version') as version",
 );
-process.stdout.write(`${describeMachine(version)}\n\n`);
+process.stdout.write(`${describeMachine(row?.version ?? "")}\n\n`);
 for (const [name, query] of Object.entries(QUERIES)) {
   const body = JSON.stringify({ query });
   const took = new Map(apps.map(({ way }) => [way, [] as number[]]));

@@ -54,7 +54,7 @@ function read(environment: NodeJS.ProcessEnv) {
 export function hidingCollector<Result>(work: () => Result): Result {
   const names = Object.keys(process.env).filter((name) => name.startsWith("OTEL_EXPORTER_OTLP_"));
   const hidden = names.map((name) => [name, process.env[name]] as const);
-  for (const name of names) delete process.env[name];
+  for (const name of names) Reflect.deleteProperty(process.env, name);
   try {
     return work();
   } finally {

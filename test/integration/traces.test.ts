@@ -215,10 +215,18 @@ test("no span has a secret, a row's text or an e-mail address, and no collector 
   );
   expect(email).toContain("@");
   const all = home.text + eu.text;
-  for (const word of [email, "@example.com", TEXT, HOME_TOKEN, EU_TOKEN, app.secretKey, "insert into", "postgres://"])
+  for (const word of [
+    email,
+    "@example.com",
+    TEXT,
+    HOME_TOKEN,
+    EU_TOKEN,
+    app.secretKey,
+    "insert into",
+    "postgres://",
+    new URL(serverUrl("eu")).password || "password",
+  ])
     expect(all).not.toContain(word);
-  const password = new URL(serverUrl("eu")).password;
-  if (password !== "") expect(all).not.toContain(password);
   expect(home.headers.every((headers) => headers["x-token"] === HOME_TOKEN && !("x-own-token" in headers))).toBe(true);
   expect(eu.headers.every((headers) => headers["x-own-token"] === EU_TOKEN && !("x-token" in headers))).toBe(true);
 });

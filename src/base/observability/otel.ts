@@ -8,9 +8,10 @@
 import * as api from "@opentelemetry/api";
 import {
   detectResources,
-  envDetector,
+  resourceAttributesEnvDetector,
   resourceFromAttributes,
   serviceInstanceIdDetector,
+  serviceNameEnvDetector,
 } from "@opentelemetry/resources";
 import {
   AlwaysOffSampler,
@@ -75,7 +76,9 @@ export async function startTracing(settings: TracingSettings, logger: Logger): P
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ "service.name": "tenantry" })
       .merge(detectResources({ detectors: [serviceInstanceIdDetector] }))
-      .merge(detectResources({ detectors: [envDetector] })),
+      .merge(detectResources({ detectors: [resourceAttributesEnvDetector] }))
+      // What names the service counts for more than what says anything of it.
+      .merge(detectResources({ detectors: [serviceNameEnvDetector] })),
     sampler: samplerOf(settings),
     spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_LENGTH },
     spanProcessors: [
@@ -129,7 +132,32 @@ function spanContextOf({ traceparent, tracestate }: TraceContext): api.SpanConte
   if (parts === undefined) return api.INVALID_SPAN_CONTEXT;
   const { traceId, spanId, flags } = parts;
   const context = { traceId, spanId, traceFlags: flags, isRemote: true };
-  return tracestate === undefined ? context : { ...context, traceState: api.createTraceState(tracestate) };
+  return tracestate === undefined ? context : { ...context, traceState: new PassedOn(tracestate) };
+}
+
+/** Another program's, of which nothing is read: it is passed on as it came. */
+class PassedOn implements api.TraceState {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get(): undefined {
+    return undefined;
+  }
+
+  set(): this {
+    return this;
+  }
+
+  unset(): this {
+    return this;
+  }
+
+  serialize(): string {
+    return this.#text;
+  }
 }
 
 function contextOf(span: api.Span): TraceContext {
@@ -194,16 +222,14 @@ class Unsampled implements Span {
 }
 
 function samplerOf({ sampler, ratio }: Pick<TracingSettings, "sampler" | "ratio">): Sampler {
-  const [name = "", isParentBased] = sampler.startsWith("parentbased_")
-    ? [sampler.slice("parentbased_".length), true]
-    : [sampler, false];
+  const name = sampler.replace(/^parentbased_/, "");
   const root =
     name === "always_off"
       ? new AlwaysOffSampler()
       : name === "traceidratio"
         ? new TraceIdRatioBasedSampler(ratio)
         : new AlwaysOnSampler();
-  return isParentBased ? new ParentBasedSampler({ root }) : root;
+  return name === sampler ? root : new ParentBasedSampler({ root });
 }
 
 /** Sends spans about statements on a region's servers to the region's collector, where it has one, and all others to home's. */
@@ -238,18 +264,23 @@ class ByRegion implements SpanProcessor {
   }
 }
 
+type ExportResult = Parameters<Parameters<SpanExporter["export"]>[1]>[0];
+/** As OpenTelemetry numbers it. */
+const SENT = { code: 0 } as ExportResult;
+
 /** Says once that a collector takes nothing, and once that it does again. */
 function reporting(exporter: SpanExporter, collector: string, logger: Logger): SpanExporter {
   let isFailing = false;
   return {
     export: (spans, done) =>
       exporter.export(spans, (result) => {
-        if (result.code !== 0 && !isFailing)
+        const isSent = result.code === SENT.code;
+        if (!isSent && !isFailing)
           logger.warn({ err: result.error, collector }, "a collector of traces does not take spans; they are dropped");
-        if (result.code === 0 && isFailing) logger.info({ collector }, "a collector of traces takes spans again");
-        isFailing = result.code !== 0;
+        if (isSent && isFailing) logger.info({ collector }, "a collector of traces takes spans again");
+        isFailing = !isSent;
         // What is not sent is not kept, and has been told.
-        done({ code: 0 });
+        done(SENT);
       }),
     shutdown: () => exporter.shutdown(),
     forceFlush: async () => exporter.forceFlush?.(),

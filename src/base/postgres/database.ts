@@ -266,13 +266,13 @@ function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient, 
   return {
     kind,
     query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const send = () => client.query<Row>(withName(name, text), [...values]);
-      return withStatementSpan(name, at, async () => (await cancellable(client, send)).rows);
+      const run = () => client.query<Row>(withName(name, text), [...values]);
+      return withStatementSpan(name, at, async () => (await cancellable(client, run)).rows);
     },
     async script(name: string, text: string): Promise<object[][]> {
-      const send = () => client.query<object>(withName(name, text));
+      const run = () => client.query<object>(withName(name, text));
       // The driver's types know one result only.
-      const results = (await withStatementSpan(name, at, () => cancellable(client, send))) as
+      const results = (await withStatementSpan(name, at, () => cancellable(client, run))) as
         | pg.QueryResult<object>
         | pg.QueryResult<object>[];
       return (Array.isArray(results) ? results : [results]).map(({ rows }) => rows);
