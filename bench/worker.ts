@@ -9,7 +9,7 @@ import { type App, type AppOptions, startApp } from "../src/main.ts";
 export function startWorker(
   connection: { databaseUrl: string; secretKey: string },
   replication: Partial<ReplicationOptions> = {},
-  more: Partial<Pick<AppOptions, "role" | "gateway" | "tenantSchema">> = {},
+  more: Partial<Pick<AppOptions, "role" | "gateway" | "tenantSchema" | "metricsListen">> = {},
 ): Promise<App> {
   return startApp({
     ...readConfig({}),

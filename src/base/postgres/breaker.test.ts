@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Breaker, ServerAwayError } from "#base/postgres/breaker";
 import { isConnectionFailure } from "#base/postgres/sql-state";
 
@@ -120,4 +120,25 @@ test("it tells once that the server is away, and once that it answers again", as
   );
   await breaker.run(async () => "there");
   expect([away.mock.calls.length, answers.mock.calls.length]).toEqual([1, 1]);
+});
+
+test("it says how the server stands, and since when", async () => {
+  vi.useFakeTimers({ toFake: ["Date", "performance"], now: 1_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  const breaker = new Breaker();
+  expect(breaker.standing).toEqual({ breaker: "closed", since: null });
+  await breaker.run(async () => "there");
+  vi.setSystemTime(2_000);
+  await breaker.run(async () => "still there");
+  expect(breaker.standing).toEqual({ breaker: "closed", since: new Date(1_000) });
+  vi.setSystemTime(3_000);
+  await expect(breaker.run(refused)).rejects.toThrow("refused");
+  expect(breaker.standing).toEqual({ breaker: "open", since: new Date(3_000) });
+  vi.advanceTimersByTime(10_000);
+  const pending = Promise.withResolvers<string>();
+  const trial = breaker.run(() => pending.promise);
+  expect(breaker.standing).toEqual({ breaker: "trying", since: new Date(3_000) });
+  pending.resolve("back");
+  await trial;
+  expect(breaker.standing).toEqual({ breaker: "closed", since: new Date(13_000) });
 });

@@ -104,7 +104,7 @@ export async function surveyLinks(context: SurveyContext, links: readonly LinkId
       checkedSeconds: record?.checked_seconds ?? null,
       failure: record?.failure ?? null,
       ...historyOf(record),
-      refusal: record?.fault ? { rows: record.refused, fault: record.fault } : null,
+      refusal: record?.fault ? { rows: record.refused ?? 0, fault: record.fault } : null,
     };
   });
 }
@@ -244,7 +244,8 @@ type RecordRow = {
   wakes: string | null;
   seeds: string | null;
   parked_at: Date | null;
-  refused: number;
+  /** With `fault`: of catalogs that have any. */
+  refused: number | null;
   fault: string | null;
 };
 
@@ -259,7 +260,7 @@ async function readRecords(home: HomeDatabase, links: readonly LinkId[]): Promis
             extract(epoch from now() - l.checked_at)::float8 as checked_seconds
      from unnest($1::int[], $2::text[]) as given (database_id, direction)
      left join tenantry.links l using (database_id, direction)
-     cross join lateral tenantry.refused_rows(case given.direction when 'catalog' then given.database_id end) r`,
+     left join tenantry.refused_rows($1::int[]) r on given.direction = 'catalog' and r.database_id = given.database_id`,
     [links.map(({ databaseId }) => databaseId), links.map(({ direction }) => direction)],
   );
   return new Map(rows.map((row) => [`${row.database_id} ${row.direction}`, row]));
