@@ -10,7 +10,7 @@ import type { GraphQLContext } from "#api/graphql/context";
 /** Executes a query or mutation. What is wrong with the operation itself has status 400, as it did not run. */
 export async function executeOperation(args: ExecutionArgs): Promise<ExecutionResult> {
   const result = await execute(args);
-  const { written } = (args.contextValue ?? {}) as Partial<GraphQLContext>;
+  const written = (args.contextValue as GraphQLContext | undefined)?.written;
   return withStatus(written === undefined || written.size === 0 ? result : sayingWritten(result, written));
 }
 

@@ -24,7 +24,7 @@ export const LOCK_CLASS = {
   sharedDatabase: 7_365_007,
   /** At home, for a transaction: who sends mails, and to which address. */
   mails: 7_365_008,
-  /** In any database of a server, for a transaction: who makes or changes the API's role. */
+  /** In a database of a server, for a transaction: who changes the API's role and may make no other. */
   apiRole: 7_365_009,
   /** Where a link's copy is: who seeds it, by the link's name. */
   seed: 7_365_010,

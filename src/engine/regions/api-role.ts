@@ -21,8 +21,8 @@ import { isKeptOut, quoteServer } from "#engine/failures/connect-failure";
 /** What the secret is sealed for. */
 export const API_SECRET = "api-secret";
 
-/** Two at once would change the same rows, which PostgreSQL refuses the second one. */
-const ROLE_LOCK = LOCK_CLASS.apiRole;
+/** How long one that changes the role waits for another. */
+const ROLE_LOCK_TIMEOUT = "10s";
 /** Waits for another process that makes the role. */
 const ROLE_TIMEOUT_MS = 30_000;
 
@@ -139,6 +139,20 @@ export async function dropApiRole(
   await server.query("api_role.drop", `drop role if exists ${quoteIdentifier(role.name)}`);
 }
 
+/**
+ * From here to the transaction's end nobody else changes the role on the server, whichever database they are in: two at once would
+ * change the same rows, which PostgreSQL refuses the second one. As marks are locked (engine/regions/mark.ts), by the name of a role
+ * that is never left. Whoever may make no role can only be kept from others in the same database.
+ */
+function lockRole(name: string): string {
+  const lock = quoteIdentifier(`${name}_lock`);
+  return `begin
+       set local lock_timeout = '${ROLE_LOCK_TIMEOUT}';
+       create role ${lock}; drop role ${lock};
+     exception when insufficient_privilege then perform pg_advisory_xact_lock(${LOCK_CLASS.apiRole});
+     end;`;
+}
+
 async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServer): Promise<void> {
   const name = quoteIdentifier(role.name);
   // A verifier, not the password: not every role may keep a statement out of the log.
@@ -149,7 +163,7 @@ async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServe
         "api_role.ensure",
         // The lock is outside of the block that catches: it would end with what is caught.
         `do $role$ begin
-           perform pg_advisory_xact_lock(${ROLE_LOCK});
+           ${lockRole(role.name)}
            begin
              create role ${name} login password ${password};
            exception when duplicate_object or unique_violation then
@@ -179,36 +193,53 @@ async function giveRole(role: ApiRole, api: ServerAddress, at: AdministeredServe
  * server's file are outranked by these. A role that somebody else made is left as it is: direct connections pin theirs too.
  */
 function keepingRole({ name }: ApiRole): string {
-  return `do $keep$ begin
-     perform pg_advisory_xact_lock(${ROLE_LOCK});
+  const quoted = quoteIdentifier(name);
+  const isUnpinned = ROLE_PINS.map(isDue).join(" or ").replaceAll("$role", quoted);
+  return `do $keep$
+   declare
+     due boolean;
+   begin
      begin
        if not pg_has_role(current_user, ${quoteLiteral(name)}, 'usage') then
+         ${lockRole(name)}
          grant ${quoteIdentifier(name)} to current_user;
        end if;
      exception when insufficient_privilege then null;
      end;
-     ${PIN_ROLE.replaceAll("$role", quoteIdentifier(name))}
+     select ${isUnpinned} into due;
+     if due then
+       ${lockRole(name)}
+       ${PIN_ROLE.replaceAll("$role", quoted)}
+     end if;
    end $keep$`;
 }
 
-/** Writes only what is not as it should be. */
-const PIN_ROLE = [
-  ...Object.entries(PINNED).map(([setting, value]) => pinOne(setting, value, "true")),
-  ...Object.entries(PINNED_WHERE_ALLOWED).map(([setting, value]) =>
-    pinOne(setting, value, `exists (select from pg_settings s where s.name = ${quoteLiteral(setting)} and ${MAY_SET})`),
-  ),
-].join("\n");
+/** What the role is to have: the setting, its value, and in SQL whether whoever asks may set it there. */
+const ROLE_PINS = [
+  ...Object.entries(PINNED).map(([setting, value]) => ({ setting, value, condition: "true" })),
+  ...Object.entries(PINNED_WHERE_ALLOWED).map(([setting, value]) => ({
+    setting,
+    value,
+    condition: `exists (select from pg_settings s where s.name = ${quoteLiteral(setting)} and ${MAY_SET})`,
+  })),
+];
 
-function pinOne(setting: string, value: string, condition: string): string {
-  return `begin
-    if ${condition} and not exists (select from pg_db_role_setting where setdatabase = 0 and setrole = '$role'::regrole
-        and ${quoteLiteral(`${setting}=${value}`)} = any(setconfig)) then
-      alter role $role set ${asAssignment(setting, value)};
+type RolePin = (typeof ROLE_PINS)[number];
+
+const isDue = ({ setting, value, condition }: RolePin): string =>
+  `(${condition} and not exists (select from pg_db_role_setting where setdatabase = 0 and setrole = '$role'::regrole
+      and ${quoteLiteral(`${setting}=${value}`)} = any(setconfig)))`;
+
+/** Writes only what is not as it should be. */
+const PIN_ROLE = ROLE_PINS.map(
+  (pin) => `begin
+    if ${isDue(pin)} then
+      alter role $role set ${asAssignment(pin.setting, pin.value)};
     end if;
-  -- Locks are of one database: who pins the role from another one may be first.
+  -- Whoever may make no role has no lock on the whole server: another one may be first.
   exception when insufficient_privilege or unique_violation or internal_error then null;
-  end;`;
-}
+  end;`,
+).join("\n");
 
 /** What the server said when it refused to let the role in; undefined when it let it in. */
 async function whyKeptOut(pools: Pools, address: ServerAddress, database: string): Promise<unknown> {
