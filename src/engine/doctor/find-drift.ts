@@ -23,7 +23,7 @@ export type Drift = {
   differences: string[];
 };
 
-const PER_SERVER = 4;
+const PER_SERVER = 6;
 /** Over all servers, in this process. */
 const MAX_CONNECTIONS = 32;
 const MAX_DIFFERENCES = 20;
