@@ -106,10 +106,14 @@ async function run(services: Services, options: Options): Promise<void> {
 
 function toMigrationOptions(options: Options): FleetMigrationOptions {
   return {
-    canariesPerRegion: options.canaries,
+    // What nobody has chosen is left out: to look into databases alone, there are other defaults.
+    ...(options.canaries !== canariesPerRegion && { canariesPerRegion: options.canaries }),
     maxFailureShare: options.maxFailures / 100,
     verify: options.verify === true,
-    limits: { total: options.concurrency, perServer: options.perServer },
+    limits: {
+      ...(options.concurrency !== total && { total: options.concurrency }),
+      ...(options.perServer !== perServer && { perServer: options.perServer }),
+    },
     statements: { lockTimeoutMs: options.lockTimeout, statementTimeoutMs: options.statementTimeout },
   };
 }

@@ -87,7 +87,7 @@ function doctor(): Promise<unknown> {
  */
 const BARS: Record<string, number> = {
   "registerRegion, with all that is tried": 20,
-  "grant, the first of a region": 45,
+  "grant, the first of a region": 50,
   "grant, DEDICATED": 22,
   "revoke until gone": 18,
   doctor: 10,

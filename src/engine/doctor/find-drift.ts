@@ -20,7 +20,7 @@ import type { Services } from "#engine/services";
 
 export type { Drift } from "#engine/doctor/drift";
 
-const PER_SERVER = 4;
+const PER_SERVER = 6;
 /** Over all servers, in this process. */
 const MAX_CONNECTIONS = 32;
 const MAX_DIFFERENCES = 20;

@@ -85,6 +85,17 @@ export type FleetLimits = { readonly total: number; readonly perServer: number }
 
 export const FLEET_LIMIT_DEFAULTS: FleetLimits = { total: 8, perServer: 4 };
 
+/** Where nothing is due, databases are only looked into: that takes a server less, and nobody has to go first. */
+export const LOOK_LIMIT_DEFAULTS: FleetLimits = { total: 32, perServer: 6 };
+export const LOOK_PLAN_DEFAULTS = { canariesPerRegion: 0, waveShares: [1] } as const;
+
+/** Whether home knows of nothing that is to be migrated to this version. */
+export function isNothingDue(databases: readonly FleetDatabase[], target: SchemaVersion): boolean {
+  return databases.every(
+    ({ version, migratingTo }) => migratingTo === null && (version === null || isSameVersion(version, target)),
+  );
+}
+
 /** Which of those that wait may start now beside those that run: its index, or undefined. */
 export function nextToStart(
   waiting: readonly FleetDatabase[],

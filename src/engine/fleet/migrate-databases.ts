@@ -22,6 +22,9 @@ import {
   type FleetLimits,
   type FleetPlan,
   type FleetPlanOptions,
+  isNothingDue,
+  LOOK_LIMIT_DEFAULTS,
+  LOOK_PLAN_DEFAULTS,
   planFleet,
   type Skipped,
 } from "#engine/fleet/fleet-plan";
@@ -75,7 +78,8 @@ export type FleetReport = {
   seconds: number;
 };
 
-type PlanWithRecords = FleetPlan & { records: ReadonlyMap<number, TenantDatabaseRecord> };
+/** `isLook`: nothing is due as far as home knows. */
+type PlanWithRecords = FleetPlan & { isLook: boolean; records: ReadonlyMap<number, TenantDatabaseRecord> };
 
 /** Reads what there is, asks the servers of databases that are due whether they are there, and plans; changes nothing. */
 export async function planFleetMigration(
@@ -98,14 +102,17 @@ async function planByHome(
   unreachable: ReadonlySet<string>,
 ): Promise<PlanWithRecords> {
   const databases = await listTenantDatabases(services);
+  const target = latestOf(services.tenantSchema);
+  const isLook = options.verify === true && isNothingDue(databases, target);
+  const defaults = isLook ? LOOK_PLAN_DEFAULTS : FLEET_PLAN_DEFAULTS;
   const plan = planFleet(databases, {
-    canariesPerRegion: options.canariesPerRegion ?? FLEET_PLAN_DEFAULTS.canariesPerRegion,
-    waveShares: options.waveShares ?? FLEET_PLAN_DEFAULTS.waveShares,
+    canariesPerRegion: options.canariesPerRegion ?? defaults.canariesPerRegion,
+    waveShares: options.waveShares ?? defaults.waveShares,
     verify: options.verify === true,
-    target: latestOf(services.tenantSchema),
+    target,
     unreachable,
   });
-  return { ...plan, records: new Map(databases.map((database) => [database.id, database])) };
+  return { ...plan, isLook, records: new Map(databases.map((database) => [database.id, database])) };
 }
 
 /**
@@ -229,7 +236,7 @@ async function prepare(
     outcomes: options.verify === true ? undefined : new SchemaOutcomes(),
   };
   return new FleetExecutor<MigratedDatabase>(plan, {
-    limits: { ...FLEET_LIMIT_DEFAULTS, ...options.limits },
+    limits: { ...(plan.isLook ? LOOK_LIMIT_DEFAULTS : FLEET_LIMIT_DEFAULTS), ...options.limits },
     maxFailureShare: options.maxFailureShare ?? MAX_FAILURE_SHARE,
     signal: options.signal,
     ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
