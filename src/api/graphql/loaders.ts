@@ -17,7 +17,7 @@ import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } fr
 import { probeRegions, type RegionProbe } from "#engine/regions/probe-regions";
 import { findUsers, type User } from "#engine/home/users";
 import { notFound } from "#base/kernel/errors";
-import type { Page } from "#base/kernel/page";
+import { type Page, toPage } from "#base/kernel/page";
 import { listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
 import { type ReplicationStatus, readReplicationStatus } from "#engine/links/replication-status";
 import type { Services } from "#engine/services";
@@ -166,7 +166,7 @@ export function byPage<Row, Filter = undefined>(
   type Key = PageKey<Filter>;
   const read = async (group: readonly [Key, ...Key[]]) => {
     const found = await list(group.map(idOf), group[0].page, group[0].filter);
-    return ({ id }: Key) => found.get(id) ?? { rows: [], hasNextPage: false };
+    return ({ id }: Key) => found.get(id) ?? toPage([], group[0].page);
   };
   return new DataLoader((keys) => inGroups(keys, formOf, read), { cacheKeyFn: (key) => `${key.id} ${formOf(key)}` });
 }

@@ -1,31 +1,32 @@
 /** Reading the log: a page of one database, newest first, and pages of several made one. */
 import { z } from "zod";
 import { type AuditEntry, OK, UNKNOWN, VIA, WHO } from "#engine/audit/entry";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
 import { sqlState, SQL_STATE } from "#base/postgres/sql-state";
 
 /**
- * Home's entries, newest first: those that concern an organization, or with null all. One more than the page has, so that it
- * can be said whether there are more. The caller has checked that the actor may read them.
+ * Home's entries in the order in which the page is read: those that concern an organization, or with null all. One more than the
+ * page has, so that it can be said whether there are more. The caller has checked that the actor may read them.
  */
 export function readHomeEntries(
   home: Queryable<"home">,
   organizationId: string | null,
-  { first, after }: PageRequest,
+  page: PageRequest,
 ): Promise<AuditEntry[]> {
+  const order = readingOrder(page, "desc");
   // What began without its organization has it in its outcome.
   const concerning = `
     select id from (
       (select id from tenantry.audit_log
-       where organization_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3)
+       where organization_id = $1 and id > $2 and id < $3 order by id ${order} limit $4)
       union
       (select entry_id from tenantry.audit_outcomes
-       where organization_id = $1 and ($2::uuid is null or entry_id < $2) order by entry_id desc limit $3)
-    ) concerning order by id desc limit $3`;
+       where organization_id = $1 and entry_id > $2 and entry_id < $3 order by entry_id ${order} limit $4)
+    ) concerning order by id ${order} limit $4`;
   const all = `
     select id from tenantry.audit_log
-    where $1::uuid is null and ($2::uuid is null or id < $2) order by id desc limit $3`;
+    where $1::uuid is null and id > $2 and id < $3 order by id ${order} limit $4`;
   return home.query<AuditEntry>(
     "audit.read_home",
     `with page (id) as materialized (${organizationId === null ? all : concerning})
@@ -36,8 +37,8 @@ export function readHomeEntries(
             coalesce(a.placement_id, o.placement_id) as "placementId",
             coalesce(a.outcome, o.outcome, '${UNKNOWN}') as outcome, null as "regionKey"
      from page join tenantry.audit_log a using (id) left join tenantry.audit_outcomes o on o.entry_id = a.id
-     order by a.id desc`,
-    [organizationId, after, first + 1],
+     order by a.id ${order}`,
+    [organizationId, ...idsOfReversed(page), page.first + 1],
   );
 }
 
@@ -70,10 +71,7 @@ const contentEntry = z.object({
  * The same of a tenant database, for the organization placed there. None in one of the version before the log, whose entries
  * are at home. Throws the driver's errors, and one for entries that the program cannot have written.
  */
-export async function readContentEntries(
-  location: ContentLocation,
-  { first, after }: PageRequest,
-): Promise<AuditEntry[]> {
+export async function readContentEntries(location: ContentLocation, page: PageRequest): Promise<AuditEntry[]> {
   const { organizationId, placementId, regionKey } = location;
   try {
     const rows = await location.database.query(
@@ -81,12 +79,13 @@ export async function readContentEntries(
       `select id, at, action, who, who_id as "whoId", via, host(address) as address, user_agent as "userAgent",
               subject_kind as "subjectKind", subject_id as "subjectId"
        from tenantry.audit_log
-       where organization_id = $1 and database_id = $2 and ($3::uuid is null or id < $3) order by id desc limit $4`,
-      [organizationId, location.databaseId, after, first + 1],
+       where organization_id = $1 and database_id = $2 and id > $3 and id < $4
+       order by id ${readingOrder(page, "desc")} limit $5`,
+      [organizationId, location.databaseId, ...idsOfReversed(page), page.first + 1],
     );
     const entries = z
       .array(contentEntry)
-      .max(first + 1)
+      .max(page.first + 1)
       .safeParse(rows);
     // Without the issues, which repeat what was said.
     if (!entries.success) throw new Error("a region's audit log has entries that the program cannot have written");
@@ -98,9 +97,12 @@ export async function readContentEntries(
   }
 }
 
-/** One page of several lists that each begin where the page does. */
+/** One page of several lists, each of which is read as the page is. */
 export function mergeEntries(lists: readonly AuditEntry[][], page: PageRequest): Page<AuditEntry> {
   // UUIDv7: the order of the text is the order of time.
-  const newestFirst = lists.flat().toSorted((one, other) => (one.id < other.id ? 1 : -1));
-  return toPage(newestFirst, page);
+  const sign = readingOrder(page, "desc") === "desc" ? 1 : -1;
+  return toPage(
+    lists.flat().toSorted((one, other) => (one.id < other.id ? sign : -sign)),
+    page,
+  );
 }

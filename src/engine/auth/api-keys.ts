@@ -7,7 +7,7 @@ import type { Role } from "#engine/auth/roles";
 import type { SignedIn } from "#engine/auth/sign-in";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { idsOf, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import { validName } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 
@@ -128,8 +128,9 @@ export async function listApiKeys(
   const rows = await home.query<ApiKey>(
     "api_keys.list",
     `select ${COLUMNS} from tenantry.api_keys k
-     where k.organization_id is not distinct from $1::uuid and ($2::uuid is null or k.id > $2) order by k.id limit $3`,
-    [organizationId, page.after, page.first + 1],
+     where k.organization_id is not distinct from $1::uuid and k.id > $2 and k.id < $3
+     order by k.id ${readingOrder(page)} limit $4`,
+    [organizationId, ...idsOf(page), page.first + 1],
   );
   return toPage(rows, page);
 }

@@ -3,7 +3,7 @@ import { requireInOrganization } from "#engine/auth/membership";
 import { seesOrganization } from "#engine/auth/visibility";
 import { notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
-import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
+import { idsOf, type Page, type PageRequest, readingOrder, toPage, toPages } from "#base/kernel/page";
 import { isPageOf } from "#base/kernel/page-range";
 import { validName } from "#base/kernel/validation";
 import type { HomeDatabase } from "#base/postgres/database";
@@ -98,15 +98,16 @@ export async function listOrganizationsOf(
   userIds: readonly string[],
   page: PageRequest,
 ): Promise<Map<string, Page<Organization>>> {
+  const order = readingOrder(page);
   const rows = await home.query<Organization & { userId: string }>(
     "organizations.of_users",
     `select wanted.user_id as "userId", o.* from unnest($1::uuid[]) as wanted (user_id)
      cross join lateral (
        select ${COLUMNS} from tenantry.memberships m join tenantry.organizations o on o.id = m.organization_id
-       where ${isPageOf(["m.user_id", "m.organization_id"], "wanted.user_id", "$2")}
-       order by m.user_id, m.organization_id limit $3) o
-     order by o.id`,
-    [userIds, page.after ?? BEFORE_ALL, page.first + 1],
+       where ${isPageOf(["m.user_id", "m.organization_id"], "wanted.user_id", ["$2", "$3"])}
+       order by m.user_id ${order}, m.organization_id ${order} limit $4) o
+     order by o.id ${order}`,
+    [userIds, ...idsOf(page), page.first + 1],
   );
   return toPages(userIds, rows, ({ userId }) => userId, page);
 }
@@ -119,8 +120,8 @@ export async function listOrganizations(
   const rows = await home.query<Organization>(
     "organizations.list",
     `select ${COLUMNS} from tenantry.organizations o
-     where ($1::uuid is null or o.id > $1) and ${seesOrganization("o.id", "$3")} order by o.id limit $2`,
-    [page.after, page.first + 1, viewerId(actor)],
+     where o.id > $1 and o.id < $2 and ${seesOrganization("o.id", "$4")} order by o.id ${readingOrder(page)} limit $3`,
+    [...idsOf(page), page.first + 1, viewerId(actor)],
   );
   return toPage(rows, page);
 }

@@ -4,7 +4,7 @@ import { type Actor, viewerId } from "#engine/auth/actor";
 import { seesOrganization } from "#engine/auth/visibility";
 import { requireInOrganization } from "#engine/auth/membership";
 import { notFound } from "#base/kernel/errors";
-import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
+import { idsOf, type Page, type PageRequest, readingOrder, toPages } from "#base/kernel/page";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 
 /** Channel on which home announces the id of a placement that changed. */
@@ -113,14 +113,16 @@ export async function listPlacementsIn(
   regionIds: readonly string[],
   page: PageRequest,
 ): Promise<Map<string, Page<Placement>>> {
+  const order = readingOrder(page);
   const rows = await home.query<Placement>(
     "placements.in_regions",
     `select p.* from unnest($1::uuid[]) as wanted (region_id)
      cross join lateral (
-       ${SELECT} where p.region_id = wanted.region_id and p.id > $2 and ${seesOrganization("p.organization_id", "$4")}
-       order by p.id limit $3) p
-     order by p.id`,
-    [regionIds, page.after ?? BEFORE_ALL, page.first + 1, viewerId(actor)],
+       ${SELECT} where p.region_id = wanted.region_id and p.id > $2 and p.id < $3
+         and ${seesOrganization("p.organization_id", "$5")}
+       order by p.id ${order} limit $4) p
+     order by p.id ${order}`,
+    [regionIds, ...idsOf(page), page.first + 1, viewerId(actor)],
   );
   return toPages(regionIds, rows, ({ regionId }) => regionId, page);
 }

@@ -1,7 +1,7 @@
 /** The record of jobs, as people read it. */
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { rolesThatMay } from "#engine/auth/policy";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { JobState } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 
@@ -47,6 +47,7 @@ export async function listJobs(
   filter: JobFilter,
   page: PageRequest,
 ): Promise<Page<Job>> {
+  const [low, high] = idsOfReversed(page);
   const rows = await home.query<Job>(
     "jobs.list",
     `select o.id, o.kind, o.subject, o.placement_id as "placementId", o.organization_id as "organizationId",
@@ -54,21 +55,22 @@ export async function listJobs(
             o.attempts, o.last_error as "lastError", o.due_at as "dueAt", o.started_at as "startedAt",
             o.finished_at as "finishedAt", o.result
      from tenantry.jobs o
-     where ($1::uuid is null or o.id < $1) and ($3::uuid is null or o.placement_id = $3)
+     where o.id > $1 and o.id < $8 and ($3::uuid is null or o.placement_id = $3)
        and ($4::text is null or o.state = $4)
        and ($7::uuid is null or o.organization_id = $7)
        and ($5::uuid is null or exists (
          select from tenantry.roles s
          where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = any($6)))
-     order by o.id desc limit $2`,
+     order by o.id ${readingOrder(page, "desc")} limit $2`,
     [
-      page.after,
+      low,
       page.first + 1,
       filter.placementId ?? null,
       filter.state ?? null,
       viewerId(actor),
       rolesThatMay("read-jobs"),
       filter.organizationId ?? null,
+      high,
     ],
   );
   return toPage(rows, page);

@@ -4,7 +4,7 @@ import { requireInOrganization } from "#engine/auth/membership";
 import { ROLES, type Role } from "#engine/auth/policy";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
-import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
+import { idsOf, type Page, type PageRequest, readingOrder, toPages } from "#base/kernel/page";
 import { validEmail } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 import { countMail, uncountMailToAddress } from "#engine/people/mail-limits";
@@ -216,14 +216,16 @@ export async function listInvitations(
   organizationIds: readonly string[],
   page: PageRequest,
 ): Promise<Map<string, Page<Invitation>>> {
+  const order = readingOrder(page);
   const rows = await home.query<Invitation>(
     "invitations.list",
     `select i.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${COLUMNS} from tenantry.invitations i
-       where i.organization_id = wanted.organization_id and ${OPEN} and i.id > $2 order by i.id limit $3) i
-     order by i.id`,
-    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+       where i.organization_id = wanted.organization_id and ${OPEN} and i.id > $2 and i.id < $3
+       order by i.id ${order} limit $4) i
+     order by i.id ${order}`,
+    [organizationIds, ...idsOf(page), page.first + 1],
   );
   return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
 }

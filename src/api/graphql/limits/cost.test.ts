@@ -16,6 +16,12 @@ test.each([
   ["one object", "{ me { id name email } }", 1],
   ["a page of twenty when first is left out", "{ users { edges { node { id } } pageInfo { hasNextPage } } }", 21],
   ["as many rows as first says", "{ users(first: 100) { edges { cursor node { id } } } }", 101],
+  ["as many rows as last says", "{ users(last: 100) { edges { cursor node { id } } } }", 101],
+  [
+    "the larger of first and last, which is refused later",
+    "{ users(first: 3, last: 50) { edges { node { id } } } }",
+    51,
+  ],
   ["no rows", "{ users(first: 0) { edges { node { id } } } }", 1],
   [
     "a page under a page",
@@ -53,6 +59,16 @@ test("reads first from variables, their defaults, and neither", () => {
   expect(cost(query, { n: null })).toBe(21);
   expect(cost(query, { n: "many" })).toBe(101);
   expect(cost("query ($n: Int) { users(first: $n) { edges { node { id } } } }")).toBe(21);
+});
+
+test("remembers what last costs apart from what it costs without", () => {
+  const document = parse("query ($n: Int, $m: Int) { users(first: $n, last: $m) { edges { node { id } } } }");
+  const operation = getOperationAST(document);
+  if (operation == null) throw new Error("no operation");
+  const of = (variables: Record<string, unknown>) => costOf(schema, operation, () => new Map(), variables);
+  expect([of({ n: 3, m: null }), of({ n: 3 }), of({ n: 3, m: 20 }), of({ n: null, m: 7 }), of({})]).toEqual([
+    4, 4, 21, 8, 21,
+  ]);
 });
 
 test("a fragment costs what stands in it, by the page that it is spread in", () => {

@@ -2,7 +2,7 @@
 import { DEFAULT_ORGANIZATION_ID } from "#base/kernel/ids";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { inOrganization, type Row as PolicyRow, row as policyRow } from "#engine/auth/policy-table";
-import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
+import { idsOf, type Page, type PageRequest, readingOrder, toPage, toPages } from "#base/kernel/page";
 import { isPageOf } from "#base/kernel/page-range";
 import { validId } from "#base/kernel/validation";
 import { connectionType, pageArguments } from "#api/graphql/connections";
@@ -112,39 +112,40 @@ async function listRows(
   filter: { organizationId: string | null; regionKey: string | null },
   page: PageRequest,
 ): Promise<Page<ContentRow>> {
+  const order = readingOrder(page);
   const rows = await homeFor(home, actor).query<ContentRow>(
     statementName(shape, "list"),
-    viewerId(actor) === null && filter.organizationId === null ? listOfAll(shape) : listOfSome(shape),
-    [page.after ?? BEFORE_ALL, page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
+    viewerId(actor) === null && filter.organizationId === null ? listOfAll(shape, order) : listOfSome(shape, order),
+    [...idsOf(page), page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
   );
   return toPage(rows, page);
 }
 
-const isWanted = (row: string) => `${row}.id > $1 and ($4::text is null or ${row}.database_id = any (array(
-    select d.id from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id where g.key = $4)))`;
+const isWanted = (row: string) => `($5::text is null or ${row}.database_id = any (array(
+    select d.id from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id where g.key = $5)))`;
 
 /** All rows, for the operator. */
-function listOfAll(shape: Listed): string {
+function listOfAll(shape: Listed, order: string): string {
   return `select ${columnsOf(shape, "r")} from ${shape.catalog} r
-    where ${isWanted("r")} and num_nonnulls($3::uuid, $5::uuid) = 0
-    order by r.id limit $2`;
+    where r.id > $1 and r.id < $2 and ${isWanted("r")} and num_nonnulls($4::uuid, $6::uuid) = 0
+    order by r.id ${order} limit $3`;
 }
 
 /**
  * From each organization of the viewer, or from the one that was asked for, as many rows as the page can have: others' rows are
  * not passed, however many there are.
  */
-function listOfSome(shape: Listed): string {
+function listOfSome(shape: Listed, order: string): string {
   return `select r.* from (
-      select organization_id from tenantry.roles where holder_id = $5
-      union select '${DEFAULT_ORGANIZATION_ID}' union select $3 where $5::uuid is null and $3::uuid is not null
+      select organization_id from tenantry.roles where holder_id = $6
+      union select '${DEFAULT_ORGANIZATION_ID}' union select $4 where $6::uuid is null and $4::uuid is not null
     ) wanted
     cross join lateral (
       select ${columnsOf(shape, "t")} from ${shape.catalog} t
-      where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", "$1")} and ${isWanted("t")}
-      order by t.organization_id, t.id limit $2) r
-    where $3::uuid is null or wanted.organization_id = $3
-    order by r.id limit $2`;
+      where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", ["$1", "$2"])} and ${isWanted("t")}
+      order by t.organization_id ${order}, t.id ${order} limit $3) r
+    where $4::uuid is null or wanted.organization_id = $4
+    order by r.id ${order} limit $3`;
 }
 
 /** A property that no field can be called. */
@@ -158,15 +159,16 @@ async function listRowsOf(
   organizationIds: readonly string[],
   page: PageRequest,
 ): Promise<Map<string, Page<ContentRow>>> {
+  const order = readingOrder(page);
   const rows = await homeFor(home, actor).query<ContentRow & { [WHOSE]: string }>(
     statementName(shape, "of_organizations"),
     `select wanted.organization_id as "${WHOSE}", r.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${columnsOf(shape, "t")} from ${shape.catalog} t
-       where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", "$2")}
-       order by t.organization_id, t.id limit $3) r
-     order by r.id`,
-    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+       where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", ["$2", "$3"])}
+       order by t.organization_id ${order}, t.id ${order} limit $4) r
+     order by r.id ${order}`,
+    [organizationIds, ...idsOf(page), page.first + 1],
   );
   return toPages(organizationIds, rows, (row) => row[WHOSE], page);
 }
