@@ -90,11 +90,15 @@ export function connectionType<Node extends NodeType>(
       }),
     });
   });
+  /** `by`: how rows are told apart, where that is another way than the list's own. */
   const read = async (
     args: PageArguments,
     list: (page: PageRequest) => Promise<Page<Row>>,
+    by: { keyOf: (row: Row) => string; isKey?: (text: string) => boolean } = isKey === undefined
+      ? { keyOf }
+      : { keyOf, isKey },
   ): Promise<Connection<Row>> => {
-    return { ...(await list(readPageRequest(args, isKey))), keyOf };
+    return { ...(await list(readPageRequest(args, by.isKey))), keyOf: by.keyOf };
   };
   return { connection, read };
 }

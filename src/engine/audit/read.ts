@@ -1,6 +1,7 @@
 /** Reading the log: a page of one database, newest first, and pages of several made one. */
 import { z } from "zod";
 import { type AuditEntry, OK, UNKNOWN, VIA, WHO } from "#engine/audit/entry";
+import { isBetween } from "#base/kernel/page-range";
 import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
 import { sqlState, SQL_STATE } from "#base/postgres/sql-state";
@@ -19,14 +20,15 @@ export function readHomeEntries(
   const concerning = `
     select id from (
       (select id from tenantry.audit_log
-       where organization_id = $1 and id > $2 and id < $3 order by id ${order} limit $4)
+       where organization_id = $1 and ${isBetween("id", page, ["$2", "$3"], "desc")} order by id ${order} limit $4)
       union
       (select entry_id from tenantry.audit_outcomes
-       where organization_id = $1 and entry_id > $2 and entry_id < $3 order by entry_id ${order} limit $4)
+       where organization_id = $1 and ${isBetween("entry_id", page, ["$2", "$3"], "desc")}
+       order by entry_id ${order} limit $4)
     ) concerning order by id ${order} limit $4`;
   const all = `
     select id from tenantry.audit_log
-    where $1::uuid is null and id > $2 and id < $3 order by id ${order} limit $4`;
+    where $1::uuid is null and ${isBetween("id", page, ["$2", "$3"], "desc")} order by id ${order} limit $4`;
   return home.query<AuditEntry>(
     "audit.read_home",
     `with page (id) as materialized (${organizationId === null ? all : concerning})
@@ -79,7 +81,7 @@ export async function readContentEntries(location: ContentLocation, page: PageRe
       `select id, at, action, who, who_id as "whoId", via, host(address) as address, user_agent as "userAgent",
               subject_kind as "subjectKind", subject_id as "subjectId"
        from tenantry.audit_log
-       where organization_id = $1 and database_id = $2 and id > $3 and id < $4
+       where organization_id = $1 and database_id = $2 and ${isBetween("id", page, ["$3", "$4"], "desc")}
        order by id ${readingOrder(page, "desc")} limit $5`,
       [organizationId, location.databaseId, ...idsOfReversed(page), page.first + 1],
     );

@@ -7,6 +7,7 @@ import type { Role } from "#engine/auth/roles";
 import type { SignedIn } from "#engine/auth/sign-in";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
+import { isBetween } from "#base/kernel/page-range";
 import { idsOf, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import { validName } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
@@ -128,7 +129,7 @@ export async function listApiKeys(
   const rows = await home.query<ApiKey>(
     "api_keys.list",
     `select ${COLUMNS} from tenantry.api_keys k
-     where k.organization_id is not distinct from $1::uuid and k.id > $2 and k.id < $3
+     where k.organization_id is not distinct from $1::uuid and ${isBetween("k.id", page, ["$2", "$3"])}
      order by k.id ${readingOrder(page)} limit $4`,
     [organizationId, ...idsOf(page), page.first + 1],
   );

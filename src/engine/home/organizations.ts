@@ -4,7 +4,7 @@ import { seesOrganization } from "#engine/auth/visibility";
 import { notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
 import { idsOf, type Page, type PageRequest, readingOrder, toPage, toPages } from "#base/kernel/page";
-import { isPageOf } from "#base/kernel/page-range";
+import { isBetween, isPageOf } from "#base/kernel/page-range";
 import { validName } from "#base/kernel/validation";
 import type { HomeDatabase } from "#base/postgres/database";
 
@@ -120,7 +120,7 @@ export async function listOrganizations(
   const rows = await home.query<Organization>(
     "organizations.list",
     `select ${COLUMNS} from tenantry.organizations o
-     where o.id > $1 and o.id < $2 and ${seesOrganization("o.id", "$4")} order by o.id ${readingOrder(page)} limit $3`,
+     where ${isBetween("o.id", page, ["$1", "$2"])} and ${seesOrganization("o.id", "$4")} order by o.id ${readingOrder(page)} limit $3`,
     [...idsOf(page), page.first + 1, viewerId(actor)],
   );
   return toPage(rows, page);

@@ -4,6 +4,7 @@ import { type Actor, viewerId } from "#engine/auth/actor";
 import { seesOrganization } from "#engine/auth/visibility";
 import { requireInOrganization } from "#engine/auth/membership";
 import { notFound } from "#base/kernel/errors";
+import { isBetween } from "#base/kernel/page-range";
 import { idsOf, type Page, type PageRequest, readingOrder, toPages } from "#base/kernel/page";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 
@@ -118,7 +119,7 @@ export async function listPlacementsIn(
     "placements.in_regions",
     `select p.* from unnest($1::uuid[]) as wanted (region_id)
      cross join lateral (
-       ${SELECT} where p.region_id = wanted.region_id and p.id > $2 and p.id < $3
+       ${SELECT} where p.region_id = wanted.region_id and ${isBetween("p.id", page, ["$2", "$3"])}
          and ${seesOrganization("p.organization_id", "$5")}
        order by p.id ${order} limit $4) p
      order by p.id ${order}`,

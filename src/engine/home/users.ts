@@ -6,7 +6,7 @@ import { newId } from "#base/kernel/ids";
 import { idsOf, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import { validEmail, validName } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
-import { isPageOf } from "#base/kernel/page-range";
+import { isBetween, isPageOf } from "#base/kernel/page-range";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 
 /** A person who uses the system. Lives at home. */
@@ -57,8 +57,9 @@ export async function getUser(context: { home: HomeDatabase }, actor: Actor, id:
   return user;
 }
 
-const listAll = (order: string) =>
-  `select ${COLUMNS} from tenantry.users u where u.id > $1 and u.id < $2 order by u.id ${order} limit $3`;
+const listAll = (page: PageRequest) =>
+  `select ${COLUMNS} from tenantry.users u where ${isBetween("u.id", page, ["$1", "$2"])}
+   order by u.id ${readingOrder(page)} limit $3`;
 /** Themselves, and from each of their organizations as many as the page can have: others' people are not passed. */
 const listKnown = (order: string) => `select ${COLUMNS} from (
     select $4::uuid as id
@@ -69,7 +70,7 @@ const listKnown = (order: string) => `select ${COLUMNS} from (
       order by t.organization_id ${order}, t.user_id ${order} limit $3) m
     where mine.holder_id = $4
   ) known join tenantry.users u on u.id = known.id
-  where u.id > $1 and u.id < $2 order by u.id ${order} limit $3`;
+  where known.id > $1 and known.id < $2 order by known.id ${order} limit $3`;
 
 export async function listUsers(
   { home }: { home: HomeDatabase },
@@ -79,8 +80,7 @@ export async function listUsers(
 ): Promise<Page<User>> {
   if (filter.email !== null) return findByEmail({ home }, actor, filter.email, page);
   const viewer = viewerId(actor);
-  const order = readingOrder(page);
-  const rows = await home.query<User>("users.list", viewer === null ? listAll(order) : listKnown(order), [
+  const rows = await home.query<User>("users.list", viewer === null ? listAll(page) : listKnown(readingOrder(page)), [
     ...idsOf(page),
     page.first + 1,
     ...(viewer === null ? [] : [viewer]),
@@ -99,7 +99,7 @@ async function findByEmail(
   const rows = await home.query<User>(
     "users.by_email",
     `select ${COLUMNS} from tenantry.users u
-     where tenantry.address_key(u.email) = tenantry.address_key($1) and u.id > $2 and u.id < $3
+     where tenantry.address_key(u.email) = tenantry.address_key($1) and ${isBetween("u.id", page, ["$2", "$3"])}
      order by u.id ${readingOrder(page)} limit $4`,
     [validEmail("email", email), ...idsOf(page), page.first + 1],
   );

@@ -1,6 +1,7 @@
 /** The record of jobs, as people read it. */
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { rolesThatMay } from "#engine/auth/policy";
+import { isBetween } from "#base/kernel/page-range";
 import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { JobState } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
@@ -55,7 +56,7 @@ export async function listJobs(
             o.attempts, o.last_error as "lastError", o.due_at as "dueAt", o.started_at as "startedAt",
             o.finished_at as "finishedAt", o.result
      from tenantry.jobs o
-     where o.id > $1 and o.id < $8 and ($3::uuid is null or o.placement_id = $3)
+     where ${isBetween("o.id", page, ["$1", "$8"], "desc")} and ($3::uuid is null or o.placement_id = $3)
        and ($4::text is null or o.state = $4)
        and ($7::uuid is null or o.organization_id = $7)
        and ($5::uuid is null or exists (

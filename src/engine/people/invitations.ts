@@ -4,6 +4,7 @@ import { requireInOrganization } from "#engine/auth/membership";
 import { ROLES, type Role } from "#engine/auth/policy";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
+import { isBetween } from "#base/kernel/page-range";
 import { idsOf, type Page, type PageRequest, readingOrder, toPages } from "#base/kernel/page";
 import { validEmail } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
@@ -222,7 +223,7 @@ export async function listInvitations(
     `select i.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${COLUMNS} from tenantry.invitations i
-       where i.organization_id = wanted.organization_id and ${OPEN} and i.id > $2 and i.id < $3
+       where i.organization_id = wanted.organization_id and ${OPEN} and ${isBetween("i.id", page, ["$2", "$3"])}
        order by i.id ${order} limit $4) i
      order by i.id ${order}`,
     [organizationIds, ...idsOf(page), page.first + 1],

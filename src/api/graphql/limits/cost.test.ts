@@ -22,6 +22,21 @@ test.each([
     "{ users(first: 3, last: 50) { edges { node { id } } } }",
     51,
   ],
+  [
+    "a list in an order, and one of what is found",
+    '{ a: resources(first: 1, orderBy: { field: NAME }) { edges { node { id } } } b: resources(first: 1, namePrefix: "a") { edges { node { id } } } }',
+    14,
+  ],
+  [
+    "no arguments that are null",
+    "{ resources(first: 1, orderBy: null, namePrefix: null) { edges { node { id } } } }",
+    2,
+  ],
+  [
+    "a search for members by name, which reads them one by one",
+    '{ organization(id: 1) { members(first: 1, name: "a", role: OWNER) { edges { node { id } } } } }',
+    58,
+  ],
   ["no rows", "{ users(first: 0) { edges { node { id } } } }", 1],
   [
     "a page under a page",
@@ -69,6 +84,11 @@ test("remembers what last costs apart from what it costs without", () => {
   expect([of({ n: 3, m: null }), of({ n: 3 }), of({ n: 3, m: 20 }), of({ n: null, m: 7 }), of({})]).toEqual([
     4, 4, 21, 8, 21,
   ]);
+});
+
+test("reads from variables whether an argument that costs is given", () => {
+  const query = 'query ($a: String = "a") { resources(first: 1, namePrefix: $a) { edges { node { id } } } }';
+  expect([cost(query), cost(query, { a: null }), cost(query, { a: "b" })]).toEqual([7, 2, 7]);
 });
 
 test("a fragment costs what stands in it, by the page that it is spread in", () => {

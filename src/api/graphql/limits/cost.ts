@@ -2,7 +2,7 @@
  * What an operation costs, in points, before it runs. A point is about one object fetched: a field with fields of its own
  * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first` or `last`,
  * or once per id, by `ids`. Modules say
- * which fields do more than that, and which texts can be long. `__typename` is free once, and costs 1
+ * which fields and arguments do more than that, and which texts can be long. `__typename` is free once, and costs 1
  * under each name that it is given: in the answer it is there as often. Directives that leave fields out do not make an
  * operation cheaper.
  */
@@ -124,7 +124,8 @@ export function measureCost(
     if (name.startsWith("__")) return { fixed: INTROSPECTION_POINTS, perRow: 0 };
     const field = isObjectType(parent) ? parent.getFields()[name] : undefined;
     if (field === undefined) return { fixed: 0, perRow: 0 };
-    const own = weigh(parent, field) + (operation.operation === "mutation" && parent === root ? MUTATION_POINTS : 0);
+    const isWrite = operation.operation === "mutation" && parent === root;
+    const own = weigh(parent, field) + weighArguments(node, field, variables, used) + (isWrite ? MUTATION_POINTS : 0);
     const type = getNamedType(field.type);
     const inner =
       node.selectionSet === undefined || !isCompositeType(type)
@@ -154,6 +155,28 @@ function weigh(parent: GraphQLCompositeType, field: Field): number {
   // Part of a page that was counted already.
   const isWrapping = field.name === "pageInfo" || (isPage(parent) && "node" in type.getFields());
   return isWrapping ? 0 : 1;
+}
+
+/** What the arguments that are given cost on top; one that is null is not given. */
+function weighArguments(
+  node: FieldNode,
+  field: Field,
+  variables: Readonly<Record<string, unknown>>,
+  used: Set<string>,
+): number {
+  const { argumentPoints = {} } = rulesOf(field);
+  let sum = 0;
+  for (const { name, value } of node.arguments ?? []) {
+    const points = argumentPoints[name.value] ?? 0;
+    if (points === 0 || value.kind === Kind.NULL) continue;
+    if (value.kind === Kind.VARIABLE) {
+      used.add(value.name.value);
+      // One that is left out may have a default.
+      if (Object.hasOwn(variables, value.name.value) && variables[value.name.value] == null) continue;
+    }
+    sum += points;
+  }
+  return sum;
 }
 
 function isPage(type: GraphQLCompositeType): boolean {

@@ -6,6 +6,7 @@ import { answerTooLarge } from "#base/kernel/answer-size";
 import { currentCall } from "#base/kernel/call";
 import { notFound } from "#base/kernel/errors";
 import { DEFAULT_LIMITS } from "#base/kernel/limits";
+import { isBetween } from "#base/kernel/page-range";
 import { idsOf, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Person } from "#api/graphql/builder";
 import {
@@ -66,11 +67,13 @@ export type Asked = {
 /** Statements by what they are made of: what is sent again and again is not put together each time. */
 const pageStatements = new WeakMap<PageField<Declaration>, Map<string, string>>();
 
-function pageStatement(parent: Declaration, field: PageField<Declaration>, asked: Asked, order: string): string {
+function pageStatement(parent: Declaration, field: PageField<Declaration>, asked: Asked, page: PageRequest): string {
   const made = pageStatements.get(field) ?? new Map<string, string>();
   pageStatements.set(field, made);
   const { longTexts: withLongTexts, people: withPeople } = asked;
-  const key = `${parent.table} ${withLongTexts} ${withPeople} ${order}`;
+  const order = readingOrder(page);
+  const isWanted = isBetween("id", page, ["$4", "$7"]);
+  const key = `${parent.table} ${withLongTexts} ${withPeople} ${order} ${isWanted}`;
   const found = made.get(key);
   if (found !== undefined) return found;
   const properties = propertiesOf(field.of);
@@ -96,7 +99,7 @@ function pageStatement(parent: Declaration, field: PageField<Declaration>, asked
        select r.id as "${PARENT}", ${columns.join(", ")}, ${bytes} as own_bytes,
               sum(${bytes}) over (order by r.id, c.id ${order} rows unbounded preceding) as bytes
        from ${parent.table} r left join lateral (
-         select * from ${field.of.table} where ${field.parentColumn} = r.id and id > $4 and id < $7
+         select * from ${field.of.table} where ${field.parentColumn} = r.id and ${isWanted}
          order by id ${order} limit $5) c on true
        where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id = $3) l
      ${joins.join(" ")}
@@ -149,7 +152,7 @@ export async function readPages<Row extends ContentRow>(
 ): Promise<Pages<Row>> {
   // Home has no directory, and whose address is shown there depends on who asks.
   const known = { ...asked, people: asked.people && route.kind !== "home" };
-  const statement = pageStatement(parent, field, known, readingOrder(page));
+  const statement = pageStatement(parent, field, known, page);
   const [low, high] = idsOf(page);
   const maxBytes = currentCall()?.answer?.max ?? DEFAULT_LIMITS.maxAnswerBytes;
   const rows = await run(

@@ -243,6 +243,8 @@ export const organizations = defineModule({
     User: { organizations: row({ kind: "oneself" }) },
     Membership: asParent("id user organization role joinedAt"),
   },
+  // Members' names are looked up one by one.
+  argumentWeights: { "Organization.members": { name: 50, role: 5 } },
   audit: {
     createOrganization: { subject: "ORGANIZATION", made: { id: "id", organization: "id" } },
     addOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },

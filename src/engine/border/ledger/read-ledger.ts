@@ -1,6 +1,7 @@
 /** Reading the ledger: what crossed by day, and what was refused. The caller has checked who asks. */
 import type { CrossingWay } from "#engine/border/ledger/crossings";
 import { invalidInput } from "#base/kernel/errors";
+import { isBetween } from "#base/kernel/page-range";
 import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
 import type { Direction } from "#engine/replication/names";
@@ -110,7 +111,7 @@ export async function readRefusals(
     `select r.id, r.first_at as "firstAt", r.last_at as "lastAt", r.attempts, host(r.address) as address,
             r.database_id as "databaseId", r.direction, r.user_name as "user", r.code, r.sentence
      from tenantry.border_refusals r
-     where r.id > $1 and r.id < $2
+     where ${isBetween("r.id", page, ["$1", "$2"], "desc")}
        and ($3::int is null or r.last_at >= ((now() at time zone 'utc')::date - $3 + 1) at time zone 'utc')
      order by r.id ${readingOrder(page, "desc")} limit $4`,
     [...idsOfReversed(page), days ?? null, page.first + 1],
