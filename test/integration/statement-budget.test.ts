@@ -62,9 +62,9 @@ const byKey = { each: ({ regionKeys }: BudgetFixture) => regionKeys.map((key) =>
 /** By the path from Query, without what wraps the rows of connections. What follows a space tells rows of one path apart. */
 const TABLE: Record<string, Budget> = {
   // Each kind of object at home is looked for.
-  node: { home: 4, ...byId("user") },
+  node: { home: 7, ...byId("user") },
   nodes: {
-    home: 4,
+    home: 7,
     where: ({ ids }) => `ids: ${JSON.stringify(ids.user.slice(0, 5))}`,
     objects: () => 5,
   },

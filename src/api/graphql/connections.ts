@@ -6,6 +6,8 @@ import { type Builder, type ObjectShapes, perSchema } from "#api/graphql/builder
 
 export type Connection<Row> = Page<Row> & {
   keyOf: (row: Row) => string;
+  /** How many rows the list has, in lists that say so; null: too many to be counted. */
+  count?: () => Promise<number | null>;
   /** Why there are no rows: they are out of reach. */
   failure?: Error;
 };
@@ -151,6 +153,16 @@ export function distantConnectionType<Node extends NodeType>(
     return { load: async () => ({ ...(await list(request)), keyOf }), request };
   };
   return { connection, read };
+}
+
+/**
+ * Gives a list type the field `totalCount`. The list's resolver adds `count` to its page. For lists that an index counts within a
+ * bound: others would read every row for it.
+ */
+export function addTotalCount<Row>(builder: Builder, connection: TypeRef<Connection<Row>>, description: string): void {
+  builder.objectField(connection, "totalCount", (t) =>
+    t.int({ nullable: true, description, resolve: (page) => page.count?.() ?? null }),
+  );
 }
 
 const EDGES = "The rows of the page with their cursors.";

@@ -2,9 +2,11 @@
 import DataLoader from "dataloader";
 import type { Actor } from "#engine/auth/actor";
 import { findActorRoles } from "#engine/auth/membership";
+import { type ApiKey, findApiKeys } from "#engine/auth/api-keys";
 import type { Role } from "#engine/auth/roles";
-import { type Invitation, listInvitations } from "#engine/people/invitations";
+import { countInvitations, findInvitations, type Invitation, listInvitations } from "#engine/people/invitations";
 import {
+  countMembers,
   findMemberships,
   listMembers,
   type MemberFilter,
@@ -18,7 +20,7 @@ import { probeRegions, type RegionProbe } from "#engine/regions/probe-regions";
 import { findUsers, type User } from "#engine/home/users";
 import { notFound } from "#base/kernel/errors";
 import { type Page, toPage } from "#base/kernel/page";
-import { listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
+import { findJobs, type Job, listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
 import { type ReplicationStatus, readReplicationStatus } from "#engine/links/replication-status";
 import type { Services } from "#engine/services";
 import { type Lag, readLag } from "#engine/links/visible-writes";
@@ -26,6 +28,10 @@ import { formOf, inGroups, type PageKey } from "#api/graphql/loading-in-groups";
 
 /** Pages of lists, by the id of what each belongs to and which page it is. */
 export type PageLoader<Row, Filter = undefined> = DataLoader<PageKey<Filter>, Page<Row>, string>;
+
+/** How many rows a list has, by the id of what it belongs to. */
+type CountKey<Filter> = { readonly id: string; readonly filter?: Filter | undefined };
+type CountLoader<Filter = undefined> = DataLoader<CountKey<Filter>, number | null, string>;
 
 export type Loaders = {
   /** The caller's role in organizations, for what is checked before a resolver; null: none. The operator has none anywhere. */
@@ -37,6 +43,12 @@ export type Loaders = {
   organizationsOf: PageLoader<Organization>;
   membersOf: PageLoader<Membership, MemberFilter>;
   invitationsOf: PageLoader<Invitation>;
+  invitations: DataLoader<string, Invitation | null>;
+  apiKeys: DataLoader<string, ApiKey | null>;
+  jobs: DataLoader<string, Job | null>;
+  /** How many there are; null: too many to be counted. */
+  memberCounts: CountLoader<MemberFilter>;
+  invitationCounts: CountLoader;
   regions: DataLoader<string, Region | null>;
   regionsByKey: DataLoader<string, Region | null>;
   regionsOfDatabases: DataLoader<number, Region | null>;
@@ -89,6 +101,11 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
     organizationsOf: byPage((ids, page) => listOrganizationsOf(services, ids, page)),
     membersOf: byPage((ids, page, filter) => listMembers(services, ids, page, filter)),
     invitationsOf: byPage((ids, page) => listInvitations(services, ids, page)),
+    invitations: byKey(idOf, (ids) => findInvitations(services, actor, ids)),
+    apiKeys: byKey(idOf, (ids) => findApiKeys(services, actor, ids)),
+    jobs: byKey(idOf, (ids) => findJobs(services, actor, ids)),
+    memberCounts: counts((ids, filter) => countMembers(services, ids, filter)),
+    invitationCounts: counts((ids) => countInvitations(services, ids)),
     regions: byKey(idOf, (ids) => findRegions(services, ids)),
     regionsByKey: byKey(
       ({ key }) => key,
@@ -157,6 +174,18 @@ function listsBy<Row>(
     const found = Map.groupBy(await find(keys), keyOf);
     return keys.map((key) => found.get(key) ?? []);
   });
+}
+
+function counts<Filter = undefined>(
+  count: (ids: readonly string[], filter: Filter | undefined) => Promise<ReadonlyMap<string, number | null>>,
+): CountLoader<Filter> {
+  type Key = CountKey<Filter>;
+  const form = ({ filter }: Key) => JSON.stringify(filter ?? null);
+  const read = async (group: readonly [Key, ...Key[]]) => {
+    const found = await count(group.map(idOf), group[0].filter);
+    return ({ id }: Key) => found.get(id) ?? (found.has(id) ? null : 0);
+  };
+  return new DataLoader((keys) => inGroups(keys, form, read), { cacheKeyFn: (key) => `${key.id} ${form(key)}` });
 }
 
 /** Loads pages of lists, by the id of what each belongs to: one statement for all that ask for the same page. */

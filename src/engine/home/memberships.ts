@@ -216,6 +216,30 @@ async function findMembers(
   return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
 }
 
+/** Nothing counts further than this. */
+export const MAX_COUNTED = 10_000;
+
+/** How many members each organization has, or of those that a filter lets pass; null where it is more than {@link MAX_COUNTED}. */
+export async function countMembers(
+  { home }: { home: HomeDatabase },
+  organizationIds: readonly string[],
+  filter: MemberFilter = { role: null, name: null },
+): Promise<Map<string, number | null>> {
+  const { role, name } = filter;
+  const rows = await home.query<{ organizationId: string; members: number }>(
+    "memberships.count",
+    `select wanted.organization_id as "organizationId", (
+       select count(*)::int from (
+         select from tenantry.memberships m
+         where m.organization_id = wanted.organization_id and ($2::text is null or m.role = $2)
+           and ($3::text is null or (select u.name from tenantry.users u where u.id = m.user_id) collate "C" ~ $3)
+         limit ${MAX_COUNTED + 1}) counted) as members
+     from unnest($1::uuid[]) as wanted (organization_id)`,
+    [organizationIds, role, name === null ? null : namePrefixPattern(name)],
+  );
+  return new Map(rows.map(({ organizationId, members }) => [organizationId, members > MAX_COUNTED ? null : members]));
+}
+
 /** One membership. NOT_FOUND when there is none. The caller has checked that the actor may read it. */
 export async function getMembership(
   { home }: { home: Queryable<"home"> },

@@ -41,6 +41,15 @@ export type JobStep = {
 
 export type JobFilter = { organizationId?: string | null; placementId?: string | null; state?: JobState | null };
 
+const COLUMNS = `o.id, o.kind, o.subject, o.placement_id as "placementId", o.organization_id as "organizationId",
+            o.region_id as "regionId", o.requested_by as "requestedBy", o.requested_at as "requestedAt", o.state, o.step,
+            o.attempts, o.last_error as "lastError", o.due_at as "dueAt", o.started_at as "startedAt",
+            o.finished_at as "finishedAt", o.result`;
+/** Whether a viewer, $`viewer`, has one of the roles $`roles` in the job's organization; null: the operator, who sees all. */
+const isVisible = (viewer: string, roles: string) => `(${viewer}::uuid is null or exists (
+         select from tenantry.roles s
+         where s.organization_id = o.organization_id and s.holder_id = ${viewer} and s.role = any(${roles})))`;
+
 /** A page of jobs, newest first. The operator sees all; a user those of organizations that they own. */
 export async function listJobs(
   { home }: Pick<Services, "home">,
@@ -51,17 +60,11 @@ export async function listJobs(
   const [low, high] = idsOfReversed(page);
   const rows = await home.query<Job>(
     "jobs.list",
-    `select o.id, o.kind, o.subject, o.placement_id as "placementId", o.organization_id as "organizationId",
-            o.region_id as "regionId", o.requested_by as "requestedBy", o.requested_at as "requestedAt", o.state, o.step,
-            o.attempts, o.last_error as "lastError", o.due_at as "dueAt", o.started_at as "startedAt",
-            o.finished_at as "finishedAt", o.result
-     from tenantry.jobs o
+    `select ${COLUMNS} from tenantry.jobs o
      where ${isBetween("o.id", page, ["$1", "$8"], "desc")} and ($3::uuid is null or o.placement_id = $3)
        and ($4::text is null or o.state = $4)
        and ($7::uuid is null or o.organization_id = $7)
-       and ($5::uuid is null or exists (
-         select from tenantry.roles s
-         where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = any($6)))
+       and ${isVisible("$5", "$6")}
      order by o.id ${readingOrder(page, "desc")} limit $2`,
     [
       low,
@@ -75,6 +78,15 @@ export async function listJobs(
     ],
   );
   return toPage(rows, page);
+}
+
+/** The jobs with these ids that the actor may list, in no particular order. */
+export function findJobs({ home }: Pick<Services, "home">, actor: Actor, ids: readonly string[]): Promise<Job[]> {
+  return home.query<Job>(
+    "jobs.by_ids",
+    `select ${COLUMNS} from tenantry.jobs o where o.id = any($1::uuid[]) and ${isVisible("$2", "$3")}`,
+    [ids, viewerId(actor), rolesThatMay("read-jobs")],
+  );
 }
 
 /** The steps of jobs that the caller has listed, in the order they were first taken. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
-import { ROLES, type Role } from "#engine/auth/policy";
+import { ROLES, type Role, rolesThatMay } from "#engine/auth/policy";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
 import { isBetween } from "#base/kernel/page-range";
@@ -229,6 +229,36 @@ export async function listInvitations(
     [organizationIds, ...idsOf(page), page.first + 1],
   );
   return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
+}
+
+/** The open invitations with these ids that the actor may list, in no particular order. */
+export function findInvitations(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  ids: readonly string[],
+): Promise<Invitation[]> {
+  return home.query<Invitation>(
+    "invitations.by_ids",
+    `select ${COLUMNS} from tenantry.invitations i
+     where i.id = any($1::uuid[]) and ${OPEN} and ($2::uuid is null or exists (
+       select from tenantry.roles s
+       where s.organization_id = i.organization_id and s.holder_id = $2 and s.role = any($3)))`,
+    [ids, viewerId(actor), rolesThatMay("manage-members")],
+  );
+}
+
+/** How many open invitations each organization has: a few hundred at most. The caller has checked that the actor may list them. */
+export async function countInvitations(
+  { home }: { home: HomeDatabase },
+  organizationIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await home.query<{ organizationId: string; invitations: number }>(
+    "invitations.count",
+    `select i.organization_id as "organizationId", count(*)::int as invitations from tenantry.invitations i
+     where i.organization_id = any($1::uuid[]) and ${OPEN} group by i.organization_id`,
+    [organizationIds],
+  );
+  return new Map(rows.map(({ organizationId, invitations }) => [organizationId, invitations]));
 }
 
 function digest(token: string): Buffer {
