@@ -20,12 +20,14 @@ const PAGES = `fragment Comments on Resource
     edges { node { id body createdAt author { id name } } }
   }
 }`;
+// Both ways, from where somebody has scrolled to.
 const MEMBERS = `fragment Members on Organization
-  @argumentDefinitions(first: { type: "Int", defaultValue: 10 }, after: { type: "String" })
+  @argumentDefinitions(
+    first: { type: "Int", defaultValue: 10 }, after: { type: "String" }, last: { type: "Int" }, before: { type: "String" })
   @refetchable(queryName: "MembersPageQuery") {
   viewerRole
   viewerMay
-  members(first: $first, after: $after) @connection(key: "Organization_members") {
+  members(first: $first, after: $after, last: $last, before: $before) @connection(key: "Organization_members") {
     edges { node { id role user { id name } } }
   }
 }`;
@@ -109,8 +111,7 @@ test("gql.tada types an operation by the schema, and refuses a field that is not
 
 test("GraphQL-ESLint's rules of Relay find nothing", async () => {
   const rules = {
-    // Lists go forward only.
-    "@graphql-eslint/relay-arguments": ["error", { includeBoth: false }],
+    "@graphql-eslint/relay-arguments": ["error", { includeBoth: true }],
     // Short lists are plain ones, and entries of logs are asked for with their list.
     "@graphql-eslint/relay-edge-types": [
       "error",

@@ -75,6 +75,26 @@ select case when octet_length(made.text) <= $6::int then made.text end as text, 
       where r.database_id = $1 and r.id = $2 and r.organization_id = $5 offset 0) made;
 -- 70 | <id> | 3 | <after> | organization | 8000000
 
+-- the last rows before a row, with all that is said of them: resources.text
+select case when octet_length(made.text) <= $7::int then made.text end as text, octet_length(made.text) as bytes
+    from (select '{"comments":{"edges":[' || case when true then coalesce(p0.edges1, '') end || '],"pageInfo":{"hasNextPage":' || ($5 <> 'ffffffff-ffff-ffff-ffff-ffffffffffff')::text || ',"hasPreviousPage":' || (p0.found > $3::int or $4 <> '00000000-0000-0000-0000-000000000000')::text || ',"startCursor":' || coalesce('"' || encode(p0.oldest::text::bytea, 'base64') || '"', 'null') || ',"endCursor":' || coalesce('"' || encode(p0.newest::text::bytea, 'base64') || '"', 'null') || '}}}' as text from app.resources r cross join lateral (
+    select count(*) as found, string_agg('{"cursor":"' || encode(c.id::text::bytea, 'base64') || '","node":{"body":' || to_json(c.body)::text || '}}', ',' order by c.id) filter (where c.position <= $3::int) as edges1, min(c.id::text collate "C") filter (where c.position <= $3::int) as oldest, max(c.id::text collate "C") filter (where c.position <= $3::int) as newest
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id desc) as position
+          from app.comments c where c.resource_id = r.id and c.id > $4 and c.id < $5 order by c.id desc limit $3::int + 1) c
+    ) p0
+      where r.database_id = $1 and r.id = $2 and r.organization_id = $6 offset 0) made;
+-- 70 | <id> | 3 | 00000000-0000-0000-0000-000000000000 | <after> | organization | 8000000
+
+-- the first rows of those before a row: resources.text
+select case when octet_length(made.text) <= $7::int then made.text end as text, octet_length(made.text) as bytes
+    from (select '{"comments":{"edges":[' || case when true then coalesce(p0.edges1, '') end || '],"pageInfo":{"hasNextPage":' || (p0.found > $3::int or $5 <> 'ffffffff-ffff-ffff-ffff-ffffffffffff')::text || ',"hasPreviousPage":' || ($4 <> '00000000-0000-0000-0000-000000000000')::text || '}}}' as text from app.resources r cross join lateral (
+    select count(*) as found, string_agg('{"node":{"id":"' || c.id::text || '"}}', ',' order by c.id) filter (where c.position <= $3::int) as edges1
+    from (select c.id, c.author_id, c.body, c.created_at, c.updated_at, row_number() over (order by c.id) as position
+          from app.comments c where c.resource_id = r.id and c.id > $4 and c.id < $5 order by c.id limit $3::int + 1) c
+    ) p0
+      where r.database_id = $1 and r.id = $2 and r.organization_id = $6 offset 0) made;
+-- 70 | <id> | 3 | 00000000-0000-0000-0000-000000000000 | <after> | organization | 8000000
+
 -- a page with nothing but where it ends: resources.text
 select case when octet_length(made.text) <= $6::int then made.text end as text, octet_length(made.text) as bytes
     from (select '{"comments":{"pageInfo":{"endCursor":' || coalesce('"' || encode(p0.newest::text::bytea, 'base64') || '"', 'null') || '}}}' as text from app.resources r cross join lateral (

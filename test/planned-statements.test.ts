@@ -41,6 +41,19 @@ const CASES: Case[] = [
          pageInfo { __typename hasNextPage hasPreviousPage startCursor endCursor } } }`,
     ),
   },
+  {
+    name: "the last rows before a row, with all that is said of them",
+    query: read(
+      `{ comments(last: 3, before: "${AFTER}") { edges { cursor node { body } }
+         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
+    ),
+  },
+  {
+    name: "the first rows of those before a row",
+    query: read(
+      `{ comments(first: 3, before: "${AFTER}") { edges { node { id } } pageInfo { hasNextPage hasPreviousPage } } }`,
+    ),
+  },
   { name: "a page with nothing but where it ends", query: read("{ comments { pageInfo { endCursor } } }") },
   { name: "a page with nothing but its type", query: read("{ comments { __typename } }") },
   {

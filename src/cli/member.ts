@@ -8,7 +8,15 @@ import { explain, SOME_ID } from "#cli/reference";
 import { withServices } from "#cli/services";
 import { notFound } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
-import { addMember, getMembership, listMembers, type Membership, removeMember } from "#engine/home/memberships";
+import {
+  addMember,
+  getMembership,
+  listMembers,
+  type MemberFilter,
+  type Membership,
+  readMemberFilter,
+  removeMember,
+} from "#engine/home/memberships";
 import { getOrganization } from "#engine/home/organizations";
 import { findUsers, type User } from "#engine/home/users";
 import { waitUntilMembersVisible } from "#engine/links/visible-writes";
@@ -35,16 +43,19 @@ function listCommand(): Command {
   const command = new Command("list")
     .description("List an organization's members.")
     .argument("<organization>", ORGANIZATION)
+    .addOption(new Option("--role <role>", "Only members with this role.").choices(ROLES))
+    .option("--name <start>", "Only members whose name begins with this, in upper or lower case.")
     .option("--json", "Print one JSON object.")
-    .action((organization: string, { json }: OutputOptions) =>
+    .action((organization: string, { json, ...search }: OutputOptions & { role?: Role; name?: string }) =>
       withServices(async (services) => {
+        const filter = readMemberFilter(search);
         const { id } = await getOrganization(services, OPERATOR, validId("organization", organization));
-        const members = await readMembers(services, id);
+        const members = await readMembers(services, id, filter);
         if (json === true) return printJson({ members });
         for (const line of memberTable(members)) print(line);
       }),
     );
-  return explain(command, { example: `tenantry member list ${SOME_ID}` });
+  return explain(command, { example: `tenantry member list ${SOME_ID} --role OWNER` });
 }
 
 function addCommand(): Command {
@@ -125,9 +136,9 @@ async function sayLate(services: Services, organizationId: string): Promise<stri
 
 type Member = Membership & Pick<User, "name" | "email">;
 
-async function readMembers(services: Services, organizationId: string): Promise<Member[]> {
+async function readMembers(services: Services, organizationId: string, filter?: MemberFilter): Promise<Member[]> {
   const memberships = await allPages(
-    async (page) => (await listMembers(services, [organizationId], page)).get(organizationId),
+    async (page) => (await listMembers(services, [organizationId], page, filter)).get(organizationId),
     ({ userId }) => userId,
   );
   const ids = memberships.map(({ userId }) => userId);

@@ -1,10 +1,10 @@
 import { requireInOrganization } from "#engine/auth/membership";
 import { ROLES, type Role } from "#engine/auth/roles";
-import { addMember, listMembers, type Membership, removeMember } from "#engine/home/memberships";
+import { addMember, listMembers, type Membership, readMemberFilter, removeMember } from "#engine/home/memberships";
 import { waitUntilMembersVisible } from "#engine/links/visible-writes";
 import type { Services } from "#engine/services";
 import { invalidInput } from "#base/kernel/errors";
-import type { Page } from "#base/kernel/page";
+import { type Page, toPage } from "#base/kernel/page";
 import { validId } from "#base/kernel/validation";
 import { type Actor, readActor } from "#library/actor";
 import { type PageInput, readPage } from "#library/pages";
@@ -32,7 +32,7 @@ export class Members {
    * await tenantry.members.add({ organizationId, userId, role: "ADMIN" });
    */
   async add({ role = "MEMBER", ...input }: MemberInput & { role?: Role }): Promise<Membership> {
-    if (!ROLES.includes(role)) throw invalidInput("role", `role is one of ${ROLES.join(", ")}.`);
+    requireRole(role);
     const { actor, act, ...ids } = readInput(input, "addOrganizationMember");
     const membership = await recordedAct(this.#services, act, () => addMember(this.#services, actor, { ...ids, role }));
     await waitUntilMembersVisible(this.#services, ids.organizationId);
@@ -46,18 +46,32 @@ export class Members {
     await waitUntilMembersVisible(this.#services, ids.organizationId);
   }
 
-  /** A page of an organization's members, by user id. `after` is the user id of the last one before. */
+  /**
+   * A page of an organization's members, by user id, which `after` and `before` are too. With `role` only those who have it, with
+   * `name` only those whose name begins with that, in upper or lower case. INVALID_INPUT for what is no role, or begins no name.
+   *
+   * @example
+   * const { rows } = await tenantry.members.list({ organizationId, role: "OWNER", last: 10 });
+   */
   async list({
     organizationId,
     actor,
+    role,
+    name,
     ...page
-  }: PageInput & { organizationId: string; actor?: Actor }): Promise<Page<Membership>> {
+  }: PageInput & { organizationId: string; role?: Role; name?: string; actor?: Actor }): Promise<Page<Membership>> {
     const id = validId("organizationId", organizationId);
+    if (role !== undefined) requireRole(role);
+    const filter = readMemberFilter({ role, name });
     const request = readPage(page);
     await requireInOrganization(this.#services.home, readActor(actor), id, "read");
-    const pages = await listMembers(this.#services, [id], request);
-    return pages.get(id) ?? { rows: [], hasNextPage: false };
+    const pages = await listMembers(this.#services, [id], request, filter);
+    return pages.get(id) ?? toPage([], request);
   }
+}
+
+function requireRole(role: Role): void {
+  if (!ROLES.includes(role)) throw invalidInput("role", `role is one of ${ROLES.join(", ")}.`);
 }
 
 function readInput(input: MemberInput, action: string) {

@@ -200,6 +200,11 @@ describe("four times the rows take about four times the blocks", () => {
 
 describe("a page takes as many blocks however many rows there are", () => {
   const LIST = "{ resources(first: 50) { edges { node { id } } } }";
+  const FOUND = '{ resources(namePrefix: "nAME 1", first: 50) { edges { node { id } } } }';
+  const NAMED = "{ resources(orderBy: { field: NAME, direction: DESC }, first: 50) { edges { node { id } } } }";
+  const CHANGED = '{ resources(orderBy: { field: UPDATED }, regionKey: "own", last: 50) { edges { node { id } } } }';
+  const OWN = `query ($id: ID!) { organization(id: $id) {
+    resources(orderBy: { field: UPDATED, direction: DESC }, first: 50) { edges { node { id } } } } }`;
   const USERS = "{ users(first: 50) { edges { node { id } } } }";
   const MEMBERS = "query ($id: ID!) { organization(id: $id) { members(first: 50) { edges { node { role } } } } }";
 
@@ -213,9 +218,14 @@ describe("a page takes as many blocks however many rows there are", () => {
     await fill(placement, rows);
     const costs: Record<string, number> = {};
     const ask = (query: string, as: string, id?: string) =>
-      blocksOf(async () => void (await app.ask(query, { id }, as)));
+      blocksOf(async () => void (await app.ask(query, { id }, as === "" ? undefined : as)));
     costs["the rows of a large organization"] = await ask(LIST, large);
     costs["the rows of who is beside it"] = await ask(LIST, small);
+    for (const [what, query] of Object.entries({ FOUND, NAMED, CHANGED, OWN })) {
+      costs[`the rows of a large organization, ${what}`] = await ask(query, large, organization);
+      costs[`the rows of who is beside it, ${what}`] = await ask(query, small, beside);
+      costs[`what the operator sees, ${what}`] = await ask(query, "", organization);
+    }
     costs["the people whom one of a large organization knows"] = await ask(USERS, large);
     costs["the people whom one beside it knows"] = await ask(USERS, small);
     costs["the members of a large organization"] = await ask(MEMBERS, large, organization);

@@ -65,6 +65,14 @@ const PAGE = `query Page($id: ID!, $after: String) {
     } }
   }
 }`;
+const LAST_PAGE = `query LastPage($id: ID!, $before: String) {
+  node(id: $id) {
+    __typename id
+    ... on Resource { comments(last: 2, before: $before) {
+      edges { cursor node { id body } } pageInfo { hasNextPage endCursor hasPreviousPage startCursor }
+    } }
+  }
+}`;
 const ROLE = "query Mine($id: ID!) { organization(id: $id) { id name viewerRole viewerMay } }";
 const WRITE = "mutation Write($input: CreateCommentInput!) { createComment(input: $input) { id body } }";
 const FOLLOW = "subscription Follow($id: ID!) { commentAdded(resourceId: $id) { id body } }";
@@ -76,7 +84,50 @@ async function heardAfter(written: Promise<unknown>, heard: string[]): Promise<s
   return heard;
 }
 
+const cacheOfUrql = () =>
+  cacheExchange({
+    schema: introspectionFromSchema(schema) as never,
+    keys: { PageInfo: () => null },
+    resolvers: { Resource: { comments: relayPagination() } },
+  });
+
 const bodiesOf = (data: any): string[] => data.node.comments.edges.map(({ node }: any) => node.body);
+
+test("Apollo Client and urql page backwards from the end", async () => {
+  const headers = { "x-user-id": ada };
+  const apollo = new ApolloClient({
+    cache: new InMemoryCache({
+      possibleTypes: { Node: ["Resource", "Organization"] },
+      typePolicies: { Resource: { fields: { comments: relayStylePagination() } } },
+    }),
+    link: new HttpLink({ uri: endpoint, headers }),
+  });
+  const pages = apollo.watchQuery({ query: gql(LAST_PAGE), variables: { id: resource } });
+  const seen = pages.subscribe(() => undefined);
+  const last: any = (await pages.refetch()).data;
+  expect(bodiesOf(last)).toEqual(["Two", "Three"]);
+  await pages.fetchMore({ variables: { before: last.node.comments.pageInfo.startCursor } });
+  await expect.poll(() => bodiesOf(pages.getCurrentResult().data)).toEqual(["One", "Two", "Three"]);
+  const { node }: any = pages.getCurrentResult().data;
+  expect(node.comments.pageInfo).toMatchObject({ hasPreviousPage: false, hasNextPage: false });
+  seen.unsubscribe();
+  apollo.stop();
+
+  const urql = new Client({
+    url: endpoint(),
+    preferGetMethod: false,
+    exchanges: [cacheOfUrql(), fetchExchange],
+    fetchOptions: { headers },
+  });
+  const end = await urql.query(LAST_PAGE, { id: resource }).toPromise();
+  expect(bodiesOf(end.data)).toEqual(["Two", "Three"]);
+  const before = end.data.node.comments.pageInfo.startCursor;
+  expect(bodiesOf((await urql.query(LAST_PAGE, { id: resource, before }).toPromise()).data)).toEqual([
+    "One",
+    "Two",
+    "Three",
+  ]);
+});
 
 test("Apollo Client pages by the node, writes, follows, and goes on after a restart", async () => {
   const ws = socket();
@@ -118,11 +169,7 @@ test("Apollo Client pages by the node, writes, follows, and goes on after a rest
 
 test("urql with its normalized cache pages by the node, writes, follows, and goes on after a restart", async () => {
   const ws = socket();
-  const cache = cacheExchange({
-    schema: introspectionFromSchema(schema) as never,
-    keys: { PageInfo: () => null },
-    resolvers: { Resource: { comments: relayPagination() } },
-  });
+  const cache = cacheOfUrql();
   const follow = subscriptionExchange({
     forwardSubscription: ({ query = "", variables }) => ({
       subscribe: (sink) => ({ unsubscribe: ws.subscribe({ query, variables: variables as never }, sink as never) }),

@@ -91,6 +91,11 @@ test("members are added, listed, given another role and removed", async () => {
     "ID  ADMIN  bob@example.com  Bob  MOMENT",
   ]);
   expect((await json(["member", "list", organizationId])).members).toMatchObject([{ userId: id, role: "ADMIN" }]);
+  const found = async (...search: string[]) => (await json(["member", "list", organizationId, ...search])).members;
+  expect(await found("--role", "ADMIN", "--name", "X")).toEqual([]);
+  expect(await found("--role", "OWNER")).toEqual([]);
+  const { name } = (await found())[0];
+  expect(await found("--role", "ADMIN", "--name", name.slice(0, 2).toUpperCase())).toHaveLength(1);
   expect(await shown("member", "remove", organizationId, id)).toEqual(["Removed."]);
   expect(await shown("member", "list", organizationId)).toEqual(["No members."]);
 });

@@ -79,6 +79,22 @@ test("one request asks for several searches at once", async () => {
   expect([found.all, found.owners, found.admins].map(({ edges }) => edges.length)).toEqual([7, 1, 1]);
 });
 
+test("a list says how many there are on all pages, of those that are looked for", async () => {
+  const query = `query ($id: ID!) { organization(id: $id) {
+    all: members(first: 1) { totalCount } viewers: members(first: 0, role: VIEWER) { totalCount }
+    found: members(name: "é") { totalCount } none: members(name: "x") { totalCount }
+    invitations { totalCount } } }`;
+  const of = async (who: string | undefined) => {
+    const found = (await app.ask(query, { id: organization }, who)).organization;
+    return [found.all, found.viewers, found.found, found.none, found.invitations].map((one) => one.totalCount);
+  };
+  expect(await of(owner)).toEqual([7, 3, 3, 0, 0]);
+  const invite = "mutation ($input: InviteMemberInput!) { inviteMember(input: $input) { id } }";
+  await app.ask(invite, { input: { organizationId: organization, email: "new@example.com", sendMail: false } }, owner);
+  expect(await of(owner)).toEqual([7, 3, 3, 0, 1]);
+  expect(await of(undefined)).toEqual([7, 3, 3, 0, 1]);
+});
+
 test("a text that begins no name is refused", async () => {
   for (const name of [" ", "a\nb", "x".repeat(201)])
     expect(await app.refuse(FIND, { id: organization, name }, owner)).toMatchObject({ code: "INVALID_INPUT" });

@@ -349,6 +349,7 @@ describe("what the engine has already", () => {
     expect(await tenantry.organizations.list({ actor: { userId: ada.id } })).toEqual({
       rows: [acme],
       hasNextPage: false,
+      hasPreviousPage: false,
     });
     const bob = await createUser(app, "Bob");
     await tenantry.members.add({ organizationId: acme.id, userId: bob, role: "ADMIN" });
@@ -359,6 +360,18 @@ describe("what the engine has already", () => {
         [bob, "ADMIN"],
       ]),
     );
+    const find = (page: object) => tenantry.members.list({ organizationId: acme.id, ...page });
+    const [first, second] = rows;
+    expect(await find({ last: 1 })).toEqual({ rows: [second], hasNextPage: false, hasPreviousPage: true });
+    expect(await find({ before: second?.userId })).toEqual({
+      rows: [first],
+      hasNextPage: true,
+      hasPreviousPage: false,
+    });
+    expect((await find({ role: "ADMIN" })).rows.map(({ userId }) => userId)).toEqual([bob]);
+    expect((await find({ name: "bO" })).rows.map(({ userId }) => userId)).toEqual([bob]);
+    for (const wrong of [{ first: 1, last: 1 }, { last: 0 }, { before: "x" }, { role: "BOSS" }, { name: "\n" }])
+      await expect(find(wrong)).rejects.toMatchObject({ code: "INVALID_INPUT" });
     const input = { organizationId: acme.id, regionKey: "eu", isolation: "SHARED" } as const;
     await expect(tenantry.grant({ ...input, actor: { userId: bob } })).rejects.toMatchObject({ code: "FORBIDDEN" });
     const placement = await tenantry.grant({ ...input, actor: { userId: ada.id } });

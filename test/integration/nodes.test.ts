@@ -53,6 +53,37 @@ test("a stranger gets null for what is there, as for what is not", async () => {
   expect(seen).toEqual([null, null, null, ids["Region"], null, null, null, null, null]);
 });
 
+test("who may list invitations, keys and jobs finds them by their ids, and nobody else does", async () => {
+  const owner = await createUser(app, "Owner");
+  const organizationId = await createOrganization(app, "Keys", owner);
+  const admin = await createUser(app, "Admin");
+  await addMember(app, organizationId, admin, "ADMIN");
+  await grant(app, organizationId, "eu", "DEDICATED");
+  const invite = "mutation ($input: InviteMemberInput!) { inviteMember(input: $input) { id } }";
+  const { inviteMember } = await app.ask(
+    invite,
+    { input: { organizationId, email: "new@example.com", sendMail: false } },
+    owner,
+  );
+  const create = "mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) { key { id } } }";
+  const made = await app.ask(create, { input: { organizationId, name: "Key", role: "VIEWER" } }, owner);
+  const operators = await app.ask(create, { input: { name: "Operators" } });
+  const { jobs } = await app.ask("query ($id: ID!) { jobs(organizationId: $id) { edges { node { id } } } }", {
+    id: organizationId,
+  });
+  const wanted = [inviteMember.id, made.createApiKey.key.id, operators.createApiKey.key.id, jobs.edges[0].node.id];
+  const seenBy = async (who: string | undefined) =>
+    (await app.ask("query ($ids: [ID!]!) { nodes(ids: $ids) { kind: __typename } }", { ids: wanted }, who)).nodes.map(
+      (one: { kind: string } | null) => one?.kind ?? null,
+    );
+  expect(await seenBy(undefined)).toEqual(["Invitation", "ApiKey", "ApiKey", "Job"]);
+  expect(await seenBy(owner)).toEqual(["Invitation", "ApiKey", null, "Job"]);
+  expect(await seenBy(admin)).toEqual(["Invitation", null, null, null]);
+  expect(await seenBy(stranger)).toEqual([null, null, null, null]);
+  await app.ask("mutation ($id: ID!) { revokeInvitation(id: $id) { id } }", { id: inviteMember.id }, owner);
+  expect(await seenBy(owner)).toEqual([null, "ApiKey", null, "Job"]);
+});
+
 test("text that is no id is refused by its place, and more than 100 ids at once", async () => {
   expect(await app.refuse('{ node(id: "one") { id } }')).toMatchObject({ code: "INVALID_INPUT", field: "id" });
   const many = Array.from({ length: 101 }, () => ids["User"]);

@@ -411,6 +411,22 @@ describe("a migration is refused that makes a table", () => {
       `${table(`${KEYS}, fault text`)} ${declared} select tenantry.catalog('app.wrong', '{fault}');`,
       "home uses the name",
     ],
+    [
+      "whose catalog has a column that puts another in order",
+      `${table(`${KEYS}, order_by_name text`)} ${declared} select tenantry.catalog('app.wrong', '{order_by_name}');`,
+      "list a column with another name",
+    ],
+    [
+      "that comes in the order of a number",
+      `${table(`${KEYS}, cents int`)} ${declared} select tenantry.catalog('app.wrong', '{cents}');
+       select tenantry.catalog_orders('app.wrong', '{cents}');`,
+      "cannot be ordered by",
+    ],
+    [
+      "that comes in the order of a column that is not listed",
+      `${table(`${KEYS}, name text`)} ${declared} select tenantry.catalog_orders('app.wrong', '{name}');`,
+      "cannot be ordered by",
+    ],
     ["that is gone again", `${table(KEYS)} ${declared} drop table app.wrong;`, "is declared and is not there"],
     [
       "whose catalog has no such column",

@@ -64,9 +64,9 @@ const none = () => 0;
 
 const TABLE: Record<string, Budget> = {
   // Each kind of object at home is looked for.
-  node: { home: 4, ...byId("user") },
+  node: { home: 7, ...byId("user") },
   nodes: {
-    home: 4,
+    home: 7,
     where: ({ ids }) => `ids: ${JSON.stringify(ids.user.slice(0, 5))}`,
     objects: () => 5,
   },

@@ -3,7 +3,20 @@ import fc from "fast-check";
 import type { Declaration, Field } from "../../src/api/graphql/shapes/fields.ts";
 
 const SCALAR = fc.constant("");
-const PAGE_ARGUMENTS = ["", "(first: 3)", "(first: 0)", "(first: 7)", "(first: $first)", "(after: $after)"];
+const PAGE_ARGUMENTS = [
+  "",
+  "(first: 3)",
+  "(first: 0)",
+  "(first: 7)",
+  "(first: $first)",
+  "(after: $after)",
+  "(last: 2)",
+  "(last: $first)",
+  "(before: $after)",
+  "(first: 1, before: $after)",
+  "(last: 2, after: $after)",
+  "(first: $first, last: $last)",
+];
 
 /** Fields of a type, each under its own name or another, some twice, some in fragments. */
 function selection(fields: Record<string, fc.Arbitrary<string>>, type: string): fc.Arbitrary<string> {
@@ -49,13 +62,13 @@ function pageOf(shape: Declaration): fc.Arbitrary<string> {
   return selection({ edges: edge, pageInfo }, `${shape.pagesName}Connection`);
 }
 
-/** The definitions of `$first` and `$after` that an operation with these selections needs: one that is not used is refused. */
+/** The definitions of `$first`, `$after` and `$last` that an operation with these selections needs: one that is not used is refused. */
 export function variablesOf(selections: string): string[] {
-  const known = { $first: "Int = 2", $after: "String" };
+  const known = { $first: "Int = 2", $after: "String", $last: "Int" };
   return Object.entries(known).flatMap(([name, type]) => (selections.includes(name) ? [`${name}: ${type}`] : []));
 }
 
-/** What may be selected of a row. It may use the variables `$first` and `$after`. */
+/** What may be selected of a row. It may use the variables of {@link variablesOf}. */
 export function selectionOf(shape: Declaration): fc.Arbitrary<string> {
   const fields = Object.entries(shape.fields).map(([name, field]) => [name, partOf(field)]);
   return selection(Object.fromEntries(fields) as Record<string, fc.Arbitrary<string>>, shape.name);

@@ -1,12 +1,13 @@
-/** Relay connections, forward only: `first` and `after`. */
+/** Relay connections: `first` and `after`, `last` and `before`. */
 import type { ObjectRef } from "@pothos/core";
 import { asParent, type Policy } from "#engine/auth/policy-table";
-import { formatCursor, type Page, type PageRequest, readPageRequest } from "#base/kernel/page";
+import { formatCursor, type Page, type PageArguments, type PageRequest, readPageRequest } from "#base/kernel/page";
 import { type Builder, type ObjectShapes, perSchema } from "#api/graphql/builder";
 
 export type Connection<Row> = Page<Row> & {
-  after: string | null;
   keyOf: (row: Row) => string;
+  /** How many rows the list has, in lists that say so; null: too many to be counted. */
+  count?: () => Promise<number | null>;
   /** Why there are no rows: they are out of reach. */
   failure?: Error;
 };
@@ -28,16 +29,16 @@ export const PageInfo = perSchema((builder) => {
     description: "Where a page of a list ends, and whether there is more.",
     fields: (t) => ({
       hasNextPage: t.boolean({
-        description: "Whether there are more after this page.",
+        description: "Whether there are more after this page. Always so when it ends at the cursor `before`.",
         resolve: (page) => page.hasNextPage,
       }),
       hasPreviousPage: t.boolean({
-        description: "Whether this page started after a cursor, so that there is something before it.",
-        resolve: (page) => page.after !== null,
+        description: "Whether there are more before this page. Always so when it starts at the cursor `after`.",
+        resolve: (page) => page.hasPreviousPage,
       }),
       startCursor: t.string({
         nullable: true,
-        description: "The cursor of the page's first row.",
+        description: "The cursor of the page's first row: give it as `before` for the page before.",
         resolve: (page) => cursorAt(page, 0),
       }),
       endCursor: t.string({
@@ -66,8 +67,6 @@ function addRows(builder: Builder, type: string, fields: string): void {
   rows(builder)[type] = asParent(fields);
 }
 
-type PageArguments = { first?: number | null | undefined; after?: string | null | undefined };
-
 /**
  * Declares `<name>Connection` and `<name>Edge` over a type. `isKey`: whether a cursor holds such a key; left out: an id.
  * `read` reads one page and says how its rows are told apart. It throws INVALID_INPUT on bad arguments.
@@ -93,18 +92,21 @@ export function connectionType<Node extends NodeType>(
       }),
     });
   });
+  /** `by`: how rows are told apart, where that is another way than the list's own. */
   const read = async (
     args: PageArguments,
     list: (page: PageRequest) => Promise<Page<Row>>,
+    by: { keyOf: (row: Row) => string; isKey?: (text: string) => boolean } = isKey === undefined
+      ? { keyOf }
+      : { keyOf, isKey },
   ): Promise<Connection<Row>> => {
-    const request = readPageRequest(args.first, args.after, isKey);
-    return { ...(await list(request)), after: request.after, keyOf };
+    return { ...(await list(readPageRequest(args, by.isKey))), keyOf: by.keyOf };
   };
   return { connection, read };
 }
 
 /** A connection that is read when one of its fields is asked for. */
-type DistantConnection<Row> = { load: () => Promise<Connection<Row>>; after: string | null };
+type DistantConnection<Row> = { load: () => Promise<Connection<Row>>; request: PageRequest };
 
 /**
  * As {@link connectionType}, for rows that are read elsewhere than what they belong to, and may be out of reach. That must not
@@ -132,12 +134,13 @@ export function distantConnectionType<Node extends NodeType>(
           type: PageInfo(builder),
           description: `${PAGE_INFO} Says that there is no more when the rows are out of reach.`,
           // A failure here would take away what the rows belong to.
-          resolve: async ({ load, after }) => {
+          resolve: async ({ load, request }) => {
             try {
               return (await load()) as Connection<unknown>;
             } catch (error) {
               const failure = error instanceof Error ? error : new Error("rows could not be read", { cause: error });
-              return { rows: [], hasNextPage: false, keyOf: () => "", after, failure };
+              const hasPreviousPage = request.after !== null && request.backwards !== true;
+              return { rows: [], hasNextPage: false, hasPreviousPage, keyOf: () => "", failure };
             }
           },
         }),
@@ -146,11 +149,20 @@ export function distantConnectionType<Node extends NodeType>(
   });
   /** Says how to read the page. `list` is called for each field, so it must remember. INVALID_INPUT on bad arguments. */
   const read = (args: PageArguments, list: (page: PageRequest) => Promise<Page<Row>>): DistantConnection<Row> => {
-    const request = readPageRequest(args.first, args.after);
-    const { after } = request;
-    return { load: async () => ({ ...(await list(request)), after, keyOf }), after };
+    const request = readPageRequest(args);
+    return { load: async () => ({ ...(await list(request)), keyOf }), request };
   };
   return { connection, read };
+}
+
+/**
+ * Gives a list type the field `totalCount`. The list's resolver adds `count` to its page. For lists that an index counts within a
+ * bound: others would read every row for it.
+ */
+export function addTotalCount<Row>(builder: Builder, connection: TypeRef<Connection<Row>>, description: string): void {
+  builder.objectField(connection, "totalCount", (t) =>
+    t.int({ nullable: true, description, resolve: (page) => page.count?.() ?? null }),
+  );
 }
 
 const EDGES = "The rows of the page with their cursors.";
@@ -174,7 +186,7 @@ function edgeType<Node extends NodeType>(builder: Builder, name: string, node: N
         resolve: (parent) => parent.node as never,
       }),
       cursor: t.string({
-        description: "Give it as `after` for what follows this row.",
+        description: "Give it as `after` for what follows this row, as `before` for what precedes it.",
         resolve: (parent) => parent.cursor,
       }),
     }),
@@ -188,7 +200,18 @@ function toEdges<Row>(page: Connection<Row>): Edge<Row>[] {
 /** The arguments of every connection field. */
 export const pageArguments = perSchema((builder) =>
   builder.args((t) => ({
-    first: t.int({ required: false, description: "How many rows at most; 20 when left out, 100 at most." }),
+    first: t.int({
+      required: false,
+      description: "How many rows at most, from the page's start; 20 when left out, 100 at most.",
+    }),
     after: t.string({ required: false, description: "The cursor after which the page starts." }),
+    last: t.int({
+      required: false,
+      description: "How many rows at most, up to the page's end, in the list's order; 100 at most. Not with first.",
+    }),
+    before: t.string({
+      required: false,
+      description: "The cursor before which the page ends. Alone it gives the 20 rows before it.",
+    }),
   })),
 );

@@ -2,9 +2,11 @@
 import DataLoader from "dataloader";
 import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { findActorRoles } from "#engine/auth/membership";
+import { type ApiKey, findApiKeys } from "#engine/auth/api-keys";
 import type { Role } from "#engine/auth/roles";
-import { type Invitation, listInvitations } from "#engine/people/invitations";
+import { countInvitations, findInvitations, type Invitation, listInvitations } from "#engine/people/invitations";
 import {
+  countMembers,
   findMemberships,
   listMembers,
   type MemberFilter,
@@ -30,8 +32,8 @@ import type { LinkReading, ServerReading } from "#engine/readings/reading";
 import { findRegions, findRegionsByKey, findRegionsOfDatabases, type Region } from "#engine/regions/regions";
 import { findUsers, type User } from "#engine/home/users";
 import { notFound } from "#base/kernel/errors";
-import type { Page } from "#base/kernel/page";
-import { listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
+import { type Page, toPage } from "#base/kernel/page";
+import { findJobs, type Job, listJobSteps, type JobStep } from "#engine/jobs/list-jobs";
 import { readSizesInTime, sizeKey } from "#engine/placements/database-sizes";
 import { type ReplicationStatus, readReplicationStatus } from "#engine/links/replication-status";
 import type { Services } from "#engine/services";
@@ -43,6 +45,9 @@ export type PageLoader<Row, Filter = undefined> = DataLoader<PageKey<Filter>, Pa
 
 /** In a shared database there may be hundreds: they stand in the list of placements. */
 export const MAX_PLACEMENTS_OF_DATABASE = 20;
+/** How many rows a list has, by the id of what it belongs to. */
+type CountKey<Filter> = { readonly id: string; readonly filter?: Filter | undefined };
+type CountLoader<Filter = undefined> = DataLoader<CountKey<Filter>, number | null, string>;
 
 export type Loaders = {
   /** The caller's role in organizations, for what is checked before a resolver; null: none. The operator has none anywhere. */
@@ -54,6 +59,12 @@ export type Loaders = {
   organizationsOf: PageLoader<Organization>;
   membersOf: PageLoader<Membership, MemberFilter>;
   invitationsOf: PageLoader<Invitation>;
+  invitations: DataLoader<string, Invitation | null>;
+  apiKeys: DataLoader<string, ApiKey | null>;
+  jobs: DataLoader<string, Job | null>;
+  /** How many there are; null: too many to be counted. */
+  memberCounts: CountLoader<MemberFilter>;
+  invitationCounts: CountLoader;
   regions: DataLoader<string, Region | null>;
   regionsByKey: DataLoader<string, Region | null>;
   regionsOfDatabases: DataLoader<number, Region | null>;
@@ -115,6 +126,11 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
     organizationsOf: byPage((ids, page) => listOrganizationsOf(services, ids, page)),
     membersOf: byPage((ids, page, filter) => listMembers(services, ids, page, filter)),
     invitationsOf: byPage((ids, page) => listInvitations(services, ids, page)),
+    invitations: byKey(idOf, (ids) => findInvitations(services, actor, ids)),
+    apiKeys: byKey(idOf, (ids) => findApiKeys(services, actor, ids)),
+    jobs: byKey(idOf, (ids) => findJobs(services, actor, ids)),
+    memberCounts: counts((ids, filter) => countMembers(services, ids, filter)),
+    invitationCounts: counts((ids) => countInvitations(services, ids)),
     regions: byKey(idOf, (ids) => findRegions(services, ids)),
     regionsByKey: byKey(
       ({ key }) => key,
@@ -229,6 +245,18 @@ function listsBy<Row, Key = string>(
   });
 }
 
+function counts<Filter = undefined>(
+  count: (ids: readonly string[], filter: Filter | undefined) => Promise<ReadonlyMap<string, number | null>>,
+): CountLoader<Filter> {
+  type Key = CountKey<Filter>;
+  const form = ({ filter }: Key) => JSON.stringify(filter ?? null);
+  const read = async (group: readonly [Key, ...Key[]]) => {
+    const found = await count(group.map(idOf), group[0].filter);
+    return ({ id }: Key) => found.get(id) ?? (found.has(id) ? null : 0);
+  };
+  return new DataLoader((keys) => inGroups(keys, form, read), { cacheKeyFn: (key) => `${key.id} ${form(key)}` });
+}
+
 /** Loads pages of lists, by the id of what each belongs to: one statement for all that ask for the same page. */
 export function byPage<Row, Filter = undefined>(
   list: (ids: readonly string[], page: PageKey["page"], filter: Filter | undefined) => Promise<Map<string, Page<Row>>>,
@@ -236,7 +264,7 @@ export function byPage<Row, Filter = undefined>(
   type Key = PageKey<Filter>;
   const read = async (group: readonly [Key, ...Key[]]) => {
     const found = await list(group.map(idOf), group[0].page, group[0].filter);
-    return ({ id }: Key) => found.get(id) ?? { rows: [], hasNextPage: false };
+    return ({ id }: Key) => found.get(id) ?? toPage([], group[0].page);
   };
   return new DataLoader((keys) => inGroups(keys, formOf, read), { cacheKeyFn: (key) => `${key.id} ${formOf(key)}` });
 }

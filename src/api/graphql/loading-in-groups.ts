@@ -10,7 +10,8 @@ export type PageKey<Filter = unknown> = {
 
 /** Keys with the same one are read with one statement. */
 export function formOf({ page, filter }: PageKey): string {
-  return `${page.first} ${page.after ?? ""} ${filter === undefined ? "" : JSON.stringify(filter)}`;
+  const { first, after, before, backwards } = page;
+  return JSON.stringify([first, after, before ?? null, backwards ?? false, filter ?? null]);
 }
 
 /** Reads each group of keys at the same time as the others. One that fails fails its own keys. The answers are in the keys' order. */

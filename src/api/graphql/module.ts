@@ -17,6 +17,8 @@ export type Part = {
   readonly subjects?: readonly string[];
   /** Points of fields that do more than to read a row, by `Type.field`. */
   readonly weights?: Readonly<Record<string, number>>;
+  /** Points of arguments that make a field do more, on top of its own, by `Type.field` and the argument's name. */
+  readonly argumentWeights?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Texts that can be longer than a name, by `Type.field`: each costs a point. */
   readonly longTexts?: readonly string[];
   /** How root fields are answered by one statement, by `Type.field`. */

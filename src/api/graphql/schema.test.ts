@@ -61,6 +61,11 @@ test.each<[string, Partial<Module>, string]>([
     "module weather has an audit rule for Mutation.makeSnow, which is no field",
   ],
   ["a weight of no field", { weights: { "Forecast.gone": 5 } }, "module weather has a weight for Forecast.gone"],
+  [
+    "a weight of no argument",
+    { argumentWeights: { "Query.forecast": { wind: 5 } } },
+    "module weather has a weight for Query.forecast(wind:), which is no argument",
+  ],
   ["a long text that is no field", { longTexts: ["Forecast.gone"] }, "Forecast.gone, which is no field"],
   [
     "a plan of no field",

@@ -6,6 +6,7 @@ export const Resource = shape("Resource", {
   table: "app.resources",
   subject: "RESOURCE",
   catalog: "catalog.resources",
+  orders: { NAME: "name", UPDATED: "updatedAt" },
   fields: {
     id: id(),
     name: text("name", { description: "At most 200 characters." }),

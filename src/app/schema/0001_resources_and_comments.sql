@@ -25,6 +25,7 @@ comment on constraint resources_updated_at_check on app.resources is
   'it was not changed between the years 2000 and 2100';
 select tenantry.tenant_table('app.resources');
 select tenantry.catalog('app.resources', '{name,created_by,created_at,updated_at}');
+select tenantry.catalog_orders('app.resources', '{name,updated_at}');
 select tenantry.personal('app.resources', 'created_by', 'user');
 
 create table app.comments (

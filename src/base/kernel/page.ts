@@ -1,50 +1,73 @@
-/** Pages of lists, by key: what comes after the row with this key. */
+/** Pages of lists, by key: what comes after the row with this key, or before it. */
 import { invalidInput } from "#base/kernel/errors";
 import { isUuid } from "#base/kernel/ids";
 
 export const DEFAULT_PAGE_SIZE = 20;
 export const MAX_PAGE_SIZE = 100;
 
-/** `after` is the key of the last row of the page before. */
-export type PageRequest = { first: number; after: string | null };
-/** A page of a list, and whether there are more rows after it. */
-export type Page<Row> = { rows: Row[]; hasNextPage: boolean };
+/**
+ * The rows between two keys: behind `after`, in front of `before`; null or left out: no bound. `first` is how many of them at most:
+ * those at the start, or at the end when it goes `backwards`.
+ */
+export type PageRequest = { first: number; after: string | null; before?: string | null; backwards?: boolean };
+/** A page of a list in the list's order, and whether there are more rows behind it and in front of it. */
+export type Page<Row> = { rows: Row[]; hasNextPage: boolean; hasPreviousPage: boolean };
 
-/** Reads Relay's `first` and `after`. Cursors are opaque to clients: base64url of the row's key, which is mostly its id. */
-export function readPageRequest(
-  first: number | null | undefined,
-  after: string | null | undefined,
-  isKey: (text: string) => boolean = isUuid,
-): PageRequest {
-  const size = readSize(first);
-  if (after === null || after === undefined) return { first: size, after: null };
-  const key = Buffer.from(after, "base64url").toString("utf8");
-  // The decoder ignores characters that are not base64, so several texts would be the same cursor. One text is accepted.
-  if (!isKey(key) || formatCursor(key) !== after)
-    throw invalidInput("after", "after is not a cursor that this list gave out.");
-  return { first: size, after: key };
+/** Relay's arguments of a list. */
+export type PageArguments = {
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+  last?: number | null | undefined;
+  before?: string | null | undefined;
+};
+
+/**
+ * Reads Relay's arguments. With `before` and no number of rows it goes backwards: the page is the one in front of that row.
+ * Cursors are opaque to clients: base64url of the row's key, which is mostly its id. INVALID_INPUT on what makes no page.
+ */
+export function readPageRequest(args: PageArguments, isKey: (text: string) => boolean = isUuid): PageRequest {
+  return pageBetween({
+    ...args,
+    after: readCursor("after", args.after, isKey),
+    before: readCursor("before", args.before, isKey),
+  });
 }
 
-function readSize(first: number | null | undefined): number {
-  const size = first ?? DEFAULT_PAGE_SIZE;
-  if (size < 0 || size > MAX_PAGE_SIZE) throw invalidInput("first", `first must be between 0 and ${MAX_PAGE_SIZE}.`);
+/** The same of keys. */
+export function pageBetween({
+  first,
+  last,
+  after,
+  before,
+}: PageArguments & { after: string | null; before: string | null }): PageRequest {
+  if (first != null && last != null) throw invalidInput("last", "Ask for first or for last, not for both.");
+  const backwards = last != null || (first == null && before !== null && after === null);
+  const forward = { first: backwards ? readSize("last", last) : readSize("first", first), after };
+  return before === null && !backwards ? forward : { ...forward, before, backwards };
+}
+
+function readCursor(
+  name: "after" | "before",
+  cursor: string | null | undefined,
+  isKey: (text: string) => boolean,
+): string | null {
+  if (cursor === null || cursor === undefined) return null;
+  const key = Buffer.from(cursor, "base64url").toString("utf8");
+  // The decoder ignores characters that are not base64, so several texts would be the same cursor. One text is accepted.
+  if (!isKey(key) || formatCursor(key) !== cursor)
+    throw invalidInput(name, `${name} is not a cursor that this list gave out.`);
+  return key;
+}
+
+function readSize(name: "first" | "last", rows: number | null | undefined): number {
+  const size = rows ?? DEFAULT_PAGE_SIZE;
+  if (size < 0 || size > MAX_PAGE_SIZE) throw invalidInput(name, `${name} must be between 0 and ${MAX_PAGE_SIZE}.`);
   return size;
 }
 
-/** The same for lists whose key is a number; `after` is 0 at the start. */
-export function readNumberCursor(
-  first: number | null | undefined,
-  after: string | null | undefined,
-): { first: number; after: number } {
-  const key = after == null ? "0" : Buffer.from(after, "base64url").toString("latin1");
-  if (!/^\d{1,9}$/.test(key) || (after != null && formatNumberCursor(Number(key)) !== after))
-    throw invalidInput("after", "after is not a cursor that this list gave out.");
-  return { first: readSize(first), after: Number(key) };
-}
-
-/** The cursor of a row whose key is a number. */
-export function formatNumberCursor(key: number): string {
-  return formatCursor(String(key));
+/** Whether a cursor holds a number that can be a row's key. */
+export function isNumberKey(text: string): boolean {
+  return /^(0|[1-9]\d{0,8})$/.test(text);
 }
 
 /** The cursor of a row. */
@@ -54,10 +77,33 @@ export function formatCursor(key: string): string {
 
 /** No id is before it. A condition without exceptions serves every page with one prepared plan. */
 export const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
+/** No id is behind it. */
+export const AFTER_ALL = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** Makes a page of rows read with `limit first + 1`: the one too many says that there are more. */
-export function toPage<Row>(rows: Row[], { first }: PageRequest): Page<Row> {
-  return { rows: rows.slice(0, first), hasNextPage: rows.length > first };
+/** Between which ids the rows of a page are, in a list whose order is that of the ids. */
+export function idsOf({ after, before }: PageRequest): [low: string, high: string] {
+  return [after ?? BEFORE_ALL, before ?? AFTER_ALL];
+}
+
+/** The same in a list whose order is the other way round, such as the newest first. */
+export function idsOfReversed({ after, before }: PageRequest): [low: string, high: string] {
+  return [before ?? BEFORE_ALL, after ?? AFTER_ALL];
+}
+
+/** In which order SQL reads the rows of a page, so that `limit` leaves those that are wanted; `order` is the list's own. */
+export function readingOrder({ backwards }: PageRequest, order: "asc" | "desc" = "asc"): "asc" | "desc" {
+  if (backwards !== true) return order;
+  return order === "asc" ? "desc" : "asc";
+}
+
+/** Makes a page of rows read in {@link readingOrder} with `limit first + 1`: the one too many says that there are more. */
+export function toPage<Row>(rows: readonly Row[], { first, after, before, backwards }: PageRequest): Page<Row> {
+  const found = rows.slice(0, first);
+  const hasMore = rows.length > first;
+  // A bound is a row that was seen: it is there, on the other side of it.
+  if (backwards === true)
+    return { rows: found.toReversed(), hasNextPage: before != null, hasPreviousPage: hasMore || after !== null };
+  return { rows: found, hasNextPage: hasMore || before != null, hasPreviousPage: after !== null };
 }
 
 /** Makes pages of several lists, read with `limit first + 1` each, by the list's key. A list without rows has an empty page. */

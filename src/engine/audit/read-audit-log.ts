@@ -66,8 +66,8 @@ export async function readAuditLog(
       "REGION_UNAVAILABLE",
       `The entries in region ${missingRegions.join(", ")} cannot be read now; try again later, or ask with leaveOutUnavailable for the others.`,
     );
-  const { rows, hasNextPage } = mergeEntries([home, ...regions.map((entries) => entries ?? [])], page);
-  return { rows: actor.kind === "operator" ? rows : rows.map(forOwners), hasNextPage, missingRegions };
+  const { rows, ...ends } = mergeEntries([home, ...regions.map((entries) => entries ?? [])], page);
+  return { rows: actor.kind === "operator" ? rows : rows.map(forOwners), ...ends, missingRegions };
 }
 
 /** Owners see that an operator did it; from where, and with what an operator signs in, is the operators' own. */

@@ -1,7 +1,8 @@
 /** Reading the log: a page of one database, newest first, and pages of several made one. */
 import { z } from "zod";
 import { type AuditEntry, OK, UNKNOWN, VIA, WHO } from "#engine/audit/entry";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { isBetween } from "#base/kernel/page-range";
+import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
 import { sqlState, SQL_STATE } from "#base/postgres/sql-state";
 
@@ -13,36 +14,37 @@ const HOME_COLUMNS = `a.id, a.at, a.action, a.who, a.who_id as "whoId", a.via, h
             coalesce(a.outcome, o.outcome, '${UNKNOWN}') as outcome, null as "regionKey"`;
 
 /**
- * Home's entries, newest first: those that concern an organization, or with null all. One more than the page has, so that it
- * can be said whether there are more. The caller has checked that the actor may read them.
+ * Home's entries in the order in which the page is read: those that concern an organization, or with null all. One more than the
+ * page has, so that it can be said whether there are more. The caller has checked that the actor may read them.
  */
 export function readHomeEntries(
   home: Queryable<"home">,
   organizationId: string | null,
   filter: AuditFilter,
-  { first, after }: PageRequest,
+  page: PageRequest,
 ): Promise<AuditEntry[]> {
-  if (Object.values(filter).some((wanted) => wanted !== null))
-    return readFiltered(home, organizationId, filter, { first, after });
+  if (Object.values(filter).some((wanted) => wanted !== null)) return readFiltered(home, organizationId, filter, page);
+  const order = readingOrder(page, "desc");
   // What began without its organization has it in its outcome.
   const concerning = `
     select id from (
       (select id from tenantry.audit_log
-       where organization_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3)
+       where organization_id = $1 and ${isBetween("id", page, ["$2", "$3"], "desc")} order by id ${order} limit $4)
       union
       (select entry_id from tenantry.audit_outcomes
-       where organization_id = $1 and ($2::uuid is null or entry_id < $2) order by entry_id desc limit $3)
-    ) concerning order by id desc limit $3`;
+       where organization_id = $1 and ${isBetween("entry_id", page, ["$2", "$3"], "desc")}
+       order by entry_id ${order} limit $4)
+    ) concerning order by id ${order} limit $4`;
   const all = `
     select id from tenantry.audit_log
-    where $1::uuid is null and ($2::uuid is null or id < $2) order by id desc limit $3`;
+    where $1::uuid is null and ${isBetween("id", page, ["$2", "$3"], "desc")} order by id ${order} limit $4`;
   return home.query<AuditEntry>(
     "audit.read_home",
     `with page (id) as materialized (${organizationId === null ? all : concerning})
      select ${HOME_COLUMNS}
      from page join tenantry.audit_log a using (id) left join tenantry.audit_outcomes o on o.entry_id = a.id
-     order by a.id desc`,
-    [organizationId, after, first + 1],
+     order by a.id ${order}`,
+    [organizationId, ...idsOfReversed(page), page.first + 1],
   );
 }
 
@@ -101,21 +103,22 @@ function idAt(ms: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }
 
-/** The same with a filter: entries are looked through from the newest on until the page is full. */
+/** The same with a filter: entries are looked through from the end of the page where it begins, until it is full. */
 function readFiltered(
   home: Queryable<"home">,
   organizationId: string | null,
   filter: AuditFilter,
-  { first, after }: PageRequest,
+  request: PageRequest,
 ): Promise<AuditEntry[]> {
-  const { text, values } = conditionsOf(filter, 4);
+  const { text, values } = conditionsOf(filter, 5);
+  const order = readingOrder(request, "desc");
   const both = "tenantry.audit_log a left join tenantry.audit_outcomes o on o.entry_id = a.id";
   // By either table's index on the organization: the log of all others is not looked through.
   const found = (concerning: string) => `(
     select a.id from ${both}
-    where ${concerning} and ($2::uuid is null or a.id < $2)
-      and ${text} and ($7::text is null or coalesce(o.subject_id, a.subject_id) = $7)
-    order by a.id desc limit $3)`;
+    where ${concerning} and ${isBetween("a.id", request, ["$2", "$3"], "desc")}
+      and ${text} and ($8::text is null or coalesce(o.subject_id, a.subject_id) = $8)
+    order by a.id ${order} limit $4)`;
   const page =
     organizationId === null
       ? found("$1::uuid is null")
@@ -125,8 +128,8 @@ function readFiltered(
     `with page (id) as materialized (${page})
      select ${HOME_COLUMNS} from page join tenantry.audit_log a using (id)
      left join tenantry.audit_outcomes o on o.entry_id = a.id
-     order by a.id desc limit $3`,
-    [organizationId, after, first + 1, ...values],
+     order by a.id ${order} limit $4`,
+    [organizationId, ...idsOfReversed(request), request.first + 1, ...values],
   );
 }
 
@@ -162,9 +165,9 @@ const contentEntry = z.object({
 export async function readContentEntries(
   location: ContentLocation,
   filter: AuditFilter,
-  { first, after }: PageRequest,
+  page: PageRequest,
 ): Promise<AuditEntry[]> {
-  const { text: wanted, values } = conditionsOf(filter, 5);
+  const { text: wanted, values } = conditionsOf(filter, 6);
   const { organizationId, placementId, regionKey } = location;
   try {
     const rows = await location.database.query(
@@ -172,14 +175,14 @@ export async function readContentEntries(
       `select a.id, a.at, a.action, a.who, a.who_id as "whoId", a.via, host(a.address) as address,
               a.user_agent as "userAgent", a.subject_kind as "subjectKind", a.subject_id as "subjectId"
        from tenantry.audit_log a
-       where a.organization_id = $1 and a.database_id = $2 and ($3::uuid is null or a.id < $3)
-         and ${wanted} and ($8::text is null or a.subject_id::text = $8)
-       order by a.id desc limit $4`,
-      [organizationId, location.databaseId, after, first + 1, ...values],
+       where a.organization_id = $1 and a.database_id = $2 and ${isBetween("a.id", page, ["$3", "$4"], "desc")}
+         and ${wanted} and ($9::text is null or a.subject_id::text = $9)
+       order by a.id ${readingOrder(page, "desc")} limit $5`,
+      [organizationId, location.databaseId, ...idsOfReversed(page), page.first + 1, ...values],
     );
     const entries = z
       .array(contentEntry)
-      .max(first + 1)
+      .max(page.first + 1)
       .safeParse(rows);
     // Without the issues, which repeat what was said.
     if (!entries.success) throw new Error("a region's audit log has entries that the program cannot have written");
@@ -191,9 +194,12 @@ export async function readContentEntries(
   }
 }
 
-/** One page of several lists that each begin where the page does. */
+/** One page of several lists, each of which is read as the page is. */
 export function mergeEntries(lists: readonly AuditEntry[][], page: PageRequest): Page<AuditEntry> {
   // UUIDv7: the order of the text is the order of time.
-  const newestFirst = lists.flat().toSorted((one, other) => (one.id < other.id ? 1 : -1));
-  return toPage(newestFirst, page);
+  const sign = readingOrder(page, "desc") === "desc" ? 1 : -1;
+  return toPage(
+    lists.flat().toSorted((one, other) => (one.id < other.id ? sign : -sign)),
+    page,
+  );
 }

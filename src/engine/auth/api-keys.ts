@@ -1,13 +1,14 @@
 /** API keys: made by an operator or an organization's owner, shown once, kept as a hash. */
-import { type Actor, OPERATOR, READ_ONLY_OPERATOR } from "#engine/auth/actor";
+import { type Actor, OPERATOR, READ_ONLY_OPERATOR, viewerId } from "#engine/auth/actor";
 import { isSecretOf, makeApiKey } from "#engine/auth/api-key-format";
 import { requireInOrganization } from "#engine/auth/membership";
-import { authorizeOperator } from "#engine/auth/policy";
+import { authorizeOperator, rolesThatMay } from "#engine/auth/policy";
 import type { Role } from "#engine/auth/roles";
 import type { SignedIn } from "#engine/auth/sign-in";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { isBetween } from "#base/kernel/page-range";
+import { idsOf, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import { validName } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 
@@ -128,10 +129,23 @@ export async function listApiKeys(
   const rows = await home.query<ApiKey>(
     "api_keys.list",
     `select ${COLUMNS} from tenantry.api_keys k
-     where k.organization_id is not distinct from $1::uuid and ($2::uuid is null or k.id > $2) order by k.id limit $3`,
-    [organizationId, page.after, page.first + 1],
+     where k.organization_id is not distinct from $1::uuid and ${isBetween("k.id", page, ["$2", "$3"])}
+     order by k.id ${readingOrder(page)} limit $4`,
+    [organizationId, ...idsOf(page), page.first + 1],
   );
   return toPage(rows, page);
+}
+
+/** The keys with these ids that the actor may list, in no particular order. */
+export function findApiKeys({ home }: { home: HomeDatabase }, actor: Actor, ids: readonly string[]): Promise<ApiKey[]> {
+  return home.query<ApiKey>(
+    "api_keys.by_ids",
+    `select ${COLUMNS} from tenantry.api_keys k
+     where k.id = any($1::uuid[]) and ($2::uuid is null or exists (
+       select from tenantry.roles s
+       where s.organization_id = k.organization_id and s.holder_id = $2 and s.role = any($3)))`,
+    [ids, viewerId(actor), rolesThatMay("manage-keys")],
+  );
 }
 
 async function authorizeKeys(home: HomeDatabase, actor: Actor, organizationId: string | null): Promise<void> {

@@ -65,11 +65,11 @@ export async function readCrossed(
   page: PageRequest,
 ): Promise<Page<NamedCrossing>> {
   authorizeOperator(actor);
-  const { rows, hasNextPage } = await readCrossings(services.home, validFilter(filter), page);
+  const { rows, ...ends } = await readCrossings(services.home, validFilter(filter), page);
   const { installation } = services;
   return {
     rows: rows.map((row) => Object.assign(row, { database: databaseName(installation, row.databaseId) })),
-    hasNextPage,
+    ...ends,
   };
 }
 
@@ -79,9 +79,9 @@ export async function readCrossedOf(
   { databaseId, database, isolation }: Pick<Placement, "databaseId" | "database" | "isolation">,
   page: PageRequest,
 ): Promise<Page<NamedCrossing>> {
-  if (isolation === "SHARED") return { rows: [], hasNextPage: false };
-  const { rows, hasNextPage } = await readCrossings(services.home, { databaseId }, page);
-  return { rows: rows.map((row) => Object.assign(row, { database })), hasNextPage };
+  if (isolation === "SHARED") return { rows: [], hasNextPage: false, hasPreviousPage: false };
+  const { rows, ...ends } = await readCrossings(services.home, { databaseId }, page);
+  return { rows: rows.map((row) => Object.assign(row, { database })), ...ends };
 }
 
 /** What crossed on one day, in one direction to or from one region. */
@@ -110,9 +110,9 @@ export async function readRefused(
   page: PageRequest,
 ): Promise<Page<NamedRefusal>> {
   authorizeOperator(actor);
-  const { rows, hasNextPage } = await readRefusals(services.home, validFilter(filter), page);
+  const { rows, ...ends } = await readRefusals(services.home, validFilter(filter), page);
   const nameOf = (id: number | null) => (id === null ? null : databaseName(services.installation, id));
-  return { rows: rows.map((row) => Object.assign(row, { database: nameOf(row.databaseId) })), hasNextPage };
+  return { rows: rows.map((row) => Object.assign(row, { database: nameOf(row.databaseId) })), ...ends };
 }
 
 /**

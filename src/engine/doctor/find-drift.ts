@@ -2,7 +2,7 @@
 import type { Drift, DriftOfDatabase } from "#engine/doctor/drift";
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
-import { listReplicatedDatabases, type ReplicatedDatabase } from "#engine/home/replicated-databases";
+import { listReplicatedDatabases, type NumberRange, type ReplicatedDatabase } from "#engine/home/replicated-databases";
 import { compareHome } from "#engine/migrations/home-schema";
 import { homeSchemaOf } from "#engine/migrations/migration-set";
 import { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
@@ -56,12 +56,8 @@ export async function findDrift(services: Services): Promise<Drift[]> {
   return found.toSorted((a, b) => (a.database < b.database ? -1 : 1));
 }
 
-/** Tenant databases after the one with the number `after`, `limit` at most, for the operator. */
-export function listComparable(
-  services: Services,
-  actor: Actor,
-  page: { after: number; limit: number },
-): Promise<ReplicatedDatabase[]> {
+/** Tenant databases that can be compared, for the operator. */
+export function listComparable(services: Services, actor: Actor, page: NumberRange): Promise<ReplicatedDatabase[]> {
   authorizeOperator(actor);
   return listReplicatedDatabases(services, page);
 }

@@ -1,4 +1,5 @@
 /** The fleet as home knows it: which versions there are, what stands in the way, and how far a migration is. Asks no region. */
+import type { NumberRange } from "#engine/home/replicated-databases";
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
 import { FLEET_SUBJECT } from "#engine/fleet/migrate-databases";
@@ -45,12 +46,12 @@ export async function readFleet(services: Services, actor: Actor): Promise<Fleet
   return { target, versions };
 }
 
-/** Databases after the one with the number `after`, `limit` at most, for the operator. */
+/** A page of tenant databases, for the operator. */
 export function readFleetDatabases(
   services: Services,
   actor: Actor,
   filter: FleetDatabaseFilter,
-  page: { after: number; limit: number },
+  page: NumberRange,
 ): Promise<FleetDatabaseRecord[]> {
   authorizeOperator(actor);
   return listFleetDatabases(services, latestOf(services.tenantSchema), filter, page);

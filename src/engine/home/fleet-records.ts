@@ -1,4 +1,5 @@
 /** What home knows of the versions of the tenant databases, and of their migrations. */
+import type { NumberRange } from "#engine/home/replicated-databases";
 import type { HomeDatabase } from "#base/postgres/database";
 import { VERSION_COMING, VERSION_OF_DATABASE } from "#engine/home/tenant-databases";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
@@ -74,7 +75,7 @@ export function listFleetDatabases(
   { home }: { home: HomeDatabase },
   { engine, app }: SchemaVersion,
   { behind, failed }: FleetDatabaseFilter,
-  { after, limit }: { after: number; limit: number },
+  { after, before, last, limit }: NumberRange,
 ): Promise<FleetDatabaseRecord[]> {
   return home.query<FleetDatabaseRecord>(
     "tenant_databases.fleet",
@@ -82,10 +83,10 @@ export function listFleetDatabases(
             ${VERSION_COMING} as "migratingTo", d.migrated_at as "migratedAt", d.migration_failure as failure,
             d.migration_failed_at as "failedAt"
      from tenantry.tenant_databases d
-     where d.id > $1 and ${STAYS}
+     where d.id > $1 and ($7::int is null or d.id < $7) and ${STAYS}
        and (not $3 or (d.engine_version, d.app_version) is distinct from ($5::int, $6::int))
        and (not $4 or d.migration_failure is not null)
-     order by d.id limit $2`,
-    [after, limit, behind, failed, engine, app],
+     order by d.id ${last === true ? "desc" : "asc"} limit $2`,
+    [after, limit, behind, failed, engine, app, before ?? null],
   );
 }

@@ -3,7 +3,7 @@ import { findRole, requireInOrganization } from "#engine/auth/membership";
 import type { Role } from "#engine/auth/policy";
 import { seesOrganization, seesPerson } from "#engine/auth/visibility";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
-import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
+import { idsOf, type Page, type PageRequest, readingOrder, toPages } from "#base/kernel/page";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 import { isUuid } from "#base/kernel/ids";
 import { namePrefixPattern } from "#base/kernel/name-prefix";
@@ -178,15 +178,16 @@ export async function listMembers(
   filter?: MemberFilter,
 ): Promise<Map<string, Page<Membership>>> {
   if (filter !== undefined) return findMembers({ home }, organizationIds, page, filter);
+  const order = readingOrder(page);
   const rows = await home.query<Membership>(
     "memberships.list",
     `select m.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${COLUMNS} from tenantry.memberships m
-       where ${isPageOf(["m.organization_id", "m.user_id"], "wanted.organization_id", "$2")}
-       order by m.organization_id, m.user_id limit $3) m
-     order by m."userId"`,
-    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+       where ${isPageOf(["m.organization_id", "m.user_id"], "wanted.organization_id", ["$2", "$3"])}
+       order by m.organization_id ${order}, m.user_id ${order} limit $4) m
+     order by m."userId" ${order}`,
+    [organizationIds, ...idsOf(page), page.first + 1],
   );
   return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
 }
@@ -198,20 +199,45 @@ async function findMembers(
   page: PageRequest,
   { role, name }: MemberFilter,
 ): Promise<Map<string, Page<Membership>>> {
+  const order = readingOrder(page);
   // The name is a subquery and no join, so that PostgreSQL looks up members' names and never goes through all users.
   const rows = await home.query<Membership>(
     "memberships.find_in_list",
     `select m.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${COLUMNS} from tenantry.memberships m
-       where ${isPageOf(["m.organization_id", "m.user_id"], "wanted.organization_id", "$2")}
-         and ($4::text is null or m.role = $4)
-         and ($5::text is null or (select u.name from tenantry.users u where u.id = m.user_id) collate "C" ~ $5)
-       order by m.organization_id, m.user_id limit $3) m
-     order by m."userId"`,
-    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1, role, name === null ? null : namePrefixPattern(name)],
+       where ${isPageOf(["m.organization_id", "m.user_id"], "wanted.organization_id", ["$2", "$3"])}
+         and ($5::text is null or m.role = $5)
+         and ($6::text is null or (select u.name from tenantry.users u where u.id = m.user_id) collate "C" ~ $6)
+       order by m.organization_id ${order}, m.user_id ${order} limit $4) m
+     order by m."userId" ${order}`,
+    [organizationIds, ...idsOf(page), page.first + 1, role, name === null ? null : namePrefixPattern(name)],
   );
   return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
+}
+
+/** Nothing counts further than this. */
+export const MAX_COUNTED = 10_000;
+
+/** How many members each organization has, or of those that a filter lets pass; null where it is more than {@link MAX_COUNTED}. */
+export async function countMembers(
+  { home }: { home: HomeDatabase },
+  organizationIds: readonly string[],
+  filter: MemberFilter = { role: null, name: null },
+): Promise<Map<string, number | null>> {
+  const { role, name } = filter;
+  const rows = await home.query<{ organizationId: string; members: number }>(
+    "memberships.count",
+    `select wanted.organization_id as "organizationId", (
+       select count(*)::int from (
+         select from tenantry.memberships m
+         where m.organization_id = wanted.organization_id and ($2::text is null or m.role = $2)
+           and ($3::text is null or (select u.name from tenantry.users u where u.id = m.user_id) collate "C" ~ $3)
+         limit ${MAX_COUNTED + 1}) counted) as members
+     from unnest($1::uuid[]) as wanted (organization_id)`,
+    [organizationIds, role, name === null ? null : namePrefixPattern(name)],
+  );
+  return new Map(rows.map(({ organizationId, members }) => [organizationId, members > MAX_COUNTED ? null : members]));
 }
 
 /** One membership. NOT_FOUND when there is none. The caller has checked that the actor may read it. */

@@ -4,8 +4,8 @@ import { seesOrganization } from "#engine/auth/visibility";
 import { notFound, TenantryError } from "#base/kernel/errors";
 import { isUuid, newId } from "#base/kernel/ids";
 import { namePrefixPattern } from "#base/kernel/name-prefix";
-import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
-import { isPageOf } from "#base/kernel/page-range";
+import { idsOf, type Page, type PageRequest, readingOrder, toPage, toPages } from "#base/kernel/page";
+import { isBetween, isPageOf } from "#base/kernel/page-range";
 import { validName } from "#base/kernel/validation";
 import type { HomeDatabase } from "#base/postgres/database";
 
@@ -99,15 +99,16 @@ export async function listOrganizationsOf(
   userIds: readonly string[],
   page: PageRequest,
 ): Promise<Map<string, Page<Organization>>> {
+  const order = readingOrder(page);
   const rows = await home.query<Organization & { userId: string }>(
     "organizations.of_users",
     `select wanted.user_id as "userId", o.* from unnest($1::uuid[]) as wanted (user_id)
      cross join lateral (
        select ${COLUMNS} from tenantry.memberships m join tenantry.organizations o on o.id = m.organization_id
-       where ${isPageOf(["m.user_id", "m.organization_id"], "wanted.user_id", "$2")}
-       order by m.user_id, m.organization_id limit $3) o
-     order by o.id`,
-    [userIds, page.after ?? BEFORE_ALL, page.first + 1],
+       where ${isPageOf(["m.user_id", "m.organization_id"], "wanted.user_id", ["$2", "$3"])}
+       order by m.user_id ${order}, m.organization_id ${order} limit $4) o
+     order by o.id ${order}`,
+    [userIds, ...idsOf(page), page.first + 1],
   );
   return toPages(userIds, rows, ({ userId }) => userId, page);
 }
@@ -127,14 +128,14 @@ export async function listOrganizations(
   const rows = await home.query<Organization>(
     "organizations.list",
     `select ${COLUMNS} from tenantry.organizations o
-     where ($1::uuid is null or o.id > $1) and ${seesOrganization("o.id", "$3")}
-       and ($4::text is null or o.name collate "C" ~ $4 or o.id = $5)
-       and ($6::text is null or exists (
+     where ${isBetween("o.id", page, ["$1", "$2"])} and ${seesOrganization("o.id", "$4")}
+       and ($5::text is null or o.name collate "C" ~ $5 or o.id = $6)
+       and ($7::text is null or exists (
          select from tenantry.placements p join tenantry.regions r on r.id = p.region_id
-         where p.organization_id = o.id and r.key = $6))
-     order by o.id limit $2`,
+         where p.organization_id = o.id and r.key = $7))
+     order by o.id ${readingOrder(page)} limit $3`,
     [
-      page.after,
+      ...idsOf(page),
       page.first + 1,
       viewerId(actor),
       wanted === null ? null : namePrefixPattern(validName("search", wanted)),

@@ -4,7 +4,8 @@ import { type Actor, viewerId } from "#engine/auth/actor";
 import { seesOrganization } from "#engine/auth/visibility";
 import { requireInOrganization } from "#engine/auth/membership";
 import { notFound } from "#base/kernel/errors";
-import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
+import { isBetween } from "#base/kernel/page-range";
+import { idsOf, type Page, type PageRequest, readingOrder, toPage, toPages } from "#base/kernel/page";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 
 /** Channel on which home announces the id of a placement that changed. */
@@ -125,15 +126,16 @@ export async function listVisiblePlacements(
   { regionKey, state, schemaVersion, organizationId }: PlacementsFilter,
   page: PageRequest,
 ): Promise<Page<Placement>> {
+  const [low, high] = idsOf(page);
   const rows = await home.query<Placement>(
     "placements.list",
     `${SELECT}
-     where p.id > $1 and ${seesOrganization("p.organization_id", "$3")}
+     where ${isBetween("p.id", page, ["$1", "$8"])} and ${seesOrganization("p.organization_id", "$3")}
        and ($4::text is null or p.region_id = (select r.id from tenantry.regions r where r.key = $4))
        and ($5::text is null or p.state = $5) and ($6::int is null or d.engine_version + d.app_version = $6)
        and ($7::uuid is null or p.organization_id = $7)
-     order by p.id limit $2`,
-    [page.after ?? BEFORE_ALL, page.first + 1, viewerId(actor), regionKey, state, schemaVersion, organizationId],
+     order by p.id ${readingOrder(page)} limit $2`,
+    [low, page.first + 1, viewerId(actor), regionKey, state, schemaVersion, organizationId, high],
   );
   return toPage(rows, page);
 }
@@ -145,14 +147,16 @@ export async function listPlacementsIn(
   regionIds: readonly string[],
   page: PageRequest,
 ): Promise<Map<string, Page<Placement>>> {
+  const order = readingOrder(page);
   const rows = await home.query<Placement>(
     "placements.in_regions",
     `select p.* from unnest($1::uuid[]) as wanted (region_id)
      cross join lateral (
-       ${SELECT} where p.region_id = wanted.region_id and p.id > $2 and ${seesOrganization("p.organization_id", "$4")}
-       order by p.id limit $3) p
-     order by p.id`,
-    [regionIds, page.after ?? BEFORE_ALL, page.first + 1, viewerId(actor)],
+       ${SELECT} where p.region_id = wanted.region_id and ${isBetween("p.id", page, ["$2", "$3"])}
+         and ${seesOrganization("p.organization_id", "$5")}
+       order by p.id ${order} limit $4) p
+     order by p.id ${order}`,
+    [regionIds, ...idsOf(page), page.first + 1, viewerId(actor)],
   );
   return toPages(regionIds, rows, ({ regionId }) => regionId, page);
 }

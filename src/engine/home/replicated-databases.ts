@@ -18,10 +18,13 @@ const REPLICATES = `(
   -- Those that leave a shared one go on telling it so until the last of them takes it along.
   or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null))`;
 
+/** Which databases a page has, by their numbers: those between two, `limit` at most, the `last` of them in reverse order. */
+export type NumberRange = { after: number; before?: number; last?: boolean; limit: number };
+
 /** All of them, those of a region, or one; `after` and `limit` page by id. */
 export function listReplicatedDatabases(
   { home }: { home: HomeDatabase },
-  only: { regionId?: string; databaseId?: number; after?: number; limit?: number },
+  only: { regionId?: string; databaseId?: number } & Partial<NumberRange>,
 ): Promise<ReplicatedDatabase[]> {
   return home.query<ReplicatedDatabase>(
     "replicated_databases.list",
@@ -30,9 +33,9 @@ export function listReplicatedDatabases(
      from tenantry.tenant_databases d
      where ($1::uuid is null or d.region_id = $1) and ($2::int is null or d.id = $2)
        and ${REPLICATES}
-       and d.id > $3
-     order by d.id limit $4`,
-    [only.regionId ?? null, only.databaseId ?? null, only.after ?? 0, only.limit ?? null],
+       and d.id > $3 and ($4::int is null or d.id < $4)
+     order by d.id ${only.last === true ? "desc" : "asc"} limit $5`,
+    [only.regionId ?? null, only.databaseId ?? null, only.after ?? 0, only.before ?? null, only.limit ?? null],
   );
 }
 

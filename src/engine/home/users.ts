@@ -3,10 +3,10 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { seesPerson } from "#engine/auth/visibility";
 import { notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
-import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { idsOf, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import { validEmail, validName } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
-import { isPageOf } from "#base/kernel/page-range";
+import { isBetween, isPageOf } from "#base/kernel/page-range";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 
 /** A person who uses the system. Lives at home. */
@@ -57,18 +57,20 @@ export async function getUser(context: { home: HomeDatabase }, actor: Actor, id:
   return user;
 }
 
-const LIST_ALL = `select ${COLUMNS} from tenantry.users u where u.id > $1 order by u.id limit $2`;
+const listAll = (page: PageRequest) =>
+  `select ${COLUMNS} from tenantry.users u where ${isBetween("u.id", page, ["$1", "$2"])}
+   order by u.id ${readingOrder(page)} limit $3`;
 /** Themselves, and from each of their organizations as many as the page can have: others' people are not passed. */
-const LIST_KNOWN = `select ${COLUMNS} from (
-    select $3::uuid as id
+const listKnown = (order: string) => `select ${COLUMNS} from (
+    select $4::uuid as id
     union
     select m.user_id from tenantry.roles mine cross join lateral (
       select t.user_id from tenantry.memberships t
-      where ${isPageOf(["t.organization_id", "t.user_id"], "mine.organization_id", "$1")}
-      order by t.organization_id, t.user_id limit $2) m
-    where mine.holder_id = $3
+      where ${isPageOf(["t.organization_id", "t.user_id"], "mine.organization_id", ["$1", "$2"])}
+      order by t.organization_id ${order}, t.user_id ${order} limit $3) m
+    where mine.holder_id = $4
   ) known join tenantry.users u on u.id = known.id
-  where u.id > $1 order by u.id limit $2`;
+  where known.id > $1 and known.id < $2 order by known.id ${order} limit $3`;
 
 export async function listUsers(
   { home }: { home: HomeDatabase },
@@ -78,8 +80,8 @@ export async function listUsers(
 ): Promise<Page<User>> {
   if (filter.email !== null) return findByEmail({ home }, actor, filter.email, page);
   const viewer = viewerId(actor);
-  const rows = await home.query<User>("users.list", viewer === null ? LIST_ALL : LIST_KNOWN, [
-    page.after ?? BEFORE_ALL,
+  const rows = await home.query<User>("users.list", viewer === null ? listAll(page) : listKnown(readingOrder(page)), [
+    ...idsOf(page),
     page.first + 1,
     ...(viewer === null ? [] : [viewer]),
   ]);
@@ -97,8 +99,9 @@ async function findByEmail(
   const rows = await home.query<User>(
     "users.by_email",
     `select ${COLUMNS} from tenantry.users u
-     where tenantry.address_key(u.email) = tenantry.address_key($1) and u.id > $2 order by u.id limit $3`,
-    [validEmail("email", email), page.after ?? BEFORE_ALL, page.first + 1],
+     where tenantry.address_key(u.email) = tenantry.address_key($1) and ${isBetween("u.id", page, ["$2", "$3"])}
+     order by u.id ${readingOrder(page)} limit $4`,
+    [validEmail("email", email), ...idsOf(page), page.first + 1],
   );
   return toPage(rows, page);
 }

@@ -4,7 +4,7 @@ import { requireInOrganization } from "#engine/auth/membership";
 import { authorizeOperator } from "#engine/auth/policy";
 import { EventStream, readingFrom } from "#base/kernel/event-stream";
 import { JOB_CHANNEL } from "#engine/jobs/job";
-import { findJobs, type Job } from "#engine/jobs/list-jobs";
+import { findJobsOfAll, type Job } from "#engine/jobs/list-jobs";
 import type { Services } from "#engine/services";
 
 /** Jobs that are read at once, and that may wait to be read. */
@@ -50,7 +50,7 @@ async function* readEach(
         const ids = [...waiting].slice(0, MAX_AT_ONCE);
         for (const id of ids) waiting.delete(id);
         await requireMay(services, actor, organizationId);
-        const found = await findJobs(services, ids);
+        const found = await findJobsOfAll(services, ids);
         yield* found.filter((job) => organizationId === null || job.organizationId === organizationId);
       }
   } finally {

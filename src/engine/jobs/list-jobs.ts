@@ -3,7 +3,8 @@ import { type Actor, viewerId } from "#engine/auth/actor";
 import { findActorRole } from "#engine/auth/membership";
 import { authorizeInOrganization, rolesThatMay } from "#engine/auth/policy";
 import { notFound } from "#base/kernel/errors";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { isBetween } from "#base/kernel/page-range";
+import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { JobState } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
 
@@ -67,6 +68,11 @@ const COLUMNS = `o.id, o.kind, o.subject, o.placement_id as "placementId", o.org
             o.attempts, o.last_error as "lastError", o.due_at as "dueAt", o.started_at as "startedAt",
             o.finished_at as "finishedAt", o.result, ${IS_FAILING} as "isFailing"`;
 
+/** Whether a viewer, $`viewer`, has one of the roles $`roles` in the job's organization; null: the operator, who sees all. */
+const isVisible = (viewer: string, roles: string) => `(${viewer}::uuid is null or exists (
+         select from tenantry.roles s
+         where s.organization_id = o.organization_id and s.holder_id = ${viewer} and s.role = any(${roles})))`;
+
 /** A page of jobs, newest first. The operator sees all; a user those of organizations that they own. */
 export async function listJobs(
   { home }: Pick<Services, "home">,
@@ -75,22 +81,21 @@ export async function listJobs(
   page: PageRequest,
 ): Promise<Page<Job>> {
   const failing = filter.failing === true;
+  const [low, high] = idsOfReversed(page);
   const rows = await home.query<Job>(
     failing ? "jobs.list_failing" : "jobs.list",
     `select ${COLUMNS}
      from tenantry.jobs o
-     where ($1::uuid is null or o.id < $1) and ($3::uuid is null or o.placement_id = $3)
+     where ${isBetween("o.id", page, ["$1", "$10"], "desc")} and ($3::uuid is null or o.placement_id = $3)
        and ($4::text is null or o.state = $4)
        and ($7::uuid is null or o.organization_id = $7)
        and ($8::text is null or o.kind = $8)
        and ($9::text is null or o.region_id = (select r.id from tenantry.regions r where r.key = $9))
        ${failing ? `and o.state in ('WAITING', 'RUNNING', 'FAILED') and ${IS_FAILING}` : ""}
-       and ($5::uuid is null or exists (
-         select from tenantry.roles s
-         where s.organization_id = o.organization_id and s.holder_id = $5 and s.role = any($6)))
-     order by o.id desc limit $2`,
+       and ${isVisible("$5", "$6")}
+     order by o.id ${readingOrder(page, "desc")} limit $2`,
     [
-      page.after,
+      low,
       page.first + 1,
       filter.placementId ?? null,
       filter.state ?? null,
@@ -99,25 +104,35 @@ export async function listJobs(
       filter.organizationId ?? null,
       filter.kind ?? null,
       filter.regionKey ?? null,
+      high,
     ],
   );
   return toPage(rows, page);
 }
 
 /** The jobs with these ids, whoever asks, in no particular order. */
-export function findJobs({ home }: Pick<Services, "home">, ids: readonly string[]): Promise<Job[]> {
+export function findJobsOfAll({ home }: Pick<Services, "home">, ids: readonly string[]): Promise<Job[]> {
   return home.query<Job>("jobs.find", `select ${COLUMNS} from tenantry.jobs o where o.id = any($1::uuid[])`, [ids]);
 }
 
 /** One job. NOT_FOUND when there is none that the actor may know of, FORBIDDEN for members who may not read jobs. */
 export async function getJob(services: Pick<Services, "home">, actor: Actor, id: string): Promise<Job> {
-  const [job] = await findJobs(services, [id]);
+  const [job] = await findJobsOfAll(services, [id]);
   if (job === undefined) throw notFound("Job");
   if (actor.kind === "operator") return job;
   const role = job.organizationId === null ? null : await findActorRole(services.home, job.organizationId, actor);
   if (role === null) throw notFound("Job");
   authorizeInOrganization(actor, role, "read-jobs");
   return job;
+}
+
+/** The jobs with these ids that the actor may list, in no particular order. */
+export function findJobs({ home }: Pick<Services, "home">, actor: Actor, ids: readonly string[]): Promise<Job[]> {
+  return home.query<Job>(
+    "jobs.by_ids",
+    `select ${COLUMNS} from tenantry.jobs o where o.id = any($1::uuid[]) and ${isVisible("$2", "$3")}`,
+    [ids, viewerId(actor), rolesThatMay("read-jobs")],
+  );
 }
 
 /** The steps of jobs that the caller has listed, in the order they were first taken. */

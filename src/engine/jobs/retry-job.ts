@@ -4,7 +4,7 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { TenantryError } from "#base/kernel/errors";
 import { setPlacementState } from "#engine/home/placements";
 import { type JobKind, JOBS, requestJob, requesterOf } from "#engine/jobs/job";
-import { findJobs, getJob, type Job } from "#engine/jobs/list-jobs";
+import { findJobsOfAll, getJob, type Job } from "#engine/jobs/list-jobs";
 import type { Services } from "#engine/services";
 
 /** Whether {@link retryJob} runs it again. */
@@ -40,7 +40,7 @@ export async function retryJob(services: Services, actor: Actor, id: string): Pr
       input: before?.input ?? {},
     });
   });
-  const [found = job] = await findJobs(services, [again]);
+  const [found = job] = await findJobsOfAll(services, [again]);
   return found;
 }
 

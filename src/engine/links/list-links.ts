@@ -4,7 +4,7 @@
  */
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
-import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
 import type { Direction } from "#engine/replication/names";
 import type { Services } from "#engine/services";
@@ -66,6 +66,11 @@ export function isLinkKey(text: string): boolean {
   return KEY.test(text);
 }
 
+function keyIn(cursor: string | null): [id: string | null, direction: string | null] {
+  const [, id = null, direction = null] = cursor === null ? [] : (KEY.exec(cursor) ?? []);
+  return [id, direction];
+}
+
 /** A page of links, oldest database first, for the operator. */
 export async function listLinks(
   { home }: Pick<Services, "home">,
@@ -74,15 +79,18 @@ export async function listLinks(
   page: PageRequest,
 ): Promise<Page<ListedLink>> {
   authorizeOperator(actor);
-  const [, id = null, direction = null] = page.after === null ? [] : (KEY.exec(page.after) ?? []);
+  const after = keyIn(page.after);
+  const before = keyIn(page.before ?? null);
+  const order = readingOrder(page);
   const rows = await home.query<ListedLink>(
     "links.list",
     `select * from (${LINKS}) link
      where ($1::text is null or link."regionId" = (select r.id from tenantry.regions r where r.key = $1))
        and ($2::text is null or link.state = $2)
        and ($3::int is null or (link."databaseId", link.direction) > ($3, $4::text))
-     order by link."databaseId", link.direction limit $5`,
-    [regionKey, state, id, direction, page.first + 1],
+       and ($6::int is null or (link."databaseId", link.direction) < ($6, $7::text))
+     order by link."databaseId" ${order}, link.direction ${order} limit $5`,
+    [regionKey, state, ...after, page.first + 1, ...before],
   );
   return toPage(rows, page);
 }

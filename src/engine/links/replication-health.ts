@@ -121,14 +121,17 @@ function unreachable(direction: Direction, problem: string | null): FlowHealth {
   };
 }
 
-/** Every tenant database after `after` (by id), at most `limit`, for the operator. */
+/**
+ * Every tenant database after `after` and before `before` (by id) in their order, at most `limit`, for the operator: the first of
+ * them, or with `last` the last.
+ */
 export async function readDatabasesHealth(
   services: Services,
   actor: Actor,
-  page: { after: number; limit: number },
+  page: { after: number; before?: number; last?: boolean; limit: number },
 ): Promise<DatabaseHealth[]> {
   authorizeOperator(actor);
-  const all = await listReplicatedDatabases(services, { after: page.after, limit: page.limit });
+  const all = await listReplicatedDatabases(services, page);
   const byRegion = Map.groupBy(all, ({ regionId }) => regionId);
   const read = await Promise.all(
     [...byRegion].map(([regionId, databases]) => surveyDatabases(services, regionId, databases)),

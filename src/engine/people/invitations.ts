@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
-import { ROLES, type Role } from "#engine/auth/policy";
+import { ROLES, type Role, rolesThatMay } from "#engine/auth/policy";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { newId } from "#base/kernel/ids";
-import { BEFORE_ALL, type Page, type PageRequest, toPages } from "#base/kernel/page";
+import { isBetween } from "#base/kernel/page-range";
+import { idsOf, type Page, type PageRequest, readingOrder, toPages } from "#base/kernel/page";
 import { validEmail } from "#base/kernel/validation";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 import { countMail, uncountMailToAddress } from "#engine/people/mail-limits";
@@ -216,16 +217,48 @@ export async function listInvitations(
   organizationIds: readonly string[],
   page: PageRequest,
 ): Promise<Map<string, Page<Invitation>>> {
+  const order = readingOrder(page);
   const rows = await home.query<Invitation>(
     "invitations.list",
     `select i.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${COLUMNS} from tenantry.invitations i
-       where i.organization_id = wanted.organization_id and ${OPEN} and i.id > $2 order by i.id limit $3) i
-     order by i.id`,
-    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+       where i.organization_id = wanted.organization_id and ${OPEN} and ${isBetween("i.id", page, ["$2", "$3"])}
+       order by i.id ${order} limit $4) i
+     order by i.id ${order}`,
+    [organizationIds, ...idsOf(page), page.first + 1],
   );
   return toPages(organizationIds, rows, ({ organizationId }) => organizationId, page);
+}
+
+/** The open invitations with these ids that the actor may list, in no particular order. */
+export function findInvitations(
+  { home }: { home: HomeDatabase },
+  actor: Actor,
+  ids: readonly string[],
+): Promise<Invitation[]> {
+  return home.query<Invitation>(
+    "invitations.by_ids",
+    `select ${COLUMNS} from tenantry.invitations i
+     where i.id = any($1::uuid[]) and ${OPEN} and ($2::uuid is null or exists (
+       select from tenantry.roles s
+       where s.organization_id = i.organization_id and s.holder_id = $2 and s.role = any($3)))`,
+    [ids, viewerId(actor), rolesThatMay("manage-members")],
+  );
+}
+
+/** How many open invitations each organization has: a few hundred at most. The caller has checked that the actor may list them. */
+export async function countInvitations(
+  { home }: { home: HomeDatabase },
+  organizationIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await home.query<{ organizationId: string; invitations: number }>(
+    "invitations.count",
+    `select i.organization_id as "organizationId", count(*)::int as invitations from tenantry.invitations i
+     where i.organization_id = any($1::uuid[]) and ${OPEN} group by i.organization_id`,
+    [organizationIds],
+  );
+  return new Map(rows.map(({ organizationId, invitations }) => [organizationId, invitations]));
 }
 
 function digest(token: string): Buffer {

@@ -16,6 +16,27 @@ test.each([
   ["one object", "{ me { id name email } }", 1],
   ["a page of twenty when first is left out", "{ users { edges { node { id } } pageInfo { hasNextPage } } }", 21],
   ["as many rows as first says", "{ users(first: 100) { edges { cursor node { id } } } }", 101],
+  ["as many rows as last says", "{ users(last: 100) { edges { cursor node { id } } } }", 101],
+  [
+    "the larger of first and last, which is refused later",
+    "{ users(first: 3, last: 50) { edges { node { id } } } }",
+    51,
+  ],
+  [
+    "a list in an order, and one of what is found",
+    '{ a: resources(first: 1, orderBy: { field: NAME }) { edges { node { id } } } b: resources(first: 1, namePrefix: "a") { edges { node { id } } } }',
+    14,
+  ],
+  [
+    "no arguments that are null",
+    "{ resources(first: 1, orderBy: null, namePrefix: null) { edges { node { id } } } }",
+    2,
+  ],
+  [
+    "a search for members by name, which reads them one by one",
+    '{ organization(id: 1) { members(first: 1, name: "a", role: OWNER) { edges { node { id } } } } }',
+    58,
+  ],
   ["no rows", "{ users(first: 0) { edges { node { id } } } }", 1],
   [
     "a page under a page",
@@ -55,6 +76,21 @@ test("reads first from variables, their defaults, and neither", () => {
   expect(cost("query ($n: Int) { users(first: $n) { edges { node { id } } } }")).toBe(21);
 });
 
+test("remembers what last costs apart from what it costs without", () => {
+  const document = parse("query ($n: Int, $m: Int) { users(first: $n, last: $m) { edges { node { id } } } }");
+  const operation = getOperationAST(document);
+  if (operation == null) throw new Error("no operation");
+  const of = (variables: Record<string, unknown>) => costOf(schema, operation, () => new Map(), variables);
+  expect([of({ n: 3, m: null }), of({ n: 3 }), of({ n: 3, m: 20 }), of({ n: null, m: 7 }), of({})]).toEqual([
+    4, 4, 21, 8, 21,
+  ]);
+});
+
+test("reads from variables whether an argument that costs is given", () => {
+  const query = 'query ($a: String = "a") { resources(first: 1, namePrefix: $a) { edges { node { id } } } }';
+  expect([cost(query), cost(query, { a: null }), cost(query, { a: "b" })]).toEqual([7, 2, 7]);
+});
+
 test("a fragment costs what stands in it, by the page that it is spread in", () => {
   const rows = "fragment Rows on UserConnection { edges { node { id } } }";
   expect(cost(`{ users(first: 5) { ...Rows ... on UserConnection { pageInfo { endCursor } } } } ${rows}`)).toBe(6);
@@ -62,14 +98,14 @@ test("a fragment costs what stands in it, by the page that it is spread in", () 
 });
 
 test("objects that are asked for by their ids cost by their number", () => {
-  expect(cost(`{ nodes(ids: ["1", "2", "3"]) { id } }`)).toBe(9);
-  expect(cost(`{ nodes(ids: ["1", "2", "3"]) { ... on User { organizations { edges { node { id } } } } } }`)).toBe(72);
+  expect(cost(`{ nodes(ids: ["1", "2", "3"]) { id } }`)).toBe(15);
+  expect(cost(`{ nodes(ids: ["1", "2", "3"]) { ... on User { organizations { edges { node { id } } } } } }`)).toBe(78);
   const document = parse("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }");
   const operation = getOperationAST(document);
   if (operation == null) throw new Error("there is no operation");
   const ask = (variables: object) => costOf(schema, operation, () => new Map(), variables as Record<string, unknown>);
   expect([{ ids: ["1"] }, { ids: Array(100).fill("1") }, { ids: Array(1_000).fill("1") }].map(ask)).toEqual([
-    3, 300, 300,
+    5, 500, 500,
   ]);
 });
 

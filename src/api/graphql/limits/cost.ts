@@ -1,8 +1,8 @@
 /**
  * What an operation costs, in points, before it runs. A point is about one object fetched: a field with fields of its own
- * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first`,
+ * costs 1, one without costs nothing, and what stands under a list counts once per row, by `first` or `last`,
  * or once per id, by `ids`. Modules say
- * which fields do more than that, and which texts can be long. `__typename` is free once, and costs 1
+ * which fields and arguments do more than that, and which texts can be long. `__typename` is free once, and costs 1
  * under each name that it is given: in the answer it is there as often. Directives that leave fields out do not make an
  * operation cheaper.
  */
@@ -57,7 +57,7 @@ export function costOf(
 ): number {
   const found = costs.get(operation);
   const keyOf = (names: readonly string[]) =>
-    JSON.stringify(names.map((name) => (Object.hasOwn(variables, name) ? [rowsOf(variables[name])] : 0)));
+    JSON.stringify(names.map((name) => (Object.hasOwn(variables, name) ? [rowsOf(variables[name]) ?? null] : 0)));
   const known = found?.byValues.get(keyOf(found.names));
   if (known !== undefined) return known;
   const used = new Set<string>();
@@ -124,14 +124,15 @@ export function measureCost(
     if (name.startsWith("__")) return { fixed: INTROSPECTION_POINTS, perRow: 0 };
     const field = isObjectType(parent) ? parent.getFields()[name] : undefined;
     if (field === undefined) return { fixed: 0, perRow: 0 };
-    const own = weigh(parent, field) + (operation.operation === "mutation" && parent === root ? MUTATION_POINTS : 0);
+    const isWrite = operation.operation === "mutation" && parent === root;
+    const own = weigh(parent, field) + weighArguments(node, field, variables, used) + (isWrite ? MUTATION_POINTS : 0);
     const type = getNamedType(field.type);
     const inner =
       node.selectionSet === undefined || !isCompositeType(type)
         ? { fixed: 0, perRow: 0 }
         : measure(node.selectionSet, type);
     if (field.args.some((argument) => argument.name === "first"))
-      return { fixed: own + inner.fixed + readFirst(node, variables, defaults, used) * inner.perRow, perRow: 0 };
+      return { fixed: own + inner.fixed + readRows(node, variables, defaults, used) * inner.perRow, perRow: 0 };
     if (field.args.some((argument) => argument.name === "ids"))
       return { fixed: countIds(node, variables, used) * (own + inner.fixed), perRow: 0 };
     if (!isList(field)) return { fixed: own + inner.fixed + DEFAULT_PAGE_SIZE * inner.perRow, perRow: 0 };
@@ -156,6 +157,28 @@ function weigh(parent: GraphQLCompositeType, field: Field): number {
   return isWrapping ? 0 : 1;
 }
 
+/** What the arguments that are given cost on top; one that is null is not given. */
+function weighArguments(
+  node: FieldNode,
+  field: Field,
+  variables: Readonly<Record<string, unknown>>,
+  used: Set<string>,
+): number {
+  const { argumentPoints = {} } = rulesOf(field);
+  let sum = 0;
+  for (const { name, value } of node.arguments ?? []) {
+    const points = argumentPoints[name.value] ?? 0;
+    if (points === 0 || value.kind === Kind.NULL) continue;
+    if (value.kind === Kind.VARIABLE) {
+      used.add(value.name.value);
+      // One that is left out may have a default.
+      if (Object.hasOwn(variables, value.name.value) && variables[value.name.value] == null) continue;
+    }
+    sum += points;
+  }
+  return sum;
+}
+
 function isPage(type: GraphQLCompositeType): boolean {
   return isObjectType(type) && "pageInfo" in type.getFields();
 }
@@ -177,14 +200,27 @@ function defaultsOf({ variableDefinitions = [] }: OperationDefinitionNode): Map<
 }
 
 /** How many rows are asked for. What is no sensible number counts as a full page, and is refused where it is read. */
-function readFirst(
+function readRows(
   node: FieldNode,
   variables: Readonly<Record<string, unknown>>,
   defaults: ReadonlyMap<string, number>,
   used: Set<string>,
 ): number {
-  const value = node.arguments?.find((argument) => argument.name.value === "first")?.value;
-  if (value === undefined || value.kind === Kind.NULL) return DEFAULT_PAGE_SIZE;
+  const read = ["first", "last"].map((name) => readNumber(node, name, variables, defaults, used));
+  const given = read.filter((rows) => rows !== undefined);
+  return given.length === 0 ? DEFAULT_PAGE_SIZE : Math.max(...given);
+}
+
+/** Undefined: it is left out or null. */
+function readNumber(
+  node: FieldNode,
+  argument: string,
+  variables: Readonly<Record<string, unknown>>,
+  defaults: ReadonlyMap<string, number>,
+  used: Set<string>,
+): number | undefined {
+  const value = node.arguments?.find(({ name }) => name.value === argument)?.value;
+  if (value === undefined || value.kind === Kind.NULL) return undefined;
   if (value.kind === Kind.INT) return toRows(Number(value.value));
   if (value.kind !== Kind.VARIABLE) return MAX_PAGE_SIZE;
   const name = value.name.value;
@@ -201,12 +237,13 @@ function countIds(node: FieldNode, variables: Readonly<Record<string, unknown>>,
   const name = value.name.value;
   used.add(name);
   // A default is a list that nobody has counted.
-  return Object.hasOwn(variables, name) ? rowsOf(variables[name]) : MAX_PAGE_SIZE;
+  return Object.hasOwn(variables, name) ? (rowsOf(variables[name]) ?? DEFAULT_PAGE_SIZE) : MAX_PAGE_SIZE;
 }
 
-function rowsOf(given: unknown): number {
+/** Undefined for null. */
+function rowsOf(given: unknown): number | undefined {
   if (Array.isArray(given)) return toRows(given.length);
-  return given == null ? DEFAULT_PAGE_SIZE : toRows(given);
+  return given == null ? undefined : toRows(given);
 }
 
 function toRows(value: unknown): number {

@@ -2,7 +2,7 @@
 import { type FieldNode, getArgumentValues, type GraphQLField, type GraphQLSchema, type VariableValues } from "graphql";
 import { currentCall } from "#base/kernel/call";
 import { DEFAULT_LIMITS } from "#base/kernel/limits";
-import { type PageRequest, readPageRequest } from "#base/kernel/page";
+import { type PageArguments, type PageRequest, readPageRequest } from "#base/kernel/page";
 import { withAuditLog } from "#api/graphql/policy/audited-mutations";
 import { type Resolver, withPolicy } from "#api/graphql/policy/enforce-policy";
 import type { Run } from "#api/graphql/plan/planner";
@@ -18,9 +18,9 @@ export function readArguments(schema: GraphQLSchema, type: string, node: FieldNo
 }
 
 /** The page that a list's arguments ask for; undefined: it is refused, at its place in the answer. */
-export function pageOf(args: { first?: number | null; after?: string | null }): PageRequest | undefined {
+export function pageOf(args: PageArguments): PageRequest | undefined {
   try {
-    return readPageRequest(args.first, args.after);
+    return readPageRequest(args);
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** The statements that give a row of a shape, and what belongs to it, as JSON text. */
-import { BEFORE_ALL, type PageRequest } from "#base/kernel/page";
+import { AFTER_ALL, BEFORE_ALL, type PageRequest } from "#base/kernel/page";
 import { boundedText, type Member } from "#engine/routing/region-text";
 import type { PageInfoValue, PageValue, PersonValue, RowValue, ShapeValue } from "#api/graphql/plan/shape-members";
 import {
@@ -31,16 +31,28 @@ export type ReadInput = {
   maxBytes: number;
 };
 
+/** How a page is read: up to the list's end, up to a row, or back from there. Each is another text. */
+export type PageForm = "open" | "bounded" | "backwards";
+
+export function pageForm({ before, backwards }: PageRequest): PageForm {
+  if (backwards === true) return "backwards";
+  return before == null ? "open" : "bounded";
+}
+
 export type TextStatement<Input> = { readonly text: string; readonly values: (input: Input) => unknown[] };
 
 /** Where the statement is sent: a region's database has a directory of its organization's members, home has all users. */
 type From = "region" | "home";
 
-/** One row as {@link boundedText} gives it, without text where the region has not heard of the organization yet; or no row. */
+/**
+ * One row as {@link boundedText} gives it, without text where the region has not heard of the organization yet; or no row.
+ * `forms` says of each page how it is read.
+ */
 export function readText(
   shape: Declaration,
   members: readonly Member<ShapeValue>[],
   from: From,
+  forms: readonly PageForm[],
 ): TextStatement<ReadInput> {
   const parameters = new Parameters<ReadInput>();
   const database = parameters.of("database", ({ databaseId }) => databaseId);
@@ -64,7 +76,11 @@ export function readText(
       }
       case "page": {
         const row = `p${joins.length}`;
-        const { pieces: page, lateral } = pageText(value, row, from, { parameters, database, organization });
+        const { pieces: page, lateral } = pageText(value, row, from, forms[value.page] ?? "open", {
+          parameters,
+          database,
+          organization,
+        });
         joins.push(lateral);
         return page;
       }
@@ -143,11 +159,18 @@ function pageText(
   { field, page, members }: ShapeValue & { kind: "page" },
   row: string,
   from: From,
+  form: PageForm,
   { parameters, ...scope }: Scope & { parameters: Parameters<ReadInput> },
 ): { pieces: Piece[]; lateral: string } {
   const child = field.of;
   const first = `${parameters.of(`first ${page}`, ({ pages }) => pages[page]?.first)}::int`;
   const after = parameters.of(`after ${page}`, ({ pages }) => pages[page]?.after ?? BEFORE_ALL);
+  const before =
+    form === "open" ? undefined : parameters.of(`before ${page}`, ({ pages }) => pages[page]?.before ?? AFTER_ALL);
+  const order = form === "backwards" ? " desc" : "";
+  const more = `${row}.found > ${first}`;
+  const isAfter = `${after} <> '${BEFORE_ALL}'`;
+  const isBefore = `${before} <> '${AFTER_ALL}'`;
   const columns = new Set<string>(["count(*) as found"]);
   const people = new Set<MemberField>();
   const add = (name: string, sql: string) => {
@@ -159,9 +182,9 @@ function pageText(
       case "type":
         return typeName(value);
       case "hasNextPage":
-        return [{ sql: `(${row}.found > ${first})::text` }];
+        return [{ sql: `(${{ open: more, bounded: `${more} or ${isBefore}`, backwards: isBefore }[form]})::text` }];
       case "hasPreviousPage":
-        return [{ sql: `(${after} <> '${BEFORE_ALL}')::text` }];
+        return [{ sql: `(${form === "backwards" ? `${more} or ${isAfter}` : isAfter})::text` }];
       case "startCursor":
         return orNull(cursor(add("oldest", `min(c.id::text collate "C")`)));
       default:
@@ -196,8 +219,8 @@ function pageText(
   const read = new Set(Object.values(child.fields).flatMap((one) => ("column" in one ? [`c.${one.column}`] : [])));
   const lateral = `cross join lateral (
     select ${[...columns].join(", ")}
-    from (select ${[...read].join(", ")}, row_number() over (order by c.id) as position
-          from ${child.table} c where c.${field.parentColumn} = r.id and c.id > ${after} order by c.id limit ${first} + 1) c
+    from (select ${[...read].join(", ")}, row_number() over (order by c.id${order}) as position
+          from ${child.table} c where c.${field.parentColumn} = r.id and c.id > ${after}${before === undefined ? "" : ` and c.id < ${before}`} order by c.id${order} limit ${first} + 1) c
     ${joins.join(" ")}) ${row}`;
   return { pieces, lateral };
 }

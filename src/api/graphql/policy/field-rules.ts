@@ -11,6 +11,8 @@ export type FieldRules = {
   readonly audit?: AuditRule;
   /** What it costs; undefined: what fields of its form cost. */
   readonly points?: number;
+  /** What arguments cost on top, where they are given. */
+  readonly argumentPoints?: Readonly<Record<string, number>>;
   /** It is a text that can be longer than a name. */
   readonly isLong?: boolean;
   /** Of a root field that one statement can answer. */
@@ -53,6 +55,7 @@ const WORDS: Record<keyof FieldRules, string> = {
   policy: "a policy row",
   audit: "an audit rule",
   points: "a weight",
+  argumentPoints: "weights of arguments",
   isLong: "the mark of a long text",
   plan: "a plan",
 };
@@ -79,6 +82,10 @@ export function layRules(
     else if (known?.[what] !== undefined)
       gaps.push(`module ${module} has ${WORDS[what]} for ${field}, which has one already`);
     else rules.set(field, { ...known, [what]: value });
+    if (what === "argumentPoints")
+      for (const name of Object.keys(value as object))
+        if (fields.get(field)?.field.args.some((one) => one.name === name) === false)
+          gaps.push(`module ${module} has a weight for ${field}(${name}:), which is no argument`);
   }
   for (const [name, { type, field }] of fields) {
     const own = rules.get(name) ?? {};
@@ -96,13 +103,14 @@ function sayingsIn(module: Module): Saying[] {
 }
 
 function sayingsOf(name: string, part: Part): Saying[] {
-  const { policy = {}, audit = {}, weights = {}, longTexts = [], planned = {} } = part;
+  const { policy = {}, audit = {}, weights = {}, argumentWeights = {}, longTexts = [], planned = {} } = part;
   const say = (what: keyof FieldRules, prefix: string, values: Readonly<Record<string, unknown>>): Saying[] =>
     Object.entries(values).map(([field, value]) => ({ module: name, what, field: `${prefix}${field}`, value }));
   return [
     ...policySayings(name, policy),
     ...say("audit", "Mutation.", audit),
     ...say("points", "", weights),
+    ...say("argumentPoints", "", argumentWeights),
     ...say("isLong", "", Object.fromEntries(longTexts.map((field) => [field, true]))),
     ...say("plan", "", planned),
   ];

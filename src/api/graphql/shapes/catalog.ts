@@ -2,20 +2,30 @@
 import { DEFAULT_ORGANIZATION_ID } from "#base/kernel/ids";
 import { type Actor, viewerId } from "#engine/auth/actor";
 import { inOrganization, type Row as PolicyRow, row as policyRow } from "#engine/auth/policy-table";
-import { BEFORE_ALL, type Page, type PageRequest, toPage, toPages } from "#base/kernel/page";
-import { isPageOf } from "#base/kernel/page-range";
+import { idsOf, idsOfReversed, type Page, type PageRequest, readingOrder, toPage, toPages } from "#base/kernel/page";
+import { isBetween, isPageOf } from "#base/kernel/page-range";
 import { validId } from "#base/kernel/validation";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { readCatalog } from "#api/graphql/lag";
 import { byPage, defineLoaders } from "#api/graphql/loaders";
 import type { Part } from "#api/graphql/module";
+import {
+  cursorsOf,
+  type Listed,
+  listInOrder,
+  listInOrderOf,
+  type Order,
+  orderArguments,
+  orderWeights,
+  orderValues,
+  readOrder,
+} from "#api/graphql/shapes/catalog-order";
 import { type ContentRow, statementName } from "#api/graphql/shapes/fields";
 import { columnsOf } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
 import { homeFor, type LocationContext } from "#engine/routing/location";
 
 type Home = Pick<LocationContext, "home">;
-type Listed = Shape & { catalog: string };
 
 /**
  * The field `Query.<name>`: a page of the rows that the caller may see, in every region, and with `organizationId` or
@@ -30,6 +40,7 @@ export function listCatalog<Row extends ContentRow>(
   const { connection, read } = catalogPages(listed);
   return {
     policy: { Query: { [name]: options.policy } },
+    ...orderWeights(listed, `Query.${name}`),
     types: [
       (builder) =>
         builder.queryField(name, (t) =>
@@ -39,14 +50,18 @@ export function listCatalog<Row extends ContentRow>(
             args: {
               organizationId: t.arg.id({ required: false, description: "Only this organization's." }),
               regionKey: t.arg.string({ required: false, description: "Only those in this region." }),
+              ...orderArguments(builder, listed),
               ...pageArguments(builder),
             },
             resolve: (_, args, context) => {
               const { actor, services } = context;
               const organizationId =
                 args.organizationId == null ? null : validId("organizationId", args.organizationId);
-              const filter = { organizationId, regionKey: args.regionKey ?? null };
-              return readCatalog(context, () => read(args, (page) => listRows(listed, services, actor, filter, page)));
+              const order = readOrder(args as object);
+              const filter = { organizationId, regionKey: args.regionKey ?? null, order };
+              return readCatalog(context, () =>
+                read(args, (page) => listRows(listed, services, actor, filter, page), cursorsIn(order)),
+              );
             },
           }),
         ),
@@ -63,19 +78,25 @@ export function listCatalogOfOrganization<Row extends ContentRow>(
   const listed = asListed(shape);
   const { connection, read } = catalogPages(listed);
   const loaders = defineLoaders((services: Home, actor: Actor) => ({
-    pages: byPage((ids, page) => listRowsOf(listed, services, actor, ids, page)),
+    pages: byPage<ContentRow, Order>((ids, page, order) => listRowsOf(listed, services, actor, ids, page, order)),
   }));
   return {
     policy: { Organization: { [name]: policyRow(inOrganization("read", { parent: true })) } },
+    ...orderWeights(listed, `Organization.${name}`),
     types: [
       (builder) =>
         builder.objectField("Organization", name, (t) =>
           t.field({
             type: connection(builder),
             description: options.description,
-            args: pageArguments(builder),
-            resolve: ({ id }, args, context) =>
-              readCatalog(context, () => read(args, (page) => context.loaders.of(loaders).pages.load({ id, page }))),
+            args: { ...orderArguments(builder, listed), ...pageArguments(builder) },
+            resolve: ({ id }, args, context) => {
+              const order = readOrder(args as object);
+              const { pages } = context.loaders.of(loaders);
+              return readCatalog(context, () =>
+                read(args, (page) => pages.load({ id, page, filter: order }), cursorsIn(order)),
+              );
+            },
           }),
         ),
     ],
@@ -101,6 +122,11 @@ function makePages({ name, type }: Listed) {
   return connectionType(name, type, (row) => row.id);
 }
 
+/** Undefined: a cursor is an id. */
+function cursorsIn({ by }: Order) {
+  return by === null ? undefined : cursorsOf(by);
+}
+
 /**
  * A page of the catalog: the default organization's rows and those of the actor's organizations, in every
  * region. A row made a moment ago outside this process may not have arrived yet.
@@ -109,42 +135,59 @@ async function listRows(
   shape: Listed,
   home: Home,
   actor: Actor,
-  filter: { organizationId: string | null; regionKey: string | null },
+  filter: { organizationId: string | null; regionKey: string | null; order: Order },
   page: PageRequest,
 ): Promise<Page<ContentRow>> {
+  const { by, direction } = filter.order;
+  if (by !== null) {
+    const { order, values } = orderValues(filter.order, page);
+    const placed = await homeFor(home, actor).query<ContentRow>(
+      statementName(shape, "list_in_order"),
+      listInOrder(shape, by, order),
+      [...values, filter.organizationId, filter.regionKey, viewerId(actor)],
+    );
+    return toPage(placed, page);
+  }
+  const order = readingOrder(page, direction);
   const rows = await homeFor(home, actor).query<ContentRow>(
     statementName(shape, "list"),
-    viewerId(actor) === null && filter.organizationId === null ? listOfAll(shape) : listOfSome(shape),
-    [page.after ?? BEFORE_ALL, page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
+    viewerId(actor) === null && filter.organizationId === null
+      ? listOfAll(shape, direction, page)
+      : listOfSome(shape, order),
+    [...idsInOrder(direction, page), page.first + 1, filter.organizationId, filter.regionKey, viewerId(actor)],
   );
   return toPage(rows, page);
 }
 
-const isWanted = (row: string) => `${row}.id > $1 and ($4::text is null or ${row}.database_id = any (array(
-    select d.id from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id where g.key = $4)))`;
+function idsInOrder(direction: "asc" | "desc", page: PageRequest): [low: string, high: string] {
+  return direction === "asc" ? idsOf(page) : idsOfReversed(page);
+}
+
+const isWanted = (row: string) => `($5::text is null or ${row}.database_id = any (array(
+    select d.id from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id where g.key = $5)))`;
 
 /** All rows, for the operator. */
-function listOfAll(shape: Listed): string {
+function listOfAll(shape: Listed, direction: "asc" | "desc", page: PageRequest): string {
   return `select ${columnsOf(shape, "r")} from ${shape.catalog} r
-    where ${isWanted("r")} and num_nonnulls($3::uuid, $5::uuid) = 0
-    order by r.id limit $2`;
+    where ${isBetween("r.id", page, ["$1", "$2"], direction)} and ${isWanted("r")} and num_nonnulls($4::uuid, $6::uuid) = 0
+    order by r.id ${readingOrder(page, direction)} limit $3`;
 }
 
 /**
  * From each organization of the viewer, or from the one that was asked for, as many rows as the page can have: others' rows are
  * not passed, however many there are.
  */
-function listOfSome(shape: Listed): string {
+function listOfSome(shape: Listed, order: string): string {
   return `select r.* from (
-      select organization_id from tenantry.roles where holder_id = $5
-      union select '${DEFAULT_ORGANIZATION_ID}' union select $3 where $5::uuid is null and $3::uuid is not null
+      select organization_id from tenantry.roles where holder_id = $6
+      union select '${DEFAULT_ORGANIZATION_ID}' union select $4 where $6::uuid is null and $4::uuid is not null
     ) wanted
     cross join lateral (
       select ${columnsOf(shape, "t")} from ${shape.catalog} t
-      where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", "$1")} and ${isWanted("t")}
-      order by t.organization_id, t.id limit $2) r
-    where $3::uuid is null or wanted.organization_id = $3
-    order by r.id limit $2`;
+      where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", ["$1", "$2"])} and ${isWanted("t")}
+      order by t.organization_id ${order}, t.id ${order} limit $3) r
+    where $4::uuid is null or wanted.organization_id = $4
+    order by r.id ${order} limit $3`;
 }
 
 /** A property that no field can be called. */
@@ -157,16 +200,28 @@ async function listRowsOf(
   actor: Actor,
   organizationIds: readonly string[],
   page: PageRequest,
+  wanted: Order = readOrder({}),
 ): Promise<Map<string, Page<ContentRow>>> {
+  const { by, direction } = wanted;
+  if (by !== null) {
+    const { order, values } = orderValues(wanted, page);
+    const placed = await homeFor(home, actor).query<ContentRow & { [WHOSE]: string }>(
+      statementName(shape, "of_organizations_in_order"),
+      listInOrderOf(shape, by, order, WHOSE),
+      [...values, organizationIds],
+    );
+    return toPages(organizationIds, placed, (row) => row[WHOSE], page);
+  }
+  const order = readingOrder(page, direction);
   const rows = await homeFor(home, actor).query<ContentRow & { [WHOSE]: string }>(
     statementName(shape, "of_organizations"),
     `select wanted.organization_id as "${WHOSE}", r.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
        select ${columnsOf(shape, "t")} from ${shape.catalog} t
-       where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", "$2")}
-       order by t.organization_id, t.id limit $3) r
-     order by r.id`,
-    [organizationIds, page.after ?? BEFORE_ALL, page.first + 1],
+       where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", ["$2", "$3"])}
+       order by t.organization_id ${order}, t.id ${order} limit $4) r
+     order by r.id ${order}`,
+    [organizationIds, ...idsInOrder(direction, page), page.first + 1],
   );
   return toPages(organizationIds, rows, (row) => row[WHOSE], page);
 }

@@ -9,7 +9,7 @@ import type { Part } from "#api/graphql/module";
 import type { Planner } from "#api/graphql/plan/planner";
 import { guarding, maxBytes, pageOf, readArguments, running } from "#api/graphql/plan/root-field";
 import { selectShape, type ShapeSelection } from "#api/graphql/plan/shape-members";
-import { type ReadInput, readText, type TextStatement } from "#api/graphql/plan/shape-text";
+import { type PageForm, pageForm, type ReadInput, readText, type TextStatement } from "#api/graphql/plan/shape-text";
 import { content } from "#api/graphql/shapes/content";
 import { type ContentRow, type Declaration, statementName } from "#api/graphql/shapes/fields";
 import type { Shape } from "#api/graphql/shapes/shape";
@@ -48,15 +48,17 @@ const planReading =
   (shape: Declaration): Planner =>
   (schema, nodes, fragments) => {
     const selection = selectShape(shape, nodes, fragments);
-    const statements = {
-      region: readText(shape, selection.members, "region"),
+    const statementsOf = statementsByForm((forms) => ({
+      region: readText(shape, selection.members, "region", forms),
       // Who may see an address there depends on who asks.
-      home: selection.asksForAddress ? undefined : readText(shape, selection.members, "home"),
-    };
+      home: selection.asksForAddress ? undefined : readText(shape, selection.members, "home", forms),
+    }));
     const argumentsOf = readArguments(schema, "Query", nodes[0]);
     const pagesOf = selection.pages.map((page) => readArguments(schema, shape.name, page));
-    const run: Resolver = (_, { id, pages }: { id: string; pages: PageRequest[] }, context) =>
-      readAsText(shape, { id: validId("id", id), pages, maxBytes: maxBytes() }, statements, selection.region, context);
+    const run: Resolver = (_, { id, pages }: { id: string; pages: PageRequest[] }, context) => {
+      const input = { id: validId("id", id), pages, maxBytes: maxBytes() };
+      return readAsText(shape, input, statementsOf(pages), selection.region, context);
+    };
     const resolve = guarding(schema, "Query", nodes[0], run);
     return (variables) => {
       const pages = pagesOf.map((read) => pageOf(read(variables)));
@@ -67,6 +69,20 @@ const planReading =
 
 /** A statement for each kind of database; undefined: not to be answered as text there. */
 type Statements = { region: TextStatement<ReadInput>; home: TextStatement<ReadInput> | undefined };
+
+/** Makes the statements for pages that are read in the same ways once: the values that come with an operation say in which. */
+function statementsByForm(
+  make: (forms: readonly PageForm[]) => Statements,
+): (pages: readonly PageRequest[]) => Statements {
+  const made = new Map<string, Statements>();
+  return (pages) => {
+    const forms = pages.map(pageForm);
+    const key = forms.join(" ");
+    const found = made.get(key) ?? make(forms);
+    made.set(key, found);
+    return found;
+  };
+}
 
 /**
  * A row with what belongs to it as JSON text, to be proven; undefined where the database cannot give it all. NOT_FOUND when

@@ -6,7 +6,8 @@ import { answerTooLarge } from "#base/kernel/answer-size";
 import { currentCall } from "#base/kernel/call";
 import { notFound } from "#base/kernel/errors";
 import { DEFAULT_LIMITS } from "#base/kernel/limits";
-import { BEFORE_ALL, type Page, type PageRequest, toPage } from "#base/kernel/page";
+import { isBetween } from "#base/kernel/page-range";
+import { idsOf, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Person } from "#api/graphql/builder";
 import {
   type ContentRow,
@@ -66,11 +67,13 @@ export type Asked = {
 /** Statements by what they are made of: what is sent again and again is not put together each time. */
 const pageStatements = new WeakMap<PageField<Declaration>, Map<string, string>>();
 
-function pageStatement(parent: Declaration, field: PageField<Declaration>, asked: Asked): string {
+function pageStatement(parent: Declaration, field: PageField<Declaration>, asked: Asked, page: PageRequest): string {
   const made = pageStatements.get(field) ?? new Map<string, string>();
   pageStatements.set(field, made);
   const { longTexts: withLongTexts, people: withPeople } = asked;
-  const key = `${parent.table} ${withLongTexts} ${withPeople}`;
+  const order = readingOrder(page);
+  const isWanted = isBetween("id", page, ["$4", "$7"]);
+  const key = `${parent.table} ${withLongTexts} ${withPeople} ${order} ${isWanted}`;
   const found = made.get(key);
   if (found !== undefined) return found;
   const properties = propertiesOf(field.of);
@@ -94,13 +97,14 @@ function pageStatement(parent: Declaration, field: PageField<Declaration>, asked
   const text = `select l.*, bytes > $6 as "${TOO_LARGE}"${known.join("")}
      from (
        select r.id as "${PARENT}", ${columns.join(", ")}, ${bytes} as own_bytes,
-              sum(${bytes}) over (order by r.id, c.id rows unbounded preceding) as bytes
+              sum(${bytes}) over (order by r.id, c.id ${order} rows unbounded preceding) as bytes
        from ${parent.table} r left join lateral (
-         select * from ${field.of.table} where ${field.parentColumn} = r.id and id > $4 order by id limit $5) c on true
+         select * from ${field.of.table} where ${field.parentColumn} = r.id and ${isWanted}
+         order by id ${order} limit $5) c on true
        where r.database_id = $1 and r.id = any($2::uuid[]) and r.organization_id = $3) l
      ${joins.join(" ")}
      where coalesce(bytes - own_bytes <= $6, true)
-     order by l."${PARENT}", l.id`;
+     order by l."${PARENT}", l.id ${order}`;
   made.set(key, text);
   return text;
 }
@@ -134,7 +138,7 @@ export type Pages<Row> = { pages: Map<string, Page<Row>>; people: Map<string, Pe
 type PageRow<Row> = (Row | { id: null }) & { [PARENT]: string; [TOO_LARGE]: boolean | null };
 
 /**
- * The same page of what belongs to each of several rows of a location, oldest first, by the id of that row: one statement.
+ * The same page of what belongs to each of several rows of a location, by the id of that row: one statement.
  * A row that is not there has no page. Where nobody asks for long texts they are empty. LIMIT_EXCEEDED when they are more than
  * an answer may have: they do not leave the database then.
  */
@@ -147,7 +151,9 @@ export async function readPages<Row extends ContentRow>(
   asked: Asked,
 ): Promise<Pages<Row>> {
   // Home has no directory, and whose address is shown there depends on who asks.
-  const statement = pageStatement(parent, field, { ...asked, people: asked.people && route.kind !== "home" });
+  const known = { ...asked, people: asked.people && route.kind !== "home" };
+  const statement = pageStatement(parent, field, known, page);
+  const [low, high] = idsOf(page);
   const maxBytes = currentCall()?.answer?.max ?? DEFAULT_LIMITS.maxAnswerBytes;
   const rows = await run(
     (database) =>
@@ -155,9 +161,10 @@ export async function readPages<Row extends ContentRow>(
         databaseIdOf(route),
         ids,
         organizationIdOf(route),
-        page.after ?? BEFORE_ALL,
+        low,
         page.first + 1,
         maxBytes,
+        high,
       ]),
     ids.length,
   );

@@ -29,6 +29,8 @@ export type Shape<Row extends ContentRow = ContentRow> = Declaration<Row> &
     readonly subject: string;
     /** The table at home that lists such rows of every region; undefined: there is none. */
     readonly catalog: string | undefined;
+    /** In which orders they are listed, besides that of their ids: by the property that each is of. */
+    readonly orders: Readonly<Record<string, string>> | undefined;
     /** The GraphQL type in a schema, for fields that lead to it or are added to it. */
     readonly type: (builder: Builder) => TypeRef<Row>;
     /** Pages of such rows, read where they live. */
@@ -74,6 +76,11 @@ export function shape<const Own extends Fields, const More extends Columns>(
     subject: string;
     /** The table at home that lists such rows of every region; left out: they are not listed. */
     catalog?: string | undefined;
+    /**
+     * In which orders they are listed besides that of their ids, such as `{ NAME: "name", UPDATED: "updatedAt" }`: texts and
+     * times that a migration gives to `tenantry.catalog_orders`. By the start of NAME they are found, too.
+     */
+    orders?: Readonly<Record<string, keyof Own & string>>;
     /** Visible when their object is. */
     fields: Own;
     /** Columns that are read with a row, for fields that are resolved in code. */
@@ -94,6 +101,7 @@ export function shape<const Own extends Fields, const More extends Columns>(
     ...declaration,
     subject,
     catalog,
+    orders: options.orders,
     type,
     pages: pagesType(pagesName, type),
     subjects: [subject],

@@ -6,10 +6,13 @@ import { getUser } from "#engine/home/users";
 import { validId } from "#base/kernel/validation";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
+import { addNodeType, Node } from "#api/graphql/nodes";
 import { Role } from "#api/graphql/types/enums";
 
 function defineApiKey(builder: Builder): void {
+  addNodeType(builder, "ApiKey", (id, { loaders }) => loaders.apiKeys.load(id));
   builder.objectType("ApiKey", {
+    interfaces: [Node(builder)],
     description: "What a program signs in with. Its secret is shown once, when it is made.",
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7; stands in the key itself." }),

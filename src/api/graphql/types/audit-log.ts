@@ -102,7 +102,11 @@ function defineQueries(builder: Builder): void {
         from: t.arg({ type: "DateTime", required: false, description: "Only those from this moment on." }),
         to: t.arg({ type: "DateTime", required: false, description: "Only those before this moment." }),
       },
-      resolve: async (_, { organizationId, leaveOutUnavailable, first, after, ...filter }, { actor, services }) => {
+      resolve: async (
+        _,
+        { organizationId, leaveOutUnavailable, first, after, last, before, ...filter },
+        { actor, services },
+      ) => {
         const wanted = {
           organizationId: organizationId == null ? null : validId("organizationId", organizationId),
           leaveOutUnavailable: leaveOutUnavailable ?? false,
@@ -116,7 +120,7 @@ function defineQueries(builder: Builder): void {
           },
         };
         let missingRegions: string[] = [];
-        const page = await AuditLog.read({ first, after }, async (request) => {
+        const page = await AuditLog.read({ first, after, last, before }, async (request) => {
           const read = await readAuditLog(services, actor, wanted, request);
           ({ missingRegions } = read);
           return read;

@@ -1,7 +1,8 @@
 import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import { invalidInput } from "#base/kernel/errors";
-import type { PageRequest } from "#base/kernel/page";
+import { type Page, type PageRequest, toPage } from "#base/kernel/page";
+import type { NumberRange } from "#engine/home/replicated-databases";
 import type { DriftOfDatabase } from "#engine/doctor/drift";
 import { listComparable } from "#engine/doctor/find-drift";
 import {
@@ -103,7 +104,12 @@ const DriftRef = perSchema((builder) =>
 
 /** Cursors hold the number of a database. */
 const isNumber = (text: string) => /^\d{1,9}$/.test(text);
-const afterOf = ({ after }: PageRequest) => Number(after ?? "0");
+/** The rows of a page, read by their numbers. */
+async function readPage<Row>(page: PageRequest, read: (range: NumberRange) => Promise<Row[]>): Promise<Page<Row>> {
+  const { first, after, before, backwards = false } = page;
+  const bound = before == null ? {} : { before: Number(before) };
+  return toPage(await read({ after: Number(after ?? "0"), ...bound, last: backwards, limit: first + 1 }), page);
+}
 const Databases = connectionType("FleetDatabase", FleetDatabase, ({ id }) => String(id), isNumber);
 const Drifts = connectionType("FleetDrift", DriftRef, ({ databaseId }) => String(databaseId), isNumber);
 
@@ -135,11 +141,9 @@ const Fleet = perSchema((builder) =>
           failed: t.arg.boolean({ defaultValue: false, description: "Only those whose last migration failed." }),
         },
         resolve: (_, { behind, failed, ...args }, { actor, services }) =>
-          Databases.read(args, async (page) => {
+          Databases.read(args, (page) => {
             const filter = { behind: behind === true, failed: failed === true };
-            const wanted = { after: afterOf(page), limit: page.first + 1 };
-            const rows = await readFleetDatabases(services, actor, filter, wanted);
-            return { rows: rows.slice(0, page.first), hasNextPage: rows.length > page.first };
+            return readPage(page, (range) => readFleetDatabases(services, actor, filter, range));
           }),
       }),
       run: t.field({
@@ -152,13 +156,14 @@ const Fleet = perSchema((builder) =>
         type: Drifts.connection(builder),
         description: `Compares tenant databases with what their migrations make of a new one, oldest first. It asks each of them, so ${MAX_COMPARED} are compared at most, ${DEFAULT_COMPARED} where first is left out.`,
         args: pageArguments(builder),
-        resolve: (_, { first, after }, { actor, services }) => {
-          if (first != null && first > MAX_COMPARED)
-            throw invalidInput("first", `first must be between 0 and ${MAX_COMPARED} here.`);
-          return Drifts.read({ first: first ?? DEFAULT_COMPARED, after }, async (page) => {
-            const rows = await listComparable(services, actor, { after: afterOf(page), limit: page.first + 1 });
-            const compared = await services.compareDatabases(rows.slice(0, page.first), MAX_COMPARE_MS);
-            return { rows: compared, hasNextPage: rows.length > page.first };
+        resolve: (_, { first, last, ...args }, { actor, services }) => {
+          for (const [name, rows] of Object.entries({ first, last }))
+            if (rows != null && rows > MAX_COMPARED)
+              throw invalidInput(name, `${name} must be between 0 and ${MAX_COMPARED} here.`);
+          const size = last == null ? { first: first ?? DEFAULT_COMPARED } : { first, last };
+          return Drifts.read({ ...size, ...args }, async (page) => {
+            const found = await readPage(page, (range) => listComparable(services, actor, range));
+            return { ...found, rows: await services.compareDatabases(found.rows, MAX_COMPARE_MS) };
           });
         },
       }),

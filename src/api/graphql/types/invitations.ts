@@ -7,12 +7,15 @@ import { inviteMember } from "#engine/people/invite-member";
 import { waitUntilMembersVisible } from "#engine/links/visible-writes";
 import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
-import { connectionType, pageArguments } from "#api/graphql/connections";
+import { addTotalCount, connectionType, pageArguments } from "#api/graphql/connections";
+import { addNodeType, Node } from "#api/graphql/nodes";
 import { Role } from "#api/graphql/types/enums";
 import { missing } from "#api/graphql/loaders";
 
 function defineInvitation(builder: Builder): void {
+  addNodeType(builder, "Invitation", (id, { loaders }) => loaders.invitations.load(id));
   builder.objectType("Invitation", {
+    interfaces: [Node(builder)],
     description: "Somebody who may become a member by showing the token that was sent to them.",
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7." }),
@@ -40,10 +43,13 @@ function defineInvitation(builder: Builder): void {
       type: Invitations.connection(builder),
       description: "Open invitations, oldest first. For who may manage members.",
       args: pageArguments(builder),
-      resolve: ({ id }, args, { loaders }) =>
-        Invitations.read(args, (page) => loaders.invitationsOf.load({ id, page })),
+      resolve: async ({ id }, args, { loaders }) => {
+        const page = await Invitations.read(args, (request) => loaders.invitationsOf.load({ id, page: request }));
+        return { ...page, count: () => loaders.invitationCounts.load({ id }) };
+      },
     }),
   );
+  addTotalCount(builder, Invitations.connection(builder), "How many open invitations there are on all pages.");
 }
 
 const Invitations = connectionType("Invitation", "Invitation", (invitation) => invitation.id);
@@ -111,8 +117,10 @@ export const invitations = defineModule({
       revokeInvitation: row(inOrganization("manage-members"), { "of an OWNER": inOrganization("manage-owners") }),
     },
     Organization: { invitations: row(inOrganization("manage-members", { parent: true })) },
+    InvitationConnection: asParent("totalCount"),
     Invitation: asParent("id organization email role createdAt expiresAt token"),
   },
+  weights: { "InvitationConnection.totalCount": 5 },
   audit: {
     inviteMember: { subject: "INVITATION", organization: "input.organizationId", made: { id: "id" } },
     acceptInvitation: { subject: "ORGANIZATION", made: { id: "organizationId", organization: "organizationId" } },

@@ -10,6 +10,7 @@ import { readableFailure } from "#engine/jobs/failure";
 import { JOB_STATES, JOBS } from "#engine/jobs/job";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
+import { addNodeType, Node } from "#api/graphql/nodes";
 
 const MAX_RETRIED = 100;
 
@@ -55,7 +56,9 @@ function defineJobStep(builder: Builder): void {
 }
 
 function defineJob(builder: Builder): void {
+  addNodeType(builder, "Job", (id, { loaders }) => loaders.jobs.load(id));
   builder.objectType("Job", {
+    interfaces: [Node(builder)],
     description: "Something asked for that touches several servers: how far it is, and what came of it.",
     fields: (t) => ({
       id: t.exposeID("id", { description: "UUIDv7." }),

@@ -47,6 +47,6 @@ export const nodes = defineModule({
     // Each type's own finder checks who sees the object. Whoever may not see it gets null.
     Query: { node: row(listed("read")), nodes: row(listed("read")) },
   },
-  weights: { "Query.node": 3, "Query.nodes": 3 },
+  weights: { "Query.node": 5, "Query.nodes": 5 },
   types: [defineQueries],
 });

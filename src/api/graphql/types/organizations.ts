@@ -2,13 +2,13 @@ import { asParent, callers, inOrganization, listed, row } from "#engine/auth/pol
 import { defineModule } from "#api/graphql/module";
 import { viewerId } from "#engine/auth/actor";
 import { actionsOf, authorizeOperator } from "#engine/auth/policy";
-import { addMember, leave, membershipId, readMemberFilter, removeMember } from "#engine/home/memberships";
+import { addMember, leave, MAX_COUNTED, membershipId, readMemberFilter, removeMember } from "#engine/home/memberships";
 import { createOrganization, getOrganization, listOrganizations } from "#engine/home/organizations";
 import { validId, validRegionKey } from "#base/kernel/validation";
 import { waitUntilMembersVisible } from "#engine/links/visible-writes";
 import { reportLag } from "#api/graphql/lag";
 import { type Builder, perSchema } from "#api/graphql/builder";
-import { connectionType, pageArguments } from "#api/graphql/connections";
+import { addTotalCount, connectionType, pageArguments } from "#api/graphql/connections";
 import { Action, Role } from "#api/graphql/types/enums";
 import { missing } from "#api/graphql/loaders";
 import { addComposedNodeType, addNodeType, Node } from "#api/graphql/nodes";
@@ -70,9 +70,11 @@ function defineOrganization(builder: Builder): void {
           role: t.arg({ type: Role(builder), description: "Only members with this role." }),
           name: t.arg.string({ description: "Only members whose name begins with this, in upper or lower case." }),
         },
-        resolve: ({ id }, args, { loaders }) => {
+        resolve: async ({ id }, args, { loaders }) => {
           const filter = readMemberFilter(args);
-          return Members.read(args, (page) => loaders.membersOf.load({ id, page, filter }));
+          const count = () => loaders.memberCounts.load({ id, filter });
+          const page = await Members.read(args, (request) => loaders.membersOf.load({ id, page: request, filter }));
+          return { ...page, count };
         },
       }),
       viewerRole: t.field({
@@ -121,6 +123,14 @@ function defineOrganizationFacts(builder: Builder): void {
       },
     }),
   }));
+}
+
+function defineMemberCount(builder: Builder): void {
+  addTotalCount(
+    builder,
+    Members.connection(builder),
+    `How many members there are on all pages, of those that role and name let pass; null when there are more than ${MAX_COUNTED.toLocaleString("en")}.`,
+  );
 }
 
 function defineOrganizationsOfUser(builder: Builder): void {
@@ -284,19 +294,28 @@ export const organizations = defineModule({
       placements: row(inOrganization("read", { parent: true })),
     },
     User: { organizations: row({ kind: "oneself" }) },
+    OrganizationMembersConnection: asParent("totalCount"),
     Membership: asParent("id user organization role joinedAt"),
   },
+  weights: {
+    "Organization.memberCount": 1,
+    "Organization.lastActivityAt": 1,
+    "Organization.bytes": 3,
+    // Members' names are looked up one by one.
+    "OrganizationMembersConnection.totalCount": 20,
+  },
+  argumentWeights: { "Organization.members": { name: 50, role: 5 } },
   audit: {
     createOrganization: { subject: "ORGANIZATION", made: { id: "id", organization: "id" } },
     addOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },
     removeOrganizationMember: { subject: "USER", id: "input.userId", organization: "input.organizationId" },
     leaveOrganization: { subject: "ORGANIZATION", id: "organizationId", organization: "organizationId" },
   },
-  weights: { "Organization.memberCount": 1, "Organization.lastActivityAt": 1, "Organization.bytes": 3 },
   types: [
     defineMembership,
     defineOrganization,
     defineOrganizationFacts,
+    defineMemberCount,
     defineOrganizationsOfUser,
     defineQueries,
     defineMutations,

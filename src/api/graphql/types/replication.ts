@@ -1,6 +1,6 @@
 import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
-import { formatNumberCursor, readNumberCursor } from "#base/kernel/page";
+import { formatCursor, isNumberKey, type Page as PageOf, readPageRequest, toPage } from "#base/kernel/page";
 import {
   type DatabaseHealth,
   type FlowHealth,
@@ -89,10 +89,7 @@ const Server = perSchema((builder) =>
   }),
 );
 
-type HealthPage = {
-  rows: DatabaseHealth[];
-  hasNextPage: boolean;
-  after: string | null;
+type HealthPage = PageOf<DatabaseHealth> & {
   keyOf: (row: DatabaseHealth) => string;
 };
 
@@ -113,7 +110,7 @@ const Page = perSchema((builder) =>
       edges: t.field({
         type: [Edge(builder)],
         description: "The databases with their cursors.",
-        resolve: ({ rows }) => rows.map((node) => ({ node, cursor: formatNumberCursor(node.databaseId) })),
+        resolve: ({ rows }) => rows.map((node) => ({ node, cursor: formatCursor(String(node.databaseId)) })),
       }),
       pageInfo: t.field({
         type: PageInfo(builder),
@@ -138,14 +135,16 @@ const Overview = perSchema((builder) =>
         description: "Every tenant database, oldest first.",
         args: pageArguments(builder),
         resolve: async (_, args, { actor, services }) => {
-          const { first, after } = readNumberCursor(args.first, args.after);
-          const rows = await readDatabasesHealth(services, actor, { after, limit: first + 1 });
-          return {
-            rows: rows.slice(0, first),
-            hasNextPage: rows.length > first,
-            after: args.after ?? null,
-            keyOf: ({ databaseId }: DatabaseHealth) => String(databaseId),
-          };
+          const page = readPageRequest(args, isNumberKey);
+          const { first, after, before, backwards = false } = page;
+          const found = await readDatabasesHealth(services, actor, {
+            after: Number(after ?? 0),
+            ...(before != null && { before: Number(before) }),
+            last: backwards,
+            limit: first + 1,
+          });
+          const rows = toPage(backwards ? found.toReversed() : found, page);
+          return { ...rows, keyOf: ({ databaseId }: DatabaseHealth) => String(databaseId) };
         },
       }),
     }),

@@ -1,8 +1,8 @@
 /** Reading the ledger: what crossed by day, and what was refused. The caller has checked who asks. */
 import type { CrossingWay } from "#engine/border/ledger/crossings";
 import { invalidInput } from "#base/kernel/errors";
-import type { Page, PageRequest } from "#base/kernel/page";
-import { toPage } from "#base/kernel/page";
+import { isBetween } from "#base/kernel/page-range";
+import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
 import type { Direction } from "#engine/replication/names";
 
@@ -60,15 +60,13 @@ function dayOf(moment: Date): string | undefined {
   return Number.isNaN(moment.getTime()) ? undefined : moment.toISOString().slice(0, 10);
 }
 
-/** A page of what crossed, newest day first, in days up to `days` ago (1: today). `after` is a {@link crossingKey}. */
+/** A page of what crossed, newest day first, in days up to `days` ago (1: today). Its bounds are {@link crossingKey}s. */
 export async function readCrossings(
   home: Queryable<"home">,
   { regionKey, databaseId, days }: CrossingFilter,
   page: PageRequest,
 ): Promise<Page<BorderCrossing>> {
-  const key = page.after === null ? undefined : CROSSING_KEY.exec(page.after);
-  if (key === null) throw invalidInput("after", "after is not a cursor that this list gave out.");
-  const [, day = null, id = null, direction = null, way = null, table = null] = key ?? [];
+  const order = readingOrder(page, "desc");
   const rows = await home.query<BorderCrossing>(
     "border.read_crossings",
     `select to_char(d.day, 'YYYY-MM-DD') as day, d.database_id as "databaseId", d.direction, d.table_name as "table", d.way,
@@ -77,12 +75,29 @@ export async function readCrossings(
      from tenantry.border_days d
      where ($1::text is null or d.region_key = $1) and ($2::int is null or d.database_id = $2)
        and ($3::int is null or d.day > (now() at time zone 'utc')::date - $3)
-       and ($4::date is null
-            or (d.day, d.database_id, d.direction, d.table_name, d.way) < ($4, $5::int, $6::text, $7::text, $8::text))
-     order by d.day desc, d.database_id desc, d.direction desc, d.table_name desc, d.way desc limit $9`,
-    [regionKey ?? null, databaseId ?? null, days ?? null, day, id, direction, table, way, page.first + 1],
+       and ($5::date is null
+            or (d.day, d.database_id, d.direction, d.table_name, d.way) < ($5, $6::int, $7::text, $8::text, $9::text))
+       and ($10::date is null
+            or (d.day, d.database_id, d.direction, d.table_name, d.way) > ($10, $11::int, $12::text, $13::text, $14::text))
+     order by d.day ${order}, d.database_id ${order}, d.direction ${order}, d.table_name ${order}, d.way ${order} limit $4`,
+    [
+      regionKey ?? null,
+      databaseId ?? null,
+      days ?? null,
+      page.first + 1,
+      ...crossingAt("after", page.after),
+      ...crossingAt("before", page.before ?? null),
+    ],
   );
   return toPage(rows, page);
+}
+
+/** The columns of a key, in the order of the list; nulls for none. */
+function crossingAt(name: "after" | "before", text: string | null): (string | null)[] {
+  const key = text === null ? undefined : CROSSING_KEY.exec(text);
+  if (key === null) throw invalidInput(name, `${name} is not a cursor that this list gave out.`);
+  const [, day = null, id = null, direction = null, way = null, table = null] = key ?? [];
+  return [day, id, direction, table, way];
 }
 
 /** A page of what was refused, newest first, in days up to `days` ago (1: today). */
@@ -96,10 +111,10 @@ export async function readRefusals(
     `select r.id, r.first_at as "firstAt", r.last_at as "lastAt", r.attempts, host(r.address) as address,
             r.database_id as "databaseId", r.direction, r.user_name as "user", r.code, r.sentence
      from tenantry.border_refusals r
-     where ($1::uuid is null or r.id < $1)
-       and ($2::int is null or r.last_at >= ((now() at time zone 'utc')::date - $2 + 1) at time zone 'utc')
-     order by r.id desc limit $3`,
-    [page.after, days ?? null, page.first + 1],
+     where ${isBetween("r.id", page, ["$1", "$2"], "desc")}
+       and ($3::int is null or r.last_at >= ((now() at time zone 'utc')::date - $3 + 1) at time zone 'utc')
+     order by r.id ${readingOrder(page, "desc")} limit $4`,
+    [...idsOfReversed(page), days ?? null, page.first + 1],
   );
   return toPage(rows, page);
 }

@@ -224,8 +224,32 @@ begin
     raise exception 'tenantry.catalog: fault of % cannot be listed, as home uses the name: list a column with another one.', declared
       using errcode = 'invalid_column_reference';
   end if;
+  if exists (select from unnest(columns) as one where one like 'order\_by\_%') then
+    raise exception 'tenantry.catalog: % has a column order_by_…, as home calls what puts a column in order: list a column with another name.', declared
+      using errcode = 'invalid_column_reference';
+  end if;
   perform tenantry.declare('catalog', declared::text, keys || columns);
   perform tenantry.apply_catalog(declared, columns);
+end $$;
+
+-- Says by which columns of its catalog a table is listed in order, and by the start of which texts it is found: columns that
+-- tenantry.catalog names, of the type `text` or `timestamptz`. Each costs home an index.
+create function tenantry.catalog_orders(declared regclass, columns text[]) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  listed text[] := (select d.columns from tenantry.declarations d where d.kind = 'catalog' and d.table_name = declared::text
+                    order by d.position desc limit 1);
+  wrong text := (
+    select string_agg(quote_ident(one), ', ') from unnest(columns) as one
+    where not coalesce(one = any(listed), false) or not exists (
+      select from pg_attribute where attrelid = declared and attname = one and not attisdropped
+        and format_type(atttypid, atttypmod) in ('text', 'timestamp with time zone')));
+begin
+  if wrong is not null then
+    raise exception 'tenantry.catalog_orders: % of % cannot be ordered by. Name columns of the type text or timestamptz that tenantry.catalog lists.', wrong, declared
+      using errcode = 'invalid_column_reference';
+  end if;
+  perform tenantry.apply_catalog_orders(declared, columns);
 end $$;
 
 -- Says that a column holds something about a person: `user` (the id of one), `name`, `email` or `text`. An erasure takes a

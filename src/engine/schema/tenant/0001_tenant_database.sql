@@ -135,6 +135,10 @@ begin
   end loop;
 end $$;
 
+-- Home alone lists.
+create function tenantry.apply_catalog_orders(declared regclass, columns text[]) returns void language sql
+  as $$ select $$;
+
 -- The audit log of what is written here: it stays beside the rows it is about. Written in the same statement as they are, so
 -- that neither can be without the other; hence there is no outcome. No publication names it. Columns as at home, but without
 -- its checks: every write would pay for them, and only one statement writes here.
