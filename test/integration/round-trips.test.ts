@@ -91,7 +91,7 @@ const BARS: Record<string, number> = {
   "grant, DEDICATED": 22,
   "revoke until gone": 18,
   doctor: 10,
-  "migrate --verify": 20,
+  "migrate --verify": 15,
 };
 const FLEET_BARS: Record<string, number> = { "migrate, ten databases in three regions": 40 };
 
