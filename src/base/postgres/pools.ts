@@ -44,7 +44,7 @@ export class Pools {
   readonly #pools = new PoolUsage();
   /** Each with the host and port that it is connected to. */
   readonly #clients = new Map<pg.ClientBase, string>();
-  readonly #suspects = new Suspects();
+  readonly #suspects = new Suspects(this.#clients);
   readonly #hearAnswers = new Set<(server: string) => void>();
   #closed = false;
   /** Called when the last connection has ended. */
@@ -347,9 +347,9 @@ export class Pools {
     if (found !== undefined) return found;
     const breaker = new Breaker({
       probe: kind === "home" ? () => this.#connectOnce(address, database, isPooler) : undefined,
-      away: () => this.#suspects.note(server, this.#clients),
+      away: () => this.#suspects.note(server),
       answers: () => {
-        this.#suspects.hangUp(server, this.#clients);
+        this.#suspects.hangUp(server);
         for (const hear of this.#hearAnswers) hear(server);
       },
     });
