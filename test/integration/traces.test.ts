@@ -227,6 +227,7 @@ test("no span has a secret, a row's text or an e-mail address, and no collector 
     new URL(serverUrl("eu")).password || "password",
   ])
     expect(all).not.toContain(word);
+  expect(eu.headers.length).toBeGreaterThan(0);
   expect(home.headers.every((headers) => headers["x-token"] === HOME_TOKEN && !("x-own-token" in headers))).toBe(true);
   expect(eu.headers.every((headers) => headers["x-own-token"] === EU_TOKEN && !("x-token" in headers))).toBe(true);
 });

@@ -264,23 +264,18 @@ class ByRegion implements SpanProcessor {
   }
 }
 
-type ExportResult = Parameters<Parameters<SpanExporter["export"]>[1]>[0];
-/** As OpenTelemetry numbers it. */
-const SENT = { code: 0 } as ExportResult;
-
 /** Says once that a collector takes nothing, and once that it does again. */
 function reporting(exporter: SpanExporter, collector: string, logger: Logger): SpanExporter {
   let isFailing = false;
   return {
     export: (spans, done) =>
       exporter.export(spans, (result) => {
-        const isSent = result.code === SENT.code;
+        const isSent = result.error === undefined;
         if (!isSent && !isFailing)
           logger.warn({ err: result.error, collector }, "a collector of traces does not take spans; they are dropped");
         if (isSent && isFailing) logger.info({ collector }, "a collector of traces takes spans again");
         isFailing = !isSent;
-        // What is not sent is not kept, and has been told.
-        done(SENT);
+        done(result);
       }),
     shutdown: () => exporter.shutdown(),
     forceFlush: async () => exporter.forceFlush?.(),
