@@ -1,10 +1,11 @@
 /** Paths that swallow what is sent, without a word to either side: between the program and a region, or home. */
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { waitFor } from "../../src/base/kernel/wait.ts";
 import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
 import type { GivenSettings } from "../support/settings.ts";
 import { Pools } from "../../src/base/postgres/pools.ts";
 import { LOCK_CLASS } from "../../src/base/postgres/session-lock.ts";
+import type { Direction } from "../../src/engine/replication/names.ts";
 import type { LinkId } from "../../src/engine/replication/nudge.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { type Forwarder, startForwarder, viaPort } from "../support/forwarder.ts";
@@ -108,6 +109,49 @@ test("what is announced while a region's carrier is replaced is carried by the n
     });
     expect(await late(app, us), `round ${round}`).toEqual([]);
   }
+});
+
+/** As {@link begin}, with one region; its server and home's each reach the gateway by way of a forwarder. */
+async function beginWithPaths(): Promise<{ app: TestApp; eu: Placed; paths: Record<Direction, Forwarder> }> {
+  const app = await startApp(QUICK);
+  stack.defer(() => app.stop());
+  const gateway = `postgres://gateway@127.0.0.1:${app.gatewayPort}`;
+  const paths = { directory: await startForwarder(gateway), catalog: await startForwarder(gateway) };
+  for (const path of Object.values(paths)) stack.use(path);
+  const at = ({ port }: Forwarder) => ({ host: "127.0.0.1", port, parameters: new Map<string, string>() });
+  await app.services.border.setAddresses({ regions: at(paths.directory), home: at(paths.catalog) });
+  const organization = await createOrganization(app, "Silent");
+  const via = stack.use(await startForwarder(serverUrl("eu")));
+  await registerRegion(app, "eu", viaPort(serverUrl("eu"), via.port));
+  const { database } = await grant(app, organization, "eu");
+  const [row] = await sql<{ id: number }>(app.databaseUrl, "select id from tenantry.tenant_databases");
+  return { app, eu: { organization, region: "eu", database, databaseId: row?.id ?? 0, via }, paths };
+}
+
+describe.each(["directory", "catalog"] as const)("the way of the %s's stream to the gateway", (direction) => {
+  test.each(["both", "answers"] as const)(
+    "that swallows (%s) keeps no other link, and is used again when it passes",
+    {
+      timeout: TEST_MS,
+    },
+    async (how) => {
+      const { app, eu, paths } = await beginWithPaths();
+      expect(await late(app, eu)).toEqual([]);
+      const before = paths[direction].count;
+      expect(before).toBeGreaterThan(0);
+      const hole = paths[direction].swallow(how);
+      // Something to carry, whichever server publishes.
+      const only = async () => {
+        for (const url of [app.databaseUrl, `${serverUrl("eu")}/${eu.database}`])
+          await sql(url, "select pg_logical_emit_message(true, 'test', 'to be carried')");
+        return (await late(app, eu, 3_000)).map((link) => link.direction).join() === direction;
+      };
+      expect(await eventually(only, 30_000)).toBe(true);
+      hole[Symbol.dispose]();
+      await eventually(async () => (await late(app, eu)).length === 0, 60_000);
+      expect(await late(app, eu)).toEqual([]);
+    },
+  );
 });
 
 test("a link whose pauses have grown is carried soon after its region's server answers again", {
