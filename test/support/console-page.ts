@@ -16,7 +16,7 @@ export async function openConsole(
   { path = "", secret }: { path?: string; secret?: string | undefined } = {},
 ): Promise<ConsolePage> {
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(12_000);
   const complaints: string[] = [];
   page.on("request", (request) => {
     if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(url)) complaints.push(request.url());

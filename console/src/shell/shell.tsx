@@ -50,9 +50,9 @@ function SignedIn({ viewer }: { viewer: Viewer }) {
           </a>
           <TopBar />
           <div className="frame">
-            <div className="side">
+            <aside className="side" aria-label="Pages and settings">
               <Side />
-            </div>
+            </aside>
             <main className="main" id="main" tabIndex={-1} ref={main}>
               {page?.forOperators === true && !isOperator(viewer) ? <ForOperators name={page.name} /> : <Outlet />}
             </main>

@@ -29,7 +29,7 @@ const ROW_PX = 34;
 export function Table<Row>(props: TableProps<Row>) {
   return (
     // A table that is wider than the page is scrolled by itself, with the keyboard too.
-    <div className="scroller" role="region" aria-label={props.label} tabIndex={0}>
+    <div className="scroller" role="region" aria-label={`Table: ${props.label}`} tabIndex={0}>
       {props.rows.length > LONG ? <LongTable {...props} /> : <ShortTable {...props} />}
     </div>
   );
