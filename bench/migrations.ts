@@ -6,7 +6,8 @@
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { OPERATOR } from "../src/engine/auth/actor.ts";
-import { regionAddress, registerRegion, type ServerChecks } from "../src/engine/regions/regions.ts";
+import { registerRegion, type ServerChecks } from "../src/engine/regions/regions.ts";
+import { regionAddress } from "../src/engine/regions/region-address.ts";
 import { TENANT_SCHEMA } from "../src/app/schema.ts";
 import { type MigrationSet, readMigration } from "../src/engine/migrations/migration-set.ts";
 import { createLogger } from "../src/base/observability/logger.ts";

@@ -4,7 +4,7 @@ import { waitFor } from "../../src/base/kernel/wait.ts";
 import { requestJob } from "../../src/engine/jobs/job.ts";
 import { type JobHandlers, startJobRunner } from "../../src/engine/jobs/job-runner.ts";
 import { ensureTemplate } from "../../src/engine/placements/template-database.ts";
-import { regionAddress } from "../../src/engine/regions/regions.ts";
+import { regionAddress } from "../../src/engine/regions/region-address.ts";
 import { JOB_HANDLERS } from "../../src/job-handlers.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { startForwarder, viaPort } from "../support/forwarder.ts";

@@ -25,7 +25,8 @@ import { fileOf, readManifest } from "../../src/engine/transfer/export-format.ts
 import { runExport } from "../../src/engine/transfer/export-placement.ts";
 import { importRows } from "../../src/engine/transfer/import-rows.ts";
 import { lockingMarks, readMarks, replaceMarks, writingMarks } from "../../src/engine/regions/mark.ts";
-import { getRegion, regionAddress } from "../../src/engine/regions/regions.ts";
+import { getRegion } from "../../src/engine/regions/regions.ts";
+import { regionAddress } from "../../src/engine/regions/region-address.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,

@@ -131,15 +131,7 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
     jobs: byKey(idOf, (ids) => findJobs(services, actor, ids)),
     memberCounts: counts((ids, filter) => countMembers(services, ids, filter)),
     invitationCounts: counts((ids) => countInvitations(services, ids)),
-    regions: byKey(idOf, (ids) => findRegions(services, ids)),
-    regionsByKey: byKey(
-      ({ key }) => key,
-      (keys) => findRegionsByKey(services, keys),
-    ),
-    regionsOfDatabases: byKey(
-      ({ databaseId }: { databaseId: number }) => databaseId,
-      (ids) => findRegionsOfDatabases(services, ids),
-    ),
+    ...createRegionLoaders(services, actor),
     placements: byKey(idOf, (ids) => findPlacements(services, actor, ids)),
     placementsOf: listsBy(
       ({ organizationId }) => organizationId,
@@ -170,10 +162,6 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
       },
       { cacheKeyFn: idOf },
     ),
-    servers: byKey(
-      ({ regionId }) => regionId ?? "home",
-      async () => [...(await services.readings.servers(actor))],
-    ),
     jobSteps: listsBy(
       ({ jobId }) => jobId,
       (ids) => listJobSteps(services, ids),
@@ -184,6 +172,27 @@ function makeLoaders(services: Services, actor: Actor): Loaders {
       made.set(definition, found);
       return found as Own;
     },
+  };
+}
+
+function createRegionLoaders(
+  services: Services,
+  actor: Actor,
+): Pick<Loaders, "regions" | "regionsByKey" | "regionsOfDatabases" | "servers"> {
+  return {
+    regions: byKey(idOf, (ids) => findRegions(services, ids)),
+    regionsByKey: byKey(
+      ({ key }) => key,
+      (keys) => findRegionsByKey(services, keys),
+    ),
+    regionsOfDatabases: byKey(
+      ({ databaseId }: { databaseId: number }) => databaseId,
+      (ids) => findRegionsOfDatabases(services, ids),
+    ),
+    servers: byKey(
+      ({ regionId }) => regionId ?? "home",
+      async () => [...(await services.readings.servers(actor))],
+    ),
   };
 }
 

@@ -86,16 +86,7 @@ export async function startHttpServer(services: Services, plain: SignIn, options
     ),
   };
   const endpoint = createGraphQLEndpoint(shared);
-  const { regionUrls } = options;
-  // The URLs hold passwords, and the explorer is shown to whoever asks.
-  const explorer = createExplorer({
-    mode: signIn.mode,
-    isServed: settings.explorer,
-    journey: options.journey,
-    overview: options.overview,
-    installation: services.installation,
-    ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
-  });
+  const explorer = explorerFor(shared, options);
   const consolePages = createConsole({ isServed: settings.console });
   const timeouts = {
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -131,6 +122,19 @@ export async function startHttpServer(services: Services, plain: SignIn, options
       stopLooking();
     },
   };
+}
+
+function explorerFor({ signIn, settings, services }: EndpointParts, options: HttpOptions): Explorer {
+  const { regionUrls, journey, overview } = options;
+  return createExplorer({
+    mode: signIn.mode,
+    isServed: settings.explorer,
+    journey,
+    overview,
+    installation: services.installation,
+    // They hold passwords, and the explorer is shown to whoever asks.
+    ...(signIn.mode === "bearer" || regionUrls === undefined ? {} : { regionUrls }),
+  });
 }
 
 type Parts = EndpointParts & {

@@ -3,7 +3,7 @@ import { MIN_AGE_DAYS } from "#base/postgres/append-only";
 import { pruneEntries, pruneHomeEntries } from "#engine/audit/prune";
 import { listTenantDatabases } from "#engine/home/tenant-databases";
 import { type OwnedPieces, ownedPieces } from "#engine/regions/owned-pieces";
-import { regionAddress } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import { invalidInput } from "#base/kernel/errors";
 import { redactedMessage } from "#base/kernel/redaction";
 import type { Services } from "#engine/services";

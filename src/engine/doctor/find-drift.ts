@@ -9,7 +9,7 @@ import { type SchemaVersion, totalOf } from "#engine/migrations/schema-version";
 import { type Look, SchemaComparisons } from "#engine/placements/compare-schema";
 import type { RegionServerAt } from "#engine/placements/template-database";
 import { findMissingRights } from "#engine/regions/api-rights";
-import { regionAddress } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import { TenantryError } from "#base/kernel/errors";
 import { forEachLimit, Semaphore } from "#base/kernel/semaphore";
 import { orLate } from "#base/kernel/wait";

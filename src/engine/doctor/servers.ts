@@ -6,7 +6,8 @@ import type { DatabaseKind, Queryable } from "#base/postgres/database";
 import { isOutOfService } from "#engine/failures/refusals";
 import { readSystemIdentifier, requireHonestIdentifier } from "#engine/home/home-server";
 import { readMarks } from "#engine/regions/mark";
-import { listRegions, regionServers } from "#engine/regions/regions";
+import { listRegions } from "#engine/regions/regions";
+import { regionServers } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { Services } from "#engine/services";
 

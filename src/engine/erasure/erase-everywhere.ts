@@ -16,7 +16,7 @@ import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { type OwnedPieces, ownedPieces, requireOrWait } from "#engine/regions/owned-pieces";
-import { regionAddress } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import type { LinkId } from "#engine/replication/nudge";
 import type { Services } from "#engine/services";
 import type { TenantTable } from "#engine/tables";

@@ -15,7 +15,7 @@ import { listTenantDatabases, type TenantDatabaseRecord } from "#engine/home/ten
 import { eraseUserAtHome } from "#engine/home/users";
 import { onRegion, requestJob } from "#engine/jobs/job";
 import type { JobRun } from "#engine/jobs/job-run";
-import { regionAddress } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import type { Services } from "#engine/services";
 
 const CONCURRENCY = 4;

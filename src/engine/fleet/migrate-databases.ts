@@ -6,7 +6,7 @@
 import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
 import { listTenantDatabases, recordMigrationFailures, type TenantDatabaseRecord } from "#engine/home/tenant-databases";
 import { probeRegion } from "#engine/regions/probe-regions";
-import { regionAddress } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import {
   type StatementLimits,

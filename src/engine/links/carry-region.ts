@@ -16,7 +16,7 @@ import { linksAt } from "#engine/links/tenant-links";
 import { mendApiRights } from "#engine/regions/api-rights";
 import { ensureApiRoleIn } from "#engine/regions/api-role-in-region";
 import { NotOwner } from "#engine/regions/not-owner";
-import { type RegionServer, regionServer } from "#engine/regions/regions";
+import { type RegionServer, regionServer } from "#engine/regions/region-address";
 import { permitsFor } from "#engine/replication/capacity";
 import { Carrier } from "#engine/replication/carrier";
 import type { Link } from "#engine/replication/link";

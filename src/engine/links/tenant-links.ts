@@ -1,4 +1,4 @@
-import { type RegionServer, regionServer } from "#engine/regions/regions";
+import { type RegionServer, regionServer } from "#engine/regions/region-address";
 import type { ReplicatedDatabase } from "#engine/home/replicated-databases";
 import { TenantryError } from "#base/kernel/errors";
 import { flowsOf } from "#engine/border/flows";

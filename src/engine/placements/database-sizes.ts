@@ -3,7 +3,7 @@ import type { Placement } from "#engine/home/placements";
 import { explainRefusal } from "#engine/failures/explain";
 import { MAX_LOOK_MS } from "#engine/regions/probe-regions";
 import { orLate } from "#base/kernel/wait";
-import { regionAddress } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { TenantryError } from "#base/kernel/errors";
 import type { Services } from "#engine/services";

@@ -4,7 +4,7 @@
  */
 import { ensureApiRoleIn, requireApiIn } from "#engine/regions/api-role-in-region";
 import { describingOwn, ensureIdentity } from "#engine/regions/own-database";
-import { regionAddress } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { findPlacementById, type Placement, setPlacementState } from "#engine/home/placements";
 import { whileHoldingDatabase } from "#engine/home/shared-databases";

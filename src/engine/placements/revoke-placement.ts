@@ -10,7 +10,8 @@ import { forgetPlacement, unprojectPlacement } from "#engine/home/forget-placeme
 import { beginRevoking, findPlacementById, type Placement } from "#engine/home/placements";
 import { ownedPieces } from "#engine/regions/owned-pieces";
 import { requireOwn } from "#engine/regions/own-database";
-import { findRegions, regionAddress } from "#engine/regions/regions";
+import { findRegions } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { closeWithLast, whileHoldingDatabase } from "#engine/home/shared-databases";
 import { clockMs } from "#base/kernel/clock";

@@ -11,7 +11,8 @@ import { skipNumbers } from "#engine/home/notice-home-history";
 import type { HomeIdentity, Standing } from "#engine/regions/ownership";
 import { type AdministeredServer, ensureApiRoleAnew } from "#engine/regions/api-role";
 import { type Marks, readMarks, replaceMarks } from "#engine/regions/mark";
-import { listRegionsToTheLast, REGION_CHANNEL, regionServer } from "#engine/regions/regions";
+import { listRegionsToTheLast, REGION_CHANNEL } from "#engine/regions/regions";
+import { regionServer } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { Services } from "#engine/services";
 

@@ -5,7 +5,7 @@ import { quoteIdentifier } from "#base/postgres/identifiers";
 import type { Pools } from "#base/postgres/pools";
 import type { SecretBox } from "#base/kernel/secret-box";
 import type { ApiRole } from "#engine/regions/api-role";
-import { regionAddress } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 
 type Context = { home: HomeDatabase; pools: Pools; secrets: SecretBox; apiRole: ApiRole };

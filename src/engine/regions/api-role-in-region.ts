@@ -1,7 +1,7 @@
 /** The API's role on a region's server. */
 import { type ApiRole, beginToTry, ensureApiRole, trySigningInAsApi } from "#engine/regions/api-role";
 import type { Ownership } from "#engine/regions/ownership";
-import { regionServer } from "#engine/regions/regions";
+import { regionServer } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { TenantryError } from "#base/kernel/errors";
 import type { SecretBox } from "#base/kernel/secret-box";

@@ -36,7 +36,8 @@ import {
   replaceMarks,
 } from "#engine/regions/mark";
 import { NotOwner, refusalOf, rethrowForCaller, rethrowRefusal } from "#engine/regions/not-owner";
-import { findRegions, listRegions, regionServer } from "#engine/regions/regions";
+import { findRegions, listRegions } from "#engine/regions/regions";
+import { regionServer } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 
 type Context = {

@@ -7,13 +7,8 @@ import { type ServerProbe, probeServer } from "#base/postgres/probe";
 import { checkPooler, type PoolerCheck } from "#engine/regions/pooler";
 import { SWEEP_DEFAULTS } from "#engine/replication/sweep";
 import { findAdvice, whyUnfit } from "#engine/servers/region-requirements";
-import {
-  type Region,
-  regionServer,
-  regionServers,
-  type RegionsContext,
-  type RegionsContextOfApi,
-} from "#engine/regions/regions";
+import type { Region, RegionsContext, RegionsContextOfApi } from "#engine/regions/regions";
+import { regionServer, regionServers } from "#engine/regions/region-address";
 import type { Ownership } from "#engine/regions/ownership";
 import { MAINTENANCE_DATABASE, probeAt } from "#engine/servers/server-probe";
 

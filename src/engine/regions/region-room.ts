@@ -1,7 +1,8 @@
 /** What home's server and a region's have room for: what a grant goes by, and what the operator is shown. */
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
-import { type Region, regionAddress } from "#engine/regions/regions";
+import type { Region } from "#engine/regions/regions";
+import { regionAddress } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { ServerDatabase } from "#base/postgres/database";
 import { readCapacity, type ServerCapacity } from "#base/postgres/server-capacity";

@@ -24,6 +24,7 @@ import type { Marks } from "#engine/regions/mark";
 import { requireHonestIdentifier } from "#engine/home/home-server";
 import { requirePooler } from "#engine/regions/pooler";
 import { whyUnfit } from "#engine/servers/region-requirements";
+import { regionServer, type RegionServer } from "#engine/regions/region-address";
 import { explainingAbsence, MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 
 /** Channel on which home announces the id of a region whose address, name or standing changed. */
@@ -363,54 +364,5 @@ export function findRegionsOfDatabases(
     `select ${COLUMNS}, d.id as "databaseId" from tenantry.tenant_databases d
      join tenantry.regions r on r.id = d.region_id where d.id = any($1::int[])`,
     [databaseIds],
-  );
-}
-
-/** How to reach the region's server. Holds the password: for opening connections only. */
-export async function regionAddress(
-  context: Pick<RegionsContext, "home" | "secrets">,
-  regionId: string,
-): Promise<ServerAddress> {
-  return (await regionServer(context, regionId)).address;
-}
-
-/** A region's server, and how it is reached. Holds the password. */
-export type RegionServer = { key: string; address: ServerAddress; systemIdentifier: string };
-
-/** The same with which server it is. */
-export async function regionServer(
-  context: Pick<RegionsContext, "home" | "secrets">,
-  regionId: string,
-): Promise<RegionServer> {
-  const server = (await regionServers(context, [regionId])).get(regionId);
-  if (server === undefined) throw notFound("Region");
-  return server;
-}
-
-/** Those that there are. */
-export async function regionServers(
-  { home, secrets }: Pick<RegionsContext, "home" | "secrets">,
-  regionIds: readonly string[],
-): Promise<Map<string, RegionServer>> {
-  const rows = await home.query<{
-    id: string;
-    key: string;
-    sealed: Buffer;
-    systemIdentifier: string;
-  }>(
-    "regions.addresses",
-    `select id, key, connection_url as sealed, system_identifier as "systemIdentifier"
-     from tenantry.regions where id = any($1::uuid[])`,
-    [regionIds],
-  );
-  return new Map(
-    rows.map(({ id, key, sealed, systemIdentifier }) => [
-      id,
-      {
-        key,
-        address: { ...parseServerUrl(secrets.open(sealed, id), "connectionUrl"), region: key },
-        systemIdentifier,
-      },
-    ]),
   );
 }

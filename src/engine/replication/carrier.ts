@@ -8,7 +8,7 @@ import { Wakeup } from "#base/kernel/wakeup";
 import { CARRIER_DEFAULTS, type CarrierContext, type CarrierOptions } from "#engine/replication/carrier-options";
 import { DAMAGE, type Damage, damageOf, damageOfLostSlot } from "#engine/replication/damage";
 import { recordCarried, recordFailure } from "#engine/replication/link-record";
-import { holdsPermit, type LinkEvent, next } from "#engine/replication/link-state";
+import { holdsPermit } from "#engine/replication/link-state";
 import { mend, RESEEDED, tellSubscriber } from "#engine/replication/establish";
 import { IdleTimes } from "#engine/replication/idle-times";
 import { lookAtSlots } from "#engine/replication/look-at-slots";
@@ -18,6 +18,7 @@ import {
   endPause,
   isSliceOver,
   keyOf,
+  move,
   newRuntime,
   noteArrived,
   noteAwake,
@@ -96,7 +97,7 @@ export class Carrier {
     this.#context.spans?.nudged(id, tickets, trace, runtime.state === "parked");
     if (details.catalogChanges !== undefined) runtime.changes = details.catalogChanges;
     if (details.broken !== undefined) this.#fail(runtime, details.broken);
-    else this.#move(runtime, "nudged");
+    else move(runtime, "nudged");
     this.#wakeup.wake();
   }
 
@@ -153,7 +154,7 @@ export class Carrier {
       const queued = all.filter(({ state }) => state === "queued");
       const free = this.#context.capacity[direction] - all.filter(({ state }) => holdsPermit(state)).length;
       for (const runtime of queued.slice(0, Math.max(free, 0))) {
-        this.#move(runtime, "admitted");
+        move(runtime, "admitted");
         this.#task(runtime, () => this.#wake(runtime));
       }
       if (free <= queued.length && queued.length > 0) this.#makeRoom(all, now);
@@ -278,7 +279,7 @@ export class Carrier {
     ]);
     noteAwake(runtime, errors);
     this.#context.count?.("wake", runtime.id.direction);
-    this.#move(runtime, "enabled");
+    move(runtime, "enabled");
     if (!published) this.#fail(runtime, DAMAGE.publicationChanged);
   }
 
@@ -301,7 +302,7 @@ export class Carrier {
   }
 
   #retire(runtime: Runtime): void {
-    this.#move(runtime, "retired");
+    move(runtime, "retired");
     this.#task(runtime, async () => {
       // Overtaken by it, it would be left awake.
       await runtime.asking?.catch(() => undefined);
@@ -314,20 +315,20 @@ export class Carrier {
         runtime.target = undefined;
         this.#links.delete(keyOf(runtime.id));
         this.#links.set(keyOf(runtime.id), runtime);
-        return this.#move(runtime, "disabledUnfinished");
+        return move(runtime, "disabledUnfinished");
       }
       // Home cannot be the witness of its own past: a catalog's subscriber goes back together with this record.
       const origin =
         runtime.id.direction === "directory" ? await findOrigin(this.#context.region, runtime.link.name) : undefined;
       await recordCarried(this.#context.home, runtime.link, runtime.changes, origin);
-      if (runtime.nudged) return this.#move(runtime, "disabledUnfinished");
-      this.#move(runtime, "disabled");
+      if (runtime.nudged) return move(runtime, "disabledUnfinished");
+      move(runtime, "disabled");
       this.#links.delete(keyOf(runtime.id));
     });
   }
 
   #fail(runtime: Runtime, { reason, reseed, doubtsPublisher = false }: Damage): void {
-    this.#move(runtime, "failed");
+    move(runtime, "failed");
     postpone(runtime, reseed, this.#options);
     this.#context.report(`${runtime.link.name}: ${reason}`);
     if (doubtsPublisher && runtime.id.direction === "directory")
@@ -358,7 +359,7 @@ export class Carrier {
     runtime.link = asTold(link);
     runtime.mustReseed = false;
     this.#context.report(`${runtime.link.name}: ${done}`);
-    this.#move(runtime, "mended");
+    move(runtime, "mended");
   }
 
   /** Runs a statement of a link beside the loop. A failure breaks that link and delays no other. */
@@ -395,9 +396,5 @@ export class Carrier {
 
   get #isOver(): boolean {
     return this.#call?.signal.aborted === true;
-  }
-
-  #move(runtime: Runtime, event: LinkEvent): void {
-    runtime.state = next(runtime.state, event);
   }
 }

@@ -1,7 +1,7 @@
 /** What a carrier knows of a link while it is other than parked. Times are `performance.now()` in milliseconds. */
 import type { Lsn } from "#base/postgres/lsn";
 import type { Link } from "#engine/replication/link";
-import type { LinkState } from "#engine/replication/link-state";
+import { type LinkEvent, type LinkState, next } from "#engine/replication/link-state";
 import type { LinkId } from "#engine/replication/nudge";
 import type { SlotSample } from "#engine/replication/observe";
 
@@ -148,4 +148,9 @@ const MAX_SLICE_DOUBLINGS = 10;
 /** Whether it has had its permit for as long as it may while others wait. */
 export function isSliceOver({ awakeSince, unfinishedSlices }: Runtime, sliceMs: number, now: number): boolean {
   return now - awakeSince > sliceMs * 2 ** Math.min(unfinishedSlices, MAX_SLICE_DOUBLINGS);
+}
+
+/** Something happened to the link. */
+export function move(runtime: Runtime, event: LinkEvent): void {
+  runtime.state = next(runtime.state, event);
 }

@@ -35,7 +35,7 @@ import {
 } from "#engine/replication/seed-statement";
 
 /** Of a session, at home: the tenant database that the inbox's rows are of (engine/schema/home/0001_home.sql). */
-export const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
+const CATALOG_SENDER_SETTING = "tenantry.catalog_sender";
 
 /**
  * Values travel as text, which both sides read and write in the same way, as every connection does (base/postgres/pinned-settings).
