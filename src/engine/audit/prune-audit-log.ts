@@ -20,7 +20,10 @@ export type Pruning = {
  * Removes entries from before a moment. INVALID_INPUT for one less than {@link MIN_AGE_DAYS} days ago. A database that cannot
  * be reached is named; the others go on. Run again it goes on where it was.
  */
-export async function pruneAuditLog(services: Services, before: Date): Promise<Pruning> {
+export async function pruneAuditLog(
+  services: Pick<Services, "home" | "installation" | "ownership" | "pools" | "secrets">,
+  before: Date,
+): Promise<Pruning> {
   if (!(before.getTime() <= Date.now() - MIN_AGE_DAYS * DAY_MS))
     throw invalidInput("before", `before must be a moment at least ${MIN_AGE_DAYS} days ago.`);
   const pruning: Pruning = {

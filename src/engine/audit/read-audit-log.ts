@@ -41,7 +41,7 @@ export type WantedEntries = Omit<AuditFilter, "operatorsById">;
  * FORBIDDEN for everybody else; REGION_UNAVAILABLE when a region cannot be asked: a page with holes would be taken for whole.
  */
 export async function readAuditLog(
-  services: Services,
+  services: Pick<Services, "home" | "logger" | "router">,
   actor: Actor,
   { organizationId, leaveOutUnavailable, filter: wanted = ALL_ENTRIES }: AuditRequest,
   page: PageRequest,
@@ -76,7 +76,10 @@ function forOwners(entry: AuditEntry): AuditEntry {
 }
 
 /** As the API sees them: row-level security shows the organization's entries only. */
-async function contentLocations({ router }: Services, organizationId: string): Promise<ContentLocation[]> {
+async function contentLocations(
+  { router }: Pick<Services, "router">,
+  organizationId: string,
+): Promise<ContentLocation[]> {
   const routes = await router.routesOf(organizationId);
   return routes
     .filter(({ state }) => READABLE.has(state))
@@ -91,7 +94,7 @@ async function contentLocations({ router }: Services, organizationId: string): P
 
 /** Undefined when the region cannot be asked, whatever the reason: it is said, and the reason is in the log. */
 async function readLocation(
-  { logger }: Services,
+  { logger }: Pick<Services, "logger">,
   location: ContentLocation,
   filter: AuditFilter,
   page: PageRequest,

@@ -38,7 +38,7 @@ const MAX_DAYS = 36_500;
 const MAX_DATABASE_ID = 0x7f_ff_ff_ff;
 
 /** What may cross between home and the tenant databases that there are, and those that will be made. For the operator. */
-export async function readMayCross(services: Services, actor: Actor): Promise<MayCross> {
+export async function readMayCross(services: Pick<Services, "home" | "tables">, actor: Actor): Promise<MayCross> {
   authorizeOperator(actor);
   const { tables } = services;
   const made = await countReplicatedVersions(services);
@@ -59,7 +59,7 @@ export async function readMayCross(services: Services, actor: Actor): Promise<Ma
 
 /** A page of what crossed, newest day first, for the operator. INVALID_INPUT on a filter that makes no sense. */
 export async function readCrossed(
-  services: Services,
+  services: Pick<Services, "home" | "installation">,
   actor: Actor,
   filter: CrossingFilter,
   page: PageRequest,
@@ -75,7 +75,7 @@ export async function readCrossed(
 
 /** A page of what crossed to and from a placement's own database; nothing of one that others share. The caller has checked who asks. */
 export async function readCrossedOf(
-  services: Services,
+  services: Pick<Services, "home">,
   { databaseId, database, isolation }: Pick<Placement, "databaseId" | "database" | "isolation">,
   page: PageRequest,
 ): Promise<Page<NamedCrossing>> {
@@ -91,7 +91,7 @@ const MAX_DAYS_OF_SUMS = 90;
 
 /** The sums of days up to `days` ago (1: today), newest first, for the operator. INVALID_INPUT for more than 90. */
 export async function readBorderDays(
-  services: Services,
+  services: Pick<Services, "home">,
   actor: Actor,
   { days, regionKey }: { days: number; regionKey: string | null },
 ): Promise<BorderDay[]> {
@@ -104,7 +104,7 @@ export async function readBorderDays(
 
 /** A page of what was refused, newest first, for the operator. INVALID_INPUT on days that make no sense. */
 export async function readRefused(
-  services: Services,
+  services: Pick<Services, "home" | "installation">,
   actor: Actor,
   filter: Pick<CrossingFilter, "days">,
   page: PageRequest,
@@ -119,7 +119,7 @@ export async function readRefused(
  * Removes the ledger's rows from before a moment. INVALID_INPUT for one less than {@link MIN_AGE_DAYS} days ago, as with the
  * audit log. Run again it goes on where it was.
  */
-export async function pruneBorderLedger(services: Services, before: Date): Promise<PrunedLedger> {
+export async function pruneBorderLedger(services: Pick<Services, "home">, before: Date): Promise<PrunedLedger> {
   if (!(before.getTime() <= Date.now() - MIN_AGE_DAYS * DAY_MS))
     throw invalidInput("before", `before must be a moment at least ${MIN_AGE_DAYS} days ago.`);
   return pruneLedger(services.home, before);

@@ -44,7 +44,7 @@ const ABOUT_NOTHING = { since: null, regionId: null, placementId: null, organiza
 
 /** The worst first. What waits only because its region is away is said once, with the region. */
 export async function findAttention(
-  services: Services,
+  services: Pick<Services, "home" | "tenantSchema">,
   { home, regions }: { home: ServerReading; regions: readonly RegionOverview[] },
 ): Promise<Attention[]> {
   const away = new Set(regions.filter(({ server }) => server?.isUp === false).map(({ region }) => region.id));

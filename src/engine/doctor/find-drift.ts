@@ -57,7 +57,11 @@ export async function findDrift(services: Services): Promise<Drift[]> {
 }
 
 /** Tenant databases that can be compared, for the operator. */
-export function listComparable(services: Services, actor: Actor, page: NumberRange): Promise<ReplicatedDatabase[]> {
+export function listComparable(
+  services: Pick<Services, "home">,
+  actor: Actor,
+  page: NumberRange,
+): Promise<ReplicatedDatabase[]> {
   authorizeOperator(actor);
   return listReplicatedDatabases(services, page);
 }
@@ -94,7 +98,12 @@ export async function compareDatabases(
 }
 
 /** At home the migrations of the app's own tables there count too. */
-async function findHomeDrift({ home, homeDatabaseName, tenantSchema, apiRole }: Services): Promise<Drift[]> {
+async function findHomeDrift({
+  home,
+  homeDatabaseName,
+  tenantSchema,
+  apiRole,
+}: Pick<Services, "apiRole" | "home" | "homeDatabaseName" | "tenantSchema">): Promise<Drift[]> {
   const [{ version, differences: changed }, missing] = await Promise.all([
     compareHome(home, homeSchemaOf(tenantSchema)),
     findMissingRights(home, apiRole.name),

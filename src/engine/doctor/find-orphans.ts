@@ -43,7 +43,10 @@ export function findOrphans(services: Services): Promise<Orphan[]> {
   return onEachServer(services, (server) => findOn(services, server));
 }
 
-async function findOn(services: Services, server: LookedServer): Promise<Orphan[]> {
+async function findOn(
+  services: Pick<Services, "home" | "homeDatabaseName" | "installation" | "pools">,
+  server: LookedServer,
+): Promise<Orphan[]> {
   const before = await lookAround(services, server);
   const known = await readKnown(services);
   const unknown = before.filter((found) => !belongs(services, server, found, known));
@@ -62,7 +65,10 @@ async function findOn(services: Services, server: LookedServer): Promise<Orphan[
 }
 
 /** Slots and subscriptions of all databases, and publications of home's: those of a tenant database go with it. */
-async function lookAround(services: Services, { isHome, look }: LookedServer): Promise<Found[]> {
+async function lookAround(
+  services: Pick<Services, "home" | "installation">,
+  { isHome, look }: LookedServer,
+): Promise<Found[]> {
   const prefix = namePrefix(services.installation);
   const found = await look.query<Found>(
     "orphans.look",
@@ -85,12 +91,12 @@ async function lookAround(services: Services, { isHome, look }: LookedServer): P
   return [...found, ...published];
 }
 
-function readKnown({ home }: Services): Promise<Known[]> {
+function readKnown({ home }: Pick<Services, "home">): Promise<Known[]> {
   return home.query<Known>("orphans.known", 'select id, name, region_id as "regionId" from tenantry.tenant_databases');
 }
 
 function belongs(
-  services: Services,
+  services: Pick<Services, "homeDatabaseName" | "installation">,
   server: LookedServer,
   { kind, name, database }: Found,
   known: readonly Known[],
@@ -110,7 +116,11 @@ function belongs(
 }
 
 /** Null when it is no tenant database, or cannot be read. */
-async function countRows(services: Services, { address }: LookedServer, name: string): Promise<number | null> {
+async function countRows(
+  services: Pick<Services, "pools">,
+  { address }: LookedServer,
+  name: string,
+): Promise<number | null> {
   try {
     return await services.pools.once(address, name, async (database) => {
       const [app] = await database.query<{ made: boolean }>(

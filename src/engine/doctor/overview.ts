@@ -30,7 +30,10 @@ const MAX_ATTENTION = 50;
 const NO_LINKS: LinkCounts = { awake: 0, parked: 0, late: 0, broken: 0, worstLagSeconds: 0 };
 
 /** For the operator. */
-export async function readOverview(services: Services, actor: Actor): Promise<Overview> {
+export async function readOverview(
+  services: Pick<Services, "home" | "readings" | "tenantSchema">,
+  actor: Actor,
+): Promise<Overview> {
   authorizeOperator(actor);
   const [counts, [home, ...servers], jobs] = await Promise.all([
     readCounts(services),
@@ -59,7 +62,9 @@ export async function readOverview(services: Services, actor: Actor): Promise<Ov
   };
 }
 
-async function readCounts({ home }: Services): Promise<{ at: Date; organizations: number; users: number }> {
+async function readCounts({
+  home,
+}: Pick<Services, "home">): Promise<{ at: Date; organizations: number; users: number }> {
   const [row] = await home.query<{ at: Date; organizations: number; users: number }>(
     "overview.counts",
     `select now() as at, (select count(*)::int from tenantry.organizations) as organizations,
@@ -70,7 +75,7 @@ async function readCounts({ home }: Services): Promise<{ at: Date; organizations
 }
 
 async function readRegions(
-  services: Services,
+  services: Pick<Services, "home" | "readings">,
   actor: Actor,
   servers: readonly ServerReading[],
 ): Promise<Omit<RegionOverview, "failingJobs">[]> {

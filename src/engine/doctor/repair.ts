@@ -37,7 +37,11 @@ export function repair(services: Services, actor: Actor, drop: readonly string[]
   );
 }
 
-async function repairOne(services: Services, orphan: Orphan, drop: readonly string[]): Promise<Repair> {
+async function repairOne(
+  services: Pick<Services, "home" | "ownership" | "pools">,
+  orphan: Orphan,
+  drop: readonly string[],
+): Promise<Repair> {
   const what = `${orphan.kind} ${orphan.name}`;
   if (orphan.kind === "database" && orphan.rows !== 0 && !drop.includes(orphan.name)) {
     const holds = orphan.rows === null ? "what it holds cannot be read" : `it holds ${orphan.rows} rows`;
@@ -54,12 +58,12 @@ async function repairOne(services: Services, orphan: Orphan, drop: readonly stri
 }
 
 /** What another home knows is no orphan of this one. */
-async function requireServer(services: Services, server: string): Promise<void> {
+async function requireServer(services: Pick<Services, "home" | "ownership">, server: string): Promise<void> {
   if (server === "home") return services.ownership.requireHome();
   await services.ownership.require((await getRegion(services, server)).id);
 }
 
-async function dropOrphan(services: Services, { address, kind, name, database }: Orphan): Promise<void> {
+async function dropOrphan(services: Pick<Services, "pools">, { address, kind, name, database }: Orphan): Promise<void> {
   const quoted = quoteIdentifier(name);
   await services.pools.once(address, kind === "database" ? MAINTENANCE_DATABASE : database, async (connection) => {
     if (kind === "database")
@@ -77,7 +81,7 @@ async function dropOrphan(services: Services, { address, kind, name, database }:
   });
 }
 
-async function eraseAgain(services: Services): Promise<Repair[]> {
+async function eraseAgain(services: Pick<Services, "border" | "home" | "pools" | "secrets">): Promise<Repair[]> {
   const differing = (await findErasureDifferences(services)).filter(
     ({ forgottenAtHome, forgottenThere }) => forgottenAtHome.length + forgottenThere.length > 0,
   );
@@ -90,7 +94,7 @@ async function eraseAgain(services: Services): Promise<Repair[]> {
   }));
 }
 
-async function resumeStuck(services: Services): Promise<Repair[]> {
+async function resumeStuck(services: Pick<Services, "home">): Promise<Repair[]> {
   const repairs: Repair[] = [];
   for (const stuck of await findStuckPlacements(services)) {
     if (stuck.isWaiting) continue;

@@ -86,7 +86,7 @@ async function findOnHome(
 }
 
 async function isHomes(
-  services: Services,
+  services: Pick<Services, "homeAddress" | "homeDatabaseName" | "homeSystemIdentifier" | "pools">,
   address: ServerAddress,
   look: Queryable<DatabaseKind>,
 ): Promise<"same" | "other" | "unknown"> {

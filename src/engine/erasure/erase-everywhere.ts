@@ -129,7 +129,7 @@ async function eraseInDatabase(
 }
 
 /** What the latest version says, as it may have declared a column that was there before, and what it has dropped. */
-function tablesOf({ tables }: Services, schemaVersion: SchemaVersion): TenantTable[] {
+function tablesOf({ tables }: Pick<Services, "tables">, schemaVersion: SchemaVersion): TenantTable[] {
   const latest = tables.at(null).tables;
   const dropped = tables.at(schemaVersion).tables.filter(({ name }) => !latest.some((one) => one.name === name));
   return [...latest, ...dropped];
@@ -137,7 +137,7 @@ function tablesOf({ tables }: Services, schemaVersion: SchemaVersion): TenantTab
 
 /** In a session of its own, before the columns lose the id that it goes by. */
 export async function eraseByTeam<Kind extends DatabaseKind>(
-  { eraseSql }: Services,
+  { eraseSql }: Pick<Services, "eraseSql">,
   { userId }: Erasure,
   visit: (work: (session: Session<Kind>) => Promise<void>) => Promise<void>,
   owned?: OwnedPieces,
@@ -168,7 +168,11 @@ async function findWaiting(session: Session<"tenant">): Promise<boolean> {
  * Waits until the region knows the user without a name, and home's catalog has no rows with the id. Links with nothing to carry
  * stay parked: most databases of a fleet do not know the user.
  */
-async function carry(services: Services, databaseId: number, catalogWaits: boolean): Promise<void> {
+async function carry(
+  services: Pick<Services, "home" | "nudges">,
+  databaseId: number,
+  catalogWaits: boolean,
+): Promise<void> {
   const changed = await services.home.query(
     "erasure.directory_waits",
     "select from tenantry.directory_changes where database_id = $1 limit 1",

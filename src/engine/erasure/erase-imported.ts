@@ -25,7 +25,7 @@ type Target = { databaseId: number; name: string; address: ServerAddress; owned:
  * the jobs find it. Returns the erasures since the export.
  */
 export async function expectErasures(
-  { home, eraseSql }: Services,
+  { home, eraseSql }: Pick<Services, "eraseSql" | "home">,
   databaseId: number,
   exportedAt: string,
   requestedBy: string,
@@ -38,7 +38,7 @@ export async function expectErasures(
 
 /** Erases what was imported. The jobs, which have waited, go on from there. */
 export async function eraseImported(
-  services: Services,
+  services: Pick<Services, "eraseSql" | "home" | "pools">,
   { databaseId, name, address, owned }: Target,
   tables: readonly TenantTable[],
   erasures: readonly ExpectedErasure[],

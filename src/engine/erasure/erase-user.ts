@@ -27,7 +27,11 @@ export type UserErasure = {
  * Erases a user. NOT_FOUND when there is none. Calling again waits again for what is pending; when nothing is, all of it is done
  * anew.
  */
-export async function eraseUser(services: Services, actor: Actor, userId: string): Promise<UserErasure> {
+export async function eraseUser(
+  services: Pick<Services, "eraseSql" | "home" | "logger" | "nudges">,
+  actor: Actor,
+  userId: string,
+): Promise<UserErasure> {
   authorizeOperator(actor);
   const { home, eraseSql } = services;
   const user = await home.transaction(async (transaction) => {

@@ -80,7 +80,9 @@ export async function reviewErasures(services: Services, run: JobRun<"review-era
 }
 
 /** Where they do not agree, of the databases that can be reached. Reads only. */
-export async function findErasureDifferences(services: Services): Promise<ErasureDifference[]> {
+export async function findErasureDifferences(
+  services: Pick<Services, "border" | "home" | "pools" | "secrets">,
+): Promise<ErasureDifference[]> {
   const found: ErasureDifference[] = [];
   await forEachLimit(await listTenantDatabases(services), CONCURRENCY, async (database) => {
     try {
@@ -96,7 +98,10 @@ export async function findErasureDifferences(services: Services): Promise<Erasur
   return found.toSorted((one, other) => one.databaseId - other.databaseId);
 }
 
-async function compare(services: Services, { id, name, regionId }: TenantDatabaseRecord): Promise<ErasureDifference> {
+async function compare(
+  services: Pick<Services, "border" | "home" | "pools" | "secrets">,
+  { id, name, regionId }: TenantDatabaseRecord,
+): Promise<ErasureDifference> {
   const address = await regionAddress(services, regionId);
   const expected = new Set(await listExpected(services.home, id));
   const difference: ErasureDifference = {
@@ -148,7 +153,10 @@ async function listKnown(home: Queryable<"home">, userIds: readonly string[]): P
 const BY_JOB: CallSource = { who: "OPERATOR", whoId: null, via: "JOB", address: null, userAgent: null };
 
 /** The user may be unknown at home by now, and may still have left an id somewhere. */
-async function eraseAgain(services: Services, { userId, id }: Erasure): Promise<void> {
+async function eraseAgain(
+  services: Pick<Services, "eraseSql" | "home" | "logger">,
+  { userId, id }: Erasure,
+): Promise<void> {
   const { home, eraseSql } = services;
   const what = { ...NOTHING, subjectKind: "USER", subjectId: userId };
   await recorded(services, { callSource: BY_JOB, action: "eraseUser", what }, () =>

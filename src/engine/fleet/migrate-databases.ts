@@ -97,7 +97,7 @@ export async function planFleetMigration(
 }
 
 async function planByHome(
-  services: Services,
+  services: Pick<Services, "home" | "tenantSchema">,
   options: FleetMigrationOptions,
   unreachable: ReadonlySet<string>,
 ): Promise<PlanWithRecords> {
@@ -212,7 +212,10 @@ function emptyReport({ target, skipped }: FleetPlan): FleetReport {
  * Before the migrations that grant the API's role something. It does not wait for the plan, as the servers may be far away; one that
  * cannot be reached fails with its databases.
  */
-async function prepareRegions(services: Services, { records }: PlanWithRecords): Promise<void> {
+async function prepareRegions(
+  services: Pick<Services, "apiRole" | "home" | "ownership" | "pools" | "secrets">,
+  { records }: PlanWithRecords,
+): Promise<void> {
   const regionIds = new Set([...records.values()].map(({ regionId }) => regionId));
   await Promise.allSettled([...regionIds].map((id) => ensureApiRoleIn(services, id)));
 }

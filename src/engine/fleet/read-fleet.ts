@@ -34,7 +34,7 @@ export type FleetRun = {
 export type Fleet = { target: SchemaVersion; versions: FleetVersion[] };
 
 /** For the operator. */
-export async function readFleet(services: Services, actor: Actor): Promise<Fleet> {
+export async function readFleet(services: Pick<Services, "home" | "tenantSchema">, actor: Actor): Promise<Fleet> {
   authorizeOperator(actor);
   const target = latestOf(services.tenantSchema);
   const found = await countByVersion(services);
@@ -48,7 +48,7 @@ export async function readFleet(services: Services, actor: Actor): Promise<Fleet
 
 /** A page of tenant databases, for the operator. */
 export function readFleetDatabases(
-  services: Services,
+  services: Pick<Services, "home" | "tenantSchema">,
   actor: Actor,
   filter: FleetDatabaseFilter,
   page: NumberRange,
@@ -58,7 +58,10 @@ export function readFleetDatabases(
 }
 
 /** Null: none was ever begun. For the operator. */
-export async function readFleetRun(services: Services, actor: Actor): Promise<FleetRun | null> {
+export async function readFleetRun(
+  services: Pick<Services, "home" | "tenantSchema">,
+  actor: Actor,
+): Promise<FleetRun | null> {
   authorizeOperator(actor);
   const job = await findLatestJob(services, "migrate-databases", FLEET_SUBJECT);
   if (job === undefined) return null;

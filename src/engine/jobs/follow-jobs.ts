@@ -16,7 +16,7 @@ const MAX_WAITING = 5_000;
  * changes of one job that come fast are one. NOT_FOUND and FORBIDDEN for who may not (any more).
  */
 export async function followJobs(
-  services: Services,
+  services: Pick<Services, "home" | "listener">,
   actor: Actor,
   organizationId: string | null,
 ): Promise<AsyncIterableIterator<Job>> {
@@ -34,13 +34,17 @@ export async function followJobs(
   return readingFrom(changes, readEach(services, { actor, organizationId, changes, waiting }));
 }
 
-async function requireMay({ home }: Services, actor: Actor, organizationId: string | null): Promise<void> {
+async function requireMay(
+  { home }: Pick<Services, "home">,
+  actor: Actor,
+  organizationId: string | null,
+): Promise<void> {
   if (organizationId === null) authorizeOperator(actor);
   else await requireInOrganization(home, actor, organizationId, "read-jobs");
 }
 
 async function* readEach(
-  services: Services,
+  services: Pick<Services, "home">,
   following: { actor: Actor; organizationId: string | null; changes: EventStream<true>; waiting: Set<string> },
 ): AsyncGenerator<Job> {
   const { actor, organizationId, changes, waiting } = following;

@@ -12,7 +12,7 @@ import type { Services } from "#engine/services";
  * process ends in the middle, the record says so; running the command again goes on.
  */
 export async function runHere<Kind extends CallerKind, Result>(
-  services: Services,
+  services: Pick<Services, "home" | "logger">,
   requestedBy: string,
   request: JobRequest & { kind: Kind },
   work: (run: JobRun<Kind>) => Promise<Result>,

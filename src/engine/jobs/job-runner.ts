@@ -249,7 +249,7 @@ async function runAndPause(
 
 /** Each run is a part of the trace of what has asked for the job, also in another process. */
 function inTraceOf(
-  { tracing }: Services,
+  { tracing }: Pick<Services, "tracing">,
   { id, kind, attempts, regionId, traceparent, tracestate }: ClaimedJob,
   work: () => Promise<void>,
 ): Promise<void> {

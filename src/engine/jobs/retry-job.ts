@@ -16,7 +16,7 @@ export function isRetriable(job: Pick<Job, "kind" | "isFailing" | "state">): boo
  * Runs a job that is failing again, now, and returns the one that will run: the same, or a new one in place of one that was
  * given up. For the operator. NOT_FOUND, and CONFLICT with the reason for one that is not failing or that no worker runs.
  */
-export async function retryJob(services: Services, actor: Actor, id: string): Promise<Job> {
+export async function retryJob(services: Pick<Services, "home" | "ownership">, actor: Actor, id: string): Promise<Job> {
   authorizeOperator(actor);
   const job = await getJob(services, actor, id);
   const obstacle = whyNot(job);

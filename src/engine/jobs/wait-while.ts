@@ -14,7 +14,7 @@ const LOOK_INTERVAL_MS = 500;
  * gone by then. NOT_FOUND when it was not there to begin with.
  */
 export async function waitWhile(
-  services: Services,
+  services: Pick<Services, "home" | "listener">,
   actor: Actor,
   placement: Placement | { id: string },
   isPassing: (placement: Placement) => boolean | Promise<boolean>,
@@ -45,7 +45,7 @@ export async function waitWhile(
 }
 
 /** Whether it is being made: also while it has FAILED and is going to be tried again by itself. */
-export async function isBeingMade({ home }: Services, { id, state }: Placement): Promise<boolean> {
+export async function isBeingMade({ home }: Pick<Services, "home">, { id, state }: Placement): Promise<boolean> {
   if (state !== "FAILED") return state === "PROVISIONING";
   const active = await home.query(
     "jobs.active",

@@ -121,7 +121,7 @@ type Parts = Awaited<ReturnType<typeof makeCarrier>>;
 
 /** Before its links are seeded anew, as that makes the difference go. */
 async function noticeRegionHistory(
-  { home }: Services,
+  { home }: Pick<Services, "home">,
   regionId: string,
   { history }: ServerHistory,
   { onRegionForgotten }: ReplicationOptions,
@@ -210,7 +210,7 @@ async function repeat(stop: AbortSignal, work: () => Promise<void>): Promise<voi
 
 /** Returns what sweeps the region once. */
 function makeSweep(
-  services: Services,
+  services: Pick<Services, "home" | "installation" | "ledger" | "ownership">,
   regionId: string,
   options: ReplicationOptions,
   { carrier, region, openLink, stop }: Pick<Parts, "carrier" | "region" | "openLink"> & { stop: AbortSignal },

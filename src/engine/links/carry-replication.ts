@@ -94,7 +94,11 @@ export async function startReplication(services: Services, options: ReplicationO
   };
 }
 
-function deliverKept({ logger }: Services, kept: ReturnType<KeptNudges["take"]>, carrier: Carrier): void {
+function deliverKept(
+  { logger }: Pick<Services, "logger">,
+  kept: ReturnType<KeptNudges["take"]>,
+  carrier: Carrier,
+): void {
   for (const { id, tickets } of kept)
     carrier
       .nudge(id, { tickets })
@@ -128,7 +132,7 @@ async function sweepCarried(leading: {
 
 /** Hears of links through home, from every process. Returns how to stop. */
 async function hearOfLinks(
-  { listener, logger }: Services,
+  { listener, logger }: Pick<Services, "listener" | "logger">,
   heard: { deliver: (id: LinkId, details: Told) => Promise<void>; sweepAll: () => void },
 ): Promise<() => void> {
   const deliver = (id: LinkId, details: Told, otherwise: string) => {
@@ -157,7 +161,7 @@ async function hearOfLinks(
 }
 
 /** Finds a tenant database's region, which never changes, and remembers what it has read. */
-function rememberRegions(services: Services): (databaseId: number) => Promise<string | undefined> {
+function rememberRegions(services: Pick<Services, "home">): (databaseId: number) => Promise<string | undefined> {
   const regionOf = new Map<number, string>();
   return async (databaseId) => {
     if (!regionOf.has(databaseId))

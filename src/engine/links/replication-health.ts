@@ -54,7 +54,7 @@ const DIRECTIONS = ["directory", "catalog"] as const;
 
 /** The health of tenant databases of one region. A region that cannot be reached makes every flow say so. */
 export async function surveyDatabases(
-  services: Services,
+  services: Pick<Services, "home" | "installation" | "pools" | "secrets">,
   regionId: string,
   databases: readonly ReplicatedDatabase[],
 ): Promise<DatabaseHealth[]> {
@@ -73,7 +73,7 @@ export async function surveyDatabases(
 
 /** Surveys links of one region; without `found` where its server cannot be reached, and `problem` says why. */
 export async function surveyRegion(
-  services: Services,
+  services: Pick<Services, "home" | "installation" | "pools" | "secrets">,
   regionId: string,
   links: readonly LinkSurvey["id"][],
 ): Promise<{ found: LinkSurvey[]; problem?: undefined } | { found?: undefined; problem: string }> {
@@ -127,7 +127,7 @@ function unreachable(direction: Direction, problem: string | null): FlowHealth {
  * them, or with `last` the last.
  */
 export async function readDatabasesHealth(
-  services: Services,
+  services: Pick<Services, "home" | "installation" | "pools" | "secrets">,
   actor: Actor,
   page: { after: number; before?: number; last?: boolean; limit: number },
 ): Promise<DatabaseHealth[]> {

@@ -9,7 +9,7 @@ export type ReplicationStatus = { healthy: boolean; parked: boolean; lagBytes: n
  * placements are of one region; with as many statements as for one of them.
  */
 export async function readReplicationStatus(
-  services: Services,
+  services: Pick<Services, "home" | "installation" | "pools" | "secrets">,
   regionId: string,
   placements: readonly Placement[],
 ): Promise<Map<string, ReplicationStatus>> {

@@ -13,7 +13,7 @@ export type RotatedPasswords = { databases: number; regions: number };
  * woken. NOT_FOUND, with nothing changed, when there is no such region.
  */
 export async function rotateLinkPasswords(
-  services: Services,
+  services: Pick<Services, "home">,
   actor: Actor,
   regionKey?: string,
 ): Promise<RotatedPasswords> {

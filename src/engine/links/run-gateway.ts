@@ -77,7 +77,7 @@ export async function startGateway(services: Services, settings: GatewaySettings
  * The same share of home's walsenders that a carrier takes for its links. A region whose administrator wakes all of its links
  * leaves the rest to other regions.
  */
-async function shareOfWalsenders({ home }: Services): Promise<number> {
+async function shareOfWalsenders({ home }: Pick<Services, "home">): Promise<number> {
   const [row] = await home.query<{ most: number }>(
     "gateway.walsenders",
     "select setting::int as most from pg_catalog.pg_settings where name = 'max_wal_senders'",
@@ -180,7 +180,10 @@ const freeing = new Set<string>();
 const IN_USE_MS = 2_000;
 
 /** Ends whoever streams from the link's slot, when they do so still after a moment: the subscriber, who comes again, is somewhere else. */
-function freeSlot(services: Services, { name, publisher, direction }: GatewayLink): void {
+function freeSlot(
+  services: Pick<Services, "home" | "logger" | "pools">,
+  { name, publisher, direction }: GatewayLink,
+): void {
   if (publisher === undefined || freeing.has(name)) return;
   const { home, pools, logger } = services;
   const at: Queryable<DatabaseKind> =
@@ -200,7 +203,11 @@ function freeSlot(services: Services, { name, publisher, direction }: GatewayLin
 const FREE_STATEMENT_MS = 10_000;
 
 /** The process that carries the region hears of it. Until then the failure stands in the link's record. */
-function noteBreach({ home, logger }: Services, { databaseId, direction, name }: GatewayLink, sentence: string): void {
+function noteBreach(
+  { home, logger }: Pick<Services, "home" | "logger">,
+  { databaseId, direction, name }: GatewayLink,
+  sentence: string,
+): void {
   logger.error(`${name}: ${sentence}`);
   const note = async () => {
     await recordFailure(home, { databaseId, direction }, sentence);

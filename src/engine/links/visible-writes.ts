@@ -25,7 +25,10 @@ export type Lag = WaitingLink;
 export type LateLinks = readonly LinkId[];
 
 /** Waits for a row to arrive in the catalog. Returns what is late. */
-export function waitUntilInCatalog(services: Services, databaseId: number): Promise<LinkId[]> {
+export function waitUntilInCatalog(
+  services: Pick<Services, "home" | "logger" | "nudges">,
+  databaseId: number,
+): Promise<LinkId[]> {
   return databaseId === 0 ? Promise.resolve([]) : waitUntilCarried(services, [{ databaseId, direction: "catalog" }]);
 }
 
@@ -34,7 +37,7 @@ export function waitUntilInCatalog(services: Services, databaseId: number): Prom
  * earlier. Asks again and again: a nudge is lost when whoever carries the region is just being replaced.
  */
 export async function waitUntilAllInCatalog(
-  services: Services,
+  services: Pick<Services, "home" | "logger" | "nudges">,
   databaseId: number,
   timeoutMs: number,
   signal: AbortSignal,
@@ -54,13 +57,16 @@ export async function waitUntilAllInCatalog(
 }
 
 /** Waits for an organization's members to arrive in its regions. */
-export async function waitUntilMembersVisible(services: Services, organizationId: string): Promise<LinkId[]> {
+export async function waitUntilMembersVisible(
+  services: Pick<Services, "home" | "logger" | "nudges">,
+  organizationId: string,
+): Promise<LinkId[]> {
   return waitUntilCarried(services, (await databasesOfOrganization(services, organizationId)).map(directory));
 }
 
 /** Waits for a user's name to arrive wherever it is known. */
 export async function waitUntilUserVisible(
-  services: Services,
+  services: Pick<Services, "home" | "logger" | "nudges">,
   userId: string,
   timeoutMs = VISIBLE_TIMEOUT_MS,
 ): Promise<LinkId[]> {
@@ -68,7 +74,7 @@ export async function waitUntilUserVisible(
 }
 
 /** What is known not to have arrived, of what the actor may see. Empty nearly always. */
-export function readLag(services: Services, actor: Actor): Promise<Lag[]> {
+export function readLag(services: Pick<Services, "home">, actor: Actor): Promise<Lag[]> {
   return listWaiting(services, viewerId(actor));
 }
 
@@ -77,7 +83,7 @@ function directory(databaseId: number): LinkId {
 }
 
 async function waitUntilCarried(
-  services: Services,
+  services: Pick<Services, "home" | "logger" | "nudges">,
   links: LinkId[],
   timeoutMs = VISIBLE_TIMEOUT_MS,
   signal?: AbortSignal,

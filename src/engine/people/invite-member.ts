@@ -11,7 +11,7 @@ import type { Services } from "#engine/services";
  * no mail server. Without `sendMail` the token is returned, for a letter of the caller's own. Other errors as createInvitation.
  */
 export async function inviteMember(
-  services: Services,
+  services: Pick<Services, "home" | "letters" | "logger" | "mailer">,
   actor: Actor,
   {
     sendMail,

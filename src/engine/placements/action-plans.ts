@@ -61,7 +61,11 @@ export async function planDeletion(services: Services, actor: Actor, organizatio
 }
 
 /** Of retireRegion, for the operator. */
-export async function planRetirement(services: Services, actor: Actor, regionKey: string): Promise<ActionPlan> {
+export async function planRetirement(
+  services: Pick<Services, "home" | "ownership" | "readings">,
+  actor: Actor,
+  regionKey: string,
+): Promise<ActionPlan> {
   authorizeOperator(actor);
   const region = await getRegion(services, regionKey);
   const [all, servers] = await Promise.all([services.readings.placements(actor), services.readings.servers(actor)]);
@@ -84,7 +88,7 @@ export async function planRetirement(services: Services, actor: Actor, regionKey
   };
 }
 
-async function keyOf(services: Services, { regionId }: Placement): Promise<string> {
+async function keyOf(services: Pick<Services, "home">, { regionId }: Placement): Promise<string> {
   const [region] = await findRegions(services, [regionId]);
   return region?.key ?? "that is gone";
 }
@@ -110,7 +114,11 @@ async function whatGoes(services: Services, placement: Placement): Promise<strin
   ];
 }
 
-function obstaclesOf({ ownership }: Services, { state, regionId }: Placement, key: string): string[] {
+function obstaclesOf(
+  { ownership }: Pick<Services, "ownership">,
+  { state, regionId }: Placement,
+  key: string,
+): string[] {
   const lost = ownership.whyLost(regionId);
   return [
     ...(lost === undefined ? [] : [lost]),

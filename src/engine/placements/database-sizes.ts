@@ -14,14 +14,20 @@ type Sized = Pick<Placement, "regionId" | "database">;
  * The size in bytes of each database, by region and name as {@link sizeKey} joins them. What cannot be read is missing: a
  * server that is away, or a database that is not there yet.
  */
-export async function readDatabaseSizes(services: Services, databases: readonly Sized[]): Promise<Map<string, number>> {
+export async function readDatabaseSizes(
+  services: Pick<Services, "home" | "pools" | "secrets">,
+  databases: readonly Sized[],
+): Promise<Map<string, number>> {
   const byRegion = [...Map.groupBy(databases, ({ regionId }) => regionId)];
   const read = await Promise.all(byRegion.map(([regionId, found]) => sizesIn(services, regionId, found)));
   return new Map(read.flat());
 }
 
 /** The same of those that answer soon: a server that does not keeps nobody waiting. */
-export async function readSizesInTime(services: Services, databases: readonly Sized[]): Promise<Map<string, number>> {
+export async function readSizesInTime(
+  services: Pick<Services, "home" | "pools" | "secrets">,
+  databases: readonly Sized[],
+): Promise<Map<string, number>> {
   const byRegion = [...Map.groupBy(databases, ({ regionId }) => regionId)];
   const late = new Error("connection timeout: no answer");
   const read = await Promise.all(
@@ -40,7 +46,7 @@ export function sizeKey({ regionId, database }: Sized): string {
 }
 
 async function sizesIn(
-  services: Services,
+  services: Pick<Services, "home" | "pools" | "secrets">,
   regionId: string,
   databases: readonly Sized[],
 ): Promise<(readonly [string, number])[]> {

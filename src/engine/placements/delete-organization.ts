@@ -17,7 +17,7 @@ const MAX_WAIT_MS = 5_000;
  * INVALID_INPUT, which says what would go, on a wrong name; CONFLICT while a placement is moving.
  */
 export async function deleteOrganization(
-  services: Services,
+  services: Pick<Services, "home" | "ownership">,
   actor: Actor,
   { organizationId, confirm }: { organizationId: string; confirm: string },
 ): Promise<string> {
@@ -61,7 +61,7 @@ async function end(home: Transaction<"home">, actor: Actor, placement: Placement
   await requestJob(home, requesterOf(actor), { ...onPlacement("revoke-placement", placement), input: {} });
 }
 
-async function isGone({ home }: Services, organizationId: string): Promise<true | undefined> {
+async function isGone({ home }: Pick<Services, "home">, organizationId: string): Promise<true | undefined> {
   const found = await home.query("organizations.exists", "select from tenantry.organizations where id = $1", [
     organizationId,
   ]);

@@ -6,7 +6,7 @@ import type { Services } from "#engine/services";
 
 /** The placement now, after every change, and at each step of what is done to it. NOT_FOUND, and the end, when the actor may not see it (any more). */
 export async function followPlacement(
-  services: Services,
+  services: Pick<Services, "home" | "listener">,
   actor: Actor,
   id: string,
 ): Promise<AsyncIterableIterator<Placement>> {
@@ -30,7 +30,7 @@ export async function followPlacement(
 }
 
 async function* readEach(
-  services: Services,
+  services: Pick<Services, "home">,
   actor: Actor,
   id: string,
   changes: EventStream<true>,

@@ -20,7 +20,7 @@ import { namePrefix } from "#engine/replication/names";
  * organization that is not the actor's, CONFLICT when the placement exists with another isolation.
  */
 export async function grantRegionAccess(
-  services: Services,
+  services: Pick<Services, "home" | "installation" | "listener" | "ownership">,
   actor: Actor,
   input: { organizationId: string; regionKey: string; isolation: Isolation },
 ): Promise<Placement> {
@@ -35,7 +35,7 @@ export async function grantRegionAccess(
   return placement;
 }
 
-async function requireRegion(services: Services, key: string): Promise<Region> {
+async function requireRegion(services: Pick<Services, "home">, key: string): Promise<Region> {
   try {
     return await getRegion(services, validRegionKey("regionKey", key));
   } catch (error) {
@@ -47,7 +47,7 @@ async function requireRegion(services: Services, key: string): Promise<Region> {
 
 /** Writes the desired state and the job that makes it real, in one transaction. Returns the placement's id. */
 async function requestPlacement(
-  services: Services,
+  services: Pick<Services, "home" | "installation">,
   actor: Actor,
   input: { organizationId: string; isolation: Isolation },
   region: Region,

@@ -39,7 +39,10 @@ const answer = z.array(
 type Counted = z.output<typeof answer>[number];
 
 /** The caller has checked that the actor may see the placement. A region that does not answer in time is the `problem`. */
-export async function readPlacementContent(services: Services, placement: Placement): Promise<PlacementContent> {
+export async function readPlacementContent(
+  services: Pick<Services, "logger" | "router" | "tables">,
+  placement: Placement,
+): Promise<PlacementContent> {
   const { tables, flows } = services.tables.at(placement.schemaVersion);
   const { counted, problem } = await countIn(
     services,
@@ -77,7 +80,7 @@ function atLeast({ estimate }: Counted, isShared: boolean): number {
 }
 
 async function countIn(
-  services: Services,
+  services: Pick<Services, "logger" | "router">,
   { id, organizationId, databaseId, schemaVersion }: Placement,
   tables: readonly string[],
 ): Promise<{ counted: Counted[]; problem: string | null }> {

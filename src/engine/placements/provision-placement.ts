@@ -87,7 +87,7 @@ async function provision(services: Services, run: JobRun<"provision-placement">,
 
 /** Whose the region is, and what a grant goes by. One message, as the server may be far away. */
 async function lookAtServer(
-  { ownership, installation }: Services,
+  { ownership, installation }: Pick<Services, "installation" | "ownership">,
   { regionId, database }: Placement,
 ): Promise<{ exists: boolean; capacity: ServerCapacity; templates: TemplateSeen[] }> {
   const [named = [], capacity = [], templates = []] = await ownership.requireAnd(regionId, "grant.look", [
@@ -98,7 +98,11 @@ async function lookAtServer(
   return { exists: named.length > 0, capacity: capacityIn(capacity), templates: templates as TemplateSeen[] };
 }
 
-async function activate(services: Services, placement: Placement, schemaVersion: SchemaVersion): Promise<void> {
+async function activate(
+  services: Pick<Services, "home">,
+  placement: Placement,
+  schemaVersion: SchemaVersion,
+): Promise<void> {
   await services.home.query(
     "tenant_databases.set_version",
     "update tenantry.tenant_databases set engine_version = $2, app_version = $3, made_at = clock_timestamp() where id = $1 and engine_version is null",
@@ -114,7 +118,7 @@ async function activate(services: Services, placement: Placement, schemaVersion:
 
 /** Returns whether it was made now. */
 async function createDatabase(
-  services: Services,
+  services: Pick<Services, "ownership">,
   server: ServerDatabase,
   template: string,
   placement: Placement,
@@ -133,7 +137,11 @@ async function createDatabase(
 }
 
 /** Says whose it is, and keeps everybody out whom nobody admitted. */
-async function protectDatabase(services: Services, server: ServerDatabase, placement: Placement): Promise<void> {
+async function protectDatabase(
+  services: Pick<Services, "apiRole" | "installation" | "ownership">,
+  server: ServerDatabase,
+  placement: Placement,
+): Promise<void> {
   const { apiRole } = services;
   const name = quoteIdentifier(placement.database);
   const describe = await describingOwn(services, placement);

@@ -18,7 +18,7 @@ import { dropTemplates } from "#engine/placements/template-database";
  * NOT_FOUND, CONFLICT while placements remain. Asked for again, it goes on where it failed. With `abandonServer` the server is not touched, as when it is gone for good.
  */
 export async function retireRegion(
-  services: Services,
+  services: Pick<Services, "home" | "ownership">,
   actor: Actor,
   input: { key: string; abandonServer: boolean },
 ): Promise<Region> {

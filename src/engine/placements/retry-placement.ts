@@ -8,7 +8,11 @@ import { isBeingMade, waitWhile } from "#engine/jobs/wait-while";
  * Runs what failed or waits for a placement again, now: for after its cause was mended. Returns when it is settled, or
  * after 5 s with the state reached. A placement with nothing to retry is returned as it is. NOT_FOUND, FORBIDDEN.
  */
-export async function retryPlacement(services: Services, actor: Actor, id: string): Promise<Placement> {
+export async function retryPlacement(
+  services: Pick<Services, "home" | "listener" | "ownership">,
+  actor: Actor,
+  id: string,
+): Promise<Placement> {
   const placement = await getManagedPlacement(services, actor, id);
   services.ownership.refuseLost(placement.regionId);
   const { state } = placement;

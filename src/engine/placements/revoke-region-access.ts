@@ -32,7 +32,11 @@ export type Revocation = {
  * the database and everything about it goes. Returns SUSPENDED with the moment of the drop, or REVOKING. The receipt is
  * the job's result. NOT_FOUND, INVALID_INPUT on a wrong name, CONFLICT while the placement is moving.
  */
-export async function revokeRegionAccess(services: Services, actor: Actor, input: Revocation): Promise<Placement> {
+export async function revokeRegionAccess(
+  services: Pick<Services, "exportFolder" | "home" | "listener" | "ownership">,
+  actor: Actor,
+  input: Revocation,
+): Promise<Placement> {
   const placement = await getManagedPlacement(services, actor, input.placementId);
   services.ownership.refuseLost(placement.regionId);
   const organization = await getOrganization(services, OPERATOR, placement.organizationId);
@@ -71,7 +75,11 @@ async function request(
  * Undoes a revocation during its grace period: the placement is ACTIVE again, with everything in it. CONFLICT when it is not
  * SUSPENDED (any more).
  */
-export async function resumeRegionAccess(services: Services, actor: Actor, placementId: string): Promise<Placement> {
+export async function resumeRegionAccess(
+  services: Pick<Services, "home">,
+  actor: Actor,
+  placementId: string,
+): Promise<Placement> {
   const placement = await getManagedPlacement(services, actor, placementId);
   if (placement.state === "ACTIVE") return placement;
   await services.home.transaction(async (transaction) => {

@@ -39,7 +39,7 @@ export type TemplateSeen = { name: string; isFit: boolean };
  * what the server has said a moment ago.
  */
 export async function ensureTemplate(
-  services: Services,
+  services: Pick<Services, "apiRole" | "home" | "installation" | "pools" | "tenantSchema">,
   server: ServerDatabase,
   region: RegionServerAt,
   seen?: readonly TemplateSeen[],
@@ -57,7 +57,7 @@ export async function ensureTemplate(
 
 /** The same after a migration, when the template may be there already and older ones too. Returns the server's version. */
 export async function refreshTemplates(
-  services: Services,
+  services: Pick<Services, "apiRole" | "home" | "installation" | "pools" | "tenantSchema">,
   server: ServerDatabase,
   region: RegionServerAt,
 ): Promise<number> {
@@ -76,7 +76,7 @@ export async function refreshTemplates(
 
 /** Makes the template of the latest version where it is not there and fit. Returns the others that are left of those that there were. */
 async function makeMissing(
-  services: Services,
+  services: Pick<Services, "apiRole" | "home" | "installation" | "pools" | "tenantSchema">,
   session: Session<"server">,
   region: RegionServerAt,
   templates: readonly TemplateSeen[],
@@ -94,7 +94,7 @@ async function makeMissing(
  * write out what it has in memory. Home keeps the answer.
  */
 export async function makeReference(
-  services: Services,
+  services: Pick<Services, "apiRole" | "home" | "installation" | "pools">,
   server: ServerDatabase,
   region: RegionServerAt,
   migrations: readonly Migration[],
@@ -121,7 +121,7 @@ export async function makeReference(
 }
 
 async function keep(
-  services: Services,
+  services: Pick<Services, "apiRole" | "home">,
   { regionId }: RegionServerAt,
   migrations: readonly Migration[],
   { lines, serverVersion }: ActualSchema,
@@ -135,7 +135,7 @@ async function keep(
 
 /** The lock is at home: whoever waits for it keeps no connection to the region's server from whoever has it. */
 function locked(
-  { home }: Services,
+  { home }: Pick<Services, "home">,
   server: ServerDatabase,
   { address: { host, port } }: RegionServerAt,
   work: (session: Session<"server">) => Promise<void>,
@@ -145,7 +145,7 @@ function locked(
 
 /** Returns the other templates that are left, of those that there were. */
 async function build(
-  services: Services,
+  services: Pick<Services, "apiRole" | "home" | "installation" | "pools" | "tenantSchema">,
   session: Session<"server">,
   region: RegionServerAt,
   name: string,
@@ -209,7 +209,7 @@ async function create(session: Session<"server">, name: string): Promise<void> {
  * databases are compared with what it becomes.
  */
 async function takeOlder(
-  services: Services,
+  services: Pick<Services, "apiRole" | "home" | "installation" | "pools" | "tenantSchema">,
   session: Session<"server">,
   region: RegionServerAt,
   building: string,
@@ -241,7 +241,7 @@ async function takeOlder(
 
 /** What a template has, and whether that is what it had when it was made. */
 async function lookAtTemplate(
-  services: Services,
+  services: Pick<Services, "apiRole" | "home" | "pools" | "tenantSchema">,
   { regionId, address }: RegionServerAt,
   name: string,
 ): Promise<{ isUntouched: boolean; applied: readonly Applied[] }> {
@@ -258,7 +258,7 @@ async function lookAtTemplate(
  * makes its own again when it needs it.
  */
 async function dropOlder(
-  services: Services,
+  services: Pick<Services, "installation" | "tenantSchema">,
   session: Session<"server">,
   templates: readonly TemplateSeen[],
 ): Promise<void> {
@@ -276,7 +276,7 @@ async function dropOlder(
 
 /** Templates of older versions, the newest last. With the lock held nobody builds one, so what is not whole is a rest. */
 function olderOf(
-  { installation, tenantSchema }: Services,
+  { installation, tenantSchema }: Pick<Services, "installation" | "tenantSchema">,
   templates: readonly TemplateSeen[],
 ): (TemplateSeen & { version: SchemaVersion; whole: boolean })[] {
   const latest = latestOf(tenantSchema);

@@ -115,7 +115,7 @@ function describe({ id, key }: Region, names: ReadonlyMap<number, string>, link:
 }
 
 /** What home alone knows of the links of a region that cannot be read. */
-async function readUnknown({ home }: Services, region: Region, problem: string): Promise<LinkReading[]> {
+async function readUnknown({ home }: Pick<Services, "home">, region: Region, problem: string): Promise<LinkReading[]> {
   const names = namesOf(region);
   const histories = await readLinkHistories(home, linksOf(region));
   return histories.map(({ id, waitingSeconds, refusedRows, failures, wakes, seeds, parkedAt }) => ({

@@ -69,7 +69,11 @@ export function isDue({ standing }: Pick<ServerToAdopt, "standing">): boolean {
  * the home before streams from there. Returns a sentence for each that was not adopted; run again it goes on. A server whose
  * mark has changed since the plan is left alone: of two homes that adopt at once one gets it.
  */
-export async function adopt(services: Services, actor: Actor, { home, servers }: Adoption): Promise<string[]> {
+export async function adopt(
+  services: Pick<Services, "apiRole" | "home" | "installation" | "ownership" | "pools">,
+  actor: Actor,
+  { home, servers }: Adoption,
+): Promise<string[]> {
   authorizeOperator(actor);
   const failures: string[] = [];
   // The home before may have given numbers that this one, an older copy, knows nothing of.
@@ -93,12 +97,17 @@ export async function adopt(services: Services, actor: Actor, { home, servers }:
   return failures;
 }
 
-function homeServer({ home, homeAddress, homeSystemIdentifier, homeDatabaseName }: Services): AdministeredServer {
+function homeServer({
+  home,
+  homeAddress,
+  homeSystemIdentifier,
+  homeDatabaseName,
+}: Pick<Services, "home" | "homeAddress" | "homeDatabaseName" | "homeSystemIdentifier">): AdministeredServer {
   return { server: home, address: homeAddress, systemIdentifier: homeSystemIdentifier, database: homeDatabaseName };
 }
 
 async function look(
-  { ownership, installation }: Services,
+  { ownership, installation }: Pick<Services, "installation" | "ownership">,
   home: HomeIdentity,
   server: string,
   regionId: string | null,
@@ -131,7 +140,7 @@ async function endStreams(server: Database<DatabaseKind>, installation: string):
  * What this home remembers of the links is of the home before, and may be older than they are: they are told anew where the
  * gateway is, and seeded anew.
  */
-async function doubtLinks({ home }: Services, regionId: string): Promise<void> {
+async function doubtLinks({ home }: Pick<Services, "home">, regionId: string): Promise<void> {
   await home.query(
     "adopt.doubt_links",
     `update tenantry.links set told = null, home_history = null, region_history = null
@@ -141,6 +150,6 @@ async function doubtLinks({ home }: Services, regionId: string): Promise<void> {
 }
 
 /** Carriers begin anew, and what was refused is asked again. */
-async function announce({ home }: Services, regionId: string): Promise<void> {
+async function announce({ home }: Pick<Services, "home">, regionId: string): Promise<void> {
   await home.query("adopt.announce", "select pg_notify($1, $2)", [REGION_CHANNEL, regionId]);
 }

@@ -24,7 +24,11 @@ export type Room = {
 };
 
 /** Reads both servers. `read`: what the region's has said a moment ago. */
-export async function readRoom(services: Services, regionServer: ServerDatabase, read?: ServerCapacity): Promise<Room> {
+export async function readRoom(
+  services: Pick<Services, "home" | "homeDatabaseName" | "installation">,
+  regionServer: ServerDatabase,
+  read?: ServerCapacity,
+): Promise<Room> {
   const whose = { prefix: namePrefix(services.installation) };
   const [home, region] = await Promise.all([
     readCapacity(services.home, { ...whose, home: services.homeDatabaseName }),
@@ -44,7 +48,11 @@ export async function readRoom(services: Services, regionServer: ServerDatabase,
 }
 
 /** The same for a region, for the operator. */
-export async function readRegionRoom(services: Services, actor: Actor, { id }: Region): Promise<Room> {
+export async function readRegionRoom(
+  services: Pick<Services, "home" | "homeDatabaseName" | "installation" | "pools" | "secrets">,
+  actor: Actor,
+  { id }: Region,
+): Promise<Room> {
   authorizeOperator(actor);
   const address = await regionAddress(services, id);
   return readRoom(services, services.pools.open("server", address, MAINTENANCE_DATABASE));

@@ -119,7 +119,9 @@ async function findHomeObstacles(services: Services): Promise<TenantryError[]> {
   return [subscribing, signingIn].filter((obstacle) => obstacle !== undefined);
 }
 
-async function tryAtHome(services: Services): Promise<TenantryError | undefined> {
+async function tryAtHome(
+  services: Pick<Services, "border" | "homeAddress" | "homeDatabaseName" | "installation" | "pools">,
+): Promise<TenantryError | undefined> {
   // As the operator, who subscribes: the caller may be signed in as the API.
   const { pools, homeAddress, homeDatabaseName } = services;
   const home = pools.open("home", homeAddress, homeDatabaseName);
@@ -129,7 +131,11 @@ async function tryAtHome(services: Services): Promise<TenantryError | undefined>
 }
 
 /** As the API will: in a tenant database, where there is one. */
-async function trySigningIn(services: Services, at: At, regionId: string): Promise<TenantryError | undefined> {
+async function trySigningIn(
+  services: Pick<Services, "apiRole" | "home" | "pools">,
+  at: At,
+  regionId: string,
+): Promise<TenantryError | undefined> {
   const [tenant] = await services.home.query<{ name: string }>(
     "trial.tenant_database",
     `select name from tenantry.tenant_databases
@@ -146,7 +152,7 @@ async function trySigningIn(services: Services, at: At, regionId: string): Promi
  * the maintenance database has, and `pg_hba.conf` may know the API's role.
  */
 async function findObstacles(
-  services: Services,
+  services: Pick<Services, "apiRole" | "border" | "installation" | "pools">,
   at: At,
   { probe, server }: { probe: ServerProbe; server: ServerDatabase },
   signIn: () => Promise<TenantryError | undefined>,
@@ -189,7 +195,7 @@ async function mayHoldUtf8(server: ServerDatabase): Promise<boolean> {
 }
 
 async function inScratch(
-  services: Services,
+  services: Pick<Services, "installation">,
   { address: { host, port } }: At,
   server: ServerDatabase,
   work: (database: string) => Promise<TenantryError[]>,
@@ -234,7 +240,11 @@ function describeUnable(
   return new TenantryError("CAPABILITY_MISSING", `${cannot} ${remedy} ${said}`, { cause });
 }
 
-async function tryFrom(services: Services, direction: Direction, database: Database<DatabaseKind>): Promise<Trial> {
+async function tryFrom(
+  services: Pick<Services, "border" | "installation">,
+  direction: Direction,
+  database: Database<DatabaseKind>,
+): Promise<Trial> {
   const { border, installation } = services;
   const addresses = await border.addresses();
   return trySubscribing({

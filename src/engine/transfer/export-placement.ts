@@ -57,7 +57,7 @@ export async function runExport(
  * without a database or with a table that no migration has declared, REGION_UNAVAILABLE.
  */
 export async function exportPlacement(
-  services: Services,
+  services: Pick<Services, "home" | "installation" | "pools" | "secrets" | "tables">,
   placement: Placement,
   folder: string,
   options: TransferOptions = {},
@@ -99,7 +99,7 @@ type Snapshot = { exportedAt: string; schemaVersion: SchemaVersion };
 /** The first statements of the transaction. CONFLICT when the database is not the placement's. */
 async function enterSnapshot(
   source: Transaction<"tenant">,
-  services: Services,
+  services: Pick<Services, "installation">,
   placement: Placement,
 ): Promise<Snapshot> {
   await source.query("export.read_only", "set transaction read only");

@@ -120,7 +120,7 @@ export async function importPlacement(
 type Source = { folder: string; manifest: Manifest; tables: readonly TenantTable[]; erase: () => Promise<void> };
 
 async function importTables(
-  services: Services,
+  services: Pick<Services, "home" | "logger" | "nudges">,
   target: ImportTarget,
   { folder, manifest, tables, erase }: Source,
   options: ImportOptions,
@@ -174,7 +174,11 @@ function refuseUnfit(placement: Placement, { organization }: Manifest, { otherOr
  * The tables that are written back, in an order in which they can be. The directory is home's to write. Refuses an export of a
  * later schema, as what it means cannot be known. Older rows get the defaults of columns that came since.
  */
-async function findImported(services: Services, database: TenantDatabase, manifest: Manifest): Promise<TenantTable[]> {
+async function findImported(
+  services: Pick<Services, "tables">,
+  database: TenantDatabase,
+  manifest: Manifest,
+): Promise<TenantTable[]> {
   const [row] = await database.query<{ version: SchemaVersion }>("import.version", `select ${VERSION_HERE} as version`);
   const version = row?.version ?? null;
   // The rows are of the app's tables: the engine's migrations do not change what they mean.
@@ -217,7 +221,7 @@ async function verifyFiles(
 }
 
 /** Exported ids lead to the placement with their number: this one has it, or takes it over from one that is gone. */
-async function takeNumber(services: Services, placement: Placement, number: number): Promise<void> {
+async function takeNumber(services: Pick<Services, "home">, placement: Placement, number: number): Promise<void> {
   if (number === placement.number) return;
   const owner = await adoptNumber(services, placement.id, number);
   if (owner === placement.id) return;
