@@ -31,7 +31,10 @@ export function Shell() {
 
 function SignedIn({ viewer }: { viewer: Viewer }) {
   const { pathname } = useLocation();
-  useEffect(() => window.scrollTo(0, 0), [pathname]);
+  useEffect(() => {
+    // Newer browsers answer a promise, which is no clean-up.
+    void window.scrollTo(0, 0);
+  }, [pathname]);
   const page = PAGES.find(({ to }) => (to === "/" ? pathname === "/" : pathname.startsWith(to)));
   return (
     <CSPProvider disableStyleElements>
