@@ -51,7 +51,7 @@ afterAll(async () => {
 
 /** Each page: its address, its heading, and something that only its data shows. */
 const PAGES = [
-  { path: "/", heading: "Overview", shows: "The server of region ap cannot be reached now." },
+  { path: "/", heading: "Overview", shows: "1 away" },
   { path: "/regions", heading: "Regions", shows: "Replication slots" },
   { path: "/organizations", heading: "Organizations", shows: "Customer 050" },
   { path: "/organizations/ACME", heading: "Acme Instruments", shows: "Barbara Liskov" },
@@ -69,7 +69,11 @@ const pathOf = (path: string) => path.replace("ACME-EU", world.acme.placements.e
 
 async function show({ page, visit }: ConsolePage, path: string, shows: string): Promise<void> {
   await visit(pathOf(path));
-  await page.getByRole("main").getByText(shows).filter({ visible: true }).first().waitFor();
+  const main = page.getByRole("main");
+  const found = main.getByText(shows).filter({ visible: true }).first();
+  await found.waitFor().catch(async () => {
+    throw new Error(`${path} does not show ${shows}, but: ${(await main.innerText()).slice(0, 2_000)}`);
+  });
 }
 
 test("whoever is not signed in is asked for a key, a wrong one is refused, and the address stays", async () => {
@@ -160,13 +164,13 @@ test("a region that is killed is on the overview within 30 s, and gone from ther
   timeout: 120_000,
 }, async () => {
   const { page, visit } = opened;
-  await ap.server.start();
   await visit("/");
-  const away = page.getByRole("main").getByText("The server of region ap cannot be reached now.").first();
+  const away = page.getByRole("link", { name: /^ap\s?, Away$/ });
+  await away.waitFor();
+  await ap.server.start();
   await away.waitFor({ state: "detached", timeout: 60_000 });
   await ap.server.kill();
   await away.waitFor({ timeout: 30_000 });
-  await page.getByRole("link", { name: "ap, Away" }).waitFor();
 });
 
 test("the operator registers a region with bad input, and the API's sentence stands beside its field", async () => {
@@ -244,7 +248,8 @@ test("a read-only operator sees every page, and no button that acts", { timeout:
   await reader.page.getByText("Operator, read-only").first().waitFor();
   for (const { path, shows } of PAGES) {
     await show(reader, path, shows);
-    const names = await reader.page.getByRole("main").getByRole("button").allInnerTexts();
+    // One of several views is chosen with a button that is pressed.
+    const names = await reader.page.getByRole("main").locator("button:not([aria-pressed])").allInnerTexts();
     const acting = names.map((name) => name.trim()).filter((name) => name !== "" && !HARMLESS.test(name));
     expect({ path, acting }).toEqual({ path, acting: [] });
   }

@@ -1,7 +1,7 @@
 /** The frame of every page: who is signed in, the navigation, and the page. */
 import { CSPProvider } from "@base-ui/react/csp-provider";
 import { Outlet, useLocation } from "@tanstack/react-router";
-import { useEffect, useRef } from "react";
+import { useEffect } from "react";
 import { ApiError, request } from "../api/request.ts";
 import { session, useSessionNumber } from "../api/session.ts";
 import { isOperator, VIEWER, type Viewer, ViewerContext } from "../api/viewer.ts";
@@ -31,14 +31,9 @@ export function Shell() {
 
 function SignedIn({ viewer }: { viewer: Viewer }) {
   const { pathname } = useLocation();
-  const main = useRef<HTMLElement>(null);
-  const shown = useRef(pathname);
-  // Another page begins at its heading, also for who does not see it. Filters leave the focus where it is.
   useEffect(() => {
-    if (shown.current === pathname) return;
-    shown.current = pathname;
-    window.scrollTo(0, 0);
-    main.current?.querySelector("h1")?.focus();
+    // Newer browsers answer a promise, which is no clean-up.
+    void window.scrollTo(0, 0);
   }, [pathname]);
   const page = PAGES.find(({ to }) => (to === "/" ? pathname === "/" : pathname.startsWith(to)));
   return (
@@ -53,7 +48,7 @@ function SignedIn({ viewer }: { viewer: Viewer }) {
             <aside className="side" aria-label="Pages and settings">
               <Side />
             </aside>
-            <main className="main" id="main" tabIndex={-1} ref={main}>
+            <main className="main" id="main" tabIndex={-1}>
               {page?.forOperators === true && !isOperator(viewer) ? <ForOperators name={page.name} /> : <Outlet />}
             </main>
           </div>

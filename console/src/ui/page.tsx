@@ -1,5 +1,5 @@
 /** The parts of a page. */
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 
 export type PageProps = {
   title: string;
@@ -12,14 +12,25 @@ export type PageProps = {
   children: ReactNode;
 };
 
+/** The page that is shown first takes no focus: the browser begins at its top. */
+let isFirst = true;
+
 export function Page({ title, lead, crumbs, actions, children }: PageProps) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  // Another page begins at its heading, also for who does not see it. Filters leave the focus where it is.
+  useEffect(() => {
+    if (!isFirst) heading.current?.focus({ preventScroll: true });
+    isFirst = false;
+  }, []);
   return (
     <div className="page">
       <title>{`${title} · Tenantry`}</title>
       <header className="page-head">
         <div>
           {crumbs !== undefined && <div className="crumbs">{crumbs}</div>}
-          <h1 tabIndex={-1}>{title}</h1>
+          <h1 tabIndex={-1} ref={heading}>
+            {title}
+          </h1>
           {lead !== undefined && <p>{lead}</p>}
         </div>
         {actions !== undefined && <div className="row">{actions}</div>}
