@@ -15,7 +15,7 @@ const VITE = "node_modules/vite/bin/vite.js";
 /** Says how it went, if there was anything to do. Returns a function that ends the build. */
 export function buildConsole(say: (line: string) => void): () => void {
   const canBuild = existsSync(join(ROOT, SOURCES[0] ?? "")) && existsSync(join(ROOT, VITE));
-  if (!canBuild || !isOld()) return () => undefined;
+  if (!canBuild || !isConsoleOld()) return () => undefined;
   const child = spawn(process.execPath, [join(ROOT, VITE), "build", "console", "--logLevel", "error"], {
     cwd: ROOT,
     stdio: "ignore",
@@ -29,7 +29,7 @@ export function buildConsole(say: (line: string) => void): () => void {
 }
 
 /** Whether a source is newer than what was built, or nothing was. */
-function isOld(): boolean {
+export function isConsoleOld(): boolean {
   const built = statSync(join(ROOT, BUILT), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const changed = globSync(SOURCES, { cwd: ROOT }).map((file) => statSync(join(ROOT, file)).mtimeMs);
   return changed.some((time) => time > built);
