@@ -33,7 +33,7 @@ function SignedIn({ viewer }: { viewer: Viewer }) {
   const { pathname } = useLocation();
   useEffect(() => {
     // Newer browsers answer a promise, which is no clean-up.
-    void window.scrollTo(0, 0);
+    window.scrollTo(0, 0);
   }, [pathname]);
   const page = PAGES.find(({ to }) => (to === "/" ? pathname === "/" : pathname.startsWith(to)));
   return (
