@@ -170,7 +170,15 @@ const ROWS = [
       "engine/regions",
       "engine/border",
     ],
-    also: ["engine/doctor", "engine/erasure", "engine/migrations", "engine/readings", "engine/replication", "engine/routing", TABLES],
+    also: [
+      "engine/doctor",
+      "engine/erasure",
+      "engine/migrations",
+      "engine/readings",
+      "engine/replication",
+      "engine/routing",
+      TABLES,
+    ],
     why: "types only (services-are-types): it runs nothing, so files do not import in a circle",
   },
 

@@ -85,6 +85,7 @@ const WAYS: Record<string, string> = {
   UserEdge: "{ users(first: 100) { edges { % } } }",
   Coordinates: "query ($region: String!) { region(key: $region) { coordinates { % } } }",
   HomeServer: "{ home { % } }",
+  Viewer: "{ viewer { % } }",
   Overview: "{ overview { % } }",
   RegionOverview: "{ overview { regions { % } } }",
   PlacementStateCount: "{ overview { regions { states { % } } } }",
@@ -304,6 +305,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     const DEFAULT = "of the default organization";
     const QUERIES: Call[] = [
       { field: "Query.me", query: "{ me { id } }" },
+      { field: "Query.viewer", query: "{ viewer { who } }" },
       {
         field: "Query.node",
         query: "query ($id: ID!) { node(id: $id) { ... on Organization { name } } }",
