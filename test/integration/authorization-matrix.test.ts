@@ -90,6 +90,7 @@ const WAYS: Record<string, string> = {
   UserEdge: "{ users(first: 100) { edges { % } } }",
   Coordinates: "query ($region: String!) { region(key: $region) { coordinates { % } } }",
   HomeServer: "{ home { % } }",
+  Viewer: "{ viewer { % } }",
   Overview: "{ overview { % } }",
   RegionOverview: "{ overview { regions { % } } }",
   PlacementStateCount: "{ overview { regions { states { % } } } }",
@@ -314,6 +315,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     const QUERIES: Call[] = [
       { field: "Query.me", query: "{ me { id } }" },
       { field: "Query.eventCursor", query: "{ eventCursor }" },
+      { field: "Query.viewer", query: "{ viewer { who } }" },
       {
         field: "Query.node",
         query: "query ($id: ID!) { node(id: $id) { ... on Organization { name } } }",

@@ -71,6 +71,7 @@ const TABLE: Record<string, Budget> = {
     objects: () => 5,
   },
   me: { home: 1, objects: once },
+  viewer: { home: 1, objects: once },
   "me.organizations": { home: 3 },
   user: { home: 1, ...byId("user") },
   users: { home: 1 },
