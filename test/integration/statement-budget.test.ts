@@ -71,7 +71,10 @@ const TABLE: Record<string, Budget> = {
     objects: () => 5,
   },
   me: { home: 1, objects: once },
-  viewer: { home: 1, objects: once },
+  viewer: { home: 0, objects: once },
+  "viewer.user": { home: 1, objects: once },
+  // Of a key alone.
+  "viewer.organization": { home: 0, objects: none },
   "me.organizations": { home: 3 },
   user: { home: 1, ...byId("user") },
   users: { home: 1 },
