@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { LOCK_CLASS } from "../../src/base/postgres/session-lock.ts";
 import { REGION_CHANNEL } from "../../src/engine/regions/regions.ts";
 import { latestOf } from "../../src/engine/migrations/schema-version.ts";
-import { templateName } from "../../src/engine/replication/names.ts";
+import { inboxRoleName, templateName } from "../../src/engine/replication/names.ts";
 import { findDrift } from "../../src/engine/doctor/find-drift.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
@@ -132,4 +132,14 @@ test("doctor says which rights are missing, at home and in a tenant database", a
       ],
     },
   ]);
+});
+
+test("doctor says that home's inbox role is a superuser", async () => {
+  const inbox = inboxRoleName(app.services.installation);
+  const drift = async () => (await findDrift(app.services)).find((one) => one.database === homeName())?.differences;
+  const sentence = `the role ${inbox} is a superuser: run ALTER ROLE ${inbox} NOSUPERUSER;`;
+  await sql(app.databaseUrl, `alter role ${inbox} superuser`);
+  expect(await drift()).toContain(sentence);
+  await sql(app.databaseUrl, sentence.slice(sentence.indexOf("ALTER")));
+  expect((await drift()) ?? []).not.toContain(sentence);
 });
