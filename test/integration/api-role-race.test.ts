@@ -37,7 +37,7 @@ test("whoever changes the role from another database of the server keeps it from
   const waiting = () =>
     sql(
       postgres,
-      "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%tenantry: api_role.pin%'",
+      "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%tenantry: api_role.keep%'",
     );
   expect(await eventually(async () => (await waiting()).length === 1)).toBe(true);
   await rival.query("commit");

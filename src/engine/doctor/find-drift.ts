@@ -14,6 +14,8 @@ import { TenantryError } from "#base/kernel/errors";
 import { forEachLimit, Semaphore } from "#base/kernel/semaphore";
 import { orLate } from "#base/kernel/wait";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
+import type { HomeDatabase } from "#base/postgres/database";
+import { inboxRoleName } from "#engine/replication/names";
 import { tellOperator } from "#engine/failures/explain";
 import { refusalOf } from "#engine/failures/refusals";
 import type { Services } from "#engine/services";
@@ -101,16 +103,27 @@ export async function compareDatabases(
 async function findHomeDrift({
   home,
   homeDatabaseName,
+  installation,
   tenantSchema,
   apiRole,
-}: Pick<Services, "apiRole" | "home" | "homeDatabaseName" | "tenantSchema">): Promise<Drift[]> {
-  const [{ version, differences: changed }, missing] = await Promise.all([
+}: Pick<Services, "apiRole" | "home" | "homeDatabaseName" | "installation" | "tenantSchema">): Promise<Drift[]> {
+  const [{ version, differences: changed }, missing, excess] = await Promise.all([
     compareHome(home, homeSchemaOf(tenantSchema)),
     findMissingRights(home, apiRole.name),
+    findExcessOfInboxRole(home, inboxRoleName(installation)),
   ]);
-  const differences = withoutTwins(missing, changed);
+  const differences = [...excess, ...withoutTwins(missing, changed)];
   if (differences.length === 0) return [];
   return [{ database: homeDatabaseName, version, differences: differences.slice(0, MAX_DIFFERENCES) }];
+}
+
+/**
+ * What regions send is applied with the rights of this role, so it must be able to do no more than write the inbox. To get home
+ * through pg_upgrade on 15, somebody can make it a superuser, and forget it.
+ */
+async function findExcessOfInboxRole(home: HomeDatabase, role: string): Promise<string[]> {
+  const found = await home.query("drift.inbox_role", "select from pg_roles where rolname = $1 and rolsuper", [role]);
+  return found.map(() => `the role ${role} is a superuser: run ALTER ROLE ${role} NOSUPERUSER;`);
 }
 
 /** A right that the API's role lacks is a difference of the schema too, in other words. */

@@ -46,7 +46,8 @@ create table tenantry.users (
   id uuid primary key,
   name text not null check (tenantry.is_name(name)),
   -- ASCII only, as it says who somebody is: letters of other scripts can look like these.
-  email text not null check (char_length(email) between 3 and 320 and email collate "C" ~ '^[!-~]+$'),
+  -- Without BETWEEN: a dump of that beside AND is restored as another text.
+  email text not null check (char_length(email) >= 3 and char_length(email) <= 320 and email collate "C" ~ '^[!-~]+$'),
   created_at timestamptz not null default now() check (tenantry.is_moment(created_at)),
   -- When name and address were replaced on request.
   erased_at timestamptz
@@ -77,7 +78,7 @@ create index memberships_user_id on tenantry.memberships (user_id, organization_
 create table tenantry.invitations (
   id uuid primary key,
   organization_id uuid not null references tenantry.organizations on delete cascade,
-  email text not null check (char_length(email) between 3 and 320 and email collate "C" ~ '^[!-~]+$'),
+  email text not null check (char_length(email) >= 3 and char_length(email) <= 320 and email collate "C" ~ '^[!-~]+$'),
   role text not null check (role in ('OWNER', 'ADMIN', 'MEMBER', 'VIEWER')),
   -- SHA-256 of the token, which is shown to nobody but whom it is sent to.
   token_hash bytea not null constraint invitations_token_hash_key unique,
