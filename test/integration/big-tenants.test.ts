@@ -22,8 +22,11 @@ const FEW = 4_000;
 const MANY = 4 * FEW;
 /** Several pieces of each kind. */
 const CUT_ROWS = 6_000;
-/** Four times the rows, one more level of an index, and what the worker does beside it. */
-const MOST = 6.5;
+/**
+ * Four times the rows, one more level of an index, and what the worker does beside it: 6 to 7 were seen. What is quadratic takes
+ * sixteen times the blocks.
+ */
+const MOST = 8;
 
 /** Many batches of a few rows. */
 const SMALL = { ...SEED_BOUNDS, batchRows: 500 };

@@ -98,7 +98,7 @@ describe("that cannot be connected to", () => {
     const { status, retryAfter, error } = await post(
       'mutation { createOrganization(input: { name: "Done" }) { id members(first: 1) { edges { cursor } } } }',
     );
-    expect(error?.extensions).toEqual({ code: "HOME_UNAVAILABLE" });
+    expect(error?.extensions).toEqual({ code: "HOME_UNAVAILABLE", requestId: expect.any(String) });
     expect(error?.message).toMatch(/^Home .*may have happened: look whether it has, before you do it again\.$/);
     expect([status, retryAfter]).toEqual([200, null]);
   });
