@@ -172,12 +172,14 @@ describe.each(["directory", "catalog"] as const)(
         const writer = (async () => {
           while (when === "in the middle of streaming" && !writing.signal.aborted) await write(app, eu);
         })();
+        stack.defer(async () => {
+          writing.abort();
+          await writer;
+        });
         expect(paths[direction].forget()).toBeGreaterThan(0);
         await write(app, eu);
         // Neither side's system notices anything here: what is sent is taken.
         expect(await late(app, eu)).toEqual([]);
-        writing.abort();
-        await writer;
         expect(await subscriptionOf(app, eu, direction)).toEqual(before);
       },
     );
