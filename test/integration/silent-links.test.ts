@@ -112,8 +112,10 @@ test("what is announced while a region's carrier is replaced is carried by the n
 });
 
 /** As {@link begin}, with one region; its server and home's each reach the gateway by way of a forwarder. */
-async function beginWithPaths(): Promise<{ app: TestApp; eu: Placed; paths: Record<Direction, Forwarder> }> {
-  const app = await startApp(QUICK);
+async function beginWithPaths(
+  settings: GivenSettings = QUICK,
+): Promise<{ app: TestApp; eu: Placed; paths: Record<Direction, Forwarder> }> {
+  const app = await startApp(settings);
   stack.defer(() => app.stop());
   const gateway = `postgres://gateway@127.0.0.1:${app.gatewayPort}`;
   const paths = { directory: await startForwarder(gateway), catalog: await startForwarder(gateway) };
@@ -128,6 +130,74 @@ async function beginWithPaths(): Promise<{ app: TestApp; eu: Placed; paths: Reco
   return { app, eu: { organization, region: "eu", database, databaseId: row?.id ?? 0, via }, paths };
 }
 
+/** Something to carry, whichever server publishes. */
+async function write(app: TestApp, { database }: Placed): Promise<void> {
+  for (const url of [app.databaseUrl, `${serverUrl("eu")}/${database}`])
+    await sql(url, "select pg_logical_emit_message(true, 'test', 'to be carried')");
+}
+
+/** The subscription of a link, which a reseed makes anew. */
+async function subscriptionOf(app: TestApp, { databaseId, database }: Placed, direction: Direction) {
+  const url = direction === "directory" ? `${serverUrl("eu")}/${database}` : app.databaseUrl;
+  const [row] = await sql<{ oid: number; isAwake: boolean }>(
+    url,
+    `select s.oid::int as oid, s.subenabled as "isAwake" from pg_subscription s join pg_database d on d.oid = s.subdbid
+     where d.datname = current_database() and s.subname ~ $1`,
+    [`_${databaseId}_${direction}$`],
+  );
+  return row;
+}
+
+describe.each(["directory", "catalog"] as const)(
+  "a stream of the %s whose connection the way has forgotten",
+  (direction) => {
+    const settings = (idleMs: number): GivenSettings => ({
+      replication: {
+        ...QUICK.replication,
+        carrier: { ...QUICK.replication?.carrier, stallMs: 2_000, idleMs, slowIdleMs: idleMs },
+      },
+      gateway: { host: "127.0.0.1", port: 0, limits: { silentMs: 3_000 } },
+    });
+
+    test.each(["at rest", "in the middle of streaming"] as const)(
+      "is connected anew while its link is awake (%s), without a seed",
+      { timeout: TEST_MS },
+      async (when) => {
+        const { app, eu, paths } = await beginWithPaths(settings(600_000));
+        await write(app, eu);
+        expect(await late(app, eu)).toEqual([]);
+        const before = await subscriptionOf(app, eu, direction);
+        expect(before?.isAwake).toBe(true);
+        const writing = new AbortController();
+        const writer = (async () => {
+          while (when === "in the middle of streaming" && !writing.signal.aborted) await write(app, eu);
+        })();
+        stack.defer(async () => {
+          writing.abort();
+          await writer;
+        });
+        expect(paths[direction].forget()).toBeGreaterThan(0);
+        await write(app, eu);
+        // Neither side's system notices anything here: what is sent is taken.
+        expect(await late(app, eu)).toEqual([]);
+        expect(await subscriptionOf(app, eu, direction)).toEqual(before);
+      },
+    );
+
+    test("is replaced by the next one when its link was parked meanwhile", { timeout: TEST_MS }, async () => {
+      const { app, eu, paths } = await beginWithPaths(settings(1_500));
+      await write(app, eu);
+      expect(await late(app, eu)).toEqual([]);
+      const before = await subscriptionOf(app, eu, direction);
+      expect(paths[direction].forget()).toBeGreaterThan(0);
+      await eventually(async () => (await subscriptionOf(app, eu, direction))?.isAwake === false, 20_000);
+      await write(app, eu);
+      expect(await late(app, eu)).toEqual([]);
+      expect((await subscriptionOf(app, eu, direction))?.oid).toBe(before?.oid);
+    });
+  },
+);
+
 describe.each(["directory", "catalog"] as const)("the way of the %s's stream to the gateway", (direction) => {
   test.each(["both", "answers"] as const)(
     "that swallows (%s) keeps no other link, and is used again when it passes",
@@ -140,10 +210,8 @@ describe.each(["directory", "catalog"] as const)("the way of the %s's stream to 
       const before = paths[direction].count;
       expect(before).toBeGreaterThan(0);
       const hole = paths[direction].swallow(how);
-      // Something to carry, whichever server publishes.
       const only = async () => {
-        for (const url of [app.databaseUrl, `${serverUrl("eu")}/${eu.database}`])
-          await sql(url, "select pg_logical_emit_message(true, 'test', 'to be carried')");
+        await write(app, eu);
         return (await late(app, eu, 3_000)).map((link) => link.direction).join() === direction;
       };
       expect(await eventually(only, 30_000)).toBe(true);

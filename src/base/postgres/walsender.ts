@@ -13,20 +13,19 @@ import { WALSENDER_OPTIONS } from "#base/postgres/pinned-settings";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/**
- * A subscriber that has said nothing for so long is gone; it is asked after half of it. Less would be too little for one that
- * applies what it was sent before: up to 10 MB are on their way at a time.
- */
-const GIVE_UP = "-c wal_sender_timeout=30s";
-
 /** The driver's types leave it out. */
 type Inside = pg.Client & { connection: { stream: Socket } };
 
 /**
- * Signs in for logical replication from this database. `encoding` is what the subscriber asked for. Rejects with the
- * driver's errors. Nothing is read from the socket until somebody listens to it.
+ * Signs in for logical replication from this database. `encoding` is what the subscriber asked for. A subscriber that has said
+ * nothing for `silentMs` is gone, and the server ends the stream; it asks after half of that. Rejects with the driver's errors.
+ * Nothing is read from the socket until somebody listens to it.
  */
-export async function openWalsender(address: ServerAddress, database: string, encoding: string): Promise<Socket> {
+export async function openWalsender(
+  address: ServerAddress,
+  database: string,
+  { encoding, silentMs }: { encoding: string; silentMs: number },
+): Promise<Socket> {
   const client = new BoundedClient({
     host: address.host,
     port: address.port,
@@ -41,7 +40,7 @@ export async function openWalsender(address: ServerAddress, database: string, en
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     client_encoding: encoding,
     // How values are written must not depend on the settings of a database or a role.
-    options: `${WALSENDER_OPTIONS} ${livenessOptions(address.host)} ${GIVE_UP}`,
+    options: `${WALSENDER_OPTIONS} ${livenessOptions(address.host)} -c wal_sender_timeout=${silentMs}`,
     replication: "database",
   } as pg.ClientConfig) as Inside;
   // A connection that breaks later is the caller's to notice, at the socket.

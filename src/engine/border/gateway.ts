@@ -24,6 +24,7 @@ const DEFAULT_LIMITS: GatewayLimits = {
   beginMs: 30_000,
   transactionMs: 60_000,
   stallMs: 60_000,
+  silentMs: 20_000,
 };
 
 /** How many links are looked up at home at once: subscribers that have not signed in must not take home's connections. */

@@ -68,4 +68,9 @@ export type GatewayLimits = {
   transactionMs: number;
   /** A subscriber that takes no byte for so long is disconnected. */
   stallMs: number;
+  /**
+   * A subscriber that says nothing for so long is disconnected; the publisher asks it after half of that. Less would be too
+   * little for one that applies what it was sent before: up to 10 MB are on their way at a time.
+   */
+  silentMs: number;
 };

@@ -15,9 +15,12 @@ export type GatewayPublisher = {
  * Signs in there, and asks beside it whether this home may: two homes would take each other's changes from one slot. Rejects with
  * the driver's errors, or CONFLICT.
  */
-export async function openPublisher(from: GatewayPublisher, encoding: string): Promise<Socket> {
+export async function openPublisher(
+  from: GatewayPublisher,
+  options: { encoding: string; silentMs: number },
+): Promise<Socket> {
   const [opened, owned] = await Promise.allSettled([
-    openWalsender(from.address, from.database, encoding),
+    openWalsender(from.address, from.database, options),
     from.requireOwned(),
   ]);
   if (owned.status === "fulfilled" && opened.status === "fulfilled") return opened.value;

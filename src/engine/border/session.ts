@@ -274,7 +274,7 @@ export class Session {
     if (this.#publisher !== undefined || this.#countedBy === undefined) return;
     this.#options.perLink.publishers.enterInPlaceOfOldest(this.#countedBy, this);
     await this.#waitForRegion();
-    this.#publisher = openPublisher(from, encoding);
+    this.#publisher = openPublisher(from, { encoding, silentMs: this.#options.limits.silentMs });
     this.#publisher.catch(() => undefined);
   }
 

@@ -13,6 +13,7 @@ import {
   dropSubscription,
   findSubscription,
   refreshConnection,
+  untilNoWorker,
 } from "#engine/replication/subscription";
 
 const MEND_LOCK_TIMEOUT_MS = 60_000;
@@ -41,6 +42,7 @@ export const RESEEDED = "the copy was reseeded";
 export async function mend(link: Link, { reseed }: { reseed: boolean }): Promise<string> {
   if (!reseed && (await isWhole(link))) {
     await disableSubscription(link);
+    await untilNoWorker(link);
     await tellSubscriber(link);
     return "the connection was renewed";
   }

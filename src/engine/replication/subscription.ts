@@ -5,6 +5,7 @@
 import type { Database, DatabaseKind, Queryable } from "#base/postgres/database";
 import { TIMELINE_SQL } from "#base/postgres/server-history";
 import { TenantryError } from "#base/kernel/errors";
+import { waitFor } from "#base/kernel/wait";
 import { sqlState } from "#base/postgres/sql-state";
 import { type Connection, explainSubscribing } from "#engine/replication/subscribe-failure";
 import type { Link } from "#engine/replication/link";
@@ -106,6 +107,25 @@ export async function enableSubscription(link: Link): Promise<void> {
 
 export function disableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
   return withStrategy(database, (strategy) => strategy.disable(database, name));
+}
+
+/** A worker that waits for its publisher looks once a second. One that applies much may take longer, and is not waited for. */
+const WORKER_ENDS_MS = 5_000;
+
+/**
+ * Waits until a subscription that was disabled has no worker any more. One that is enabled again before its worker has looked goes
+ * on with the connection that it has, and that may be a dead one.
+ */
+export async function untilNoWorker({ name, subscriber: { database } }: Link): Promise<void> {
+  const hasEnded = async () => {
+    const rows = await database.query(
+      "subscription.worker",
+      "select from pg_stat_subscription where subname = $1 and pid is not null limit 1",
+      [name],
+    );
+    return rows.length === 0 ? true : undefined;
+  };
+  await waitFor(hasEnded, { timeoutMs: WORKER_ENDS_MS });
 }
 
 /**
