@@ -218,6 +218,7 @@ function stableText(answer: unknown): string {
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "time")
       // Sealed: another each time.
       .replaceAll(/"A[g-v][\w-]{100,}"/g, "cursor")
+      .replaceAll(/\\?"requestId\\?":\\?"[\w-]+\\?"/g, "request")
       .replaceAll(/"(healthy|parked)":(true|false)|"lagBytes":(\d+|null)/g, "lag")
   );
 }
