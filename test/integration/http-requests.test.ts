@@ -96,7 +96,10 @@ test("Apollo Client asks for a persisted query once, and then sends texts only",
   expect(sent).toHaveLength(6);
   const { answer } = await post(sent[0] ?? "");
   expect(answer.errors).toEqual([
-    { message: "PersistedQueryNotSupported", extensions: { code: "PERSISTED_QUERY_NOT_SUPPORTED" } },
+    {
+      message: "PersistedQueryNotSupported",
+      extensions: { code: "PERSISTED_QUERY_NOT_SUPPORTED", requestId: expect.any(String) },
+    },
   ]);
 });
 
