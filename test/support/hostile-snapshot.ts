@@ -16,6 +16,8 @@ const BOOKKEEPING = new Set([
   "border_days",
   "border_refusals",
   "catalog_changes",
+  // What followers are told of: ids of what has changed, which is compared itself.
+  "changes",
 ]);
 
 const SERVER = `
