@@ -72,7 +72,7 @@ describe.each(Object.entries(FORGERIES))("%s", (_, forged) => {
           message: "The region eu gave an answer that cannot be used: whoever looks after its server should know.",
           locations: expect.any(Array) as unknown,
           path: ["a"],
-          extensions: { code: "REGION_UNAVAILABLE" },
+          extensions: { code: "REGION_UNAVAILABLE", requestId: expect.any(String) as unknown },
         },
       ],
     });
