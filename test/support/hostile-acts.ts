@@ -125,6 +125,7 @@ export async function insertForgery({ eu }: Stage, table: string): Promise<void>
        select string_agg(quote_ident(attname), ', '), string_agg(case format_type(atttypid, atttypmod)
            when 'uuid' then 'gen_random_uuid()' when 'text' then quote_literal('FORGED')
            when 'integer' then '15999999' when 'bigint' then '15999999' when 'boolean' then 'true'
+           when 'xid8' then 'pg_current_xact_id()'
            when 'timestamp with time zone' then 'now() + interval ''1 day''' when 'bytea' then 'sha256(''forged'')'
            else 'null' end, ', ')
          into cols, vals from pg_attribute where attrelid = 'tenantry.${table}'::regclass and attnum > 0 and not attisdropped;
