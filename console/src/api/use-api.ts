@@ -35,27 +35,26 @@ export function makeQueryClient(): QueryClient {
 
 export type Reading<Data> = UseQueryResult<Answer<Data>>;
 
-export type ReadOptions = {
-  /** How often to ask again; left out: only when the page is opened or something was changed. */
-  pollMs?: number | false;
+export type ReadOptions<Data> = {
+  /** How often to ask again, or how often by what was read last; left out: only when the page is opened or something was changed. */
+  pollMs?: number | false | ((data: Data | undefined) => number);
   /** False: it is not asked. */
   enabled?: boolean;
 };
 
 /**
- * Reads, and reads again. `subject` is the first part of the key, by which a change can say what is no longer true:
- * see {@link useForget}.
+ * Reads, and reads again. A change names the subjects that it makes old ({@link useForget}). `subject` says which one this is.
  */
 export function useRead<Data, Variables>(
   subject: string,
   operation: Operation<Data, Variables>,
   variables: Variables,
-  { pollMs = false, enabled = true }: ReadOptions = {},
+  { pollMs = false, enabled = true }: ReadOptions<Data> = {},
 ): Reading<Data> {
   return useQuery({
     queryKey: [subject, textOf(operation), variables],
     queryFn: ({ signal }) => request(operation, variables, signal),
-    refetchInterval: pollMs,
+    refetchInterval: typeof pollMs === "function" ? (query) => pollMs(query.state.data?.data) : pollMs,
     // Filters change one at a time: the list stays until the new one is there.
     placeholderData: keepPreviousData,
     enabled,

@@ -2,7 +2,6 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { type Operation, textOf } from "./graphql.ts";
 import { type Answer, type Problem, request } from "./request.ts";
-import type { ReadOptions } from "./use-api.ts";
 
 type Connection<Node> = {
   edges: readonly { node: Node }[] | null;
@@ -25,13 +24,20 @@ export type Paged<Data, Node> = {
   again: () => void;
 };
 
+export type PageOptions = {
+  /** How often to ask again; left out: only when the page is opened or something was changed. */
+  pollMs?: number | false;
+  /** False: it is not asked. */
+  enabled?: boolean;
+};
+
 /** `$first` and `$after` of the operation are filled in; `pick` finds the connection in its answer. */
 export function usePages<Data, Node, Variables extends { first?: number | null; after?: string | null }>(
   subject: string,
   operation: Operation<Data, Variables>,
   variables: Omit<Variables, "first" | "after">,
   pick: (data: Data) => Connection<Node> | null,
-  { pollMs = false, enabled = true }: ReadOptions = {},
+  { pollMs = false, enabled = true }: PageOptions = {},
 ): Paged<Data, Node> {
   const query = useInfiniteQuery({
     queryKey: [subject, textOf(operation), variables, "pages"],

@@ -50,15 +50,20 @@ export function Fleet() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const pollMs = usePollMs();
-  const first = useRead("fleet", FLEET, {}, { pollMs });
-  const isRunning = first.data?.data.fleet.run?.job.state === "RUNNING";
-  useRead("fleet", FLEET, {}, { pollMs: RUNNING_POLL_MS, enabled: isRunning });
+  const reading = useRead(
+    "fleet",
+    FLEET,
+    {},
+    {
+      pollMs: (data) => (data?.fleet.run?.job.state === "RUNNING" ? RUNNING_POLL_MS : pollMs),
+    },
+  );
   return (
     <Page
       title="Fleet"
       lead="Each tenant database has a version of the schema. A migration takes a few databases first, then wave after wave."
     >
-      <Loaded reading={first}>
+      <Loaded reading={reading}>
         {({ fleet }) => (
           <>
             <Versions fleet={fleet} />

@@ -1,11 +1,11 @@
 /** The migration that runs, or the last one. */
 import { Link } from "@tanstack/react-router";
-import { count, sentenceCase } from "../../ui/format.ts";
+import { count } from "../../ui/format.ts";
 import { Meter, Meters } from "../../ui/meter.tsx";
 import { Facts, Panel } from "../../ui/page.tsx";
-import { Notice } from "../../ui/states.tsx";
-import { JobStatus, Status } from "../../ui/status.tsx";
+import { JobStatus } from "../../ui/status.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { StepList } from "../jobs/step-list.tsx";
 import type { FleetRun } from "./fleet.tsx";
 
 export function Run({ run: { job, canaries, waves, migrated, failed, left } }: { run: FleetRun }) {
@@ -33,17 +33,7 @@ export function Run({ run: { job, canaries, waves, migrated, failed, left } }: {
             ["Left", count(left)],
           ]}
         />
-        <ol className="stack">
-          {job.steps.map(({ name, finishedAt, failure }) => (
-            <li key={name}>
-              <Status tone={finishedAt !== null ? "ok" : failure === null ? "busy" : "bad"}>
-                {sentenceCase(name)}
-                {finishedAt === null && failure === null ? " …" : ""}
-              </Status>
-            </li>
-          ))}
-        </ol>
-        {job.lastError !== null && job.state !== "DONE" && <Notice tone="warn">{job.lastError}</Notice>}
+        <StepList job={job} />
       </div>
     </Panel>
   );

@@ -3,7 +3,7 @@ import { count, sentenceCase, shortId, UNKNOWN } from "../../ui/format.ts";
 import { JobStatus } from "../../ui/status.tsx";
 import type { Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
-import type { JobRow } from "./jobs.tsx";
+import type { JobRow } from "./job-row.ts";
 
 /** `search`: the filters that stay when one job is opened. */
 export function jobColumns(search: object): Column<JobRow>[] {

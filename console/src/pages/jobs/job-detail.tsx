@@ -45,12 +45,17 @@ const CLOSE_MS = 1_000;
 const ENDED_MS = 30_000;
 
 export function JobDetail({ id, onClose }: { id: string; onClose: () => void }) {
-  const first = useRead("jobs", JOB, { id }, { pollMs: ENDED_MS });
-  const state = first.data?.data.job?.state;
-  useRead("jobs", JOB, { id }, { pollMs: CLOSE_MS, enabled: state === "RUNNING" || state === "WAITING" });
+  const reading = useRead(
+    "jobs",
+    JOB,
+    { id },
+    {
+      pollMs: (data) => (data?.job?.state === "RUNNING" || data?.job?.state === "WAITING" ? CLOSE_MS : ENDED_MS),
+    },
+  );
   return (
     <Dialog title="Job" isOpen onClose={onClose}>
-      <Loaded reading={first}>
+      <Loaded reading={reading}>
         {({ job, jobKinds }) =>
           job === null ? (
             <Empty title="There is no such job">

@@ -2,8 +2,9 @@
 import { graphql } from "../../api/graphql.ts";
 import { useRead } from "../../api/use-api.ts";
 import { sentenceCase } from "../../ui/format.ts";
-import { Loaded, Notice } from "../../ui/states.tsx";
-import { JobStatus, Status } from "../../ui/status.tsx";
+import { Loaded } from "../../ui/states.tsx";
+import { JobStatus } from "../../ui/status.tsx";
+import { StepList } from "./step-list.tsx";
 
 const NEWEST_JOB = graphql(`
   query NewestJob($placementId: ID!) {
@@ -39,17 +40,7 @@ export function JobProgress({ placementId }: { placementId: string }) {
               <strong>{sentenceCase(job.kind)}</strong>
               <JobStatus state={job.state} isFailing={job.isFailing} />
             </div>
-            <ol className="stack">
-              {job.steps.map(({ name, finishedAt, failure }) => (
-                <li key={name}>
-                  <Status tone={finishedAt !== null ? "ok" : failure === null ? "busy" : "bad"}>
-                    {sentenceCase(name)}
-                    {finishedAt === null && failure === null ? " …" : ""}
-                  </Status>
-                </li>
-              ))}
-            </ol>
-            {job.lastError !== null && job.state !== "DONE" && <Notice tone="warn">{job.lastError}</Notice>}
+            <StepList job={job} />
           </div>
         );
       }}

@@ -1,7 +1,7 @@
 /** Background work: what was asked for, how far it is, what fails, and trying again. */
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
-import { graphql, type ResultOf } from "../../api/graphql.ts";
+import { graphql } from "../../api/graphql.ts";
 import { useRead } from "../../api/use-api.ts";
 import { usePages } from "../../api/use-pages.ts";
 import { mayOperate, useViewer } from "../../api/viewer.ts";
@@ -16,9 +16,11 @@ import { Empty } from "../../ui/states.tsx";
 import { JOB_WORDS } from "../../ui/status.tsx";
 import { jobColumns, selectColumn } from "./job-columns.tsx";
 import { JobDetail } from "./job-detail.tsx";
+import { JOB_ROW } from "./job-row.ts";
 import { RetryJobs } from "./retry-jobs.tsx";
 
-const JOBS = graphql(`
+const JOBS = graphql(
+  `
   query Jobs(
     $first: Int
     $after: String
@@ -38,29 +40,14 @@ const JOBS = graphql(`
       organizationId: $organizationId
     ) {
       edges {
-        node {
-          id
-          kind
-          subject
-          placementId
-          state
-          isFailing
-          isRetriable
-          step
-          attempts
-          requestedBy
-          requestedAt
-          dueAt
-          lastError
-          region { key }
-        }
+        node { ...JobRow }
       }
       pageInfo { hasNextPage endCursor }
     }
   }
-`);
-
-export type JobRow = ResultOf<typeof JOBS>["jobs"]["edges"][number]["node"];
+`,
+  [JOB_ROW],
+);
 
 const route = getRouteApi("/jobs");
 const useFilters = () => route.useSearch();

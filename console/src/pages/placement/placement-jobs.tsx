@@ -6,32 +6,21 @@ import { List } from "../../ui/list.tsx";
 import { Panel } from "../../ui/page.tsx";
 import { Empty } from "../../ui/states.tsx";
 import { jobColumns } from "../jobs/job-columns.tsx";
+import { JOB_ROW } from "../jobs/job-row.ts";
 
-const PLACEMENT_JOBS = graphql(`
+const PLACEMENT_JOBS = graphql(
+  `
   query PlacementJobs($id: ID!, $first: Int, $after: String) {
     jobs(placementId: $id, first: $first, after: $after) {
       edges {
-        node {
-          id
-          kind
-          subject
-          placementId
-          state
-          isFailing
-          isRetriable
-          step
-          attempts
-          requestedBy
-          requestedAt
-          dueAt
-          lastError
-          region { key }
-        }
+        node { ...JobRow }
       }
       pageInfo { hasNextPage endCursor }
     }
   }
-`);
+`,
+  [JOB_ROW],
+);
 
 export function PlacementJobs({ id }: { id: string }) {
   const pages = usePages("jobs", PLACEMENT_JOBS, { id }, ({ jobs }) => jobs, { pollMs: usePollMs() });
