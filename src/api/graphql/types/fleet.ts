@@ -1,3 +1,4 @@
+import { addDatabaseFields } from "#api/graphql/types/database-fields";
 import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import { invalidInput } from "#base/kernel/errors";
@@ -29,17 +30,10 @@ const Version = perSchema((builder) =>
   }),
 );
 
-const FleetDatabase = perSchema((builder) =>
-  builder.objectRef<FleetDatabaseRecord>("FleetDatabase").implement({
+const FleetDatabase = perSchema((builder) => {
+  const type = builder.objectRef<FleetDatabaseRecord>("FleetDatabase").implement({
     description: "A tenant database, by its schema version.",
     fields: (t) => ({
-      database: t.exposeString("database", { description: "Its name on the region's server." }),
-      region: t.field({
-        type: "Region",
-        nullable: true,
-        description: "Where it is.",
-        resolve: ({ regionId }, _, { loaders }) => loaders.regions.load(regionId),
-      }),
       version: t.int({
         nullable: true,
         description: "How many migrations it has; null: it is being made.",
@@ -57,8 +51,10 @@ const FleetDatabase = perSchema((builder) =>
       }),
       failedAt: t.expose("failedAt", { type: "DateTime", nullable: true, description: "When it failed." }),
     }),
-  }),
-);
+  });
+  addDatabaseFields(builder, type);
+  return type;
+});
 
 const Run = perSchema((builder) =>
   builder.objectRef<FleetRun>("FleetRun").implement({
@@ -81,17 +77,10 @@ const Run = perSchema((builder) =>
   }),
 );
 
-const DriftRef = perSchema((builder) =>
-  builder.objectRef<DriftOfDatabase>("FleetDrift").implement({
+const DriftRef = perSchema((builder) => {
+  const type = builder.objectRef<DriftOfDatabase>("FleetDrift").implement({
     description: "How a tenant database differs from what its migrations make of a new one.",
     fields: (t) => ({
-      database: t.exposeString("database", { description: "Its name on the region's server." }),
-      region: t.field({
-        type: "Region",
-        nullable: true,
-        description: "Where it is.",
-        resolve: ({ regionId }, _, { loaders }) => loaders.regions.load(regionId),
-      }),
       version: t.exposeInt("version", {
         description: "How many migrations it has, by itself; where it cannot be read, by home.",
       }),
@@ -99,8 +88,10 @@ const DriftRef = perSchema((builder) =>
         description: "What differs, or why it cannot be compared, in a sentence each. Empty: nothing does.",
       }),
     }),
-  }),
-);
+  });
+  addDatabaseFields(builder, type);
+  return type;
+});
 
 /** Cursors hold the number of a database. */
 const isNumber = (text: string) => /^\d{1,9}$/.test(text);

@@ -1,3 +1,4 @@
+import { addDatabaseFields } from "#api/graphql/types/database-fields";
 import { asParent, operatorOnly, row } from "#engine/auth/policy-table";
 import { defineModule } from "#api/graphql/module";
 import { formatCursor, isNumberKey, type Page as PageOf, readPageRequest, toPage } from "#base/kernel/page";
@@ -38,21 +39,16 @@ const Flow = perSchema((builder) =>
   }),
 );
 
-const Health = perSchema((builder) =>
-  builder.objectRef<DatabaseHealth>("ReplicationDatabase").implement({
+const Health = perSchema((builder) => {
+  const type = builder.objectRef<DatabaseHealth>("ReplicationDatabase").implement({
     description: "How a tenant database's replication is doing.",
     fields: (t) => ({
-      database: t.exposeString("database", { description: "Its name on the region's server." }),
-      region: t.field({
-        type: "Region",
-        nullable: true,
-        description: "Where it is.",
-        resolve: ({ regionId }, _, { loaders }) => loaders.regions.load(regionId),
-      }),
       flows: t.field({ type: [Flow(builder)], description: "Both directions.", resolve: ({ flows }) => flows }),
     }),
-  }),
-);
+  });
+  addDatabaseFields(builder, type);
+  return type;
+});
 
 export const ServerHeadroom = perSchema((builder) =>
   builder.objectRef<ServerHealth["headroom"][number]>("ServerHeadroom").implement({
