@@ -1,6 +1,6 @@
 /**
- * What a scrape costs with many tenant databases, and what counting costs those who are served. The databases are rows at
- * home with real slots and disabled subscriptions on both servers: that is all that a scrape looks at. `--databases=1000`,
+ * Measures a scrape with many tenant databases, and what counting costs each request. A scrape looks at rows at home, at slots
+ * and at subscriptions. So the databases are rows at home, with real slots and disabled subscriptions. `--databases=1000`,
  * `--regions=3`, `--scrapes=20`.
  */
 import { performance } from "node:perf_hooks";

@@ -1,6 +1,7 @@
 /**
- * What log lines and traces cost a request: CPU time of the thread that answers, with the client in the same thread, in rounds that
- * alternate between the ways. The log goes nowhere. The collector is in another thread, and takes everything at once.
+ * Measures what log lines and traces cost a request, in CPU time. The client runs in the thread that answers, so its time is in the
+ * figure too. The rounds alternate between the ways. The log is thrown away. The collector runs in another thread and takes everything
+ * at once.
  * `--requests=3000` of each way in a round, `--rounds=7`.
  */
 import { Agent, request as send } from "node:http";

@@ -2,7 +2,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-// What is built is what ships, also where a test or a person's shell says otherwise: React is twice as large for development.
+// The build is always for production, whatever NODE_ENV a test or a shell has set. React for development is twice as large.
 if (process.argv.includes("build")) process.env["NODE_ENV"] = "production";
 
 export default defineConfig({

@@ -1,6 +1,6 @@
 /**
- * What values were while the page is open. The API keeps no series, so the page notes each answer; going to another page
- * and back loses nothing, a reload does.
+ * Values over time. The API stores none, so the page remembers the value in each answer. They stay when somebody goes to
+ * another page of the console and back. A reload forgets them.
  */
 import { useEffect, useSyncExternalStore } from "react";
 import { session } from "./session.ts";
@@ -37,7 +37,7 @@ function listen(listener: () => void): () => void {
 
 /**
  * Notes the values of an answer and returns all that were noted under the name. `atMs`: when the answer came, such as
- * `reading.dataUpdatedAt`; 0: there is none yet.
+ * `reading.dataUpdatedAt`. It is 0 before the first answer.
  */
 export function useHistory(name: string, atMs: number, values: Readonly<Record<string, number | null>>): History {
   useEffect(() => {
