@@ -121,6 +121,20 @@ const ROWS = [
     why: "a placement is made and unmade with all that belongs to it: template, links, export, entries",
   },
   {
+    part: "engine/moves",
+    may: [...BASE, "engine/auth", "engine/home", "engine/regions", "engine/links", "engine/jobs", TABLES, SERVICES],
+    also: [
+      "base/observability",
+      "engine/audit",
+      "engine/border",
+      "engine/migrations",
+      "engine/placements",
+      "engine/replication",
+      "engine/servers",
+    ],
+    why: "a move makes a placement in one database and takes it out of another, and its stream is a link of its own",
+  },
+  {
     part: "engine/fleet",
     may: [
       ...BASE,

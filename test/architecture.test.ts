@@ -110,6 +110,7 @@ const PLANTED: [path: string, content: string, rule: string][] = [
   ["src/engine/erasure/a.ts", 'import "#engine/placements/target";', "imports-of-engine-erasure"],
   ["src/engine/transfer/a.ts", 'import "#engine/placements/target";', "imports-of-engine-transfer"],
   ["src/engine/placements/a.ts", 'import "#engine/fleet/target";', "imports-of-engine-placements"],
+  ["src/engine/moves/a.ts", 'import "#engine/fleet/target";', "imports-of-engine-moves"],
   ["src/engine/fleet/a.ts", 'import "#engine/doctor/target";', "imports-of-engine-fleet"],
   ["src/engine/doctor/a.ts", 'import "#engine/fleet/target";', "imports-of-engine-doctor"],
   ["src/engine/readings/a.ts", 'import "#engine/fleet/target";', "imports-of-engine-readings"],

@@ -262,6 +262,46 @@ end $$;
 create trigger skip_adopted_number before insert on tenantry.placements
   for each row execute function tenantry.skip_adopted_number();
 
+-- Moves: a placement goes to another tenant database while it is used. A row is there from the beginning until nothing of the
+-- placement is left in the database where it is not.
+create table tenantry.moves (
+  placement_id uuid primary key references tenantry.placements on delete cascade,
+  from_database_id int not null references tenantry.tenant_databases,
+  to_database_id int not null references tenantry.tenant_databases,
+  -- The one of both in which the placement is not: until the switch where it goes to, from then on where it came from. What that
+  -- one sends to the catalog waits in the inbox.
+  other_database_id int not null references tenantry.tenant_databases,
+  step text not null default 'PREPARING' check (step in (
+    'PREPARING', 'COPYING', 'FOLLOWING', 'COMPARING', 'SWITCHING', 'KEEPING_SOURCE', 'CLEANING', 'CANCELLING')),
+  -- How long changes flow back after the switch, in seconds.
+  keep_source_seconds int not null default 0 check (keep_source_seconds >= 0),
+  -- Content may pass a process that works for neither region.
+  goes_through_others boolean not null default false,
+  started_at timestamptz not null default now(),
+  -- Set when somebody called it off. After the switch: it is to go back.
+  cancelled_at timestamptz,
+  switched_at timestamptz,
+  -- Until when changes flow back.
+  keep_until timestamptz,
+  -- When the content of both sides was last found equal.
+  verified_at timestamptz,
+  -- The tables that were copied whole, with their schema.
+  copied_tables text[] not null default '{}',
+  rows_copied bigint not null default 0,
+  bytes_copied bigint not null default 0,
+  -- By the statistics of the source; null: not known.
+  rows_total bigint,
+  -- What the target has yet to receive.
+  lag_bytes bigint,
+  -- How long writes were held in all, in milliseconds; null: not yet.
+  held_ms float8,
+  -- What was found, in sentences without secrets.
+  findings text[] not null default '{}',
+  check (from_database_id <> to_database_id and other_database_id in (from_database_id, to_database_id))
+);
+create index moves_from_database_id on tenantry.moves (from_database_id);
+create index moves_to_database_id on tenantry.moves (to_database_id);
+
 -- What home sends: the directory of each tenant database
 -- ------------------------------------------------------
 
