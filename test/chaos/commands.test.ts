@@ -1,6 +1,6 @@
 /**
- * Jobs that a command runs itself are stopped at every failpoint by killing, in turn, the command, home's server and
- * the region's; running the command again must then do the rest.
+ * Jobs that a command runs itself are stopped at every failpoint by killing the command, home's server or the region's;
+ * running the command again must then do the rest. Which of the three is killed where, failpoints.ts says.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,8 +10,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findOrphans } from "../../src/engine/doctor/find-orphans.ts";
-import { type CallerKind, JOBS } from "../../src/engine/jobs/job.ts";
+import type { CallerKind } from "../../src/engine/jobs/job.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
+import { disastersAt, failpointsOf } from "./failpoints.ts";
 import type { Command } from "../support/command-to-crash.ts";
 import { openServices } from "../support/fleet.ts";
 import {
@@ -161,11 +162,6 @@ const SCENARIOS: Record<CallerKind, Scenario> = {
   },
 };
 
-/** Its failpoints: before and after each step, and before its end is recorded. */
-function failpointsOf(kind: CallerKind): string[] {
-  return [...JOBS[kind].steps.flatMap((step) => [`${kind}/${step}/before`, `${kind}/${step}/after`]), `${kind}/finish`];
-}
-
 // Migrating comes last: the API of this test is then an older program.
 const KINDS: CallerKind[] = ["export-placement", "import-placement", "repair", "migrate-databases"];
 
@@ -174,23 +170,21 @@ test("every kind of job that a command runs is here", () => {
 });
 
 describe.each(KINDS)("%s", (kind) => {
-  describe.each(Object.keys(DISASTERS))("when %s is killed", (victim) => {
-    test.each(failpointsOf(kind))(
-      "at %s it is done when run again",
-      async (failpoint) => {
-        const { what, isDone, check } = await SCENARIOS[kind]();
-        const first = run({ ...what, failpoint });
-        await first.hear(`at ${failpoint}`);
-        await DISASTERS[victim]?.(first);
-        await first.ended;
-        const again = async () => isDone?.() === true || (await run(what).ended) === 0;
-        // The command's own lock at home goes with its connection, which the server may notice a moment later.
-        expect(await eventually(again, 20_000)).toBe(true);
-        await check();
-        const open = () => sql(app.databaseUrl, "select from tenantry.jobs where state in ('WAITING', 'RUNNING')");
-        expect(await eventually(async () => (await open()).length === 0)).toBe(true);
-      },
-      60_000,
-    );
-  });
+  test.each(disastersAt(failpointsOf(kind), Object.keys(DISASTERS)))(
+    "when $victim is killed at $failpoint it is done when run again",
+    async ({ failpoint, victim }) => {
+      const { what, isDone, check } = await SCENARIOS[kind]();
+      const first = run({ ...what, failpoint });
+      await first.hear(`at ${failpoint}`);
+      await DISASTERS[victim]?.(first);
+      await first.ended;
+      const again = async () => isDone?.() === true || (await run(what).ended) === 0;
+      // The command's own lock at home goes with its connection, which the server may notice a moment later.
+      expect(await eventually(again, 20_000)).toBe(true);
+      await check();
+      const open = () => sql(app.databaseUrl, "select from tenantry.jobs where state in ('WAITING', 'RUNNING')");
+      expect(await eventually(async () => (await open()).length === 0)).toBe(true);
+    },
+    60_000,
+  );
 });

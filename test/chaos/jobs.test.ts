@@ -1,7 +1,7 @@
 /**
  * Every job is stopped at every failpoint by killing the process that runs it, home's server or the region's server;
- * afterwards it must finish by itself, and nothing half made may stay anywhere. One of the three is killed at each
- * failpoint, in turn; with TENANTRY_CHAOS=full, which takes 20 minutes, each of the three.
+ * afterwards it must finish by itself, and nothing half made may stay anywhere. Which of the three is killed where,
+ * failpoints.ts says.
  */
 import { TENANT_SCHEMA } from "../../src/app/schema.ts";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
 import { requestReviews } from "../../src/engine/erasure/review-erasures.ts";
-import { JOBS } from "../../src/engine/jobs/job.ts";
+import type { JOBS } from "../../src/engine/jobs/job.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { closeServices, createServices } from "../../src/services.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
@@ -26,6 +26,7 @@ import {
   grant,
   registerRegion,
 } from "../support/journey.ts";
+import { disastersAt, failpointsOf } from "./failpoints.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
 import { type OwnServer, startServer, temporaryFolder } from "../support/servers.ts";
 
@@ -262,11 +263,6 @@ async function authored(): Promise<{ user: string; rowsLeft: () => Promise<numbe
 
 const ERASE = "mutation ($id: ID!) { eraseUser(id: $id) { complete } }";
 
-/** Its failpoints: before and after each step, and before its end is recorded. */
-function failpointsOf(kind: WorkerKind): string[] {
-  return [...JOBS[kind].steps.flatMap((step) => [`${kind}/${step}/before`, `${kind}/${step}/after`]), `${kind}/finish`];
-}
-
 async function isSettled(): Promise<boolean> {
   const open = await sql(api.databaseUrl, "select from tenantry.jobs where state in ('WAITING', 'RUNNING')");
   return open.length === 0;
@@ -295,19 +291,9 @@ const SHARED_SCENARIOS: { kind: WorkerKind; what: string; steps: readonly string
   },
 ];
 
-const IS_FULL = process.env["TENANTRY_CHAOS"] === "full";
-
-/** Who is killed at which failpoints: in the cut, each failpoint has one victim, and neighbours have different ones. */
-function disastersAt(failpoints: readonly string[]): { victim: string; failpoint: string }[] {
-  const victims = Object.keys(DISASTERS);
-  return failpoints.flatMap((failpoint, at) =>
-    victims.filter((_, turn) => IS_FULL || turn === at % victims.length).map((victim) => ({ victim, failpoint })),
-  );
-}
-
 describe.each(SHARED_SCENARIOS)("$kind $what", ({ kind, steps, scenario }) => {
   const failpoints = failpointsOf(kind).filter((one) => steps.some((step) => one.includes(`/${step}/`)));
-  test.each(disastersAt(failpoints))(
+  test.each(disastersAt(failpoints, Object.keys(DISASTERS)))(
     "when $victim is killed at $failpoint it finishes all the same",
     ({ failpoint, victim }) => survives(scenario, failpoint, victim),
     60_000,
@@ -315,7 +301,7 @@ describe.each(SHARED_SCENARIOS)("$kind $what", ({ kind, steps, scenario }) => {
 });
 
 describe.each(Object.keys(SCENARIOS) as WorkerKind[])("%s", (kind) => {
-  test.each(disastersAt(failpointsOf(kind)))(
+  test.each(disastersAt(failpointsOf(kind), Object.keys(DISASTERS)))(
     "when $victim is killed at $failpoint it finishes all the same",
     ({ failpoint, victim }) => survives(SCENARIOS[kind], failpoint, victim),
     60_000,
