@@ -237,7 +237,7 @@ async function lateComment(resourceId: string) {
 
 describe("beyond the bound", () => {
   const entry = `insert into tenantry.audit_log (id, database_id, organization_id, who, via, action, subject_kind, subject_id)
-    select gen_random_uuid(), 1, '{}', 'OPERATOR', 'DEVELOPMENT', 'updateComment', 'COMMENT', gen_random_uuid() from generate_series(1, 10001)`;
+    select gen_random_uuid(), (select database_id from tenantry.identity), '{}', 'OPERATOR', 'DEVELOPMENT', 'updateComment', 'COMMENT', gen_random_uuid() from generate_series(1, 10001)`;
   const change = `insert into tenantry.changes (organization_id, table_name, subject_id, kind)
     select '{}', 'tenantry.memberships', gen_random_uuid(), 'UPDATED' from generate_series(1, 10001)`;
 

@@ -83,9 +83,8 @@ async function contentLocations(
   const routes = await router.routesOf(organizationId);
   return routes
     .filter(({ state }) => READABLE.has(state))
-    .map(({ placementId, regionKey, databaseId, open }) => ({
+    .map(({ placementId, regionKey, open }) => ({
       database: open(),
-      databaseId,
       organizationId,
       placementId,
       regionKey,

@@ -136,7 +136,6 @@ function readFiltered(
 /** Where an organization's content is, and with it the entries about it. */
 export type ContentLocation = {
   database: Queryable<"tenant">;
-  databaseId: number;
   organizationId: string;
   placementId: string;
   regionKey: string;
@@ -167,7 +166,7 @@ export async function readContentEntries(
   filter: AuditFilter,
   page: PageRequest,
 ): Promise<AuditEntry[]> {
-  const { text: wanted, values } = conditionsOf(filter, 6);
+  const { text: wanted, values } = conditionsOf(filter, 5);
   const { organizationId, placementId, regionKey } = location;
   try {
     const rows = await location.database.query(
@@ -175,10 +174,10 @@ export async function readContentEntries(
       `select a.id, a.at, a.action, a.who, a.who_id as "whoId", a.via, host(a.address) as address,
               a.user_agent as "userAgent", a.subject_kind as "subjectKind", a.subject_id as "subjectId"
        from tenantry.audit_log a
-       where a.organization_id = $1 and a.database_id = $2 and ${isBetween("a.id", page, ["$3", "$4"], "desc")}
-         and ${wanted} and ($9::text is null or a.subject_id::text = $9)
-       order by a.id ${readingOrder(page, "desc")} limit $5`,
-      [organizationId, location.databaseId, ...idsOfReversed(page), page.first + 1, ...values],
+       where a.organization_id = $1 and ${isBetween("a.id", page, ["$2", "$3"], "desc")}
+         and ${wanted} and ($8::text is null or a.subject_id::text = $8)
+       order by a.id ${readingOrder(page, "desc")} limit $4`,
+      [organizationId, ...idsOfReversed(page), page.first + 1, ...values],
     );
     const entries = z
       .array(contentEntry)

@@ -8,7 +8,7 @@ import { TenantryError } from "#base/kernel/errors";
 import { readingFrom } from "#base/kernel/event-stream";
 import { Wakeup } from "#base/kernel/wakeup";
 import { explainToCaller } from "#engine/failures/explain";
-import { type Entry, eventsGone, fromCursor, type Position, toCursor } from "#engine/events/position";
+import { type Arrival, type Entry, eventsGone, fromCursor, type Position, toCursor } from "#engine/events/position";
 
 /** How long events are kept for who comes back. */
 export const KEPT_MS = 60 * 60_000;
@@ -31,6 +31,11 @@ export type Reading = {
   isTooMuch: boolean;
   /** At most {@link BATCH}, in the order of their transactions and ids. */
   entries: Entry[];
+  /**
+   * The position is of the server where the placement was before. Then the entries are all that were written there behind it, and
+   * it goes on behind the arrival.
+   */
+  arrival?: Arrival;
 };
 
 /** A log of one organization. */
@@ -132,6 +137,7 @@ type Batch = {
 /** The entries behind a position, each with the position behind itself. With null: none, and where the log stands. */
 async function readBatch(log: Log, from: Position | null): Promise<Batch> {
   const reading = await log.read(from);
+  if (from !== null && reading.arrival !== undefined) return behindArrival(reading, from, reading.arrival);
   if (from !== null && isGone(reading, from)) throw eventsGone();
   const { at, history, snapshot, entries } = reading;
   // What was begun under a later snapshot is finished under it.
@@ -160,6 +166,14 @@ async function readBatch(log: Log, from: Position | null): Promise<Batch> {
     // A part that is finished is behind a snapshot of long ago.
     isLast: !isFull && (from === null || from.part === null),
   };
+}
+
+/** Somebody who goes away in the middle of them is told them again. */
+function behindArrival({ history, at, isTooMuch, entries }: Reading, from: Position, arrival: Arrival): Batch {
+  if (isTooMuch || at - from.at > KEPT_MS) throw eventsGone();
+  const next: Position = { at: arrival.at, seen: { history, snapshot: arrival.snapshot }, part: null };
+  const positions = entries.map((entry, index) => ({ entry, position: index === entries.length - 1 ? next : from }));
+  return { entries: positions, next, isLast: false };
 }
 
 function isGone({ at, history, isTooMuch }: Reading, { at: seenAt, seen, part }: Position): boolean {

@@ -37,6 +37,9 @@ export type Position = z.infer<typeof position>;
 
 /** What a server says of its entries. A region's may say anything. */
 export const reading = z.object({ at: moment, history, snapshot, isTooMuch: z.boolean() });
+/** Whence a placement came that the log is about, and a snapshot of here that shows all of its entries of there. */
+export const arrivals = z.array(z.object({ history, snapshot, at: moment })).max(1_000);
+export type Arrival = z.infer<typeof arrivals>[number];
 export const entry = z.object({
   xact: digits,
   id: z.union([digits, z.guid()]),

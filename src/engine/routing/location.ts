@@ -109,15 +109,39 @@ export async function chooseLocation(
   return locationOn(route);
 }
 
-/** Hears what is announced in the location's database. The returned function ends that. */
-export async function listenAt(
+/**
+ * Hears what is announced where a row lives. `follow`: it lives there now, as its placement has moved. `hear` gets an empty text
+ * when something may have been missed.
+ */
+export async function listenWhereItIs(
   { home, listeners }: { home: HomeDatabase; listeners: Listeners },
-  { route }: Location,
+  first: Location,
   channel: string,
   hear: (payload: string) => void,
-): Promise<() => void> {
-  if (route.kind === "home") return listeners.on(home, channel, hear);
-  return inRegion(route, () => listeners.on(route.openUnscoped(), channel, hear));
+): Promise<{ follow: (now: Location) => Promise<void>; stop: () => void }> {
+  let isOver = false;
+  let heard: { databaseId: number; unhear: () => void } | undefined;
+  const listen = async ({ route }: Location): Promise<void> => {
+    const unhear = await (route.kind === "home"
+      ? listeners.on(home, channel, hear)
+      : inRegion(route, () => listeners.on(route.openUnscoped(), channel, hear)));
+    const before = heard;
+    heard = { databaseId: databaseIdOf(route), unhear };
+    before?.unhear();
+    if (isOver) unhear();
+    // Written there before anybody listened.
+    else if (before !== undefined) hear("");
+  };
+  await listen(first);
+  return {
+    follow: async (now) => {
+      if (!isOver && databaseIdOf(now.route) !== heard?.databaseId) await listen(now);
+    },
+    stop: () => {
+      isOver = true;
+      heard?.unhear();
+    },
+  };
 }
 
 /** Whether a statement failed as it names a row that is not there. */

@@ -5,7 +5,8 @@ import { notFound } from "#base/kernel/errors";
 import { validId } from "#base/kernel/validation";
 import { addedRows, readLog } from "#engine/events/event-log";
 import { type Followed, followLog } from "#engine/events/follow-log";
-import { listenAt, locateRow, type Location, organizationIdOf } from "#engine/routing/location";
+import { listenWhereItIs, locateRow, type Location, organizationIdOf } from "#engine/routing/location";
+import { PLACEMENT_CHANNEL } from "#engine/home/placements";
 import type { Services } from "#engine/services";
 import { afterArgument, FOLLOWING_POINTS, telling } from "#api/graphql/follow";
 import type { Part } from "#api/graphql/module";
@@ -80,20 +81,31 @@ async function follow(
     kinds: [shape.subject, shape.table],
     actions,
   };
+  let listening: Awaited<ReturnType<typeof listenWhereItIs>> | undefined;
   return followLog<ContentRow>(
     services,
     {
       read: async (position) => {
         // Where it is now, and whether the actor may look there.
         const { location } = await locate(of, services, actor, parentId);
+        await listening?.follow(location);
         const whose = organizationIdOf(location.route);
         return location.run((database) => readLog(database, addedRows(database, whose, added), position));
       },
-      hear: (wake) =>
-        listenAt(services, first, channel, (payload) => {
-          // Nothing is said when the connection has come back: something may have been missed.
+      hear: async (wake) => {
+        // Nothing is said when the connection has come back: something may have been missed.
+        const { stop } = (listening = await listenWhereItIs(services, first, channel, (payload) => {
           if (payload === "" || payload.startsWith(parentId)) wake();
-        }),
+        }));
+        // What is written after a move is announced where the row is then.
+        const unhear = await services.listener.on(PLACEMENT_CHANNEL, (payload) => {
+          if (payload === "" || (first.route.kind === "tenant" && payload === first.route.placementId)) wake();
+        });
+        return () => {
+          stop();
+          unhear();
+        };
+      },
     },
     {
       about: `${name} ${parentId}`,

@@ -176,6 +176,22 @@ create policy own_organization on tenantry.audit_log
   using (organization_id = (select tenantry.scope_organization()));
 create policy all_for_owner on tenantry.audit_log to current_user using (true);
 
+-- Placements that came here from another database. Entries that were written there keep that database's number, and the numbers of
+-- transactions in them are that server's. `snapshot`: shows all of them, and nothing that was written here since
+-- (engine/events/event-log.ts).
+create table tenantry.arrivals (
+  placement_number int not null,
+  database_id int not null,
+  -- The server's system identifier and timeline.
+  history text not null,
+  snapshot text not null,
+  at timestamptz not null default clock_timestamp(),
+  primary key (placement_number, at)
+);
+alter table tenantry.arrivals enable row level security;
+create policy own_placement on tenantry.arrivals
+  using (placement_number = (select tenantry.scope_placement()));
+
 -- The entry of a row that a team's program has written (tenantry.tenant_table). With the rights of whoever writes the row, so that
 -- row-level security holds for the entry too.
 create function tenantry.record_write() returns trigger language plpgsql
@@ -200,6 +216,7 @@ begin
       ('schema', 'app', '{usage}'),
       ('table', 'tenantry.identity', '{select}'),
       ('table', 'tenantry.closed_placements', '{select}'),
+      ('table', 'tenantry.arrivals', '{select}'),
       ('table', 'tenantry.directory_organizations', '{select}'),
       ('table', 'tenantry.directory_members', '{select}'),
       ('table', 'tenantry.catalog_changes', '{insert}'),
