@@ -1,0 +1,167 @@
+/**
+ * The second half of a move: both sides are compared, writes are held, and the placement is switched. Until home has recorded the
+ * switch the source is the truth: whatever fails before that lets the writes go on there.
+ */
+import { findMove, noteProgress, switchPlacement } from "#engine/home/moves";
+import { classifyFailure } from "#engine/jobs/failure";
+import { TenantryError } from "#base/kernel/errors";
+import { failpoint } from "#base/kernel/failpoints";
+import { delay } from "#base/kernel/wait";
+import { readServerHistory } from "#base/postgres/server-history";
+import { noteArrival } from "#engine/moves/arrivals";
+import { CalledOff, refuseCalledOff } from "#engine/moves/called-off";
+import { type Comparison, differ, type Total, withComparison } from "#engine/moves/compare";
+import { untilClose } from "#engine/moves/follow";
+import { closeForGood, closeForMoment, drain, openTo, reopen } from "#engine/moves/hold";
+import { openMoveLink, publish } from "#engine/moves/move-link";
+import { mark, waitForMark } from "#engine/moves/move-marks";
+import type { Passage } from "#engine/moves/passage";
+
+/** Writes are held this long at most. */
+const HOLD_MS = 3_000;
+/** Before its end, so that letting go is on its way by then. */
+const WORK_MS = 2_500;
+const DRAIN_MS = 1_000;
+/** How often in a row writes are held in vain before the job takes a longer pause. */
+const ATTEMPTS = 8;
+const RETRY_MS = 500;
+const MAX_RETRY_MS = 5_000;
+/** Rows that are compared while writes are held: some 20 ms. */
+const TAIL_ROWS = 5_000;
+/** How often what has changed is compared again before, while more changes than that. */
+const SETTLES = 20;
+/** The target has what was committed before within this time, or the stream is broken. */
+const REACHED_MS = 60_000;
+
+/** The two sides differ: the move ends with the placement as it was. */
+export class SidesDiffer extends Error {}
+
+/** Both sides are compared for as long as `work` takes. */
+export function comparing<Result>(
+  { run, from, to, link, tables, moved }: Passage,
+  work: (comparison: Comparison) => Promise<Result>,
+): Promise<Result> {
+  const reached = async () => {
+    if (await waitForMark(link, await mark(link), { timeoutMs: REACHED_MS, signal: run.signal })) return;
+    throw new TenantryError("NOT_SYNCED", "What is written does not reach the target in time; it is tried again.");
+  };
+  return withComparison(from, to, { moved, tables, publication: link.name, reached, signal: run.signal }, work);
+}
+
+/** Compares everything, while the placement is used. Throws {@link SidesDiffer}. Returns what the source held. */
+export async function compareSides({ services, move }: Passage, comparison: Comparison): Promise<Total[]> {
+  await noteProgress(services, move.placementId, { step: "COMPARING" });
+  const { totals } = await comparison.compareAll().catch(asDifference);
+  for (let turn = 0; turn < SETTLES; turn += 1) {
+    await refuseCalledOff(services, move.placementId);
+    if ((await comparison.settle()) < TAIL_ROWS) break;
+  }
+  return totals;
+}
+
+function asDifference(error: unknown): never {
+  if (error instanceof TenantryError && error.code === "CONFLICT") throw new SidesDiffer(error.message, { cause: error });
+  throw error;
+}
+
+/**
+ * Holds writes, and has the placement be in the target. CalledOff when somebody called it off before, SidesDiffer, and NOT_SYNCED
+ * when writes could not be held for long enough, again and again: to be tried later.
+ */
+export async function switchOver(passage: Passage, comparison: Comparison): Promise<void> {
+  const { services, run, move, to } = passage;
+  // From the moment of the switch on, what is written in the target can flow back.
+  if (!move.isSwitched && move.keepSourceSeconds > 0)
+    await publish(await openMoveLink(services, { ...move, isSwitched: true }));
+  const history = await historyOf(passage);
+  let reason = "";
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    await refuseCalledOff(services, move.placementId);
+    await untilClose(passage);
+    await comparison.settle();
+    await noteProgress(services, move.placementId, { step: "SWITCHING" });
+    const begun = performance.now();
+    try {
+      await hold(passage, comparison, history);
+      await noteProgress(services, move.placementId, { heldMs: Math.max(move.heldMs ?? 0, performance.now() - begun) });
+      return;
+    } catch (error) {
+      if (error instanceof CalledOff || error instanceof SidesDiffer || error instanceof UnknownOutcome) throw error;
+      reason = classifyFailure(error).sentence;
+      services.logger.warn({ err: error, region: to.end.regionKey }, "writes were held in vain; it is tried again");
+      await delay(Math.min(RETRY_MS * 2 ** (attempt - 1), MAX_RETRY_MS), run.signal);
+    }
+  }
+  throw new TenantryError("NOT_SYNCED", `Writes could not be held for long enough, so nothing was switched: ${reason}`);
+}
+
+/** Home did not say whether it has recorded the switch. The writes wait until it can be asked. */
+class UnknownOutcome extends TenantryError {
+  constructor(cause: unknown) {
+    super("HOME_UNAVAILABLE", "Home gave no answer to the switch; it is asked again.", { cause });
+  }
+}
+
+async function hold(passage: Passage, comparison: Comparison, history: string): Promise<void> {
+  const { services, move, from } = passage;
+  const { number } = move;
+  const over = AbortSignal.timeout(WORK_MS);
+  await closeForMoment(from.database, number, HOLD_MS);
+  let isOpen = false;
+  const open = async () => {
+    if (!isOpen) await reopen(from.database, number);
+    isOpen = true;
+  };
+  try {
+    await failpoint("moves.held");
+    await bringTheLast(passage, comparison, over);
+    over.throwIfAborted();
+    await failpoint("moves.compared");
+    // From here on the hold ends by home's word.
+    if (!(await closeForGood(from.database, number)))
+      throw new TenantryError("NOT_SYNCED", "Writes were held for too long.");
+    await arriveIn(passage, history);
+    over.throwIfAborted();
+    await refuseCalledOff(services, move.placementId);
+    await failpoint("moves.arrived");
+  } catch (error) {
+    // It ends by itself where this fails, or with the next attempt of the job.
+    await open().catch((cause: unknown) => services.logger.warn({ err: cause }, "held writes were not let go at once"));
+    throw error;
+  }
+  await record(passage, open);
+}
+
+/** The target has everything and is the same as the source. */
+async function bringTheLast({ run, from, link, move }: Passage, comparison: Comparison, over: AbortSignal): Promise<void> {
+  await drain(from.database, move.number, DRAIN_MS);
+  const signal = AbortSignal.any([run.signal, over]);
+  if (!(await waitForMark(link, await mark(link), { timeoutMs: WORK_MS, signal })))
+    throw new TenantryError("NOT_SYNCED", "The last writes did not reach the target in time.");
+  const differences = await comparison.finish();
+  if (differences.length > 0) throw new SidesDiffer(differ(differences).message);
+}
+
+/** What was applied there is on disk with this commit. Nobody is led there before home has recorded the switch. */
+async function arriveIn({ from, to, move }: Passage, history: string): Promise<void> {
+  await noteArrival(to.database, { number: move.number, databaseId: from.databaseId, history });
+  await openTo(to.database, move.number);
+}
+
+async function record({ services, move, to }: Passage, open: () => Promise<void>): Promise<void> {
+  try {
+    await switchPlacement(services, move.placementId, to.databaseId);
+  } catch (error) {
+    // It may have happened all the same.
+    const now = await findMove(services, move.placementId).catch((cause: unknown) => {
+      throw new UnknownOutcome(cause);
+    });
+    if (now !== undefined && now.isSwitched !== move.isSwitched) return;
+    await open();
+    throw error;
+  }
+}
+
+async function historyOf({ from }: Passage): Promise<string> {
+  return (await readServerHistory(from.database)).history;
+}
