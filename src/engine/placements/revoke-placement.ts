@@ -29,7 +29,8 @@ import { namingWhatIsInTheWay } from "#engine/placements/in-the-way";
 import type { JobRun } from "#engine/jobs/job-run";
 import { cancelJob, placementSubject } from "#engine/jobs/job";
 import type { Services } from "#engine/services";
-import { closeToPlacement, deleteContent, firstLeft } from "#engine/placements/shared-content";
+import { closeForGood, WRITERS_TIMEOUT_MS, waitForWriters } from "#engine/placements/closed-placements";
+import { deleteContent, firstLeft } from "#engine/placements/shared-content";
 import { countRows } from "#engine/placements/count-rows";
 import { tenantLinks } from "#engine/links/tenant-links";
 
@@ -119,7 +120,9 @@ async function stopWrites(context: Context, isThere: boolean): Promise<{ exists:
   const { tables } = services.tables.at(placement.schemaVersion);
   await requireOwn(services, database, placement, tables, { isAlone: context.isAlone });
   if (!context.isAlone) {
-    await closeToPlacement(database, placement.number, tables);
+    // Also to a process that has not heard of its end.
+    await closeForGood(database, placement.number);
+    await waitForWriters(database, placement.number, WRITERS_TIMEOUT_MS);
     return { exists: true };
   }
   // Another process may not have heard of it yet, and a statement may be under way. One message, as the server may be far away,
