@@ -261,9 +261,10 @@ async function findOpenings(home: Queryable<"home">, declared: readonly TenantTa
     "tables.openings",
     `select 'table' as kind, format('app.%I', relname) as name from pg_class
      where relnamespace = 'app'::regnamespace and format('app.%I', relname) = any($1) and (
-       not relrowsecurity or not relforcerowsecurity
-       or (select array_agg(polname::text order by polname) from pg_policy where polrelid = pg_class.oid and polpermissive)
-          is distinct from '{all_for_owner,own_organization}'::text[])
+       not relrowsecurity
+       or (select array_agg(polname::text order by polname) from pg_policy where polrelid = pg_class.oid
+           and (polpermissive or polname like 'open\\_to\\_%'))
+          is distinct from '{open_to_delete,open_to_insert,open_to_update,own_organization}'::text[])
      union all
      select case relkind when 'm' then 'copy' else 'view' end, format('app.%I', relname) from pg_class
      where relnamespace = 'app'::regnamespace and (relkind = 'm' or relkind = 'v'
@@ -280,7 +281,7 @@ async function findOpenings(home: Queryable<"home">, declared: readonly TenantTa
 
 const OPENINGS = {
   table: (name: string) =>
-    `table ${name} does not keep organizations apart: leave its row-level security on, and add no policy that is not restrictive.`,
+    `table ${name} does not keep organizations apart: leave its row-level security and the policies that tenantry.tenant_table made as they are, and add none that is not restrictive.`,
   view: (name: string) => `view ${name} shows every organization's rows: make it with (security_invoker = true).`,
   copy: (name: string) =>
     `materialized view ${name} keeps every organization's rows in one place, and nothing takes them out: use a view or a table.`,

@@ -2,7 +2,7 @@
 import { PLACEMENT_CHANNEL } from "#engine/home/placements";
 import { Hearsay } from "#base/kernel/hearsay";
 import { REGION_CHANNEL } from "#engine/regions/regions";
-import { MAX_ROUTE_AGE_MS, type TenantRoute } from "#engine/routing/routing";
+import { MAX_ROUTE_AGE_MS, SERVED_STATES, type TenantRoute } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
 
 /** Organizations kept at most. */
@@ -28,13 +28,13 @@ export class RoutesOfOrganizations {
     this.#router = router;
   }
 
-  /** The organization's placements by region key. Those that are all ACTIVE are remembered. */
+  /** The organization's placements by region key. Those that are all served are remembered. */
   async of(organizationId: string): Promise<readonly TenantRoute[]> {
     const found = this.#remembered.get(organizationId);
     if (found !== undefined) return found;
     const asked = this.#remembered.ask();
     const routes = await this.#router.routesOf(organizationId);
-    if (routes.length > 0 && routes.every(({ state }) => state === "ACTIVE"))
+    if (routes.length > 0 && routes.every(({ state }) => SERVED_STATES.has(state)))
       this.#remembered.set(organizationId, routes, asked);
     return routes;
   }

@@ -29,7 +29,7 @@ select tenantry.catalog_orders('app.resources', '{name,updated_at}');
 select tenantry.personal('app.resources', 'created_by', 'user');
 
 create table app.comments (
-  id uuid primary key default tenantry.new_id(),
+  id uuid not null default tenantry.new_id(),
   database_id int not null default tenantry.database_id(),
   organization_id uuid not null default tenantry.organization(),
   resource_id uuid not null,
@@ -37,6 +37,8 @@ create table app.comments (
   body text not null,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
+  -- With the organization, which a move of a placement filters by: its stream needs no other index then.
+  primary key (organization_id, id),
   constraint comments_body_check check (char_length(body) between 1 and 10000),
   constraint comments_created_at_check check (tenantry.is_moment(created_at)),
   constraint comments_updated_at_check check (tenantry.is_moment(updated_at)),

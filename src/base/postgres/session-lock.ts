@@ -28,6 +28,8 @@ export const LOCK_CLASS = {
   apiRole: 7_365_009,
   /** Where a link's copy is: who seeds it, by the link's name. */
   seed: 7_365_010,
+  /** In a tenant database, for a transaction: who writes for a placement, by its number (tenantry.takes_writes). */
+  writers: 7_365_011,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];

@@ -3,8 +3,9 @@
 /** The five-character SQLSTATE of an error the server sent, else undefined. */
 export function sqlState(error: unknown): string | undefined {
   const code = errorCode(error);
-  // Each has a digit, and what looks like one without is Node's, such as EPIPE.
-  return code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  // Each of PostgreSQL's has a digit, and what looks like one without is Node's, such as EPIPE.
+  const isState = code === SQL_STATE.placementClosed || (code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code));
+  return isState ? code : undefined;
 }
 
 /** The constraint an error names, else undefined. */
@@ -69,6 +70,8 @@ export const SQL_STATE = {
   invalidPassword: "28P01",
   invalidAuthorization: "28000",
   invalidParameterValue: "22023",
+  /** Tenantry's own, of tenantry.takes_writes(): nothing was written. */
+  placementClosed: "TNCLS",
 } as const;
 
 const NETWORK_CODES = new Set([

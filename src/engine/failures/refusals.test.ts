@@ -92,7 +92,8 @@ describe("the table", () => {
       message: "The region eu has row_security turned off, which Tenantry relies on. Tell the operator.",
     });
     expect(isClosedScope(off)).toBe(false);
-    expect(isClosedScope(refused("42501", { routine: "ExecWithCheckOptions" }))).toBe(true);
+    expect(isClosedScope(refused("42501", { routine: "ExecWithCheckOptions" }))).toBe(false);
+    expect(isClosedScope(refused("TNCLS"))).toBe(true);
   });
 });
 

@@ -179,9 +179,9 @@ export function isOutOfService(error: unknown): boolean {
   return refusalOf(error)?.isServers === true;
 }
 
-/** Whether row-level security refused a row that was to be written: its scope is closed in the database. */
+/** Whether a write was refused as its placement is closed in the database, for a moment or for good. It has changed nothing. */
 export function isClosedScope(error: unknown): boolean {
-  return sqlState(error) === SQL_STATE.insufficientPrivilege && routineOf(error) === "ExecWithCheckOptions";
+  return sqlState(error) === SQL_STATE.placementClosed;
 }
 
 /** Where in the server the error was raised: the same in every language of its messages. */

@@ -9,35 +9,6 @@ import { inPieces } from "#base/postgres/pieces";
 
 /** Rows deleted by one statement, each with what goes with it. */
 const PIECE = 200;
-/** Others' writes queue up behind the lock while it waits for theirs. */
-const LOCK_TIMEOUT_MS = 2_000;
-
-/**
- * Has the database refuse rows of the placement from now on, also from a process that has not heard of its end, and waits
- * for statements that are under way. Rejects with SQLSTATE 55P03 when a transaction that writes stays open too long.
- */
-export async function closeToPlacement(
-  database: TenantDatabase,
-  number: number,
-  tables: readonly TenantTable[],
-): Promise<void> {
-  await database.query(
-    "placements.close",
-    "insert into tenantry.closed_placements (number) values ($1) on conflict do nothing",
-    [number],
-  );
-  if (tables.length === 0) return;
-  await database.transaction(async (transaction) => {
-    await transaction.query("placements.lock_timeout", "select set_config('lock_timeout', $1, true)", [
-      String(LOCK_TIMEOUT_MS),
-    ]);
-    // Whoever writes holds a lock that this one waits for; who comes later looks at what is closed.
-    await transaction.query(
-      "placements.await_writers",
-      `lock table ${tables.map(({ name }) => quoteQualified(name)).join(", ")} in share mode`,
-    );
-  });
-}
 
 /**
  * Deletes the placement's rows of all tables, piece by piece so that nobody waits long, as long as the region is this home's.

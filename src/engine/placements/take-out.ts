@@ -21,7 +21,8 @@ import type { Link } from "#engine/replication/link";
 import { namingWhatIsInTheWay } from "#engine/placements/in-the-way";
 import type { JobRun } from "#engine/jobs/job-run";
 import type { Services } from "#engine/services";
-import { closeToPlacement, deleteContent, firstLeft } from "#engine/placements/shared-content";
+import { closeForGood, WRITERS_TIMEOUT_MS, waitForWriters } from "#engine/placements/closed-placements";
+import { deleteContent, firstLeft } from "#engine/placements/shared-content";
 import { countRows } from "#engine/placements/count-rows";
 
 /** A line of a receipt. */
@@ -74,7 +75,9 @@ export async function stopWriting(context: TakingOut): Promise<void> {
   const { tables } = services.tables.at(placement.schemaVersion);
   await requireOwn(services, database, placement, tables, { isAlone: context.isAlone });
   if (!context.isAlone) {
-    await closeToPlacement(database, placement.number, tables);
+    // Also to a process that has not heard of its end.
+    await closeForGood(database, placement.number);
+    await waitForWriters(database, placement.number, WRITERS_TIMEOUT_MS);
     return;
   }
   // Another process may not have heard of it yet, and a statement may be under way. One message, as the server may be far away,

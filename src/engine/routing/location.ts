@@ -6,11 +6,12 @@ import { type Actor, viewerId } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import type { RoleCache } from "#engine/auth/role-cache";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
+import { chargeOrganization } from "#base/kernel/call";
 import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER } from "#base/kernel/ids";
 import type { DatabaseKind, HomeDatabase, ScopedDatabase } from "#base/postgres/database";
 import type { Listeners } from "#base/postgres/listener";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { inRegion } from "#engine/routing/region-failure";
+import { inRegion, writingInRegion } from "#engine/routing/region-failure";
 import { requireActive, type Route, type Router, type TenantRoute, whyUnavailable } from "#engine/routing/routing";
 
 /** What finds locations: home, the routes of placements, and who may look there. */
@@ -34,10 +35,15 @@ export function refuseKeyAtHome(actor: Actor): void {
 export type Location = {
   route: Route;
   /**
-   * Runs a statement there, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the location cannot be
-   * reached.
+   * Runs a statement there that reads, as the actor. `objects`: how many it asks for. REGION_UNAVAILABLE when the location cannot
+   * be reached.
    */
   run: <Result>(work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>, objects?: number) => Promise<Result>;
+  /**
+   * The same for one statement that writes. While the placement is being switched to another database it waits, and `work` is called
+   * again with where the placement is then: what the statement says of the place has to come from there.
+   */
+  write: <Result>(work: (database: ScopedDatabase<DatabaseKind>, at: Location) => Promise<Result>) => Promise<Result>;
 };
 
 /** Where the row with an id is, if there is one. */
@@ -62,7 +68,7 @@ export async function locateRows(
     if (route === undefined) return undefined;
     if (route.kind === "home") return locationAtHome(context, actor);
     if (roles !== undefined && (roles.get(route.organizationId) ?? null) === null) return undefined;
-    return whyUnavailable(route) ?? locationOn(route);
+    return whyUnavailable(route) ?? locationOn(context, route);
   });
 }
 
@@ -80,11 +86,25 @@ export async function locateRow(
 }
 
 function locationAtHome(context: LocationContext, actor: Actor): Location {
-  return { route: { kind: "home" }, run: (work) => work(homeFor(context, actor)) };
+  const location: Location = {
+    route: { kind: "home" },
+    run: (work) => work(homeFor(context, actor)),
+    write: (work) => work(homeFor(context, actor), location),
+  };
+  return location;
 }
 
-function locationOn(route: TenantRoute): Location {
-  return { route, run: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+function locationOn(context: LocationContext, route: TenantRoute): Location {
+  return {
+    route,
+    run: (work, objects) => inRegion(route, () => work(route.open()), objects),
+    write: (work) => {
+      chargeOrganization(route.organizationId, 1);
+      return context.router.writing(route, (now) =>
+        writingInRegion(now, () => work(now.open(), locationOn(context, now))),
+      );
+    },
+  };
 }
 
 /**
@@ -106,7 +126,7 @@ export async function chooseLocation(
   await requireInOrganization(context.home, actor, organizationId, "write-content");
   const route = await chooseRoute(context, organizationId, regionKey);
   requireActive(route);
-  return locationOn(route);
+  return locationOn(context, route);
 }
 
 /**

@@ -4,6 +4,7 @@ import { orLate } from "#base/kernel/wait";
 import { failedAt } from "#base/postgres/failed-at";
 import { explainToCaller, regionNamed } from "#engine/failures/explain";
 import { isClosedScope } from "#engine/failures/refusals";
+import { heldTooLong } from "#engine/routing/held-writes";
 import type { TenantRoute } from "#engine/routing/routing";
 
 /** A region that answers later than this counts as one that cannot be reached. */
@@ -11,25 +12,26 @@ const MAX_ANSWER_MS = 10_000;
 
 /**
  * Runs a statement in a tenant database. What its server refuses becomes an error that names the region, mostly
- * REGION_UNAVAILABLE, and so does silence (engine/failures/refusals.ts). A row of a placement that was just taken away is
- * CONFLICT. `objects`: how many it asks for, which the organization pays.
+ * REGION_UNAVAILABLE, and so does silence (engine/failures/refusals.ts). LIMIT_EXCEEDED for a write to a placement that is closed:
+ * {@link writingInRegion} is for those. `objects`: how many it asks for, which the organization pays.
  */
 export async function inRegion<Result>(route: TenantRoute, work: () => Promise<Result>, objects = 1): Promise<Result> {
   chargeOrganization(route.organizationId, objects);
   try {
-    return await withDeadline(whenOwned(route, work));
+    return await writingInRegion(route, work);
   } catch (cause) {
-    if (cause instanceof TenantryError || failedAt(cause)?.kind === "home") throw cause;
-    throw explainInRegion(cause, route.regionKey) ?? cause;
+    throw isClosedScope(cause) ? heldTooLong(route.regionKey) : cause;
   }
 }
 
-/** Undefined for what is no refusal of the region's server. */
-function explainInRegion(cause: unknown, regionKey: string): TenantryError | undefined {
-  // The placement was closed in its database, and this process has not heard of it yet.
-  if (isClosedScope(cause))
-    return new TenantryError("CONFLICT", `The organization's access to region ${regionKey} was revoked.`, { cause });
-  return explainToCaller(cause, regionNamed(regionKey));
+/** The same for free, and what is closed refuses with the driver's error. */
+export async function writingInRegion<Result>(route: TenantRoute, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await withDeadline(whenOwned(route, work));
+  } catch (cause) {
+    if (cause instanceof TenantryError || failedAt(cause)?.kind === "home") throw cause;
+    throw explainToCaller(cause, regionNamed(route.regionKey)) ?? cause;
+  }
 }
 
 /** At once where the region is known to be this home's, which it nearly always is. */

@@ -2,6 +2,7 @@
  * From an id to the database that holds the row. Ids carry their placement's number; where that placement lives
  * is read from home and kept until home says that it changed, or for a few seconds: home may be unable to say so.
  */
+import { HeldWrites } from "#engine/routing/held-writes";
 import { describeVersion, isBeyond, type SchemaVersion } from "#engine/migrations/schema-version";
 import { TenantryError } from "#base/kernel/errors";
 import { Hearsay } from "#base/kernel/hearsay";
@@ -70,6 +71,9 @@ export type RequireOwned = (regionId: string) => Promise<void> | undefined;
 /** Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). */
 export const SCOPE_SETTING = "tenantry.scope";
 
+/** In which a placement takes reads and writes. */
+export const SERVED_STATES: ReadonlySet<string> = new Set(["ACTIVE", "MOVING"]);
+
 /** Routes kept at most; a route that was pushed out is read again when it is next needed. */
 const MAX_CACHED_ROUTES = 10_000;
 /** A route is read again after this long, in milliseconds: by then a placement that was revoked is refused in any case. */
@@ -82,6 +86,7 @@ export class Router {
   readonly #served: ServedVersions;
   readonly #signInAsApi: SignInAsApi;
   readonly #requireOwned: RequireOwned;
+  readonly #held = new HeldWrites();
   readonly #byNumber = new Hearsay<number, TenantRoute>({ max: MAX_CACHED_ROUTES, maxAgeMs: MAX_ROUTE_AGE_MS });
 
   /** `served`: of the tenant schema that this program is written for. */
@@ -147,9 +152,33 @@ export class Router {
     return rows.map((row) => this.#remember(row, asked));
   }
 
+  /**
+   * Does a write of a placement, which waits while that is switched to another database: then `work` is called again with the route
+   * as it is. CONFLICT when the placement is not active any more, LIMIT_EXCEEDED when it takes too long.
+   */
+  writing<Result>(route: TenantRoute, work: (route: TenantRoute) => Promise<Result>): Promise<Result> {
+    return this.#held.write(route, async (how) => work(how === "first" ? route : await this.#routeNow(route, how)));
+  }
+
+  async #routeNow(route: TenantRoute, how: "again" | "anew"): Promise<TenantRoute> {
+    const { placementNumber, organizationId, regionKey } = route;
+    const isOwn = (one: Route | undefined) => one?.kind === "tenant" && one.placementNumber === placementNumber;
+    // Asked anew, as what is remembered may be of before. While home is away, what was known is all there is.
+    const routes =
+      how === "again"
+        ? await this.routesOfNumbers([placementNumber])
+        : await this.routesOf(organizationId).catch((): Route[] => [route]);
+    const now = routes.find(isOwn);
+    if (now?.kind !== "tenant")
+      throw new TenantryError("CONFLICT", `The organization's access to region ${regionKey} was revoked.`);
+    requireActive(now);
+    return now;
+  }
+
   /** Forgets everything: a placement or a region changed. */
   forget(): void {
     this.#byNumber.forget();
+    this.#held.announce();
   }
 
   /** Whether home's announcements are heard from now on: while they are not, nothing is kept. */
@@ -179,7 +208,7 @@ export class Router {
       open: () => openUnscoped().scoped(scope),
       openUnscoped,
     };
-    if (route.state === "ACTIVE") this.#byNumber.set(number, route, asked);
+    if (SERVED_STATES.has(route.state)) this.#byNumber.set(number, route, asked);
     return route;
   }
 }
@@ -209,7 +238,7 @@ export function requireActive(route: TenantRoute): void {
 
 /** CONFLICT with one sentence when the placement takes no reads and writes now; undefined when it does. */
 export function whyUnavailable(route: TenantRoute): TenantryError | undefined {
-  if (route.state === "ACTIVE") {
+  if (SERVED_STATES.has(route.state)) {
     const { versionObstacle } = route;
     return versionObstacle === undefined ? undefined : new TenantryError("CONFLICT", versionObstacle);
   }

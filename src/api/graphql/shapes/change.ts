@@ -133,45 +133,45 @@ async function changeRow(
   context: GraphQLContext,
 ): Promise<ContentRow> {
   const { services, actor, callSource } = context;
-  const location = await locateRow(services, actor, id, shape.name);
-  const { route } = location;
-  const maker = await makerWhoMay(shape, options, location, context);
-  const databaseId = databaseIdOf(route);
-  const organizationId = organizationIdOf(route);
-  const parameters = [databaseId, id, organizationId, maker, ...values];
+  const found = await locateRow(services, actor, id, shape.name);
+  const maker = await makerWhoMay(shape, options, found, context);
   const column = columnOf(shape, options.maker);
   // Looked at and changed by one statement: whoever comes at the same moment finds the row as it is then, or none.
   const text = `${write}
          where r.database_id = $1 and r.id = $2 and r.organization_id = $3 and ($4::uuid is null or r.${column} = $4)
          returning r.*`;
-  const row = await location
-    .run((database) => {
-      const audited = {
-        database,
-        kind: shape.subject,
-        id,
-        databaseId,
-        organizationId: route.kind === "home" ? null : organizationId,
-        parameters: parameters.length,
-        onlyWith: "changed",
-      };
-      return recordingContent(services, { callSource, action: name }, audited, async (entry) => {
-        const statement = `with changed as (
+  const change = async (database: Parameters<Parameters<Location["write"]>[0]>[0], location: Location) => {
+    const { route } = location;
+    const databaseId = databaseIdOf(route);
+    const organizationId = organizationIdOf(route);
+    const parameters = [databaseId, id, organizationId, maker, ...values];
+    const audited = {
+      database,
+      kind: shape.subject,
+      id,
+      databaseId,
+      organizationId: route.kind === "home" ? null : organizationId,
+      parameters: parameters.length,
+      onlyWith: "changed",
+    };
+    return recordingContent(services, { callSource, action: name }, audited, async (entry) => {
+      const statement = `with changed as (
          ${text}
        )${entry.text}
        select ${columnsOf(shape, "c")} from changed c`;
-        const all = [...parameters, ...entry.values];
-        const notice = changeNotice(services, route, shape.table);
-        const [found] = await database.query<ContentRow>(statementName(shape, what), statement, all, notice);
-        return found;
-      });
-    })
-    .catch((error: unknown) => {
-      const rule = services.tables.ruleBrokenBy(error, shape.table);
-      throw rule === undefined ? error : invalidInput("input", `It cannot be written, because ${rule}.`);
+      const all = [...parameters, ...entry.values];
+      const notice = changeNotice(services, route, shape.table);
+      const [row] = await database.query<ContentRow>(statementName(shape, what), statement, all, notice);
+      return { row, location };
     });
+  };
+  const { row, location } = await found.write(change).catch((error: unknown) => {
+    const rule = services.tables.ruleBrokenBy(error, shape.table);
+    throw rule === undefined ? error : invalidInput("input", `It cannot be written, because ${rule}.`);
+  });
   if (row === undefined) return refuse(shape, options, location, id);
-  if (services.tables.flows(shape.table)) await reportLag(context, waitUntilInCatalog(services, databaseId));
+  if (services.tables.flows(shape.table))
+    await reportLag(context, waitUntilInCatalog(services, databaseIdOf(location.route)));
   return row;
 }
 

@@ -32,6 +32,7 @@ import type { TextRow } from "#engine/routing/region-text";
 
 /** A row that is to be added. */
 export type NewRow<Values> = {
+  /** Where it goes, unless the placement is elsewhere by then. */
   location: Location;
   values: Values;
   /** What it belongs to: its id, and the name of such a row in NOT_FOUND. */
@@ -176,17 +177,21 @@ class Insertion {
   async #add(input: unknown, context: GraphQLContext, statement: Statement, more: readonly unknown[]) {
     const { services, actor, callSource } = context;
     const wanted = await this.#options.add(input, { services, actor });
-    const act = { callSource, action: this.#action };
+    const { under } = wanted;
+    const id = newRoutedId(under === undefined ? numberOf(wanted.location.route) : placementNumberOf(under.id));
+    const act = { callSource, action: this.#action, id };
     try {
-      const row = await wanted.location.run((database) =>
-        this.#insert(services, database, wanted, act, statement, more),
-      );
+      // It may be elsewhere when it can be written.
+      const { row, location } = await wanted.location.write(async (database, at) => ({
+        row: await this.#insert(services, database, { ...wanted, location: at }, act, statement, more),
+        location: at,
+      }));
       if (services.tables.flows(this.#shape.table))
-        await reportLag(context, waitUntilInCatalog(services, databaseIdOf(wanted.location.route)));
-      return { row, location: wanted.location };
+        await reportLag(context, waitUntilInCatalog(services, databaseIdOf(location.route)));
+      return { row, location };
     } catch (error) {
       // The foreign key doubles as the existence check: what it belongs to is not in that organization and database.
-      if (wanted.under !== undefined && isAboutMissingRow(error)) throw notFound(wanted.under.name);
+      if (under !== undefined && isAboutMissingRow(error)) throw notFound(under.name);
       const rule = services.tables.ruleBrokenBy(error, this.#shape.table);
       if (rule !== undefined) throw invalidInput("input", `It cannot be written, because ${rule}.`);
       throw error;
@@ -195,16 +200,15 @@ class Insertion {
 
   async #insert(
     services: Services,
-    database: Parameters<Parameters<Location["run"]>[0]>[0],
+    database: Parameters<Parameters<Location["write"]>[0]>[0],
     { location: { route }, values, under }: NewRow<Record<string, unknown>>,
-    act: ContentAct,
+    { id, ...act }: ContentAct & { id: string },
     statement: Statement,
     more: readonly unknown[],
   ): Promise<object> {
     const { stores, channel } = this.#options;
     const databaseId = databaseIdOf(route);
     const organizationId = organizationIdOf(route);
-    const id = newRoutedId(under === undefined ? numberOf(route) : placementNumberOf(under.id));
     const parameters = this.#columns.length + more.length;
     const audited = route.kind === "home" ? null : organizationId;
     const written = { database, kind: this.#shape.subject, id, databaseId, organizationId: audited, parameters };

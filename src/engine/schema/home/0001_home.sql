@@ -721,11 +721,13 @@ create function tenantry.scope_organization() returns uuid language sql stable p
 create function tenantry.scope_placement() returns int language sql stable parallel safe
   return case when tenantry.viewer() is not null then 0 end;
 
--- Placements that take no more rows; at home there are none, and the policies of the app's tables look here.
-create table tenantry.closed_placements (
-  number int primary key,
-  closed_at timestamptz not null default now()
-);
+-- What tenant databases say by placement: the default organization's content stays at home, where it is never closed to writes.
+create function tenantry.takes_writes() returns boolean language sql immutable parallel safe
+  return true;
+create function tenantry.apply_moves(declared regclass, flows boolean) returns void language sql
+  as $$ select $$;
+create function tenantry.forget_moves(name text) returns void language sql
+  as $$ select $$;
 
 -- What regions send: the catalog
 -- ------------------------------
@@ -1399,7 +1401,7 @@ begin
     select 'table', format('%I.%I', n.nspname, c.relname),
       case
         when n.nspname = 'catalog' then '{select}'
-        when c.relname in ('closed_placements', 'identity') then '{select}'
+        when c.relname = 'identity' then '{select}'
         -- It writes entries of the audit log and reads them, and shows the ledger to the operator. It changes neither.
         when c.relname in ('audit_log', 'audit_outcomes') then '{select,insert}'
         when c.relname in ('border_days', 'border_refusals', 'changes') then '{select}'

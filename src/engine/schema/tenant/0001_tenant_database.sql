@@ -21,11 +21,48 @@ create function tenantry.scope_organization() returns uuid language sql stable p
 create function tenantry.scope_placement() returns int language sql stable parallel safe
   return nullif(split_part(current_setting('tenantry.scope', true), '/', 2), '')::int;
 
--- Placements that take no more rows, as what they had is being deleted: a process that has not heard of it yet, or a
--- statement that was under way, must not leave something behind. Numbers are never given twice, so these stay.
+-- Placements that take no writes, whatever a process has heard: for a moment, while the placement moves to another database, or for
+-- good, as what it had is being deleted or is elsewhere. Numbers are never given twice, so those that are closed for good stay.
 create table tenantry.closed_placements (
   number int primary key,
-  closed_at timestamptz not null default now()
+  closed_at timestamptz not null default clock_timestamp(),
+  -- Null: for good. A moment ends by itself, so that nobody is kept out when whoever closed it has died.
+  until timestamptz
+);
+
+-- How many times something was closed here, and the same outside of all transactions: one whose snapshot is older than the last
+-- closing sees an older number than was told (engine/moves/hold.ts). It cannot see what was closed, so it must not write.
+create table tenantry.closings (
+  number bigint not null,
+  one_row boolean primary key default true check (one_row)
+);
+insert into tenantry.closings (number) values (0);
+create sequence tenantry.closings_told minvalue 0 start 0;
+
+-- Whether the placement that the statement is for takes writes; else an error with the SQLSTATE TNCLS, by which whoever writes knows
+-- that nothing has happened. It holds a lock that nobody waits for: whoever closes a placement sees by it which of its writers are
+-- under way, and waits for no one else's. Volatile, so that it sees what was closed after the statement began.
+-- 5 µs of CPU for a statement.
+create function tenantry.takes_writes() returns boolean language plpgsql as $$
+declare
+  placement int := tenantry.scope_placement();
+begin
+  if not pg_catalog.pg_try_advisory_xact_lock_shared(7365011, placement)
+    or exists (select from tenantry.closed_placements c
+               where c.number = placement and (c.until is null or c.until > pg_catalog.clock_timestamp()))
+    or pg_catalog.current_setting('transaction_isolation') <> 'read committed'
+      and (select t.last_value from tenantry.closings_told t) > (select c.number from tenantry.closings c)
+  then
+    raise exception 'this database takes no writes of placement % now', placement using errcode = 'TNCLS';
+  end if;
+  return true;
+end $$;
+
+-- What a placement's stream is asked with, while it moves: a mark that is written here is there when everything before it is.
+create table tenantry.move_marks (
+  number int not null,
+  mark bigint not null,
+  primary key (number, mark)
 );
 
 -- The organizations placed here and their members. Home's tables of these names have the same bounds: what home sends is never
@@ -110,20 +147,62 @@ begin
   return null;
 end $$;
 
--- Readies a table for publication. The filter and the key of what is published name the database, so the replica identity does.
-create function tenantry.apply_catalog(declared regclass, columns text[]) returns void language plpgsql
+-- Readies a table for moves of placements to other databases. What a move's stream is filtered by must be in the table's replica
+-- identity, and where the table flows to the catalog, what that one's is filtered by too: an index for it is made where none is there.
+-- A row that is sent and is here already is replaced. Whoever copies many rows at once sets tenantry.copying, and pays nothing for it.
+create function tenantry.apply_moves(declared regclass, flows boolean) returns void language plpgsql
   set search_path = pg_catalog, pg_temp as $$
 declare
   bare text := (select relname from pg_class where oid = declared);
+  made text := bare || '_identity_key';
+  wanted text[] := case when flows then '{id,organization_id,database_id}' else '{id,organization_id}' end::text[];
+  found record;
+begin
+  select x.indexrelid, x.indisprimary, x.indisreplident, i.relname into found
+  from pg_index x join pg_class i on i.oid = x.indexrelid
+  cross join lateral (
+    select array_agg(a.attname::text) as names, bool_and(a.attnotnull) as filled
+    from unnest(x.indkey::int[]) with ordinality as k (number, at)
+    left join pg_attribute a on a.attrelid = x.indrelid and a.attnum = k.number
+    where k.at <= x.indnkeyatts
+  ) keys
+  where x.indrelid = declared and x.indisunique and x.indisvalid and x.indimmediate and x.indpred is null
+    and keys.filled and keys.names @> wanted and keys.names <@ '{id,organization_id,database_id}'
+  order by i.relname = made, not x.indisprimary, i.relname limit 1;
+  if found is null then
+    execute format('drop index if exists app.%I', made);
+    execute format('create unique index %I on %s (organization_id, id%s)', made, declared,
+      case when (select attnotnull from pg_attribute where attrelid = declared and attname = 'database_id' and not attisdropped)
+        then ', database_id' else '' end);
+    execute format('alter table %s replica identity using index %I', declared, made);
+  elsif found.indisprimary then
+    execute format('alter table %s replica identity default', declared);
+  else
+    execute format('alter table %s replica identity using index %I', declared, found.relname);
+  end if;
+  execute format('create or replace function tenantry.%I() returns trigger language plpgsql
+    set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as %L', 'replace_in_' || bare,
+    format(' begin delete from %s where organization_id = new.organization_id and id = new.id; return new; end ', declared));
+  execute format('create or replace trigger replace_row before insert on %s for each row
+    when (current_setting(''tenantry.copying'', true) is distinct from ''on'') execute function tenantry.%I()',
+    declared, 'replace_in_' || bare);
+  execute format('alter table %s enable replica trigger replace_row', declared);
+end $$;
+
+-- After the table was dropped.
+create function tenantry.forget_moves(name text) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format('drop function tenantry.%I()', 'replace_in_' || substr(name, length('app.') + 1));
+end $$;
+
+-- Readies a table for publication to the catalog.
+create function tenantry.apply_catalog(declared regclass, columns text[]) returns void language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
   change text;
 begin
-  if not exists (
-    select from pg_constraint k where k.conrelid = declared and k.contype = 'p' and cardinality(k.conkey) = 2
-      and (select bool_and(attname in ('database_id', 'id')) from pg_attribute where attrelid = declared and attnum = any(k.conkey))
-  ) and to_regclass(format('app.%I', bare || '_catalog_key')) is null then
-    execute format('create unique index %I on %s (database_id, id)', bare || '_catalog_key', declared);
-    execute format('alter table %s replica identity using index %I', declared, bare || '_catalog_key');
-  end if;
+  perform tenantry.apply_moves(declared, true);
   execute format('create or replace trigger own_rows_only before insert or update of database_id on %s
     for each row execute function tenantry.own_rows_only()', declared);
   execute format('create or replace trigger refuse_truncate before truncate on %s
@@ -171,10 +250,32 @@ end $$;
 create trigger append_only before update or delete or truncate on tenantry.audit_log
   for each statement execute function tenantry.refuse_audit_change();
 alter table tenantry.audit_log enable always trigger append_only;
-alter table tenantry.audit_log enable row level security, force row level security;
+alter table tenantry.audit_log enable row level security;
 create policy own_organization on tenantry.audit_log
   using (organization_id = (select tenantry.scope_organization()));
-create policy all_for_owner on tenantry.audit_log to current_user using (true);
+
+-- What a move's stream sends once more is left as it is here: entries never change.
+create function tenantry.keep_entry() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+begin
+  if exists (select from tenantry.audit_log where organization_id = new.organization_id and id = new.id) then
+    return null;
+  end if;
+  return new;
+end $$;
+create trigger keep_entry before insert on tenantry.audit_log for each row
+  when (current_setting('tenantry.copying', true) is distinct from 'on') execute function tenantry.keep_entry();
+create function tenantry.keep_mark() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+begin
+  if exists (select from tenantry.move_marks where number = new.number and mark = new.mark) then
+    return null;
+  end if;
+  return new;
+end $$;
+create trigger keep_mark before insert on tenantry.move_marks for each row execute function tenantry.keep_mark();
+alter table tenantry.audit_log enable replica trigger keep_entry;
+alter table tenantry.move_marks enable replica trigger keep_mark;
 
 -- Placements that came here from another database. Entries that were written there keep that database's number, and the numbers of
 -- transactions in them are that server's. `snapshot`: shows all of them, and nothing that was written here since
@@ -217,6 +318,8 @@ begin
       ('table', 'tenantry.identity', '{select}'),
       ('table', 'tenantry.closed_placements', '{select}'),
       ('table', 'tenantry.arrivals', '{select}'),
+      ('table', 'tenantry.closings', '{select}'),
+      ('sequence', 'tenantry.closings_told', '{select}'),
       ('table', 'tenantry.directory_organizations', '{select}'),
       ('table', 'tenantry.directory_members', '{select}'),
       ('table', 'tenantry.catalog_changes', '{insert}'),
