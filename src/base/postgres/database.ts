@@ -15,6 +15,7 @@ import {
   refuseWhenOver,
   untilEnded,
 } from "#base/postgres/cancellation";
+import { rememberClient } from "#base/postgres/copy-between";
 import type { DatabaseKind } from "#base/postgres/failed-at";
 import { LazyPool, type PoolConfig } from "#base/postgres/lazy-pool";
 import { Lease } from "#base/postgres/lease";
@@ -263,7 +264,7 @@ async function send(client: pg.PoolClient, { settings, notice }: Around, stateme
 }
 
 function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient, at: PoolConfig["at"]): Session<Kind> {
-  return {
+  const session: Session<Kind> = {
     kind,
     query<Row extends object>(name: string, text: string, values: readonly unknown[] = []): Promise<Row[]> {
       const run = () => client.query<Row>(withName(name, text), [...values]);
@@ -282,6 +283,7 @@ function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient, 
       return cancellable(client, () => runBatch(client, named));
     },
   };
+  return rememberClient(session, client);
 }
 
 export type HomeDatabase = Database<"home">;
