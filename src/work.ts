@@ -17,6 +17,8 @@ export type WorkOptions = {
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions> | undefined;
   jobs?: JobTimes | undefined;
+  /** The regions that jobs are run on, by their keys; left out: all. */
+  workerRegions?: readonly string[] | undefined;
 };
 
 export type Work = { gateway: Gateway; replication: ReplicationRunner; stop: () => Promise<void> };
@@ -28,7 +30,7 @@ export async function startWork(services: Services, options: WorkOptions): Promi
   void services.ownership.lookAround({ says: true });
   const gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
   rollback.defer(() => gateway.close());
-  const runner = await startJobRunner(services, JOB_HANDLERS, options.jobs);
+  const runner = await startJobRunner(services, JOB_HANDLERS, options.jobs, options.workerRegions);
   rollback.defer(() => runner.stop());
   const replication = await startReplication(services, {
     ...REPLICATION_DEFAULTS,
