@@ -25,6 +25,7 @@ const ASKED = [
   "erasure",
   "regions",
   "placements",
+  "moves",
   "jobs",
   "links",
   "border",

@@ -2,14 +2,19 @@
 import { eraseEverywhere } from "#engine/erasure/erase-everywhere";
 import { reviewErasures } from "#engine/erasure/review-erasures";
 import type { JobHandlers } from "#engine/jobs/job-runner";
+import { forgetSource, movePlacement, type MoveTimes } from "#engine/moves/move-placement";
 import { provisionPlacement } from "#engine/placements/provision-placement";
 import { finishRetirement } from "#engine/placements/retire-region";
 import { revokePlacement } from "#engine/placements/revoke-placement";
 
-export const JOB_HANDLERS: JobHandlers = {
-  "provision-placement": provisionPlacement,
-  "revoke-placement": revokePlacement,
-  "retire-region": finishRetirement,
-  "erase-user": eraseEverywhere,
-  "review-erasures": reviewErasures,
-};
+export function jobHandlers(moves: MoveTimes = {}): JobHandlers {
+  return {
+    "provision-placement": provisionPlacement,
+    "revoke-placement": revokePlacement,
+    "move-placement": (services, run) => movePlacement(services, run, moves),
+    "forget-source": (services, run) => forgetSource(services, run, moves),
+    "retire-region": finishRetirement,
+    "erase-user": eraseEverywhere,
+    "review-erasures": reviewErasures,
+  };
+}

@@ -8,8 +8,9 @@ import { type ReplicationRunner, startReplication } from "#engine/links/carry-re
 import { REPLICATION_DEFAULTS, type ReplicationOptions } from "#engine/links/replication-options";
 import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
 import { reportTrials } from "#engine/regions/report-trials";
+import type { MoveTimes } from "#engine/moves/move-placement";
 import type { Services } from "#engine/services";
-import { JOB_HANDLERS } from "#job-handlers";
+import { jobHandlers } from "#job-handlers";
 
 export type WorkOptions = {
   /** Left out: on loopback, at a port that is free. */
@@ -17,6 +18,10 @@ export type WorkOptions = {
   /** Over the defaults; for tests and benchmarks. */
   replication?: Partial<ReplicationOptions> | undefined;
   jobs?: JobTimes | undefined;
+  /** For tests. */
+  moves?: MoveTimes | undefined;
+  /** The regions that jobs are run on, by their keys; left out: all. */
+  workerRegions?: readonly string[] | undefined;
 };
 
 export type Work = { gateway: Gateway; replication: ReplicationRunner; stop: () => Promise<void> };
@@ -28,7 +33,7 @@ export async function startWork(services: Services, options: WorkOptions): Promi
   void services.ownership.lookAround({ says: true });
   const gateway = await startGateway(services, options.gateway ?? { host: "127.0.0.1", port: 0 });
   rollback.defer(() => gateway.close());
-  const runner = await startJobRunner(services, JOB_HANDLERS, options.jobs);
+  const runner = await startJobRunner(services, jobHandlers(options.moves), options.jobs, options.workerRegions);
   rollback.defer(() => runner.stop());
   const replication = await startReplication(services, {
     ...REPLICATION_DEFAULTS,

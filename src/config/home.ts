@@ -1,9 +1,12 @@
 import { z } from "zod";
+import { isRegionKey } from "#base/kernel/validation";
 import { choice, list, refused, type ValuesOf, variable } from "#config/variable";
 
 const ROLES = ["all", "api", "worker"] as const;
 const LOG_LEVELS = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
 const LOG_FORMATS = ["text", "json", "json-words"] as const;
+
+const someRegions = () => list(4_000).transform((keys) => (keys.length === 0 ? undefined : keys));
 
 export const HOME = {
   title: "Home and roles",
@@ -42,6 +45,13 @@ export const HOME = {
       meaning:
         "What the process does. `api` serves requests. `worker` runs jobs, replication and a gateway. `all` does both. See [several processes](../how-to/several-processes.md).",
     }),
+    /** Undefined: all. */
+    workerRegions: variable("TENANTRY_WORKER_REGIONS", someRegions(), {
+      meaning:
+        "The keys of the regions that this process [runs jobs on](../how-to/several-processes.md#workers-near-their-regions), separated by commas. It runs jobs of no region too. A [move](../how-to/move-an-organization.md) is carried by a worker of one of its two regions.",
+      otherwise: "all regions",
+      example: "eu,uk",
+    }),
     exportFolder: variable("TENANTRY_EXPORT_DIR", z.string().min(1).optional(), {
       meaning: "The folder, on the worker's machine, where a revocation with `exportFirst` writes.",
       otherwise: "`exports` in the data folder; with `DATABASE_URL` none",
@@ -77,5 +87,8 @@ export function homeSettings(values: ValuesOf<typeof HOME>): ValuesOf<typeof HOM
     );
   if (values.databasePoolUrl !== undefined && values.databaseUrl === undefined)
     throw refused("DATABASE_POOL_URL leads to the server of DATABASE_URL: set that too.");
+  const wrong = values.workerRegions?.find((key) => !isRegionKey(key));
+  if (wrong !== undefined)
+    throw refused("TENANTRY_WORKER_REGIONS must be keys of regions, such as eu, separated by commas.");
   return values;
 }

@@ -32,7 +32,7 @@ import { type OwnServer, startServer, temporaryFolder } from "../support/servers
 
 type WorkerKind = {
   [Kind in keyof typeof JOBS]: (typeof JOBS)[Kind]["runBy"] extends "worker" ? Kind : never;
-}[keyof typeof JOBS];
+}[Exclude<keyof typeof JOBS, "move-placement" | "forget-source">];
 
 let home: OwnServer;
 let region: OwnServer;

@@ -8,6 +8,7 @@ import { invitations } from "#api/graphql/types/invitations";
 import { defineModule, type Module } from "#api/graphql/module";
 import { jobs } from "#api/graphql/types/jobs";
 import { links } from "#api/graphql/types/links";
+import { placementMoves } from "#api/graphql/types/moves";
 import { nodes } from "#api/graphql/types/nodes";
 import { organizationLife } from "#api/graphql/types/organization-life";
 import { organizations } from "#api/graphql/types/organizations";
@@ -34,6 +35,7 @@ export const ENGINE_MODULES: readonly Module[] = [
   regions,
   placements,
   placementContent,
+  placementMoves,
   jobs,
   replication,
   links,

@@ -4,7 +4,7 @@
  */
 import { type Call, currentCall, inCallToo, outsideCalls } from "#base/kernel/call";
 import { waitFor } from "#base/kernel/wait";
-import type { Database, DatabaseKind, Session } from "#base/postgres/database";
+import type { Database, DatabaseKind, Queryable, Session } from "#base/postgres/database";
 import { whileHeld } from "#base/postgres/held-session";
 import { quoteLiteral } from "#base/postgres/identifiers";
 import { SQL_STATE } from "#base/postgres/sql-state";
@@ -30,6 +30,8 @@ export const LOCK_CLASS = {
   seed: 7_365_010,
   /** In a tenant database, for a transaction: who writes for a placement, by its number (tenantry.takes_writes). */
   writers: 7_365_011,
+  /** At home, shared: a worker that is up runs jobs on a region, by its key, or on all of them. */
+  workerRegion: 7_365_013,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];
@@ -42,6 +44,28 @@ export async function tryLock(session: Session<DatabaseKind>, lock: Lock, name: 
     [lock, name],
   );
   return row?.taken === true;
+}
+
+/** Takes the lock for this session beside whoever has it in the same way. It says that the session is there. */
+export async function shareLock(session: Session<DatabaseKind>, lock: Lock, name: string): Promise<void> {
+  await session.query("lock.share", "select pg_advisory_lock_shared($1, hashtext($2))", [lock, name]);
+}
+
+/** Which of these locks somebody has now, in this database. Also for whoever may take none. */
+export async function findLocked(
+  database: Queryable<DatabaseKind>,
+  lock: Lock,
+  names: readonly string[],
+): Promise<string[]> {
+  const rows = await database.query<{ name: string }>(
+    "lock.find",
+    `select n.name from unnest($2::text[]) as n (name)
+     where exists (select from pg_catalog.pg_locks l where l.locktype = 'advisory' and l.granted and l.objsubid = 2
+       and l.classid = $1::int::oid and l.objid = hashtext(n.name)::oid
+       and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))`,
+    [lock, names],
+  );
+  return rows.map(({ name }) => name);
 }
 
 export async function unlock(session: Session<DatabaseKind>, lock: Lock, name: string): Promise<void> {

@@ -17,11 +17,18 @@ const FOR_OPERATOR = " For the operator: ";
 /** What this caller may read of a failure that was recorded. */
 export function readableFailure(actor: Actor, sentence: string | null): string | null {
   if (actor.kind === "operator" || sentence === null) return sentence;
-  const end = sentence.indexOf(FOR_OPERATOR);
-  return end === -1 ? sentence : sentence.slice(0, end);
+  return splitFailure(sentence).sentence;
 }
 
-function withDetail(sentence: string, detail: string | undefined): string {
+/** What of it is for everybody, and what for the operator alone. */
+export function splitFailure(text: string): { sentence: string; forOperator: string | undefined } {
+  const end = text.indexOf(FOR_OPERATOR);
+  if (end === -1) return { sentence: text, forOperator: undefined };
+  return { sentence: text.slice(0, end), forOperator: text.slice(end + FOR_OPERATOR.length) };
+}
+
+/** A sentence, and what of it is for the operator alone. */
+export function withDetail(sentence: string, detail: string | undefined): string {
   return detail === undefined ? sentence : `${sentence}${FOR_OPERATOR}${detail}`;
 }
 

@@ -13,6 +13,7 @@ import { LOCK_CLASS, tryLock, unlock } from "#base/postgres/session-lock";
 import { type CallerKind, JOB_CHANNEL, JOBS, type JobKind } from "#engine/jobs/job";
 import { type ClaimedJob, JobRun } from "#engine/jobs/job-run";
 import type { Services } from "#engine/services";
+import { announceWorker, mayRunSql, type WorkerRegions } from "#engine/jobs/worker-regions";
 
 type WorkerKind = Exclude<JobKind, CallerKind>;
 
@@ -31,6 +32,7 @@ export type JobTimes = {
 type Work = {
   services: Services;
   handlers: JobHandlers;
+  regions: WorkerRegions;
   wakeup: Wakeup;
   times: JobTimes;
   unrecorded: Map<string, number>;
@@ -60,18 +62,19 @@ export type JobRunner = {
   stop: () => Promise<void>;
 };
 
-/** Starts running jobs in this process. */
+/** Starts running jobs in this process: those on these regions, and those on none. */
 export async function startJobRunner(
   services: Services,
   handlers: JobHandlers,
   times: JobTimes = {},
+  regions?: WorkerRegions,
 ): Promise<JobRunner> {
   const stop = new AbortController();
   const wakeup = new Wakeup();
   const stopListening = await services.listener.on(JOB_CHANNEL, (payload) => {
     if (payload === "" || payload.endsWith(" WAITING")) wakeup.wake();
   });
-  const running = keepRunning({ services, handlers, wakeup, times, unrecorded: new Map() }, stop.signal);
+  const running = keepRunning({ services, handlers, regions, wakeup, times, unrecorded: new Map() }, stop.signal);
   return {
     stop: async () => {
       stopListening();
@@ -110,6 +113,7 @@ async function runInSession(
   { stop, lost, tasks }: { stop: AbortSignal; lost: AbortSignal; tasks: Held["tasks"] },
 ): Promise<void> {
   const held: Held = { subjects: new Set(), slots: new Set(), tasks, ended: [] };
+  await announceWorker(session, work.regions);
   while (!stop.aborted) {
     await release(session, held);
     const pauseMs = await claimDue(work, session, held, { stop, lost });
@@ -155,11 +159,11 @@ async function claimDue(
     "jobs.due",
     `select id, kind, subject, placement_id as "placementId", region_id as "regionId",
             extract(epoch from due_at - now())::float8 * 1000 as "waitMs"
-     from tenantry.jobs
+     from tenantry.jobs j
      where state in ('WAITING', 'RUNNING') and due_at <= now() + $3 * interval '1 millisecond' and subject <> all($1::text[])
-       and kind = any($2::text[])
+       and kind = any($2::text[]) and ${mayRunSql("$4")}
      order by due_at limit 100`,
-    [[...held.subjects], Object.keys(JOBS), POLL_INTERVAL_MS],
+    [[...held.subjects], Object.keys(JOBS), POLL_INTERVAL_MS, work.regions ?? null],
   );
   for (const row of rows) {
     const candidate = rowSchema.parse(row);

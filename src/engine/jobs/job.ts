@@ -41,7 +41,10 @@ export const JOBS = {
       "forget",
     ],
   },
-  "retire-region": { runBy: "worker", steps: ["drop-templates", "forget"] },
+  "move-placement": { runBy: "worker", steps: ["prepare", "copy", "follow", "compare", "switch", "settle", "keep", "clean"] },
+  // Where the placement came from, when that is no longer kept.
+  "forget-source": { runBy: "worker", steps: ["clean"] },
+  "retire-region": { runBy: "worker", steps: ["move-placements", "drop-templates", "forget"] },
   // In each database of a region, or at home.
   "erase-user": { runBy: "worker", steps: ["run-erase-sql", "erase-columns", "carry", "note-done"] },
   "review-erasures": { runBy: "worker", steps: ["compare"] },

@@ -71,6 +71,11 @@ export async function tryAllServers(services: Services, actor: Actor): Promise<F
   return found;
 }
 
+/** What does not work on a region's server, without making a database there. Whoever asks has checked that the caller may. */
+export function findServerObstacles(services: Services, id: string): Promise<string[]> {
+  return tryRegionsServer(services, id, { mayMakeDatabase: false });
+}
+
 /** One that another home owns is asked nothing. */
 async function tryRegionsServer(services: Services, id: string, options: Options): Promise<string[]> {
   if (services.ownership.isLost(id)) return [];
