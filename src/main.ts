@@ -14,6 +14,7 @@ import type { ReplicationRunner } from "#engine/links/carry-replication";
 import type { ReplicationOptions } from "#engine/links/replication-options";
 import type { GatewaySettings } from "#engine/links/run-gateway";
 import type { JobTimes } from "#engine/jobs/job-runner";
+import type { MoveTimes } from "#engine/moves/move-placement";
 import type { Services } from "#engine/services";
 import { exposeInstallation } from "#metrics/installation";
 import { startMetricsListener } from "#metrics/listener";
@@ -42,6 +43,8 @@ export type AppOptions = Omit<Settings, "dataDir" | "startedByScript" | "signIn"
   replication?: Partial<ReplicationOptions> | undefined;
   /** Over the defaults; for tests. */
   jobs?: JobTimes | undefined;
+  /** For tests. */
+  moves?: MoveTimes | undefined;
   listening?: Partial<ListenerTimes> | undefined;
   /** Over the program's own; for tests. */
   tenantSchema?: Services["tenantSchema"] | undefined;

@@ -4,10 +4,6 @@
  * failpoints.ts says.
  */
 import { TENANT_SCHEMA } from "../../src/app/schema.ts";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
@@ -27,12 +23,15 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 import { disastersAt, failpointsOf } from "./failpoints.ts";
+import { insist, Worker } from "./worker.ts";
 import { findDifferences, findUnrest, type Installation } from "../support/replication-truth.ts";
 import { type OwnServer, startServer, temporaryFolder } from "../support/servers.ts";
 
 type WorkerKind = {
   [Kind in keyof typeof JOBS]: (typeof JOBS)[Kind]["runBy"] extends "worker" ? Kind : never;
-}[Exclude<keyof typeof JOBS, "move-placement" | "forget-source">];
+}[Exclude<keyof typeof JOBS, MoveKind>];
+/** They have three servers, and writers: moves.test.ts. */
+type MoveKind = "move-placement" | "forget-source";
 
 let home: OwnServer;
 let region: OwnServer;
@@ -75,49 +74,6 @@ afterAll(async () => {
   await region[Symbol.asyncDispose]();
 });
 
-const PROGRAM = fileURLToPath(new URL("../support/worker-to-crash.ts", import.meta.url));
-
-class Worker {
-  readonly #child: ChildProcess;
-  readonly #lines: string[] = [];
-
-  private constructor(appOptions: object) {
-    this.#child = spawn(process.execPath, [PROGRAM, JSON.stringify(appOptions)], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    this.#child.stdin?.on("error", () => undefined);
-    if (this.#child.stdout !== null)
-      createInterface({ input: this.#child.stdout }).on("line", (line) => this.#lines.push(line));
-  }
-
-  static async start(appOptions: object): Promise<Worker> {
-    const started = new Worker(appOptions);
-    await started.hear("ready");
-    return started;
-  }
-
-  async hear(line: string): Promise<void> {
-    const heard = await eventually(async () => this.#lines.includes(line), 20_000);
-    if (!heard) throw new Error(`${line} was expected of the worker; it said ${this.#lines.slice(-5).join(" | ")}`);
-  }
-
-  async arm(failpoint: string): Promise<void> {
-    this.#child.stdin?.write(`arm ${failpoint}\n`);
-    await this.hear(`armed ${failpoint}`);
-  }
-
-  goOn(): void {
-    this.#child.stdin?.write("go on\n");
-  }
-
-  async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, "exit");
-    this.#child.kill("SIGKILL");
-    await ended;
-  }
-}
-
 /** What goes wrong while the job stands at the failpoint. */
 const DISASTERS: Record<string, () => Promise<void>> = {
   "the process": async () => {
@@ -138,24 +94,6 @@ const DISASTERS: Record<string, () => Promise<void>> = {
 
 const GRANT = "mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id state } }";
 const REVOKE = "mutation ($input: RevokeRegionAccessInput!) { revokeRegionAccess(input: $input) { state } }";
-
-/** Asks again while a server that was killed is not back for the process that asks. */
-async function insist<Result>(ask: () => Promise<Result>): Promise<Result> {
-  let failure: unknown;
-  const result = await eventually(
-    () =>
-      ask().then(
-        (value) => ({ value }),
-        (error: unknown) => {
-          failure = error;
-          return undefined;
-        },
-      ),
-    20_000,
-  );
-  if (result === undefined) throw failure;
-  return result.value;
-}
 
 async function placed(
   isolation: "DEDICATED" | "SHARED" = "DEDICATED",

@@ -5,7 +5,7 @@ import { requestJob } from "../../src/engine/jobs/job.ts";
 import { type JobHandlers, startJobRunner } from "../../src/engine/jobs/job-runner.ts";
 import { ensureTemplate } from "../../src/engine/placements/template-database.ts";
 import { regionAddress } from "../../src/engine/regions/region-address.ts";
-import { JOB_HANDLERS } from "../../src/job-handlers.ts";
+import { jobHandlers } from "../../src/job-handlers.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { startForwarder, viaPort } from "../support/forwarder.ts";
 import { eventually, registerRegion } from "../support/journey.ts";
@@ -31,7 +31,7 @@ async function idOf(app: TestApp, key: string): Promise<string> {
 
 /** Jobs of every kind do that. */
 function allAre(work: () => Promise<void>): JobHandlers {
-  return Object.fromEntries(Object.keys(JOB_HANDLERS).map((kind) => [kind, work])) as unknown as JobHandlers;
+  return Object.fromEntries(Object.keys(jobHandlers()).map((kind) => [kind, work])) as unknown as JobHandlers;
 }
 
 test("a job whose failure cannot be recorded does not run again and again", async () => {

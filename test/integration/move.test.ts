@@ -47,7 +47,8 @@ afterEach(async () => {
   callers = undefined;
 });
 
-const MOVE = "mutation ($input: MovePlacementInput!) { movePlacement(input: $input) { id state move { step findings } } }";
+const MOVE =
+  "mutation ($input: MovePlacementInput!) { movePlacement(input: $input) { id state move { step findings } } }";
 const CANCEL = "mutation ($id: ID!) { cancelMove(placementId: $id) { state } }";
 const PLACEMENT = `query ($id: ID!) { placement(id: $id) {
   state isolation region { key } database move { step rowsCopied bytesCopied heldWritesMs verifiedAt findings } } }`;
@@ -63,7 +64,11 @@ async function arrived(id: string, timeoutMs = 40_000) {
     return state === "ACTIVE" && move === null;
   }, timeoutMs);
   if (!end) {
-    const jobs = await sql(app.databaseUrl, "select kind, state, step, last_error from tenantry.jobs where placement_id = $1", [id]);
+    const jobs = await sql(
+      app.databaseUrl,
+      "select kind, state, step, last_error from tenantry.jobs where placement_id = $1",
+      [id],
+    );
     throw new Error(`the move did not end: ${JSON.stringify([await placementOf(id), jobs])}`);
   }
   return placementOf(id);
@@ -79,7 +84,10 @@ async function nothingIsLeft(): Promise<void> {
     );
     expect(names).toEqual([]);
   }
-  const installation = { homeUrl: app.databaseUrl, regionUrl: (key: string, database: string) => `${serverUrl(key as ServerName)}/${database}` };
+  const installation = {
+    homeUrl: app.databaseUrl,
+    regionUrl: (key: string, database = "postgres") => `${serverUrl(key as ServerName)}/${database}`,
+  };
   await expect.poll(() => findUnrest(installation), { timeout: 20_000 }).toEqual([]);
   await expect.poll(() => findDifferences(installation), { timeout: 20_000 }).toEqual([]);
 }
@@ -121,7 +129,9 @@ describe.each([
     expect(there).toMatchObject({ region: { key: to[0] }, isolation: to[1] });
     for (const one of [app, other])
       expect(new Map([...before, ...callers.model])).toEqual(await readComments(one, resourceId));
-    expect((await app.ask("query ($id: ID!) { resource(id: $id) { name } }", { id: staying })).resource.name).toBe("Staying");
+    expect((await app.ask("query ($id: ID!) { resource(id: $id) { name } }", { id: staying })).resource.name).toBe(
+      "Staying",
+    );
     if (from[1] === "SHARED") expect(await rowsIn(from[0], database)).toBe(0);
     expect(await rowsIn(to[0], there.database)).toBe(before.size + callers.model.size);
     await nothingIsLeft();
@@ -130,7 +140,192 @@ describe.each([
       "select result from tenantry.jobs where kind = 'move-placement' and placement_id = $1",
       [id],
     );
-    expect(receipt?.result).toMatchObject({ from: { region: from[0] }, to: { region: to[0] }, verifiedAt: expect.any(String) });
+    expect(receipt?.result).toMatchObject({
+      from: { region: from[0] },
+      to: { region: to[0] },
+      verifiedAt: expect.any(String),
+    });
     expect(receipt?.result.heldWritesMs).toBeGreaterThan(0);
   }, 90_000);
 });
+
+async function placedWithComments(regionKey: "eu" | "us" = "eu", isolation: "DEDICATED" | "SHARED" = "DEDICATED") {
+  const { id, database } = await grant(app, organization, regionKey, isolation);
+  const resourceId = await createResource(app, { name: "Moving", organizationId: organization }, ada);
+  for (let turn = 0; turn < 5; turn += 1) await comment(app, resourceId, ada, `Before ${turn}`);
+  return { id, database, resourceId };
+}
+
+/** Stops the job at a failpoint; `stopped` is there when it stands, and `goOn` lets it go on. */
+function stopAt(failpoint: string) {
+  const stopped = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  disarm = armFailpoint(failpoint, async () => {
+    stopped.resolve();
+    await goOn.promise;
+  });
+  return { stopped: stopped.promise, goOn: goOn.resolve };
+}
+
+describe("calling it off", () => {
+  test.each(["prepare", "copy", "follow", "compare"])(
+    "after %s leaves the placement where it was",
+    async (step) => {
+      const { id, database, resourceId } = await placedWithComments();
+      const before = await readComments(app, resourceId);
+      const { stopped, goOn } = stopAt(`move-placement/${step}/after`);
+      await app.ask(MOVE, { input: { placementId: id, regionKey: "us" } });
+      await stopped;
+      callers = startCallers([app, other], { resourceId, authorId: ada, callers: 2 });
+      const during = callers.count();
+      await eventually(async () => (callers?.count() ?? 0) > during + 5);
+      expect((await app.ask(CANCEL, { id })).cancelMove).toMatchObject({ state: "MOVING" });
+      goOn();
+      expect(await arrived(id)).toMatchObject({ region: { key: "eu" }, database });
+      await callers.stop();
+      expect(callers.errors).toEqual([]);
+      expect(await readComments(app, resourceId)).toEqual(new Map([...before, ...callers.model]));
+      await nothingIsLeft();
+    },
+    60_000,
+  );
+
+  test("is too late once the source is being removed, and pointless where nothing moves", async () => {
+    const { id } = await placedWithComments();
+    expect(await app.refuse(CANCEL, { id })).toMatchObject({ code: "CONFLICT" });
+    await app.ask(MOVE, { input: { placementId: id, regionKey: "us" } });
+    await arrived(id);
+    expect(await app.refuse(CANCEL, { id })).toMatchObject({ code: "CONFLICT" });
+  }, 60_000);
+});
+
+describe("while the source is kept", () => {
+  const keepSourceSeconds = 3_600;
+  const kept = async (id: string) =>
+    expect(
+      await eventually(async () => (await placementOf(id)).move?.step === "KEEPING_SOURCE", 30_000),
+      JSON.stringify(
+        await sql(app.databaseUrl, "select kind, state, step, last_error from tenantry.jobs where placement_id = $1", [
+          id,
+        ]),
+      ),
+    ).toBe(true);
+
+  test("what is written flows back, and moving back is a second switch", async () => {
+    const { id, database, resourceId } = await placedWithComments();
+    const before = await readComments(app, resourceId);
+    callers = startCallers([app, other], { resourceId, authorId: ada });
+    await app.ask(MOVE, { input: { placementId: id, regionKey: "us", keepSourceSeconds } });
+    await kept(id);
+    expect(await placementOf(id)).toMatchObject({ state: "ACTIVE", region: { key: "us" } });
+    const there = await comment(app, resourceId, ada, "Written there");
+    expect(
+      await eventually(
+        async () =>
+          (await sql(`${serverUrl("eu")}/${database}`, "select from app.comments where id = $1", [there])).length === 1,
+      ),
+    ).toBe(true);
+    await app.ask(CANCEL, { id });
+    expect(await arrived(id)).toMatchObject({ region: { key: "eu" }, database });
+    await callers.stop();
+    expect(callers.errors).toEqual([]);
+    expect(await readComments(app, resourceId)).toEqual(
+      new Map([...before, ...callers.model, [there, "Written there"]]),
+    );
+    await nothingIsLeft();
+  }, 90_000);
+
+  test("it goes when its time is over", async () => {
+    const { id, database, resourceId } = await placedWithComments("eu", "SHARED");
+    const before = await readComments(app, resourceId);
+    await grant(app, await createOrganization(app, "Neighbour"), "eu", "SHARED");
+    await app.ask(MOVE, { input: { placementId: id, regionKey: "us", isolation: "DEDICATED", keepSourceSeconds } });
+    await kept(id);
+    expect(await rowsIn("eu", database)).toBe(before.size);
+    await sql(app.databaseUrl, "update tenantry.moves set keep_until = now() where placement_id = $1", [id]);
+    await sql(
+      app.databaseUrl,
+      "update tenantry.jobs set due_at = now() where kind = 'forget-source' and placement_id = $1",
+      [id],
+    );
+    expect(await arrived(id)).toMatchObject({ region: { key: "us" } });
+    expect(await rowsIn("eu", database)).toBe(0);
+    expect(await rowsIn("eu", database, "tenantry.audit_log")).toBe(0);
+    expect(await readComments(app, resourceId)).toEqual(before);
+    await nothingIsLeft();
+  }, 60_000);
+});
+
+test("a difference ends the move with the source as it was, and names where", async () => {
+  const { id, database, resourceId } = await placedWithComments();
+  const before = await readComments(app, resourceId);
+  const { stopped, goOn } = stopAt("move-placement/follow/after");
+  await app.ask(MOVE, { input: { placementId: id, regionKey: "us" } });
+  await stopped;
+  const [target] = await sql<{ name: string }>(
+    app.databaseUrl,
+    "select d.name from tenantry.moves m join tenantry.tenant_databases d on d.id = m.to_database_id where m.placement_id = $1",
+    [id],
+  );
+  await sql(
+    `${serverUrl("us")}/${target?.name}`,
+    "update app.comments set body = 'Changed' where id = (select id from app.comments where organization_id = $1 order by id limit 1)",
+    [organization],
+  );
+  goOn();
+  expect(await arrived(id)).toMatchObject({ region: { key: "eu" }, database });
+  const [job] = await sql<{ state: string; last_error: string }>(
+    app.databaseUrl,
+    "select state, last_error from tenantry.jobs where kind = 'move-placement' and placement_id = $1",
+    [id],
+  );
+  expect(job).toMatchObject({ state: "FAILED", last_error: expect.stringContaining("app.comments") });
+  expect(await readComments(app, resourceId)).toEqual(before);
+  await nothingIsLeft();
+}, 60_000);
+
+test("reads go on, and writes wait, while the placement is held", async () => {
+  const { id, resourceId } = await placedWithComments();
+  const { stopped, goOn } = stopAt("moves.arrived");
+  await app.ask(MOVE, { input: { placementId: id, regionKey: "us" } });
+  await stopped;
+  const written = comment(other, resourceId, ada, "Held");
+  expect((await readComments(app, resourceId)).size).toBe(5);
+  expect((await readComments(other, resourceId)).size).toBe(5);
+  goOn();
+  const held = await written;
+  expect(await arrived(id)).toMatchObject({ region: { key: "us" } });
+  expect((await readComments(app, resourceId)).get(held)).toBe("Held");
+  await nothingIsLeft();
+}, 60_000);
+
+test("a hold that takes too long lets go on the source, and is tried again", async () => {
+  const { id, resourceId } = await placedWithComments();
+  let times = 0;
+  disarm = armFailpoint("moves.arrived", () => {
+    times += 1;
+    if (times < 3) throw new Error("it takes too long");
+  });
+  callers = startCallers([app, other], { resourceId, authorId: ada });
+  await app.ask(MOVE, { input: { placementId: id, regionKey: "us" } });
+  expect(await arrived(id)).toMatchObject({ region: { key: "us" } });
+  await callers.stop();
+  expect(callers.errors).toEqual([]);
+  expect(times).toBe(3);
+}, 60_000);
+
+test("an erasure that is asked for during a move is done on the side where the placement is afterwards", async () => {
+  const { id, resourceId } = await placedWithComments();
+  const { stopped, goOn } = stopAt("moves.arrived");
+  const leaving = await createUser(app, "Leaving");
+  await addMember(app, organization, leaving);
+  await comment(app, resourceId, leaving, "Mine");
+  await app.ask(MOVE, { input: { placementId: id, regionKey: "us" } });
+  await stopped;
+  const erasure = app.ask("mutation ($id: ID!) { eraseUser(id: $id) { complete } }", { id: leaving });
+  goOn();
+  await erasure;
+  const { database } = await arrived(id);
+  const left = () => sql(`${serverUrl("us")}/${database}`, "select from app.comments where author_id = $1", [leaving]);
+  expect(await eventually(async () => (await left()).length === 0, 20_000)).toBe(true);
+}, 60_000);

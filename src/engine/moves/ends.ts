@@ -32,7 +32,6 @@ export function placedIn({ placementId, number, organizationId }: Move, end: Mov
 /** Opens a side. Nothing is asked of its server. */
 export async function openSide(
   services: Pick<Services, "home" | "pools" | "secrets">,
-  move: Move,
   end: MoveEnd,
 ): Promise<Side> {
   const address = await regionAddress(services, end.regionId);

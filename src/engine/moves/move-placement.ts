@@ -15,7 +15,7 @@ import {
 import { clockMs } from "#base/kernel/clock";
 import { TenantryError } from "#base/kernel/errors";
 import { delay } from "#base/kernel/wait";
-import { onPlacement, requestJob } from "#engine/jobs/job";
+import { placementSubject, requestJob } from "#engine/jobs/job";
 import type { JobRun } from "#engine/jobs/job-run";
 import { waitUntilAllInCatalog } from "#engine/links/visible-writes";
 import { CalledOff } from "#engine/moves/called-off";
@@ -94,7 +94,11 @@ async function arrive(services: Services, run: MoveRun, move: Move, times: MoveT
       await subscribe(await openMoveLink(services, move));
       const until = await beginKeeping(services, placementId);
       await requestJob(services.home, "system", {
-        ...onPlacement("forget-source", { id: placementId, organizationId: move.organizationId, regionId: move.from.regionId }),
+        kind: "forget-source",
+        subject: placementSubject(placementId),
+        placementId,
+        organizationId: move.organizationId,
+        regionId: move.from.regionId,
         dueAt: until,
       });
     });

@@ -24,8 +24,8 @@ export type Passage = {
 export async function openPassage(services: Services, run: Passage["run"], move: Move): Promise<Passage> {
   const { publisher, subscriber } = streamOf(move);
   const [from, to, link] = await Promise.all([
-    openSide(services, move, publisher),
-    openSide(services, move, subscriber),
+    openSide(services, publisher),
+    openSide(services, subscriber),
     openMoveLink(services, move),
   ]);
   const tables = movedTables(services.tables.at(publisher.schemaVersion).tables);
