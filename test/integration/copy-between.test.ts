@@ -126,6 +126,7 @@ test.each(["source", "target"] as const)("a %s that falls silent in the middle i
   const server = serverUrl(side === "source" ? "home" : "eu");
   await using forwarder = await startForwarder(server);
   const far = open(viaPort(server, forwarder.port));
+  await copy("select 1, 'kept'");
   let hole: Disposable | undefined;
   const work = copy("select n, repeat(md5(n::text), 1000) || pg_sleep(0.001) from generate_series(1, 3000) n", {
     [side]: far,

@@ -22,6 +22,8 @@ export type TwoSides = AsyncDisposable & {
   readonly to: TestSide;
   readonly moved: Moved;
   readonly tables: readonly MovedTable[];
+  /** In the source, of all tables. */
+  readonly publication: string;
   /** A fresh id of the placement. */
   readonly id: () => string;
 };
@@ -74,12 +76,22 @@ export async function openTwoSides(
     return { database, databaseId, url, run };
   };
   const [from, to] = await Promise.all([open(fromUrl, 3), open(toUrl, 4)]);
+  const publication = `moved_${unique}`;
+  for (const { name } of tables) {
+    // What a row filter goes by is part of what a change is told with.
+    const index = `${name.replace(".", "_")}_moved`;
+    await from.run(`create unique index ${index} on ${name} (organization_id, id)`);
+    await from.run(`alter table ${name} replica identity using index ${index}`);
+  }
+  const filtered = tables.map(({ name }) => `${name} where (organization_id = '${moved.organizationId}')`);
+  await from.run(`create publication ${publication} for table ${filtered.join(", ")}`);
   await to.run("insert into tenantry.closed_placements (number) values ($1)", [number]);
   return {
     from,
     to,
     moved,
     tables,
+    publication,
     id: () => newRoutedId(number),
     [Symbol.asyncDispose]: async () => {
       await pools.close();

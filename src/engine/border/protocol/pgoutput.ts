@@ -246,7 +246,7 @@ function shown(name: string): string {
 }
 
 /** Reads from the front of a message. Throws {@link Breach} where it ends too early or goes on. */
-class Cursor {
+export class Cursor {
   at = 0;
   readonly #buffer: Buffer;
 
