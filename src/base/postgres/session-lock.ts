@@ -28,6 +28,11 @@ export const LOCK_CLASS = {
   apiRole: 7_365_009,
   /** Where a link's copy is: who seeds it, by the link's name. */
   seed: 7_365_010,
+  /**
+   * At home, for a transaction: who applies something of a placement that is on a move, by its number and not by a name
+   * (`tenantry.move_lock` in engine/schema/home/0001_home.sql).
+   */
+  move: 7_365_012,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];
