@@ -158,10 +158,19 @@ async function count(url: string, name: string, databaseId: number): Promise<num
   return row?.n ?? 0;
 }
 
-async function untilCarried({ services, home }: Bench, databaseId: number, rows: number): Promise<void> {
+async function countListed(home: string, number: number): Promise<number> {
+  const [row] = await sql<{ n: number }>(
+    home,
+    "select count(*)::int as n from catalog.resources where placement_number = $1",
+    [number],
+  );
+  return row?.n ?? 0;
+}
+
+async function untilCarried({ services, home }: Bench, { databaseId, number }: Placement, rows: number): Promise<void> {
   await until("carrying", async () => {
     await services.nudges.carry([{ databaseId, direction: "catalog" }], 5_000);
-    return (await count(home, "catalog.resources", databaseId)) === rows;
+    return (await countListed(home, number)) === rows;
   });
 }
 
@@ -234,10 +243,11 @@ async function measureCatalog(bench: Bench, first: Placement, folder: string): P
   const region = servers.region.url(first.database);
   await phase(bench, "resources: carried", RESOURCES, async () => {
     await fill(servers.region, first, RESOURCES);
-    await untilCarried(bench, databaseId, RESOURCES);
+    await untilCarried(bench, first, RESOURCES);
   });
   await sql(home, "create table public.copied (like catalog.resources including all)");
-  const columns = "database_id, id, organization_id, name, created_by, created_at, updated_at";
+  await sql(home, `alter table public.copied alter placement_number set default ${first.number}`);
+  const columns = "id, organization_id, name, created_by, created_at, updated_at";
   const copied = await phase(bench, "resources: `copy`", RESOURCES, () =>
     copyRows(folder, region, home, "app.resources", columns, "public.copied"),
   );
@@ -249,7 +259,7 @@ async function measureCatalog(bench: Bench, first: Placement, folder: string): P
     () => reseed(bench, databaseId, first.database, "catalog"),
     copied,
   );
-  await sql(home, "delete from catalog.resources where database_id = $1", [databaseId]);
+  await sql(home, "delete from catalog.resources where placement_number = $1", [first.number]);
   await phase(
     bench,
     "resources: reseeded, none in the catalog",
@@ -257,7 +267,7 @@ async function measureCatalog(bench: Bench, first: Placement, folder: string): P
     () => reseed(bench, databaseId, first.database, "catalog"),
     copied,
   );
-  const there = await count(home, "catalog.resources", databaseId);
+  const there = await countListed(home, first.number);
   if (there !== RESOURCES) throw new Error(`${there} resources in the catalog`);
 }
 
@@ -369,7 +379,7 @@ try {
     const placed = second;
     await phase(bench, "resources: carried, SHARED", SHARED_RESOURCES, async () => {
       await fill(secondRegion, placed, SHARED_RESOURCES);
-      await untilCarried(bench, placed.databaseId, SHARED_RESOURCES);
+      await untilCarried(bench, placed, SHARED_RESOURCES);
     });
     await phase(bench, "revoked, SHARED", MEMBERS + SHARED_RESOURCES, () => revoke(bench, placed, "Big"));
   }

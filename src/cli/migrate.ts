@@ -148,6 +148,7 @@ const SKIPPED_BECAUSE = {
   "up-to-date": "up to date",
   newer: "newer than this program: start the newer program",
   "being-made": "being made",
+  moving: "in a move",
   unreachable: "their server cannot be reached",
 } as const;
 

@@ -208,12 +208,12 @@ async function kept({ home, mine }: Scene): Promise<unknown> {
   const rows = (table: string, where = "") => home(`select to_jsonb(t) as row from ${table} t ${where} order by 1`);
   return {
     own: [await rows("app.invoices"), await rows("app.lines"), await rows("app.attachments")],
-    catalog: await rows("catalog.invoices", `where database_id <> ${mine.databaseId}`),
+    catalog: await rows("catalog.invoices", `where placement_number <> ${mine.number}`),
     inbox: await rows("tenantry_inbox.invoices", `where database_id <> ${mine.databaseId}`),
     // What they may send is right: their own organization's, with numbers that are some.
     wrong: await home(
-      "select id from catalog.invoices where database_id = $1 and (organization_id <> $2 or number !~ '^[0-9A-Z-]{1,40}$')",
-      [mine.databaseId, mine.organization],
+      "select id from catalog.invoices where placement_number = $1 and (organization_id <> $2 or number !~ '^[0-9A-Z-]{1,40}$')",
+      [mine.number, mine.organization],
     ),
     shape: await home(
       `select attrelid::regclass::text, attname from pg_attribute

@@ -122,11 +122,11 @@ async function fill(placement: Placement, rows: number): Promise<void> {
   expect(await catalogRows(placement)).toBe(rows);
 }
 
-async function catalogRows({ databaseId, organizationId }: Placement): Promise<number> {
+async function catalogRows({ number, organizationId }: Placement): Promise<number> {
   const [row] = await sql<{ n: number }>(
     app.databaseUrl,
-    "select count(*)::int as n from catalog.resources where database_id = $1 and organization_id = $2",
-    [databaseId, organizationId],
+    "select count(*)::int as n from catalog.resources where placement_number = $1 and organization_id = $2",
+    [number, organizationId],
   );
   return row?.n ?? 0;
 }
@@ -145,7 +145,7 @@ async function measureDedicated(rows: number): Promise<Record<string, number>> {
   const { catalog, directory } = await tenantLinks(app.services, placement);
   costs["a seed of equal rows at home"] = await blocksOf(() => seed(catalog, SMALL));
   costs["a seed of equal rows in the region"] = await blocksOf(() => seed(directory, SMALL));
-  await sql(app.databaseUrl, "delete from catalog.resources where database_id = $1", [placement.databaseId]);
+  await sql(app.databaseUrl, "delete from catalog.resources where placement_number = $1", [placement.number]);
   await sql(tenant, "delete from tenantry.directory_members");
   costs["a seed of missing rows at home"] = await blocksOf(() => seed(catalog, SMALL));
   costs["a seed of missing rows in the region"] = await blocksOf(() => seed(directory, SMALL));
@@ -283,7 +283,7 @@ describe("cut off in the middle, it goes on and ends right", () => {
 
     await fill(placement, 2 * CUT_ROWS);
     const { catalog } = await tenantLinks(app.services, placement);
-    await sql(app.databaseUrl, "delete from catalog.resources where database_id = $1", [placement.databaseId]);
+    await sql(app.databaseUrl, "delete from catalog.resources where placement_number = $1", [placement.number]);
     await cutAt(app.databaseUrl, "tenantry_inbox.resources", "insert", 2);
     await expect(seed(catalog)).rejects.toThrow(/terminat/i);
     await mend(app.databaseUrl, "tenantry_inbox.resources", 2);

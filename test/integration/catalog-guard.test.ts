@@ -227,7 +227,7 @@ test("rows with another database's number are left out, and nothing of that data
   const ours = newRoutedId(0);
   await sql(
     home.url,
-    "insert into catalog.resources (database_id, id, organization_id, name) values (0, $1, tenantry.default_organization(), 'Of home')",
+    "insert into catalog.resources (placement_number, id, organization_id, name) values (0, $1, tenantry.default_organization(), 'Of home')",
     [ours],
   );
   await start();
@@ -238,12 +238,12 @@ test("rows with another database's number are left out, and nothing of that data
   const moving = await send({ name: "Moving" });
   await publisher.run("update tenantry_inbox.resources set database_id = 0 where id = $1", [moving]);
   await sendMarker();
-  const names = await sql(home.url, "select database_id, name from catalog.resources order by name");
+  const names = await sql(home.url, "select placement_number, name from catalog.resources order by name");
   expect(names).toEqual([
-    { database_id: home.first.databaseId, name: "Marker" },
-    { database_id: home.first.databaseId, name: "Moving" },
-    { database_id: 0, name: "Of home" },
-    { database_id: other.databaseId, name: "Theirs" },
+    { placement_number: home.first.number, name: "Marker" },
+    { placement_number: home.first.number, name: "Moving" },
+    { placement_number: 0, name: "Of home" },
+    { placement_number: other.number, name: "Theirs" },
   ]);
   await sql(
     home.url,

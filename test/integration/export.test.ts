@@ -122,8 +122,8 @@ const numberOf = async (id: string) =>
 async function forget({ id }: Granted): Promise<void> {
   await sql(
     app.databaseUrl,
-    `with gone as (delete from tenantry.placements where id = $1 returning database_id)
-     delete from catalog.resources where database_id in (select database_id from gone)`,
+    `with gone as (delete from tenantry.placements where id = $1 returning number)
+     delete from catalog.resources where placement_number in (select number from gone)`,
     [id],
   );
 }

@@ -399,11 +399,12 @@ describe("at home", () => {
     await expect(
       as("operator").query("test.move", "update app.comments set organization_id = $1", [own.organization]),
     ).rejects.toThrow("row-level security");
-    // The catalog's row of another database has the same key.
+    // The row of another placement has the same key in the catalog.
     const listed = () =>
       sql<{ database: number; name: string }>(
         app.databaseUrl,
-        "select database_id as database, name from catalog.resources where id = $1",
+        `select p.database_id as database, c.name
+         from catalog.resources c join tenantry.placements p on p.number = c.placement_number where c.id = $1`,
         [other.resource],
       );
     const [theirs] = await listed();
@@ -429,7 +430,7 @@ describe("at home", () => {
       ),
     ).rejects.toThrow("row-level security");
     for (const change of [
-      "insert into catalog.resources (database_id, id, organization_id) values (1, gen_random_uuid(), gen_random_uuid())",
+      "insert into catalog.resources (placement_number, id, organization_id) values (1, gen_random_uuid(), gen_random_uuid())",
       "update catalog.resources set name = 'Planted'",
       "delete from catalog.resources",
       "insert into tenantry_inbox.resources (database_id, id) values (1, gen_random_uuid())",

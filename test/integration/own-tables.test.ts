@@ -229,9 +229,9 @@ test("home's own rows are in the catalog of a table or a column that flows from 
     expect(
       await sql(
         databaseUrl,
-        "select l.database_id, l.text, i.total_cents from catalog.lines l join app.lines o using (id) join catalog.invoices i on i.id = o.invoice_id",
+        "select l.placement_number, l.text, i.total_cents from catalog.lines l join app.lines o using (id) join catalog.invoices i on i.id = o.invoice_id",
       ),
-    ).toEqual([{ database_id: 0, text: "A line", total_cents: 100 }]);
+    ).toEqual([{ placement_number: 0, text: "A line", total_cents: 100 }]);
   } finally {
     await second.stop();
   }
@@ -283,7 +283,7 @@ test("a column that flows is added and removed over a fleet", async () => {
     const catalog = async () => {
       const rows = await sql<{ row: object }>(
         fleet.databaseUrl,
-        `select to_jsonb(i) - '{database_id,id,organization_id}'::text[] as row from catalog.invoices i order by number`,
+        `select to_jsonb(i) - '{placement_number,id,organization_id}'::text[] as row from catalog.invoices i order by number`,
       );
       return rows.map(({ row }) => row);
     };

@@ -210,12 +210,12 @@ test.each([
 test("a reseed removes rows that only the copy has and restores those it lost", async () => {
   await createResource(app, { name: "Real", organizationId: organization });
   expect(await eventually(() => isParked())).toBe(true);
-  const id = await databaseId();
   await sql(app.databaseUrl, "delete from catalog.resources where organization_id = $1", [organization]);
   await sql(
     app.databaseUrl,
-    "insert into catalog.resources (database_id, id, organization_id, name) values ($1, gen_random_uuid(), $2, 'Ghost')",
-    [id, organization],
+    `insert into catalog.resources (placement_number, id, organization_id, name)
+     select number, gen_random_uuid(), organization_id, 'Ghost' from tenantry.placements where organization_id = $1`,
+    [organization],
   );
   await sql(tenant, "select pg_drop_replication_slot($1)", [slot("catalog")]);
   await app.sweep();
@@ -252,8 +252,8 @@ test("a tenant database cannot write another's rows in the catalog, nor its own 
   const target = await createResource(app, { name: "Untouched", organizationId: victim });
   const [row] = await sql<{ database_id: number }>(
     app.databaseUrl,
-    "select database_id from catalog.resources where id = $1",
-    [target],
+    "select database_id from tenantry.placements where organization_id = $1",
+    [victim],
   );
   // What a region's administrator can do: publish everything, switch the triggers off, write what they like.
   await sql(tenant, `drop publication ${slot("catalog")}`);

@@ -81,8 +81,8 @@ async function put(name: string | null, more: Partial<Record<"id" | "organizatio
 const catalog = () =>
   sql(
     home.url,
-    `select id, organization_id, name, created_by, created_at::text, updated_at::text from catalog.resources where database_id = $1 order by id`,
-    [home.first.databaseId],
+    `select id, organization_id, name, created_by, created_at::text, updated_at::text from catalog.resources where placement_number = $1 order by id`,
+    [home.first.number],
   );
 const versions = () => sql(home.url, "select xmin::text, id from tenantry_inbox.resources order by id");
 
@@ -99,7 +99,7 @@ test("the copy becomes equal: what is missing comes, what changed changes, what 
   // At home somebody lost one, wrote another one, and changed a third.
   await sql(home.url, "delete from catalog.resources where name = 'Lost'");
   await sql(home.url, `insert into catalog.resources values ($1, $2, $3, 'Ghost')`, [
-    home.first.databaseId,
+    home.first.number,
     newId(),
     home.first.organization,
   ]);
@@ -165,7 +165,7 @@ test("what both have is passed over without its rows, and what differs behind it
   await region.run("delete from app.resources where id = $1", [gone?.["id"]]);
   const stray = newRoutedId(home.first.number);
   await sql(home.url, "insert into catalog.resources values ($1, $2, $3, 'Ghost')", [
-    home.first.databaseId,
+    home.first.number,
     stray,
     home.first.organization,
   ]);
@@ -320,7 +320,7 @@ test("a server speaks for no other database, whatever number it writes into its 
   const ours = newRoutedId(0);
   await sql(
     home.url,
-    "insert into catalog.resources (database_id, id, organization_id, name) values (0, $1, tenantry.default_organization(), 'Of home')",
+    "insert into catalog.resources (placement_number, id, organization_id, name) values (0, $1, tenantry.default_organization(), 'Of home')",
     [ours],
   );
   await sql(
@@ -336,10 +336,10 @@ test("a server speaks for no other database, whatever number it writes into its 
     [null, own, home.first.organization, "Good", null, moment, moment],
   ];
   await seed(lying(rows, false));
-  expect(await sql(home.url, "select database_id, name from catalog.resources order by name")).toEqual([
-    { database_id: home.first.databaseId, name: "Good" },
-    { database_id: 0, name: "Of home" },
-    { database_id: home.other.databaseId, name: "Theirs" },
+  expect(await sql(home.url, "select placement_number, name from catalog.resources order by name")).toEqual([
+    { placement_number: home.first.number, name: "Good" },
+    { placement_number: 0, name: "Of home" },
+    { placement_number: home.other.number, name: "Theirs" },
   ]);
 });
 

@@ -60,7 +60,7 @@ async function add(app: TestApp, organization: string, number: string, also: obj
   const inCatalog = async () => {
     const [found] = await sql<{ row: object }>(
       app.databaseUrl,
-      "select to_jsonb(i) - '{database_id,id,organization_id}'::text[] as row from catalog.invoices i where number = $1",
+      "select to_jsonb(i) - '{placement_number,id,organization_id}'::text[] as row from catalog.invoices i where number = $1",
       [number],
     );
     return found?.row;

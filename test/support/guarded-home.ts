@@ -61,7 +61,7 @@ export async function createGuardedHome(): Promise<GuardedHome> {
 export async function readCatalog(url: string): Promise<{ names: string[]; faults: string[] }> {
   const names = await sql<{ name: string }>(
     url,
-    'select name from catalog.resources where database_id > 0 order by name collate "C"',
+    'select name from catalog.resources where placement_number > 0 order by name collate "C"',
   );
   const faults = await sql<{ fault: string }>(
     url,

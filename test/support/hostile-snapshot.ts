@@ -39,7 +39,7 @@ export async function snapshot({ home, mine, sharers, servers, other }: Stage): 
   const found: Snapshot = new Map();
   await read(servers.home.url(name), "home", found, (table) =>
     ["catalog.resources", "tenantry_inbox.resources"].includes(table)
-      ? `where not coalesce(${mayChange(own)}, false)`
+      ? `where not coalesce(${mayChange(table, own)}, false)`
       : "",
   );
   await read(servers.us.url(other.database), "us", found, () => "");
@@ -56,11 +56,15 @@ export async function snapshot({ home, mine, sharers, servers, other }: Stage): 
 }
 
 /** Rows of the region's own placements that are as they may be, and those that the inbox has kept the key of. */
-function mayChange(own: readonly number[]): string {
-  return `(database_id = any('{${own.join(",")}}') and (
+function mayChange(table: string, own: readonly number[]): string {
+  const placedIn =
+    table === "catalog.resources"
+      ? "(select p.database_id from tenantry.placements p where p.number = t.placement_number)"
+      : "t.database_id";
+  return `(${placedIn} = any('{${own.join(",")}}') and (
     to_jsonb(t) ->> 'fault' is not null and num_nonnulls(organization_id, name, created_by, created_at, updated_at) = 0
     or created_at between '2000-01-01' and '2099-12-31' and char_length(name) between 1 and 200 and exists (
-      select from tenantry.placements p where p.database_id = t.database_id and p.organization_id = t.organization_id
+      select from tenantry.placements p where p.database_id = ${placedIn} and p.organization_id = t.organization_id
         and p.number = tenantry.placement_number_of(t.id))))`;
 }
 

@@ -32,6 +32,11 @@ export const LOCK_CLASS = {
   writers: 7_365_011,
   /** At home, shared: a worker that is up runs jobs on a region, by its key, or on all of them. */
   workerRegion: 7_365_013,
+  /**
+   * At home, for a transaction: who applies something of a placement that is on a move, by its number and not by a name
+   * (`tenantry.move_lock` in engine/schema/home/0001_home.sql).
+   */
+  move: 7_365_012,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];

@@ -45,6 +45,7 @@ export const SQL_STATE = {
   uniqueViolation: "23505",
   foreignKeyViolation: "23503",
   checkViolation: "23514",
+  exclusionViolation: "23P01",
   duplicateObject: "42710",
   duplicateDatabase: "42P04",
   undefinedObject: "42704",

@@ -36,7 +36,13 @@ export type StuckPlacement = {
 };
 
 type Found = Pick<Orphan, "kind" | "name" | "database">;
-type Known = { id: number; name: string; regionId: string };
+type Known = {
+  id: number;
+  name: string;
+  regionId: string;
+  /** Numbers of the placements that are being moved from or to it, with the database on the other side. */
+  moves: { number: number; other: string; otherRegionId: string }[];
+};
 
 /** Looks at every server that can be reached. One that cannot is the health's to report. */
 export function findOrphans(services: Services): Promise<Orphan[]> {
@@ -92,7 +98,15 @@ async function lookAround(
 }
 
 function readKnown({ home }: Pick<Services, "home">): Promise<Known[]> {
-  return home.query<Known>("orphans.known", 'select id, name, region_id as "regionId" from tenantry.tenant_databases');
+  return home.query<Known>(
+    "orphans.known",
+    `select d.id, d.name, d.region_id as "regionId",
+       coalesce((select json_agg(json_build_object('number', p.number, 'other', o.name, 'otherRegionId', o.region_id))
+                 from tenantry.moves m join tenantry.placements p on p.id = m.placement_id
+                 join tenantry.tenant_databases o on o.id in (m.from_database_id, m.to_database_id) and o.id <> d.id
+                 where d.id in (m.from_database_id, m.to_database_id)), '[]') as moves
+     from tenantry.tenant_databases d`,
+  );
 }
 
 function belongs(
@@ -105,6 +119,15 @@ function belongs(
     // Templates of other versions too: migrating drops them, and an older program may still run.
     if (name.startsWith(templatePrefix(services.installation))) return true;
     return known.some((one) => one.name === name && server.regionIds.has(one.regionId));
+  }
+  const stream = /^(.*)_move_(\d+)$/.exec(name);
+  if (stream !== null) {
+    const publisher = known.find((one) => one.name === stream[1]);
+    const move = publisher?.moves.find(({ number }) => String(number) === stream[2]);
+    if (publisher === undefined || move === undefined) return false;
+    return kind === "slot"
+      ? server.regionIds.has(publisher.regionId) && database === publisher.name
+      : server.regionIds.has(move.otherRegionId) && database === move.other;
   }
   const owner = known.find((one) => name === `${one.name}_directory` || name === `${one.name}_catalog`);
   if (owner === undefined) return false;
@@ -152,7 +175,7 @@ export function findStuckPlacements({ home }: Pick<Services, "home">): Promise<S
             p.drop_after as "dropAfter", o.id is not null as "isWaiting"
      from tenantry.placements p
      left join tenantry.jobs o on o.placement_id = p.id and o.state in ('WAITING', 'RUNNING')
-     where p.state = 'FAILED' or (p.state in ('PROVISIONING', 'REVOKING', 'SUSPENDED') and o.id is null)
+     where p.state = 'FAILED' or (p.state in ('PROVISIONING', 'MOVING', 'REVOKING', 'SUSPENDED') and o.id is null)
      order by p.id`,
   );
 }

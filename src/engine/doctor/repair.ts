@@ -97,7 +97,8 @@ async function eraseAgain(services: Pick<Services, "border" | "home" | "pools" |
 async function resumeStuck(services: Pick<Services, "home">): Promise<Repair[]> {
   const repairs: Repair[] = [];
   for (const stuck of await findStuckPlacements(services)) {
-    if (stuck.isWaiting) continue;
+    // Whoever asked for a move asks for it again, or cancels it.
+    if (stuck.isWaiting || stuck.state === "MOVING") continue;
     const isMade = stuck.state !== "PROVISIONING" && stuck.state !== "FAILED";
     await requestJob(services.home, requesterOf(OPERATOR), {
       ...onPlacement(isMade ? "revoke-placement" : "provision-placement", stuck),

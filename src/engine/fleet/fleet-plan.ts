@@ -14,6 +14,8 @@ export type FleetDatabase = {
   readonly version: SchemaVersion | null;
   /** Set when an earlier run has begun to change what flows and did not finish. */
   readonly migratingTo: SchemaVersion | null;
+  /** A placement is being moved from or to it. */
+  readonly isInMove?: boolean;
   /** Its size where it is known: smaller ones go first. */
   readonly sizeBytes?: number;
 };
@@ -30,7 +32,7 @@ export type FleetPlanOptions = {
   readonly unreachable: ReadonlySet<string>;
 };
 
-export type SkipReason = "up-to-date" | "newer" | "being-made" | "unreachable";
+export type SkipReason = "up-to-date" | "newer" | "being-made" | "moving" | "unreachable";
 export type Skipped = { readonly database: FleetDatabase; readonly reason: SkipReason };
 
 export type FleetPlan = {
@@ -71,6 +73,7 @@ function reasonToSkip(database: FleetDatabase, options: FleetPlanOptions): SkipR
   if (version === null) return "being-made";
   if ([version, migratingTo ?? version].some((one) => isBeyond(one, options.target))) return "newer";
   if (isSameVersion(version, options.target) && migratingTo === null && !options.verify) return "up-to-date";
+  if (database.isInMove === true) return "moving";
   return options.unreachable.has(regionKey) ? "unreachable" : undefined;
 }
 

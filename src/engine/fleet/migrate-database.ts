@@ -8,10 +8,11 @@
  */
 import { flowsDiffer } from "#engine/tables";
 import { listTenantDatabases, setMigratingTo, type TenantDatabaseRecord } from "#engine/home/tenant-databases";
+import { isInMove } from "#engine/home/moves-in-the-way";
 import type { ServerAddress } from "#base/postgres/connection-url";
 import { isConnectionFailure, SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { refusalOf } from "#engine/failures/refusals";
-import { notFound } from "#base/kernel/errors";
+import { notFound, TenantryError } from "#base/kernel/errors";
 import { delay } from "#base/kernel/wait";
 import {
   type MigratedDatabase,
@@ -75,6 +76,7 @@ export async function tryToMigrate(
 
 function kindOf(error: unknown): "blocked" | "unreachable" | "failed" {
   if (isConnectionFailure(error)) return "unreachable";
+  if (error instanceof InMove) return "blocked";
   return refusalOf(error)?.retry === true ? "blocked" : "failed";
 }
 
@@ -111,6 +113,15 @@ async function findLongTransaction(
   return `A lock could not be had in time; process ${row.pid}${application} has had a transaction open for ${row.seconds} s.`;
 }
 
+/** Why a database is not migrated now. */
+export const IN_MOVE = "A placement is being moved from or to it: migrate it when that is over.";
+
+class InMove extends TenantryError {
+  constructor() {
+    super("CONFLICT", IN_MOVE);
+  }
+}
+
 /** Databases of a region follow one another closely: which home owns it is not asked for each. */
 const LOOKED_MS = 10_000;
 
@@ -119,6 +130,7 @@ async function migrateWithFlows(context: DatabaseMigration, database: TenantData
   const { tenantSchema } = services;
   const { regionId } = database;
   await services.ownership.require(regionId, { maxAgeMs: LOOKED_MS });
+  if (await isInMove(services, database.id)) throw new InMove();
   const target = latestOf(tenantSchema);
   const { flows } = services.tables.at(database.version);
   const flowsChange = flowsDiffer(flows, services.tables.at(target).flows) || database.migratingTo !== null;
@@ -155,6 +167,11 @@ const DRAIN_TIMEOUT_MS = 5_000;
 
 async function publishLess({ services }: DatabaseMigration, databaseId: number): Promise<void> {
   await setMigratingTo(services, databaseId, latestOf(services.tenantSchema));
+  // A move that began before that is seen now, and one that begins later sees it (engine/home/begin-move.ts).
+  if (await isInMove(services, databaseId)) {
+    await setMigratingTo(services, databaseId, null);
+    throw new InMove();
+  }
   for (const link of await linksNow(services, databaseId)) {
     const realigned = await realignLink(link);
     // What was written before the publication changed is sent as it was then. Home keeps what a catalog no longer brings.

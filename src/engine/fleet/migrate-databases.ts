@@ -31,7 +31,7 @@ import {
 import { isSameVersion, latestOf, totalOf } from "#engine/migrations/schema-version";
 import { classifyFailure } from "#engine/jobs/failure";
 import { FleetRecorder } from "#engine/fleet/fleet-recorder";
-import { RETRY_DEFAULTS, type RetryPolicy, tryToMigrate } from "#engine/fleet/migrate-database";
+import { IN_MOVE, RETRY_DEFAULTS, type RetryPolicy, tryToMigrate } from "#engine/fleet/migrate-database";
 import { runHere } from "#engine/jobs/job-here";
 import type { Services } from "#engine/services";
 import { SchemaComparisons } from "#engine/placements/compare-schema";
@@ -195,6 +195,7 @@ function isEmpty({ canaries, waves }: FleetPlan): boolean {
 
 const REFUSALS: Partial<Record<Skipped["reason"], string>> = {
   newer: "Its schema is newer than this program: start the newer program.",
+  moving: IN_MOVE,
   unreachable: "The region's server cannot be reached now.",
 };
 

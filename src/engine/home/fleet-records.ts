@@ -1,11 +1,8 @@
 /** What home knows of the versions of the tenant databases, and of their migrations. */
 import type { NumberRange } from "#engine/home/replicated-databases";
 import type { HomeDatabase } from "#base/postgres/database";
-import { VERSION_COMING, VERSION_OF_DATABASE } from "#engine/home/tenant-databases";
+import { STAYS, VERSION_COMING, VERSION_OF_DATABASE } from "#engine/home/tenant-databases";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
-
-/** Of tenant databases `d` those that stay. */
-const STAYS = `exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')`;
 
 /** Of the databases that are made and stay: how many are not at a version, and of how many the last migration failed. */
 export type FleetCounts = { behind: number; failed: number };

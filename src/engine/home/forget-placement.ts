@@ -55,12 +55,14 @@ export async function unprojectPlacement(
  */
 export async function forgetPlacement(
   { home }: { home: HomeDatabase },
-  { id, databaseId, organizationId }: Pick<Placement, "id" | "databaseId" | "organizationId">,
+  { id, number, databaseId, organizationId }: Pick<Placement, "id" | "number" | "databaseId" | "organizationId">,
   { withDatabase, signal }: { withDatabase: boolean; signal: AbortSignal },
 ): Promise<void> {
   // First: the guard takes no row of an organization that is not in the directory.
   await unprojectPlacement({ home }, { databaseId, organizationId }, signal);
-  await forgetCatalog(home, { databaseId, organizationId: withDatabase ? null : organizationId }, signal);
+  await forgetInbox({ home }, { databaseId, organizationId: withDatabase ? null : organizationId }, signal);
+  // Where the inbox has lost a row, the guard has not taken it out.
+  await forgetCatalog(home, number, signal);
   await home.transaction(async (transaction) => {
     // Before the placement, as everybody does: the organization may go with it.
     await transaction.query("organizations.lock", "select from tenantry.organizations where id = $1 for update", [
@@ -79,22 +81,49 @@ export async function forgetPlacement(
   });
 }
 
-/**
- * Takes what an organization sent out of the catalog and the inbox, or what the whole database sent. A row that was refused
- * does not say whose it was: where the database stays, it goes when the region deletes it or with the next seed.
- */
-async function forgetCatalog(
-  home: HomeDatabase,
-  of: { databaseId: number; organizationId: string | null },
-  signal: AbortSignal,
-): Promise<void> {
+/** The tables of the catalog, or of the inbox, with their schema. */
+async function listCatalogTables(home: HomeDatabase, schema: "catalog" | "tenantry_inbox"): Promise<string[]> {
   const tables = await home.query<{ name: string }>(
     "placements.catalog_tables",
     `select format('%I.%I', n.nspname, c.relname) as name
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname in ('tenantry_inbox', 'catalog') and c.relkind = 'r' order by n.nspname desc, c.relname`,
+     where n.nspname = $1 and c.relkind = 'r' order by c.relname`,
+    [schema],
   );
-  for (const { name } of tables) {
+  return tables.map(({ name }) => name);
+}
+
+/** Takes what the catalog has of a placement, by its number. */
+async function forgetCatalog(home: HomeDatabase, number: number, signal: AbortSignal): Promise<void> {
+  for (const name of await listCatalogTables(home, "catalog")) {
+    const piece = async (session: Session<"home">, after: string | null) => {
+      const [row] = await session.query<{ last: string }>(
+        "placements.forget_catalog",
+        `with piece as materialized (
+           select id from ${name} where placement_number = $1${after === null ? "" : " and id > $2"} order by id limit ${PIECE_ROWS}
+         ), gone as (
+           delete from ${name} where placement_number = $1 and id = any (array(select id from piece))
+         )
+         select id as last from piece order by id desc limit 1`,
+        [number, ...(after === null ? [] : [after])],
+      );
+      return row?.last ?? null;
+    };
+    await inPieces(home, piece, signal);
+  }
+}
+
+/**
+ * Takes what an organization sent out of a database's inbox, or what the whole database sent, and out of the catalog what is there
+ * of it: nothing where the placement is in another database by now. A row that was refused does not say whose it was: where the
+ * database stays, it goes when the region deletes it or with the next seed.
+ */
+export async function forgetInbox(
+  { home }: { home: HomeDatabase },
+  of: { databaseId: number; organizationId: string | null },
+  signal: AbortSignal,
+): Promise<void> {
+  for (const name of await listCatalogTables(home, "tenantry_inbox")) {
     const piece = async (session: Session<"home">, after: string | null) => {
       // The inbox takes nothing from anybody who does not say for which database (engine/schema/home/0001_home.sql).
       if (after === null)
@@ -115,7 +144,7 @@ async function forgetPiece(
   after: string | null,
 ): Promise<string | null> {
   const [row] = await session.query<{ last: string }>(
-    "placements.forget_catalog",
+    "placements.forget_inbox",
     `with piece as materialized (
        select id from ${table} where database_id = $1${after === null ? "" : " and id > $3"} order by id limit ${PIECE_ROWS}
      ), gone as (

@@ -12,9 +12,13 @@ export type ReplicatedDatabase = {
   migratingTo: SchemaVersion | null;
 };
 
-const REPLICATES = `(
+/** Whether the links of tenant database `d` should be whole. */
+export const REPLICATES = `(
   exists (select from tenantry.placements p
           where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
+  -- The other database of a move, from when its links are made until they are taken away.
+  or exists (select from tenantry.moves m
+             where m.other_database_id = d.id and m.step not in ('PREPARING', 'CLEANING', 'CANCELLING'))
   -- Those that leave a shared one go on telling it so until the last of them takes it along.
   or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null))`;
 
@@ -51,6 +55,8 @@ export async function findLinkedDatabase(
      from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
      where d.id = $1
        and (exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
+            or exists (select from tenantry.moves m
+                       where m.other_database_id = d.id and m.step not in ('CLEANING', 'CANCELLING'))
             or (d.isolation = 'SHARED' and d.closing_at is null))`,
     [databaseId],
   );
@@ -87,7 +93,7 @@ export async function databasesOfOrganization(
 ): Promise<number[]> {
   const rows = await home.query<{ id: number }>(
     "replicated_databases.of_organization",
-    "select database_id as id from tenantry.placements where organization_id = $1 and state = 'ACTIVE'",
+    "select database_id as id from tenantry.placements where organization_id = $1 and state in ('ACTIVE', 'MOVING')",
     [organizationId],
   );
   return rows.map(({ id }) => id);

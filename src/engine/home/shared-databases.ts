@@ -57,8 +57,9 @@ export function whileHoldingDatabase<Result>(
 }
 
 /**
- * Closes a shared database to new placements when this one is the only one left in it. Returns whether it is closed; from then
- * on it goes with the placement. The same answer when asked again.
+ * Closes a shared database to new placements when this one is the only one left in it, or was: it has moved. One that comes
+ * from or goes to it on a move counts too. Returns whether it is closed; from then on it goes with the placement, or with the
+ * move. The same answer when asked again.
  */
 export function closeWithLast(
   { home }: { home: HomeDatabase },
@@ -72,7 +73,8 @@ export function closeWithLast(
     const rows = await transaction.query(
       "shared_databases.close",
       `update tenantry.tenant_databases set closing_at = coalesce(closing_at, now())
-       where id = $1 and not exists (select from tenantry.placements where database_id = $1 and id <> $2) returning id`,
+       where id = $1 and not exists (select from tenantry.placements where database_id = $1 and id <> $2)
+         and not exists (select from tenantry.moves where other_database_id = $1 and placement_id <> $2) returning id`,
       [databaseId, id],
     );
     return rows.length > 0;

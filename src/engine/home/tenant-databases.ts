@@ -12,7 +12,14 @@ export type TenantDatabaseRecord = {
   readonly migratingTo: SchemaVersion | null;
   /** Of its schema, by the last look and the migrations since; null: as it was made from the template. */
   readonly fingerprint: string | null;
+  /** Whether a placement is being moved from or to it. */
+  readonly isInMove: boolean;
 };
+
+/** Of tenant databases `d` those that stay: with a placement, or with a move that comes from or goes to them. */
+export const STAYS = `(
+  exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
+  or exists (select from tenantry.moves m where m.other_database_id = d.id))`;
 
 /** The version of tenant database `d` as JSON; null until it is made. */
 export const VERSION_OF_DATABASE = `case when d.engine_version is not null
@@ -30,9 +37,10 @@ export function listTenantDatabases(
   return home.query<TenantDatabaseRecord>(
     "tenant_databases.list",
     `select d.id, d.name, d.region_id as "regionId", r.key as "regionKey", ${VERSION_OF_DATABASE} as version,
-            ${VERSION_COMING} as "migratingTo", d.schema_fingerprint as fingerprint
+            ${VERSION_COMING} as "migratingTo", d.schema_fingerprint as fingerprint,
+            exists (select from tenantry.moves m where d.id in (m.from_database_id, m.to_database_id)) as "isInMove"
      from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
-     where ($1::int is null or d.id = $1) and exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
+     where ($1::int is null or d.id = $1) and ${STAYS}
      order by d.id`,
     [only.id ?? null],
   );

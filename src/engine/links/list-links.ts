@@ -8,6 +8,7 @@ import { type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/
 import type { Queryable } from "#base/postgres/database";
 import type { Direction } from "#engine/replication/names";
 import type { Services } from "#engine/services";
+import { REPLICATES } from "#engine/home/replicated-databases";
 
 export const LINK_STATES = ["AWAKE", "PARKED", "LATE", "BROKEN"] as const;
 export type LinkState = (typeof LINK_STATES)[number];
@@ -51,9 +52,7 @@ const LINKS = `
   left join pg_replication_slots s on way.direction = 'directory' and s.slot_name = d.name || '_directory'
   left join pg_subscription u on way.direction = 'catalog' and u.subname = d.name || '_catalog'
     and u.subdbid = (select oid from pg_database where datname = current_database())
-  where (exists (select from tenantry.placements p
-                 where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
-         or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null))`;
+  where ${REPLICATES}`;
 
 const KEY = /^(\d{1,9}) (catalog|directory)$/;
 

@@ -122,7 +122,9 @@ function obstaclesOf(
   const lost = ownership.whyLost(regionId);
   return [
     ...(lost === undefined ? [] : [lost]),
-    ...(state === "MOVING" ? [`The placement in ${key} is moving: wait until that is over.`] : []),
+    ...(state === "MOVING"
+      ? [`The placement in ${key} is being moved: cancel the move first, or wait until it is over.`]
+      : []),
     ...(state === "REVOKING" ? [`The placement in ${key} is being removed already.`] : []),
   ];
 }

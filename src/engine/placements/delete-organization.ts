@@ -1,5 +1,6 @@
 import type { Actor } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
+import { refuseWhileMoving } from "#engine/home/moves-in-the-way";
 import { listPlacementsOf, type Placement, setPlacementState } from "#engine/home/placements";
 import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { waitFor } from "#base/kernel/wait";
@@ -53,10 +54,11 @@ export async function deleteOrganization(
 
 async function end(home: Transaction<"home">, actor: Actor, placement: Placement): Promise<void> {
   if (placement.state === "REVOKING") return;
+  await refuseWhileMoving({ home }, placement.id);
   if (!(await setPlacementState({ home }, placement.id, "REVOKING")))
     throw new TenantryError(
       "CONFLICT",
-      "A placement of the organization is moving, or changed a moment ago: try again when it is done.",
+      "A placement of the organization changed a moment ago: try again when it is done.",
     );
   await requestJob(home, requesterOf(actor), { ...onPlacement("revoke-placement", placement), input: {} });
 }

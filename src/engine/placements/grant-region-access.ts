@@ -77,6 +77,12 @@ async function requestPlacement(
       throw new TenantryError("CONFLICT", "The organization is being deleted: it gets no more access to regions.", {
         cause: error,
       });
+    if (sqlState(error) === SQL_STATE.exclusionViolation)
+      throw new TenantryError(
+        "CONFLICT",
+        `A placement of the organization is being moved from or to the region ${region.key}: wait until that is over, or cancel the move.`,
+        { cause: error },
+      );
     // Somebody else asked for the same at the same moment.
     const placement =
       sqlState(error) === SQL_STATE.uniqueViolation

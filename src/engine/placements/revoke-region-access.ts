@@ -6,6 +6,7 @@ import {
   suspendPlacement,
   setPlacementState,
 } from "#engine/home/placements";
+import { refuseWhileMoving } from "#engine/home/moves-in-the-way";
 import { getOrganization } from "#engine/home/organizations";
 import { clockMs } from "#base/kernel/clock";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
@@ -55,6 +56,7 @@ async function request(
   placement: Placement,
   { skipGrace, exportFirst }: Revocation,
 ): Promise<void> {
+  await refuseWhileMoving({ home }, placement.id);
   // One that was never active holds nothing that somebody could want back.
   const graceful = !skipGrace && placement.state !== "PROVISIONING" && placement.state !== "FAILED";
   const dueAt = graceful ? new Date(clockMs() + GRACE_MS) : undefined;
@@ -82,6 +84,7 @@ export async function resumeRegionAccess(
 ): Promise<Placement> {
   const placement = await getManagedPlacement(services, actor, placementId);
   if (placement.state === "ACTIVE") return placement;
+  await refuseWhileMoving(services, placementId);
   await services.home.transaction(async (transaction) => {
     if (placement.state !== "SUSPENDED" || !(await setPlacementState({ home: transaction }, placementId, "ACTIVE")))
       throw new TenantryError(

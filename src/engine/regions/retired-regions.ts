@@ -3,7 +3,7 @@ import { TenantryError } from "#base/kernel/errors";
 import type { HomeDatabase, Queryable } from "#base/postgres/database";
 
 /**
- * Marks a region as retired: it takes no more grants. CONFLICT while placements remain. Run in a transaction: it keeps
+ * Marks a region as retired: it takes no more grants. CONFLICT while placements remain, or move from or to it. Run in a transaction: it keeps
  * grants waiting until that ends.
  */
 export async function markRetired({ home }: { home: Queryable<"home"> }, regionId: string): Promise<void> {
@@ -18,6 +18,16 @@ export async function markRetired({ home }: { home: Queryable<"home"> }, regionI
     throw new TenantryError(
       "CONFLICT",
       `${placements} ${placements === 1 ? "placement remains" : "placements remain"} in the region: revoke ${placements === 1 ? "it" : "them"} first. tenantry placement list names what is there.`,
+    );
+  const moves = await home.query(
+    "regions.moves",
+    `select from tenantry.moves m join tenantry.tenant_databases d on d.id = m.other_database_id where d.region_id = $1`,
+    [regionId],
+  );
+  if (moves.length > 0)
+    throw new TenantryError(
+      "CONFLICT",
+      `${moves.length} ${moves.length === 1 ? "placement is" : "placements are"} being moved from or to the region: wait until that is over, or cancel ${moves.length === 1 ? "it" : "them"}.`,
     );
   await home.query(
     "regions.retire",

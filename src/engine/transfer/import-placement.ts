@@ -7,6 +7,7 @@ import { authorizeOperator } from "#engine/auth/policy";
 import { eraseImported, expectErasures } from "#engine/erasure/erase-imported";
 import { requestDueJobs } from "#engine/erasure/erasure-record";
 import { adoptNumber, numbersOf } from "#engine/home/placement-numbers";
+import { refuseWhileMoving } from "#engine/home/moves-in-the-way";
 import { getPlacement, type Placement } from "#engine/home/placements";
 import { ownedPieces } from "#engine/regions/owned-pieces";
 import { findRegions } from "#engine/regions/regions";
@@ -95,6 +96,7 @@ export async function importPlacement(
   const [region] = await findRegions(services, [placement.regionId]);
   return explainTransfer({ region: region?.key ?? "", again: "Import again to go on." }, async () => {
     const manifest = await readManifest(folder);
+    await refuseWhileMoving(services, placement.id);
     refuseUnfit(placement, manifest, options);
     const owned = await ownedPieces(services, placement.regionId);
     const address = await regionAddress(services, placement.regionId);

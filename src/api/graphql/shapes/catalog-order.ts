@@ -1,7 +1,7 @@
 /**
  * Lists of a shape's rows in another order than that of their ids, and of those whose name begins with a text. The catalog has a
- * column `order_by_<column>` for each order, with an index by organization, tenant database and place. A page costs its rows in
- * each database of each organization that it may come from, however many there are.
+ * column `order_by_<column>` for each order, with an index by organization, placement and place. A page costs its rows of each
+ * placement of each organization that it may come from, however many there are.
  */
 import { DEFAULT_ORGANIZATION_ID, isUuid } from "#base/kernel/ids";
 import { invalidInput } from "#base/kernel/errors";
@@ -9,7 +9,7 @@ import { AFTER_ALL, BEFORE_ALL, type PageRequest, readingOrder } from "#base/ker
 import { validName } from "#base/kernel/validation";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { columnOf, type ContentRow } from "#api/graphql/shapes/fields";
-import { columnsOf } from "#api/graphql/shapes/rows";
+import { catalogColumnsOf } from "#api/graphql/shapes/rows";
 import type { Part } from "#api/graphql/module";
 import type { Shape } from "#api/graphql/shapes/shape";
 
@@ -92,7 +92,7 @@ export function orderArguments(builder: Builder, shape: Listed): object {
   }));
 }
 
-/** What they cost: each database of each organization is looked at by itself. */
+/** What they cost: each placement of each organization is looked at by itself. */
 export function orderWeights({ orders }: Listed, field: string): Pick<Part, "argumentWeights"> {
   if (orders === undefined) return {};
   return { argumentWeights: { [field]: { orderBy: 5, ...(BY_NAME in orders && { namePrefix: 5 }) } } };
@@ -143,13 +143,13 @@ const OWNER_CHARACTERS = 44;
 const HIGHEST = "repeat(chr(1114111), 201)";
 
 /**
- * A page of one organization's rows in one tenant database, which `owner` is the key of: a range of the order's index. It has the
+ * A page of one placement's rows, which `owner` is the key of: a range of the order's index. It has the
  * first six parameters, see {@link orderValues}.
  */
-function rowsOfDatabase(shape: Listed, by: string, order: Direction, owner: string): string {
+function rowsOfPlacement(shape: Listed, by: string, order: Direction, owner: string): string {
   const column = `t.order_by_${columnOf(shape, propertyOf(shape, by))}`;
   const key = `(${column}, t.id)`;
-  return `select ${columnsOf(shape, "t")}, substr(${column}, ${OWNER_CHARACTERS + 1}) as "${PLACE}"
+  return `select ${catalogColumnsOf(shape, "t")}, substr(${column}, ${OWNER_CHARACTERS + 1}) as "${PLACE}"
       from ${shape.catalog} t
       where ${key} > (${owner} || coalesce($1, tenantry.name_key($3), ''), $4::uuid)
         and ${key} < (${owner} || coalesce($2, coalesce(tenantry.name_key($3), '') || ${HIGHEST}), $5::uuid)
@@ -160,9 +160,9 @@ function rowsOfDatabase(shape: Listed, by: string, order: Direction, owner: stri
 /** The rows that the caller may see; $7 to $9: of an organization, in a region, and who asks (null: the operator). */
 export function listInOrder(shape: Listed, by: string, order: Direction): string {
   return `select r.* from (
-      select tenantry.owner_key(p.organization_id, p.database_id) as owner
+      select tenantry.owner_key(p.organization_id, p.number) as owner
       from tenantry.placements p join tenantry.regions g on g.id = p.region_id
-      where p.database_id is not null and ($7::uuid is null or p.organization_id = $7)
+      where ($7::uuid is null or p.organization_id = $7)
         and ($8::text is null or g.key = $8)
         and ($9::uuid is null or p.organization_id in (
           select s.organization_id from tenantry.roles s where s.holder_id = $9))
@@ -171,7 +171,7 @@ export function listInOrder(shape: Listed, by: string, order: Direction): string
       where $8::text is null and ($7::uuid is null or $7 = '${DEFAULT_ORGANIZATION_ID}')
     ) wanted
     cross join lateral (
-      ${rowsOfDatabase(shape, by, order, "wanted.owner")}) r
+      ${rowsOfPlacement(shape, by, order, "wanted.owner")}) r
     order by r."${PLACE}" ${order}, r.id ${order} limit $6`;
 }
 
@@ -181,8 +181,8 @@ export function listInOrderOf(shape: Listed, by: string, order: Direction, whose
     cross join lateral (
       select one.* from tenantry.placements p
       cross join lateral (
-      ${rowsOfDatabase(shape, by, order, "tenantry.owner_key(p.organization_id, p.database_id)")}) one
-      where p.organization_id = wanted.organization_id and p.database_id is not null
+      ${rowsOfPlacement(shape, by, order, "tenantry.owner_key(p.organization_id, p.number)")}) one
+      where p.organization_id = wanted.organization_id
       order by one."${PLACE}" ${order}, one.id ${order} limit $6) r
     order by r."${PLACE}" ${order}, r.id ${order}`;
 }

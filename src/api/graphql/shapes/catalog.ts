@@ -21,7 +21,7 @@ import {
   readOrder,
 } from "#api/graphql/shapes/catalog-order";
 import { type ContentRow, statementName } from "#api/graphql/shapes/fields";
-import { columnsOf } from "#api/graphql/shapes/rows";
+import { catalogColumnsOf } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
 import { homeFor, type LocationContext } from "#engine/routing/location";
 
@@ -163,12 +163,13 @@ function idsInOrder(direction: "asc" | "desc", page: PageRequest): [low: string,
   return direction === "asc" ? idsOf(page) : idsOfReversed(page);
 }
 
-const isWanted = (row: string) => `($5::text is null or ${row}.database_id = any (array(
-    select d.id from tenantry.tenant_databases d join tenantry.regions g on g.id = d.region_id where g.key = $5)))`;
+const isWanted = (row: string) => `($5::text is null or exists (
+    select from tenantry.placements p join tenantry.regions g on g.id = p.region_id
+    where p.number = ${row}.placement_number and g.key = $5))`;
 
 /** All rows, for the operator. */
 function listOfAll(shape: Listed, direction: "asc" | "desc", page: PageRequest): string {
-  return `select ${columnsOf(shape, "r")} from ${shape.catalog} r
+  return `select ${catalogColumnsOf(shape, "r")} from ${shape.catalog} r
     where ${isBetween("r.id", page, ["$1", "$2"], direction)} and ${isWanted("r")} and num_nonnulls($4::uuid, $6::uuid) = 0
     order by r.id ${readingOrder(page, direction)} limit $3`;
 }
@@ -183,7 +184,7 @@ function listOfSome(shape: Listed, order: string): string {
       union select '${DEFAULT_ORGANIZATION_ID}' union select $4 where $6::uuid is null and $4::uuid is not null
     ) wanted
     cross join lateral (
-      select ${columnsOf(shape, "t")} from ${shape.catalog} t
+      select ${catalogColumnsOf(shape, "t")} from ${shape.catalog} t
       where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", ["$1", "$2"])} and ${isWanted("t")}
       order by t.organization_id ${order}, t.id ${order} limit $3) r
     where $4::uuid is null or wanted.organization_id = $4
@@ -217,7 +218,7 @@ async function listRowsOf(
     statementName(shape, "of_organizations"),
     `select wanted.organization_id as "${WHOSE}", r.* from unnest($1::uuid[]) as wanted (organization_id)
      cross join lateral (
-       select ${columnsOf(shape, "t")} from ${shape.catalog} t
+       select ${catalogColumnsOf(shape, "t")} from ${shape.catalog} t
        where ${isPageOf(["t.organization_id", "t.id"], "wanted.organization_id", ["$2", "$3"])}
        order by t.organization_id ${order}, t.id ${order} limit $4) r
      order by r.id ${order}`,

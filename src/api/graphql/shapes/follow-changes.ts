@@ -13,7 +13,7 @@ import { perSchema } from "#api/graphql/builder";
 import { afterArgument, ChangeKind, FOLLOWING_POINTS, telling } from "#api/graphql/follow";
 import type { Part } from "#api/graphql/module";
 import { type ContentRow, statementName } from "#api/graphql/shapes/fields";
-import { columnsOf } from "#api/graphql/shapes/rows";
+import { catalogColumnsOf } from "#api/graphql/shapes/rows";
 import type { Shape } from "#api/graphql/shapes/shape";
 
 /** What happened to a row, and the row as it is now; null when it is gone. */
@@ -117,7 +117,7 @@ async function readListed(
 ): Promise<ContentRow | null> {
   const [row] = await homeFor(services, actor).query<ContentRow>(
     statementName(shape, "changed"),
-    `select ${columnsOf(shape, "r")} from ${shape.catalog} r where r.organization_id = $1 and r.id = $2`,
+    `select ${catalogColumnsOf(shape, "r")} from ${shape.catalog} r where r.organization_id = $1 and r.id = $2`,
     [organizationId ?? DEFAULT_ORGANIZATION_ID, id],
   );
   return row ?? null;

@@ -33,6 +33,19 @@ function selected({ name, column }: Property, row?: string): string {
   return name === column ? sql : `${sql} as "${name}"`;
 }
 
+/**
+ * The same of a row of the catalog, which says of which placement it is. The placement is in one database today and may be in
+ * another one tomorrow.
+ */
+export function catalogColumnsOf(shape: Declaration, row: string): string {
+  const placedIn = `coalesce((select p.database_id from tenantry.placements p where p.number = ${row}.placement_number), 0)`;
+  return propertiesOf(shape)
+    .map((property) =>
+      property.column === "database_id" ? `${placedIn} as "${property.name}"` : selected(property, row),
+    )
+    .join(", ");
+}
+
 /** The rows with these ids that are in the location, in no particular order. */
 export function readRows<Row extends ContentRow>(
   shape: Declaration<Row>,

@@ -221,9 +221,10 @@ begin
     raise exception 'tenantry.catalog: % of % cannot be listed. List stored columns, without the keys, which always flow.', wrong, declared
       using errcode = 'invalid_column_reference';
   end if;
-  -- Home's inbox says there why a row was refused.
-  if 'fault' = any(columns) then
-    raise exception 'tenantry.catalog: fault of % cannot be listed, as home uses the name: list a column with another one.', declared
+  -- Home's inbox says there why a row was refused, and its catalog of which placement the row is.
+  if columns && '{fault,placement_number}' then
+    raise exception 'tenantry.catalog: % of % cannot be listed, as home uses the name: list a column with another one.',
+      (select one from unnest(columns) as one where one in ('fault', 'placement_number') limit 1), declared
       using errcode = 'invalid_column_reference';
   end if;
   if exists (select from unnest(columns) as one where one like 'order\_by\_%') then

@@ -301,6 +301,50 @@ create table tenantry.moves (
 );
 create index moves_from_database_id on tenantry.moves (from_database_id);
 create index moves_to_database_id on tenantry.moves (to_database_id);
+create index moves_other_database_id on tenantry.moves (other_database_id);
+
+-- The switch: has the placement be in one of the two databases of its move, from the commit on, if it is in the other one and,
+-- on its way there, nobody has called the move off. Returns whether it is there now; null: there is no such move. Asked again,
+-- it says the same. No row of the catalog is touched. An erasure that is due in the one is due in the other.
+create function tenantry.switch_placement(of_placement uuid, into_database int) returns boolean language plpgsql
+  set search_path = pg_catalog, pg_temp as $$
+declare
+  leaves int;
+begin
+  select p.database_id into leaves from tenantry.placements p join tenantry.moves m on m.placement_id = p.id
+    where p.id = of_placement and into_database in (m.from_database_id, m.to_database_id) for update of p;
+  if leaves is null or leaves = into_database then
+    return leaves = into_database;
+  end if;
+  update tenantry.moves m
+    set other_database_id = leaves,
+        switched_at = case when into_database = m.to_database_id then clock_timestamp() else m.switched_at end
+    where m.placement_id = of_placement and m.other_database_id = into_database
+      and (m.cancelled_at is null or into_database = m.from_database_id);
+  if not found then
+    return false;
+  end if;
+  update tenantry.placements p
+    set database_id = d.id, region_id = d.region_id, isolation = d.isolation, updated_at = clock_timestamp()
+    from tenantry.tenant_databases d where d.id = into_database and p.id = of_placement;
+  insert into tenantry.erasures_due (user_id, database_id)
+    select e.user_id, into_database from tenantry.erasures_due e where e.database_id = leaves order by e.user_id
+    on conflict do nothing;
+  return true;
+end $$;
+
+-- Whoever remembers where a placement is, or watches it, hears of what its move has come to; not of how many rows were copied.
+create function tenantry.move_notify() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('tenantry_placement', coalesce(new.placement_id, old.placement_id)::text);
+  return null;
+end $$;
+create trigger move_notify after insert or delete on tenantry.moves
+  for each row execute function tenantry.move_notify();
+create trigger move_notify_update after update on tenantry.moves
+  for each row when ((old.step, old.other_database_id, old.cancelled_at, old.keep_until)
+                     is distinct from (new.step, new.other_database_id, new.cancelled_at, new.keep_until))
+  execute function tenantry.move_notify();
 
 -- What home sends: the directory of each tenant database
 -- ------------------------------------------------------
@@ -399,6 +443,13 @@ begin
   -- Whoever asked for its end has listed the placements that end: there must be no other.
   if not found or ending is not null then
     raise exception 'organization % is being deleted', new.organization_id using errcode = 'foreign_key_violation';
+  end if;
+  -- A region that a move leaves still has rows of the organization, and one that it goes to is getting them.
+  if exists (select from tenantry.moves m join tenantry.placements p on p.id = m.placement_id
+             join tenantry.tenant_databases d on d.id in (m.from_database_id, m.to_database_id)
+             where p.organization_id = new.organization_id and d.region_id = new.region_id) then
+    raise exception 'a placement of organization % is being moved from or to region %', new.organization_id, new.region_id
+      using errcode = 'exclusion_violation';
   end if;
   insert into tenantry.directory_organizations (database_id, organization_id, name, created_at)
     select new.database_id, o.id, o.name, o.created_at
@@ -771,31 +822,61 @@ begin
   return sender;
 end $$;
 
--- Why a row that a tenant database sent cannot be its own; null: it can. Whose row it is says its organization, and where it
--- leads says its id.
-create function tenantry.fault_of_sender(sent_database int, sent_id uuid, sent_organization uuid) returns text
-  language plpgsql stable as $$
+-- The number of the placement to which the id of a sent row leads: its own, where the id has one that it adopted. Below zero: it is
+-- on a move and is not in the database that sent the row, which waits in the inbox. Null: the id leads to no placement of that
+-- database. With the organization of the row, it is null also where that one is another's or is not in the database's directory.
+--
+-- While a placement is on a move, whoever applies something of it holds its lock until their transaction ends. So nobody decides by
+-- where the placement was and writes after tenantry.settle_catalog has begun to compare. The placement is read again when the
+-- lock is there; hence the function is volatile.
+create function tenantry.place_of(sent_database int, sent_id uuid, sent_organization uuid default null) returns int
+  language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   leads_to int := tenantry.placement_number_of(sent_id);
-  placed_id uuid;
-  placed_number int;
+  placed int;
+  placed_in int;
+  placed_state text;
 begin
-  -- At most one: an organization has one placement in a region. Without a join: this runs for each row.
-  select p.id, p.number into placed_id, placed_number from tenantry.placements p
-    where p.organization_id = sent_organization and p.database_id = sent_database
-      and exists (select from tenantry.directory_organizations d
-                  where d.database_id = sent_database and d.organization_id = sent_organization);
-  if placed_id is null then
-    return 'its organization has no placement in this database';
+  -- Without a join: this runs for each row.
+  select p.number, p.database_id, p.state into placed, placed_in, placed_state from tenantry.placements p
+    where p.number = leads_to and (sent_organization is null or p.organization_id = sent_organization);
+  if placed is null then
+    select p.number, p.database_id, p.state into placed, placed_in, placed_state
+      from tenantry.adopted_numbers a join tenantry.placements p on p.id = a.placement_id
+      where a.number = leads_to and (sent_organization is null or p.organization_id = sent_organization);
   end if;
-  if placed_number is distinct from leads_to and not exists (
-    select from tenantry.adopted_numbers a where a.number = leads_to and a.placement_id = placed_id) then
-    return 'its id does not lead to a placement of its organization in this database';
+  if placed is null or (sent_organization is not null and not exists (
+      select from tenantry.directory_organizations d
+      where d.database_id = sent_database and d.organization_id = sent_organization)) then
+    return null;
   end if;
-  return null;
+  if placed_state = 'MOVING' then
+    perform pg_advisory_xact_lock_shared(tenantry.move_lock(), placed);
+    return (select case sent_database when p.database_id then p.number when m.other_database_id then - p.number end
+            from tenantry.placements p left join tenantry.moves m on m.placement_id = p.id where p.number = placed);
+  end if;
+  return case when placed_in = sent_database then placed end;
 end $$;
 
--- The catalog: the columns that flow, of the rows of all databases. The database's id is part of the key, so that no tenant
+-- What the first key of an advisory lock on a placement that is on a move is; the second one is its number. LOCK_CLASS of
+-- base/postgres/session-lock.ts has it too.
+create function tenantry.move_lock() returns int language sql immutable parallel safe return 7365012;
+
+-- Why tenantry.place_of knows no place for a row, in words that follow "because".
+create function tenantry.why_no_place(sent_database int, sent_organization uuid) returns text
+  language sql stable as $$
+  select case when exists (
+      select from tenantry.directory_organizations d
+      join tenantry.placements p on p.organization_id = d.organization_id
+      left join tenantry.moves m on m.placement_id = p.id
+      where d.database_id = sent_database and d.organization_id = sent_organization
+        and sent_database in (p.database_id, m.other_database_id))
+    then 'its id does not lead to a placement of its organization in this database'
+    else 'its organization has no placement in this database' end;
+$$;
+
+-- The catalog: the columns that flow, of the rows of all databases. An id is in it once, whichever database the row is in: it stays
+-- as it is when its placement moves. Which database may send it, the placement to which its id leads says, so that no tenant
 -- database can reach another's row. A tenant database of an older version sends fewer columns, so others than the key may be
 -- null. Each table has an inbox in schema `tenantry_inbox`, a guard, and a copy of the default organization's rows, which are
 -- here at home. They are made when a migration calls tenantry.catalog, with the table's own rules written out, so that a row
@@ -812,10 +893,10 @@ declare
   one record;
 begin
   if to_regclass(kept) is null then
-    execute format('create table %s (database_id int not null, id uuid not null, organization_id uuid not null,
-      primary key (database_id, id))', kept);
+    -- `placement_number`: the placement's own, also where the id has one that it adopted. 0: the row is home's.
+    execute format('create table %s (placement_number int not null, id uuid primary key, organization_id uuid not null)', kept);
     execute format('create index on %s (organization_id, id)', kept);
-    execute format('create index on %s (id)', kept);
+    execute format('create index on %s (placement_number, id)', kept);
     -- Not forced: the guard writes as the owner.
     execute format('alter table %s enable row level security', kept);
     -- The viewer's organizations are asked for once in a statement, and not for each row.
@@ -853,8 +934,8 @@ begin
     for each row execute function tenantry.own_rows_only()', declared);
   perform tenantry.write_guard(declared);
   -- Rows that were here before. From now on a trigger copies them.
-  execute format('insert into %1$s (database_id, id, organization_id%2$s) select database_id, id, organization_id%2$s from %4$s
-    on conflict (database_id, id) do update set (organization_id%2$s) = row(excluded.organization_id%3$s)',
+  execute format('insert into %1$s as kept (placement_number, id, organization_id%2$s) select 0, id, organization_id%2$s from %4$s
+    on conflict (id) do update set (organization_id%2$s) = row(excluded.organization_id%3$s) where kept.placement_number = 0',
     kept,
     (select string_agg(format(', %I', name), '' order by rank) from unnest(columns) with ordinality as listed (name, rank)),
     (select string_agg(format(', excluded.%I', name), '' order by rank) from unnest(columns) with ordinality as listed (name, rank)),
@@ -891,12 +972,12 @@ create function tenantry.time_key(moment timestamptz) returns text language sql 
   return lpad(((extract(epoch from greatest(least(moment, '9999-12-31 23:59:59Z'), '0001-01-01 00:00:00Z') - timestamptz 'epoch')
     * 1000000)::bigint + 100000000000000000)::text, 18, '0');
 
--- Whose rows and of which tenant database: 44 characters, with which every place in an order begins.
-create function tenantry.owner_key(organization uuid, database int) returns text language sql immutable parallel safe
-  return organization::text || lpad(to_hex(database), 8, '0');
+-- Whose rows and of which placement, by its number: 44 characters, with which every place in an order begins.
+create function tenantry.owner_key(organization uuid, number int) returns text language sql immutable parallel safe
+  return organization::text || lpad(to_hex(number), 8, '0');
 
--- Has the catalog list a table in the order of columns, without a scan, of any organization in any tenant database. For each it
--- has a column `order_by_<column>`, which says whose row it is, in which database, and its place. One column, as with several
+-- Has the catalog list a table in the order of columns, without a scan, of any placement of any organization. For each it
+-- has a column `order_by_<column>`, which says whose row it is, of which placement, and its place. One column, as with several
 -- PostgreSQL may use another index that begins with the same one, and then sorts all rows of the organization. A column, as
 -- row-level security lets no index serve a condition on an expression.
 create function tenantry.apply_catalog_orders(declared regclass, columns text[]) returns void language plpgsql
@@ -912,7 +993,7 @@ begin
   loop
     if not exists (select from pg_attribute where attrelid = kept and attname = one.key and not attisdropped) then
       execute format('alter table %s add column %I text collate "C" generated always as (
-          tenantry.owner_key(organization_id, database_id) || coalesce(tenantry.%I(%I), '''')) stored',
+          tenantry.owner_key(organization_id, placement_number) || coalesce(tenantry.%I(%I), '''')) stored',
         kept, one.key, case one.type when 'text' then 'name_key' else 'time_key' end, one.name);
       execute format('create index on %s (%I, id)', kept, one.key);
     end if;
@@ -953,12 +1034,13 @@ declare
   own_values text;
   sent_values text;
   rules text;
-  write constant text := 'insert into %s as kept (%s) values (%s)
-    on conflict (database_id, id) do update set %s where (kept.*) is distinct from (excluded.*);';
+  write constant text := 'insert into %s as kept (placement_number, %s) values (%s, %s)
+    on conflict (id) do update set placement_number = excluded.placement_number, %s
+      where %s(kept.*) is distinct from (excluded.*);';
 begin
   -- A value that an older database does not send is the column's default, where that is a constant and the column needs one.
   select string_agg(quote_ident(c.attname), ', ' order by c.attnum),
-    string_agg(format('%1$I = excluded.%1$I', c.attname), ', ' order by c.attnum) filter (where c.attname not in ('database_id', 'id')),
+    string_agg(format('%1$I = excluded.%1$I', c.attname), ', ' order by c.attnum) filter (where c.attname <> 'id'),
     string_agg(format('new.%I', c.attname), ', ' order by c.attnum),
     string_agg(case when a.attnotnull and pg_get_expr(d.adbin, d.adrelid) !~ '[(]'
       then format('coalesce(new.%I, %s)', c.attname, pg_get_expr(d.adbin, d.adrelid))
@@ -967,7 +1049,7 @@ begin
   from pg_attribute c
   left join pg_attribute a on a.attrelid = declared and a.attname = c.attname and not a.attisdropped
   left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-  where c.attrelid = kept and c.attnum > 0 and not c.attisdropped and c.attgenerated = '';
+  where c.attrelid = kept and c.attnum > 0 and not c.attisdropped and c.attgenerated = '' and c.attname <> 'placement_number';
   -- The table's own rules about columns that flow. A check may be null, as in a table.
   select string_agg(format('when %s then %L', condition, words), E'\n      ' order by position, words) into rules
   from (
@@ -996,6 +1078,7 @@ begin
 declare
   sender int := tenantry.catalog_sender();
   removed uuid := case when tg_op <> ''INSERT'' then old.id end;
+  place int;
   refused %1$s;
 begin
   if guard.sender is null then
@@ -1007,17 +1090,20 @@ begin
     return null;
   end if;
   if tg_op = ''DELETE'' then
-    delete from %2$s where database_id = guard.sender and id = guard.removed;
+    if tenantry.place_of(guard.sender, guard.removed) > 0 then
+      delete from %2$s where id = guard.removed;
+    end if;
     return old;
   end if;
   if guard.removed is distinct from new.id then
     -- A copy or a replay sends rows that are already here, and a key can change to one that is: the newer one replaces.
     delete from %1$s where database_id = guard.sender and id = new.id;
-    if guard.removed is not null then
-      delete from %2$s where database_id = guard.sender and id = guard.removed;
+    if guard.removed is not null and tenantry.place_of(guard.sender, guard.removed) > 0 then
+      delete from %2$s where id = guard.removed;
     end if;
   end if;
-  new.fault := tenantry.fault_of_sender(new.database_id, new.id, new.organization_id);
+  guard.place := case when new.organization_id is not null then tenantry.place_of(guard.sender, new.id, new.organization_id) end;
+  new.fault := case when guard.place is null then tenantry.why_no_place(guard.sender, new.organization_id) end;
   if new.fault is null then
     begin
       -- Texts are proved to be texts before a rule reads them. The bound comes before that: what is longer is not worth reading.
@@ -1029,10 +1115,14 @@ begin
   end if;
 %3$s
   if new.fault is null then
-    %4$s
+    if guard.place > 0 then
+      %4$s
+    end if;
     return new;
   end if;
-  delete from %2$s where database_id = guard.sender and id = new.id;
+  if coalesce(guard.place, tenantry.place_of(guard.sender, new.id)) > 0 then
+    delete from %2$s where id = new.id;
+  end if;
   guard.refused.database_id := new.database_id;
   guard.refused.id := new.id;
   guard.refused.fault := new.fault;
@@ -1048,7 +1138,7 @@ end',
       new.fault := ''one of its values cannot be checked'';
     end;
   end if;', rules, sent_values, names) end,
-    format(write, kept, names, sent_values, updates)));
+    format(write, kept, names, 'guard.place', sent_values, updates, '')));
   -- Not for the guard's own statements, of which the depth is 1.
   perform tenantry.put_trigger(inbox, 'guard_catalog', 'A', format('before insert or update or delete on %s
     for each row when (pg_trigger_depth() = 0) execute function catalog.%s()', inbox, 'guard_' || bare));
@@ -1056,19 +1146,62 @@ end',
   perform tenantry.put_trigger(kept, 'note_row', 'A', format('after insert or update or delete on %s
     for each row execute function tenantry.note_catalog_row()', kept));
 
-  -- The default organization's rows are in the catalog at once, as database 0.
+  -- The default organization's rows are in the catalog at once, without a placement: its number is 0. They take no row of a
+  -- placement's.
   perform tenantry.put_function('copy_' || bare, format('
 begin
   if tg_op = ''DELETE'' or (tg_op = ''UPDATE'' and old.id <> new.id) then
-    delete from %1$s where database_id = 0 and id = old.id;
+    delete from %1$s where placement_number = 0 and id = old.id;
   end if;
   if tg_op <> ''DELETE'' then
     %2$s
   end if;
   return null;
-end', kept, format(write, kept, names, own_values, updates)));
+end', kept, format(write, kept, names, '0', own_values, updates, 'kept.placement_number = 0 and ')));
   perform tenantry.put_trigger(declared, 'copy_to_catalog', 'O', format('after insert or update or delete on %s
     for each row execute function catalog.%s()', declared, 'copy_' || bare));
+end $$;
+
+-- Makes what the catalog has of a placement equal to what the database that it is in has sent, and writes what differs alone. After
+-- the switch of a move: what the target had sent before has waited in the inbox. Call it when the target's catalog link has carried
+-- everything: rows that have not come are taken out. One piece of one table: it goes through `most` rows behind `after` and returns
+-- the last of them; null: there are no more.
+create function tenantry.settle_catalog(of_table name, of_placement uuid, after uuid, most int) returns uuid language plpgsql
+  set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+  kept regclass := format('catalog.%I', of_table)::regclass;
+  inbox regclass := format('tenantry_inbox.%I', of_table)::regclass;
+  behind constant uuid := coalesce(after, '00000000-0000-0000-0000-000000000000');
+  own int;
+  owner uuid;
+  placed_in int;
+  columns text;
+  up_to uuid;
+begin
+  select p.number into own from tenantry.placements p where p.id = of_placement;
+  -- Whoever has decided before by where the placement was has ended then.
+  perform pg_advisory_xact_lock(tenantry.move_lock(), own);
+  select p.organization_id, p.database_id into owner, placed_in from tenantry.placements p where p.id = of_placement;
+  select string_agg(format('%1$s.%2$I', '%1$s', attname), ', ' order by attnum) into columns from pg_attribute
+    where attrelid = kept and attnum > 0 and not attisdropped and attgenerated = '' and attname not in ('placement_number', 'id');
+  -- Nothing else than the database's key leads to the rows of one placement in the inbox.
+  execute format('select ends.last from (
+      (select i.id as last from %s i where i.database_id = $1 and i.id > $3 order by i.id offset $4 - 1 limit 1)
+      union all
+      (select k.id from %s k where k.placement_number = $2 and k.id > $3 order by k.id offset $4 - 1 limit 1)) ends order by 1 limit 1', inbox, kept)
+    into up_to using placed_in, own, behind, most;
+  execute format('delete from %1$s k where k.placement_number = $2 and k.id > $3 and ($4::uuid is null or k.id <= $4)
+      and not exists (select from %2$s i where i.database_id = $1 and i.id = k.id and i.fault is null)', kept, inbox)
+    using placed_in, own, behind, up_to;
+  -- By way of the guard, which knows the values that an older database does not send, and writes nothing that is there already.
+  perform set_config('tenantry.catalog_sender', placed_in::text, true);
+  execute format('update %2$s i set id = i.id where i.database_id = $1 and i.organization_id = $2 and i.fault is null
+      and i.id > $3 and ($4::uuid is null or i.id <= $4)
+      and not exists (select from %1$s k where k.id = i.id and (%3$s) is not distinct from (%4$s))',
+      kept, inbox, format(columns, 'k'), format(columns, 'i'))
+    using placed_in, owner, behind, up_to;
+  perform set_config('tenantry.catalog_sender', '', true);
+  return up_to;
 end $$;
 
 -- Takes out of the catalog what no served version sends any more. `served`: each table with the columns that one sends.
@@ -1088,7 +1221,7 @@ begin
   for one in
     select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
     where c.relnamespace = 'catalog'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
-      and a.attgenerated = '' and not (served -> c.relname::text) ? a.attname::text
+      and a.attgenerated = '' and a.attname <> 'placement_number' and not (served -> c.relname::text) ? a.attname::text
   loop
     -- With what puts it in order.
     execute format('alter table catalog.%I drop column %I cascade', one.relname, one.attname);
