@@ -6,7 +6,7 @@ import { TenantryError } from "#base/kernel/errors";
 import type { SecretBox } from "#base/kernel/secret-box";
 import type { HomeDatabase } from "#base/postgres/database";
 import type { Told } from "#engine/replication/link";
-import { type Direction, linkName } from "#engine/replication/names";
+import { type Direction, linkName, moveLinkName } from "#engine/replication/names";
 
 /** How each side reaches the gateway. */
 export type GatewayAddresses = {
@@ -67,6 +67,24 @@ export class Border {
 
   passwordOf(databaseId: number, direction: Direction, generation: number): string {
     return this.#passwords.of(linkName(this.#installation, databaseId, direction), generation);
+  }
+
+  /**
+   * Of the stream of a move. The database that subscribes is a part of it: a placement may move to another one later, and the name stays.
+   */
+  passwordOfMove(publisher: number, number: number, subscriber: number, generation: number): string {
+    return this.#passwords.of(`${moveLinkName(this.#installation, publisher, number)} into ${subscriber}`, generation);
+  }
+
+  /** What the subscriber of a move is to be told. */
+  tellMove(
+    { regions }: GatewayAddresses,
+    { publisher, number, subscriber }: { publisher: number; number: number; subscriber: number },
+    generation: number,
+  ): Told {
+    const password = this.passwordOfMove(publisher, number, subscriber, generation);
+    const connection = connectionOf(regions, moveLinkName(this.#installation, publisher, number), password);
+    return { connection, mark: this.#passwords.markOf(connection) };
   }
 
   /** What home gives a region to keep for it, as proof that it was home's. The secret is in every backup of home. */

@@ -1,26 +1,38 @@
 /** What a gateway needs, and what it reports. */
 import { isSameAddress } from "#base/postgres/connection-url";
 import type { PublishedTable } from "#engine/replication/link";
-import type { Direction } from "#engine/replication/names";
+import type { StreamKind } from "#engine/replication/names";
 import type { CertificateFiles } from "#engine/border/certificate";
 import type { BorderLedger } from "#engine/border/ledger/ledger";
+import type { StreamBounds } from "#engine/border/protocol/stream";
+import type { MovedRows } from "#engine/border/protocol/moved-rows";
+import type { ReadTable } from "#engine/border/protocol/pgoutput";
 import type { GatewayPublisher } from "#engine/border/publisher";
+
+type LinkedRegion = { readonly id: string; readonly key: string };
 
 /** A link as the gateway knows it. */
 export type GatewayLink = {
   readonly name: string;
   readonly databaseId: number;
-  readonly direction: Direction;
-  /** Null: of no region yet; such a link is there to be tried. */
-  readonly region: { readonly id: string; readonly key: string } | null;
+  readonly direction: StreamKind;
+  /** Null: of no region yet; such a link is there to be tried. Of a move, the region that its rows come from. */
+  readonly region: LinkedRegion | null;
+  /** Of a move: where its rows go to, and what they must be. */
+  readonly move?: { readonly to: LinkedRegion; readonly rows: MovedRows };
   readonly password: string;
   /** What the subscriber is told that there is. */
   readonly tables: readonly PublishedTable[];
   /** What may pass: more than that while a migration changes what flows. */
-  readonly accepted: readonly PublishedTable[];
+  readonly accepted: readonly ReadTable[];
   /** Undefined: there is nothing to stream. */
   readonly publisher: GatewayPublisher | undefined;
 };
+
+/** Whether one of its sides is in this region. */
+export function isOfRegion({ region, move }: GatewayLink, regionId: string): boolean {
+  return region?.id === regionId || move?.to.id === regionId;
+}
 
 export function isSamePublisher(one: GatewayLink["publisher"], other: GatewayLink["publisher"]): boolean {
   if (one === undefined || other === undefined) return one === other;
@@ -64,7 +76,7 @@ export type GatewayLimits = {
   maxStreamsOfHomePerRegion: number;
   /** From connecting to the beginning of the stream. */
   beginMs: number;
-  /** A region's transaction is at its end after so long, and a millisecond more for each row. */
+  /** A region's transaction is at its end after so long, and a millisecond more for each row and kilobyte. */
   transactionMs: number;
   /** A subscriber that takes no byte for so long is disconnected. */
   stallMs: number;
@@ -74,3 +86,21 @@ export type GatewayLimits = {
    */
   silentMs: number;
 };
+
+const MB = 1024 * 1024;
+/**
+ * What is listed of a flow is small. A move carries every column of a table, and whatever one transaction has written: its source
+ * may import a million rows.
+ */
+const BOUNDS: Record<StreamKind, { mostMs: number; messageBytes: number }> = {
+  directory: { mostMs: 900_000, messageBytes: 16 * MB },
+  catalog: { mostMs: 900_000, messageBytes: 16 * MB },
+  move: { mostMs: 7_200_000, messageBytes: 64 * MB },
+};
+
+/** What one stream of the link may take. What home sends is trusted to come to an end. */
+export function boundsOf({ direction }: GatewayLink, { stallMs, beginMs, transactionMs }: GatewayLimits): StreamBounds {
+  const { mostMs, messageBytes } = BOUNDS[direction];
+  const transaction = direction === "directory" ? undefined : { ms: transactionMs, mostMs };
+  return { stallMs, beginMs, transaction, messageBytes };
+}

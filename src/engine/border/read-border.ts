@@ -18,7 +18,7 @@ import type { Placement } from "#engine/home/placements";
 import { invalidInput } from "#base/kernel/errors";
 import type { Page, PageRequest } from "#base/kernel/page";
 import { validRegionKey } from "#base/kernel/validation";
-import { databaseName, type Direction } from "#engine/replication/names";
+import { databaseName, type StreamKind } from "#engine/replication/names";
 import { totalOf } from "#engine/migrations/schema-version";
 import type { Services } from "#engine/services";
 
@@ -85,7 +85,15 @@ export async function readCrossedOf(
 }
 
 /** What crossed on one day, in one direction to or from one region. */
-export type BorderDay = { day: string; regionKey: string; direction: Direction; rows: number; bytes: number };
+export type BorderDay = {
+  day: string;
+  regionKey: string;
+  /** Of moves: the region that they went to. */
+  toRegionKey: string | null;
+  direction: StreamKind;
+  rows: number;
+  bytes: number;
+};
 
 const MAX_DAYS_OF_SUMS = 90;
 

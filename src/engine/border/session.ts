@@ -5,7 +5,14 @@ import { SQL_STATE } from "#base/postgres/sql-state";
 import { Client, Closed } from "#engine/border/protocol/client";
 import type { Certificate } from "#engine/border/certificate";
 import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#engine/border/protocol/commands";
-import { type GatewayLimits, type GatewayLink, type GatewayOptions, isSamePublisher } from "#engine/border/options";
+import {
+  boundsOf,
+  type GatewayLimits,
+  type GatewayLink,
+  type GatewayOptions,
+  isOfRegion,
+  isSamePublisher,
+} from "#engine/border/options";
 import { type GatewayPublisher, openPublisher } from "#engine/border/publisher";
 import type { RefusalCode } from "#engine/border/ledger/refusals";
 import { Refused, tooMany, Unavailable, unknownUser, wrongPassword } from "#engine/border/ledger/refused";
@@ -95,7 +102,7 @@ export class Session {
    */
   async recheck(regionId: string | undefined): Promise<void> {
     const link = this.#link;
-    if (link === undefined || (regionId !== undefined && link.region?.id !== regionId)) return;
+    if (link === undefined || (regionId !== undefined && !isOfRegion(link, regionId))) return;
     const now = await this.#options.findLink(link.name).catch(() => link);
     if (now?.password !== link.password || !isSamePublisher(now.publisher, link.publisher)) this.end();
   }
@@ -310,10 +317,11 @@ export class Session {
       throw new Unavailable("the publisher of a link cannot be reached", { cause: error });
     });
     const { ledger, limits, lenient = false } = this.#options;
-    const isFromRegion = link.direction === "catalog";
+    const isFromRegion = link.direction !== "directory";
     // A region sends a transaction only after its commit, even when the subscriber accepts unfinished ones.
     const asked = { ...options, streaming: options.streaming && !isFromRegion };
-    const reader = new StreamReader(link.accepted, { checksText, takesStreams: asked.streaming, lenient });
+    const moved = link.move?.rows;
+    const reader = new StreamReader(link.accepted, { checksText, takesStreams: asked.streaming, moved, lenient });
     const passed = () => {
       if (link.region === null) return;
       for (const { table, rows, bytes } of reader.takePassed())
@@ -323,6 +331,7 @@ export class Session {
             direction: link.direction,
             regionId: link.region.id,
             regionKey: link.region.key,
+            to: link.move?.to ?? null,
             table,
             way: "stream",
           },
@@ -336,9 +345,7 @@ export class Session {
       publisher: source,
       command: startCommand(link.name, asked),
     };
-    const { stallMs, beginMs } = limits;
-    const transactionMs = isFromRegion ? limits.transactionMs : undefined;
-    await this.#conclude(link, await carryStream(sides, reader, { passed, stallMs, beginMs, transactionMs }));
+    await this.#conclude(link, await carryStream(sides, reader, { passed, ...boundsOf(link, limits) }));
   }
 
   async #conclude(link: GatewayLink, end: StreamEnd): Promise<void> {

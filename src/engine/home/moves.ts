@@ -124,3 +124,89 @@ export async function noteProgress(
     ...names.map((name) => progress[name]),
   ]);
 }
+
+/** The stream of a move, as far as its name says it: the database that publishes, and the placement's number. */
+export type MoveStream = { readonly databaseId: number; readonly number: number };
+
+/** Gateways hear that a move has begun, turned round or ended, and end what streams by the one before. */
+export const MOVES_CHANNEL = "tenantry_moves";
+
+/** Which database publishes and which one subscribes: the placement's own, and the other one. */
+export function streamOf({ from, to, isSwitched }: Pick<Move, "from" | "to" | "isSwitched">): {
+  publisher: MoveEnd;
+  subscriber: MoveEnd;
+} {
+  return isSwitched ? { publisher: to, subscriber: from } : { publisher: from, subscriber: to };
+}
+
+/** The move that this stream belongs to, while it may stream: not from the other database, and not when the other one is being cleaned. */
+export async function findStreamedMove(
+  { home }: { home: Queryable<"home"> },
+  { databaseId, number }: MoveStream,
+): Promise<Move | undefined> {
+  const [move] = await home.query<Move>(
+    "moves.streamed",
+    `${SELECT} where p.number = $1 and $2 in (m.from_database_id, m.to_database_id) and $2 <> m.other_database_id
+       and m.step <> 'CLEANING'`,
+    [number, databaseId],
+  );
+  return move;
+}
+
+/** The names of streams that there may be something of on servers, by both sides of each move. */
+export function listMoveStreams({
+  home,
+}: {
+  home: Queryable<"home">;
+}): Promise<(MoveStream & { placementId: string })[]> {
+  return home.query(
+    "moves.streams",
+    `select p.number, m.placement_id as "placementId", d.id as "databaseId"
+     from tenantry.moves m join tenantry.placements p on p.id = m.placement_id
+     join tenantry.tenant_databases d on d.id in (m.from_database_id, m.to_database_id)`,
+  );
+}
+
+/** What the subscription of the move's stream was told, as a mark, and why the gateway ended the stream for good. */
+export type StreamRecord = { told: string | null; breach: string | null };
+
+export async function readStreamRecord(
+  { home }: { home: Queryable<"home"> },
+  placementId: string,
+): Promise<StreamRecord> {
+  const [row] = await home.query<StreamRecord>(
+    "moves.stream",
+    "select told, breach from tenantry.moves where placement_id = $1",
+    [placementId],
+  );
+  return row ?? { told: null, breach: null };
+}
+
+/** Records what was given of it. */
+export async function noteStream(
+  { home }: { home: Queryable<"home"> },
+  placementId: string,
+  record: Partial<StreamRecord>,
+): Promise<void> {
+  await home.query(
+    "moves.note_stream",
+    `update tenantry.moves set told = case when $2::jsonb ? 'told' then $2::jsonb ->> 'told' else told end,
+       breach = case when $2::jsonb ? 'breach' then $2::jsonb ->> 'breach' else breach end
+     where placement_id = $1`,
+    [placementId, JSON.stringify(record)],
+  );
+}
+
+/** The gateway ended the stream because of what came in it. It stays first in the slot, so the move cannot go on with this one. */
+export async function recordBreach(
+  { home }: { home: Queryable<"home"> },
+  { databaseId, number }: MoveStream,
+  sentence: string,
+): Promise<void> {
+  await home.query(
+    "moves.breach",
+    `update tenantry.moves m set breach = $3 from tenantry.placements p
+     where p.id = m.placement_id and p.number = $1 and $2 <> m.other_database_id`,
+    [number, databaseId, sentence],
+  );
+}

@@ -3,24 +3,22 @@ import { type GatewayAddress, parseGatewayAddress } from "#engine/border/address
 import type { CertificateFiles } from "#engine/border/certificate";
 import { Gateway } from "#engine/border/gateway";
 import type { GatewayLimits, GatewayLink } from "#engine/border/options";
-import { findLinkedDatabase } from "#engine/home/replicated-databases";
+import { MOVES_CHANNEL, recordBreach } from "#engine/home/moves";
+import { findGatewayLink } from "#engine/links/gateway-links";
 import { REGION_CHANNEL } from "#engine/regions/regions";
-import { regionServer } from "#engine/regions/region-address";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
 import { withStatementTimeout } from "#base/kernel/call";
 import { isLoopback } from "#base/kernel/loopback";
 import { delay } from "#base/kernel/wait";
 import type { DatabaseKind, Queryable } from "#base/postgres/database";
-import { type Direction, linkName } from "#engine/replication/names";
 import { BREACH_CHANNEL } from "#engine/replication/breach";
 import { SHARE_WHILE_AWAKE } from "#engine/replication/capacity";
 import { recordFailure } from "#engine/replication/link-record";
-import { FIRST_GENERATION, type GatewayAddresses, TRIED_DATABASE } from "#engine/border/border";
+import type { GatewayAddresses } from "#engine/border/border";
 import { endSlotUser, findSlotUser } from "#engine/replication/slot";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { warnOnce } from "#base/observability/warn-once";
 import type { Services } from "#engine/services";
-import { acceptedFlowsOf, flowsOf } from "#engine/border/flows";
 
 export type GatewaySettings = {
   /** Where it listens; port 0: one that is free. */
@@ -47,7 +45,7 @@ export async function startGateway(services: Services, settings: GatewaySettings
     limits: { maxStreamsOfHomePerRegion: await shareOfWalsenders(services), ...settings.limits },
     lenient: settings.lenient ?? false,
     ledger: services.ledger,
-    findLink: (name) => findLink(services, name),
+    findLink: (name) => findGatewayLink(services, name),
     onBreach: (link, sentence) => noteBreach(services, link, sentence),
     onSlotInUse: (link) => freeSlot(services, link),
     // A subscriber tries again several times in a second, for as long as its publisher is away.
@@ -64,6 +62,8 @@ export async function startGateway(services: Services, settings: GatewaySettings
     // Passwords that were rotated are worth nothing, also to somebody who streams by them.
     const recheck = (regionId: string) => void gateway.recheck(regionId || undefined);
     gateway.onClose(await services.listener.on(REGION_CHANNEL, recheck));
+    // And by a move that is over, or has turned round.
+    gateway.onClose(await services.listener.on(MOVES_CHANNEL, () => void gateway.recheck()));
     // So is whoever streams by a region that another home has taken over.
     gateway.onClose(services.ownership.onChange(recheck));
   } catch (error) {
@@ -132,48 +132,6 @@ function isInTheClear({ host, certificate }: GatewaySettings): boolean {
   return certificate === undefined && !isLoopback(host);
 }
 
-/** The link that somebody signs in as, with what home says of it now. */
-async function findLink(services: Services, name: string): Promise<GatewayLink | undefined> {
-  const { installation, border, ownership, tables, home, homeAddress, homeDatabaseName } = services;
-  const match = /^tenantry_[0-9a-f]{8}_(\d{1,10})_(directory|catalog)$/.exec(name);
-  const databaseId = Number(match?.[1]);
-  const direction = match?.[2] as Direction;
-  if (match === null || databaseId > MAX_INT4 || linkName(installation, databaseId, direction) !== name)
-    return undefined;
-  const common = { name, databaseId, direction };
-  if (databaseId === TRIED_DATABASE) {
-    const password = border.passwordOf(TRIED_DATABASE, direction, FIRST_GENERATION);
-    return { ...common, region: null, password, tables: [], accepted: [], publisher: undefined };
-  }
-  const [database, before] = await Promise.all([
-    findLinkedDatabase({ home }, databaseId),
-    border.toldBefore(databaseId),
-  ]);
-  const flows = database && flowsOf(tables, database);
-  const accepted = database && acceptedFlowsOf(tables, database);
-  if (database === undefined || flows === undefined || accepted === undefined) return undefined;
-  const { regionId } = database;
-  if (ownership.isLost(regionId)) return undefined;
-  const { address } = await regionServer(services, regionId);
-  return {
-    ...common,
-    region: { id: regionId, key: database.regionKey },
-    password: border.passwordOf(databaseId, direction, before.generation),
-    tables: flows[direction],
-    accepted: accepted[direction],
-    publisher:
-      direction === "directory"
-        ? {
-            address: homeAddress,
-            database: homeDatabaseName,
-            requireOwned: async () => ownership.requireForContent(regionId),
-          }
-        : { address, database: database.database, requireOwned: () => ownership.require(regionId) },
-  };
-}
-
-const MAX_INT4 = 2_147_483_647;
-
 /** Links whose slots are about to be freed. */
 const freeing = new Set<string>();
 /** Whoever streams from a slot for so long after another was refused does not just end. */
@@ -205,11 +163,13 @@ const FREE_STATEMENT_MS = 10_000;
 /** The process that carries the region hears of it. Until then the failure stands in the link's record. */
 function noteBreach(
   { home, logger }: Pick<Services, "home" | "logger">,
-  { databaseId, direction, name }: GatewayLink,
+  { databaseId, direction, name, move }: GatewayLink,
   sentence: string,
 ): void {
   logger.error(`${name}: ${sentence}`);
   const note = async () => {
+    // Whoever carries the move reads it.
+    if (direction === "move") return recordBreach({ home }, { databaseId, number: move?.rows.number ?? 0 }, sentence);
     await recordFailure(home, { databaseId, direction }, sentence);
     await home.query("breach.announce", `select pg_notify('${BREACH_CHANNEL}', $1)`, [
       `${databaseId} ${direction} ${sentence}`,

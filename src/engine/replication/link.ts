@@ -3,7 +3,7 @@
  * subscription on the other, all with the link's name. The publisher's rows are the truth.
  */
 import type { Database, DatabaseKind } from "#base/postgres/database";
-import { type Direction, inboxRoleName, linkName } from "#engine/replication/names";
+import { type Direction, inboxRoleName, linkName, type StreamKind } from "#engine/replication/names";
 
 /** One side of a link. */
 export type Endpoint = { readonly database: Database<DatabaseKind> };
@@ -43,6 +43,16 @@ export type Link = {
   /** The role that owns the subscription, where it is not the one that makes it. */
   readonly owner: string | undefined;
   readonly ledger: LinkLedger;
+};
+
+/** The side that publishes, whatever the stream carries. */
+export type Publishing = Pick<Link, "name" | "publisher">;
+
+/** The side that subscribes, whatever the stream carries. */
+export type Subscribing = Pick<Link, "name" | "subscriber" | "told" | "owner"> & {
+  readonly direction: StreamKind;
+  readonly tables: readonly Pick<PublishedTable, "into">[];
+  readonly ledger: Pick<LinkLedger, "wrongTables">;
 };
 
 /** What a link tells of what it does. Nothing here waits. */

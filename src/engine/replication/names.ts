@@ -7,6 +7,9 @@
 /** The two flows of a tenant database: members come from home, listed columns of rows go to home. */
 export type Direction = "directory" | "catalog";
 
+/** What the gateway carries: a flow of a tenant database, or the content of a placement that moves to another database. */
+export type StreamKind = Direction | "move";
+
 /** What every name of an installation begins with. */
 export function namePrefix(installation: string): string {
   return `tenantry_${installation}_`;
@@ -51,3 +54,34 @@ export function scoutName(installation: string, unique: string): string {
 export function linkName(installation: string, databaseId: number, direction: Direction): string {
   return `${databaseName(installation, databaseId)}_${direction}`;
 }
+
+/**
+ * The name that the publication, the slot and the subscription of a move share: of the database that publishes, and the number of
+ * the placement. At most 41 characters, of which a slot can have 63.
+ */
+export function moveLinkName(installation: string, databaseId: number, number: number): string {
+  return `${databaseName(installation, databaseId)}_move_${number}`;
+}
+
+/** What a name of a stream says. `databaseId`: of a move, the database that publishes. */
+export type StreamName =
+  | { readonly direction: Direction; readonly databaseId: number }
+  | { readonly direction: "move"; readonly databaseId: number; readonly number: number };
+
+/** Reads the name of a stream of this installation; undefined for any other text. */
+export function parseStreamName(installation: string, name: string): StreamName | undefined {
+  const match = /_(\d{1,10})_(?:(directory|catalog)|move_(\d{1,8}))$/.exec(name);
+  const databaseId = Number(match?.[1]);
+  if (match === null || databaseId > MAX_INT4) return undefined;
+  const direction = match[2] as Direction | undefined;
+  const number = Number(match[3]);
+  const again =
+    direction === undefined
+      ? moveLinkName(installation, databaseId, number)
+      : linkName(installation, databaseId, direction);
+  // Numbers have one spelling: without zeros in front.
+  if (again !== name) return undefined;
+  return direction === undefined ? { direction: "move", databaseId, number } : { direction, databaseId };
+}
+
+const MAX_INT4 = 2_147_483_647;

@@ -4,7 +4,7 @@ import type { DatabaseKind, Queryable, Session } from "#base/postgres/database";
 import { quoteIdentifier, quoteLiteral } from "#base/postgres/identifiers";
 import { type Lsn, parseLsn } from "#base/postgres/lsn";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import type { Link } from "#engine/replication/link";
+import type { Publishing } from "#engine/replication/link";
 
 /** Creating a slot waits for every open transaction of that server that has written; beyond this it gives up. */
 const CREATE_TIMEOUT_MS = 10_000;
@@ -21,7 +21,7 @@ export type Slot = {
 };
 
 /** The link's slot, or undefined. */
-export async function findSlot(link: Link): Promise<Slot | undefined> {
+export async function findSlot(link: Publishing): Promise<Slot | undefined> {
   const [row] = await link.publisher.database.query<{
     active: boolean;
     wal_status: string | null;
@@ -47,7 +47,7 @@ export async function findSlot(link: Link): Promise<Slot | undefined> {
  * Makes the slot. The publication must exist before: changes written in between would be lost or halt the
  * subscriber. `before`: what makes it, and commits that: a transaction that has written makes no slot.
  */
-export async function createSlot(link: Link, { before }: { before?: string } = {}): Promise<void> {
+export async function createSlot(link: Publishing, { before }: { before?: string } = {}): Promise<void> {
   await link.publisher.database.session(async (session) => {
     try {
       // One message, as the publisher may be far away. Each of its statements has the time for itself.
@@ -65,12 +65,15 @@ export async function createSlot(link: Link, { before }: { before?: string } = {
 }
 
 /** Drops the slot when it is there, ending a walsender that still holds it; then also the link's publication. */
-export async function dropSlot(link: Link, options: { withPublication?: boolean } = {}): Promise<void> {
+export async function dropSlot(link: Publishing, options: { withPublication?: boolean } = {}): Promise<void> {
   await link.publisher.database.query("slot.drop", droppingSlot(link, options));
 }
 
 /** What does it, for one message, as the server may be far away. */
-export function droppingSlot(link: Link, { withPublication = false }: { withPublication?: boolean } = {}): string {
+export function droppingSlot(
+  link: Publishing,
+  { withPublication = false }: { withPublication?: boolean } = {},
+): string {
   const name = quoteLiteral(link.name);
   return `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots
        where slot_name = ${name} and active_pid is not null;

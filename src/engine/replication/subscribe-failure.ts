@@ -5,7 +5,7 @@
  */
 import { TenantryError } from "#base/kernel/errors";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import type { Link } from "#engine/replication/link";
+import type { Subscribing } from "#engine/replication/link";
 
 /** In libpq's words, where the server speaks English, and in ours. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
@@ -35,7 +35,7 @@ export function explainLibpq(message: string): string {
 }
 
 /** What connects to what: of a link, or of one that is yet to be. */
-export type Connection = Pick<Link, "name" | "direction" | "told" | "subscriber">;
+export type Connection = Pick<Subscribing, "name" | "direction" | "told" | "subscriber">;
 
 /** Runs what has the subscriber's server connect to the gateway. REGION_UNAVAILABLE when it cannot. */
 export async function explainSubscribing(link: Connection, work: () => Promise<unknown>): Promise<void> {

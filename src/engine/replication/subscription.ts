@@ -8,9 +8,11 @@ import { TenantryError } from "#base/kernel/errors";
 import { waitFor } from "#base/kernel/wait";
 import { sqlState } from "#base/postgres/sql-state";
 import { type Connection, explainSubscribing } from "#engine/replication/subscribe-failure";
-import type { Link } from "#engine/replication/link";
+import type { Subscribing } from "#engine/replication/link";
 import { withStrategy } from "#engine/replication/choose-subscription-strategy";
 import { requireTables, type SubscriptionSpec, WrongTables } from "#engine/replication/subscription-strategy";
+
+type Named = Pick<Subscribing, "name" | "subscriber">;
 
 export type Subscription = { enabled: boolean; slotName: string | null };
 
@@ -37,7 +39,7 @@ export function prepareToSubscribe(database: Database<DatabaseKind>): Promise<vo
  * Makes the subscription, disabled and without a copy: the tables were seeded from a snapshot taken after the slot was
  * made. REGION_UNAVAILABLE when the subscriber's server cannot connect to the gateway.
  */
-export function createSubscription(link: Link): Promise<void> {
+export function createSubscription(link: Subscribing): Promise<void> {
   const { database } = link.subscriber;
   return noteWrongTables(link, () =>
     explainSubscribing(link, () => withStrategy(database, (strategy) => strategy.create(database, specOf(link)))),
@@ -68,7 +70,7 @@ export async function trySubscribing(link: Connection): Promise<Trial> {
 }
 
 /** Writes the gateway's address and the link's password into the subscription, as they are now. */
-export function refreshConnection(link: Link): Promise<void> {
+export function refreshConnection(link: Subscribing): Promise<void> {
   const { database } = link.subscriber;
   return noteWrongTables(link, () =>
     explainSubscribing(link, () =>
@@ -78,7 +80,7 @@ export function refreshConnection(link: Link): Promise<void> {
 }
 
 /** It is an attempt: only another side that answers for itself has a subscription take other tables. */
-async function noteWrongTables({ ledger }: Link, work: () => Promise<void>): Promise<void> {
+async function noteWrongTables({ ledger }: Pick<Subscribing, "ledger">, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -92,12 +94,12 @@ function specOf({
   told,
   tables,
   owner,
-}: Pick<Link, "name" | "told" | "tables"> & { owner?: string | undefined }): SubscriptionSpec {
+}: Pick<Subscribing, "name" | "told" | "tables"> & { owner?: string | undefined }): SubscriptionSpec {
   return { name, connection: told.connection, tables: tables.map(({ into }) => into), owner };
 }
 
 /** Throws {@link WrongTables}, and enables nothing, where a catalog's subscription takes other tables than its link lists. */
-export async function enableSubscription(link: Link): Promise<void> {
+export async function enableSubscription(link: Subscribing): Promise<void> {
   const { name, direction, subscriber } = link;
   const { database } = subscriber;
   // A region's own catalogs are the region's to say.
@@ -105,7 +107,7 @@ export async function enableSubscription(link: Link): Promise<void> {
   await withStrategy(database, (strategy) => strategy.enable(database, name));
 }
 
-export function disableSubscription({ name, subscriber: { database } }: Link): Promise<void> {
+export function disableSubscription({ name, subscriber: { database } }: Named): Promise<void> {
   return withStrategy(database, (strategy) => strategy.disable(database, name));
 }
 
@@ -116,7 +118,7 @@ const WORKER_ENDS_MS = 5_000;
  * Waits until a subscription that was disabled has no worker any more. One that is enabled again before its worker has looked goes
  * on with the connection that it has, and that may be a dead one.
  */
-export async function untilNoWorker({ name, subscriber: { database } }: Link): Promise<void> {
+export async function untilNoWorker({ name, subscriber: { database } }: Named): Promise<void> {
   const hasEnded = async () => {
     const rows = await database.query(
       "subscription.worker",
@@ -132,7 +134,7 @@ export async function untilNoWorker({ name, subscriber: { database } }: Link): P
  * Drops the subscription when it is there. Works without the publisher. The slot stays, for dropSlot. What is to run `before` goes
  * in the same message where the strategy lets it.
  */
-export async function dropSubscription({ name, subscriber: { database } }: Link, before?: string): Promise<void> {
+export async function dropSubscription({ name, subscriber: { database } }: Named, before?: string): Promise<void> {
   try {
     await withStrategy(database, (strategy) => strategy.drop(database, name, before));
   } catch (error) {

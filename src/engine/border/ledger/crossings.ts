@@ -1,7 +1,7 @@
 /** Sums of what crossed and home does not know yet. In memory only: counting must cost a stream nothing. */
 import { isUuid } from "#base/kernel/ids";
 import { isRegionKey } from "#base/kernel/validation";
-import type { Direction } from "#engine/replication/names";
+import type { StreamKind } from "#engine/replication/names";
 
 /** How it crossed: in the stream of changes, or when a copy was made of what was there before. */
 export const CROSSING_WAYS = ["stream", "seed"] as const;
@@ -10,9 +10,11 @@ export type CrossingWay = (typeof CROSSING_WAYS)[number];
 /** What crossed on which link. */
 export type Crossing = {
   databaseId: number;
-  direction: Direction;
+  direction: StreamKind;
   regionId: string;
   regionKey: string;
+  /** Of a move: the region that it went to. */
+  to?: { id: string; key: string } | null | undefined;
   table: string;
   way: CrossingWay;
 };
@@ -71,8 +73,8 @@ export class CrossingSums {
   }
 }
 
-function keyOf({ databaseId, direction, table, way }: Crossing, day: number): string {
-  return `${day} ${databaseId} ${direction} ${way} ${table}`;
+function keyOf({ databaseId, direction, to, table, way }: Crossing, day: number): string {
+  return `${day} ${databaseId} ${direction} ${to?.key ?? ""} ${way} ${table}`;
 }
 
 function grow(sum: CrossingSum, by: Pick<CrossingSum, "rows" | "bytes" | "firstAt" | "lastAt">): void {
@@ -86,11 +88,13 @@ function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-function requireStorable({ databaseId, direction, regionId, regionKey, table, way }: Crossing): Crossing {
+function requireStorable({ databaseId, direction, regionId, regionKey, to = null, table, way }: Crossing): Crossing {
   if (!Number.isInteger(databaseId) || databaseId < 1 || databaseId > MAX_DATABASE_ID)
     throw new RangeError(`database ${databaseId}: not a tenant database's number`);
   if (table === "" || table.length > MAX_TABLE_NAME_LENGTH || table.includes("\0"))
     throw new RangeError("not a table's name");
   if (!isUuid(regionId) || !isRegionKey(regionKey)) throw new RangeError("not a region");
-  return { databaseId, direction, regionId, regionKey, table, way };
+  if ((direction === "move") !== (to !== null)) throw new RangeError("a move goes to a region, and nothing else does");
+  if (to !== null && (!isUuid(to.id) || !isRegionKey(to.key))) throw new RangeError("not a region");
+  return { databaseId, direction, regionId, regionKey, to, table, way };
 }

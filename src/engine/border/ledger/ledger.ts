@@ -131,13 +131,15 @@ async function writeLedger(home: HomeDatabase, { sums, refusals }: Taken): Promi
     "border.flush",
     `with crossed as (
        insert into tenantry.border_days as d
-         (day, database_id, direction, table_name, way, region_id, region_key, rows, bytes, first_at, last_at)
+         (day, database_id, direction, table_name, way, region_id, region_key, to_region_id, to_region_key,
+          rows, bytes, first_at, last_at)
        select date '1970-01-01' + s.day, s."databaseId", s.direction, s."table", s.way, s."regionId", s."regionKey",
+              s."toRegionId", s."toRegionKey",
               s.rows, s.bytes, to_timestamp(s."firstAt" / 1000), to_timestamp(s."lastAt" / 1000)
        from json_to_recordset($1::json) as s (day int, "databaseId" int, direction text, "table" text, way text,
-         "regionId" uuid, "regionKey" text, rows bigint, bytes bigint, "firstAt" float8, "lastAt" float8)
-       order by s.day, s."databaseId", s.direction, s."table", s.way
-       on conflict (day, database_id, direction, table_name, way) do update
+         "regionId" uuid, "regionKey" text, "toRegionId" uuid, "toRegionKey" text, rows bigint, bytes bigint, "firstAt" float8, "lastAt" float8)
+       order by s.day, s."databaseId", s.direction, s."table", s.way, s."toRegionKey"
+       on conflict (day, database_id, direction, table_name, way, to_region_key) do update
        set rows = d.rows + excluded.rows, bytes = d.bytes + excluded.bytes,
            first_at = least(d.first_at, excluded.first_at), last_at = greatest(d.last_at, excluded.last_at)
      )
@@ -147,6 +149,10 @@ async function writeLedger(home: HomeDatabase, { sums, refusals }: Taken): Promi
             r."databaseId", r.direction, r."user", r.code, r.sentence
      from json_to_recordset($2::json) as r (id uuid, "firstAt" float8, "lastAt" float8, attempts int, address text,
        "databaseId" int, direction text, "user" text, code text, sentence text)`,
-    [JSON.stringify(sums), JSON.stringify(refusals.map(toRow))],
+    [JSON.stringify(sums.map(toSumRow)), JSON.stringify(refusals.map(toRow))],
   );
+}
+
+function toSumRow({ to, ...sum }: CrossingSum): object {
+  return { ...sum, toRegionId: to?.id ?? null, toRegionKey: to?.key ?? "" };
 }

@@ -31,10 +31,10 @@ function pruneDays(home: Transaction<"home">, before: Date): Promise<number> {
   return withoutAppendOnly(home, ["border_days"], async () => {
     const rows = await home.query(
       "border.prune_days",
-      `delete from tenantry.border_days where (day, database_id, direction, table_name, way) in (
-         select day, database_id, direction, table_name, way from tenantry.border_days
+      `delete from tenantry.border_days where (day, database_id, direction, table_name, way, to_region_key) in (
+         select day, database_id, direction, table_name, way, to_region_key from tenantry.border_days
          where day < ($1::timestamptz at time zone 'utc')::date
-         order by day, database_id, direction, table_name, way limit $2)
+         order by day, database_id, direction, table_name, way, to_region_key limit $2)
        returning 1`,
       [before, BATCH_ROWS],
     );

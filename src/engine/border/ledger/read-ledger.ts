@@ -4,17 +4,19 @@ import { invalidInput } from "#base/kernel/errors";
 import { isBetween } from "#base/kernel/page-range";
 import { idsOfReversed, type Page, type PageRequest, readingOrder, toPage } from "#base/kernel/page";
 import type { Queryable } from "#base/postgres/database";
-import type { Direction } from "#engine/replication/names";
+import type { StreamKind } from "#engine/replication/names";
 
 /** What crossed on one day (UTC), of one table of one link in one way. */
 export type BorderCrossing = {
   /** As in 2026-01-31. */
   day: string;
   databaseId: number;
-  direction: Direction;
+  direction: StreamKind;
   table: string;
   way: CrossingWay;
   regionKey: string;
+  /** Of a move: the region that it went to. */
+  toRegionKey: string | null;
   rows: number;
   bytes: number;
   firstAt: Date;
@@ -30,7 +32,7 @@ export type BorderRefusal = {
   attempts: number;
   address: string | null;
   databaseId: number | null;
-  direction: Direction | null;
+  direction: StreamKind | null;
   /** The name that was given; nobody has checked it. */
   user: string | null;
   /** Any word: another version may refuse for reasons that this one does not know. */
@@ -42,11 +44,12 @@ export type BorderRefusal = {
 export type CrossingFilter = { regionKey?: string; databaseId?: number; days?: number };
 
 /** A day, a database and the rest of the key; a table's name may hold any character, so it comes last. */
-const CROSSING_KEY = /^([12]\d{3}-\d\d-\d\d) (\d{1,9}) (directory|catalog) (stream|seed) ([^\0]{1,63})$/u;
+const CROSSING_KEY =
+  /^([12]\d{3}-\d\d-\d\d) (\d{1,9}) (directory|catalog|move)(?:>([a-z0-9-]{1,40}))? (stream|seed) ([^\0]{1,63})$/u;
 
 /** What tells one row from the others, as text. */
-export function crossingKey({ day, databaseId, direction, way, table }: BorderCrossing): string {
-  return `${day} ${databaseId} ${direction} ${way} ${table}`;
+export function crossingKey({ day, databaseId, direction, toRegionKey, way, table }: BorderCrossing): string {
+  return `${day} ${databaseId} ${direction}${toRegionKey === null ? "" : `>${toRegionKey}`} ${way} ${table}`;
 }
 
 /** Whether it has the form of {@link crossingKey}, of a day that there is. */
@@ -70,16 +73,19 @@ export async function readCrossings(
   const rows = await home.query<BorderCrossing>(
     "border.read_crossings",
     `select to_char(d.day, 'YYYY-MM-DD') as day, d.database_id as "databaseId", d.direction, d.table_name as "table", d.way,
-            d.region_key as "regionKey", d.rows::float8 as rows, d.bytes::float8 as bytes,
+            d.region_key as "regionKey", nullif(d.to_region_key, '') as "toRegionKey", d.rows::float8 as rows, d.bytes::float8 as bytes,
             d.first_at as "firstAt", d.last_at as "lastAt"
      from tenantry.border_days d
-     where ($1::text is null or d.region_key = $1) and ($2::int is null or d.database_id = $2)
+     where ($1::text is null or d.region_key = $1 or d.to_region_key = $1) and ($2::int is null or d.database_id = $2)
        and ($3::int is null or d.day > (now() at time zone 'utc')::date - $3)
        and ($5::date is null
-            or (d.day, d.database_id, d.direction, d.table_name, d.way) < ($5, $6::int, $7::text, $8::text, $9::text))
-       and ($10::date is null
-            or (d.day, d.database_id, d.direction, d.table_name, d.way) > ($10, $11::int, $12::text, $13::text, $14::text))
-     order by d.day ${order}, d.database_id ${order}, d.direction ${order}, d.table_name ${order}, d.way ${order} limit $4`,
+            or (d.day, d.database_id, d.direction, d.table_name, d.way, d.to_region_key)
+              < ($5, $6::int, $7::text, $8::text, $9::text, $10::text))
+       and ($11::date is null
+            or (d.day, d.database_id, d.direction, d.table_name, d.way, d.to_region_key)
+              > ($11, $12::int, $13::text, $14::text, $15::text, $16::text))
+     order by d.day ${order}, d.database_id ${order}, d.direction ${order}, d.table_name ${order}, d.way ${order},
+       d.to_region_key ${order} limit $4`,
     [
       regionKey ?? null,
       databaseId ?? null,
@@ -96,8 +102,8 @@ export async function readCrossings(
 function crossingAt(name: "after" | "before", text: string | null): (string | null)[] {
   const key = text === null ? undefined : CROSSING_KEY.exec(text);
   if (key === null) throw invalidInput(name, `${name} is not a cursor that this list gave out.`);
-  const [, day = null, id = null, direction = null, way = null, table = null] = key ?? [];
-  return [day, id, direction, table, way];
+  const [, day = null, id = null, direction = null, to = "", way = null, table = null] = key ?? [];
+  return [day, id, direction, table, way, to];
 }
 
 /** A page of what was refused, newest first, in days up to `days` ago (1: today). */
@@ -119,18 +125,22 @@ export async function readRefusals(
   return toPage(rows, page);
 }
 
-/** What crossed by day, region and direction, newest day first. A region of home's has a row a day and direction at most. */
+/** What crossed by day, region and direction, newest day first. A region of home's has a row a day and direction at most, and one more for each region that a placement moved to. */
 export function readDaySums(
   home: Queryable<"home">,
   { days, regionKey }: { days: number; regionKey: string | null },
-): Promise<{ day: string; regionKey: string; direction: Direction; rows: number; bytes: number }[]> {
+): Promise<
+  { day: string; regionKey: string; toRegionKey: string | null; direction: StreamKind; rows: number; bytes: number }[]
+> {
   return home.query(
     "border.read_days",
-    `select to_char(d.day, 'YYYY-MM-DD') as day, d.region_key as "regionKey", d.direction,
+    `select to_char(d.day, 'YYYY-MM-DD') as day, d.region_key as "regionKey",
+            nullif(d.to_region_key, '') as "toRegionKey", d.direction,
             sum(d.rows)::float8 as rows, sum(d.bytes)::float8 as bytes
      from tenantry.border_days d
-     where d.day > (now() at time zone 'utc')::date - $1::int and ($2::text is null or d.region_key = $2)
-     group by d.day, d.region_key, d.direction order by d.day desc, d.region_key, d.direction`,
+     where d.day > (now() at time zone 'utc')::date - $1::int and ($2::text is null or d.region_key = $2 or d.to_region_key = $2)
+     group by d.day, d.region_key, d.to_region_key, d.direction
+     order by d.day desc, d.region_key, d.direction, d.to_region_key`,
     [days, regionKey],
   );
 }

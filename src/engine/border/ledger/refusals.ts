@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import { newId } from "#base/kernel/ids";
-import type { Direction } from "#engine/replication/names";
+import type { StreamKind } from "#engine/replication/names";
 
 /** Why something was refused. The same list stands in the schema of home. */
 export const REFUSAL_CODES = [
@@ -25,7 +25,7 @@ export type RefusalCode = (typeof REFUSAL_CODES)[number];
 export type Refusal = {
   address?: string | undefined;
   databaseId?: number | undefined;
-  direction?: Direction | undefined;
+  direction?: StreamKind | undefined;
   /** The name that was given. */
   user?: string | undefined;
   code: RefusalCode;
@@ -37,7 +37,7 @@ export type Refusal = {
 export type RefusalEntry = {
   address: string | null;
   databaseId: number | null;
-  direction: Direction | null;
+  direction: StreamKind | null;
   user: string | null;
   code: RefusalCode;
   sentence: string;

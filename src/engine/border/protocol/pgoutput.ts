@@ -8,28 +8,22 @@
  */
 import { isUtf8 } from "node:buffer";
 import type { PublishedTable } from "#engine/replication/link";
+import { type MovedRows, type MovedTable, type Roles, requireValue, rolesOf } from "#engine/border/protocol/moved-rows";
+import { Breach } from "#engine/border/protocol/breach";
 import { charCode } from "#engine/border/protocol/wire";
-
-/** Why a stream was ended. The codes are those of the ledger. */
-export type BreachCode = "table-not-listed" | "column-not-listed" | "truncate" | "malformed";
-
-/** Something came that the link does not list. The message is for the operator and holds nothing of the row. */
-export class Breach extends Error {
-  readonly code: BreachCode;
-
-  constructor(code: BreachCode, text: string) {
-    super(text);
-    this.code = code;
-  }
-}
 
 /** What passed of one table since it was last asked. */
 export type Passed = { table: string; rows: number; bytes: number };
 
-type Relation = { columns: number; passed: Passed };
+/** A table that may pass. */
+export type ReadTable = PublishedTable & MovedTable;
+
+type Relation = { columns: number; passed: Passed; roles: Roles | undefined };
 
 /** Transactions that a stream sends before their end have the id of the transaction in front of each change. */
 const XID_BYTES = 4;
+/** In front of each value. */
+const LENGTH_BYTES = 4;
 const TYPE = {
   begin: charCode("B"),
   commit: charCode("C"),
@@ -52,35 +46,44 @@ const VALUE = { null: charCode("n"), unchanged: charCode("u"), text: charCode("t
 const MAX_RELATIONS = 1_000;
 
 export class StreamReader {
-  readonly #tables: ReadonlyMap<string, PublishedTable>;
+  readonly #tables: ReadonlyMap<string, ReadTable>;
   readonly #checksText: boolean;
   readonly #takesStreams: boolean;
   readonly #lenient: boolean;
+  readonly #moved: MovedRows | undefined;
+  readonly #replacement: Buffer;
+  /** Where in the message values stand that are replaced, and where each ends. */
+  #replaced: [at: number, end: number][] = [];
   readonly #relations = new Map<number, Relation>();
   readonly #passed = new Map<string, Passed>();
   #inStream = false;
   #transactions = 0;
   #isInTransaction = false;
-  /** Rows of the transaction that is open. */
+  /** Rows of the transaction that is open, and their bytes. */
   rowsOfTransaction = 0;
+  bytesOfTransaction = 0;
 
   /**
    * `tables`: what may pass. `checksText`: whether texts must be valid UTF-8, which a subscriber does not look at.
    * `takesStreams`: whether the subscriber has asked for transactions before their end.
+   * `moved`: the rows are those of a placement that moves, and are written for the database that it moves to.
    * `lenient`: nothing is refused; for tests of what stands behind the gateway.
    */
   constructor(
-    tables: readonly PublishedTable[],
-    options: { checksText: boolean; takesStreams: boolean; lenient?: boolean },
+    tables: readonly ReadTable[],
+    options: { checksText: boolean; takesStreams: boolean; moved?: MovedRows | undefined; lenient?: boolean },
   ) {
     this.#tables = new Map(tables.map((table) => [table.from, table]));
     this.#checksText = options.checksText;
     this.#takesStreams = options.takesStreams;
     this.#lenient = options.lenient === true;
+    this.#moved = options.moved;
+    this.#replacement = Buffer.from(String(options.moved?.into ?? ""));
   }
 
   /**
-   * Looks at one message. Returns what to send in its place, or undefined when it goes on as it is. Throws {@link Breach}.
+   * Looks at one message. Returns what to send in its place, or undefined when it goes on as it is, in which a value may have been
+   * written over by one of the same length. Throws {@link Breach}.
    */
   read(message: Buffer): Buffer | undefined {
     if (this.#lenient) return this.#readLeniently(message);
@@ -92,8 +95,7 @@ export class StreamReader {
       case TYPE.insert:
       case TYPE.update:
       case TYPE.delete:
-        this.#row(type, message, cursor);
-        return undefined;
+        return this.#row(type, message, cursor);
       case TYPE.truncate:
         throw new Breach("truncate", "a TRUNCATE was sent, which no link carries");
       default:
@@ -129,6 +131,7 @@ export class StreamReader {
         this.#isInTransaction = true;
         this.#transactions += 1;
         this.rowsOfTransaction = 0;
+        this.bytesOfTransaction = 0;
         return cursor.skip(20);
       case TYPE.commit:
         if (!this.#isInTransaction) throw new Breach("malformed", "a transaction ended that had not begun");
@@ -174,53 +177,85 @@ export class StreamReader {
       );
     cursor.skip(1);
     const count = cursor.int16();
-    const seen = new Set<string>();
+    const seen: string[] = [];
     for (let index = 0; index < count; index += 1) {
       cursor.skip(1);
       const column = cursor.text();
       cursor.skip(8);
-      if (seen.has(column) || !table.columns.includes(column))
+      if (seen.includes(column) || !table.columns.includes(column))
         throw new Breach("column-not-listed", `the column ${shown(`${name}.${column}`)} was sent, which is not listed`);
-      seen.add(column);
+      seen.push(column);
     }
     cursor.end();
     if (this.#relations.size >= MAX_RELATIONS && !this.#relations.has(oid))
       throw new Breach("malformed", "too many tables were announced");
     let passed = this.#passed.get(name);
     if (passed === undefined) this.#passed.set(name, (passed = { table: name, rows: 0, bytes: 0 }));
-    this.#relations.set(oid, { columns: count, passed });
+    const roles = this.#moved && rolesOf(table, seen);
+    this.#relations.set(oid, { columns: count, passed, roles });
     return renamed(message, namesBegin, namesEnd, table);
   }
 
-  #row(type: number, message: Buffer, cursor: Cursor): void {
+  #row(type: number, message: Buffer, cursor: Cursor): Buffer | undefined {
+    this.#replaced = [];
     if (this.#inStream) cursor.skip(XID_BYTES);
     else if (!this.#isInTransaction) throw new Breach("malformed", "a row was sent outside of a transaction");
     const relation = this.#relations.get(cursor.int32());
     if (relation === undefined) throw new Breach("malformed", "a row of a table that was not announced was sent");
     let kind = cursor.byte();
     const hasOld = type !== TYPE.insert && (kind === TUPLE.key || kind === TUPLE.old);
-    if (hasOld) this.#tuple(relation, cursor);
+    if (hasOld) this.#tuple(relation, cursor, kind === TUPLE.key);
     if (hasOld && type === TYPE.update) kind = cursor.byte();
     if (type === TYPE.delete ? !hasOld : kind !== TUPLE.new)
       throw new Breach("malformed", "a change was sent that cannot be read");
-    if (type !== TYPE.delete) this.#tuple(relation, cursor);
+    if (type !== TYPE.delete) this.#tuple(relation, cursor, false);
     cursor.end();
     relation.passed.rows += 1;
     this.rowsOfTransaction += 1;
     relation.passed.bytes += message.length;
+    this.bytesOfTransaction += message.length;
+    return this.#replaced.length === 0 ? undefined : this.#replace(message);
   }
 
-  #tuple(relation: Relation, cursor: Cursor): void {
+  #tuple(relation: Relation, cursor: Cursor, isKey: boolean): void {
     const count = cursor.int16();
     if (count !== relation.columns) throw new Breach("malformed", "a row was sent that is not as it was announced");
     for (let index = 0; index < count; index += 1) {
       const kind = cursor.byte();
-      if (kind === VALUE.null || kind === VALUE.unchanged) continue;
+      const role = relation.roles?.[index];
+      if (kind === VALUE.null || kind === VALUE.unchanged) {
+        // A key is sent with nulls in place of all that does not belong to it.
+        if (role !== undefined && !(isKey && role === "database" && kind === VALUE.null))
+          throw new Breach("malformed", "a row was sent without what says whose it is");
+        continue;
+      }
       // Nobody asks for binary values. PostgreSQL checks less when it reads them than when it reads text.
       if (kind !== VALUE.text) throw new Breach("malformed", "a value was sent in a form that nobody asked for");
       const value = cursor.bytes(cursor.int32());
       if (this.#checksText && !isUtf8(value)) throw new Breach("malformed", "a text was sent that is not UTF-8");
+      if (role === undefined || this.#moved === undefined) continue;
+      requireValue(this.#moved, role, value);
+      if (role === "database") this.#replaced.push([cursor.at - value.length, cursor.at]);
     }
+  }
+
+  /** The row as one of the database that the placement moves to. */
+  #replace(message: Buffer): Buffer | undefined {
+    const replacement = this.#replacement;
+    if (this.#replaced.every(([at, end]) => end - at === replacement.length)) {
+      for (const [at] of this.#replaced) replacement.copy(message, at);
+      return undefined;
+    }
+    const parts: Buffer[] = [];
+    let from = 0;
+    for (const [at, end] of this.#replaced) {
+      const length = Buffer.alloc(LENGTH_BYTES);
+      length.writeInt32BE(replacement.length);
+      parts.push(message.subarray(from, at - LENGTH_BYTES), length, replacement);
+      from = end;
+    }
+    parts.push(message.subarray(from));
+    return Buffer.concat(parts);
   }
 
   #readLeniently(message: Buffer): Buffer | undefined {

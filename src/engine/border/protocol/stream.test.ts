@@ -31,7 +31,7 @@ const BEGIN = Buffer.concat([Buffer.from("B"), Buffer.alloc(20)]);
 const COMMIT = Buffer.concat([Buffer.from("C"), Buffer.alloc(25)]);
 const KEEPALIVE = message("d", Buffer.concat([Buffer.from("k"), Buffer.alloc(8), MOMENT, Buffer.from([0])]));
 
-async function start(bounds: { beginMs?: number; transactionMs?: number | undefined } = {}) {
+async function start({ beginMs = 60_000, transactionMs }: { beginMs?: number; transactionMs?: number } = {}) {
   const [publisher, toPublisher] = await pair();
   const [subscriber, toSubscriber] = await pair();
   let got = Buffer.alloc(0);
@@ -41,7 +41,13 @@ async function start(bounds: { beginMs?: number; transactionMs?: number | undefi
   const end = carryStream(
     { subscriber: toSubscriber, early: Buffer.alloc(0), publisher: toPublisher, command: "START" },
     new StreamReader([], { checksText: true, takesStreams: false }),
-    { passed: () => undefined, stallMs: 60_000, beginMs: 60_000, transactionMs: undefined, ...bounds },
+    {
+      passed: () => undefined,
+      stallMs: 60_000,
+      beginMs,
+      transaction: transactionMs === undefined ? undefined : { ms: transactionMs, mostMs: 900_000 },
+      messageBytes: 16 * 1024 * 1024,
+    },
   );
   return { publisher, toPublisher, subscriber, toSubscriber, end, got: () => got };
 }

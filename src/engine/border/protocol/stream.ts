@@ -5,7 +5,8 @@
  */
 import type { Socket } from "node:net";
 import { onStalled } from "#engine/border/protocol/stalled";
-import { Breach, type StreamReader } from "#engine/border/protocol/pgoutput";
+import { Breach } from "#engine/border/protocol/breach";
+import type { StreamReader } from "#engine/border/protocol/pgoutput";
 import {
   charCode,
   errorResponse,
@@ -15,16 +16,14 @@ import {
   readyForQuery,
 } from "#engine/border/protocol/wire";
 
-/** A change of a row with all its values is one message. Beyond it the stream is ended: it could be anything. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** A subscriber says how far it is, in 39 bytes. */
 const MAX_PROGRESS_BYTES = 64;
 const PROGRESS_BYTES = 34;
 /** In front of a change: its kind, two positions and a moment. */
 const WAL_HEADER_BYTES = 25;
 const KEEPALIVE_BYTES = 18;
-/** A transaction is over after this long in any case. */
-const MAX_TRANSACTION_MS = 900_000;
+/** What a transaction has time for besides. A path that is slower than a megabyte in a second carries none that is large. */
+const BYTES_PER_MS = 1_000;
 /** In microseconds since 2000 the upper half of a moment up to the year 2100. */
 const MAX_MOMENT = 735_000;
 
@@ -71,10 +70,12 @@ export type StreamBounds = {
   /** Within this time the publisher has begun to stream. */
   beginMs: number;
   /**
-   * Within this time, and a millisecond more for each row, a transaction has come to its end: meanwhile the subscriber's server
-   * holds one open, and can make no slot. Undefined: the publisher is trusted.
+   * Within this time, and a millisecond more for each row and kilobyte, a transaction has come to its end, and within `mostMs` in any
+   * case: meanwhile the subscriber's server holds one open, and can make no slot. Undefined: the publisher is trusted.
    */
-  transactionMs: number | undefined;
+  transaction: { ms: number; mostMs: number } | undefined;
+  /** A change of a row with all its values is one message. Beyond this the stream is ended: it could be anything. */
+  messageBytes: number;
 };
 
 class Stream {
@@ -83,7 +84,7 @@ class Stream {
   readonly #reader: StreamReader;
   readonly #options: StreamBounds & { passed: () => void };
   readonly #resolve: (end: StreamEnd) => void;
-  readonly #down = new MessageCutter(MAX_MESSAGE_BYTES);
+  readonly #down: MessageCutter;
   readonly #up = new MessageCutter(MAX_PROGRESS_BYTES);
   #isOver = false;
   #hasBegun = false;
@@ -103,6 +104,7 @@ class Stream {
     this.#reader = reader;
     this.#options = options;
     this.#resolve = resolve;
+    this.#down = new MessageCutter(options.messageBytes);
   }
 
   begin(command: string, early: Buffer): void {
@@ -140,6 +142,8 @@ class Stream {
     // Messages that go on as they came are sent as one piece, without a copy.
     let from = offsets[0] ?? 0;
     let at = from;
+    // Those that are replaced go in one piece too, as far as there is room.
+    this.#subscriber.cork();
     try {
       for (let index = 0; index + 1 < offsets.length && !this.#isOver; index += 1) {
         const end = offsets[index + 1] ?? 0;
@@ -154,6 +158,7 @@ class Stream {
     } finally {
       // Also where the next message is a breach: those in front of it go to the subscriber.
       if (at > from) this.#send(buffer.subarray(from, at));
+      this.#subscriber.uncork();
       this.#options.passed();
     }
     this.#watchTransaction();
@@ -165,18 +170,18 @@ class Stream {
     if (transaction === this.#transaction || this.#isOver) return;
     this.#transaction = transaction;
     clearTimeout(this.#deadline);
-    const { transactionMs } = this.#options;
-    if (transaction !== undefined && transactionMs !== undefined)
-      this.#endTransaction(performance.now(), transactionMs, transactionMs);
+    const { transaction: bounds } = this.#options;
+    if (transaction !== undefined && bounds !== undefined) this.#endTransaction(performance.now(), bounds, bounds.ms);
   }
 
-  #endTransaction(began: number, transactionMs: number, waitMs: number): void {
+  #endTransaction(began: number, bounds: { ms: number; mostMs: number }, waitMs: number): void {
     this.#deadline = setTimeout(() => {
-      const allowed = Math.min(transactionMs + this.#reader.rowsOfTransaction, MAX_TRANSACTION_MS);
+      const { rowsOfTransaction, bytesOfTransaction } = this.#reader;
+      const allowed = Math.min(bounds.ms + rowsOfTransaction + bytesOfTransaction / BYTES_PER_MS, bounds.mostMs);
       const left = allowed - (performance.now() - began);
       // While the subscriber takes nothing, the publisher is not late.
-      if (this.#publisher.isPaused()) this.#endTransaction(began, transactionMs, transactionMs);
-      else if (left > 0) this.#endTransaction(began, transactionMs, left);
+      if (this.#publisher.isPaused()) this.#endTransaction(began, bounds, bounds.ms);
+      else if (left > 0) this.#endTransaction(began, bounds, left);
       else
         this.#end({ kind: "breach", breach: new Breach("malformed", "a transaction did not come to its end in time") });
     }, waitMs);

@@ -295,6 +295,9 @@ create table tenantry.moves (
   lag_bytes bigint,
   -- How long writes were held in all, in milliseconds; null: not yet.
   held_ms float8,
+  -- The mark of what the subscription of its stream was told, and why the gateway ended that stream for good; null: it has not.
+  told text,
+  breach text,
   -- What was found, in sentences without secrets.
   findings text[] not null default '{}',
   check (from_database_id <> to_database_id and other_database_id in (from_database_id, to_database_id))
@@ -1454,19 +1457,24 @@ end $$;
 create table tenantry.border_days (
   day date not null,
   database_id int not null check (database_id > 0),
-  direction text not null check (direction in ('directory', 'catalog')),
+  -- Of a move, the tenant database is the one that its rows come from.
+  direction text not null check (direction in ('directory', 'catalog', 'move')),
   table_name text not null check (char_length(table_name) between 1 and 63),
   -- Seeding reads with SELECT what was there before the stream began.
   way text not null check (way in ('stream', 'seed')),
   -- Where the tenant database was on that day.
   region_id uuid not null,
   region_key text not null check (char_length(region_key) between 1 and 40),
+  -- Of a move: where its rows went. Else it is no region, and the key is empty, as it is a part of this table's.
+  to_region_id uuid,
+  to_region_key text not null default '' check (char_length(to_region_key) <= 40),
   rows bigint not null check (rows >= 0),
   bytes bigint not null check (bytes >= 0),
   -- By the clock of the process that counted.
   first_at timestamptz not null,
   last_at timestamptz not null check (last_at >= first_at),
-  primary key (day, database_id, direction, table_name, way)
+  check ((direction = 'move') = (to_region_key <> '') and (to_region_id is null) = (to_region_key = '')),
+  primary key (day, database_id, direction, table_name, way, to_region_key)
 );
 
 -- Attempts that were refused. Those of one kind from one address within seconds are one row.
@@ -1480,7 +1488,7 @@ create table tenantry.border_refusals (
   -- Null in this and the following: not known, or several, where a flood of attempts is counted in one row.
   address inet,
   database_id int check (database_id > 0),
-  direction text check (direction in ('directory', 'catalog')),
+  direction text check (direction in ('directory', 'catalog', 'move')),
   -- The name that was given: nobody has checked it.
   user_name text check (char_length(user_name) between 1 and 63),
   code text not null check (code in (
@@ -1499,9 +1507,11 @@ end $$;
 create function tenantry.refuse_smaller_sums() returns trigger language plpgsql
   set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
-  if (new.day, new.database_id, new.direction, new.table_name, new.way, new.region_id, new.region_key)
+  if (new.day, new.database_id, new.direction, new.table_name, new.way, new.region_id, new.region_key,
+      new.to_region_id, new.to_region_key)
        is distinct from
-     (old.day, old.database_id, old.direction, old.table_name, old.way, old.region_id, old.region_key)
+     (old.day, old.database_id, old.direction, old.table_name, old.way, old.region_id, old.region_key,
+      old.to_region_id, old.to_region_key)
      or new.rows < old.rows or new.bytes < old.bytes or new.first_at > old.first_at or new.last_at < old.last_at then
     raise exception 'the ledger of the border is append-only: its sums only grow' using errcode = 'insufficient_privilege';
   end if;
