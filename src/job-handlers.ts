@@ -3,8 +3,8 @@ import { TenantryError } from "#base/kernel/errors";
 import { eraseEverywhere } from "#engine/erasure/erase-everywhere";
 import { reviewErasures } from "#engine/erasure/review-erasures";
 import type { JobHandlers } from "#engine/jobs/job-runner";
+import { emptyAndRetire } from "#engine/moves/empty-region";
 import { provisionPlacement } from "#engine/placements/provision-placement";
-import { finishRetirement } from "#engine/placements/retire-region";
 import { revokePlacement } from "#engine/placements/revoke-placement";
 
 export const JOB_HANDLERS: JobHandlers = {
@@ -12,7 +12,7 @@ export const JOB_HANDLERS: JobHandlers = {
   "revoke-placement": revokePlacement,
   "move-placement": notYet,
   "forget-source": notYet,
-  "retire-region": finishRetirement,
+  "retire-region": emptyAndRetire,
   "erase-user": eraseEverywhere,
   "review-erasures": reviewErasures,
 };
