@@ -2,9 +2,9 @@
 import { eraseEverywhere } from "#engine/erasure/erase-everywhere";
 import { reviewErasures } from "#engine/erasure/review-erasures";
 import type { JobHandlers } from "#engine/jobs/job-runner";
+import { emptyAndRetire } from "#engine/moves/empty-region";
 import { forgetSource, movePlacement, type MoveTimes } from "#engine/moves/move-placement";
 import { provisionPlacement } from "#engine/placements/provision-placement";
-import { finishRetirement } from "#engine/placements/retire-region";
 import { revokePlacement } from "#engine/placements/revoke-placement";
 
 export function jobHandlers(moves: MoveTimes = {}): JobHandlers {
@@ -13,7 +13,7 @@ export function jobHandlers(moves: MoveTimes = {}): JobHandlers {
     "revoke-placement": revokePlacement,
     "move-placement": (services, run) => movePlacement(services, run, moves),
     "forget-source": (services, run) => forgetSource(services, run, moves),
-    "retire-region": finishRetirement,
+    "retire-region": emptyAndRetire,
     "erase-user": eraseEverywhere,
     "review-erasures": reviewErasures,
   };

@@ -17,6 +17,7 @@ import { jobsCommand } from "#cli/jobs";
 import { placementCommand } from "#cli/list-placements";
 import { memberCommand } from "#cli/member";
 import { migrateCommand } from "#cli/migrate";
+import { moveCommand } from "#cli/move";
 import { grantCommand, organizationCommand, resumeCommand, retryCommand, revokeCommand } from "#cli/placement";
 import { regionCommand } from "#cli/region";
 import { keyCommand } from "#cli/key";
@@ -48,6 +49,7 @@ export function createProgram(): Command {
     .addCommand(revokeCommand())
     .addCommand(resumeCommand())
     .addCommand(retryCommand())
+    .addCommand(moveCommand())
     .addCommand(exportCommand())
     .addCommand(importCommand())
     .commandsGroup("People:")

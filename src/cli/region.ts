@@ -12,7 +12,7 @@ import { getRegion, listRegions, type Region } from "#engine/regions/regions";
 import type { PoolerCheck } from "#engine/regions/pooler";
 import { readRegionRoom, type ServerRoom } from "#engine/regions/region-room";
 import { registerRegion, updateRegion } from "#engine/regions/register-region";
-import { retireRegion } from "#engine/placements/retire-region";
+import { retireRegionAfterMoves } from "#engine/moves/empty-region";
 import { tryRegion } from "#engine/regions/try-server";
 
 /** `--no-pool-url` makes it false. */
@@ -22,6 +22,8 @@ type UrlOptions = OutputOptions & {
   poolUrl?: string | false;
   coordinates?: string | false;
 };
+
+type RetireOptions = OutputOptions & { abandonServer?: boolean; moveTo?: string; through?: boolean };
 
 const KEY = "The key of the region.";
 const POOL_URL_HELP = "A connection pooler in front of the server, for the API, such as postgres://host:6432.";
@@ -99,17 +101,31 @@ function checkCommand(): Command {
 
 function retireCommand(): Command {
   const command = new Command("retire")
-    .description("Take a region without placements out of service. A worker removes what is left on its server.")
+    .description(
+      "Take a region out of service. A worker removes what is left on its server. Placements in it are moved first with --move-to.",
+    )
     .argument("<key>", KEY)
     .option("--abandon-server", "Leave the server as it is, for one that is gone for good.")
+    .option("--move-to <region>", "Move its placements to the region with this key first. A worker does that.")
+    .option("--through", "With --move-to: let content pass a worker that works for neither region.")
     .option("--json", "Print one JSON object.")
-    .action((key: string, options: OutputOptions & { abandonServer?: boolean }) =>
+    .action((key: string, options: RetireOptions) =>
       withServices(async (services) => {
-        const input = { key, abandonServer: options.abandonServer === true };
+        const { moveTo = null } = options;
+        const input = {
+          key,
+          abandonServer: options.abandonServer === true,
+          moveTo,
+          throughOthers: options.through === true,
+        };
         const retired = await recordedCommand(services, "retireRegion", onRegion(key), () =>
-          retireRegion(services, OPERATOR, input),
+          retireRegionAfterMoves(services, OPERATOR, input),
         );
-        output(options, retired, [`${retired.key} takes no more grants; a worker removes what is left on its server.`]);
+        output(options, retired, [
+          moveTo === null
+            ? `${retired.key} takes no more grants; a worker removes what is left on its server.`
+            : `A worker moves what is in ${retired.key} to ${moveTo}, and retires ${retired.key} then: see tenantry jobs.`,
+        ]);
       }),
     );
   return explain(command, { example: "tenantry region retire eu" });

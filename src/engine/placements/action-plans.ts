@@ -78,7 +78,9 @@ export async function planRetirement(
     what: `Region ${region.key} takes no more grants, and a worker removes what Tenantry has left on its server: templates and the API's role. The server and everything else on it stay.`,
     sentences: ["No row of an organization goes: a region is retired only when no placement is left in it."],
     obstacles: [
-      ...(placements === 0 ? [] : [`${counted(placements, "placement")} must be revoked before.`]),
+      ...(placements === 0
+        ? []
+        : [`${counted(placements, "placement")} must be moved or revoked before: moveTo moves them.`]),
       ...(server?.isUp === false
         ? ["Its server cannot be reached now: a worker waits for it. With abandonServer it is left as it is."]
         : []),

@@ -2,7 +2,7 @@ import { asParent, everybody, listed, operatorOnly, row } from "#engine/auth/pol
 import { defineModule } from "#api/graphql/module";
 import { listRegions } from "#engine/regions/regions";
 import { registerRegion, updateRegion } from "#engine/regions/register-region";
-import { retireRegion } from "#engine/placements/retire-region";
+import { retireRegionAfterMoves } from "#engine/moves/empty-region";
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 import { Coordinates, COORDINATES_POLICY, CoordinatesInput } from "#api/graphql/types/coordinates";
@@ -177,6 +177,14 @@ const RetireRegionInput = perSchema((builder) =>
         defaultValue: false,
         description: "Leave the server as it is, as when it is gone for good.",
       }),
+      moveTo: t.string({
+        required: false,
+        description: "Move its placements to the region with this key first. A worker does it, and retires it then.",
+      }),
+      through: t.boolean({
+        defaultValue: false,
+        description: "With moveTo: content may pass a worker that works for neither region.",
+      }),
     }),
   }),
 );
@@ -200,10 +208,16 @@ function defineMutations(builder: Builder): void {
     }),
     retireRegion: t.field({
       type: "Region",
-      description: "Takes a region out of service. CONFLICT while placements remain. For the operator.",
+      description:
+        "Takes a region out of service. CONFLICT while placements remain, unless moveTo says where they go. For the operator.",
       args: { input: t.arg({ type: RetireRegionInput(builder), required: true, description: "What it takes." }) },
       resolve: (_, { input }, { actor, services }) =>
-        retireRegion(services, actor, { key: input.key, abandonServer: input.abandonServer ?? false }),
+        retireRegionAfterMoves(services, actor, {
+          key: input.key,
+          abandonServer: input.abandonServer ?? false,
+          moveTo: input.moveTo ?? null,
+          throughOthers: input.through ?? false,
+        }),
     }),
   }));
   builder.mutationField("registerRegion", (t) =>
