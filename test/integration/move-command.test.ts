@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGateway } from "../../src/engine/links/run-gateway.ts";
 import { startJobRunner } from "../../src/engine/jobs/job-runner.ts";
-import { JOB_HANDLERS } from "../../src/job-handlers.ts";
+import { jobHandlers } from "../../src/job-handlers.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { runCommand } from "../support/command.ts";
 import { createOrganization, eventually, grant, type Granted, registerRegion } from "../support/journey.ts";
@@ -160,7 +160,7 @@ test("what is in a region is moved before it is retired", async () => {
   expect(asked.output).toBe("A worker moves what is in old to eu, and retires old then: see tenantry jobs.\n");
   // A move that takes nothing along.
   const runner = await startJobRunner(app.services, {
-    ...JOB_HANDLERS,
+    ...jobHandlers(),
     "move-placement": async (_, { job }) => {
       await arrive(job.placementId ?? "");
       await sql(app.databaseUrl, "delete from tenantry.moves where placement_id = $1", [job.placementId]);

@@ -147,7 +147,10 @@ describe("a difference is found", () => {
 
   test("a row in a table that is empty in the source, and entries of the audit log", async () => {
     const id = sides.id();
-    await sides.to.run("insert into app.empties (id, organization_id) values ($1, $2)", [id, sides.moved.organizationId]);
+    await sides.to.run("insert into app.empties (id, organization_id) values ($1, $2)", [
+      id,
+      sides.moved.organizationId,
+    ]);
     await sides.to.run("alter table tenantry.audit_log disable trigger append_only");
     await sides.to.run(
       "update tenantry.audit_log set xact = '1' where id = (select id from tenantry.audit_log order by id limit 1)",

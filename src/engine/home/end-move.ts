@@ -1,5 +1,6 @@
-/** Where a move ends at home. */
-import type { HomeDatabase } from "#base/postgres/database";
+/** Where a move ends at home, or waits for its end. */
+import type { HomeDatabase, Queryable } from "#base/postgres/database";
+import { notFound } from "#base/kernel/errors";
 import { forgetInbox, unprojectPlacement } from "#engine/home/forget-placement";
 import { findMove } from "#engine/home/moves";
 import { setPlacementState } from "#engine/home/placements";
@@ -39,4 +40,35 @@ export async function endMove(
       databaseId,
     ]);
   });
+}
+
+/** The placement is in the target, and changes flow back from now on. Returns until when. */
+export async function beginKeeping({ home }: { home: Queryable<"home"> }, placementId: string): Promise<Date> {
+  const [row] = await home.query<{ until: Date }>(
+    "moves.keep",
+    `update tenantry.moves set step = 'KEEPING_SOURCE',
+       keep_until = coalesce(keep_until, clock_timestamp() + keep_source_seconds * interval '1 second')
+     where placement_id = $1 returning keep_until as until`,
+    [placementId],
+  );
+  if (row === undefined) throw notFound("Move");
+  return row.until;
+}
+
+/**
+ * The placement stays where it is, for a reason in one sentence: a move that was to go there is called off, one that was to go back
+ * goes on keeping its source.
+ */
+export async function giveUpMove(
+  { home }: { home: Queryable<"home"> },
+  placementId: string,
+  reason: string,
+): Promise<void> {
+  await home.query(
+    "moves.give_up",
+    `update tenantry.moves set findings = findings || $2::text, breach = null,
+       cancelled_at = case when other_database_id = to_database_id then coalesce(cancelled_at, clock_timestamp()) end
+     where placement_id = $1`,
+    [placementId, reason],
+  );
 }

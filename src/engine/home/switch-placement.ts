@@ -1,4 +1,5 @@
 /** The switch of a move at home, there and back, and the catalog's part in it. */
+import { notFound } from "#base/kernel/errors";
 import type { HomeDatabase, Queryable, Session } from "#base/postgres/database";
 import { inPieces } from "#base/postgres/pieces";
 import type { Move } from "#engine/home/moves";
@@ -6,28 +7,51 @@ import type { Move } from "#engine/home/moves";
 type Switched = Pick<Move, "placementId" | "from" | "to">;
 
 /**
- * Has the placement be in the move's target, from the commit on: a transaction of its own, of one statement. True when it is there
- * now, also from before. False when it is not, as somebody has called the move off or it has ended. When the answer is lost, ask
- * again: it is the same.
+ * Begins an attempt of the move's job: from the commit on, an earlier one switches nothing, however late its word comes. To be called
+ * before anything is undone that an earlier one may have done.
  */
-export function switchPlacement(context: { home: Queryable<"home"> }, { placementId, to }: Switched): Promise<boolean> {
-  return switchInto(context, placementId, to.databaseId);
+export async function beginAttempt({ home }: { home: Queryable<"home"> }, placementId: string): Promise<string> {
+  const [row] = await home.query<{ attempt: string }>(
+    "moves.begin_attempt",
+    "update tenantry.moves set attempt = gen_random_uuid() where placement_id = $1 returning attempt",
+    [placementId],
+  );
+  if (row === undefined) throw notFound("Move");
+  return row.attempt;
+}
+
+/**
+ * Has the placement be in the move's target, from the commit on: a transaction of its own, of one statement. True when it is there
+ * now, also from before. False when it is not, as somebody has called the move off, it has ended, or another attempt has begun. When
+ * the answer is lost, ask again: it is the same.
+ */
+export function switchPlacement(
+  context: { home: Queryable<"home"> },
+  { placementId, to }: Switched,
+  attempt: string,
+): Promise<boolean> {
+  return switchInto(context, placementId, to.databaseId, attempt);
 }
 
 /** The same for the way back: into the move's source. */
-export function switchBack(context: { home: Queryable<"home"> }, { placementId, from }: Switched): Promise<boolean> {
-  return switchInto(context, placementId, from.databaseId);
+export function switchBack(
+  context: { home: Queryable<"home"> },
+  { placementId, from }: Switched,
+  attempt: string,
+): Promise<boolean> {
+  return switchInto(context, placementId, from.databaseId, attempt);
 }
 
 async function switchInto(
   { home }: { home: Queryable<"home"> },
   placementId: string,
   databaseId: number,
+  attempt: string,
 ): Promise<boolean> {
   const [row] = await home.query<{ isThere: boolean | null }>(
     "moves.switch",
-    `select tenantry.switch_placement($1, $2) as "isThere"`,
-    [placementId, databaseId],
+    `select tenantry.switch_placement($1, $2, $3) as "isThere"`,
+    [placementId, databaseId, attempt],
   );
   return row?.isThere === true;
 }

@@ -41,7 +41,10 @@ export const JOBS = {
       "forget",
     ],
   },
-  "move-placement": { runBy: "worker", steps: ["prepare", "copy", "follow", "compare", "switch", "settle", "keep", "clean"] },
+  "move-placement": {
+    runBy: "worker",
+    steps: ["prepare", "copy", "follow", "compare", "switch", "settle", "keep", "clean"],
+  },
   // Where the placement came from, when that is no longer kept.
   "forget-source": { runBy: "worker", steps: ["clean"] },
   "retire-region": { runBy: "worker", steps: ["move-placements", "drop-templates", "forget"] },

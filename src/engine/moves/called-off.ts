@@ -8,10 +8,7 @@ export class CalledOff extends Error {
 }
 
 /** Throws {@link CalledOff} when somebody called the move off before the switch. */
-export async function refuseCalledOff(
-  { home }: { home: HomeDatabase },
-  placementId: string,
-): Promise<void> {
+export async function refuseCalledOff({ home }: { home: HomeDatabase }, placementId: string): Promise<void> {
   const rows = await home.query(
     "moves.goes_on",
     "select from tenantry.moves where placement_id = $1 and (cancelled_at is null or switched_at is not null)",

@@ -6,7 +6,8 @@ import { quoteIdentifier, quoteLiteral, quoteQualified } from "#base/postgres/id
 import type { Session } from "#base/postgres/database";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { TenantryError } from "#base/kernel/errors";
-import { Breach, Cursor } from "#engine/border/protocol/pgoutput";
+import { Breach } from "#engine/border/protocol/breach";
+import { Cursor } from "#engine/border/protocol/pgoutput";
 import { charCode } from "#engine/border/protocol/wire";
 import type { MovedTable } from "#engine/moves/moved-tables";
 

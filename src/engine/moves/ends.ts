@@ -30,10 +30,7 @@ export function placedIn({ placementId, number, organizationId }: Move, end: Mov
 }
 
 /** Opens a side. Nothing is asked of its server. */
-export async function openSide(
-  services: Pick<Services, "home" | "pools" | "secrets">,
-  end: MoveEnd,
-): Promise<Side> {
+export async function openSide(services: Pick<Services, "home" | "pools" | "secrets">, end: MoveEnd): Promise<Side> {
   const address = await regionAddress(services, end.regionId);
   return { end, databaseId: end.databaseId, database: services.pools.open("tenant", address, end.database) };
 }

@@ -53,7 +53,8 @@ export async function copy({ services, run, move, from, to, link, tables, moved 
   }).catch((error: unknown) => {
     throw stop.signal.aborted ? stop.signal.reason : error;
   });
-  if (findings.length > 0) await noteProgress(services, placementId, { findings: [...new Set([...move.findings, ...findings])] });
+  if (findings.length > 0)
+    await noteProgress(services, placementId, { findings: [...new Set([...move.findings, ...findings])] });
 }
 
 /** Has what is written follow, and returns when the target is close behind. NOT_SYNCED when it does not get close. */
@@ -80,7 +81,8 @@ export async function untilClose({ services, run, move, link }: Passage): Promis
     }
     close = 0;
     const failure = await watch.hasFailed();
-    if (failure !== undefined) throw new TenantryError("NOT_SYNCED", `What is written does not reach the target: ${failure}`);
+    if (failure !== undefined)
+      throw new TenantryError("NOT_SYNCED", `What is written does not reach the target: ${failure}`);
     if (lag !== undefined && lag < least) {
       least = lag;
       gotOn = performance.now();

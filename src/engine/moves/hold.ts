@@ -24,7 +24,10 @@ export async function closeForMoment(database: TenantDatabase, number: number, m
      returning closed_at as since`,
   );
   if (since === undefined)
-    throw new TenantryError("CONFLICT", "The database takes no writes of the placement any more: it is closed for good.");
+    throw new TenantryError(
+      "CONFLICT",
+      "The database takes no writes of the placement any more: it is closed for good.",
+    );
   if (was === null || was > now) return since;
   // The hold before was over when this one was committed.
   const [anew] = await database.query<{ since: Date }>(
@@ -59,6 +62,19 @@ export async function closeForGood(database: TenantDatabase, number: number): Pr
   if (was === null || was > now) return true;
   await reopen(database, number);
   return false;
+}
+
+/**
+ * Ends the hold that began at this moment, as {@link closeForMoment} has said it, also one that was made to last. Another one, that
+ * somebody else has begun since, stays.
+ */
+export async function letGo(database: TenantDatabase, number: number, since: Date): Promise<void> {
+  await database.query(
+    "moves.let_go",
+    // A date of the program has milliseconds.
+    "delete from tenantry.closed_placements where number = $1 and date_trunc('milliseconds', closed_at) = $2",
+    [number, since],
+  );
 }
 
 /** Lets the placement's writes in again. */

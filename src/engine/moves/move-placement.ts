@@ -3,15 +3,9 @@
  * looks at what is there, so that it can run again after a crash at any point. Home's record says on which side the placement is:
  * before the switch the source is the truth, afterwards the target.
  */
-import {
-  beginKeeping,
-  endMove,
-  findMove,
-  giveUpMove,
-  type Move,
-  noteProgress,
-  settleCatalog,
-} from "#engine/home/moves";
+import { beginKeeping, endMove, giveUpMove } from "#engine/home/end-move";
+import { findMove, type Move, noteProgress } from "#engine/home/moves";
+import { beginAttempt, settleCatalog } from "#engine/home/switch-placement";
 import { clockMs } from "#base/kernel/clock";
 import { TenantryError } from "#base/kernel/errors";
 import { delay } from "#base/kernel/wait";
@@ -57,9 +51,10 @@ export async function movePlacement(services: Services, run: MoveRun, times: Mov
       if (error instanceof CalledOff) continue;
       if (!(error instanceof SidesDiffer)) throw error;
       await giveUpMove(services, move.placementId, error.message);
-      // The placement stays where it is. Of a move that went there nothing is to be left; one that should have gone back keeps on.
-      if (!move.isSwitched) await takeBack(services, run, move);
-      throw error;
+      // Of a move that went there nothing is to be left; one that should have gone back goes on keeping its source.
+      if (move.isSwitched) await planForgetting(services, move, move.keepUntil ?? new Date(clockMs()));
+      else await takeBack(services, run, move);
+      throw new TenantryError("CONFLICT", error.message, { cause: error });
     }
   }
 }
@@ -72,13 +67,15 @@ async function bringOver(services: Services, run: MoveRun, found: Move): Promise
     move = await run.step("prepare", () => prepareTarget(services, found, run.signal));
   }
   const passage = await openPassage(services, run, move);
-  // An attempt before this one may have been cut off while it held writes.
+  // An attempt before this one may have been cut off while it held writes, and its word to home may be on its way still.
+  const attempt = await beginAttempt(services, move.placementId);
+  if ((await findMove(services, move.placementId))?.isSwitched !== move.isSwitched) return;
   await reopen(passage.from.database, move.number);
   await run.step("copy", () => copy(passage));
   await run.step("follow", () => follow(passage));
   await comparing(passage, async (comparison) => {
     await run.step("compare", () => compareSides(passage, comparison));
-    await run.step("switch", () => switchOver(passage, comparison));
+    await run.step("switch", () => switchOver(passage, comparison, attempt));
   });
 }
 
@@ -93,18 +90,27 @@ async function arrive(services: Services, run: MoveRun, move: Move, times: MoveT
     await run.step("keep", async () => {
       await subscribe(await openMoveLink(services, move));
       const until = await beginKeeping(services, placementId);
-      await requestJob(services.home, "system", {
-        kind: "forget-source",
-        subject: placementSubject(placementId),
-        placementId,
-        organizationId: move.organizationId,
-        regionId: move.from.regionId,
-        dueAt: until,
-      });
+      await planForgetting(services, move, until);
     });
     return;
   }
   await clean(services, run, move, times);
+}
+
+async function planForgetting(
+  { home }: Pick<Services, "home">,
+  { placementId, organizationId, from }: Move,
+  dueAt: Date,
+): Promise<void> {
+  const subject = placementSubject(placementId);
+  await requestJob(home, "system", {
+    kind: "forget-source",
+    subject,
+    placementId,
+    organizationId,
+    regionId: from.regionId,
+    dueAt,
+  });
 }
 
 /** The source was kept for long enough. Nothing when the placement is to go back, or the move is over. */
@@ -121,9 +127,9 @@ async function clean(services: Services, run: Run, move: Move, { routesKeptMs = 
     await removeStream(services, move);
     // Who has not heard of the switch reads there still.
     const sinceMs = clockMs() - (move.switchedAt ?? move.startedAt).getTime();
-    await delay(Math.max(0, Math.min(routesKeptMs, routesKeptMs - sinceMs)), run.signal);
+    await delay(Math.max(0, routesKeptMs - Math.max(0, sinceMs)), run.signal);
     const { withDatabase } = await cleanEnd(services, run, move, move.from);
-    await endMove(services, move, { withDatabase, signal: run.signal });
+    await endMove(services, move.placementId, { withDatabase, signal: run.signal });
   });
 }
 
@@ -138,7 +144,7 @@ async function takeBack(services: Services, run: MoveRun, move: Move): Promise<v
     // It may have been in the target before.
     if (move.switchedAt !== null) await settle(services, run, move);
     const { withDatabase } = await cleanEnd(services, run, move, move.to);
-    await endMove(services, move, { withDatabase, signal: run.signal });
+    await endMove(services, move.placementId, { withDatabase, signal: run.signal });
   });
 }
 

@@ -2,7 +2,8 @@
  * The second half of a move: both sides are compared, writes are held, and the placement is switched. Until home has recorded the
  * switch the source is the truth: whatever fails before that lets the writes go on there.
  */
-import { findMove, noteProgress, switchPlacement } from "#engine/home/moves";
+import { findMove, noteProgress } from "#engine/home/moves";
+import { switchBack, switchPlacement } from "#engine/home/switch-placement";
 import { classifyFailure } from "#engine/jobs/failure";
 import { TenantryError } from "#base/kernel/errors";
 import { failpoint } from "#base/kernel/failpoints";
@@ -12,7 +13,7 @@ import { noteArrival } from "#engine/moves/arrivals";
 import { CalledOff, refuseCalledOff } from "#engine/moves/called-off";
 import { type Comparison, differ, type Total, withComparison } from "#engine/moves/compare";
 import { untilClose } from "#engine/moves/follow";
-import { closeForGood, closeForMoment, drain, openTo, reopen } from "#engine/moves/hold";
+import { closeForGood, closeForMoment, drain, letGo, openTo } from "#engine/moves/hold";
 import { openMoveLink, publish } from "#engine/moves/move-link";
 import { mark, waitForMark } from "#engine/moves/move-marks";
 import type { Passage } from "#engine/moves/passage";
@@ -51,7 +52,7 @@ export function comparing<Result>(
 /** Compares everything, while the placement is used. Throws {@link SidesDiffer}. Returns what the source held. */
 export async function compareSides({ services, move }: Passage, comparison: Comparison): Promise<Total[]> {
   await noteProgress(services, move.placementId, { step: "COMPARING" });
-  const { totals } = await comparison.compareAll().catch(asDifference);
+  const totals = await comparison.compareAll().catch(asDifference);
   for (let turn = 0; turn < SETTLES; turn += 1) {
     await refuseCalledOff(services, move.placementId);
     if ((await comparison.settle()) < TAIL_ROWS) break;
@@ -60,7 +61,8 @@ export async function compareSides({ services, move }: Passage, comparison: Comp
 }
 
 function asDifference(error: unknown): never {
-  if (error instanceof TenantryError && error.code === "CONFLICT") throw new SidesDiffer(error.message, { cause: error });
+  if (error instanceof TenantryError && error.code === "CONFLICT")
+    throw new SidesDiffer(error.message, { cause: error });
   throw error;
 }
 
@@ -68,28 +70,28 @@ function asDifference(error: unknown): never {
  * Holds writes, and has the placement be in the target. CalledOff when somebody called it off before, SidesDiffer, and NOT_SYNCED
  * when writes could not be held for long enough, again and again: to be tried later.
  */
-export async function switchOver(passage: Passage, comparison: Comparison): Promise<void> {
+export async function switchOver(passage: Passage, comparison: Comparison, attempt: string): Promise<void> {
   const { services, run, move, to } = passage;
   // From the moment of the switch on, what is written in the target can flow back.
   if (!move.isSwitched && move.keepSourceSeconds > 0)
     await publish(await openMoveLink(services, { ...move, isSwitched: true }));
   const history = await historyOf(passage);
   let reason = "";
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+  for (let turn = 1; turn <= ATTEMPTS; turn += 1) {
     await refuseCalledOff(services, move.placementId);
     await untilClose(passage);
     await comparison.settle();
     await noteProgress(services, move.placementId, { step: "SWITCHING" });
     const begun = performance.now();
     try {
-      await hold(passage, comparison, history);
+      await hold(passage, comparison, { attempt, history });
       await noteProgress(services, move.placementId, { heldMs: Math.max(move.heldMs ?? 0, performance.now() - begun) });
       return;
     } catch (error) {
       if (error instanceof CalledOff || error instanceof SidesDiffer || error instanceof UnknownOutcome) throw error;
       reason = classifyFailure(error).sentence;
       services.logger.warn({ err: error, region: to.end.regionKey }, "writes were held in vain; it is tried again");
-      await delay(Math.min(RETRY_MS * 2 ** (attempt - 1), MAX_RETRY_MS), run.signal);
+      await delay(Math.min(RETRY_MS * 2 ** (turn - 1), MAX_RETRY_MS), run.signal);
     }
   }
   throw new TenantryError("NOT_SYNCED", `Writes could not be held for long enough, so nothing was switched: ${reason}`);
@@ -102,16 +104,16 @@ class UnknownOutcome extends TenantryError {
   }
 }
 
-async function hold(passage: Passage, comparison: Comparison, history: string): Promise<void> {
+async function hold(
+  passage: Passage,
+  comparison: Comparison,
+  { attempt, history }: { attempt: string; history: string },
+): Promise<void> {
   const { services, move, from } = passage;
   const { number } = move;
   const over = AbortSignal.timeout(WORK_MS);
-  await closeForMoment(from.database, number, HOLD_MS);
-  let isOpen = false;
-  const open = async () => {
-    if (!isOpen) await reopen(from.database, number);
-    isOpen = true;
-  };
+  const since = await closeForMoment(from.database, number, HOLD_MS);
+  const open = () => letGo(from.database, number, since);
   try {
     await failpoint("moves.held");
     await bringTheLast(passage, comparison, over);
@@ -129,11 +131,15 @@ async function hold(passage: Passage, comparison: Comparison, history: string): 
     await open().catch((cause: unknown) => services.logger.warn({ err: cause }, "held writes were not let go at once"));
     throw error;
   }
-  await record(passage, open);
+  await record(passage, attempt, open);
 }
 
 /** The target has everything and is the same as the source. */
-async function bringTheLast({ run, from, link, move }: Passage, comparison: Comparison, over: AbortSignal): Promise<void> {
+async function bringTheLast(
+  { run, from, link, move }: Passage,
+  comparison: Comparison,
+  over: AbortSignal,
+): Promise<void> {
   await drain(from.database, move.number, DRAIN_MS);
   const signal = AbortSignal.any([run.signal, over]);
   if (!(await waitForMark(link, await mark(link), { timeoutMs: WORK_MS, signal })))
@@ -148,18 +154,22 @@ async function arriveIn({ from, to, move }: Passage, history: string): Promise<v
   await openTo(to.database, move.number);
 }
 
-async function record({ services, move, to }: Passage, open: () => Promise<void>): Promise<void> {
+async function record(passage: Passage, attempt: string, open: () => Promise<void>): Promise<void> {
+  const { services, move } = passage;
+  const turn = move.isSwitched ? switchBack : switchPlacement;
+  let failure: unknown = new CalledOff();
   try {
-    await switchPlacement(services, move.placementId, to.databaseId);
+    if (await turn(services, move, attempt)) return;
   } catch (error) {
+    failure = error;
     // It may have happened all the same.
     const now = await findMove(services, move.placementId).catch((cause: unknown) => {
       throw new UnknownOutcome(cause);
     });
     if (now !== undefined && now.isSwitched !== move.isSwitched) return;
-    await open();
-    throw error;
   }
+  await open();
+  throw failure;
 }
 
 async function historyOf({ from }: Passage): Promise<string> {

@@ -277,6 +277,8 @@ create table tenantry.moves (
   keep_source_seconds int not null default 0 check (keep_source_seconds >= 0),
   -- Content may pass a process that works for neither region.
   goes_through_others boolean not null default false,
+  -- Of the job's attempt that works on it: an earlier one, which does not know yet that it is over, switches nothing.
+  attempt uuid,
   started_at timestamptz not null default now(),
   -- Set when somebody called it off. After the switch: it is to go back.
   cancelled_at timestamptz,
@@ -293,7 +295,7 @@ create table tenantry.moves (
   rows_total bigint,
   -- What the target has yet to receive.
   lag_bytes bigint,
-  -- How long writes were held in all, in milliseconds; null: not yet.
+  -- The longest time that writes were held, in milliseconds; null: not yet.
   held_ms float8,
   -- The mark of what the subscription of its stream was told, and why the gateway ended that stream for good; null: it has not.
   told text,
@@ -309,7 +311,7 @@ create index moves_other_database_id on tenantry.moves (other_database_id);
 -- The switch: has the placement be in one of the two databases of its move, from the commit on, if it is in the other one and,
 -- on its way there, nobody has called the move off. Returns whether it is there now; null: there is no such move. Asked again,
 -- it says the same. No row of the catalog is touched. An erasure that is due in the one is due in the other.
-create function tenantry.switch_placement(of_placement uuid, into_database int) returns boolean language plpgsql
+create function tenantry.switch_placement(of_placement uuid, into_database int, by_attempt uuid) returns boolean language plpgsql
   set search_path = pg_catalog, pg_temp as $$
 declare
   leaves int;
@@ -322,7 +324,7 @@ begin
   update tenantry.moves m
     set other_database_id = leaves,
         switched_at = case when into_database = m.to_database_id then clock_timestamp() else m.switched_at end
-    where m.placement_id = of_placement and m.other_database_id = into_database
+    where m.placement_id = of_placement and m.other_database_id = into_database and m.attempt = by_attempt
       and (m.cancelled_at is null or into_database = m.from_database_id);
   if not found then
     return false;
