@@ -274,12 +274,13 @@ test("a difference ends the move with the source as it was, and names where", as
   );
   goOn();
   expect(await arrived(id)).toMatchObject({ region: { key: "eu" }, database });
-  const [job] = await sql<{ state: string; last_error: string }>(
-    app.databaseUrl,
-    "select state, last_error from tenantry.jobs where kind = 'move-placement' and placement_id = $1",
-    [id],
-  );
-  expect(job).toMatchObject({ state: "FAILED", last_error: expect.stringContaining("app.comments") });
+  const job = () =>
+    sql<{ state: string; last_error: string }>(
+      app.databaseUrl,
+      "select state, last_error from tenantry.jobs where kind = 'move-placement' and placement_id = $1",
+      [id],
+    );
+  await expect.poll(job).toEqual([{ state: "FAILED", last_error: expect.stringContaining("app.comments") }]);
   expect(await readComments(app, resourceId)).toEqual(before);
   await nothingIsLeft();
 }, 60_000);

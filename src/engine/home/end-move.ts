@@ -66,9 +66,14 @@ export async function giveUpMove(
 ): Promise<void> {
   await home.query(
     "moves.give_up",
-    `update tenantry.moves set findings = findings || $2::text, breach = null,
-       cancelled_at = case when other_database_id = to_database_id then coalesce(cancelled_at, clock_timestamp()) end
-     where placement_id = $1`,
+    `with kept as (
+       update tenantry.moves set findings = findings || $2::text, breach = null,
+         cancelled_at = case when other_database_id = to_database_id then coalesce(cancelled_at, clock_timestamp()) end,
+         step = case when other_database_id = to_database_id then step else 'KEEPING_SOURCE' end
+       where placement_id = $1 returning placement_id, cancelled_at
+     )
+     update tenantry.placements p set state = 'ACTIVE', updated_at = clock_timestamp()
+     from kept where p.id = kept.placement_id and kept.cancelled_at is null and p.state = 'MOVING'`,
     [placementId, reason],
   );
 }

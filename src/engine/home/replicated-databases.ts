@@ -18,7 +18,7 @@ export const REPLICATES = `(
           where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
   -- The other database of a move, from when its links are made until they are taken away.
   or exists (select from tenantry.moves m
-             where m.other_database_id = d.id and m.step not in ('PREPARING', 'CLEANING', 'CANCELLING'))
+             where m.other_database_id = d.id and d.engine_version is not null and m.step not in ('CLEANING', 'CANCELLING'))
   -- Those that leave a shared one go on telling it so until the last of them takes it along.
   or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null))`;
 

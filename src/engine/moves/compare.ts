@@ -169,10 +169,10 @@ export function differ(differences: readonly Difference[]): TenantryError {
   const [first] = differences;
   if (first === undefined) throw new Error("there is no difference");
   const { table, fromId, toId, rows } = first;
-  const where = fromId === toId ? `the row ${fromId}` : `rows between ${fromId} and ${toId}`;
+  const where = fromId === toId ? `the row ${fromId} differs` : `rows between ${fromId} and ${toId} differ`;
   const others = differences.length > 1 ? ", and there are further ones" : "";
   return new TenantryError(
     "CONFLICT",
-    `The target does not have what the source has: in ${table} ${where} differ (${rows.from} in the source, ${rows.to} in the target)${others}. Nothing was switched.`,
+    `The target does not have what the source has: in ${table} ${where} (${rows.from} in the source, ${rows.to} in the target)${others}. Nothing was switched.`,
   );
 }

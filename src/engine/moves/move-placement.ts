@@ -44,19 +44,30 @@ export async function movePlacement(services: Services, run: MoveRun, times: Mov
     if (move === undefined) return;
     await run.save(receiptOf(move));
     if (move.isSwitched && move.cancelledAt === null) return arrive(services, run, move, times);
-    if (!move.isSwitched && move.cancelledAt !== null) return takeBack(services, run, move);
+    if (!move.isSwitched && move.cancelledAt !== null) {
+      await takeBack(services, run, move);
+      // An attempt before this one may have found it.
+      const reason = run.job.result?.["givenUp"];
+      if (typeof reason === "string") throw givenUp(reason);
+      return;
+    }
     try {
       await bringOver(services, run, move);
     } catch (error) {
       if (error instanceof CalledOff) continue;
       if (!(error instanceof SidesDiffer)) throw error;
+      await run.save({ givenUp: error.message });
       await giveUpMove(services, move.placementId, error.message);
       // Of a move that went there nothing is to be left; one that should have gone back goes on keeping its source.
-      if (move.isSwitched) await planForgetting(services, move, move.keepUntil ?? new Date(clockMs()));
-      else await takeBack(services, run, move);
-      throw new TenantryError("CONFLICT", error.message, { cause: error });
+      if (!move.isSwitched) continue;
+      await planForgetting(services, move, move.keepUntil ?? new Date(clockMs()));
+      throw givenUp(error.message);
     }
   }
+}
+
+function givenUp(reason: string): TenantryError {
+  return new TenantryError("CONFLICT", reason);
 }
 
 /** Brings the placement from where it is to the other database. */

@@ -1,7 +1,7 @@
 /** Asking for a move, looking ahead at it, and calling it off. */
 import type { Actor } from "#engine/auth/actor";
 import { findMove, noteProgress } from "#engine/home/moves";
-import { getManagedPlacement, getPlacement, type Isolation, type Placement } from "#engine/home/placements";
+import { getManagedPlacement, getPlacement, type Isolation, type Placement, setPlacementState } from "#engine/home/placements";
 import { requestJob, onPlacement, placementSubject, requesterOf } from "#engine/jobs/job";
 import { beginMove, cancelMove } from "#engine/home/begin-move";
 import { type Preflight, preflightMove } from "#engine/moves/preflight";
@@ -93,6 +93,8 @@ export async function requestCancel(services: Services, actor: Actor, placementI
         "CONFLICT",
         "It is too late: the source is being removed. Move the placement back instead.",
       );
+    // On its way back. Before the switch it is MOVING already.
+    await setPlacementState({ home }, placementId, "MOVING");
     const job = { placementId, organizationId: placement.organizationId, regionId: move.from.regionId };
     // It runs at once, also where it waits to be tried again.
     await requestJob(home, requesterOf(actor), {

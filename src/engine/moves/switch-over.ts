@@ -5,6 +5,7 @@
 import { findMove, noteProgress } from "#engine/home/moves";
 import { switchBack, switchPlacement } from "#engine/home/switch-placement";
 import { classifyFailure } from "#engine/jobs/failure";
+import { clockMs } from "#base/kernel/clock";
 import { TenantryError } from "#base/kernel/errors";
 import { failpoint } from "#base/kernel/failpoints";
 import { delay } from "#base/kernel/wait";
@@ -85,7 +86,8 @@ export async function switchOver(passage: Passage, comparison: Comparison, attem
     const begun = performance.now();
     try {
       await hold(passage, comparison, { attempt, history });
-      await noteProgress(services, move.placementId, { heldMs: Math.max(move.heldMs ?? 0, performance.now() - begun) });
+      const heldMs = Math.max(move.heldMs ?? 0, performance.now() - begun);
+      await noteProgress(services, move.placementId, { heldMs, verifiedAt: new Date(clockMs()), lagBytes: 0 });
       return;
     } catch (error) {
       if (error instanceof CalledOff || error instanceof SidesDiffer || error instanceof UnknownOutcome) throw error;

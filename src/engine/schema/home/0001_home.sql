@@ -330,7 +330,7 @@ begin
     return false;
   end if;
   update tenantry.placements p
-    set database_id = d.id, region_id = d.region_id, isolation = d.isolation, updated_at = clock_timestamp()
+    set database_id = d.id, region_id = d.region_id, isolation = d.isolation, state = 'ACTIVE', updated_at = clock_timestamp()
     from tenantry.tenant_databases d where d.id = into_database and p.id = of_placement;
   insert into tenantry.erasures_due (user_id, database_id)
     select e.user_id, into_database from tenantry.erasures_due e where e.database_id = leaves order by e.user_id
