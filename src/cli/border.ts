@@ -131,9 +131,10 @@ function describeFlow({ direction, from, into, columns, filter, schemaVersions, 
 }
 
 function describeCrossing(crossing: NamedCrossing): string {
-  const { day, regionKey, database, direction, table, way, rows, bytes, firstAt, lastAt } = crossing;
+  const { day, regionKey, toRegionKey, database, direction, table, way, rows, bytes, firstAt, lastAt } = crossing;
   const when = `${timeOf(firstAt)} to ${timeOf(lastAt)}`;
-  return `  ${day}  ${regionKey}  ${database} ${direction}  ${table} (${way}): ${rows} rows, ${bytes} bytes, ${when}`;
+  const region = toRegionKey === null ? regionKey : `${regionKey} to ${toRegionKey}`;
+  return `  ${day}  ${region}  ${database} ${direction}  ${table} (${way}): ${rows} rows, ${bytes} bytes, ${when}`;
 }
 
 /** In UTC, as the days are. */

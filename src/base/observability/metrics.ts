@@ -151,7 +151,7 @@ export class Metrics {
     this.#refusedSignIns.inc();
   }
 
-  /** Counts rows that crossed the border. By direction and way, of which there are four, for the reason above. */
+  /** Counts rows that crossed the border. By direction and way, of which there are six, for the reason above. */
   borderCrossed(direction: string, way: string, rows: number, bytes: number): void {
     const key = `${direction} ${way}`;
     const series = this.#borderSeries.get(key) ?? {

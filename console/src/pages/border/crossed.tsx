@@ -24,7 +24,7 @@ const CROSSED = graphql(`
   query BorderCrossed($first: Int, $after: String, $regionKey: String) {
     border {
       crossed(first: $first, after: $after, regionKey: $regionKey) {
-        edges { node { day database regionKey direction table way rows bytes lastAt } }
+        edges { node { day database regionKey toRegionKey direction table way rows bytes lastAt } }
         pageInfo { hasNextPage endCursor }
       }
     }
@@ -45,10 +45,10 @@ export function Crossed({ region, days }: { region: string | undefined; days: nu
           label="What crossed, by table"
           noun="sum"
           pages={pages}
-          rowKey={(row) => [row.day, row.database, row.direction, row.table, row.way].join(" ")}
+          rowKey={(row) => [row.day, row.database, row.direction, row.toRegionKey, row.table, row.way].join(" ")}
           columns={[
             { name: "Day", kind: "tight", cell: ({ day }) => day },
-            { name: "Region", cell: ({ regionKey: key }) => key },
+            { name: "Region", cell: ({ regionKey: key, toRegionKey: to }) => (to === null ? key : `${key} to ${to}`) },
             { name: "Database", cell: ({ database }) => <code>{database}</code> },
             { name: "Carries", cell: ({ direction }) => directionWord(direction) },
             { name: "Table", cell: ({ table }) => <code>{table}</code> },
@@ -81,11 +81,11 @@ function barsOf(days: readonly Day[], span: number) {
         .filter((one) => one.day === day && one.direction === direction)
         .reduce((sum, { rows }) => sum + rows, 0);
     });
-  return { times, toRegion: sums("directory"), toHome: sums("catalog") };
+  return { times, toRegion: sums("directory"), toHome: sums("catalog"), moved: sums("move") };
 }
 
 function Bars({ days, span }: { days: readonly Day[]; span: number }) {
-  const { times, toRegion, toHome } = barsOf(days, span);
+  const { times, toRegion, toHome, moved } = barsOf(days, span);
   const total = (values: readonly number[]) => count(values.reduce((sum, value) => sum + value, 0));
   return (
     <div className="grid">
@@ -93,6 +93,10 @@ function Bars({ days, span }: { days: readonly Day[]; span: number }) {
         [
           ["Rows to home", "catalog columns", toHome],
           ["Rows to the regions", "members of placed organizations", toRegion],
+          // Most days have none.
+          ...(moved.some((rows) => rows > 0)
+            ? [["Rows between databases", "of placements that moved", moved] as const]
+            : []),
         ] as const
       ).map(([title, note, values]) => (
         <Panel key={title} title={title} note={`${total(values)} in ${span} days: ${note}`}>

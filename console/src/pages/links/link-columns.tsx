@@ -17,6 +17,7 @@ type Shown = {
 const DIRECTIONS: Record<string, string> = {
   directory: "Members, to the region",
   catalog: "Catalog, to home",
+  move: "A placement that moves",
 };
 
 export function directionWord(direction: string): string {

@@ -14,13 +14,15 @@ import {
 import { type Builder, perSchema } from "#api/graphql/builder";
 import { connectionType, pageArguments } from "#api/graphql/connections";
 
-const DIRECTION = "directory: from home to the region; catalog: from the region to home.";
+const FLOW = "directory: from home to the region; catalog: from the region to home.";
+const DIRECTION = `${FLOW.slice(0, -1)}; move: from the region to another one, or another database, with a placement that moves there.`;
+const TO_REGION = "Of a move: the key of the region that it went to; null: it is no move.";
 
 const Flow = perSchema((builder) =>
   builder.objectRef<BorderFlow>("BorderFlow").implement({
     description: "A table of which rows may cross between home and the tenant databases.",
     fields: (t) => ({
-      direction: t.exposeString("direction", { description: DIRECTION }),
+      direction: t.exposeString("direction", { description: FLOW }),
       from: t.exposeString("from", { description: "The table that rows come from, with its schema." }),
       into: t.exposeString("into", { description: "The table that they go into, with its schema." }),
       columns: t.exposeStringList("columns", { description: "The columns that may cross, and no others." }),
@@ -44,7 +46,10 @@ function defineCrossing(builder: Builder): void {
     fields: (t) => ({
       day: t.exposeString("day", { description: "The day in UTC, as in 2026-01-31." }),
       regionKey: t.exposeString("regionKey", { description: "The region where the tenant database was on that day." }),
-      database: t.exposeString("database", { description: "The tenant database's name on the region's server." }),
+      toRegionKey: t.exposeString("toRegionKey", { nullable: true, description: TO_REGION }),
+      database: t.exposeString("database", {
+        description: "The tenant database's name on the region's server; of a move, the one that rows came from.",
+      }),
       direction: t.exposeString("direction", { description: DIRECTION }),
       table: t.exposeString("table", { description: "The table at the publisher." }),
       way: t.exposeString("way", {
@@ -93,7 +98,8 @@ const Day = perSchema((builder) =>
     description: "What crossed on one day between home and one region, in one direction.",
     fields: (t) => ({
       day: t.exposeString("day", { description: "The day in UTC, as in 2026-01-31." }),
-      regionKey: t.exposeString("regionKey", { description: "The region." }),
+      regionKey: t.exposeString("regionKey", { description: "The region; of a move, the one that rows came from." }),
+      toRegionKey: t.exposeString("toRegionKey", { nullable: true, description: TO_REGION }),
       direction: t.exposeString("direction", { description: DIRECTION }),
       rows: t.exposeFloat("rows", { description: "How many rows crossed; one that changed twice crossed twice." }),
       bytes: t.exposeFloat("bytes", { description: "How many bytes they had on their way." }),
@@ -165,9 +171,9 @@ export const border = defineModule({
       border: row(operatorOnly),
     },
     Border: asParent("mayCross newerDatabases crossed days refused"),
-    BorderDay: asParent("day regionKey direction rows bytes"),
+    BorderDay: asParent("day regionKey toRegionKey direction rows bytes"),
     BorderFlow: asParent("direction from into columns filter changes schemaVersions databases"),
-    BorderCrossing: asParent("day regionKey database direction table way rows bytes firstAt lastAt"),
+    BorderCrossing: asParent("day regionKey toRegionKey database direction table way rows bytes firstAt lastAt"),
     BorderRefusal: asParent("id firstAt lastAt attempts address database direction user code sentence"),
   },
   types: [defineCrossing, defineRefusal, defineQueries],
