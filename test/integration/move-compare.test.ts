@@ -99,7 +99,7 @@ describe("a difference is found", () => {
     ["a float's last digit", "weight = 0.3"],
     ["a float4", "ratio = 1.0000001e-7"],
     ["the sign of zero", "ratio = '0' where ratio = '-0'::float4 and ratio::text = '-0'"],
-    ["a numeric's scale", "price = 1.0e100::numeric(200, 1) where price > 1e99"],
+    ["a numeric's scale", "price = 1.0e100::numeric(200, 1) where length(label) > 3"],
     ["money", "cost = '-1234.57'"],
     ["a microsecond", "at = '2021-03-04 05:06:07.890001+00' where isfinite(at)"],
     ["a moment without a zone", "moment = '0043-03-15 12:00 BC'"],

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
 import { type CopyTables, copyTables, TRIGGERS_FIRE } from "../../src/engine/moves/copy-tables.ts";
 import { AUDIT_TABLE } from "../../src/engine/moves/moved-tables.ts";
+import { findSequences, setSequences } from "../../src/engine/moves/sequences.ts";
 import { addEntries, openTwoSides, type TwoSides } from "../support/two-sides.ts";
 
 const SCHEMA = `
@@ -152,6 +153,35 @@ describe("a copy that ends in the middle", () => {
     expect(done).toEqual(["app.things", "app.parts", AUDIT_TABLE]);
     expect(await contents(sides.to, sides)).toEqual(await contents(sides.from, sides));
   });
+});
+
+test("sequences of the target are as far as the source's, and never go back", async () => {
+  await using sides = await openTwoSides(`
+    create sequence app.numbers;
+    create sequence app.down increment -1;
+    create sequence app.ahead;
+    create sequence app.unused;
+    create table app.invoices (
+      id uuid primary key, organization_id uuid not null, number bigint not null default nextval('app.numbers'),
+      down bigint default nextval('app.down'), ahead bigint default nextval('app.ahead'), text text default 'x',
+      unused text default 'N-' || nextval('app.unused'), serial serial
+    );
+    select tenantry.tenant_table('app.invoices');`);
+  const { from, to, tables } = sides;
+  const sequences = await findSequences(from.database, tables);
+  expect(sequences).toEqual(["app.ahead", "app.down", "app.invoices_serial_seq", "app.numbers", "app.unused"]);
+  await from.run("select nextval('app.numbers'), nextval('app.numbers'), nextval('app.down'), nextval('app.ahead')");
+  await from.run("select setval('app.invoices_serial_seq', 41)");
+  await to.run("select setval('app.ahead', 10)");
+  const next = (side: typeof from) =>
+    side.run(
+      "select nextval('app.numbers')::int as numbers, nextval('app.down')::int as down, nextval('app.ahead')::int as ahead, nextval('app.unused')::int as unused, nextval('app.invoices_serial_seq')::int as serial",
+    );
+  for (let time = 0; time < 2; time += 1) await setSequences(from, to, sequences);
+  expect(await next(to)).toEqual([{ numbers: 3, down: -2, ahead: 11, unused: 1, serial: 42 }]);
+  await setSequences(from, to, sequences);
+  expect(await next(to)).toEqual([{ numbers: 4, down: -3, ahead: 12, unused: 2, serial: 43 }]);
+  expect(await findSequences(from.database, tables.slice(1))).toEqual([]);
 });
 
 describe("what is refused", () => {
