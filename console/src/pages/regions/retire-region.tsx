@@ -1,4 +1,4 @@
-/** Takes a region out of service, which it is only without placements. */
+/** Takes a region out of service, which it is only without placements: they can be moved before. */
 import { useState } from "react";
 import { graphql } from "../../api/graphql.ts";
 import { useChange, useRead } from "../../api/use-api.ts";
