@@ -30,7 +30,7 @@ export function moveCommand(): Command {
     )
     .argument("<what>", "The id of the organization, where it has one placement, or of the placement.")
     .option("--to <region>", "The key of the region. Without it: the region that it is in.")
-    .option("--isolation <isolation>", "shared or dedicated. Without it: as it is.")
+    .option("--isolation <isolation>", "How it is kept apart there: shared or dedicated. Without it: as it is.")
     .option("--dry-run", "Only look ahead: what would keep it from moving, and how much it is.")
     .option(
       "--keep-source <time>",

@@ -7,6 +7,7 @@ export type PlacementState = Scalar<"PlacementState">;
 export type JobState = Scalar<"JobState">;
 export type LinkState = Scalar<"LinkState">;
 export type AuditActor = Scalar<"AuditActor">;
+export type MoveStep = Scalar<"MoveStep">;
 export type Role = Scalar<"Role">;
 export type Severity = Scalar<"Severity">;
 

@@ -65,6 +65,7 @@ export async function planRetirement(
   services: Pick<Services, "home" | "ownership" | "readings">,
   actor: Actor,
   regionKey: string,
+  moveTo: string | null = null,
 ): Promise<ActionPlan> {
   authorizeOperator(actor);
   const region = await getRegion(services, regionKey);
@@ -76,11 +77,18 @@ export async function planRetirement(
   const lost = services.ownership.whyLost(region.id);
   return {
     what: `Region ${region.key} takes no more grants, and a worker removes what Tenantry has left on its server: templates and the API's role. The server and everything else on it stay.`,
-    sentences: ["No row of an organization goes: a region is retired only when no placement is left in it."],
-    obstacles: [
-      ...(placements === 0
+    sentences: [
+      "No row of an organization goes: a region is retired only when no placement is left in it.",
+      ...(moveTo === null || placements === 0
         ? []
-        : [`${counted(placements, "placement")} must be moved or revoked before: moveTo moves them.`]),
+        : [
+            `A worker moves ${counted(placements, "placement")} to ${moveTo} first. Until then the region stays in service.`,
+          ]),
+    ],
+    obstacles: [
+      ...(placements === 0 || moveTo !== null
+        ? []
+        : [`${counted(placements, "placement")} must be moved or revoked before.`]),
       ...(server?.isUp === false
         ? ["Its server cannot be reached now: a worker waits for it. With abandonServer it is left as it is."]
         : []),

@@ -10,6 +10,7 @@ import { Page, Panel } from "../../ui/page.tsx";
 import { Empty, Loaded, Loading } from "../../ui/states.tsx";
 import { CommandLine } from "../../ui/copy.tsx";
 import { Attention } from "./attention.tsx";
+import { Moves } from "./moves.tsx";
 import { RegionsTable, toneOf, wordOf } from "./regions-table.tsx";
 import "./overview.css";
 
@@ -69,6 +70,7 @@ export function Overview() {
               </div>
               <Attention attention={overview.attention} more={overview.moreAttention} />
             </div>
+            <Moves />
             {overview.regions.length > 0 && <RegionsTable regions={overview.regions} />}
           </>
         )}

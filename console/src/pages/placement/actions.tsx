@@ -1,9 +1,10 @@
-/** What can be done with a placement: try again, take back a revocation, revoke. */
+/** What can be done with a placement: try again, take back a revocation, move, revoke. */
 import { useState } from "react";
 import { graphql } from "../../api/graphql.ts";
 import { useChange } from "../../api/use-api.ts";
 import { useViewer } from "../../api/viewer.ts";
 import { Failure } from "../../ui/states.tsx";
+import { MoveDialog } from "./move.tsx";
 import type { PlacementData } from "./placement.tsx";
 import { Revoke } from "./revoke.tsx";
 
@@ -24,6 +25,7 @@ const RESUME = graphql(`
 export function Actions({ placement }: { placement: PlacementData }) {
   const { readOnly } = useViewer();
   const [isRevoking, setRevoking] = useState(false);
+  const [isMoving, setMoving] = useState(false);
   const retry = useChange(RETRY, SUBJECTS);
   const resume = useChange(RESUME, SUBJECTS);
   const { id, state, organization } = placement;
@@ -52,11 +54,17 @@ export function Actions({ placement }: { placement: PlacementData }) {
           Resume
         </button>
       )}
-      {state !== "REVOKING" && (
+      {state === "ACTIVE" && placement.move === null && (
+        <button type="button" className="button" onClick={() => setMoving(true)}>
+          Move
+        </button>
+      )}
+      {state !== "REVOKING" && state !== "MOVING" && (
         <button type="button" className="button danger" onClick={() => setRevoking(true)}>
           Revoke access
         </button>
       )}
+      {isMoving && <MoveDialog placement={placement} onClose={() => setMoving(false)} />}
       {isRevoking && <Revoke placement={placement} onClose={() => setRevoking(false)} />}
     </>
   );

@@ -10,11 +10,14 @@ import { Empty, Loaded, Notice } from "../../ui/states.tsx";
 import { PlacementStatus } from "../../ui/status.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { Actions } from "./actions.tsx";
+import { MOVE } from "./move-data.ts";
+import { MovePanel } from "./move-panel.tsx";
 import { PlacementJobs } from "./placement-jobs.tsx";
 import { PlacementLinks } from "./placement-links.tsx";
 import { Tables } from "./tables.tsx";
 
-const PLACEMENT = graphql(`
+const PLACEMENT = graphql(
+  `
   query Placement($id: ID!) {
     placement(id: $id) {
       id
@@ -44,17 +47,26 @@ const PLACEMENT = graphql(`
         failure
         problem
       }
+      move { ...Move }
     }
   }
-`);
+`,
+  [MOVE],
+);
 
 export type PlacementData = NonNullable<ResultOf<typeof PLACEMENT>["placement"]>;
+
+const MOVE_POLL_MS = 1_000;
 
 const route = getRouteApi("/placements/$id");
 
 export function PlacementPage() {
   const { id } = route.useParams();
-  const reading = useRead("placements", PLACEMENT, { id }, { pollMs: usePollMs() });
+  const usualMs = usePollMs();
+  // A move is looked at closely.
+  const pollMs = (data: ResultOf<typeof PLACEMENT> | undefined) =>
+    data?.placement?.move == null ? usualMs : MOVE_POLL_MS;
+  const reading = useRead("placements", PLACEMENT, { id }, { pollMs });
   const placement = reading.data?.data.placement;
   return (
     <Page
@@ -94,6 +106,7 @@ function Parts({ placement, reading }: { placement: PlacementData; reading: Read
           Nobody can read or write it. Its database is dropped <Ago at={dropAfter} />, unless it is resumed before.
         </Notice>
       )}
+      {placement.move !== null && <MovePanel placement={placement} move={placement.move} />}
       <Panel title="About">
         <Facts rows={factsOf(placement)} />
       </Panel>

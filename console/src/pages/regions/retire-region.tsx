@@ -1,14 +1,20 @@
-/** Takes a region out of service, which it is only without placements. */
+/** Takes a region out of service, which it is only without placements: they can be moved before. */
 import { useState } from "react";
 import { graphql } from "../../api/graphql.ts";
 import { useChange, useRead } from "../../api/use-api.ts";
 import { ConfirmDialog } from "../../ui/confirm.tsx";
-import { CheckField } from "../../ui/fields.tsx";
+import { CheckField, SelectField } from "../../ui/fields.tsx";
 import type { RegionRow } from "./regions.tsx";
 
 const PLAN = graphql(`
-  query RetirementPlan($key: String!) {
-    plan: regionRetirementPlan(key: $key) { what sentences obstacles confirm }
+  query RetirementPlan($key: String!, $moveTo: String) {
+    plan: regionRetirementPlan(key: $key, moveTo: $moveTo) { what sentences obstacles confirm }
+  }
+`);
+
+const OTHERS = graphql(`
+  query RetirementTargets {
+    regions { key name }
   }
 `);
 
@@ -20,7 +26,9 @@ const RETIRE = graphql(`
 
 export function RetireRegion({ region: { key }, onClose }: { region: RegionRow; onClose: () => void }) {
   const [abandonServer, setAbandon] = useState(false);
-  const plan = useRead("regions", PLAN, { key });
+  const [moveTo, setMoveTo] = useState<string>();
+  const plan = useRead("regions", PLAN, { key, moveTo: moveTo ?? null });
+  const others = useRead("regions", OTHERS, {}).data?.data.regions.filter((region) => region.key !== key) ?? [];
   const { mutateAsync } = useChange(RETIRE, ["regions", "overview"]);
   return (
     <ConfirmDialog
@@ -29,13 +37,22 @@ export function RetireRegion({ region: { key }, onClose }: { region: RegionRow; 
       plan={plan}
       isOpen
       onClose={onClose}
-      onConfirm={() => mutateAsync({ input: { key, abandonServer } })}
+      onConfirm={() => mutateAsync({ input: { key, abandonServer, moveTo: moveTo ?? null } })}
       options={
-        <CheckField
-          label="Leave the server as it is, as it is gone for good"
-          isChecked={abandonServer}
-          onChange={setAbandon}
-        />
+        <>
+          <SelectField
+            label="Move its placements to"
+            none="Nowhere: there must be none"
+            value={moveTo}
+            choices={others.map((region) => ({ value: region.key, name: `${region.key} (${region.name})` }))}
+            onChange={setMoveTo}
+          />
+          <CheckField
+            label="Leave the server as it is, as it is gone for good"
+            isChecked={abandonServer}
+            onChange={setAbandon}
+          />
+        </>
       }
     />
   );

@@ -137,8 +137,17 @@ function defineQueries(builder: Builder): void {
     regionRetirementPlan: t.field({
       type: Plan(builder),
       description: "What retireRegion would do. For the operator.",
-      args: { key: t.arg.string({ required: true, description: "Which region." }) },
-      resolve: (_, { key }, { actor, services }) => planRetirement(services, actor, validRegionKey("key", key)),
+      args: {
+        key: t.arg.string({ required: true, description: "Which region." }),
+        moveTo: t.arg.string({ required: false, description: "The region that its placements are moved to first." }),
+      },
+      resolve: (_, { key, moveTo }, { actor, services }) =>
+        planRetirement(
+          services,
+          actor,
+          validRegionKey("key", key),
+          moveTo == null ? null : validRegionKey("moveTo", moveTo),
+        ),
     }),
   }));
 }
