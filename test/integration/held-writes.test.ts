@@ -88,9 +88,11 @@ async function whileWriting(one: Tenant, work: () => Promise<void>): Promise<str
 /** What a move's stream does: the rows as they are, with the other database's id. */
 async function carry(one: Tenant, from: Place, to: Place): Promise<void> {
   for (const table of ["app.resources", "app.comments"]) {
-    const rows = await sql<{ row: object }>(from.url, `select to_jsonb(r) as row from ${table} r where organization_id = $1`, [
-      one.organization,
-    ]);
+    const rows = await sql<{ row: object }>(
+      from.url,
+      `select to_jsonb(r) as row from ${table} r where organization_id = $1`,
+      [one.organization],
+    );
     await sql(
       to.url,
       `insert into ${table} select (jsonb_populate_record(null::${table}, one || jsonb_build_object('database_id', $2::int))).*
@@ -180,16 +182,21 @@ test("updating and deleting wait too, and reading does not", async () => {
     ),
     noting(
       "delete",
-      other.ask("mutation ($input: DeleteCommentInput!) { deleteComment(input: $input) }", { input: { commentId: gone } }),
+      other.ask("mutation ($input: DeleteCommentInput!) { deleteComment(input: $input) }", {
+        input: { commentId: gone },
+      }),
     ),
     // Answered in code and by one statement.
     noting("create", createResource(other, { name: "Another", organizationId: one.organization })),
     noting("create", comment(app, one.resource, one.user, "New")),
   ]);
   for (const process of [app, other]) {
-    const { resource } = await process.ask("query ($id: ID!) { resource(id: $id) { comments(first: 9) { edges { node { body } } } } }", {
-      id: one.resource,
-    });
+    const { resource } = await process.ask(
+      "query ($id: ID!) { resource(id: $id) { comments(first: 9) { edges { node { body } } } } }",
+      {
+        id: one.resource,
+      },
+    );
     expect(resource.comments.edges).toHaveLength(2);
   }
   expect(done).toEqual([]);
@@ -248,7 +255,10 @@ test("whoever asks for the end of a placement is told of it, and does not wait",
 
 /** A session as the API has it, in a transaction for an organization. */
 async function writing(one: Tenant, begin = "begin"): Promise<OpenSession> {
-  const session = await openSession(app.services.apiRole.on(parseServerUrl(one.at.url.replace(/\/[^/]*$/, ""), "url"), await systemIdentifierOf(one)), one.at.url.split("/").at(-1) ?? "");
+  const session = await openSession(
+    app.services.apiRole.on(parseServerUrl(one.at.url.replace(/\/[^/]*$/, ""), "url"), await systemIdentifierOf(one)),
+    one.at.url.split("/").at(-1) ?? "",
+  );
   await session.query(`${begin}; set local tenantry.scope = '${one.organization}/${one.number}'`);
   return session;
 }
@@ -279,24 +289,27 @@ test("what is under way is waited for, and nobody else's transaction", async () 
   }
 });
 
-test.each(["repeatable read", "serializable"])("a transaction of the kind %s that began before cannot write after", async (kind) => {
-  const one = await tenant("eu");
-  const old = await writing(one, `begin isolation level ${kind}`);
-  try {
-    await old.query("select from app.resources");
-    await closeForMoment(one.at.database, one.number, 30_000);
-    await drain(one.at.database, one.number, 2_000);
-    for (const write of [INSERT, "update app.resources set name = 'Changed'", "delete from app.resources"]) {
-      await old.query("savepoint s");
-      await expect(old.query(write)).rejects.toMatchObject({ code: "TNCLS" });
-      await old.query("rollback to s");
+test.each(["repeatable read", "serializable"])(
+  "a transaction of the kind %s that began before cannot write after",
+  async (kind) => {
+    const one = await tenant("eu");
+    const old = await writing(one, `begin isolation level ${kind}`);
+    try {
+      await old.query("select from app.resources");
+      await closeForMoment(one.at.database, one.number, 30_000);
+      await drain(one.at.database, one.number, 2_000);
+      for (const write of [INSERT, "update app.resources set name = 'Changed'", "delete from app.resources"]) {
+        await old.query("savepoint s");
+        await expect(old.query(write)).rejects.toMatchObject({ code: "TNCLS" });
+        await old.query("rollback to s");
+      }
+      await old.query("commit");
+      await reopen(one.at.database, one.number);
+      await old.query(`begin isolation level ${kind}; set local tenantry.scope = '${one.organization}/${one.number}'`);
+      await old.query(INSERT);
+      await old.query("commit");
+    } finally {
+      await old.end();
     }
-    await old.query("commit");
-    await reopen(one.at.database, one.number);
-    await old.query(`begin isolation level ${kind}; set local tenantry.scope = '${one.organization}/${one.number}'`);
-    await old.query(INSERT);
-    await old.query("commit");
-  } finally {
-    await old.end();
-  }
-});
+  },
+);

@@ -24,7 +24,14 @@ afterAll(async () => {
   await app.stop();
 });
 
-type Placed = { id: string; organizationId: string; number: number; url: string; databaseId: number; database: TenantDatabase };
+type Placed = {
+  id: string;
+  organizationId: string;
+  number: number;
+  url: string;
+  databaseId: number;
+  database: TenantDatabase;
+};
 
 async function place(regionKey: "eu" | "us"): Promise<Placed> {
   const { id: organizationId } = await tenantry.organizations.create({ name: "Held" });
@@ -83,9 +90,11 @@ test("single statements wait, through query, the pool, its clients, Drizzle and 
     client.release();
   }
   expect(await numbers()).toEqual(["2", "3", "4", "5", "6", "7"]);
-  const entries = await sql(placed.url, "select from tenantry.audit_log where organization_id = $1 and via = 'LIBRARY'", [
-    placed.organizationId,
-  ]);
+  const entries = await sql(
+    placed.url,
+    "select from tenantry.audit_log where organization_id = $1 and via = 'LIBRARY'",
+    [placed.organizationId],
+  );
   expect(entries).toHaveLength(8);
 });
 

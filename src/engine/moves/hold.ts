@@ -24,7 +24,10 @@ export async function closeForMoment(database: TenantDatabase, number: number, m
      returning closed_at as since`,
   );
   if (since === undefined)
-    throw new TenantryError("CONFLICT", "The database takes no writes of the placement any more: it is closed for good.");
+    throw new TenantryError(
+      "CONFLICT",
+      "The database takes no writes of the placement any more: it is closed for good.",
+    );
   if (was === null || was > now) return since;
   // The hold before was over when this one was committed.
   const [anew] = await database.query<{ since: Date }>(

@@ -106,14 +106,16 @@ export class HeldWrites {
   }
 
   async #isToLook(gate: Gate, { regionKey }: Where, until: number): Promise<boolean> {
-    if (gate.waiting.size >= this.#options.maxWaiting)
-      throw held(regionKey, "and too many changes wait for that");
+    if (gate.waiting.size >= this.#options.maxWaiting) throw held(regionKey, "and too many changes wait for that");
     const told = Promise.withResolvers<boolean>();
     gate.waiting.add(told.resolve);
     const late = new AbortController();
     const signal = currentCall()?.signal;
     try {
-      const over = delay(Math.max(0, until - performance.now()), AbortSignal.any([late.signal, ...(signal ? [signal] : [])]));
+      const over = delay(
+        Math.max(0, until - performance.now()),
+        AbortSignal.any([late.signal, ...(signal ? [signal] : [])]),
+      );
       return await Promise.race([told.promise, over.then(() => Promise.reject(heldTooLong(regionKey)))]);
     } finally {
       gate.waiting.delete(told.resolve);
