@@ -5,10 +5,13 @@
 import type { LinkId } from "#engine/replication/nudge";
 import { type Call, currentCall, inCall } from "#base/kernel/call";
 import { invalidInput } from "#base/kernel/errors";
+import { isClosedScope } from "#engine/failures/refusals";
 import type { Lease, LentStatement, Outcome } from "#base/postgres/lease";
 import type { Lent, PoolSource } from "#base/postgres/scoped-pool";
+import { readStatementText } from "#base/postgres/statement-text";
 import type { CatalogWrites } from "#library/catalog-writes";
-import type { Location } from "#library/location";
+import { Client } from "#library/client";
+import type { Location, Where } from "#library/location";
 
 export type StatementsOptions = {
   location: Location;
@@ -44,30 +47,29 @@ export class Statements implements PoolSource {
 
   /** For a pool: its client's connection. It waits for the catalog when a transaction has ended on it. */
   async lend(): Promise<Lent> {
-    const lent = await this.#lend();
-    const query = async (statement: LentStatement) => {
-      const outcome = await lent.query(statement);
-      await lent.waitUntilVisible();
-      return outcome;
-    };
-    return {
-      query,
-      read: (cursor, text) => lent.read(cursor, text),
-      giveBack: (isBroken) => lent.giveBack(isBroken),
-      onNotice: (listener) => lent.onNotice(listener),
-      processId: lent.processId,
-    };
+    const { location } = this.#options;
+    return Client.connect({
+      lend: (where) => this.#lend(where),
+      writing: (work) => this.#writing(work),
+      refusal: (failure) => location.refusal(failure),
+    });
   }
 
   /** One text on any connection, which goes back before the catalog is waited for. */
   async single(statement: LentStatement): Promise<Outcome> {
-    const lent = await this.#lend();
-    let outcome: Outcome;
-    try {
-      outcome = await lent.query(statement);
-    } finally {
-      lent.giveBack();
-    }
+    const run = async (where: Where) => {
+      const lent = await this.#lend(where);
+      try {
+        return { lent, outcome: await lent.query(statement) };
+      } finally {
+        lent.giveBack();
+      }
+    };
+    const { lent, outcome } = await (readStatementText(statement.text).isWhole
+      ? this.#writing(run)
+      : run(undefined).catch((error: unknown) => {
+          throw isClosedScope(error) ? this.#options.location.refusal(error) : error;
+        }));
     if (outcome.isInTransaction)
       throw new Error(
         "The statement began a transaction and left it open, so it was rolled back: use transaction(), or a client of pool.connect().",
@@ -76,62 +78,95 @@ export class Statements implements PoolSource {
     return outcome;
   }
 
-  /** Runs `work` in a transaction and commits it, or rolls it back when `work` throws. */
+  /**
+   * Runs `work` in a transaction and commits it, or rolls it back when `work` throws. Once more where the placement was closed in its
+   * database meanwhile.
+   */
   async transaction<Value>(
     work: (query: (statement: LentStatement) => Promise<Outcome>) => Promise<Value>,
     { isolation = "read committed", readOnly = false }: TransactionMode,
   ): Promise<Value> {
     if (!ISOLATIONS.includes(isolation))
       throw invalidInput("isolation", `isolation is one of ${ISOLATIONS.join(", ")}.`);
-    const lent = await this.#lend();
+    const begin = `begin isolation level ${isolation}${readOnly ? " read only" : ""}`;
+    let isAgain = false;
+    const { lent, value } = await this.#writing((where) => {
+      const asked = this.#inTransaction({ begin, work, where, isAgain });
+      isAgain = true;
+      return asked;
+    });
+    await lent.waitUntilVisible();
+    return value;
+  }
+
+  async #inTransaction<Value>({
+    begin,
+    work,
+    where,
+    isAgain,
+  }: {
+    begin: string;
+    work: (query: (statement: LentStatement) => Promise<Outcome>) => Promise<Value>;
+    where: Where;
+    isAgain: boolean;
+  }): Promise<{ lent: Watched; value: Value }> {
+    const lent = await this.#lend(where);
     let isOver = false;
     const query = async (statement: LentStatement) => {
       if (isOver) throw new Error("The transaction has ended: a statement came after it.");
       return lent.query(statement);
     };
-    let value: Value;
     try {
-      await lent.query({ text: `begin isolation level ${isolation}${readOnly ? " read only" : ""}` });
-      value = await work(query);
+      // It is not run just to find out whether the placement is still closed.
+      if (isAgain) await lent.query({ text: "select tenantry.takes_writes()" });
+      await lent.query({ text: begin });
+      const value = await work(query);
       isOver = true;
       const { firstFailure } = lent;
       const { ended } = await lent.query({ text: "commit" });
       if (ended !== "committed")
         throw firstFailure ?? new Error("The transaction was not committed: it had ended before.");
+      return { lent, value };
     } catch (error) {
       isOver = true;
       await lent.query({ text: "rollback" }).catch(() => undefined);
-      throw error;
+      throw closingIn(error) ?? error;
     } finally {
       lent.giveBack();
     }
-    await lent.waitUntilVisible();
-    return value;
   }
 
   /** Waits until the catalog has what was committed by now; returns whether it has. */
   async waitForCatalog(): Promise<boolean> {
     const { waitUntilVisible, location } = this.#options;
-    return (await waitUntilVisible(location.databaseId)).length === 0;
+    return (await waitUntilVisible(await location.databaseId())).length === 0;
   }
 
-  async #lend(): Promise<Watched> {
-    const lease = await this.#during(false, () => this.#options.location.lend());
+  async #lend(where?: Where): Promise<Watched> {
     const { writes, waitUntilVisible, location } = this.#options;
+    const { lease, databaseId } = await this.#during(false, () => location.lend(where));
     return new Watched(lease, {
       during: (isStream, work) => this.#during(isStream, work),
       isWrite: (text, results) => writes.isOne(text, results),
-      waitUntilVisible: () => waitUntilVisible(location.databaseId),
+      waitUntilVisible: () => waitUntilVisible(databaseId),
     });
+  }
+
+  /** Does it again while the placement is closed in its database, for as long as the call lasts. */
+  #writing<Value>(work: (where: Where) => Promise<Value>): Promise<Value> {
+    return inCall({ ...currentCall(), signal: this.#end }, () => this.#options.location.writing(work));
+  }
+
+  /** When what runs has to end. */
+  get #end(): AbortSignal {
+    const signals = [currentCall()?.signal, this.#signal].filter((signal) => signal !== undefined);
+    return signals.length > 1 ? AbortSignal.any(signals) : (signals[0] ?? NEVER);
   }
 
   /** `isStream`: it may take as long as it is read. */
   async #during<Value>(isStream: boolean, work: () => Promise<Value>): Promise<Value> {
     const { statementTimeoutMs, location } = this.#options;
-    const outer = currentCall();
-    const signals = [outer?.signal, this.#signal].filter((signal) => signal !== undefined);
-    const signal = signals.length > 1 ? AbortSignal.any(signals) : (signals[0] ?? NEVER);
-    const call: Call = { ...outer, signal, ...(!isStream && { statementTimeoutMs }) };
+    const call: Call = { ...currentCall(), signal: this.#end, ...(!isStream && { statementTimeoutMs }) };
     try {
       return await inCall(call, work);
     } catch (error) {
@@ -145,6 +180,12 @@ type Watching = {
   isWrite: (text: string, results: Outcome["results"]) => boolean;
   waitUntilVisible: () => Promise<unknown>;
 };
+
+/** The database's refusal as the placement is closed, where that is why something else was thrown. */
+function closingIn(error: unknown): unknown {
+  for (let at = error; at instanceof Error; at = at.cause) if (isClosedScope(at)) return at;
+  return undefined;
+}
 
 /** A lease, and what was written on it. */
 class Watched implements Lent {
@@ -163,6 +204,14 @@ class Watched implements Lent {
 
   get processId(): number | null {
     return this.#lease.processId;
+  }
+
+  get isReplaceable(): boolean {
+    return this.#lease.isReplaceable;
+  }
+
+  get isInTransaction(): boolean {
+    return this.#lease.isInTransaction;
   }
 
   async query(statement: LentStatement): Promise<Outcome> {

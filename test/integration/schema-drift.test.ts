@@ -102,7 +102,7 @@ test("what differs is named", async () => {
       'column author_id of table app.comments is "uuid" in place of "uuid not null"',
       "table app.comments lacks index comments_resource_id",
       "table app.resources has column extra, which is not part of the schema",
-      'table app.resources is "forced row security" in place of "row security, forced row security"',
+      'table app.resources is "replica identity i resources_organization_key" in place of "replica identity i resources_organization_key, row security"',
       "trigger replace_member of table directory_members is defined otherwise",
       "there is table stray, which is not part of the schema",
       "table catalog_changes is missing",
@@ -222,9 +222,10 @@ test("whatever somebody changed by hand in a team's own tables is told by its na
     ],
     [
       "alter table app.attachments disable trigger all",
-      "alter table app.attachments enable trigger all",
+      "alter table app.attachments enable trigger all, enable replica trigger replace_row",
       `constraint attachments_organization_id_invoice_id_fkey of table app.attachments is "${FOREIGN_KEY}, with its triggers disabled" in place of "${FOREIGN_KEY}"`,
       "trigger record_write of table app.attachments is defined otherwise",
+      "trigger replace_row of table app.attachments is defined otherwise",
     ],
     [
       "alter function app.no_empty_text() security definer",
@@ -237,9 +238,14 @@ test("whatever somebody changed by hand in a team's own tables is told by its na
       "view app.open_invoices is defined otherwise",
     ],
     [
-      "alter table app.lines no force row level security",
+      "alter table app.attachments replica identity full",
+      "alter table app.attachments replica identity using index attachments_identity_key",
+      'table app.attachments is "replica identity f, row security" in place of "replica identity i attachments_identity_key, row security"',
+    ],
+    [
       "alter table app.lines force row level security",
-      'table app.lines is "row security" in place of "row security, forced row security"',
+      "alter table app.lines no force row level security",
+      'table app.lines is "replica identity i lines_identity_key, row security, forced row security" in place of "replica identity i lines_identity_key, row security"',
     ],
     [
       "create rule silent as on delete to app.lines do instead nothing",

@@ -74,7 +74,8 @@ const MAX_OPEN_CURSOR_MS = 2_000;
 /** Under which the statements stand in `pg_stat_activity`, and are counted together for being prepared. */
 const STATEMENT = "library";
 
-const ROLLED_BACK: Outcome = {
+/** What comes of a rollback where there is nothing to roll back any more. */
+export const ROLLED_BACK: Outcome = {
   results: [{ command: "ROLLBACK", rowCount: null, oid: 0, fields: [], rows: [] }],
   ended: "rolled back",
   isInTransaction: false,
@@ -123,6 +124,15 @@ export class Lease {
   /** The server's process, for `pg_stat_activity`. */
   get processId(): number | null {
     return (this.#client as unknown as { processID: number | null }).processID;
+  }
+
+  /** Whether another connection would do as well for what comes after the open transaction, if there is one. */
+  get isReplaceable(): boolean {
+    return this.#isAlive && !this.#isTainted && this.#openCursors === 0;
+  }
+
+  get isInTransaction(): boolean {
+    return this.#status !== "I";
   }
 
   /** Hears the server's notices until the returned function is called. */

@@ -61,3 +61,16 @@ test.each([
   ["rollback to savepoint a", { isSeveral: false, isBegin: false, isEnd: undefined, mayEnd: false }],
   ["release savepoint a", { isSeveral: false, isBegin: false, mayEnd: false }],
 ])("%j is %o", (text, expected) => expect(readStatementText(text)).toMatchObject(expected));
+
+test.each([
+  ["insert into app.invoices (number) values ($1) on conflict do nothing", true],
+  ["-- a remark\n with added as (insert into app.invoices default values returning id) select id from added;", true],
+  ["insert into app.invoices default values; select 1", true],
+  ["insert into app.invoices default values; commit; delete from app.invoices", false],
+  ["begin; insert into app.invoices default values", false],
+  ["call app.anything()", false],
+  ["/* /* nested */ */ call app.anything()", false],
+  ["do $$ begin perform 1; commit; perform app.anything(); end $$", false],
+])("when it fails, nothing of %j has happened: %s", (text, isWhole) => {
+  expect(readStatementText(text).isWhole).toBe(isWhole);
+});

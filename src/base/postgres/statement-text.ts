@@ -14,6 +14,8 @@ export type StatementText = {
   readonly mayEnd: boolean;
   /** Whether the connection is afterwards as it was before, once its transaction has ended. */
   readonly leavesNothing: boolean;
+  /** Whether nothing of it has happened when it fails, sent by itself: it cannot commit a part of its own. */
+  readonly isWhole: boolean;
 };
 
 /** Statements whose effects end with their transaction, by their first word. `set` does where it says so. */
@@ -35,6 +37,10 @@ const LEADING = /^(?:[\s(]+|--[^\n\r]*(?:[\n\r]|$)|\/\*[\s\S]*?\*\/)+/;
 const BEGIN = /^(begin|start\s+transaction)\b/i;
 const END = /^(commit|end|rollback|abort)\b/i;
 const TO_SAVEPOINT = /^(rollback|abort)(\s+(work|transaction))?\s+to\b/i;
+
+/** Procedures and blocks of code can commit, these cannot. */
+const WHOLE = /^(select|insert|update|delete|merge|with|values|table)\b/i;
+const MAY_COMMIT = /\b(begin|start|commit|end|rollback|abort|prepare|call|do)\b/i;
 
 /** Texts that are remembered; those of a program come again and again. */
 const MAX_REMEMBERED = 1_000;
@@ -67,6 +73,7 @@ function readAnew(text: string): StatementText {
     isBegin: isOne && BEGIN.test(first),
     isEnd,
     mayEnd: pieces.length > 1 || isEnd !== undefined,
+    isWhole: isOne ? WHOLE.test(first) : !MAY_COMMIT.test(text),
     leavesNothing: pieces.every(isHarmless) && !LEAVES_SOMETHING.test(text) && !HIDDEN_NAME.test(text),
   };
 }

@@ -86,7 +86,8 @@ const FACTS = `
            '', r.shown,
            concat_ws(', ', case when r.relkind not in ('r', 'S') then 'kind ' || r.relkind::text end,
              case when r.relpersistence <> 'p' then 'unlogged' end,
-             case when r.relreplident <> 'd' and r.relkind = 'r' then 'replica identity ' || r.relreplident::text end,
+             case when r.relreplident <> 'd' and r.relkind = 'r' then concat_ws(' ', 'replica identity ' || r.relreplident::text,
+               (select i.relname from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = r.oid and x.indisreplident)) end,
              case when r.relrowsecurity then 'row security' end,
              case when r.relforcerowsecurity then 'forced row security' end,
              (select 'inherits from ' || string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno)

@@ -42,7 +42,7 @@ create sequence tenantry.closings_told minvalue 0 start 0;
 -- Whether the placement that the statement is for takes writes; else an error with the SQLSTATE TNCLS, by which whoever writes knows
 -- that nothing has happened. It holds a lock that nobody waits for: whoever closes a placement sees by it which of its writers are
 -- under way, and waits for no one else's. Volatile, so that it sees what was closed after the statement began.
--- 5 µs of CPU for a statement.
+-- Some 7 µs of CPU for a statement.
 create function tenantry.takes_writes() returns boolean language plpgsql as $$
 declare
   placement int := tenantry.scope_placement();
