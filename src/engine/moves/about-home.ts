@@ -18,7 +18,9 @@ export function aboutHome(
     found.push(blocker("The placement is being moved already: wait until it is ACTIVE, or cancel that move."));
   else if (state !== "ACTIVE") found.push(blocker(`Only an ACTIVE placement can be moved: this one is ${state}.`));
   // A job that has brought the placement to where it is notes its end a moment later.
-  const holding = jobs.filter((kind) => kind !== "move-placement" && (state !== "ACTIVE" || kind !== "provision-placement"));
+  const holding = jobs.filter(
+    (kind) => kind !== "move-placement" && (state !== "ACTIVE" || kind !== "provision-placement"),
+  );
   for (const kind of holding) found.push(blocker(`The job ${kind} holds the placement: let it end first.`));
   if (isRetired) found.push(blocker(`The region ${to.key} is being retired: it takes no more placements.`));
   if (placement.regionId === to.id && placement.isolation === isolation)

@@ -1,7 +1,13 @@
 /** Asking for a move, looking ahead at it, and calling it off. */
 import type { Actor } from "#engine/auth/actor";
 import { findMove, noteProgress } from "#engine/home/moves";
-import { getManagedPlacement, getPlacement, type Isolation, type Placement, setPlacementState } from "#engine/home/placements";
+import {
+  getManagedPlacement,
+  getPlacement,
+  type Isolation,
+  type Placement,
+  setPlacementState,
+} from "#engine/home/placements";
 import { requestJob, onPlacement, placementSubject, requesterOf } from "#engine/jobs/job";
 import { beginMove, cancelMove } from "#engine/home/begin-move";
 import { type Preflight, preflightMove } from "#engine/moves/preflight";

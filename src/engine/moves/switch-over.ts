@@ -18,6 +18,7 @@ import { closeForGood, closeForMoment, drain, letGo, openTo } from "#engine/move
 import { openMoveLink, publish } from "#engine/moves/move-link";
 import { mark, waitForMark } from "#engine/moves/move-marks";
 import type { Passage } from "#engine/moves/passage";
+import { findSequences, setSequences } from "#engine/moves/sequences";
 
 /** Writes are held this long at most. */
 const HOLD_MS = 3_000;
@@ -76,7 +77,10 @@ export async function switchOver(passage: Passage, comparison: Comparison, attem
   // From the moment of the switch on, what is written in the target can flow back.
   if (!move.isSwitched && move.keepSourceSeconds > 0)
     await publish(await openMoveLink(services, { ...move, isSwitched: true }));
-  const history = await historyOf(passage);
+  const [{ history }, sequences] = await Promise.all([
+    readServerHistory(passage.from.database),
+    findSequences(passage.from.database, passage.tables),
+  ]);
   let reason = "";
   for (let turn = 1; turn <= ATTEMPTS; turn += 1) {
     await refuseCalledOff(services, move.placementId);
@@ -85,7 +89,7 @@ export async function switchOver(passage: Passage, comparison: Comparison, attem
     await noteProgress(services, move.placementId, { step: "SWITCHING" });
     const begun = performance.now();
     try {
-      await hold(passage, comparison, { attempt, history });
+      await hold(passage, comparison, { attempt, history, sequences });
       const heldMs = Math.max(move.heldMs ?? 0, performance.now() - begun);
       await noteProgress(services, move.placementId, { heldMs, verifiedAt: new Date(clockMs()), lagBytes: 0 });
       return;
@@ -109,7 +113,7 @@ class UnknownOutcome extends TenantryError {
 async function hold(
   passage: Passage,
   comparison: Comparison,
-  { attempt, history }: { attempt: string; history: string },
+  { attempt, history, sequences }: { attempt: string; history: string; sequences: readonly string[] },
 ): Promise<void> {
   const { services, move, from } = passage;
   const { number } = move;
@@ -118,7 +122,7 @@ async function hold(
   const open = () => letGo(from.database, number, since);
   try {
     await failpoint("moves.held");
-    await bringTheLast(passage, comparison, over);
+    await bringTheLast(passage, comparison, sequences, over);
     over.throwIfAborted();
     await failpoint("moves.compared");
     // From here on the hold ends by home's word.
@@ -138,15 +142,16 @@ async function hold(
 
 /** The target has everything and is the same as the source. */
 async function bringTheLast(
-  { run, from, link, move }: Passage,
+  { run, from, to, link, move }: Passage,
   comparison: Comparison,
+  sequences: readonly string[],
   over: AbortSignal,
 ): Promise<void> {
   await drain(from.database, move.number, DRAIN_MS);
   const signal = AbortSignal.any([run.signal, over]);
   if (!(await waitForMark(link, await mark(link), { timeoutMs: WORK_MS, signal })))
     throw new TenantryError("NOT_SYNCED", "The last writes did not reach the target in time.");
-  const differences = await comparison.finish();
+  const [differences] = await Promise.all([comparison.finish(), setSequences(from, to, sequences)]);
   if (differences.length > 0) throw new SidesDiffer(differ(differences).message);
 }
 
@@ -172,8 +177,4 @@ async function record(passage: Passage, attempt: string, open: () => Promise<voi
   }
   await open();
   throw failure;
-}
-
-async function historyOf({ from }: Passage): Promise<string> {
-  return (await readServerHistory(from.database)).history;
 }
