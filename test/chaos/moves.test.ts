@@ -103,7 +103,7 @@ type Scenario = {
   region: string;
 };
 
-const SWITCHING = ["moves.held", "moves.compared", "moves.arrived"];
+const SWITCHING = ["moves.held", "moves.arrived", "moves.recording"];
 const move = (id: string, { to, keepSourceSeconds }: Pick<Scenario, "to" | "keepSourceSeconds">) =>
   api.ask(MOVE, { input: { placementId: id, regionKey: "target", isolation: to, keepSourceSeconds } });
 const kept = (id: string) =>

@@ -3,6 +3,7 @@ import type { Move, MoveEnd } from "#engine/home/moves";
 import { whileHoldingDatabase } from "#engine/home/shared-databases";
 import type { JobRun } from "#engine/jobs/job-run";
 import { tenantLinks } from "#engine/links/tenant-links";
+import { forgetArrivals } from "#engine/moves/arrivals";
 import { placedIn } from "#engine/moves/ends";
 import {
   beginTakingOut,
@@ -53,6 +54,7 @@ export function cleanEnd(
       await dropHomeSide(links);
     } else if (isIdentified) {
       await deleteRows(context);
+      await forgetArrivals(context.database, placement.number);
       await withdrawDirectory(context);
     }
     const { tables, removed = [] } = run.job.result as { tables: CountedTable[]; removed?: Removed[] };

@@ -79,14 +79,14 @@ async function bringOver(services: Services, run: MoveRun, found: Move): Promise
   }
   const passage = await openPassage(services, run, move);
   // An attempt before this one may have been cut off while it held writes, and its word to home may be on its way still.
-  const attempt = await beginAttempt(services, move.placementId);
+  await beginAttempt(services, move.placementId);
   if ((await findMove(services, move.placementId))?.isSwitched !== move.isSwitched) return;
   await reopen(passage.from.database, move.number);
   await run.step("copy", () => copy(passage));
   await run.step("follow", () => follow(passage));
   await comparing(passage, async (comparison) => {
     await run.step("compare", () => compareSides(passage, comparison));
-    await run.step("switch", () => switchOver(passage, comparison, attempt));
+    await run.step("switch", () => switchOver(passage, comparison));
   });
 }
 

@@ -3,12 +3,13 @@
  * switch the source is the truth: whatever fails before that lets the writes go on there.
  */
 import { findMove, noteProgress } from "#engine/home/moves";
-import { switchBack, switchPlacement } from "#engine/home/switch-placement";
+import { beginAttempt, switchBack, switchPlacement } from "#engine/home/switch-placement";
 import { classifyFailure } from "#engine/jobs/failure";
 import { clockMs } from "#base/kernel/clock";
 import { TenantryError } from "#base/kernel/errors";
 import { failpoint } from "#base/kernel/failpoints";
-import { delay } from "#base/kernel/wait";
+import { withStatementTimeout } from "#base/kernel/call";
+import { delay, endsWithin, orLate } from "#base/kernel/wait";
 import { readServerHistory } from "#base/postgres/server-history";
 import { noteArrival } from "#engine/moves/arrivals";
 import { CalledOff, refuseCalledOff } from "#engine/moves/called-off";
@@ -25,6 +26,10 @@ const HOLD_MS = 3_000;
 /** Before its end, so that letting go is on its way by then. */
 const WORK_MS = 2_500;
 const DRAIN_MS = 1_000;
+/** Home records the switch in a few milliseconds, and is asked after this long whether it has. */
+const RECORD_MS = 1_000;
+/** What was begun in a hold that is over has ended by then. */
+const ENDS_MS = 10_000;
 /** How often in a row writes are held in vain before the job takes a longer pause. */
 const ATTEMPTS = 8;
 const RETRY_MS = 500;
@@ -72,7 +77,7 @@ function asDifference(error: unknown): never {
  * Holds writes, and has the placement be in the target. CalledOff when somebody called it off before, SidesDiffer, and NOT_SYNCED
  * when writes could not be held for long enough, again and again: to be tried later.
  */
-export async function switchOver(passage: Passage, comparison: Comparison, attempt: string): Promise<void> {
+export async function switchOver(passage: Passage, comparison: Comparison): Promise<void> {
   const { services, run, move, to } = passage;
   // From the moment of the switch on, what is written in the target can flow back.
   if (!move.isSwitched && move.keepSourceSeconds > 0)
@@ -87,9 +92,10 @@ export async function switchOver(passage: Passage, comparison: Comparison, attem
     await untilClose(passage);
     await comparison.settle();
     await noteProgress(services, move.placementId, { step: "SWITCHING" });
+    const attempt = await beginAttempt(services, move.placementId);
     const begun = performance.now();
     try {
-      await hold(passage, comparison, { attempt, history, sequences });
+      await hold(passage, { comparison, attempt, history, sequences });
       const heldMs = Math.max(move.heldMs ?? 0, performance.now() - begun);
       await noteProgress(services, move.placementId, { heldMs, verifiedAt: new Date(clockMs()), lagBytes: 0 });
       return;
@@ -110,69 +116,69 @@ class UnknownOutcome extends TenantryError {
   }
 }
 
-async function hold(
-  passage: Passage,
-  comparison: Comparison,
-  { attempt, history, sequences }: { attempt: string; history: string; sequences: readonly string[] },
-): Promise<void> {
+type Hold = { comparison: Comparison; attempt: string; history: string; sequences: readonly string[] };
+
+async function hold(passage: Passage, held: Hold): Promise<void> {
   const { services, move, from } = passage;
   const { number } = move;
-  const over = AbortSignal.timeout(WORK_MS);
   const since = await closeForMoment(from.database, number, HOLD_MS);
   const open = () => letGo(from.database, number, since);
+  const work = withStatementTimeout(WORK_MS, () => arrive(passage, held));
   try {
-    await failpoint("moves.held");
-    await bringTheLast(passage, comparison, sequences, over);
-    over.throwIfAborted();
-    await failpoint("moves.compared");
+    await orLate(work, WORK_MS, tooLong);
     // From here on the hold ends by home's word.
-    if (!(await closeForGood(from.database, number)))
-      throw new TenantryError("NOT_SYNCED", "Writes were held for too long.");
-    await arriveIn(passage, history);
-    over.throwIfAborted();
-    await refuseCalledOff(services, move.placementId);
-    await failpoint("moves.arrived");
+    if (!(await closeForGood(from.database, number))) throw tooLong();
   } catch (error) {
-    // It ends by itself where this fails, or with the next attempt of the job.
+    // It ends by itself where this fails.
     await open().catch((cause: unknown) => services.logger.warn({ err: cause }, "held writes were not let go at once"));
+    // Each of its statements has a deadline.
+    await endsWithin(work, ENDS_MS);
     throw error;
   }
-  await record(passage, attempt, open);
+  await record(passage, held.attempt, open);
 }
 
-/** The target has everything and is the same as the source. */
-async function bringTheLast(
-  { run, from, to, link, move }: Passage,
-  comparison: Comparison,
-  sequences: readonly string[],
-  over: AbortSignal,
-): Promise<void> {
+function tooLong(): TenantryError {
+  return new TenantryError("NOT_SYNCED", "Writes were held for too long.");
+}
+
+/**
+ * The target has everything, and is the same as the source: what was applied there is on disk. Nobody is led there before home has
+ * recorded the switch.
+ */
+async function arrive(passage: Passage, { comparison, history, sequences }: Hold): Promise<void> {
+  const { services, run, from, to, link, move } = passage;
+  await failpoint("moves.held");
   await drain(from.database, move.number, DRAIN_MS);
-  const signal = AbortSignal.any([run.signal, over]);
-  if (!(await waitForMark(link, await mark(link), { timeoutMs: WORK_MS, signal })))
+  if (!(await waitForMark(link, await mark(link), { timeoutMs: WORK_MS, signal: run.signal })))
     throw new TenantryError("NOT_SYNCED", "The last writes did not reach the target in time.");
-  const [differences] = await Promise.all([comparison.finish(), setSequences(from, to, sequences)]);
+  const { number } = move;
+  const [differences] = await Promise.all([
+    comparison.finish(),
+    setSequences(from, to, sequences),
+    noteArrival(to.database, { number, databaseId: from.databaseId, history }).then(() => openTo(to.database, number)),
+    refuseCalledOff(services, move.placementId),
+  ]);
   if (differences.length > 0) throw new SidesDiffer(differ(differences).message);
-}
-
-/** What was applied there is on disk with this commit. Nobody is led there before home has recorded the switch. */
-async function arriveIn({ from, to, move }: Passage, history: string): Promise<void> {
-  await noteArrival(to.database, { number: move.number, databaseId: from.databaseId, history });
-  await openTo(to.database, move.number);
+  await failpoint("moves.arrived");
 }
 
 async function record(passage: Passage, attempt: string, open: () => Promise<void>): Promise<void> {
   const { services, move } = passage;
+  const { placementId } = move;
   const turn = move.isSwitched ? switchBack : switchPlacement;
   let failure: unknown = new CalledOff();
   try {
-    if (await turn(services, move, attempt)) return;
+    await failpoint("moves.recording");
+    if (await orLate(turn(services, move, attempt), RECORD_MS, () => new Error("home gave no answer"))) return;
   } catch (error) {
     failure = error;
-    // It may have happened all the same.
-    const now = await findMove(services, move.placementId).catch((cause: unknown) => {
-      throw new UnknownOutcome(cause);
-    });
+    // It may have happened all the same, or be on its way: from a new attempt on it is not.
+    const now = await beginAttempt(services, placementId)
+      .then(() => findMove(services, placementId))
+      .catch((cause: unknown) => {
+        throw new UnknownOutcome(cause);
+      });
     if (now !== undefined && now.isSwitched !== move.isSwitched) return;
   }
   await open();
