@@ -2,11 +2,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import fc from "fast-check";
 import { newId, newRoutedId, placementNumberOf } from "../../src/base/kernel/ids.ts";
+import { endMove } from "../../src/engine/home/end-move.ts";
+import { settleCatalog } from "../../src/engine/home/switch-placement.ts";
+import { switchBack, switchPlacement } from "../support/switches.ts";
 import { inboxRoleName, linkName } from "../../src/engine/replication/names.ts";
 import { protectHome } from "../../src/engine/migrations/protect-home.ts";
 import { majorVersionOf, sql, startApp } from "../support/app.ts";
 import { createGuardedHome, type GuardedHome, type Placed, readCatalog } from "../support/guarded-home.ts";
 import { eventually } from "../support/journey.ts";
+import { begin, sendAs, sent } from "../support/moving-home.ts";
 import { routedIdSql } from "../support/routed-id.ts";
 import {
   createScratchPublisher,
@@ -250,6 +254,40 @@ test("rows with another database's number are left out, and nothing of that data
     `begin; set local tenantry.catalog_sender = '${other.databaseId}';
      delete from tenantry_inbox.resources where database_id = ${other.databaseId}; commit`,
   );
+});
+
+test("rows of a placement that is on its way here wait, and arrive after the switch", async () => {
+  const { other } = home;
+  const move = await begin(home, other);
+  const done = { withDatabase: false, signal: new AbortController().signal };
+  await using _end = { [Symbol.asyncDispose]: () => endMove(home.app.services, move.placementId, done) };
+  const theirs = newRoutedId(other.number);
+  await sendAs(home.url, other.databaseId, sent(other.databaseId, other, theirs, "Theirs"));
+  await start();
+  await send({ id: theirs, organization: other.organization, name: "Theirs, here" });
+  await send({ id: newRoutedId(other.number), organization: other.organization, name: "Later" });
+  const gone = await send({ id: newRoutedId(other.number), organization: other.organization, name: "Gone" });
+  await publisher.run("delete from tenantry_inbox.resources where id = $1", [gone]);
+  await sendMarker();
+  expect(await readCatalog(home.url)).toEqual({ names: ["Marker", "Theirs"], faults: [] });
+  expect(
+    await sql(
+      home.url,
+      "select name, organization_id from tenantry_inbox.resources where database_id = $1 order by name",
+      [home.first.databaseId],
+    ),
+  ).toEqual([
+    { name: "Later", organization_id: other.organization },
+    { name: "Marker", organization_id: home.first.organization },
+    { name: "Theirs, here", organization_id: other.organization },
+  ]);
+  expect(await switchPlacement(home.app.services, move)).toBe(true);
+  await publisher.run("update tenantry_inbox.resources set name = 'Renamed' where name = 'Later'");
+  await sendMarker("Marker again");
+  expect((await readCatalog(home.url)).names).toEqual(["Marker", "Marker again", "Renamed", "Theirs"]);
+  await settleCatalog(home.app.services, move.placementId, done.signal);
+  expect((await readCatalog(home.url)).names).toEqual(["Marker", "Marker again", "Renamed", "Theirs, here"]);
+  expect(await switchBack(home.app.services, move)).toBe(true);
 });
 
 async function applyErrors(): Promise<number> {

@@ -4,6 +4,9 @@ import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { OPERATOR } from "../../src/engine/auth/actor.ts";
+import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
+import { repair } from "../../src/engine/doctor/repair.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { startServer } from "../support/servers.ts";
 import {
@@ -205,3 +208,41 @@ test("jobs lists what was asked for, and refuses a state that there is not", asy
   expect(refused).toMatchObject({ code: 1 });
   expect(refused.output).toContain("--state must be one of");
 }, 60_000);
+
+test("the stream of a move is no orphan while the move is there, and a placement on a move is not set going by others", async () => {
+  const { services, databaseUrl } = app;
+  const [placed] = await sql<{ number: number; databaseId: number; regionId: string }>(
+    databaseUrl,
+    `select number, database_id as "databaseId", region_id as "regionId" from tenantry.placements where id = $1`,
+    [placement.id],
+  );
+  const slot = `${placement.database}_move_${placed?.number}`;
+  const tenant = `${serverUrl("eu")}/${placement.database}`;
+  await sql(tenant, "select pg_create_logical_replication_slot($1, 'pgoutput')", [slot]);
+  const orphans = async () => (await findOrphans(services)).map(({ kind, name }) => `${kind} ${name}`);
+  expect(await orphans()).toEqual([`slot ${slot}`]);
+  await sql(
+    databaseUrl,
+    `with target as (
+       insert into tenantry.tenant_databases (region_id, isolation, name) values ($1, 'DEDICATED', $2) returning id
+     ), moved as (
+       update tenantry.placements set state = 'MOVING' where id = $3 returning id, database_id
+     ) insert into tenantry.moves (placement_id, from_database_id, to_database_id, other_database_id)
+       select moved.id, moved.database_id, target.id, target.id from moved, target`,
+    [placed?.regionId, `${prefix}_904`, placement.id],
+  );
+  expect(await orphans()).toEqual([]);
+  expect((await findStuckPlacements(services)).map(({ id, state }) => [id, state])).toEqual([[placement.id, "MOVING"]]);
+  expect(await repair(services, OPERATOR, [])).toEqual([]);
+  expect(
+    await sql(databaseUrl, "select from tenantry.jobs where kind = 'revoke-placement' and placement_id = $1", [
+      placement.id,
+    ]),
+  ).toEqual([]);
+  await sql(databaseUrl, "delete from tenantry.moves");
+  await sql(databaseUrl, "update tenantry.placements set state = 'ACTIVE' where id = $1", [placement.id]);
+  await sql(databaseUrl, "delete from tenantry.tenant_databases where name = $1", [`${prefix}_904`]);
+  // Without its move it is one again.
+  expect(await orphans()).toEqual([`slot ${slot}`]);
+  await sql(tenant, "select pg_drop_replication_slot($1)", [slot]);
+});

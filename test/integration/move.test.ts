@@ -14,6 +14,7 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 import { type Callers, readComments, startCallers } from "../support/move-callers.ts";
+import { eventCursor, follow, type Follower } from "../support/events.ts";
 import { findDifferences, findUnrest } from "../support/replication-truth.ts";
 
 let app: TestApp;
@@ -253,6 +254,43 @@ describe("while the source is kept", () => {
     expect(await rowsIn("eu", database, "tenantry.audit_log")).toBe(0);
     expect(await readComments(app, resourceId)).toEqual(before);
     await nothingIsLeft();
+  }, 60_000);
+});
+
+describe("who follows comments", () => {
+  const FOLLOW = `subscription ($id: ID!, $after: String) { commentAdded(resourceId: $id, after: $after) { body } }`;
+  const bodies = (follower: Follower) => follower.messages.map(({ data }) => data.commentAdded.body as string);
+
+  test("misses none over a move, each told once, and goes on with a cursor of before", async () => {
+    const { id, resourceId } = await placedWithComments();
+    const live = follow(other, FOLLOW, { id: resourceId, after: await eventCursor(app) });
+    await expect.poll(() => comment(app, resourceId, ada, "First").then(() => bodies(live).length)).toBeGreaterThan(0);
+    const cut = follow(other, FOLLOW, { id: resourceId, after: live.cursor() });
+    await comment(app, resourceId, ada, "Before the cut");
+    await expect.poll(() => bodies(cut)).toContain("Before the cut");
+    const cursor = cut.cursor();
+    await cut.cut();
+    const missed = [await comment(app, resourceId, ada, "Missed before the move")];
+    callers = startCallers([app, other], { resourceId, authorId: ada, callers: 2 });
+    await app.ask(MOVE, { input: { placementId: id, regionKey: "us" } });
+    await arrived(id);
+    await callers.stop();
+    missed.push(await comment(app, resourceId, ada, "Missed after the move"));
+    const back = follow(other, FOLLOW, { id: resourceId, after: cursor });
+    await expect.poll(() => bodies(back), { timeout: 10_000 }).toContain("Missed after the move");
+    await expect.poll(() => bodies(live), { timeout: 10_000 }).toContain("Missed after the move");
+    const known = [...(await readComments(app, resourceId)).values()];
+    // A comment that was changed or deleted since is told as it is, or not at all.
+    for (const follower of [live, back]) {
+      const told = bodies(follower);
+      expect(told).toContain("Missed before the move");
+      expect(told).not.toContain(undefined);
+    }
+    expect(bodies(back)).not.toContain("Before the cut");
+    const unchanged = known.filter((body) => /^\d+\.\d+$/.test(body) && Number(body.split(".")[1]) % 3 !== 2);
+    expect(bodies(back)).toEqual(expect.arrayContaining(unchanged));
+    expect(bodies(live)).toEqual(expect.arrayContaining(unchanged));
+    await Promise.all([live.cut(), back.cut()]);
   }, 60_000);
 });
 

@@ -9,7 +9,7 @@ import { forgetInbox } from "../../src/engine/home/forget-placement.ts";
 import { findMove, noteProgress } from "../../src/engine/home/moves.ts";
 import { listReplicatedDatabases, findLinkedDatabase } from "../../src/engine/home/replicated-databases.ts";
 import { closeWithLast } from "../../src/engine/home/shared-databases.ts";
-import * as atHome from "../../src/engine/home/switch-placement.ts";
+import { settleCatalog } from "../../src/engine/home/switch-placement.ts";
 import { listTenantDatabases } from "../../src/engine/home/tenant-databases.ts";
 import { planFleetMigration } from "../../src/engine/fleet/migrate-databases.ts";
 import { deleteOrganization } from "../../src/engine/placements/delete-organization.ts";
@@ -29,16 +29,6 @@ import {
   sendAs,
   sent,
 } from "../support/moving-home.ts";
-
-type Context = Parameters<typeof atHome.switchPlacement>[0];
-type Switched = Parameters<typeof atHome.switchPlacement>[1];
-/** By an attempt of its own; there is none where there is no move. */
-const attemptAt = (context: Context, { placementId }: Switched) =>
-  atHome.beginAttempt(context, placementId).catch(() => newId());
-const switchPlacement = async (context: Context, move: Switched) =>
-  atHome.switchPlacement(context, move, await attemptAt(context, move));
-const switchBack = async (context: Context, move: Switched) =>
-  atHome.switchBack(context, move, await attemptAt(context, move));
 
 let home: MovingHome;
 const signal = new AbortController().signal;
@@ -202,7 +192,7 @@ describe("the switch", () => {
         placementId,
       ]),
     ).toEqual([{ database_id: target, region_id: home.there, isolation: "DEDICATED", state: "MOVING" }]);
-    await atHome.settleCatalog(home.app.services, placementId, signal);
+    await settleCatalog(home.app.services, placementId, signal);
     const after = await catalogRows(home.url);
     expect(Object.keys(after)).toEqual(["Changed there", "Imported", "More", "Same", "Second's"]);
     for (const name of ["Imported", "Same", "Second's"]) expect(after[name], name).toBe(before[name]);
@@ -214,7 +204,7 @@ describe("the switch", () => {
       ]),
     );
     expect(await changes()).toHaveLength(events.length + 3);
-    await atHome.settleCatalog(home.app.services, placementId, signal);
+    await settleCatalog(home.app.services, placementId, signal);
     expect(await catalogRows(home.url)).toEqual(after);
   });
 
@@ -238,7 +228,7 @@ describe("the switch", () => {
       `${many(databaseId, "case when i % 100 = 0 then 'Other ' else 'Row ' end || i")} where i % 7 > 0`,
     );
     await switchPlacement(home.app.services, move);
-    await atHome.settleCatalog(home.app.services, move.placementId, signal);
+    await settleCatalog(home.app.services, move.placementId, signal);
     expect(
       await sql(
         home.url,
@@ -257,7 +247,7 @@ describe("the switch", () => {
       await late.query(`begin; set local tenantry.catalog_sender = '${target}';
         ${sent(target, home.first, newRoutedId(home.first.number), "Late")}`);
       await switchPlacement(home.app.services, move);
-      const settled = atHome.settleCatalog(home.app.services, move.placementId, signal);
+      const settled = settleCatalog(home.app.services, move.placementId, signal);
       await expect
         .poll(() =>
           sql(home.url, "select from pg_locks where locktype = 'advisory' and classid = 7365012 and not granted"),

@@ -412,6 +412,11 @@ describe("a migration is refused that makes a table", () => {
       "home uses the name",
     ],
     [
+      "whose catalog has another column that home needs",
+      `${table(`${KEYS}, placement_number text`)} ${declared} select tenantry.catalog('app.wrong', '{placement_number}');`,
+      "home uses the name",
+    ],
+    [
       "whose catalog has a column that puts another in order",
       `${table(`${KEYS}, order_by_name text`)} ${declared} select tenantry.catalog('app.wrong', '{order_by_name}');`,
       "list a column with another name",

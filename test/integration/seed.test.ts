@@ -2,6 +2,8 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { endMove } from "../../src/engine/home/end-move.ts";
+import { switchBack, switchPlacement } from "../support/switches.ts";
 import { newId, newRoutedId } from "../../src/base/kernel/ids.ts";
 import { parseDatabaseUrl } from "../../src/base/postgres/connection-url.ts";
 import { LOCK_CLASS } from "../../src/base/postgres/session-lock.ts";
@@ -11,6 +13,7 @@ import { seed } from "../../src/engine/replication/seed.ts";
 import { SEED_BOUNDS } from "../../src/engine/replication/seed-rows.ts";
 import { sql } from "../support/app.ts";
 
+import { begin, sendAs, sent } from "../support/moving-home.ts";
 import { createGuardedHome, type GuardedHome, readCatalog } from "../support/guarded-home.ts";
 import { eventually } from "../support/journey.ts";
 import { looseLinks } from "../support/links.ts";
@@ -122,6 +125,55 @@ test("rows that are equal are not written again", async () => {
   expect(before).toHaveLength(3);
   await seed(links.catalog);
   expect(await versions()).toEqual(before);
+});
+
+test("rows of a placement that is on its way here wait in the inbox, and are not written again either", async () => {
+  const { first, other } = home;
+  const move = await begin(home, other);
+  const done = { withDatabase: false, signal: new AbortController().signal };
+  await using _end = { [Symbol.asyncDispose]: () => endMove(home.app.services, move.placementId, done) };
+  await makeTable();
+  await put("First's");
+  const waiting = await put("Other's", { id: newRoutedId(other.number), organization: other.organization });
+  const inDatabase = "select from tenantry_inbox.resources where database_id = $1 and fault is null";
+  await sendAs(home.url, other.databaseId, sent(other.databaseId, other, waiting, "As it is"));
+  const listed = () => sql(home.url, "select xmin::text, name from catalog.resources order by name");
+  const kept = await listed();
+  await seed(links.catalog);
+  expect(await sql(home.url, inDatabase, [first.databaseId])).toHaveLength(2);
+  expect((await readCatalog(home.url)).names).toEqual(["As it is", "First's"]);
+  expect(await listed()).toEqual(expect.arrayContaining(kept));
+  const before = await versions();
+  await seed(links.catalog);
+  expect(await versions()).toEqual(before);
+  // A seed of who it is with still takes nothing of it away, and one after the switch takes it over.
+  await region.run("delete from app.resources where name = 'Other''s'");
+  await seed(links.catalog);
+  expect((await readCatalog(home.url)).names).toEqual(["As it is", "First's"]);
+  await put("As it is there", { id: waiting, organization: other.organization });
+  expect(await switchPlacement(home.app.services, move)).toBe(true);
+  await seed(links.catalog);
+  expect((await readCatalog(home.url)).names).toEqual(["As it is there", "First's"]);
+  expect(await switchBack(home.app.services, move)).toBe(true);
+});
+
+test("batches of rows that wait are passed over by their digests", async () => {
+  const { first, other } = home;
+  const move = await begin(home, other);
+  const done = { withDatabase: false, signal: new AbortController().signal };
+  await using _end = { [Symbol.asyncDispose]: () => endMove(home.app.services, move.placementId, done) };
+  await makeTable();
+  await region.run(
+    `insert into app.resources select $1, ${routedIdSql(other.number)}, $2, 'Row ' || i, null, now(), now()
+     from generate_series(1, $3::int) i`,
+    [first.databaseId, other.organization, 10 * SMALL.batchRows],
+  );
+  await seed(links.catalog, SMALL);
+  let crossed = 0;
+  const ledger = { ...links.catalog.ledger, seeded: (_: string, rows: number) => void (crossed += rows) };
+  await seed({ ...links.catalog, ledger }, SMALL);
+  expect(crossed).toBeLessThanOrEqual(4 * SMALL.batchRows);
+  expect((await readCatalog(home.url)).names).toEqual([]);
 });
 
 test("more rows than one batch come in order, and twice is the same", async () => {

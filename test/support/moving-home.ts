@@ -34,16 +34,24 @@ export async function placementIdOf({ url }: GuardedHome, { number }: Placed): P
   return row?.id ?? "";
 }
 
-/** Begins a move of the placement into a database of its own in the second region, but for what is given. */
-export async function begin(home: MovingHome, placed: Placed, given: Partial<MoveRequest> = {}): Promise<Move> {
+/**
+ * Begins a move of the placement, but for what is given: into a database of its own in the second region, or, where there is
+ * none, into the shared one of the first.
+ */
+export async function begin(
+  home: GuardedHome & { there?: string },
+  placed: Placed,
+  given: Partial<MoveRequest> = {},
+): Promise<Move> {
   const placementId = await placementIdOf(home, placed);
+  const toRegionId = home.there ?? (await regionOf(home.url, home.first.databaseId));
   await home.app.services.home.transaction((transaction) =>
     beginMove(
       { home: transaction, namePrefix: namePrefix(home.installation) },
       {
         placementId,
-        toRegionId: home.there,
-        isolation: "DEDICATED",
+        toRegionId,
+        isolation: home.there === undefined ? "SHARED" : "DEDICATED",
         keepSourceSeconds: 0,
         goesThroughOthers: false,
         ...given,

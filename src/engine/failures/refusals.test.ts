@@ -27,6 +27,7 @@ const OF_STATEMENTS = [
   "uniqueViolation",
   "foreignKeyViolation",
   "checkViolation",
+  "exclusionViolation",
   "duplicateObject",
   "duplicateDatabase",
   "undefinedObject",

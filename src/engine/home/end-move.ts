@@ -26,11 +26,13 @@ export async function endMove(
     await transaction.query("organizations.lock", "select from tenantry.organizations where id = $1 for update", [
       organizationId,
     ]);
-    await transaction.query(
+    const ended = await transaction.query(
       "moves.end",
-      "delete from tenantry.moves where placement_id = $1 and other_database_id = $2",
+      "delete from tenantry.moves where placement_id = $1 and other_database_id = $2 returning 1",
       [placementId, databaseId],
     );
+    // Somebody else has ended it, or it was switched: then this database is not the other one any more.
+    if (ended.length === 0) return;
     await setPlacementState({ home: transaction }, placementId, "ACTIVE");
     if (!withDatabase) return;
     await transaction.query("moves.forget_database", "delete from tenantry.tenant_databases where id = $1", [
