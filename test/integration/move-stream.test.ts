@@ -2,6 +2,7 @@
  * The stream of a move, between real servers and through the gateway: what is written of a placement arrives in the other database as
  * that one's rows, and nothing else does.
  */
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OPERATOR } from "../../src/engine/auth/actor.ts";
 import { newRoutedId } from "../../src/base/kernel/ids.ts";
@@ -19,9 +20,12 @@ import {
   subscribe,
 } from "../../src/engine/moves/move-link.ts";
 import { StreamWatch } from "../../src/engine/moves/stream-watch.ts";
-import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { majorVersionOf, serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { startForwarder } from "../support/forwarder.ts";
+import { packageWithAivenExtras } from "../support/aiven-extras.ts";
+import { OTHER_VERSION } from "../support/global-setup.ts";
 import { createOrganization, eventually, type Granted, grant, registerRegion } from "../support/journey.ts";
+import { startServer } from "../support/servers.ts";
 
 type Isolation = "SHARED" | "DEDICATED";
 
@@ -66,8 +70,13 @@ async function prepare(
   const organization = await createOrganization(at, "Moves");
   const placed = await grant(at, organization, regions.eu, from);
   const there = await grant(at, await createOrganization(at, "Neighbour"), regions.us, to);
-  if (placed.state !== "ACTIVE" || there.state !== "ACTIVE")
-    throw new Error(`${placed.failure ?? ""} ${there.failure ?? ""}`);
+  const isReady = async () =>
+    (
+      await sql(at.databaseUrl, "select from tenantry.placements where id = any($1::uuid[]) and state = 'ACTIVE'", [
+        [placed.id, there.id],
+      ])
+    ).length === 2;
+  if (!(await eventually(isReady, 60_000))) throw new Error(`${placed.failure ?? ""} ${there.failure ?? ""}`);
   const ends = { from: await endOf(servers.eu, placed), to: await endOf(servers.us, there) };
   const [row] = await sql<{ number: number }>(at.databaseUrl, "select number from tenantry.placements where id = $1", [
     placed.id,
@@ -355,20 +364,25 @@ test("what is left is said, and taken away when its server is there again", asyn
   }
 });
 
-test("a gateway that ends in the middle of a large transaction loses nothing: the next one goes on", async () => {
+test("a gateway that ends in the middle of a large transaction loses nothing: the next one goes on", {
+  timeout: 90_000,
+}, async () => {
   let own = await startApp();
   try {
     for (const key of ["eu", "us"] as const) await registerRegion(own, key, serverUrl(key));
     const { databaseUrl, secretKey, gatewayPort = 0 } = own;
-    const count = 40_000;
+    const count = 20_000;
     const moving = await prepare("DEDICATED", "SHARED", { at: own });
     const link = await moving.open();
     await publish(link);
     await subscribe(link);
+    const about = await moving.write("Much is said about it");
+    expect(await moving.arrives(link)).toBe(true);
     await moving.from.sql(
-      `insert into app.resources (id, organization_id, name)
-       select overlay(gen_random_uuid()::text placing substr($1, 15, 13) from 15)::uuid, $2, 'Row ' || n from generate_series(1, ${count}) n`,
-      [newRoutedId(moving.number), moving.organization],
+      `insert into app.comments (id, organization_id, resource_id, author_id, body)
+       select overlay(gen_random_uuid()::text placing substr($1, 15, 13) from 15)::uuid, $2, $1::text::uuid, $2, 'Row ' || n
+       from generate_series(1, ${count}) n`,
+      [about, moving.organization],
     );
     await own.stop();
     own = await startApp({ databaseUrl, secretKey, gateway: { host: "127.0.0.1", port: gatewayPort } });
@@ -377,11 +391,60 @@ test("a gateway that ends in the middle of a large transaction loses nothing: th
     const again = await openMoveLink(own.services, move);
     await subscribe(again);
     expect(await waitForMark(again, await mark(again), { timeoutMs: 60_000 })).toBe(true);
-    const [row] = await moving.to.sql("select count(*)::int as rows from app.resources where organization_id = $1", [
+    const [row] = await moving.to.sql("select count(*)::int as rows from app.comments where organization_id = $1", [
       moving.organization,
     ]);
     expect(row).toEqual({ rows: count });
     await remove(again);
+  } finally {
+    await own.stop();
+  }
+});
+
+// Superusers on both sides are what every other test here has.
+const METHODS = {
+  PG_CREATE_SUBSCRIPTION: "createdb createrole replication in role pg_create_subscription",
+  AIVEN_EXTRAS: "createdb createrole replication",
+};
+const major = await majorVersionOf(`${serverUrl("us")}/postgres`);
+
+test.each(
+  // The role is there from 16 on.
+  major >= 16 ? (["PG_CREATE_SUBSCRIPTION", "AIVEN_EXTRAS"] as const) : (["AIVEN_EXTRAS"] as const),
+)("where the role that subscribes is no superuser: %s", { timeout: 90_000 }, async (method) => {
+  await using server = await startServer({ binariesPackage: await packageWithAivenExtras(OTHER_VERSION) });
+  const password = randomBytes(12).toString("hex");
+  await sql(server.url("postgres"), `create role operator login password '${password}' ${METHODS[method]}`);
+  const url = new URL(server.url());
+  url.username = "operator";
+  url.password = password;
+  const key = method.toLowerCase().replaceAll("_", "-");
+  const own = await startApp();
+  try {
+    await registerRegion(own, "eu", serverUrl("eu"));
+    await registerRegion(own, key, url.href.replace(/\/$/, ""));
+    await using moving = await prepare("SHARED", "SHARED", {
+      at: own,
+      servers: { eu: serverUrl("eu"), us: server.url() },
+      regions: { eu: "eu", us: key },
+    });
+    const link = await moving.open();
+    await publish(link);
+    const id = await moving.write("First");
+    await moving.write("Second");
+    await subscribe(link);
+    expect(await moving.arrives(link)).toBe(true);
+    await moving.from.sql("update app.resources set name = 'Changed' where id = $1", [id]);
+    await moving.from.sql("delete from app.resources where name = 'Second'");
+    expect(await moving.arrives(link)).toBe(true);
+    expect(await moving.names(moving.to)).toEqual(["Changed"]);
+    await rotateLinkPasswords(own.services, OPERATOR, key);
+    const again = await moving.open();
+    await subscribe(again);
+    await moving.write("Third");
+    expect(await moving.arrives(again)).toBe(true);
+    expect(await moving.names(moving.to)).toEqual(["Changed", "Third"]);
+    expect(await new StreamWatch(again).hasFailed()).toBeUndefined();
   } finally {
     await own.stop();
   }

@@ -153,20 +153,6 @@ export async function findStreamedMove(
   return move;
 }
 
-/** The names of streams that there may be something of on servers, by both sides of each move. */
-export function listMoveStreams({
-  home,
-}: {
-  home: Queryable<"home">;
-}): Promise<(MoveStream & { placementId: string })[]> {
-  return home.query(
-    "moves.streams",
-    `select p.number, m.placement_id as "placementId", d.id as "databaseId"
-     from tenantry.moves m join tenantry.placements p on p.id = m.placement_id
-     join tenantry.tenant_databases d on d.id in (m.from_database_id, m.to_database_id)`,
-  );
-}
-
 /** What the subscription of the move's stream was told, as a mark, and why the gateway ended the stream for good. */
 export type StreamRecord = { told: string | null; breach: string | null };
 

@@ -1467,14 +1467,14 @@ create table tenantry.border_days (
   -- Where the tenant database was on that day.
   region_id uuid not null,
   region_key text not null check (char_length(region_key) between 1 and 40),
-  -- Of a move: where its rows went. Else it is no region, and the key is empty, as it is a part of this table's.
-  to_region_id uuid,
-  to_region_key text not null default '' check (char_length(to_region_key) <= 40),
   rows bigint not null check (rows >= 0),
   bytes bigint not null check (bytes >= 0),
   -- By the clock of the process that counted.
   first_at timestamptz not null,
   last_at timestamptz not null check (last_at >= first_at),
+  -- Of a move: where its rows went. Else it is no region, and the key is empty, as it is a part of this table's.
+  to_region_id uuid,
+  to_region_key text not null default '' check (char_length(to_region_key) <= 40),
   check ((direction = 'move') = (to_region_key <> '') and (to_region_id is null) = (to_region_key = '')),
   primary key (day, database_id, direction, table_name, way, to_region_key)
 );
