@@ -73,7 +73,8 @@ export class Tenant {
    *
    * Throws the driver's errors for faults of SQL (`error.code` is the SQLSTATE), and TenantryError: REGION_UNAVAILABLE when the
    * region's server cannot be reached or refuses whatever it is asked (HOME_UNAVAILABLE for home's), CONFLICT when the placement is not ACTIVE (any more), NOT_FOUND when it is gone,
-   * LIMIT_EXCEEDED when the statement took too long or no connection became free.
+   * LIMIT_EXCEEDED when the statement took too long, no connection became free, or writes waited too long for the placement that is
+   * being switched to another database.
    *
    * @example
    * const [invoice] = await eu.query<{ number: string }>("select number from app.invoices where id = $1", [id]);
@@ -90,6 +91,9 @@ export class Tenant {
   /**
    * Runs `work` in one transaction, and gives what it gives. Commits when it returns, rolls back when it throws. Throws as
    * {@link Tenant.query} does, and the first statement's error where `work` has caught it: PostgreSQL commits nothing after it.
+   *
+   * `work` is called again, with nothing of before done, when the placement was being switched to another database meanwhile. So it
+   * should do nothing outside of the database that must not happen twice.
    *
    * The transaction holds one of the few connections of the database. Another `query` within `work` takes a second one: use `tx`.
    * A transaction in which nothing happens for 60 s is ended by the server.

@@ -123,6 +123,13 @@ const ROWS: Readonly<Record<string, Refusal>> = {
     remedy: "Find out who uses it, and end that.",
     isServers: false,
   },
+  [SQL_STATE.placementClosed]: {
+    code: "LIMIT_EXCEEDED",
+    retry: true,
+    says: "takes no writes of the organization now",
+    remedy: "Its placement is being moved to another database, or was revoked.",
+    isServers: false,
+  },
   [SQL_STATE.lockNotAvailable]: {
     code: "LIMIT_EXCEEDED",
     retry: true,

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { inCall } from "#base/kernel/call";
-import { delay } from "#base/kernel/wait";
 import { type Attempt, HeldWrites, type HeldWritesOptions } from "#engine/routing/held-writes";
 
 const WHERE = { placementNumber: 7, regionKey: "eu" };
@@ -13,7 +12,7 @@ function world(options: Partial<HeldWritesOptions> = {}) {
   const write = (value: number) =>
     held.write(WHERE, async (how) => {
       state.asked.push(how);
-      await delay(0);
+      await Promise.resolve();
       if (!state.isOpen) throw Object.assign(new Error("closed"), { code: "TNCLS" });
       return value;
     });
@@ -26,7 +25,6 @@ test("those who come later wait without asking, and all go on when one has come 
   await expect.poll(() => state.asked).toEqual(["first", "anew"]);
   const others = [write(2), write(3)];
   expect(await held.write(OTHER, async (how) => how)).toBe("first");
-  await delay(20);
   expect(state.asked).toEqual(["first", "anew"]);
   state.isOpen = true;
   held.announce();
