@@ -9,6 +9,7 @@ import { forgetInbox } from "../../src/engine/home/forget-placement.ts";
 import { findMove, noteProgress } from "../../src/engine/home/moves.ts";
 import { listReplicatedDatabases, findLinkedDatabase } from "../../src/engine/home/replicated-databases.ts";
 import { closeWithLast } from "../../src/engine/home/shared-databases.ts";
+import { switchBack, switchPlacement } from "../support/switches.ts";
 import { settleCatalog } from "../../src/engine/home/switch-placement.ts";
 import { listTenantDatabases } from "../../src/engine/home/tenant-databases.ts";
 import { planFleetMigration } from "../../src/engine/fleet/migrate-databases.ts";
