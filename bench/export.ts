@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { newRoutedId } from "../src/base/kernel/ids.ts";
-import { describeMachine } from "./machine.ts";
 import { Fleet, type TenantDatabase } from "./fleet.ts";
+import { report } from "./part.ts";
 import { sql } from "./servers.ts";
 import { digits, table } from "./table.ts";
 
@@ -92,7 +92,8 @@ async function fill(fleet: Fleet, database: TenantDatabase, megabytes: number): 
      select (substr(id, 1, 16) || lpad(to_hex((2::bigint << 30) | ($6::bigint << 6) | (i & 63)), 8, '0') || substr(id, 25))::uuid,
        $1, $2, r.ids[1 + i % $4], $3,
        left(repeat(md5(i::text) || E' "said"\\n', 45), 200 + (i::bigint * 7919 % 1600)::int)
-     from generate_series(1, $5) i, replace(uuidv7()::text, '-', '') as id,
+     -- A function that stands alone is asked once for all rows.
+     from generate_series(1, $5) i, lateral (select replace(uuidv7()::text, '-', '') || left(i::text, 0) as id) made,
        (select array_agg(id) as ids from app.resources) r`,
     [
       database.id,
@@ -152,13 +153,20 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 try {
   const [database] = fleet.databases;
   if (database === undefined) throw new Error("there is no database");
-  const { rows: version } = await fleet.home.query<{ server_version: string }>("show server_version");
-  console.log(`${describeMachine(version[0]?.server_version ?? "")}; fsync ${flags.fsync ? "on" : "off"}\n`);
   const rows = [];
   for (const megabytes of flags.mb.split(",").map(Number)) rows.push(...(await measure(fleet, database, megabytes)));
-  console.log(
-    table(["", "MB", "s", "MB/s", "peak memory, MB", "its CPU-s", "servers CPU-s", "the server alone", "s"], rows),
-  );
+  const head = ["", "MB", "s", "MB/s", "peak memory, MB", "its CPU-s", "servers CPU-s", "the server alone", "s"];
+  const rates = rows.slice(-2).map(([what = "", , , perSecond = ""]) => ({ what, perSecond: Number(perSecond) }));
+  report({
+    title: "Export and import",
+    text: `fsync ${flags.fsync ? "on" : "off"}\n\n${table(head, rows)}`,
+    bars: rates.map(({ what, perSecond }) => ({
+      what: `${what} of ${flags.mb.split(",").at(-1) ?? ""} MB`,
+      measured: perSecond,
+      unit: "MB/s",
+      open: true,
+    })),
+  });
 } finally {
   await fleet.stop();
 }

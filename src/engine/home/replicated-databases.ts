@@ -15,12 +15,15 @@ export type ReplicatedDatabase = {
 /** Whether the links of tenant database `d` should be whole. */
 export const REPLICATES = `(
   exists (select from tenantry.placements p
-          where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
+          where p.database_id = d.id and (p.state in ('ACTIVE', 'MOVING', 'SUSPENDED')
+            -- It was made ahead: its members are on their way while the grant is looked at.
+            or (p.isolation = 'DEDICATED' and p.state = 'PROVISIONING' and d.engine_version is not null)))
   -- The other database of a move, from when its links are made until they are taken away.
   or exists (select from tenantry.moves m
              where m.other_database_id = d.id and d.engine_version is not null and m.step not in ('CLEANING', 'CANCELLING'))
   -- Those that leave a shared one go on telling it so until the last of them takes it along.
-  or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null))`;
+  or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null)
+  or d.ready_state = 'READY')`;
 
 /** Which databases a page has, by their numbers: those between two, `limit` at most, the `last` of them in reverse order. */
 export type NumberRange = { after: number; before?: number; last?: boolean; limit: number };
@@ -57,7 +60,8 @@ export async function findLinkedDatabase(
        and (exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
             or exists (select from tenantry.moves m
                        where m.other_database_id = d.id and m.step not in ('CLEANING', 'CANCELLING'))
-            or (d.isolation = 'SHARED' and d.closing_at is null))`,
+            or (d.isolation = 'SHARED' and d.closing_at is null)
+            or d.ready_state in ('MAKING', 'READY'))`,
     [databaseId],
   );
   return row;

@@ -47,7 +47,24 @@ export const JOBS = {
   },
   // Where the placement came from, when that is no longer kept.
   "forget-source": { runBy: "worker", steps: ["clean"] },
-  "retire-region": { runBy: "worker", steps: ["move-placements", "drop-templates", "forget"] },
+  "keep-ready-databases": {
+    runBy: "worker",
+    steps: [
+      "compare",
+      "remove",
+      "make-template",
+      "create-database",
+      "protect",
+      "identify",
+      "link-directory",
+      "link-catalog",
+      "keep",
+    ],
+  },
+  "retire-region": {
+    runBy: "worker",
+    steps: ["move-placements", "remove-ready-databases", "drop-templates", "forget"],
+  },
   // In each database of a region, or at home.
   "erase-user": { runBy: "worker", steps: ["run-erase-sql", "erase-columns", "carry", "note-done"] },
   "review-erasures": { runBy: "worker", steps: ["compare"] },

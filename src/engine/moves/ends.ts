@@ -2,12 +2,12 @@
 import type { Move, MoveEnd } from "#engine/home/moves";
 import { regionAddress } from "#engine/regions/region-address";
 import type { TenantDatabase } from "#base/postgres/database";
-import type { Made } from "#engine/placements/make-database";
+import type { DatabaseToMake } from "#engine/placements/make-database";
 import type { TakenOut } from "#engine/placements/take-out";
 import type { Services } from "#engine/services";
 
 /** The placement as it is, or would be, in one of the databases. */
-export type PlacedIn = TakenOut & Made;
+export type PlacedIn = TakenOut & DatabaseToMake;
 
 /** One side of a move, open. */
 export type Side = { end: MoveEnd; databaseId: number; database: TenantDatabase };

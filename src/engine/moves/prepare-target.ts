@@ -6,8 +6,10 @@ import { TenantryError } from "#base/kernel/errors";
 import { waitFor } from "#base/kernel/wait";
 import { nudge } from "#engine/replication/nudge";
 import { placedIn } from "#engine/moves/ends";
-import { makeDatabase, recordMade } from "#engine/placements/make-database";
+import { lookAtServer, makeDatabase, recordMade, requireRoom } from "#engine/placements/make-database";
 import { projectMembers } from "#engine/placements/project-members";
+import { regionAddress } from "#engine/regions/region-address";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import type { Services } from "#engine/services";
 
 /** Members arrive within a second as a rule. */
@@ -25,7 +27,14 @@ export async function prepareTarget(services: Services, move: Move, signal: Abor
       // Another placement may have had the same database made while this one waited.
       const now = await findMove(services, move.placementId);
       if (now?.to.schemaVersion !== null) return;
-      const version = await makeDatabase(services, { signal, step: (_, work) => work() }, target);
+      const looked = await lookAtServer(services, target);
+      if (!looked.exists) {
+        const address = await regionAddress(services, target.regionId);
+        await requireRoom(services, services.pools.open("server", address, MAINTENANCE_DATABASE), looked);
+      }
+      // At home alone, and before the directory is copied.
+      await projectMembers(services, target, signal);
+      const version = await makeDatabase(services, { step: (_, work) => work() }, target, looked);
       await recordMade(services, target.databaseId, version);
     });
   else await projectMembers(services, target, signal);

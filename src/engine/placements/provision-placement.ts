@@ -1,11 +1,24 @@
-/** Provision: makes a placement's tenant database and its two links real, and the placement ACTIVE. */
+/**
+ * Provision: makes a placement's tenant database and its two links real, or takes what was made ahead. Reads the real state of the
+ * servers and does what is missing, so that it can run again after a crash at any point.
+ */
+import { regionAddress } from "#engine/regions/region-address";
+import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { findPlacementById, type Placement, setPlacementState } from "#engine/home/placements";
 import { whileHoldingDatabase } from "#engine/home/shared-databases";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
 import { nudge } from "#engine/replication/nudge";
 import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
-import { makeDatabase, recordMade } from "#engine/placements/make-database";
+import {
+  identify,
+  lookAtServer,
+  makeDatabase,
+  makeLinks,
+  recordMade,
+  requireRoom,
+} from "#engine/placements/make-database";
+import { projectMembers } from "#engine/placements/project-members";
 import type { Services } from "#engine/services";
 
 /** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the job runs again. */
@@ -24,12 +37,30 @@ export async function provisionPlacement(services: Services, run: JobRun<"provis
 }
 
 async function provision(services: Services, run: JobRun<"provision-placement">, placement: Placement): Promise<void> {
-  const schemaVersion = await makeDatabase(
-    services,
-    { signal: run.signal, step: (name, work) => run.step(name, work) },
-    placement,
-  );
+  const looked = await lookAtServer(services, placement);
+  if (!looked.exists) {
+    const address = await regionAddress(services, placement.regionId);
+    await requireRoom(services, services.pools.open("server", address, MAINTENANCE_DATABASE), looked);
+  }
+  // At home alone, and before the directory is copied.
+  await run.step("project-members", () => projectMembers(services, placement, run.signal));
+  const { schemaVersion: made } = placement;
+  const wasMadeAhead = placement.isolation === "DEDICATED" && looked.exists && made !== null;
+  const schemaVersion = wasMadeAhead
+    ? await takeReady(services, run, placement)
+    : await makeDatabase(services, run, placement, looked);
   await run.step("activate", () => activate(services, placement, schemaVersion));
+}
+
+/** It has all that a new one gets. What it holds is looked at: home may have forgotten that it gave it away before. */
+async function takeReady(
+  services: Services,
+  run: JobRun<"provision-placement">,
+  placement: Placement,
+): Promise<SchemaVersion> {
+  const schemaVersion = await run.step("identify", () => identify(services, placement, { isNew: false }));
+  await makeLinks(services, run, { ...placement, schemaVersion });
+  return schemaVersion;
 }
 
 async function activate(
