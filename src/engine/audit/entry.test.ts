@@ -16,6 +16,6 @@ test.each([
   ["a user's token", USER, { tokenSubject: "s" }, { who: "USER", whoId: "the user", via: "TOKEN" }],
   ["an organization's key", KEY, { keyId: "the key" }, { who: "KEY", whoId: "the key", via: "KEY" }],
 ])("%s", (_, actor, shown, expected) => {
-  const signedIn = { actor, expiresAt: null, keyId: null, tokenSubject: null, ...shown };
+  const signedIn = { actor, expiresAt: null, keyId: null, identity: null, tokenSubject: null, ...shown };
   expect(callSourceOf(signedIn, CLIENT)).toEqual({ ...expected, ...CLIENT });
 });

@@ -187,5 +187,5 @@ export async function findSignedInByKey(
   const operator = readOnly ? READ_ONLY_OPERATOR : OPERATOR;
   const actor: Actor =
     organizationId === null || role === null ? operator : { kind: "key", keyId: id, organizationId, role };
-  return { actor, expiresAt, keyId: id, tokenSubject: null };
+  return { actor, expiresAt, keyId: id, identity: null, tokenSubject: null };
 }

@@ -5,7 +5,7 @@ import { parseApiKey } from "#engine/auth/api-key-format";
 import { findSignedInByKey } from "#engine/auth/api-keys";
 import { findTokenUser } from "#engine/auth/identities";
 import { type OidcOptions, OidcVerifiers, type VerifiedToken } from "#engine/auth/oidc";
-import type { RevokedKeys } from "#engine/auth/revoked-keys";
+import type { EndedSignIns } from "#engine/auth/ended-sign-ins";
 import type { RoleCache } from "#engine/auth/role-cache";
 import {
   type Client,
@@ -13,6 +13,7 @@ import {
   forAllCallers,
   refuseNothing,
   refuseToken,
+  signInClockMs,
   type SignedIn,
   type SignIn,
   TokenRefused,
@@ -53,7 +54,7 @@ export class BearerSignIn implements SignIn {
   readonly #onRefused: (reason: string) => void;
   readonly #options: BearerOptions;
   readonly #verifier: OidcVerifiers | undefined;
-  readonly #revoked: RevokedKeys;
+  readonly #ended: EndedSignIns;
   readonly #roleCache: RoleCache | undefined;
   /** By a hash of the token: a dump of the memory shows no token that is valid. */
   readonly #remembered = new BoundedMap<string, Remembered>(MAX_REMEMBERED);
@@ -62,7 +63,7 @@ export class BearerSignIn implements SignIn {
   constructor(
     context: {
       home: HomeDatabase;
-      revokedKeys: RevokedKeys;
+      endedSignIns: EndedSignIns;
       roleCache?: RoleCache;
       onError: (error: unknown) => void;
       onRefused: (reason: string) => void;
@@ -74,9 +75,9 @@ export class BearerSignIn implements SignIn {
     this.#options = options;
     const { oidc, otherIssuers = [] } = options;
     this.#verifier = oidc === undefined ? undefined : new OidcVerifiers([oidc, ...otherIssuers], context.onError);
-    this.#revoked = context.revokedKeys;
+    this.#ended = context.endedSignIns;
     this.#roleCache = context.roleCache;
-    context.revokedKeys.onAny(() => this.#remembered.clear());
+    context.endedSignIns.onAny(() => this.#remembered.clear());
   }
 
   /** Looks once whether each provider is there and is the one that was meant. */
@@ -92,7 +93,10 @@ export class BearerSignIn implements SignIn {
       if (token === undefined) throw refuseToken("the header has no Bearer token of the usual form and length");
       const signedIn = await this.#remember(token, client);
       // In this order an end that is no moment is over.
-      if (signedIn.expiresAt !== null && !(signedIn.expiresAt.getTime() > Date.now() - this.#toleranceMs(signedIn)))
+      if (
+        signedIn.expiresAt !== null &&
+        !(signedIn.expiresAt.getTime() > signInClockMs(signedIn) - this.#toleranceMs(signedIn))
+      )
         throw refuseToken("it has expired");
       return signedIn;
     } catch (error) {
@@ -101,8 +105,8 @@ export class BearerSignIn implements SignIn {
     }
   }
 
-  onRevoked(keyId: string, callback: () => void): () => void {
-    return this.#revoked.on(keyId, callback);
+  onEnded(signedIn: SignedIn, callback: () => void): () => void {
+    return this.#ended.on(signedIn, callback);
   }
 
   // The verifier allows an issuer's clock to differ; a key's time is home's own.
@@ -133,8 +137,10 @@ export class BearerSignIn implements SignIn {
     }
     if (this.#verifier === undefined) throw refuseToken("it is no API key, and OIDC_ISSUER is not set");
     const verified = await this.#verifier.verify(token);
-    const { expiresAt, subject } = verified;
-    return { actor: await this.#actorOf(verified, client), expiresAt, keyId: null, tokenSubject: subject };
+    const { expiresAt, issuer, subject } = verified;
+    const actor = await this.#actorOf(verified, client);
+    const identity = actor.kind === "user" ? { issuer, subject, userId: actor.userId } : null;
+    return { actor, expiresAt, keyId: null, identity, tokenSubject: subject };
   }
 
   async #actorOf(token: VerifiedToken, client: Client | undefined): Promise<Actor> {

@@ -10,7 +10,7 @@ import { TenantryError } from "#base/kernel/errors";
 import { isUuid } from "#base/kernel/ids";
 import type { HomeDatabase } from "#base/postgres/database";
 
-const WITHOUT_END = { expiresAt: null, keyId: null, tokenSubject: null } as const;
+const WITHOUT_END = { expiresAt: null, keyId: null, identity: null, tokenSubject: null } as const;
 
 export class DevelopmentSignIn implements SignIn {
   readonly mode = "development";
@@ -33,7 +33,7 @@ export class DevelopmentSignIn implements SignIn {
     return { actor: { kind: "user", userId: userId.toLowerCase() }, ...WITHOUT_END };
   }
 
-  onRevoked(keyId: string, callback: () => void): () => void {
-    return this.#keys.onRevoked(keyId, callback);
+  onEnded(signedIn: SignedIn, callback: () => void): () => void {
+    return this.#keys.onEnded(signedIn, callback);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Actor, KeyActor, UserActor } from "#engine/auth/actor";
 import { findActorRoles, findRole } from "#engine/auth/membership";
-import { SIGN_IN_CHANNEL } from "#engine/auth/revoked-keys";
+import { SIGN_IN_CHANNEL } from "#engine/auth/ended-sign-ins";
 import type { Role } from "#engine/auth/roles";
 import { forAllCallers } from "#engine/auth/sign-in";
 import { BoundedMap } from "#base/kernel/bounded-map";

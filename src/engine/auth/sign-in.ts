@@ -1,5 +1,6 @@
 /** How a process finds out who calls. One of these is made at start, by the composition root. */
 import type { Actor } from "#engine/auth/actor";
+import { clockMs } from "#base/kernel/clock";
 import { outsideCalls, withStatementTimeout } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
 
@@ -28,16 +29,26 @@ export type SignedIn = {
   expiresAt: Date | null;
   /** The API key that was shown, so that revoking it ends what it follows. */
   keyId: string | null;
+  /** Whom home said that the token's subject is: what is followed ends when that is so no longer. Null: home was not asked. */
+  identity: { issuer: string; subject: string; userId: string } | null;
   /** Whom the token that was shown is about, as its issuer says; for the audit log. */
   tokenSubject: string | null;
 };
+
+/** Milliseconds since 1970 by the clock that `expiresAt` is compared with: a key's time is home's, a token's our own. */
+export function signInClockMs({ keyId }: SignedIn): number {
+  return keyId === null ? Date.now() : clockMs();
+}
 
 export interface SignIn {
   readonly mode: "development" | "bearer";
   /** Throws UNAUTHENTICATED, or SIGN_IN_UNAVAILABLE when nobody knows. */
   identify(credentials: Credentials): Promise<SignedIn>;
-  /** Calls back when the key is revoked, until the returned function is called. */
-  onRevoked(keyId: string, callback: () => void): () => void;
+  /**
+   * Calls back when home no longer knows what was shown, until the returned function is called: the key was revoked, or the
+   * token's subject is that person no longer. Also when that is so already.
+   */
+  onEnded(signedIn: SignedIn, callback: () => void): () => void;
 }
 
 /**

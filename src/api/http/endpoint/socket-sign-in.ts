@@ -8,7 +8,7 @@ import type { Credentials, SignedIn } from "#engine/auth/sign-in";
 import { TenantryError } from "#base/kernel/errors";
 import { clientOf } from "#api/http/guards/client";
 import { networkOf } from "#api/http/guards/client-network";
-import { whenOver } from "#api/http/guards/end-with-sign-in";
+import { canEnd, whenOver } from "#api/http/guards/end-with-sign-in";
 import type { EndpointParts } from "#api/http/endpoint/graphql-endpoint";
 import { withinTerm } from "#api/http/limits/deadline";
 
@@ -80,7 +80,7 @@ export class SocketSignIn {
 
   /** Also when nothing is followed on it: nothing could be done on it any more. */
   #closeWithSignIn(socket: WebSocket, signedIn: SignedIn): void {
-    if (signedIn.expiresAt === null && signedIn.keyId === null) return;
+    if (!canEnd(signedIn)) return;
     // Closed meanwhile: it would not say so again.
     if (socket.readyState !== socket.OPEN) return;
     const { over, forget } = whenOver(this.#parts.signIn, signedIn);

@@ -6,14 +6,14 @@ import { endWithSignIn } from "#api/http/guards/end-with-sign-in";
 const signIn: SignIn = {
   mode: "bearer",
   identify: () => Promise.reject(new Error("not asked")),
-  onRevoked: () => () => undefined,
+  onEnded: () => () => undefined,
 };
 
 type Followed = { next: () => Promise<IteratorResult<{ errors?: { message: string }[] }, undefined>> };
 
 /** What is followed by a caller whose sign-in ends then; nothing ever happens in it. */
 async function following(expiresAt: Date): Promise<Followed> {
-  const signedIn = { actor: OPERATOR, expiresAt, keyId: null, tokenSubject: "ada" };
+  const signedIn = { actor: OPERATOR, expiresAt, keyId: null, identity: null, tokenSubject: "ada" };
   const silent = { [Symbol.asyncIterator]: () => silent, next: () => new Promise(() => undefined) };
   let followed: unknown;
   const hooks = await endWithSignIn(signIn).onSubscribe?.({} as never);

@@ -7,7 +7,7 @@ import type { Metrics } from "#base/observability/metrics";
 export function countRefusals(signIn: SignIn, metrics: Metrics): SignIn {
   return {
     mode: signIn.mode,
-    onRevoked: (keyId, callback) => signIn.onRevoked(keyId, callback),
+    onEnded: (signedIn, callback) => signIn.onEnded(signedIn, callback),
     async identify(credentials) {
       try {
         return await signIn.identify(credentials);

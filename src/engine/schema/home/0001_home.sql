@@ -538,6 +538,17 @@ end $$;
 create trigger erase_identities after update of erased_at on tenantry.users
   for each row when (new.erased_at is not null) execute function tenantry.erase_identities();
 
+-- A person whom a subject no longer is does not go on following as them.
+create function tenantry.identity_notify() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('tenantry_sign_in', old.user_id::text);
+  return null;
+end $$;
+create trigger identity_notify_linked after update of user_id on tenantry.identities
+  for each row when (old.user_id <> new.user_id) execute function tenantry.identity_notify();
+create trigger identity_notify_deleted after delete on tenantry.identities
+  for each row execute function tenantry.identity_notify();
+
 create table tenantry.api_keys (
   id uuid primary key,
   name text not null check (tenantry.is_name(name)),
