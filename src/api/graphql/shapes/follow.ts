@@ -94,15 +94,16 @@ async function follow(
       },
       hear: async (wake) => {
         // Nothing is said when the connection has come back: something may have been missed.
-        const { stop } = (listening = await listenWhereItIs(services, first, channel, (payload) => {
+        const heard = await listenWhereItIs(services, first, channel, (payload) => {
           if (payload === "" || payload.startsWith(parentId)) wake();
-        }));
+        });
+        listening = heard;
         // What is written after a move is announced where the row is then.
         const unhear = await services.listener.on(PLACEMENT_CHANNEL, (payload) => {
           if (payload === "" || (first.route.kind === "tenant" && payload === first.route.placementId)) wake();
         });
         return () => {
-          stop();
+          heard.stop();
           unhear();
         };
       },
