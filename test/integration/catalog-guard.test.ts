@@ -260,7 +260,8 @@ test("rows of a placement that is on its way here wait, and arrive after the swi
   const { other } = home;
   const move = await begin(home, other);
   const done = { withDatabase: false, signal: new AbortController().signal };
-  await using _end = { [Symbol.asyncDispose]: () => endMove(home.app.services, move.placementId, done) };
+  await using ends = new AsyncDisposableStack();
+  ends.defer(() => endMove(home.app.services, move.placementId, done));
   const theirs = newRoutedId(other.number);
   await sendAs(home.url, other.databaseId, sent(other.databaseId, other, theirs, "Theirs"));
   await start();

@@ -131,7 +131,8 @@ test("rows of a placement that is on its way here wait in the inbox, and are not
   const { first, other } = home;
   const move = await begin(home, other);
   const done = { withDatabase: false, signal: new AbortController().signal };
-  await using _end = { [Symbol.asyncDispose]: () => endMove(home.app.services, move.placementId, done) };
+  await using ends = new AsyncDisposableStack();
+  ends.defer(() => endMove(home.app.services, move.placementId, done));
   await makeTable();
   await put("First's");
   const waiting = await put("Other's", { id: newRoutedId(other.number), organization: other.organization });
@@ -161,7 +162,8 @@ test("batches of rows that wait are passed over by their digests", async () => {
   const { first, other } = home;
   const move = await begin(home, other);
   const done = { withDatabase: false, signal: new AbortController().signal };
-  await using _end = { [Symbol.asyncDispose]: () => endMove(home.app.services, move.placementId, done) };
+  await using ends = new AsyncDisposableStack();
+  ends.defer(() => endMove(home.app.services, move.placementId, done));
   await makeTable();
   await region.run(
     `insert into app.resources select $1, ${routedIdSql(other.number)}, $2, 'Row ' || i, null, now(), now()
