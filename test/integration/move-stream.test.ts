@@ -287,6 +287,25 @@ test("what crosses is in the ledger with both regions", async () => {
   });
 });
 
+test("a change that the target cannot take in is told, without anything of the row", { timeout: 90_000 }, async () => {
+  await using moving = await prepare();
+  const link = await moving.open();
+  await publish(link);
+  await subscribe(link);
+  expect(await moving.arrives(link)).toBe(true);
+  const watch = new StreamWatch(link);
+  expect(await watch.hasFailed()).toBeUndefined();
+  await moving.to.sql("alter table app.resources add constraint never check (name <> 'Unwelcome')");
+  await moving.write("Unwelcome");
+  // The server tries again every 5 seconds.
+  expect(await eventually(() => watch.hasFailed(), 60_000)).toBe(
+    "The server of the region us cannot take in a change of the stream: its log says why.",
+  );
+  await moving.to.sql("alter table app.resources drop constraint never");
+  expect(await moving.arrives(link)).toBe(true);
+  expect(await watch.hasFailed()).toBeUndefined();
+});
+
 test("new passwords end the stream, and the subscription is told its next one", async () => {
   await using moving = await prepare();
   const link = await moving.open();

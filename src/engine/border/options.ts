@@ -3,6 +3,7 @@ import { isSameAddress } from "#base/postgres/connection-url";
 import type { PublishedTable } from "#engine/replication/link";
 import type { StreamKind } from "#engine/replication/names";
 import type { CertificateFiles } from "#engine/border/certificate";
+import type { Crossing } from "#engine/border/ledger/crossings";
 import type { BorderLedger } from "#engine/border/ledger/ledger";
 import type { StreamBounds } from "#engine/border/protocol/stream";
 import type { MovedRows } from "#engine/border/protocol/moved-rows";
@@ -86,6 +87,12 @@ export type GatewayLimits = {
    */
   silentMs: number;
 };
+
+/** By what the ledger counts what passes; undefined: nothing does. */
+export function crossingOf({ databaseId, direction, region, move }: GatewayLink): Omit<Crossing, "table"> | undefined {
+  if (region === null) return undefined;
+  return { databaseId, direction, regionId: region.id, regionKey: region.key, to: move?.to ?? null, way: "stream" };
+}
 
 const MB = 1024 * 1024;
 /**

@@ -7,6 +7,7 @@ import type { Certificate } from "#engine/border/certificate";
 import { readCommand, REPORTED_VERSION, startCommand, type StreamOptions } from "#engine/border/protocol/commands";
 import {
   boundsOf,
+  crossingOf,
   type GatewayLimits,
   type GatewayLink,
   type GatewayOptions,
@@ -322,22 +323,10 @@ export class Session {
     const asked = { ...options, streaming: options.streaming && !isFromRegion };
     const moved = link.move?.rows;
     const reader = new StreamReader(link.accepted, { checksText, takesStreams: asked.streaming, moved, lenient });
+    const crossing = crossingOf(link);
     const passed = () => {
-      if (link.region === null) return;
-      for (const { table, rows, bytes } of reader.takePassed())
-        ledger.crossed(
-          {
-            databaseId: link.databaseId,
-            direction: link.direction,
-            regionId: link.region.id,
-            regionKey: link.region.key,
-            to: link.move?.to ?? null,
-            table,
-            way: "stream",
-          },
-          rows,
-          bytes,
-        );
+      if (crossing === undefined) return;
+      for (const { table, rows, bytes } of reader.takePassed()) ledger.crossed({ ...crossing, table }, rows, bytes);
     };
     const sides = {
       subscriber: this.#client.socket,

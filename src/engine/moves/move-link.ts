@@ -72,7 +72,11 @@ export async function openMoveLink(
     number,
     publisher,
     subscriber,
-    tables: movingTables(tables, ends.publisher.schemaVersion).map((table) => ({ ...table, into: table.name })),
+    tables: movingTables(tables, ends.publisher.schemaVersion).map(({ name, roles }) => ({
+      name,
+      roles,
+      into: name,
+    })),
     told: border.tellMove(addresses, stream, generation),
     // Whoever makes it: the owner of the tables, whom row-level security does not hold unless it is forced.
     owner: undefined,

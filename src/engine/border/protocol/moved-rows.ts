@@ -37,24 +37,18 @@ export function rolesOf({ from, roles = {} }: MovedTable, columns: readonly stri
 /** Throws {@link Breach} on a value, in PostgreSQL's own spelling, that no row of the placement has. */
 export function requireValue(moved: MovedRows, role: Role, value: Buffer): void {
   const text = value.length > MAX_LENGTH ? "" : value.toString("latin1");
-  if (!isAllowed(moved, role, text)) throw new Breach("row-refused", REASONS[role]);
+  if (!IS_ALLOWED[role](moved, text)) throw new Breach("row-refused", REASONS[role]);
 }
 
 /** A UUID has 36. */
 const MAX_LENGTH = 36;
 
-function isAllowed(moved: MovedRows, role: Role, text: string): boolean {
-  switch (role) {
-    case "database":
-      return text === String(moved.from);
-    case "organization":
-      return text === moved.organizationId;
-    case "id":
-      return isUuid(text) && moved.numbers.has(placementNumberOf(text));
-    case "number":
-      return text === String(moved.number);
-  }
-}
+const IS_ALLOWED: Record<Role, (moved: MovedRows, text: string) => boolean> = {
+  database: ({ from }, text) => text === String(from),
+  organization: ({ organizationId }, text) => text === organizationId,
+  id: ({ numbers }, text) => isUuid(text) && numbers.has(placementNumberOf(text)),
+  number: ({ number }, text) => text === String(number),
+};
 
 const REASONS: Record<Role, string> = {
   database: "a row of another database was sent",
