@@ -44,8 +44,8 @@ export class SilenceWatch {
     const now = performance.now();
     const silent: pg.ClientBase[] = [];
     for (const [client, heard] of this.#clients) {
-      const { readyForQuery, connection } = client as unknown as Inside;
-      const bytes = connection.stream.bytesRead;
+      const { readyForQuery } = client as unknown as Inside;
+      const bytes = movedBy(client);
       if (readyForQuery || bytes !== heard.bytes) Object.assign(heard, { bytes, since: now });
       else if (now - heard.since >= SILENT_MS) silent.push(client);
     }
@@ -61,6 +61,12 @@ export class SilenceWatch {
       else if (heard !== undefined && heard.since <= now - SILENT_MS) streamOf(client).destroy();
     }
   }
+}
+
+/** Bytes that came or were sent so far. A server that takes the rows of a copy says nothing meanwhile. */
+function movedBy(client: pg.ClientBase): number {
+  const { bytesRead, bytesWritten } = streamOf(client);
+  return bytesRead + bytesWritten;
 }
 
 /** Whether the connection was asked something that it has not answered. */
