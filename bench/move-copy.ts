@@ -119,6 +119,7 @@ async function measure({ servers, pools, from }: World, farServer: string): Prom
     const started = performance.now();
     await work();
     seconds[name] = (performance.now() - started) / 1_000;
+    console.error(`${name}: ${digits(seconds[name])} s`);
     if (name.startsWith("move")) seconds[`${name}, CPU`] = cpuSeconds() - before;
   };
   const withTarget = async (work: (target: Target) => Promise<void>) => {

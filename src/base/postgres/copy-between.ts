@@ -13,6 +13,7 @@ import { onAbort } from "#base/kernel/abort";
 import { currentCall } from "#base/kernel/call";
 import type { DatabaseKind, Session } from "#base/postgres/database";
 import { withName } from "#base/postgres/prepared-statements";
+import { clientOf } from "#base/postgres/session-clients";
 
 export type Copied = { rows: number; bytes: number };
 
@@ -40,21 +41,6 @@ class SilentCopy extends Error {
   constructor(side: "source" | "target", silentMs: number) {
     super(`Connection terminated: the ${side} of a copy was silent for ${silentMs} ms`);
   }
-}
-
-/** The client of each session, for this module alone. */
-const clients = new WeakMap<object, pg.PoolClient>();
-
-/** For {@link copyBetween}: on which of the driver's clients a session is. */
-export function rememberClient<Lent extends Session<DatabaseKind>>(session: Lent, client: pg.PoolClient): Lent {
-  clients.set(session, client);
-  return session;
-}
-
-function clientOf(session: Session<DatabaseKind>): pg.PoolClient {
-  const client = clients.get(session);
-  if (client === undefined) throw new Error("a copy takes a session that is a connection's own");
-  return client;
 }
 
 /**

@@ -15,7 +15,6 @@ import {
   refuseWhenOver,
   untilEnded,
 } from "#base/postgres/cancellation";
-import { rememberClient } from "#base/postgres/copy-between";
 import type { DatabaseKind } from "#base/postgres/failed-at";
 import { LazyPool, type PoolConfig } from "#base/postgres/lazy-pool";
 import { Lease } from "#base/postgres/lease";
@@ -23,6 +22,7 @@ import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-sett
 import { withName } from "#base/postgres/prepared-statements";
 import { withStatementSpan } from "#base/postgres/statement-span";
 import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#base/postgres/scoped-query";
+import { rememberClient } from "#base/postgres/session-clients";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
 
 export type { DatabaseKind } from "#base/postgres/failed-at";

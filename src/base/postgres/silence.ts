@@ -50,6 +50,8 @@ type Heard = {
   readonly connectedAt: number;
   bytes: number;
   sent: number;
+  /** What has gone since, too. */
+  written: number;
   since: number;
 };
 type LeftBehind = { openPool: OpenPool; connectedAt: number; until: number };
@@ -80,7 +82,7 @@ export class SilenceWatch {
   /** `openPool`: for looks at the server. */
   add(client: pg.ClientBase, openPool: OpenPool): void {
     const now = performance.now();
-    this.#clients.set(client, { openPool, connectedAt: now, bytes: 0, sent: 0, since: now });
+    this.#clients.set(client, { openPool, connectedAt: now, bytes: 0, sent: 0, written: 0, since: now });
     if (!this.#isClosed) this.#timer ??= setInterval(() => void this.#look(), LOOK_INTERVAL_MS).unref();
   }
 
@@ -124,7 +126,9 @@ export class SilenceWatch {
     const silent = new Map<pg.ClientBase, number>();
     for (const [client, heard] of this.#clients) {
       const { bytesRead: bytes, bytesWritten: sent } = streamOf(client);
-      if (!isAsked(client) || bytes !== heard.bytes) Object.assign(heard, { bytes, sent, since: now });
+      if (!isAsked(client) || bytes !== heard.bytes) Object.assign(heard, { bytes, sent, written: sent, since: now });
+      // A server that takes the rows of a copy says nothing meanwhile.
+      else if (sent !== heard.written) Object.assign(heard, { written: sent, since: now });
       else if (now - heard.since >= SILENT_MS) silent.set(client, bytes);
     }
     return silent;
@@ -201,6 +205,12 @@ export class SilenceWatch {
       return new Set();
     });
   }
+}
+
+/** Bytes that came or were sent so far. A server that takes the rows of a copy says nothing meanwhile. */
+function movedBy(client: pg.ClientBase): number {
+  const { bytesRead, bytesWritten } = streamOf(client);
+  return bytesRead + bytesWritten;
 }
 
 /** Whether the connection was asked something that it has not answered. */

@@ -1,7 +1,6 @@
 /** The tables that a move takes along, and which of their rows. */
-import type { TenantDatabase } from "#base/postgres/database";
+import type { Queryable, TenantDatabase } from "#base/postgres/database";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "#base/postgres/identifiers";
-import type { Queryable } from "#base/postgres/database";
 import type { TenantTable } from "#engine/tables";
 
 /** One of the two databases of a move. */

@@ -31,7 +31,9 @@ export async function setSequences(from: Side, to: Side, sequences: readonly str
   const names = sequences.map(quoteQualified);
   const taken = await from.database.query<{ name: string; last: string }>(
     "moves.read_sequences",
-    `${names.map((name, index) => `select $${index + 1}::text as name, last_value::text as last from ${name} where is_called`).join(" union all ")}`,
+    names
+      .map((name, index) => `select $${index + 1}::text as name, last_value::text as last from ${name} where is_called`)
+      .join(" union all "),
     names,
   );
   if (taken.length === 0) return;
