@@ -29,7 +29,7 @@ export const LOCK_CLASS = {
   /** Where a link's copy is: who seeds it, by the link's name. */
   seed: 7_365_010,
   /** At home, shared: a worker that is up runs jobs on a region, by its key, or on all of them. */
-  workerRegion: 7_365_011,
+  workerRegion: 7_365_013,
 } as const;
 
 type Lock = (typeof LOCK_CLASS)[keyof typeof LOCK_CLASS];

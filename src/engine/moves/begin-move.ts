@@ -3,7 +3,6 @@ import { TenantryError } from "#base/kernel/errors";
 import type { Queryable } from "#base/postgres/database";
 import { type Isolation, setPlacementState } from "#engine/home/placements";
 import { takeSharedDatabase } from "#engine/home/shared-databases";
-import { namePrefix } from "#engine/replication/names";
 
 export type MoveRequest = {
   placementId: string;
@@ -11,21 +10,19 @@ export type MoveRequest = {
   isolation: Isolation;
   keepSourceSeconds: number;
   goesThroughOthers: boolean;
-  requestedBy: string;
 };
 
 /** Run in a transaction. CONFLICT when the placement is not ACTIVE any more. */
 export async function beginMove(
-  { home, installation }: { home: Queryable<"home">; installation: string },
+  { home, namePrefix }: { home: Queryable<"home">; namePrefix: string },
   { placementId, toRegionId, isolation, keepSourceSeconds, goesThroughOthers }: MoveRequest,
 ): Promise<void> {
   if (!(await setPlacementState({ home }, placementId, "MOVING")))
     throw new TenantryError("CONFLICT", "The placement changed a moment ago: look at it again before moving it.");
-  const prefix = namePrefix(installation);
   const toDatabaseId =
     isolation === "SHARED"
-      ? (await takeSharedDatabase({ home }, toRegionId, prefix)).id
-      : await recordDatabase(home, toRegionId, prefix);
+      ? (await takeSharedDatabase({ home }, toRegionId, namePrefix)).id
+      : await recordDatabase(home, toRegionId, namePrefix);
   await home.query(
     "moves.begin",
     `insert into tenantry.moves (placement_id, from_database_id, to_database_id, other_database_id, keep_source_seconds, goes_through_others)
@@ -34,7 +31,7 @@ export async function beginMove(
   );
 }
 
-async function recordDatabase(home: Queryable<"home">, regionId: string, prefix: string): Promise<number> {
+async function recordDatabase(home: Queryable<"home">, regionId: string, namePrefix: string): Promise<number> {
   const [row] = await home.query<{ id: number }>(
     "moves.record_database",
     `with reserved as (
@@ -42,16 +39,16 @@ async function recordDatabase(home: Queryable<"home">, regionId: string, prefix:
      )
      insert into tenantry.tenant_databases (id, region_id, isolation, name) overriding system value
      select id, $1, 'DEDICATED', $2 || id from reserved returning id`,
-    [regionId, prefix],
+    [regionId, namePrefix],
   );
   if (row === undefined) throw new Error("the insert returned no row");
   return row.id;
 }
 
 /** Notes that somebody called it off; false when it is too late, or has been noted. */
-export async function callOff(home: Queryable<"home">, placementId: string): Promise<boolean> {
+export async function cancelMove({ home }: { home: Queryable<"home"> }, placementId: string): Promise<boolean> {
   const rows = await home.query(
-    "moves.call_off",
+    "moves.cancel",
     `update tenantry.moves set cancelled_at = now()
      where placement_id = $1 and cancelled_at is null and step <> 'CLEANING' returning placement_id`,
     [placementId],

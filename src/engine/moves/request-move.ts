@@ -3,8 +3,9 @@ import type { Actor } from "#engine/auth/actor";
 import { findMove, noteProgress } from "#engine/home/moves";
 import { getManagedPlacement, getPlacement, type Isolation, type Placement } from "#engine/home/placements";
 import { requestJob, onPlacement, placementSubject, requesterOf } from "#engine/jobs/job";
-import { beginMove, callOff } from "#engine/moves/begin-move";
+import { beginMove, cancelMove } from "#engine/moves/begin-move";
 import { type Preflight, preflightMove } from "#engine/moves/preflight";
+import { namePrefix } from "#engine/replication/names";
 import type { MoveWish } from "#engine/moves/wish";
 import { findRegions, getRegion, type Region } from "#engine/regions/regions";
 import { holdRegion } from "#engine/regions/retired-regions";
@@ -62,14 +63,13 @@ export async function requestMove(services: Services, actor: Actor, input: MoveI
       throw new TenantryError("CONFLICT", `The region ${wish.to.key} is being retired: it takes no more placements.`);
     const requestedBy = requesterOf(actor);
     await beginMove(
-      { home, installation: services.installation },
+      { home, namePrefix: namePrefix(services.installation) },
       {
         placementId: placement.id,
         toRegionId: wish.to.id,
         isolation: wish.isolation,
         keepSourceSeconds: wish.keepSourceSeconds,
         goesThroughOthers: wish.throughOthers,
-        requestedBy,
       },
     );
     await noteProgress({ home }, placement.id, { findings: findings.map(({ sentence }) => sentence), rowsTotal });
@@ -88,7 +88,7 @@ export async function requestCancel(services: Services, actor: Actor, placementI
   if (move === undefined) throw new TenantryError("CONFLICT", "The placement is not being moved.");
   if (move.cancelledAt !== null) return placement;
   await services.home.transaction(async (home) => {
-    if (!(await callOff(home, placementId)))
+    if (!(await cancelMove({ home }, placementId)))
       throw new TenantryError(
         "CONFLICT",
         "It is too late: the source is being removed. Move the placement back instead.",
