@@ -30,6 +30,14 @@ describe("development", () => {
   });
 });
 
+test("a worker works for the regions that are named, or for all", () => {
+  expect(readConfig({}).workerRegions).toBeUndefined();
+  expect(readConfig({ TENANTRY_WORKER_REGIONS: "eu, ap-south-1" }).workerRegions).toEqual(["eu", "ap-south-1"]);
+  expect(() => readConfig({ TENANTRY_WORKER_REGIONS: "eu,Frankfurt" })).toThrow(
+    "TENANTRY_WORKER_REGIONS must be keys of regions, such as eu, separated by commas.",
+  );
+});
+
 test("a pooler is in front of a server that is named too", () => {
   const DATABASE_POOL_URL = "postgres://pooler:6432";
   expect(() => readConfig({ DATABASE_POOL_URL })).toThrow("DATABASE_URL");

@@ -138,18 +138,14 @@ function show({ findings, rowsTotal, bytesTotal, estimateSeconds, wish, placemen
 }
 
 function describe(ending: MoveEnding, placementId: string): string {
-  switch (ending.kind) {
-    case "moved":
-      return [
-        `${placementId} is ACTIVE in region ${ending.regionKey}.`,
-        ...(ending.heldWritesMs === null ? [] : [`Writes were held for ${Math.round(ending.heldWritesMs)} ms.`]),
-        ...(ending.keepUntil === null
-          ? []
-          : [`Until ${ending.keepUntil.toISOString()} it can go back: tenantry move ${placementId} --cancel.`]),
-      ].join(" ");
-    case "stayed":
-      return `${placementId} was not moved: it is in region ${ending.regionKey}.${ending.reason === null ? "" : ` ${ending.reason}`}`;
-    case "left":
-      return `The move goes on. tenantry move ${placementId} --cancel calls it off.`;
-  }
+  if (ending.kind === "left") return `The move goes on. tenantry move ${placementId} --cancel calls it off.`;
+  if (ending.kind === "stayed")
+    return `${placementId} was not moved: it is in region ${ending.regionKey}.${ending.reason === null ? "" : ` ${ending.reason}`}`;
+  return [
+    `${placementId} is ACTIVE in region ${ending.regionKey}.`,
+    ...(ending.heldWritesMs === null ? [] : [`Writes were held for ${Math.round(ending.heldWritesMs)} ms.`]),
+    ...(ending.keepUntil === null
+      ? []
+      : [`Until ${ending.keepUntil.toISOString()} it can go back: tenantry move ${placementId} --cancel.`]),
+  ].join(" ");
 }

@@ -308,6 +308,35 @@ const CASES: Record<string, Case> = {
     done: (_, call) => onPlacement(call),
     refused: onPlacement,
   },
+  movePlacement: {
+    text: "($input: MovePlacementInput!) { it: movePlacement(input: $input) { id } }",
+    // A look ahead is recorded too.
+    good: async () => ({ variables: { input: { placementId: placement, dryRun: true } }, as: owner }),
+    bad: asStranger,
+    code: "NOT_FOUND",
+    done: (_, call) => onPlacement(call),
+    refused: onPlacement,
+  },
+  cancelMove: {
+    text: "($placementId: ID!) { it: cancelMove(placementId: $placementId) { id } }",
+    good: async () => {
+      await sql(
+        app.databaseUrl,
+        `with target as (
+           insert into tenantry.tenant_databases (region_id, isolation, name)
+           select region_id, 'DEDICATED', 'move_target' from tenantry.placements where id = $1 returning id
+         )
+         insert into tenantry.moves (placement_id, from_database_id, to_database_id, other_database_id, cancelled_at)
+         select p.id, p.database_id, t.id, t.id, now() from tenantry.placements p, target t where p.id = $1`,
+        [placement],
+      );
+      return { variables: { placementId: placement }, as: owner };
+    },
+    bad: asStranger,
+    code: "NOT_FOUND",
+    done: (_, call) => onPlacement(call),
+    refused: onPlacement,
+  },
   retryJobs: {
     text: "($ids: [ID!]!) { it: retryJobs(ids: $ids) { id } }",
     good: async () => ({ variables: { ids: [placement] } }),

@@ -39,6 +39,10 @@ const WAYS: Record<string, string> = {
   Region: "query ($region: String!) { region(key: $region) { % } }",
   RegionServer: "query ($region: String!) { region(key: $region) { server { % } } }",
   Placement: "query ($placement: ID!) { placement(id: $placement) { % } }",
+  PlacementMove:
+    "mutation ($placement: ID!) { movePlacement(input: { placementId: $placement, dryRun: true }) { move { % } } }",
+  MoveEnd:
+    "mutation ($placement: ID!) { movePlacement(input: { placementId: $placement, dryRun: true }) { move { from { % } } } }",
   ReplicationStatus: "query ($placement: ID!) { placement(id: $placement) { replication { % } } }",
   Resource: "query ($resource: ID!) { resource(id: $resource) { % } }",
   Comment: "query ($resource: ID!) { resource(id: $resource) { comments { edges { node { % } } } } }",
@@ -407,7 +411,7 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
       },
       {
         field: "Query.auditLog",
-        query: "query ($id: ID!) { auditLog(organizationId: $id) { edges { node { subjectId } } } }",
+        query: "query ($id: ID!) { auditLog(organizationId: $id, first: 100) { edges { node { subjectId } } } }",
         variables: () => ({ id: own.id }),
         holds: () => own.resource,
       },
@@ -682,6 +686,22 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
         holds: () => "ACTIVE",
       },
       {
+        field: "Mutation.movePlacement",
+        query: input("MovePlacementInput", "movePlacement", "state"),
+        variables: () => ({ input: { placementId: own.placement, dryRun: true } }),
+        holds: () => "ACTIVE",
+      },
+      {
+        field: "Mutation.cancelMove",
+        query: "mutation ($id: ID!) { cancelMove(placementId: $id) { state } }",
+        variables: async () => {
+          await home(CALLED_OFF, [own.placement]);
+          return { id: own.placement };
+        },
+        holds: () => "ACTIVE",
+        after: () => home("delete from tenantry.moves where placement_id = $1", [own.placement]),
+      },
+      {
         field: "Mutation.retryPlacement",
         query: "mutation ($id: ID!) { retryPlacement(placementId: $id) { state } }",
         variables: () => ({ id: own.placement }),
@@ -824,6 +844,14 @@ describe.each(["DEDICATED", "SHARED"])("in a placement of isolation %s", (isolat
     return [...QUERIES, ...PEOPLE, ...SYSTEM, ...CONTENT];
   }
 });
+
+/** A move that was called off already, so that nobody carries anything. */
+const CALLED_OFF = `with target as (
+    insert into tenantry.tenant_databases (region_id, isolation, name)
+    select region_id, 'DEDICATED', 'move_target_' || gen_random_uuid() from tenantry.placements where id = $1 returning id
+  )
+  insert into tenantry.moves (placement_id, from_database_id, to_database_id, other_database_id, cancelled_at)
+  select p.id, p.database_id, t.id, t.id, now() from tenantry.placements p, target t where p.id = $1`;
 
 type Reading = { name: string; type: string; names: string[]; query: string; document: DocumentNode };
 

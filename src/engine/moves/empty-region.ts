@@ -3,6 +3,7 @@ import { type Actor, OPERATOR } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
 import { clockMs } from "#base/kernel/clock";
 import { invalidInput, TenantryError } from "#base/kernel/errors";
+import type { Queryable } from "#base/postgres/database";
 import { validRegionKey } from "#base/kernel/validation";
 import { listPlacements, type ListedPlacement } from "#engine/home/list-placements";
 import { splitFailure } from "#engine/jobs/failure";
@@ -11,7 +12,7 @@ import type { JobRun } from "#engine/jobs/job-run";
 import { requestMove } from "#engine/moves/request-move";
 import { finishRetirement, retireRegion } from "#engine/placements/retire-region";
 import { findRegions, getRegion, type Region } from "#engine/regions/regions";
-import { countMovesOf, markRetired } from "#engine/regions/retired-regions";
+import { markRetired } from "#engine/regions/retired-regions";
 import type { Services } from "#engine/services";
 
 type Retirement = {
@@ -81,6 +82,18 @@ export async function emptyAndRetire(services: Services, run: JobRun<"retire-reg
     await services.home.transaction((home) => markRetired({ home }, regionId));
   }
   await finishRetirement(services, run);
+}
+
+/** How many moves have something of a placement in the region, or will. */
+async function countMovesOf(home: Queryable<"home">, regionId: string): Promise<number> {
+  const [row] = await home.query<{ moves: number }>(
+    "regions.count_moves",
+    `select count(*)::int as moves from tenantry.moves m
+     where exists (select from tenantry.tenant_databases d
+                   where d.id in (m.from_database_id, m.to_database_id) and d.region_id = $1)`,
+    [regionId],
+  );
+  return row?.moves ?? 0;
 }
 
 /** Begins to move some of what is left. Returns whether nothing is. CONFLICT when nothing of it can be moved. */

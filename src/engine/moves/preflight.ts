@@ -93,9 +93,9 @@ async function askServers(
     isGatewayUp && !isSame ? trying(services, source) : [],
   ]);
   const findings = [read, read.answer, there, here].flatMap((one) => one?.findings ?? []);
-  findings.push(...triedThere.map((finding) => ({ ...finding, blocks: true })));
+  findings.push(...triedThere.map(({ sentence }) => ({ sentence, blocks: true })));
   // The source subscribes only while changes flow back to it.
-  findings.push(...triedHere.map((finding) => ({ ...finding, blocks: wish.keepSourceSeconds > 0 })));
+  findings.push(...triedHere.map(({ sentence }) => ({ sentence, blocks: wish.keepSourceSeconds > 0 })));
   const seenThere = there.answer;
   const seenHere = isSame ? seenThere : here?.answer;
   if (seenThere !== undefined && seenHere !== undefined) {

@@ -13,13 +13,11 @@ export async function markRetired({ home }: { home: Queryable<"home"> }, regionI
     "select count(*)::int as placements from tenantry.placements where region_id = $1",
     [regionId],
   );
-  if ((await countMovesOf(home, regionId)) > 0)
-    throw new TenantryError("CONFLICT", "Placements are being moved to or from the region: let that end first.");
   const placements = row?.placements ?? 0;
   if (placements > 0)
     throw new TenantryError(
       "CONFLICT",
-      `${placements} ${placements === 1 ? "placement remains" : "placements remain"} in the region: move or revoke ${placements === 1 ? "it" : "them"} first. tenantry placement list names what is there.`,
+      `${placements} ${placements === 1 ? "placement remains" : "placements remain"} in the region: revoke ${placements === 1 ? "it" : "them"} first. tenantry placement list names what is there.`,
     );
   const moves = await home.query(
     "regions.moves",
@@ -36,18 +34,6 @@ export async function markRetired({ home }: { home: Queryable<"home"> }, regionI
     "update tenantry.regions set retired_at = coalesce(retired_at, now()) where id = $1",
     [regionId],
   );
-}
-
-/** How many moves have something of a placement in the region, or will. */
-export async function countMovesOf(home: Queryable<"home">, regionId: string): Promise<number> {
-  const [row] = await home.query<{ moves: number }>(
-    "regions.moves",
-    `select count(*)::int as moves from tenantry.moves m
-     where exists (select from tenantry.tenant_databases d
-                   where d.id in (m.from_database_id, m.to_database_id) and d.region_id = $1)`,
-    [regionId],
-  );
-  return row?.moves ?? 0;
 }
 
 /** Keeps a region from being retired until the transaction ends; false when it is or is being. */

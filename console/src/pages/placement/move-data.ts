@@ -46,7 +46,7 @@ export const STEP_WORDS: Record<MoveStep, string> = {
 
 type End = MoveData["from"];
 
-/** `eu, dedicated` */
+/** `eu (dedicated)` */
 export function endOf({ region, isolation }: End): string {
-  return `${region?.key ?? "a region that is gone"}, ${sentenceCase(isolation).toLowerCase()}`;
+  return `${region?.key ?? "a region that is gone"} (${sentenceCase(isolation).toLowerCase()})`;
 }

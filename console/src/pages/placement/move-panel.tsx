@@ -102,7 +102,7 @@ function factsOf(move: MoveData): [string, React.ReactNode][] {
         move.isSwitched ? (
           "none: the source is not kept"
         ) : (
-          "calling it off"
+          "it can be called off"
         )
       ) : (
         <span key="until">
