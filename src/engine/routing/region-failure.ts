@@ -29,7 +29,7 @@ export async function writingInRegion<Result>(route: TenantRoute, work: () => Pr
   try {
     return await withDeadline(whenOwned(route, work));
   } catch (cause) {
-    if (cause instanceof TenantryError || failedAt(cause)?.kind === "home") throw cause;
+    if (cause instanceof TenantryError || isClosedScope(cause) || failedAt(cause)?.kind === "home") throw cause;
     throw explainToCaller(cause, regionNamed(route.regionKey)) ?? cause;
   }
 }
