@@ -48,6 +48,7 @@ type ServicesSettings = Partial<
     | "databasePoolUrl"
     | "previousSecretKeys"
     | "exportFolder"
+    | "readyDatabases"
     | "homeCoordinates"
     | "mail"
     | "invitationUrl"
@@ -112,7 +113,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
     const listeners = new Listeners(onBroken);
     reportReach({ pools, logger });
     announceServers({ home, pools }, (error) => logger.debug({ err: error }, "good news was not announced"));
-    const { exportFolder } = options;
+    const { exportFolder, readyDatabases = 0 } = options;
     const mailer = countMails(createMailer(options), metrics);
     metrics.expectBorderRefusals(REFUSAL_CODES);
     const ledger = new BorderLedger({ home: homeContext.home, logger, metrics });
@@ -136,6 +137,7 @@ export async function createServices(options: ServicesOptions): Promise<Services
       mailer,
       letters,
       exportFolder,
+      readyDatabases,
       homeCoordinates,
       metrics,
       logger,

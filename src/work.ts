@@ -7,6 +7,7 @@ import { type JobTimes, startJobRunner } from "#engine/jobs/job-runner";
 import { type ReplicationRunner, startReplication } from "#engine/links/carry-replication";
 import { REPLICATION_DEFAULTS, type ReplicationOptions } from "#engine/links/replication-options";
 import { type GatewaySettings, startGateway } from "#engine/links/run-gateway";
+import { startKeepingReady } from "#engine/placements/ready-databases";
 import { reportTrials } from "#engine/regions/report-trials";
 import type { Services } from "#engine/services";
 import { JOB_HANDLERS } from "#job-handlers";
@@ -40,9 +41,10 @@ export async function startWork(services: Services, options: WorkOptions): Promi
   const stop = new AbortController();
   const tried = reportTrials(services, stop.signal);
   const pruning = startPruningChanges(services, stop.signal);
+  const keeping = startKeepingReady(services, stop.signal);
   rollback.defer(async () => {
     stop.abort(new Error("the process stops"));
-    await Promise.all([tried, pruning]);
+    await Promise.all([tried, pruning, keeping]);
   });
   const running = rollback.move();
   return { gateway, replication, stop: () => running.disposeAsync() };

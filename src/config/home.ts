@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { choice, list, refused, type ValuesOf, variable } from "#config/variable";
+import { bound, choice, list, refused, type ValuesOf, variable } from "#config/variable";
 
 const ROLES = ["all", "api", "worker"] as const;
 const LOG_LEVELS = ["silent", "fatal", "error", "warn", "info", "debug", "trace"] as const;
@@ -46,6 +46,10 @@ export const HOME = {
       meaning: "The folder, on the worker's machine, where a revocation with `exportFirst` writes.",
       otherwise: "`exports` in the data folder; with `DATABASE_URL` none",
       example: "/var/lib/tenantry/exports",
+    }),
+    readyDatabases: variable("TENANTRY_READY_DATABASES", bound(0, 0, 100), {
+      meaning:
+        "How many tenant databases a worker makes [ahead of grants](../how-to/grant-fast.md) in each region. 0 makes none. All workers have the same value.",
     }),
     homeCoordinates: variable("TENANTRY_HOME_COORDINATES", z.string().min(1).optional(), {
       meaning: "Where home is on the map of the console: the latitude, a comma and the longitude, in degrees.",

@@ -57,6 +57,8 @@ export type Services = HomeContext & {
   mailer: Mailer;
   /** How letters of invitation look, and where they lead. */
   letters: Letters;
+  /** How many databases are made ahead of grants in each region. */
+  readyDatabases: number;
   /** Where exports before a revocation go; undefined: nowhere. */
   exportFolder: string | undefined;
   /** Where home is on the map; null: nobody has said. */

@@ -38,8 +38,8 @@ export function exposeInstallation(metrics: Metrics, readings?: Readings): void 
         () => jobs(undefined),
       ),
       fill(
-        async () => placements((await readings.placements(OPERATOR)).placements),
-        () => placements([]),
+        async () => placements(await readings.placements(OPERATOR)),
+        () => placements({ placements: [], ready: [] }),
       ),
     ]);
     const names = ["servers", "links", "jobs", "placements"];

@@ -1,10 +1,10 @@
 import type { Metrics } from "#base/observability/metrics";
 import { totalOf } from "#engine/migrations/schema-version";
-import type { PlacementsOfRegion } from "#engine/readings/reading";
+import type { PlacementsOfRegion, PlacementsReading } from "#engine/readings/reading";
 import { series } from "#metrics/figures";
 
 /** Placements of each region, and which of them are behind. */
-export function placementGauges(metrics: Metrics): (placements: readonly PlacementsOfRegion[]) => void {
+export function placementGauges(metrics: Metrics): (reading: Pick<PlacementsReading, "placements" | "ready">) => void {
   const states = metrics.gauge(
     "tenantry_placements",
     "Placements, by region, state and how many migrations their database has; none: it is being made.",
@@ -15,7 +15,13 @@ export function placementGauges(metrics: Metrics): (placements: readonly Placeme
     "Placements whose database has not all migrations of this program, by region.",
     ["region"],
   );
-  return (placements) => {
+  const readyDatabases = metrics.gauge(
+    "tenantry_ready_databases",
+    "Databases that were made ahead and that a grant would find now, by region.",
+    ["region"],
+  );
+  return ({ placements, ready }) => {
+    readyDatabases.set(ready.flatMap((one) => series({ region: one.region }, one.ready)));
     // Two versions can have as many migrations in all.
     const keyed = Map.groupBy(placements, ({ region, state, schemaVersion }) =>
       JSON.stringify([region, state, schemaVersion === null ? "none" : String(totalOf(schemaVersion))]),

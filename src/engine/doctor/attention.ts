@@ -32,6 +32,8 @@ export type RegionOverview = {
   /** Whether a worker carries its replication; null: it has no tenant database. */
   isCarried: boolean | null;
   placements: number;
+  /** Databases that were made ahead and that a grant would find now. */
+  readyDatabases: number;
   states: { state: PlacementState; placements: number }[];
   links: LinkCounts;
   failingJobs: number;

@@ -79,7 +79,7 @@ async function readRegions(
   actor: Actor,
   servers: readonly ServerReading[],
 ): Promise<Omit<RegionOverview, "failingJobs">[]> {
-  const [regions, { placements }, links] = await Promise.all([
+  const [regions, { placements, ready }, links] = await Promise.all([
     listRegions(services),
     services.readings.placements(actor),
     countLinks(services),
@@ -97,6 +97,7 @@ async function readRegions(
       server,
       isCarried: here === 0 ? null : (server?.isCarried ?? null),
       placements: here,
+      readyDatabases: ready.find(({ regionId }) => regionId === region.id)?.ready ?? 0,
       states,
       links: links.find(({ regionId }) => regionId === region.id) ?? NO_LINKS,
     };

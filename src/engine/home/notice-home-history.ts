@@ -1,4 +1,5 @@
 /** Keeps what home numbers from being numbered twice when home has forgotten the last numbers that it gave. */
+import { doubtReadyDatabases } from "#engine/home/ready-databases";
 import type { HomeDatabase, Queryable, Transaction } from "#base/postgres/database";
 import { readServerHistory } from "#base/postgres/server-history";
 
@@ -35,7 +36,10 @@ export async function noticeHomeHistory(
   });
 }
 
-/** Skips the numbers that home may have given and forgotten. */
+/**
+ * Skips the numbers that home may have given and forgotten. It may also have given away what it takes for ready: such a database is
+ * looked into before it counts as ready again.
+ */
 export async function skipNumbers(home: Queryable<"home">, count = SKIPPED): Promise<void> {
   await home.query(
     "installation.skip_numbers",
@@ -47,4 +51,5 @@ export async function skipNumbers(home: Queryable<"home">, count = SKIPPED): Pro
        pg_get_serial_sequence('tenantry.tenant_databases', 'id')::regclass)`,
     [count],
   );
+  await doubtReadyDatabases(home);
 }

@@ -16,7 +16,8 @@ const REPLICATES = `(
   exists (select from tenantry.placements p
           where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
   -- Those that leave a shared one go on telling it so until the last of them takes it along.
-  or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null))`;
+  or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null)
+  or d.ready_state = 'READY')`;
 
 /** Which databases a page has, by their numbers: those between two, `limit` at most, the `last` of them in reverse order. */
 export type NumberRange = { after: number; before?: number; last?: boolean; limit: number };
@@ -51,7 +52,8 @@ export async function findLinkedDatabase(
      from tenantry.tenant_databases d join tenantry.regions r on r.id = d.region_id
      where d.id = $1
        and (exists (select from tenantry.placements p where p.database_id = d.id and p.state <> 'REVOKING')
-            or (d.isolation = 'SHARED' and d.closing_at is null))`,
+            or (d.isolation = 'SHARED' and d.closing_at is null)
+            or d.ready_state in ('MAKING', 'READY'))`,
     [databaseId],
   );
   return row;

@@ -41,7 +41,21 @@ export const JOBS = {
       "forget",
     ],
   },
-  "retire-region": { runBy: "worker", steps: ["drop-templates", "forget"] },
+  "keep-ready-databases": {
+    runBy: "worker",
+    steps: [
+      "compare",
+      "remove",
+      "make-template",
+      "create-database",
+      "protect",
+      "identify",
+      "link-directory",
+      "link-catalog",
+      "keep",
+    ],
+  },
+  "retire-region": { runBy: "worker", steps: ["remove-ready-databases", "drop-templates", "forget"] },
   // In each database of a region, or at home.
   "erase-user": { runBy: "worker", steps: ["run-erase-sql", "erase-columns", "carry", "note-done"] },
   "review-erasures": { runBy: "worker", steps: ["compare"] },

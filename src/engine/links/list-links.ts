@@ -53,7 +53,8 @@ const LINKS = `
     and u.subdbid = (select oid from pg_database where datname = current_database())
   where (exists (select from tenantry.placements p
                  where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
-         or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null))`;
+         or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null)
+         or d.ready_state = 'READY')`;
 
 const KEY = /^(\d{1,9}) (catalog|directory)$/;
 

@@ -1,6 +1,9 @@
 import type { Actor } from "#engine/auth/actor";
 import { requireInOrganization } from "#engine/auth/membership";
 import { findPlacement, type Isolation, type Placement } from "#engine/home/placements";
+import { isTakeable } from "#engine/home/ready-databases";
+import { latestOf, type SchemaVersion } from "#engine/migrations/schema-version";
+import { requestReadyDatabases } from "#engine/placements/ready-databases";
 import { getRegion, type Region } from "#engine/regions/regions";
 import { holdRegion } from "#engine/regions/retired-regions";
 import { takeSharedDatabase } from "#engine/home/shared-databases";
@@ -20,7 +23,7 @@ import { namePrefix } from "#engine/replication/names";
  * organization that is not the actor's, CONFLICT when the placement exists with another isolation.
  */
 export async function grantRegionAccess(
-  services: Pick<Services, "home" | "installation" | "listener" | "ownership">,
+  services: Pick<Services, "home" | "installation" | "listener" | "ownership" | "tenantSchema">,
   actor: Actor,
   input: { organizationId: string; regionKey: string; isolation: Isolation },
 ): Promise<Placement> {
@@ -47,7 +50,7 @@ async function requireRegion(services: Pick<Services, "home">, key: string): Pro
 
 /** Writes the desired state and the job that makes it real, in one transaction. Returns the placement's id. */
 async function requestPlacement(
-  services: Pick<Services, "home" | "installation">,
+  services: Pick<Services, "home" | "installation" | "tenantSchema">,
   actor: Actor,
   input: { organizationId: string; isolation: Isolation },
   region: Region,
@@ -57,11 +60,12 @@ async function requestPlacement(
     await services.home.transaction(async (transaction) => {
       if (!(await holdRegion({ home: transaction }, region.id)))
         throw invalidInput("regionKey", `There is no region ${region.key}.`);
-      const isReady = await recordPlacement(transaction, {
+      const { isReady, wasMadeAhead } = await recordPlacement(transaction, {
         id,
         ...input,
         region,
         prefix: namePrefix(services.installation),
+        version: latestOf(services.tenantSchema),
       });
       // The shared database is there, and the placement's members are on their way to it: nothing else is to be done.
       if (isReady) return;
@@ -70,6 +74,8 @@ async function requestPlacement(
         requesterOf(actor),
         onPlacement("provision-placement", { id, organizationId: input.organizationId, regionId: region.id }),
       );
+      // Another one takes its place.
+      if (wasMadeAhead) await requestReadyDatabases(transaction, region.id);
     });
     return id;
   } catch (error) {
@@ -87,12 +93,22 @@ async function requestPlacement(
   }
 }
 
-/** Returns whether the placement can be used at once: nothing is to be made, and all members were taken in. */
+/** `isReady`: it can be used at once. `wasMadeAhead`: its database was. */
+type Recorded = { isReady: boolean; wasMadeAhead: boolean };
+
+/** `isReady`: nothing is to be made, and all members were taken in. */
 async function recordPlacement(
   home: Queryable<"home">,
-  placement: { id: string; organizationId: string; isolation: Isolation; region: Region; prefix: string },
-): Promise<boolean> {
-  const { id, organizationId, isolation, region, prefix } = placement;
+  placement: {
+    id: string;
+    organizationId: string;
+    isolation: Isolation;
+    region: Region;
+    prefix: string;
+    version: SchemaVersion;
+  },
+): Promise<Recorded> {
+  const { id, organizationId, isolation, region, prefix, version } = placement;
   if (isolation === "SHARED") {
     const shared = await takeSharedDatabase({ home }, region.id, prefix);
     await home.query(
@@ -101,7 +117,7 @@ async function recordPlacement(
        values ($1, $2, $3, $4, 'SHARED', 'PROVISIONING')`,
       [id, organizationId, region.id, shared.id],
     );
-    if (!shared.isReady) return false;
+    if (!shared.isReady) return { isReady: false, wasMadeAhead: false };
     // Asked after the insert, whose trigger keeps anybody from joining until the end of the transaction.
     const active = await home.query(
       "placements.join_at_once",
@@ -109,20 +125,27 @@ async function recordPlacement(
        where id = $1 and tenantry.is_projected(database_id, organization_id) returning id`,
       [id],
     );
-    return active.length > 0;
+    return { isReady: active.length > 0, wasMadeAhead: false };
   }
-  await home.query(
+  const [row] = await home.query<{ wasMadeAhead: boolean }>(
     "placements.request",
-    `with reserved as (
+    `with ready as materialized (
+       select d.id from tenantry.tenant_databases d where d.region_id = $3 and ${isTakeable("$5", "$6")}
+       order by d.id limit 1 for update skip locked
+     ), taken as (
+       update tenantry.tenant_databases d set ready_state = null from ready where d.id = ready.id returning d.id
+     ), reserved as (
        select nextval(pg_get_serial_sequence('tenantry.tenant_databases', 'id'))::int as id
-     ), database as (
+       where not exists (select from ready)
+     ), recorded as (
        insert into tenantry.tenant_databases (id, region_id, isolation, name)
        overriding system value
        select id, $3, 'DEDICATED', $4 || id from reserved returning id
      )
      insert into tenantry.placements (id, organization_id, region_id, database_id, isolation, state)
-     select $1, $2, $3, id, 'DEDICATED', 'PROVISIONING' from database`,
-    [id, organizationId, region.id, prefix],
+     select $1, $2, $3, id, 'DEDICATED', 'PROVISIONING' from (select id from taken union all select id from recorded) database
+     returning exists (select from ready) as "wasMadeAhead"`,
+    [id, organizationId, region.id, prefix, version.engine, version.app],
   );
-  return false;
+  return { isReady: false, wasMadeAhead: row?.wasMadeAhead === true };
 }

@@ -1,34 +1,18 @@
 /**
- * Provision: makes a placement's tenant database and its two links real. Reads the real state of the servers and
- * does what is missing, so that it can run again after a crash at any point.
+ * Provision: makes a placement's tenant database and its two links real, or takes what was made ahead. Reads the real state of the
+ * servers and does what is missing, so that it can run again after a crash at any point.
  */
-import { ensureApiRoleIn, requireApiIn } from "#engine/regions/api-role-in-region";
-import { describingOwn, ensureIdentity } from "#engine/regions/own-database";
 import { regionAddress } from "#engine/regions/region-address";
 import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { findPlacementById, type Placement, setPlacementState } from "#engine/home/placements";
 import { whileHoldingDatabase } from "#engine/home/shared-databases";
 import type { SchemaVersion } from "#engine/migrations/schema-version";
-import { TenantryError } from "#base/kernel/errors";
-import type { ServerDatabase } from "#base/postgres/database";
-import { quoteIdentifier } from "#base/postgres/identifiers";
-import { capacityIn, capacityStatement, type ServerCapacity } from "#base/postgres/server-capacity";
-import { readServerHistory } from "#base/postgres/server-history";
-import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
-import { establishLink } from "#engine/replication/establish";
-import { learnStrategy } from "#engine/replication/choose-subscription-strategy";
-import { namePrefix } from "#engine/replication/names";
 import { nudge } from "#engine/replication/nudge";
 import { classifyFailure } from "#engine/jobs/failure";
 import type { JobRun } from "#engine/jobs/job-run";
+import { identify, lookAtServer, makeDatabase, makeLinks, requireRoom } from "#engine/placements/make-database";
 import { projectMembers } from "#engine/placements/project-members";
-import { readRoom } from "#engine/regions/region-room";
-import { ensureTemplate, type TemplateSeen, templatesStatement } from "#engine/placements/template-database";
 import type { Services } from "#engine/services";
-import { tenantLinks } from "#engine/links/tenant-links";
-
-/** Whose the region is was asked at the beginning; what follows within this time does not ask again. */
-const LOOKED_MS = 10_000;
 
 /** Brings the placement to ACTIVE. On a failure writes FAILED with one sentence; the job runs again. */
 export async function provisionPlacement(services: Services, run: JobRun<"provision-placement">): Promise<void> {
@@ -46,56 +30,30 @@ export async function provisionPlacement(services: Services, run: JobRun<"provis
 }
 
 async function provision(services: Services, run: JobRun<"provision-placement">, placement: Placement): Promise<void> {
-  const address = await regionAddress(services, placement.regionId);
-  const server = services.pools.open("server", address, MAINTENANCE_DATABASE);
-  const { exists, capacity, templates } = await lookAtServer(services, placement);
-  const { shortage } = await readRoom(services, server, capacity);
-  // Running out in the middle would leave tables that never get ready: see before beginning.
-  if (!exists && shortage !== undefined) throw new TenantryError("LIMIT_EXCEEDED", shortage);
+  const looked = await lookAtServer(services, placement);
+  if (!looked.exists) {
+    const address = await regionAddress(services, placement.regionId);
+    await requireRoom(services, services.pools.open("server", address, MAINTENANCE_DATABASE), looked);
+  }
   // At home alone, and before the directory is copied.
   await run.step("project-members", () => projectMembers(services, placement, run.signal));
-  const { template, isKeptOut } = await run.step("make-template", async () => {
-    const refusal = await ensureApiRoleIn(services, placement.regionId, { maxAgeMs: LOOKED_MS });
-    const region = { regionId: placement.regionId, address };
-    return { isKeptOut: refusal !== undefined, template: await ensureTemplate(services, server, region, templates) };
-  });
-  // False where an attempt before this one has made it, and was cut off.
-  const isNew = await run.step("create-database", () => createDatabase(services, server, template, placement));
-  const database = services.pools.open("tenant", address, placement.database);
-  // What is made by one of these is needed by none of the others. The database holds nothing of anybody's before its links.
-  const [, history, schemaVersion] = await Promise.all([
-    run.step("protect", async () => {
-      await protectDatabase(services, server, placement);
-      // Its pg_hba.conf can let the role into tenant databases and nowhere else.
-      if (isKeptOut) await requireApiIn(services, placement);
-    }),
-    readServerHistory(server),
-    run.step("identify", () =>
-      ensureIdentity(services, database, placement, (version) => services.tables.at(version).tables, { isNew }),
-    ),
-    // Each link needs a connection, and the way may be long.
-    learnStrategy(database),
-  ]);
-  const links = await tenantLinks(services, { ...placement, schemaVersion });
-  const made = isNew ? { tenantHistory: history } : undefined;
-  await Promise.all([
-    run.step("link-directory", () => establishLink(links.directory, made)),
-    run.step("link-catalog", () => establishLink(links.catalog, made)),
-  ]);
+  const { schemaVersion: made } = placement;
+  const wasMadeAhead = placement.isolation === "DEDICATED" && looked.exists && made !== null;
+  const schemaVersion = wasMadeAhead
+    ? await takeReady(services, run, placement)
+    : await makeDatabase(services, run, placement, looked);
   await run.step("activate", () => activate(services, placement, schemaVersion));
 }
 
-/** Whose the region is, and what a grant goes by. One message, as the server may be far away. */
-async function lookAtServer(
-  { ownership, installation }: Pick<Services, "installation" | "ownership">,
-  { regionId, database }: Placement,
-): Promise<{ exists: boolean; capacity: ServerCapacity; templates: TemplateSeen[] }> {
-  const [named = [], capacity = [], templates = []] = await ownership.requireAnd(regionId, "grant.look", [
-    { text: "select from pg_catalog.pg_database where datname = $1", values: [database] },
-    capacityStatement({ prefix: namePrefix(installation), home: null }),
-    templatesStatement(installation),
-  ]);
-  return { exists: named.length > 0, capacity: capacityIn(capacity), templates: templates as TemplateSeen[] };
+/** It has all that a new one gets. What it holds is looked at: home may have forgotten that it gave it away before. */
+async function takeReady(
+  services: Services,
+  run: JobRun<"provision-placement">,
+  placement: Placement,
+): Promise<SchemaVersion> {
+  const schemaVersion = await run.step("identify", () => identify(services, placement, { isNew: false }));
+  await makeLinks(services, run, { ...placement, schemaVersion });
+  return schemaVersion;
 }
 
 async function activate(
@@ -114,39 +72,4 @@ async function activate(
     { databaseId: placement.databaseId, direction: "directory" },
     { databaseId: placement.databaseId, direction: "catalog" },
   ]);
-}
-
-/** Returns whether it was made now. */
-async function createDatabase(
-  services: Pick<Services, "ownership">,
-  server: ServerDatabase,
-  template: string,
-  placement: Placement,
-): Promise<boolean> {
-  try {
-    await server.query(
-      "databases.create",
-      `create database ${quoteIdentifier(placement.database)} template ${quoteIdentifier(template)} strategy wal_log`,
-    );
-    return true;
-  } catch (error) {
-    if (sqlState(error) !== SQL_STATE.duplicateDatabase) throw error;
-    await services.ownership.requireDatabase(server, placement.database);
-    return false;
-  }
-}
-
-/** Says whose it is, and keeps everybody out whom nobody admitted. */
-async function protectDatabase(
-  services: Pick<Services, "apiRole" | "installation" | "ownership">,
-  server: ServerDatabase,
-  placement: Placement,
-): Promise<void> {
-  const { apiRole } = services;
-  const name = quoteIdentifier(placement.database);
-  const describe = await describingOwn(services, placement);
-  // By default every role of the server may connect to a new database. One message, as the server may be far away.
-  const protect = `revoke all on database ${name} from public`;
-  const admit = `grant connect on database ${name} to ${quoteIdentifier(apiRole.name)}`;
-  await server.query("databases.protect", [protect, admit, describe].join("; "));
 }

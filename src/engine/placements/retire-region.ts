@@ -11,6 +11,7 @@ import { MAINTENANCE_DATABASE } from "#engine/servers/server-probe";
 import { onRegion, requestJob, requesterOf } from "#engine/jobs/job";
 import type { JobRun } from "#engine/jobs/job-run";
 import type { Services } from "#engine/services";
+import { removeReadyDatabases } from "#engine/placements/ready-databases";
 import { dropTemplates } from "#engine/placements/template-database";
 
 /**
@@ -41,7 +42,11 @@ export async function retireRegion(
 export async function finishRetirement(services: Services, run: JobRun<"retire-region">): Promise<void> {
   const { regionId, input } = run.job;
   if (regionId === null) return;
-  if (input["abandonServer"] !== true)
+  const abandonServer = input["abandonServer"] === true;
+  await run.step("remove-ready-databases", () =>
+    removeReadyDatabases(services, regionId, { abandonServer, signal: run.signal }),
+  );
+  if (!abandonServer)
     await run.step("drop-templates", async () => {
       await requireOrWait(services, regionId);
       const { address, systemIdentifier } = await regionServer(services, regionId);

@@ -122,7 +122,14 @@ export type PlacementsOfRegion = {
   placements: number;
 };
 
-export type PlacementsReading = { placements: readonly PlacementsOfRegion[]; readAt: Date };
+/** How many databases that were made ahead a grant would find in a region now. */
+export type ReadyOfRegion = { regionId: string; region: string; ready: number };
+
+export type PlacementsReading = {
+  placements: readonly PlacementsOfRegion[];
+  ready: readonly ReadyOfRegion[];
+  readAt: Date;
+};
 
 /**
  * Reads the state of the installation once for everybody in the process. Each method may be called as often as anybody likes:

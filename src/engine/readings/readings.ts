@@ -1,5 +1,6 @@
 import type { Actor } from "#engine/auth/actor";
 import { authorizeOperator } from "#engine/auth/policy";
+import { countReadyDatabases } from "#engine/home/ready-databases";
 import { latestOf } from "#engine/migrations/schema-version";
 import { countJobs, countPlacements } from "#engine/readings/read-counts";
 import { LinkReadings } from "#engine/readings/read-links";
@@ -19,10 +20,11 @@ export function openReadings(services: Services): Readings {
     async () => ({ readAt: new Date(), jobs: await countJobs(home) }),
     COUNTS,
   );
-  const placements = new SharedReading<PlacementsReading>(
-    async () => ({ readAt: new Date(), placements: await countPlacements(home, latestOf(tenantSchema)) }),
-    COUNTS,
-  );
+  const placements = new SharedReading<PlacementsReading>(async () => {
+    const latest = latestOf(tenantSchema);
+    const [counted, ready] = await Promise.all([countPlacements(home, latest), countReadyDatabases({ home }, latest)]);
+    return { readAt: new Date(), placements: counted, ready };
+  }, COUNTS);
   const forOperator =
     <Reading>(read: () => Promise<Reading>) =>
     async (actor: Actor) => {

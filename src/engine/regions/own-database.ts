@@ -14,7 +14,8 @@ import { describeDatabase } from "#engine/regions/mark";
 
 type Context = { installation: string; ownership: Ownership };
 type Named = Pick<Placement, "database" | "databaseId">;
-type Placed = Named & Pick<Placement, "isolation" | "organizationId">;
+/** What a database is for. Without an organization: it was made ahead of a grant, and holds nobody's rows. */
+export type Meant = Named & Pick<Placement, "isolation"> & { organizationId: string | null };
 /** A table of the app; a row that goes with another one says no more than that one. */
 type Table = { name: string; goesWithParent: boolean };
 
@@ -60,7 +61,7 @@ export async function describingOwn(context: Context, { database, databaseId }: 
 export async function ensureIdentity(
   context: Context,
   database: TenantDatabase,
-  placement: Placed,
+  placement: Meant,
   tablesAt: (version: SchemaVersion) => readonly Table[],
   { isNew = false }: { isNew?: boolean } = {},
 ): Promise<SchemaVersion> {
@@ -92,7 +93,7 @@ export async function ensureIdentity(
 export async function requireOwn(
   context: Context,
   database: TenantDatabase,
-  placement: Placed,
+  placement: Meant,
   tables: readonly Table[],
   { isAlone }: { isAlone: boolean },
 ): Promise<void> {
@@ -110,7 +111,7 @@ export async function requireOwn(
 /** What it says of itself, and how many of the tables have another organization's rows. One message, as the server may be far away. */
 async function lookInside(
   database: TenantDatabase,
-  placement: Placed,
+  placement: Meant,
   tables: readonly Table[] | undefined,
 ): Promise<{ identity: Identity | "UNMADE" | "UNNAMED"; others: number }> {
   if (tables === undefined) return { identity: await readIdentity(database), others: 0 };
@@ -131,20 +132,20 @@ async function lookInside(
  * database knows for whom it was made. CONFLICT where a database of one's own holds another organization's rows: it is neither
  * to be used nor to be dropped.
  */
-async function refuseForgotten(database: TenantDatabase, placement: Placed, tables: readonly Table[]): Promise<void> {
+async function refuseForgotten(database: TenantDatabase, placement: Meant, tables: readonly Table[]): Promise<void> {
   const others = await database.query("identity.others", othersIn(tables), [placement.organizationId]);
   if (others.length > 0) throw forgotten(placement);
 }
 
-/** Finds rows of other organizations than `$1`. */
+/** Finds rows of other organizations than `$1`; of any, where that is null. */
 function othersIn(tables: readonly Table[]): string {
   const looked = tables.filter(({ goesWithParent }) => !goesWithParent).map((table) => quoteQualified(table.name));
   return ["tenantry.directory_organizations", ...looked]
-    .map((table) => `(select from ${table} where organization_id <> $1 limit 1)`)
+    .map((table) => `(select from ${table} where organization_id is distinct from $1 limit 1)`)
     .join(" union all ");
 }
 
-function forgotten({ database }: Placed): TenantryError {
+function forgotten({ database }: Meant): TenantryError {
   return new TenantryError(
     "CONFLICT",
     `The database ${database} on the region's server is another organization's, whom home has forgotten: rename it, then retry.`,

@@ -23,11 +23,12 @@ export type Room = {
   shortage: string | undefined;
 };
 
-/** Reads both servers. `read`: what the region's has said a moment ago. */
+/** Reads both servers. `read`: what the region's has said a moment ago. `databases`: how many more are meant. */
 export async function readRoom(
   services: Pick<Services, "home" | "homeDatabaseName" | "installation">,
   regionServer: ServerDatabase,
   read?: ServerCapacity,
+  databases = 1,
 ): Promise<Room> {
   const whose = { prefix: namePrefix(services.installation) };
   const [home, region] = await Promise.all([
@@ -40,10 +41,10 @@ export async function readRoom(
     connections: capacity.connections,
   });
   if (home.systemIdentifier === region.systemIdentifier)
-    return { servers: [roomOf("home", home)], shortage: findShortage("Home's server", home, 2) };
+    return { servers: [roomOf("home", home)], shortage: findShortage("Home's server", home, 2 * databases) };
   return {
     servers: [roomOf("home", home), roomOf("region", region)],
-    shortage: findShortage("Home's server", home, 1) ?? findShortage("The region's server", region, 1),
+    shortage: findShortage("Home's server", home, databases) ?? findShortage("The region's server", region, databases),
   };
 }
 

@@ -68,10 +68,11 @@ export function standingOf({ usage }: ServerCapacity): Standing[] {
 
 /**
  * The setting that keeps a server from taking one more tenant database, in one sentence; undefined when it fits. Each
- * of the two sides of a tenant database takes a slot and an origin: `sides` is 2 where home and region are one server.
+ * of the two sides of a tenant database takes a slot and an origin: `sides` is 2 where home and region are one server, and
+ * more where several are meant.
  * Of what links take only while awake, only what others hold counts.
  */
-export function findShortage(server: string, capacity: ServerCapacity, sides: 1 | 2): string | undefined {
+export function findShortage(server: string, capacity: ServerCapacity, sides: number): string | undefined {
   for (const { setting, limit, ours, others, reserve } of standingOf(capacity)) {
     if (limit === null) continue;
     const isHeld = RESERVES[setting] === HELD;

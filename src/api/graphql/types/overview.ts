@@ -73,6 +73,9 @@ const Region = perSchema((builder) =>
         description: "Whether a worker carries its replication; null: it has no tenant database.",
       }),
       placements: t.exposeInt("placements", { description: "How many placements it has." }),
+      readyDatabases: t.exposeInt("readyDatabases", {
+        description: "Databases that were made ahead and that a grant would find now.",
+      }),
       states: t.field({
         type: [StateCount(builder)],
         description: "How many of them are in which state.",
@@ -176,7 +179,7 @@ export const overview = defineModule({
     Query: { overview: row(operatorOnly), home: row(operatorOnly) },
     Overview: asParent("at organizations users placements home regions jobs links attention moreAttention"),
     HomeServer: asParent("coordinates version headroom advice problem"),
-    RegionOverview: asParent("region reachable problem isCarried placements states links failingJobs"),
+    RegionOverview: asParent("region reachable problem isCarried placements readyDatabases states links failingJobs"),
     PlacementStateCount: asParent("state placements"),
     JobCounts: asParent("waiting running failing"),
     LinkCounts: asParent("awake parked late broken worstLagSeconds"),

@@ -166,6 +166,9 @@ create table tenantry.tenant_databases (
   -- Set while a migration changes which columns flow: only columns of both versions are published meanwhile.
   migrating_to_engine int,
   migrating_to_app int,
+  -- A database that was made ahead of a grant and belongs to no organization: a grant takes one that is READY, and this is null then.
+  -- One that is LEAVING is being dropped.
+  ready_state text check (ready_state in ('MAKING', 'READY', 'LEAVING')),
   -- A database that placements share goes with the last of them. From this moment on it takes no more; another is made.
   closing_at timestamptz,
   -- Another generation is another password for each of the database's links.
@@ -175,9 +178,12 @@ create table tenantry.tenant_databases (
   made_at timestamptz,
   unique (region_id, name),
   check ((engine_version is null) = (app_version is null)),
-  check ((migrating_to_engine is null) = (migrating_to_app is null))
+  check ((migrating_to_engine is null) = (migrating_to_app is null)),
+  check (ready_state is null or isolation = 'DEDICATED'),
+  check (ready_state is distinct from 'READY' or engine_version is not null)
 );
 
+create index tenant_databases_ready on tenantry.tenant_databases (region_id, id) where ready_state is not null;
 create unique index tenant_databases_shared on tenantry.tenant_databases (region_id)
   where isolation = 'SHARED' and closing_at is null;
 
