@@ -14,6 +14,8 @@ import { describeMachine } from "./machine.ts";
 import { type BenchServers, connected, sql, startServers } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { requestReadyDatabases } from "../src/engine/placements/ready-databases.ts";
 import { startWorker } from "./worker.ts";
 
 const { values: flags } = parseArgs({
@@ -24,6 +26,8 @@ const { values: flags } = parseArgs({
   },
   allowNegative: true,
 });
+
+const READY = 5;
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
@@ -104,6 +108,49 @@ try {
     await waitUntilMembersVisible(services, id);
     arrived.push(performance.now() - started);
   }
+  // From here on there is a stock.
+  services.readyDatabases = READY;
+  const [found2] = await sql<{ id: string }>(servers.home.url("bench_home"), "select id from tenantry.regions");
+  const regionId = found2?.id ?? "";
+  const filled = async () => {
+    for (;;) {
+      const [open] = await sql<{ ready: number; jobs: number }>(
+        servers.home.url("bench_home"),
+        `select (select count(*)::int from tenantry.tenant_databases where ready_state = 'READY') as ready,
+           (select count(*)::int from tenantry.jobs where state in ('WAITING', 'RUNNING')) as jobs`,
+      );
+      if (open?.ready === READY && open.jobs === 0) return;
+      await delay(50);
+    }
+  };
+  const [ahead, aheadArrived, mixed]: [number[], number[], number[]] = [[], [], []];
+  await requestReadyDatabases(services.home, regionId);
+  for (let round = 0; round < rounds; round += 1) {
+    await filled();
+    const id = await organization(`Ahead ${round}`);
+    const started = performance.now();
+    await grant(services, id);
+    ahead.push(performance.now() - started);
+    await waitUntilMembersVisible(services, id);
+    aheadArrived.push(performance.now() - started);
+  }
+  await filled();
+  for (let round = 0; round < READY; round += 1) {
+    const id = await organization(`Row ${round}`);
+    mixed.push(await timed(() => grant(services, id)));
+  }
+  process.stdout.write(
+    `\nahead ${digits(median(ahead))} p99 ${digits(percentile(ahead, 0.99))}; region knows ${digits(median(aheadArrived))} p99 ${digits(percentile(aheadArrived, 0.99))}; in a row ${mixed.map(digits).join(" ")}\n`,
+  );
+  process.stdout.write(
+    `${JSON.stringify(
+      await sql(
+        servers.home.url("bench_home"),
+        `select s.name, (percentile_cont(0.5) within group (order by extract(epoch from s.finished_at - s.started_at)) * 1000)::float8 as ms, (percentile_cont(0.5) within group (order by extract(epoch from s.started_at - j.requested_at)) * 1000)::float8 as at
+     from tenantry.job_steps s join tenantry.jobs j on j.id = s.job_id join tenantry.placements p on p.id = j.placement_id join tenantry.organizations o on o.id = p.organization_id where o.name like 'Ahead%' group by s.name order by 3`,
+      ),
+    )}\n`,
+  );
   const row = (what: string, ours: number, base: number) => [what, digits(base), digits(ours), ratio(ours, base)];
   process.stdout.write(
     `${describeMachine("18.4")}; fsync ${flags.fsync ? "on" : "off"}\n\n${table(

@@ -13,6 +13,7 @@ import { createLogger } from "../../src/base/observability/logger.ts";
 import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
 import { requestReviews } from "../../src/engine/erasure/review-erasures.ts";
 import type { JOBS } from "../../src/engine/jobs/job.ts";
+import { requestReadyDatabases } from "../../src/engine/placements/ready-databases.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { closeServices, createServices } from "../../src/services.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";
@@ -233,6 +234,22 @@ const SCENARIOS: Record<WorkerKind, Scenario> = {
         return gone;
       },
     };
+  },
+  // The last one: from here on the workers keep a database ready.
+  "keep-ready-databases": async () => {
+    if (!("readyDatabases" in options)) {
+      options = { ...options, readyDatabases: 1 };
+      await worker.kill();
+      worker = await Worker.start(options);
+    }
+    const ready = async () =>
+      (await sql(api.databaseUrl, "select from tenantry.tenant_databases where ready_state = 'READY'")).length === 1;
+    const [own] = await sql<{ id: string }>(api.databaseUrl, "select id from tenantry.regions where key = 'own'");
+    await insist(() => requestReadyDatabases(services.home, own?.id ?? ""));
+    expect(await eventually(async () => (await ready()) && (await isSettled()), 30_000)).toBe(true);
+    const organization = await insist(() => createOrganization(api, "From the stock"));
+    const ask = () => api.ask(GRANT, { input: { organizationId: organization, regionKey: "own" } });
+    return { ask, isDone: async () => (await ask()).grantRegionAccess.state === "ACTIVE" && (await ready()) };
   },
 };
 

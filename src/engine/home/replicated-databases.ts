@@ -14,7 +14,9 @@ export type ReplicatedDatabase = {
 
 const REPLICATES = `(
   exists (select from tenantry.placements p
-          where p.database_id = d.id and p.state in ('ACTIVE', 'MOVING', 'SUSPENDED'))
+          where p.database_id = d.id and (p.state in ('ACTIVE', 'MOVING', 'SUSPENDED')
+            -- It was made ahead: its members are on their way while the grant is looked at.
+            or (p.isolation = 'DEDICATED' and p.state = 'PROVISIONING' and d.engine_version is not null)))
   -- Those that leave a shared one go on telling it so until the last of them takes it along.
   or (d.isolation = 'SHARED' and d.engine_version is not null and d.closing_at is null)
   or d.ready_state = 'READY')`;

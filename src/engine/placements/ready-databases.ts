@@ -5,7 +5,7 @@
  */
 import { outsideCalls } from "#base/kernel/call";
 import { TenantryError } from "#base/kernel/errors";
-import { delay } from "#base/kernel/wait";
+import { delay, waitFor } from "#base/kernel/wait";
 import type { Queryable } from "#base/postgres/database";
 import { quoteIdentifier } from "#base/postgres/identifiers";
 import {
@@ -64,8 +64,26 @@ export async function keepReadyDatabases(services: Services, run: JobRun<"keep-r
     const next = await nextToMake(services, regionId);
     if (next === undefined) return;
     if (made === MOST_A_RUN) return requestReadyDatabases(services.home, regionId);
+    await letGrantsPass(services, regionId, run.signal);
     await makeOne(services, run, next);
   }
+}
+
+const CALM_MS = 1_000;
+const MOST_WAIT_MS = 10_000;
+
+/** Copying a database takes a core of the region's server: grants that follow one another closely go first. */
+async function letGrantsPass({ home }: Pick<Services, "home">, regionId: string, signal: AbortSignal): Promise<void> {
+  const isCalm = async () => {
+    const rows = await home.query(
+      "ready_databases.is_calm",
+      `select from (select created_at from tenantry.placements where region_id = $1 order by id desc limit 1) last
+       where created_at > now() - $2 * interval '1 millisecond'`,
+      [regionId, CALM_MS],
+    );
+    return rows.length === 0 ? true : undefined;
+  };
+  await waitFor(isCalm, { timeoutMs: MOST_WAIT_MS, pauseMs: 100, maxPauseMs: 250, signal });
 }
 
 /** Takes out those that somebody has changed or dropped, and one when the servers have run out of room: a grant needs it more. */

@@ -29,7 +29,9 @@ export type MadeNow = {
  * tenant database.
  */
 export async function establishLink(link: Link, made?: MadeNow): Promise<void> {
-  if (made !== undefined || !(await isWhole(link))) await rebuild(link, made);
+  if (made !== undefined) await rebuild(link, made);
+  // It can be carried already, and a carrier that finds it broken mends it.
+  else if (!(await isWhole(link))) await whileNobodyMends(link, () => rebuild(link));
 }
 
 /** What {@link mend} says it did when only a new copy would help. */
