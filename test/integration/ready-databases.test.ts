@@ -23,19 +23,22 @@ const REPLICATION = { sweepIntervalMs: 500, carrier: { idleMs: 50, stallMs: 1_50
 
 type Row = { id: number; name: string; state: string | null };
 
+let home: OwnServer;
 let region: OwnServer;
 let app: TestApp;
 let installation: Installation;
 
 beforeAll(async () => {
-  region = await startServer();
-  app = await startApp({ readyDatabases: 2, replication: REPLICATION });
+  // Servers of its own: what is at rest on them is looked at.
+  [home, region] = await Promise.all([startServer(), startServer()]);
+  app = await startApp({ homeServer: home.url(), readyDatabases: 2, replication: REPLICATION });
   await registerRegion(app, "own", region.url());
   installation = { homeUrl: app.databaseUrl, regionUrl: (_, database) => region.url(database) };
 }, 60_000);
 afterAll(async () => {
   await app.stop();
   await region[Symbol.asyncDispose]();
+  await home[Symbol.asyncDispose]();
 });
 
 const regionIdOf = async (key = "own") =>
