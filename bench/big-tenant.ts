@@ -23,8 +23,8 @@ import type { Direction } from "../src/engine/replication/names.ts";
 import type { Services } from "../src/engine/services.ts";
 import { closeServices, createServices } from "../src/services.ts";
 import { type ApiProcess, startApiProcess } from "./api-process.ts";
-import { describeMachine } from "./machine.ts";
 import { ask, Neighbour } from "./neighbour.ts";
+import { report } from "./part.ts";
 import { type BenchServer, type BenchServers, sql, startServers } from "./servers.ts";
 import { percentile } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
@@ -376,9 +376,19 @@ try {
   const dedicated = first;
   await phase(bench, "revoked, DEDICATED", MEMBERS + RESOURCES, () => revoke(bench, dedicated, "Big"));
   await neighbour.stop();
-  console.log(`${describeMachine("18.4")}${flags.fsync ? "" : ", without fsync"}\n`);
   const head = ["", "rows", "s", "µs a row", "to `copy`", "others: p50 ms", "p99 ms", "failed"];
-  console.log(table(head, bench.rows));
+  const size = `${RESOURCES.toLocaleString("en")} rows, ${MEMBERS.toLocaleString("en")} members; fsync ${flags.fsync ? "on" : "off"}`;
+  report({
+    title: "A big tenant",
+    text: `${size}\n\n${table(head, bench.rows)}`,
+    bars: bench.rows
+      .filter(([, , , , toCopy]) => Number.isFinite(Number.parseFloat(String(toCopy))))
+      .map(([what, , , , toCopy]) => ({
+        what: `${what}, to \`copy\``,
+        measured: Number.parseFloat(String(toCopy)),
+        most: 2,
+      })),
+  });
 } finally {
   await closeServices(services);
   await api.stop();

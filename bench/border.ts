@@ -10,7 +10,7 @@ import { Gateway } from "../src/engine/border/gateway.ts";
 import type { GatewayLink } from "../src/engine/border/options.ts";
 import { delay } from "../src/base/kernel/wait.ts";
 import { formatConnectionString, parseServerUrl } from "../src/base/postgres/connection-url.ts";
-import { describeMachine } from "./machine.ts";
+import { report } from "./part.ts";
 import { type BenchServers, connected, startServers } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
@@ -209,31 +209,42 @@ try {
         direct: await measureStream(home, region, numbers.direct, "direct"),
         gateway: await measureStream(home, region, numbers.gateway, "gateway"),
       };
-      console.log(`${describeMachine("18")}${fsync ? "" : ", without fsync"}\n`);
       const row = (what: string, pick: (way: Way) => number) => [
         what,
         digits(pick("direct")),
         digits(pick("gateway")),
         ratio(pick("gateway"), pick("direct")),
       ];
-      console.log(
-        table(
-          ["", "direct", "through the gateway", "ratio"],
-          [
-            row("enable to row, median ms", (way) => median(wakes[way])),
-            row("enable to row, p99 ms", (way) => percentile(wakes[way], 0.99)),
-            row(`${ROWS.toLocaleString("en")} rows of 200 bytes, s`, (way) => streams[way].seconds),
-            row("CPU of this process per row, µs", (way) => streams[way].cpuMicros / ROWS),
-          ],
-        ),
+      const compared = table(
+        ["", "direct", "through the gateway", "ratio"],
+        [
+          row("enable to row, median ms", (way) => median(wakes[way])),
+          row("enable to row, p99 ms", (way) => percentile(wakes[way], 0.99)),
+          row(`${ROWS.toLocaleString("en")} rows of 200 bytes, s`, (way) => streams[way].seconds),
+          row("CPU of this process per row, µs", (way) => streams[way].cpuMicros / ROWS),
+        ],
       );
       const names = [];
       for (let index = 0; index < STREAMS; index += 1)
         names.push(await link(servers, gateway, 1_000 + index, "gateway"));
       const awake = await measureAwake(home, region, gateway, names);
-      console.log(
-        `\n${table([`${STREAMS} streams awake`, "CPU of one core", "kB a stream", "event loop delay, p99 ms"], awake)}`,
-      );
+      const head = [`${STREAMS} streams awake`, "CPU of one core", "kB a stream", "event loop delay, p99 ms"];
+      report({
+        title: "The gateway",
+        text: `fsync ${fsync ? "on" : "off"}\n\n${compared}\n\n${table(head, awake)}`,
+        bars: [
+          {
+            what: "a wake through the gateway, to a direct one",
+            measured: median(wakes.gateway) / median(wakes.direct),
+            open: true,
+          },
+          {
+            what: "rows through the gateway, to directly",
+            measured: streams.gateway.seconds / streams.direct.seconds,
+            open: true,
+          },
+        ],
+      });
     }),
   );
 } finally {

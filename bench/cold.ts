@@ -8,7 +8,7 @@ import { asksBare, asksTenantry, type Tenants } from "./tenants.ts";
 
 const COLD_TENANTS = 200;
 const COLD_AT_ONCE = 25;
-const MOST = 1.5;
+const MOST = 1.4;
 
 /** Each tenant once, one after another, by turns with the bare server. */
 export async function measureCold({ connection, tenants, startBare }: Tenants): Promise<Part> {

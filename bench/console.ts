@@ -7,7 +7,7 @@ import type { BrowserContext } from "playwright-core";
 import { openBrowser } from "../test/support/browser.ts";
 import { buildConsole } from "../test/support/built-console.ts";
 import { forEachLimit } from "../src/base/kernel/semaphore.ts";
-import { describeMachine } from "./machine.ts";
+import { report } from "./part.ts";
 import { sql, startServers } from "./servers.ts";
 import { median } from "./statistics.ts";
 import { digits, table } from "./table.ts";
@@ -85,28 +85,24 @@ try {
   } finally {
     await close();
   }
-  const [version] = await sql<{ server_version: string }>(servers.home.url("postgres"), "show server_version");
   const row = (name: string, values: readonly number[]) => [name, digits(median(values)), digits(Math.max(...values))];
-  process.stdout.write(
-    [
-      describeMachine(version?.server_version ?? "?"),
-      "",
-      table(
-        [`the overview with ${flags.placements} placements`, "ms, median", "worst"],
-        [
-          row(
-            "first paint after the document's request",
-            looks.map(({ paint }) => paint),
-          ),
-          row(
-            "its numbers",
-            looks.map(({ numbers }) => numbers),
-          ),
-        ],
-      ),
-      "",
-    ].join("\n"),
-  );
+  const paints = looks.map(({ paint }) => paint);
+  const numbers = looks.map((one) => one.numbers);
+  report({
+    title: "The console",
+    text: table(
+      [`the overview with ${flags.placements} placements`, "ms, median", "worst"],
+      [row("first paint after the document's request", paints), row("its numbers", numbers)],
+    ),
+    bars: [
+      {
+        what: `the console's overview with ${flags.placements} placements`,
+        measured: median(numbers),
+        unit: "ms",
+        open: true,
+      },
+    ],
+  });
 } finally {
   await app.close();
   await servers.stop();

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { newRoutedId } from "../src/base/kernel/ids.ts";
-import { describeMachine } from "./machine.ts";
 import { Fleet, type TenantDatabase } from "./fleet.ts";
+import { report } from "./part.ts";
 import { sql } from "./servers.ts";
 import { digits, table } from "./table.ts";
 
@@ -152,13 +152,20 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 try {
   const [database] = fleet.databases;
   if (database === undefined) throw new Error("there is no database");
-  const { rows: version } = await fleet.home.query<{ server_version: string }>("show server_version");
-  console.log(`${describeMachine(version[0]?.server_version ?? "")}; fsync ${flags.fsync ? "on" : "off"}\n`);
   const rows = [];
   for (const megabytes of flags.mb.split(",").map(Number)) rows.push(...(await measure(fleet, database, megabytes)));
-  console.log(
-    table(["", "MB", "s", "MB/s", "peak memory, MB", "its CPU-s", "servers CPU-s", "the server alone", "s"], rows),
-  );
+  const head = ["", "MB", "s", "MB/s", "peak memory, MB", "its CPU-s", "servers CPU-s", "the server alone", "s"];
+  const rates = rows.slice(-2).map(([what = "", , , perSecond = ""]) => ({ what, perSecond: Number(perSecond) }));
+  report({
+    title: "Export and import",
+    text: `fsync ${flags.fsync ? "on" : "off"}\n\n${table(head, rows)}`,
+    bars: rates.map(({ what, perSecond }) => ({
+      what: `${what} of ${flags.mb.split(",").at(-1) ?? ""} MB`,
+      measured: perSecond,
+      unit: "MB/s",
+      open: true,
+    })),
+  });
 } finally {
   await fleet.stop();
 }

@@ -10,7 +10,7 @@ import { Metrics } from "../src/base/observability/metrics.ts";
 import { WaitTimes } from "../src/base/postgres/pool-usage.ts";
 import { delay } from "../src/base/kernel/wait.ts";
 import { linkName } from "../src/engine/replication/names.ts";
-import { describeMachine } from "./machine.ts";
+import { report } from "./part.ts";
 import { type BenchServer, connected, sql, startServers } from "./servers.ts";
 import { serverCpuSeconds } from "./server-usage.ts";
 import { median, percentile } from "./statistics.ts";
@@ -184,7 +184,6 @@ try {
   const few = await measureScrapes(0);
   await makeLinks(await makeRows(DATABASES));
   const many = await measureScrapes(DATABASES);
-  const version = await sql<{ server_version: string }>(servers.home.url("postgres"), "show server_version");
   const head = [
     "tenant databases",
     "scrape, ms",
@@ -203,16 +202,9 @@ try {
     ["a wait for a connection, with its clock", measureOne(() => waits.add(performance.now() - performance.now()))],
     ["an error", measureOne(() => metrics.errorAnswered("NOT_FOUND"))],
   ];
-  process.stdout.write(
-    [
-      describeMachine(version[0]?.server_version ?? "?"),
-      "",
-      table(head, [few, many]),
-      "",
-      table(["counted", "ns"], counted),
-      "",
-    ].join("\n"),
-  );
+  const text = [table(head, [few, many]), table(["counted", "ns"], counted)].join("\n\n");
+  const what = `a scrape of ${DATABASES} tenant databases`;
+  report({ title: "A scrape", text, bars: [{ what, measured: Number(many[1]), unit: "ms", open: true }] });
 } finally {
   await app.close();
   await servers.stop();

@@ -15,7 +15,7 @@ import { migrateFleet } from "../src/engine/fleet/migrate-databases.ts";
 import type { Services } from "../src/engine/services.ts";
 import { closeServices, createServices } from "../src/services.ts";
 import { ensureTemplate } from "../src/engine/placements/template-database.ts";
-import { describeMachine } from "./machine.ts";
+import { report } from "./part.ts";
 import { type BenchServers, connected, sql, startServers } from "./servers.ts";
 import { median } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
@@ -147,8 +147,6 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 try {
   await sql(servers.home.url("postgres"), "create database bench_home");
   const names = await fill(servers);
-  const [version] = await sql<{ server_version: string }>(servers.home.url("postgres"), "show server_version");
-  console.log(`${describeMachine(version?.server_version ?? "")}; fsync ${flags.fsync ? "on" : "off"}\n`);
   // Once before what counts: the first visit of each database fills caches.
   await bareLoop(servers, names, FIRST + 1);
   const [bare, whole, databases, idle]: number[][] = [[], [], [], []];
@@ -176,18 +174,22 @@ try {
     digits((median(seconds) * 1_000) / DATABASES),
     seconds.map(digits).join(" "),
   ];
-  console.log(`## Fleet migration: ${DATABASES} databases, ${CONCURRENCY} at once\n`);
-  console.log(
-    table(
-      ["what", "s", "to the bare loop", "ms a database", "all rounds, s"],
-      [
-        row("bare driver loop", bare),
-        row("tenantry, until the last database", databases),
-        row("tenantry, all of it", whole),
-        row("tenantry, nothing to do", idle),
-      ],
-    ),
+  const text = table(
+    ["what", "s", "to the bare loop", "ms a database", "all rounds, s"],
+    [
+      row("bare driver loop", bare),
+      row("tenantry, until the last database", databases),
+      row("tenantry, all of it", whole),
+      row("tenantry, nothing to do", idle),
+    ],
   );
+  report({
+    title: "Fleet migration",
+    text: `${DATABASES} databases, ${CONCURRENCY} at once; fsync ${flags.fsync ? "on" : "off"}\n\n${text}`,
+    bars: [
+      { what: `${DATABASES} databases migrated, to a bare loop`, measured: median(whole ?? []) / base, most: 1.3 },
+    ],
+  });
 } finally {
   await servers.stop();
 }

@@ -13,7 +13,7 @@ import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { createUser } from "../src/engine/home/users.ts";
 import { grantRegionAccess } from "../src/engine/placements/grant-region-access.ts";
 import { type ApiProcess, startApiProcess } from "./api-process.ts";
-import { describeMachine } from "./machine.ts";
+import { report } from "./part.ts";
 import { sql, startServers } from "./servers.ts";
 import { percentile } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
@@ -157,11 +157,6 @@ try {
     noisyAnswered,
     noisyRefused,
   ]);
-  const [version] = await sql<{ version: string }>(
-    servers.home.url("postgres"),
-    "select current_setting('server_version') as version",
-  );
-  console.log(describeMachine(version?.version ?? ""));
   const head = [
     "the quiet one",
     "asked",
@@ -173,7 +168,16 @@ try {
     "noisy: answered",
     "refused",
   ];
-  console.log(table(head, rows));
+  const beside = [...sums].filter(([name]) => name !== "alone");
+  report({
+    title: "A noisy neighbour",
+    text: table(head, rows),
+    bars: beside.map(([name, { latencies }]) => ({
+      what: `a quiet organization's p50, ${name}, to alone`,
+      measured: percentile(latencies, 0.5) / percentile(alone, 0.5),
+      open: true,
+    })),
+  });
   await off.stop();
   await on.stop();
 } finally {

@@ -4,10 +4,12 @@
  * `--only=comments,rest,latency,users,sweep`, `--sizes=1,50,200`.
  */
 import { parseArgs } from "node:util";
+import type { Bar } from "./bars.ts";
+import { drawLines, OWN_NAME } from "./chart.ts";
 import { changeUsers, type UserChangeCost } from "./change-users.ts";
 import { Fleet, type Mode, NO_SWEEP } from "./fleet.ts";
 import { measureLatency, type Sample } from "./latency.ts";
-import { describeMachine } from "./machine.ts";
+import { type Finding, report } from "./part.ts";
 import { type Rest, setAutovacuum, watchRest } from "./rest.ts";
 import { sql } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";
@@ -61,8 +63,6 @@ async function provision(): Promise<Fleet> {
   }
   const largest = fleets.at(-1);
   if (largest === undefined) throw new Error("name at least one size");
-  const { rows: version } = await largest.home.query<{ server_version: string }>("show server_version");
-  console.log(`${describeMachine(version[0]?.server_version ?? "")}; fsync ${fsync ? "on" : "off"}\n`);
   print(
     "Granting, four at a time",
     ["tenant databases", "s in all", "grant p50 ms", "grant p99 ms", "WAL of the region, MB"],
@@ -71,8 +71,14 @@ async function provision(): Promise<Fleet> {
   return largest;
 }
 
-function print(title: string, head: string[], rows: (string | number)[][]): void {
-  console.log(`## ${title}\n\n${table(head, rows)}\n`);
+function print(
+  title: string,
+  head: string[],
+  rows: (string | number)[][],
+  { bars = [], chart, more = "" }: { bars?: Bar[]; chart?: NonNullable<Finding["chart"]>; more?: string } = {},
+): void {
+  const text = [`fsync ${fsync ? "on" : "off"}`, table(head, rows), ...(more === "" ? [] : [more])].join("\n\n");
+  report({ title, text, bars, ...(chart === undefined ? {} : { chart }) });
 }
 
 async function comments(): Promise<void> {
@@ -91,6 +97,7 @@ async function comments(): Promise<void> {
     }
   const cpu = (mode: Mode, size: number) =>
     median((costs.get(`${mode} ${size}`) ?? []).map(({ cpuSeconds }) => cpuSeconds));
+  const [least = 0, most = 0] = [SIZES[0], SIZES.at(-1)];
   print(
     `Server CPU-seconds per ${COMMENTS} comments in one tenant database`,
     [
@@ -113,6 +120,29 @@ async function comments(): Promise<void> {
       digits(median((costs.get(`parked ${size}`) ?? []).map(({ walBytes }) => walBytes)) / MB),
       (costs.get(`parked ${size}`) ?? []).map(({ cpuSeconds }) => digits(cpuSeconds)).join(" "),
     ]),
+    {
+      bars: [
+        {
+          what: `server CPU per comment, ${most} tenant databases against ${least}`,
+          measured: cpu("parked", most) / cpu("parked", least),
+          most: 1.1,
+        },
+      ],
+      chart: {
+        file: "cost.svg",
+        about: "Server CPU for comments in one tenant database, by the number of tenant databases",
+        svg: drawLines(
+          {
+            title: `Server CPU-seconds per ${COMMENTS.toLocaleString("en")} comments, by tenant databases`,
+            across: "tenant databases",
+          },
+          MODES.map((mode) => ({
+            name: mode === "parked" ? OWN_NAME : "subscriptions enabled for good",
+            points: SIZES.map((size) => ({ x: size, y: cpu(mode, size) })),
+          })),
+        ),
+      },
+    },
   );
 }
 
@@ -132,6 +162,7 @@ async function rest(fleet: Fleet): Promise<void> {
   await setAutovacuum(fleet, true);
   await watch("attached");
   await fleet.park();
+  const parked = rows[0]?.[1];
   print(
     `At rest with ${fleet.databases.length} tenant databases, over ${REST_SECONDS} s`,
     [
@@ -150,12 +181,37 @@ async function rest(fleet: Fleet): Promise<void> {
       one.replicationProcesses,
       digits(one.memoryBytes / 2 ** 30),
     ]),
+    { bars: parked === undefined ? [] : restBars(fleet.databases.length, parked) },
   );
+}
+
+function restBars(databases: number, parked: Rest): Bar[] {
+  return [
+    {
+      what: `idle with ${databases} tenant databases: replication processes`,
+      measured: parked.replicationProcesses,
+      unit: "",
+      most: 0,
+    },
+    {
+      what: `idle with ${databases} tenant databases: servers`,
+      measured: parked.serverShare * 100,
+      unit: "% of a core",
+      most: 1,
+    },
+    {
+      what: `idle with ${databases} tenant databases: worker`,
+      measured: parked.workerShare * 100,
+      unit: "% of a core",
+      most: 1,
+    },
+  ];
 }
 
 async function latency(fleet: Fleet): Promise<void> {
   const rows: (string | number)[][] = [];
-  const report = (mode: Mode, direction: string, samples: Sample[]) => {
+  const bars: Bar[] = [];
+  const add = (mode: Mode, direction: string, samples: Sample[]) => {
     const at = (share: number, of: keyof Sample) =>
       digits(
         percentile(
@@ -164,6 +220,13 @@ async function latency(fleet: Fleet): Promise<void> {
         ),
       );
     const answered = mode === "parked" ? [at(0.5, "answeredMs"), at(0.99, "answeredMs")] : ["–", "–"];
+    const visible = samples.map(({ visibleMs }) => visibleMs);
+    const what = `from the commit to the row on the other side, ${direction}`;
+    if (mode === "parked")
+      bars.push(
+        { what: `${what}, p50`, measured: percentile(visible, 0.5), unit: "ms", most: 40 },
+        { what: `${what}, p99`, measured: percentile(visible, 0.99), unit: "ms", most: 300 },
+      );
     rows.push([
       mode,
       direction,
@@ -178,13 +241,14 @@ async function latency(fleet: Fleet): Promise<void> {
     if (mode === "attached") await fleet.attach();
     else await fleet.park({ ...NO_SWEEP, carrier: { idleMs: 20 } });
     for (const direction of ["directory", "catalog"] as const)
-      report(mode, direction, await measureLatency(fleet, direction, SAMPLES));
+      add(mode, direction, await measureLatency(fleet, direction, SAMPLES));
   }
   await fleet.park();
   print(
     `From the commit to the row on the other side, ${fleet.databases.length} tenant databases, ms over ${SAMPLES}`,
     ["mode", "direction", "p50", "p90", "p99", "worst", "answered p50", "answered p99"],
     rows,
+    { bars },
   );
 }
 
@@ -241,8 +305,8 @@ async function sweeps(fleet: Fleet): Promise<void> {
       digits(median(of.map(({ workerCpuSeconds }) => workerCpuSeconds))),
       of.map(({ cpuSeconds }) => digits(cpuSeconds)).join(" "),
     ]),
+    { more: `WAL kept after the sweep for 32 MB, median slot of home and region, MB: ${retained.join("; ")}` },
   );
-  console.log(`WAL kept after the sweep for 32 MB, median slot of home and region, MB: ${retained.join("; ")}\n`);
 }
 
 const PARTS: Record<string, (largest: Fleet) => Promise<void>> = { comments, users, sweep: sweeps, rest, latency };

@@ -9,9 +9,8 @@ import { freePort } from "./api-process.ts";
 import { startTenantry } from "./contestants.ts";
 import { inspect } from "./heap.ts";
 import type { Sent } from "./load.ts";
-import { describeMachine } from "./machine.ts";
 import { usage } from "./measure.ts";
-import { record } from "./record.ts";
+import { report } from "./part.ts";
 import { sql, startServers } from "./servers.ts";
 import { median, shuffled } from "./statistics.ts";
 import { digits, ratio, table } from "./table.ts";
@@ -19,7 +18,7 @@ import { startWorker } from "./worker.ts";
 import { furnish } from "./workload.ts";
 
 const { values: flags } = parseArgs({
-  options: { minutes: { type: "string", default: "10" }, write: { type: "boolean", default: false } },
+  options: { minutes: { type: "string", default: "10" } },
 });
 const CALLERS = 16;
 /** Between an answer and the next question of the same caller, so that the machine is not full. */
@@ -178,15 +177,26 @@ try {
   const outcomes = [...counts].toSorted(([a], [b]) => a.localeCompare(b)).map(([outcome, count]) => [outcome, count]);
   const failures = [...counts.keys()].filter((outcome) => /: 5\d\d|^(read|write|list): (?!200$)/.test(outcome));
   const text = [
-    `${describeMachine("18.4")}; ${(seconds / 60).toFixed(1)} minutes, ${turn} requests of ${CALLERS} callers`,
+    `${(seconds / 60).toFixed(1)} minutes, ${turn} requests of ${CALLERS} callers`,
     table(["median of", "first third", "last third", "ratio", "most", ""], rows),
     table(["outcome", "requests"], outcomes),
     `Verdict: ${growing.length === 0 ? "flat" : `**${growing.join(", ")} grow**`}; ${
       failures.length === 0 ? "no request failed that should not have" : `**failed: ${failures.join(", ")}**`
     }.`,
   ].join("\n\n");
-  process.stdout.write(`${text}\n`);
-  if (flags.write) record("soak", text);
+  const memory = figures.findIndex(([figure]) => figure === "memory");
+  report({
+    title: "A soak",
+    text,
+    bars: [
+      {
+        what: "memory in the last third of a soak, to the first",
+        measured: Number.parseFloat(String(rows[memory]?.[3])),
+        most: MOST_GROWTH,
+      },
+      { what: "requests of a soak that failed and should not have", measured: failures.length, unit: "", most: 0 },
+    ],
+  });
   if (growing.length > 0 || failures.length > 0) process.exitCode = 1;
 } finally {
   heap.close();

@@ -1,133 +1,97 @@
 /**
- * The suite: on servers of its own, each kind of data furnished once. Prints tables and bars, draws the chart and writes the results into
- * RESULTS.md (`--no-write`: prints only). A part that fails costs itself and the exit code, not the others.
- * `--only=api,scale-out,fan-out,cold,many` chooses parts; `--contestants=bare,tenantry`, `--kinds=read,write`, `--rounds=3`,
- * `--seconds=8` for each phase; `--databases=1000` for the many; `--soak-minutes=10` ends with the soak.
+ * Measures everything, in at most 45 minutes, and writes bench/RESULTS.md whole. Each part runs in a process of its own: one that
+ * fails costs itself and the exit code, not the others.
+ * `--only=grants,requests`: these parts alone; the others' results stay. `--quick`: whether all of it works, in some minutes; what
+ * it finds goes to a folder of its own. `--to=FOLDER`, `--list`.
  */
-import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { loadavg } from "node:os";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Kind, measureApi } from "./api.ts";
-import { type Bar, barTable, type Part } from "./bars.ts";
-import { drawBars } from "./chart.ts";
-import { measureCold } from "./cold.ts";
-import { CONTESTANTS, installContestants } from "./contestants.ts";
-import { measureFanOut } from "./fan-out.ts";
+import { atExit } from "./at-exit.ts";
+import { findParts } from "./find-parts.ts";
 import { describeMachine } from "./machine.ts";
-import { measureMany } from "./many.ts";
-import { record } from "./record.ts";
-import { measureScaleOut } from "./scale-out.ts";
-import { sql, startServers } from "./servers.ts";
+import type { BenchPart, Finding } from "./part.ts";
+import { forgetResults, saveResult } from "./results.ts";
 import { digits } from "./table.ts";
-import { furnishTenants } from "./tenants.ts";
-import { startWorker } from "./worker.ts";
-import { furnish } from "./workload.ts";
 
-const PARTS = ["api", "scale-out", "fan-out", "cold", "many"] as const;
-type PartName = (typeof PARTS)[number];
-/** Tenant databases where only fan-out and cold tenants are measured. */
-const FEW = 100;
+const MOST_MINUTES = 45;
+/** A part that takes longer than it says is ended after so many times that long. */
+const PATIENCE = 2;
 
 const { values: flags } = parseArgs({
   options: {
-    only: { type: "string", default: PARTS.join() },
-    contestants: { type: "string", default: CONTESTANTS.join() },
-    kinds: { type: "string", default: "read,write" },
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "8" },
-    databases: { type: "string", default: "1000" },
-    "soak-minutes": { type: "string", default: "0" },
-    write: { type: "boolean", default: true },
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+    to: { type: "string" },
   },
-  allowNegative: true,
 });
 
-/** The given names, all of them known. */
-function chosen<Name extends string>(flag: string, given: string, known: readonly Name[]): Name[] {
-  const names = given.split(",");
-  const unknown = names.find((name) => !known.includes(name as Name));
-  if (unknown !== undefined) throw new Error(`--${flag}: ${unknown} is none of ${known.join(", ")}`);
-  return known.filter((name) => names.includes(name));
-}
-
-function positive(flag: "rounds" | "seconds" | "databases"): number {
-  const number = Number(flags[flag]);
-  if (!(number >= 1)) throw new Error(`--${flag}: ${flags[flag]} is no number from 1 on`);
-  return number;
-}
-
-const only = chosen("only", flags.only, PARTS);
-const keys = chosen("contestants", flags.contestants, CONTESTANTS);
-const kinds = chosen<Kind>("kinds", flags.kinds, ["read", "write"]);
-const rounds = { rounds: positive("rounds"), seconds: positive("seconds") };
-const databases = only.includes("many") ? positive("databases") : Math.min(FEW, positive("databases"));
-const bars: Bar[] = [];
-const failed: string[] = [];
-
-/** Measures one part, if it is wanted, prints what was found and writes it down. */
-async function run(name: PartName, measure: () => Promise<Part>): Promise<void> {
-  if (!only.includes(name)) return;
-  const load = digits(loadavg()[0] ?? Number.NaN);
-  const circumstances = `${describeMachine("18.4")}; ${rounds.rounds} rounds of ${rounds.seconds} s, fsync off; load ${load} before`;
-  await orFail(name, async () => {
-    const part = await measure();
-    bars.push(...part.bars);
-    const barred = part.bars.length === 0 ? [] : [barTable(part.bars)];
-    process.stdout.write(`## ${part.title}\n\n${[circumstances, part.text, ...barred].join("\n\n")}\n\n`);
-    if (flags.write) record(name, [circumstances, part.text, ...barred].join("\n\n"));
+async function runPart(name: string, { minutes }: BenchPart): Promise<Finding[]> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-part-"));
+  const out = join(folder, "findings");
+  // A group of its own, so that it ends with all that it has started.
+  const child = spawn(process.execPath, ["bench/run-part.ts", name, ...(flags.quick ? ["--quick"] : [])], {
+    stdio: "inherit",
+    detached: true,
+    env: { ...process.env, BENCH_OUT: out },
   });
-}
-
-async function orFail(name: string, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    failed.push(name);
-    process.stderr.write(`${name}: ${error instanceof Error ? error.stack : String(error)}\n`);
-  }
-}
-
-async function measureWorkload(): Promise<void> {
-  if (only.includes("api") && keys.some((key) => key !== "bare" && key !== "tenantry")) installContestants();
-  await using stack = new AsyncDisposableStack();
-  const servers = await startServers({ fsync: false });
-  stack.defer(servers.stop);
-  await sql(servers.home.url("postgres"), "create database bench_home");
-  const connection = { databaseUrl: servers.home.url("bench_home"), secretKey: servers.secretKey };
-  const worker = await startWorker(connection);
-  stack.defer(() => worker.close());
-  const regionUrl = (name?: string) => servers.region.url(name);
-  const { targets, database } = await furnish(worker.services, { homeUrl: connection.databaseUrl, regionUrl });
-  const where = { tenantUrl: servers.region.url(database), connection, targets };
-  await run("api", async () => {
-    const { chart, ...part } = await measureApi(where, { keys, kinds, ...rounds });
-    if (flags.write) writeFileSync("bench/api.svg", drawBars("Requests per second, 32 connections", chart));
-    return part;
+  const end = () => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, "SIGTERM");
+  };
+  const forget = atExit(end);
+  const timer = setTimeout(end, minutes * PATIENCE * 60_000);
+  const code = await new Promise<number | string | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (status, signal) => resolve(status ?? signal));
   });
-  await run("scale-out", () => measureScaleOut(where, rounds));
+  clearTimeout(timer);
+  forget();
+  const findings = existsSync(out) ? readFileSync(out, "utf8").split("\n").filter(Boolean) : [];
+  rmSync(folder, { recursive: true });
+  if (code !== 0) throw new Error(`it ended with ${code}`);
+  return findings.map((line) => JSON.parse(line) as Finding);
 }
 
-async function measureTenants(): Promise<void> {
-  const tenants = await furnishTenants(databases);
-  try {
-    await run("cold", () => measureCold(tenants));
-    await run("fan-out", () => measureFanOut(tenants, rounds));
-    await run("many", () => measureMany(tenants));
-  } finally {
-    await tenants.stop();
+const parts = await findParts();
+const chosen = flags.only?.split(",") ?? [...parts.keys()];
+const unknown = chosen.find((name) => !parts.has(name));
+if (unknown !== undefined) throw new Error(`--only: ${unknown} is none of ${[...parts.keys()].join(", ")}`);
+
+if (flags.list) for (const [name, { minutes, title }] of parts) console.log(`${name}\t${minutes} min\t${title}`);
+else await measureAll();
+
+async function measureAll(): Promise<void> {
+  const folder = flags.to ?? (flags.quick ? mkdtempSync(join(tmpdir(), "bench-quick-")) : "bench");
+  if (flags.only === undefined) forgetResults(folder);
+  const started = performance.now();
+  const failed: string[] = [];
+  for (const name of chosen) {
+    const part = parts.get(name);
+    if (part === undefined) continue;
+    const began = performance.now();
+    if ((began - started) / 60_000 > MOST_MINUTES) {
+      failed.push(`${name}: not begun, as the others took ${MOST_MINUTES} minutes`);
+      continue;
+    }
+    const circumstances = `${describeMachine()}; load ${digits(loadavg()[0] ?? Number.NaN)} before`;
+    console.error(`${name}, ${part.minutes} min at most`);
+    try {
+      const findings = await runPart(name, part);
+      const seconds = (performance.now() - began) / 1_000;
+      const { title, about, order } = part;
+      const at = new Date().toISOString().slice(0, 10);
+      saveResult(folder, { part: name, title, about, order, at, seconds, circumstances, findings });
+    } catch (error) {
+      failed.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
-}
-
-const wants = (...names: PartName[]) => names.some((name) => only.includes(name));
-if (wants("api", "scale-out")) await orFail("the workload", measureWorkload);
-if (wants("fan-out", "cold", "many")) await orFail("the tenant databases", measureTenants);
-if (Number(flags["soak-minutes"]) > 0) {
-  const given = [`--minutes=${flags["soak-minutes"]}`, ...(flags.write ? ["--write"] : [])];
-  if (spawnSync(process.execPath, ["bench/soak.ts", ...given], { stdio: "inherit" }).status !== 0) failed.push("soak");
-}
-if (bars.length > 0) process.stdout.write(`## Bars\n\n${barTable(bars)}\n`);
-if (failed.length > 0) {
-  process.stderr.write(`Failed: ${failed.join(", ")}\n`);
+  const minutes = (performance.now() - started) / 60_000;
+  console.error(`${digits(minutes)} minutes; ${join(folder, "RESULTS.md")}`);
+  if (failed.length === 0) return;
+  console.error(`Failed:\n${failed.join("\n")}`);
   process.exitCode = 1;
 }

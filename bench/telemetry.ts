@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { readConfig } from "../src/config.ts";
 import { type AppOptions, startApp } from "../src/main.ts";
-import { describeMachine } from "./machine.ts";
+import { report } from "./part.ts";
 import { sql, startServers } from "./servers.ts";
 import { median } from "./statistics.ts";
 import { digits, table } from "./table.ts";
@@ -87,11 +87,7 @@ async function cpuOf(url: string, body: string): Promise<number> {
   return (user + system) / REQUESTS;
 }
 
-const [row] = await sql<{ version: string }>(
-  servers.home.url("bench_home"),
-  "select current_setting('server_version') as version",
-);
-process.stdout.write(`${describeMachine(row?.version ?? "")}\n\n`);
+const tables: string[] = [];
 for (const [name, query] of Object.entries(QUERIES)) {
   const body = JSON.stringify({ query });
   const took = new Map(apps.map(({ way }) => [way, [] as number[]]));
@@ -106,8 +102,9 @@ for (const [name, query] of Object.entries(QUERIES)) {
     const us = median(took.get(way) ?? []);
     return [way, digits(us), digits(us - standard), (us / standard).toFixed(2)];
   });
-  process.stdout.write(`${name}\n${table(["way", "µs of CPU per request", "more", "ratio"], rows)}\n`);
+  tables.push(`${name}:\n\n${table(["way", "µs of CPU per request", "more", "ratio"], rows)}`);
 }
+report({ title: "Log lines and traces", text: tables.join("\n\n"), bars: [] });
 for (const { app } of apps) await app.close();
 await first.close();
 await servers.stop();

@@ -19,7 +19,7 @@ import { registerRegion } from "../src/engine/regions/register-region.ts";
 import { waitFor } from "../src/base/kernel/wait.ts";
 import { freePort } from "./api-process.ts";
 import { startFarWay } from "./far.ts";
-import { describeMachine } from "./machine.ts";
+import { report } from "./part.ts";
 import { sql, startServers } from "./servers.ts";
 import { median } from "./statistics.ts";
 import { digits, table } from "./table.ts";
@@ -254,12 +254,17 @@ try {
     digits(median(far)),
     ((median(far) - median(near)) / DELAY_MS).toFixed(1),
   ]);
-  process.stdout.write(
-    `${describeMachine("18.4")}; ${DELAY_MS} ms there and back, ${ROUNDS} rounds, fsync off\n\n${table(
+  const tripsOf = (name: string) => Number(rows.find(([one]) => one === name)?.[3] ?? Number.NaN);
+  report({
+    title: "Round trips",
+    text: `${DELAY_MS} ms there and back, ${ROUNDS} rounds, fsync off\n\n${table(
       ["operation", "no delay, ms", `${DELAY_MS} ms away, ms`, "round trips"],
       rows,
-    )}\n`,
-  );
+    )}`,
+    bars: ["grant, DEDICATED", "revoke until gone"]
+      .filter((name) => times.has(name))
+      .map((name) => ({ what: `round trips of: ${name}`, measured: tripsOf(name), unit: "", open: true })),
+  });
 } finally {
   roundTripMs = 0;
   await app.close();
