@@ -113,13 +113,14 @@ export function drawLines({ title, across }: { title: string; across: string }, 
 /** A round number at or above it. */
 function niceMost(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * ([1, 2, 4, 5, 8, 10].find((step) => step * power >= value) ?? 10);
+  return power * ([1, 2, 4, 6, 8, 10].find((step) => step * power >= value) ?? 10);
 }
 
 /** Texts two lines high that would stand on each other are moved apart. */
 function spread(ys: readonly number[]): number[] {
   const placed: number[] = Array.from({ length: ys.length }, () => 0);
-  let last = Number.POSITIVE_INFINITY;
+  // The last line of text stands above the figures of the scale.
+  let last = PLOT.bottom + 16;
   for (const { y, index } of ys.map((one, at) => ({ y: one, index: at })).toSorted((a, b) => b.y - a.y)) {
     last = Math.min(y, last - 36);
     placed[index] = last;

@@ -9,7 +9,7 @@ export const part: BenchPart = {
   about:
     "One server with very many tenant databases. The bare server beside ours knows their names, connects by itself, and asks with one statement. A cold tenant is one to whose database nothing is open.",
   order: 20,
-  minutes: 8,
+  minutes: 7,
   run: async ({ quick }) => {
     const tenants = await furnishTenants(quick ? 10 : 1_000);
     try {

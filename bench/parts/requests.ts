@@ -12,7 +12,7 @@ export const part: BenchPart = {
   about:
     "Reads of a resource with its organization and 20 comments with authors, and writes of a comment, by 32 connections, from each server in turn. Each has 4 connections to the tenant database. Sign-in, row-level security, limits and the audit log are on in ours only. Whoever asks and PostgreSQL share the machine with them.",
   order: 10,
-  minutes: 7,
+  minutes: 6,
   run: async ({ quick }) => {
     const keys = quick ? (["bare", "tenantry"] as const) : CONTESTANTS;
     const rounds = quick ? { rounds: 1, seconds: 1 } : { rounds: 3, seconds: 8 };
