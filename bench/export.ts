@@ -92,7 +92,8 @@ async function fill(fleet: Fleet, database: TenantDatabase, megabytes: number): 
      select (substr(id, 1, 16) || lpad(to_hex((2::bigint << 30) | ($6::bigint << 6) | (i & 63)), 8, '0') || substr(id, 25))::uuid,
        $1, $2, r.ids[1 + i % $4], $3,
        left(repeat(md5(i::text) || E' "said"\\n', 45), 200 + (i::bigint * 7919 % 1600)::int)
-     from generate_series(1, $5) i, replace(uuidv7()::text, '-', '') as id,
+     -- A function that stands alone is asked once for all rows.
+     from generate_series(1, $5) i, lateral (select replace(uuidv7()::text, '-', '') || left(i::text, 0) as id) made,
        (select array_agg(id) as ids from app.resources) r`,
     [
       database.id,

@@ -97,6 +97,11 @@ async function firstGrants(): Promise<number[]> {
   return took;
 }
 
+function timesOf(what: string, took: readonly [number, number][]): string[] {
+  const [active, known] = [took.map(([ms]) => ms), took.map(([, ms]) => ms)];
+  return [what, ...[active, known].flatMap((ms) => [digits(median(ms)), digits(percentile(ms, 0.99))])];
+}
+
 /** Until the stock is full and nothing is being done. */
 async function refilled(): Promise<void> {
   const look = async () => {
@@ -169,19 +174,11 @@ try {
   );
   const others = table(
     ["ms", "to ACTIVE, median", "p99", "until the region knows the organization, median", "p99"],
-    (
-      [
-        ["a ready database", ready],
-        [`${READY} ready databases, one after another`, inARow],
-        ["SHARED", shared],
-      ] as const
-    ).map(([what, took]) => [
-      what,
-      ...[0, 1].flatMap((at) => {
-        const ms = took.map((pair) => pair[at] ?? Number.NaN);
-        return [digits(median(ms)), digits(percentile(ms, 0.99))];
-      }),
-    ]),
+    [
+      timesOf("a ready database", ready),
+      timesOf(`${READY} ready databases, one after another`, inARow),
+      timesOf("SHARED", shared),
+    ],
   );
   const known = (took: readonly [number, number][]) => median(took.map(([, ms]) => ms));
   const steps = await sql<{ name: string; ms: number }>(

@@ -127,7 +127,7 @@ async function fleet(servers: BenchServers, version: number): Promise<{ all: num
   const services = await openServices(servers, schemaAt(version));
   const started = performance.now();
   let last = started;
-  const report = await migrateFleet(services, "operator", {
+  const outcome = await migrateFleet(services, "operator", {
     limits: { total: CONCURRENCY, perServer: CONCURRENCY },
     onEvent: () => {
       last = performance.now();
@@ -135,7 +135,8 @@ async function fleet(servers: BenchServers, version: number): Promise<{ all: num
   });
   const all = (performance.now() - started) / 1_000;
   await closeServices(services);
-  if (report.migrated + report.upToDate !== DATABASES) throw new Error(`not all were done: ${JSON.stringify(report)}`);
+  if (outcome.migrated + outcome.upToDate !== DATABASES)
+    throw new Error(`not all were done: ${JSON.stringify(outcome)}`);
   return { all, databases: (last - started) / 1_000 };
 }
 
