@@ -6,5 +6,5 @@ export const part: BenchPart = {
     "Reads, writes, lists, subscriptions and bad requests of many callers at once. The first and the last third are compared. `pnpm bench:soak` takes ten minutes.",
   order: 140,
   minutes: 3,
-  run: ({ quick }) => runScript("soak.ts", quick ? ["--minutes=0.5"] : ["--minutes=2.5"]),
+  run: ({ quick }) => runScript("soak.ts", quick ? ["--minutes=1.2"] : ["--minutes=2.5"]),
 };
