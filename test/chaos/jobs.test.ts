@@ -10,6 +10,7 @@ import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-o
 import { requestReviews } from "../../src/engine/erasure/review-erasures.ts";
 import { requestReadyDatabases } from "../../src/engine/placements/ready-databases.ts";
 import type { JOBS } from "../../src/engine/jobs/job.ts";
+import { requestReadyDatabases } from "../../src/engine/placements/ready-databases.ts";
 import type { Services } from "../../src/engine/services.ts";
 import { closeServices, createServices } from "../../src/services.ts";
 import { sql, startApp, type TestApp } from "../support/app.ts";

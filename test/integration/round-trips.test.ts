@@ -11,6 +11,7 @@ import { migrateFleet } from "#engine/fleet/migrate-databases";
 import { createOrganization } from "#engine/home/organizations";
 import { readDatabasesHealth, readServersHealth } from "#engine/links/replication-health";
 import { grantRegionAccess } from "#engine/placements/grant-region-access";
+import { requestReadyDatabases } from "#engine/placements/ready-databases";
 import { revokeRegionAccess } from "#engine/placements/revoke-region-access";
 import { registerRegion } from "#engine/regions/register-region";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
@@ -44,6 +45,24 @@ afterAll(async () => {
 async function newOrganization(): Promise<{ id: string; name: string }> {
   organizations += 1;
   return createOrganization(app.services, OPERATOR, { name: `Far ${organizations}` });
+}
+
+/** Until the region has so many ready databases, and nothing is being done about them. */
+async function keepReady(count: number): Promise<void> {
+  app.services.readyDatabases = count;
+  const [region] = await sql<{ id: string }>(app.databaseUrl, "select id from tenantry.regions where key = 'far'");
+  await requestReadyDatabases(app.services.home, region?.id ?? "");
+  const rows = () =>
+    sql<{ state: string }>(
+      app.databaseUrl,
+      `select ready_state as state from tenantry.tenant_databases where ready_state is not null
+       union all select state from tenantry.jobs where state in ('WAITING', 'RUNNING')`,
+    );
+  const isDone = async () => {
+    const states = (await rows()).map(({ state }) => state);
+    return states.length === count && states.every((state) => state === "READY");
+  };
+  expect(await eventually(isDone, 60_000)).toBe(true);
 }
 
 const grant = (organizationId: string) => grantIn(app, organizationId, "far");
@@ -89,6 +108,7 @@ const BARS: Record<string, number> = {
   "registerRegion, with all that is tried": 20,
   "grant, the first of a region": 50,
   "grant, DEDICATED": 22,
+  "grant, from a ready database": 0,
   "revoke until gone": 18,
   doctor: 10,
   "migrate --verify": 15,
@@ -144,6 +164,12 @@ test("no operation waits for more round trips than it is allowed", async () => {
     await count("doctor", doctor);
     await count("migrate --verify", () => migrateFleet(app.services, "test", { verify: true }));
   }
+  for (let round = 0; round < 3; round += 1) {
+    await keepReady(1);
+    const { id } = await newOrganization();
+    await count("grant, from a ready database", () => grant(id));
+  }
+  await keepReady(0);
   expect(counts.exceeded).toEqual([]);
 }, 180_000);
 
