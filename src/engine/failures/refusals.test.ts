@@ -31,6 +31,7 @@ const OF_STATEMENTS = [
   "duplicateDatabase",
   "undefinedObject",
   "undefinedTable",
+  "invalidSchemaName",
   "objectNotInPrerequisiteState",
 ];
 

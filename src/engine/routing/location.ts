@@ -9,6 +9,7 @@ import { invalidInput, notFound, TenantryError } from "#base/kernel/errors";
 import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER } from "#base/kernel/ids";
 import type { DatabaseKind, HomeDatabase, ScopedDatabase } from "#base/postgres/database";
 import type { Listeners } from "#base/postgres/listener";
+import type { Scope } from "#base/postgres/scope";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inRegion } from "#engine/routing/region-failure";
 import { requireActive, type Route, type Router, type TenantRoute, whyUnavailable } from "#engine/routing/routing";
@@ -21,7 +22,12 @@ export type LocationContext = { home: HomeDatabase; router: Router; roleCache: R
  * (engine/schema/home/0001_home.sql).
  */
 export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): ScopedDatabase<"home"> {
-  return home.scoped({ setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" });
+  return home.scoped(viewerScope(actor));
+}
+
+/** Says to row-level security at home who looks. */
+export function viewerScope(actor: Actor): Scope {
+  return { setting: "tenantry.viewer", setter: "tenantry.sets_viewer", value: viewerId(actor) ?? "operator" };
 }
 
 /** The default organization's content is every user's; a key of an organization reads them, but writes in its own. */
@@ -38,6 +44,8 @@ export type Location = {
    * reached.
    */
   run: <Result>(work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>, objects?: number) => Promise<Result>;
+  /** The same for a statement that writes content: all that callers of the API write into a placement passes here. */
+  write: <Result>(work: (database: ScopedDatabase<DatabaseKind>) => Promise<Result>) => Promise<Result>;
 };
 
 /** Where the row with an id is, if there is one. */
@@ -80,11 +88,24 @@ export async function locateRow(
 }
 
 function locationAtHome(context: LocationContext, actor: Actor): Location {
-  return { route: { kind: "home" }, run: (work) => work(homeFor(context, actor)) };
+  const run: Location["run"] = (work) => work(homeFor(context, actor));
+  return { route: { kind: "home" }, run, write: run };
 }
 
 function locationOn(route: TenantRoute): Location {
-  return { route, run: (work, objects) => inRegion(route, () => work(route.open()), objects) };
+  return {
+    route,
+    run: (work, objects) => inRegion(route, () => work(route.open()), objects),
+    write: (work) => writeInRegion(route, work),
+  };
+}
+
+/** Sends a statement that writes content to a placement. Nothing of the API writes there in another way. */
+function writeInRegion<Result>(
+  route: TenantRoute,
+  work: (database: ScopedDatabase<"tenant">) => Promise<Result>,
+): Promise<Result> {
+  return inRegion(route, () => work(route.open()));
 }
 
 /**

@@ -10,6 +10,7 @@ import type { SecretBox } from "#base/kernel/secret-box";
 import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#base/postgres/connection-url";
 import type { HomeDatabase, ScopedDatabase, TenantDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
+import type { Scope } from "#base/postgres/scope";
 
 /** Home itself, with the default organization's rows. */
 export type HomeRoute = { readonly kind: "home" };
@@ -67,8 +68,14 @@ export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => 
 /** Whether this home owns the region: throws or rejects where it does not; undefined: it is known to. */
 export type RequireOwned = (regionId: string) => Promise<void> | undefined;
 
-/** Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). */
-export const SCOPE_SETTING = "tenantry.scope";
+/**
+ * Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). `actor`: who is behind it, where
+ * a team's program sends it.
+ */
+export function organizationScope(organizationId: string, placementNumber: number, actor?: string): Scope {
+  const value = `${organizationId}/${placementNumber}${actor === undefined ? "" : `/${actor}`}`;
+  return { setting: "tenantry.scope", setter: "tenantry.sets_scope", value };
+}
 
 /** Routes kept at most; a route that was pushed out is read again when it is next needed. */
 const MAX_CACHED_ROUTES = 10_000;
@@ -161,7 +168,7 @@ export class Router {
   #remember(row: RouteRow, asked: { generation: number; at: number }, number = row.number): TenantRoute {
     const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
     const address = this.#signInAsApi({ ...operator, region: row.regionKey }, row.systemIdentifier);
-    const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
+    const scope = organizationScope(row.organizationId, row.number);
     const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
     const openUnscoped = () =>
       this.#pools.open("tenant", address, row.database, { pooler, budgeted: true, forCallers: true });

@@ -145,7 +145,7 @@ async function changeRow(
          where r.database_id = $1 and r.id = $2 and r.organization_id = $3 and ($4::uuid is null or r.${column} = $4)
          returning r.*`;
   const row = await location
-    .run((database) => {
+    .write((database) => {
       const audited = {
         database,
         kind: shape.subject,

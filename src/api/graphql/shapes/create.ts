@@ -178,7 +178,7 @@ class Insertion {
     const wanted = await this.#options.add(input, { services, actor });
     const act = { callSource, action: this.#action };
     try {
-      const row = await wanted.location.run((database) =>
+      const row = await wanted.location.write((database) =>
         this.#insert(services, database, wanted, act, statement, more),
       );
       if (services.tables.flows(this.#shape.table))
