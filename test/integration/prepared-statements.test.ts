@@ -123,11 +123,30 @@ describe("a notice", () => {
 
   test("is no part of the statement's transaction, and a refused statement leaves the connection as it was", async () => {
     for (let index = 0; index < 5; index += 1) {
-      await expect(announce(ADD, [1], "refused")).rejects.toMatchObject({ code: "23505" });
-      await announce(ADD, [100 + index], "done");
+      await expect(announce(ADD, [1], `refused ${index}`)).rejects.toMatchObject({ code: "23505" });
+      await announce(ADD, [100 + index], `done ${index}`);
     }
-    await expect.poll(() => heard).toEqual(Array.from({ length: 5 }, () => ["refused", "done"]).flat());
+    await expect
+      .poll(() => heard)
+      .toEqual(Array.from({ length: 5 }, (_, index) => [`refused ${index}`, `done ${index}`]).flat());
     expect(await sql(url(), "select id from public.things where id >= 100")).toHaveLength(5);
+  });
+
+  test("of many statements at once goes with those of others, the same words only once, and none is lost", async () => {
+    await Promise.all(
+      Array.from({ length: 60 }, (_, index) =>
+        announce(ADD, [300 + index], index % 2 === 0 ? `one ${index}` : "the same"),
+      ),
+    );
+    await expect.poll(() => new Set(heard).size, { timeout: 5_000 }).toBe(31);
+    expect(heard.filter((payload) => payload === "the same").length).toBeLessThan(30);
+  });
+
+  test("is announced when the database is closed right after the statement", async () => {
+    await announce(ADD, [400], "first");
+    await announce(ADD, [401], "last");
+    await database.close();
+    await expect.poll(() => heard).toEqual(["first", "last"]);
   });
 
   test("that was not announced fails nothing", async () => {

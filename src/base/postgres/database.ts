@@ -14,6 +14,7 @@ import {
   isSpent,
   isUnanswered,
   refuseWhenOver,
+  ROLLBACK_TIMEOUT_MS,
   untilEnded,
 } from "#base/postgres/cancellation";
 import type { DatabaseKind } from "#base/postgres/failed-at";
@@ -81,7 +82,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly #shared: LazyPool;
   /** For connections that somebody keeps, which are no share of a budget. */
   readonly #lasting: LazyPool;
-  readonly #announcements = new Announcements();
+  readonly #announcements = new Announcements(() => void this.#announceElsewhere());
 
   /** `pooler`: for whatever ends with its transaction. */
   constructor(kind: Kind, direct: PoolConfig, pooler?: PoolConfig) {
@@ -157,18 +158,20 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
     }
   }
 
-  /** Has the connection announce what waits for that, which nobody waits for, before others can have it. */
+  /** Has the connection announce what is due, which nobody waits for, before others can have it. */
   #giveBack(client: pg.PoolClient, end: Error | boolean): void {
-    if (!this.#announcements.needsConnection) client.release(end);
-    else if (end === false) void this.#announceOn(client);
-    else {
-      client.release(end);
-      // The statement may have been done all the same.
-      void outsideCalls(() => this.#shared.take()).then(
-        (another) => this.#announceOn(another),
-        () => undefined,
-      );
-    }
+    const { isDue } = this.#announcements;
+    if (isDue && end === false) void this.#announceOn(client);
+    else client.release(end);
+    // The statement may have been done although its connection is of no more use.
+    if (isDue && end !== false) void this.#announceElsewhere();
+  }
+
+  #announceElsewhere(): Promise<void> {
+    return outsideCalls(() => this.#shared.take()).then(
+      (client) => this.#announceOn(client),
+      () => undefined,
+    );
   }
 
   async #announceOn(client: pg.PoolClient): Promise<void> {
@@ -258,6 +261,9 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   }
 
   async close(): Promise<void> {
+    this.#announcements.hurry();
+    if (this.#announcements.isDue) await endsWithin(this.#announceElsewhere(), ROLLBACK_TIMEOUT_MS);
+    this.#announcements.forget();
     await Promise.all([this.#direct.close(), this.#shared.close(), this.#lasting.close()]);
   }
 }

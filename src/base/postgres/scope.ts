@@ -108,11 +108,21 @@ function highestParameter(text: string): number {
 }
 
 /** Sends what {@link scopedText} made of a text; `text`: the same, perhaps with a remark in front. */
-export function sendScoped(client: pg.ClientBase, settings: readonly Scope[], statement: Statement): Promise<Result> {
-  const { text, values, name, form } = statement;
+export function sendScoped(
+  client: pg.ClientBase,
+  settings: readonly Scope[],
+  { text, values, name, form }: Statement,
+): Promise<Result> {
   const all = [...values];
   for (const { value } of settings) all.push(value);
-  return client.query<object>({ ...form, text, values: all, ...(name !== undefined && { name }) });
+  const config = form === undefined ? { text, name, values: all } : { ...form, text, name, values: all };
+  // The driver's own promise costs a second one, for a stack trace.
+  return new Promise((resolve, reject) => {
+    client.query<object>(config as pg.QueryConfig, (error, result) => {
+      if (error == null) resolve(result);
+      else reject(error);
+    });
+  });
 }
 
 /**
