@@ -1,6 +1,7 @@
 /** Where an organization's statements go: to its database in a region, or to home for the default organization. */
-import { type Actor, viewerId } from "#engine/auth/actor";
-import { requireActive, SCOPE_SETTING, type TenantRoute, whyUnavailable } from "#engine/routing/routing";
+import type { Actor } from "#engine/auth/actor";
+import { viewerScope } from "#engine/routing/location";
+import { organizationScope, requireActive, type TenantRoute, whyUnavailable } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
 import { StatementTooLong } from "#base/postgres/cancellation";
 import { TenantryError } from "#base/kernel/errors";
@@ -36,10 +37,7 @@ export type Where = TenantRoute | undefined;
 
 /** Home, for the default organization. `services`: signed in as the API, whose role row-level security holds for. */
 export function atHome({ home }: Pick<Services, "home">, actor: Actor): Location {
-  const scope = [
-    { setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" },
-    { setting: SCOPE_SETTING, value: `${DEFAULT_ORGANIZATION_ID}/${HOME_NUMBER}/${nameInScope(actor)}` },
-  ];
+  const scope = [viewerScope(actor), organizationScope(DEFAULT_ORGANIZATION_ID, HOME_NUMBER, nameInScope(actor))];
   return {
     databaseId: async () => 0,
     lend: async () => ({ lease: await home.lend(scope), databaseId: 0 }),
@@ -53,7 +51,7 @@ export function atHome({ home }: Pick<Services, "home">, actor: Actor): Location
 /** A placement. What is known of it is looked up again for each statement, as it can be taken away meanwhile. */
 export function inRegion({ router }: Pick<Services, "router">, placed: TenantRoute, actor: Actor): Location {
   const { placementNumber, organizationId, regionKey } = placed;
-  const scope = [{ setting: SCOPE_SETTING, value: `${organizationId}/${placementNumber}/${nameInScope(actor)}` }];
+  const scope = [organizationScope(organizationId, placementNumber, nameInScope(actor))];
   const routeNow = async () => {
     const [route] = await router.routesOfNumbers([placementNumber]);
     if (route?.kind !== "tenant") throw accessEnded(regionKey);

@@ -6,6 +6,7 @@ import { createOrganization } from "#engine/home/organizations";
 import { waitUntilAllInCatalog } from "#engine/links/visible-writes";
 import { grantRegionAccess } from "#engine/placements/grant-region-access";
 import { registerRegion } from "#engine/regions/register-region";
+import { homeFor } from "#engine/routing/location";
 import { requireActive } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
 import { startScratchServers } from "#embedded/scratch";
@@ -47,7 +48,7 @@ export async function start({ folder = process.cwd() }: TestOptions): Promise<Te
     poolUrl: null,
   });
   const { home } = await signInAsApi(services);
-  const catalog = home.scoped({ setting: "tenantry.viewer", value: "operator" });
+  const catalog = homeFor({ home }, OPERATOR);
   /** Tenant databases that a test has used. */
   const written = new Set<number>();
   const running = rollback.move();

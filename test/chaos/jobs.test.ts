@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { findOrphans, findStuckPlacements } from "../../src/engine/doctor/find-orphans.ts";
 import { requestReviews } from "../../src/engine/erasure/review-erasures.ts";
-import { requestReadyDatabases } from "../../src/engine/placements/ready-databases.ts";
 import type { JOBS } from "../../src/engine/jobs/job.ts";
 import { requestReadyDatabases } from "../../src/engine/placements/ready-databases.ts";
 import type { Services } from "../../src/engine/services.ts";

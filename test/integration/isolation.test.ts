@@ -368,7 +368,8 @@ describe("at home", () => {
     await comment(app, everybodys, own.user);
   });
 
-  const as = (viewer: string) => api.scoped({ setting: "tenantry.viewer", value: viewer });
+  const as = (viewer: string) =>
+    api.scoped({ setting: "tenantry.viewer", setter: "tenantry.sets_viewer", value: viewer });
   const catalog = async (database: Queryable<"home">) =>
     (await database.query<{ id: string }>("test.catalog", "select id from catalog.resources")).map(({ id }) => id);
 

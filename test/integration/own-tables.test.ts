@@ -9,6 +9,7 @@ import { DEFAULT_ORGANIZATION_ID, placementNumberOf } from "../../src/base/kerne
 import type { MigrationSet } from "../../src/engine/migrations/migration-set.ts";
 import { runExport } from "../../src/engine/transfer/export-placement.ts";
 import { runImport } from "../../src/engine/transfer/import-placement.ts";
+import { homeFor } from "../../src/engine/routing/location.ts";
 import { findDrift } from "../../src/engine/doctor/find-drift.ts";
 import { migrateFleet } from "../../src/engine/fleet/migrate-databases.ts";
 import { waitUntilInCatalog } from "../../src/engine/links/visible-writes.ts";
@@ -195,7 +196,7 @@ test("trees, json and columns of any name come back from a shared database as th
 test("home keeps the default organization's rows in the same tables, and they are in the catalog at once", async () => {
   await using services = await openServices(app, INVOICES);
   const api = await signInAsApi(services);
-  const home = api.home.scoped({ setting: "tenantry.viewer", value: "operator" });
+  const home = homeFor(api, OPERATOR);
   const [added] = await home.query<{ id: string }>(
     "test.home",
     "insert into app.invoices (number) values ('H-1') returning id",

@@ -11,9 +11,14 @@ import type { Pooler } from "../support/pgbouncer.ts";
 import { startPooler } from "../support/pooler.ts";
 
 const DATABASE = "pinned_settings";
+const EMPTY = "pinned_settings_empty";
 const ROLE = "pinned_settings_user";
 const PASSWORD = "of-the-user";
-const SCOPE = { setting: "tenantry.test", value: "mine" };
+const SCOPE = { setting: "tenantry.test", value: "mine", setter: "tenantry.sets_test" };
+const SETTERS = `create schema tenantry;
+  grant usage on schema tenantry to public;
+  create domain tenantry.sets_test as text check (pg_catalog.set_config('tenantry.test', value, true) is not null);
+  create domain tenantry.sets_search_path as text check (pg_catalog.set_config('search_path', value, true) is not null)`;
 
 let pooler: Pooler;
 const pools = new Pools(() => undefined, { maxPerDatabase: 1 });
@@ -24,29 +29,41 @@ beforeAll(async () => {
   pooler = await startPooler(serverUrl("eu"));
   await sql(url("postgres"), `create role ${ROLE} login password '${PASSWORD}'`);
   await pooler.letIn({ [ROLE]: PASSWORD });
-  await sql(url("postgres"), `create database ${DATABASE} owner ${ROLE}`);
-  await sql(url(DATABASE), "create schema evil");
-  await sql(url(DATABASE), `grant usage on schema evil to ${ROLE}`);
-  await sql(url(DATABASE), "create function evil.upper(text) returns text language sql return 'forged'");
-  // Found first even by a session that sets its path with this very function.
-  await sql(
-    url(DATABASE),
-    "create function evil.set_config(text, text, boolean) returns text language sql return 'forged'",
-  );
-  const path = "set search_path = evil, pg_catalog";
-  await sql(url("postgres"), `alter database ${DATABASE} ${path}`);
-  await sql(url("postgres"), `alter role ${ROLE} in database ${DATABASE} ${path}`);
+  for (const database of [DATABASE, EMPTY]) await makeForged(database);
+  await sql(url(DATABASE), SETTERS);
   const address = { ...parseServerUrl(serverUrl("eu"), "url"), user: ROLE, password: PASSWORD };
   databases["direct"] = pools.open("tenant", address, DATABASE);
   databases["despite a fence"] = pools.open("tenant", address, DATABASE, { despiteFence: true });
   databases["through a pooler"] = pools.open("tenant", address, DATABASE, {
     pooler: parsePoolUrl(pooler.url, "pool"),
   });
+  databases["through a pooler, prepared"] = pools.open("tenant", address, DATABASE, {
+    pooler: parsePoolUrl(`${pooler.url}?prepared_statements=true`, "pool"),
+  });
+  databases["through a pooler to a database that was not migrated"] = pools.open("tenant", address, EMPTY, {
+    pooler: parsePoolUrl(pooler.url, "pool"),
+  });
 });
+
+/** A database with a function that stands in for PostgreSQL's where nobody pins the search path. */
+async function makeForged(database: string): Promise<void> {
+  await sql(url("postgres"), `create database ${database} owner ${ROLE}`);
+  await sql(url(database), "create schema evil");
+  await sql(url(database), `grant usage on schema evil to ${ROLE}`);
+  await sql(url(database), "create function evil.upper(text) returns text language sql return 'forged'");
+  // Found first even by a session that sets its path with this very function.
+  await sql(
+    url(database),
+    "create function evil.set_config(text, text, boolean) returns text language sql return 'forged'",
+  );
+  const path = "set search_path = evil, pg_catalog";
+  await sql(url("postgres"), `alter database ${database} ${path}`);
+  await sql(url("postgres"), `alter role ${ROLE} in database ${database} ${path}`);
+}
 afterAll(async () => {
   await pools.close();
   await pooler[Symbol.asyncDispose]();
-  await sql(url("postgres"), `drop database ${DATABASE} with (force)`);
+  for (const database of [DATABASE, EMPTY]) await sql(url("postgres"), `drop database ${database} with (force)`);
   await sql(url("postgres"), `drop role ${ROLE}`);
 });
 
@@ -63,7 +80,13 @@ test("a session that pins nothing calls the administrator's function", async () 
   expect(row).toEqual({ value: "forged" });
 });
 
-describe.each(["direct", "despite a fence", "through a pooler"])("%s", (way) => {
+describe.each([
+  "direct",
+  "despite a fence",
+  "through a pooler",
+  "through a pooler, prepared",
+  "through a pooler to a database that was not migrated",
+])("%s", (way) => {
   const database = () => {
     const found = databases[way];
     if (found === undefined) throw new Error("there is no such way");

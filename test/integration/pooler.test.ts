@@ -163,7 +163,13 @@ describe("on two server connections for eight of ours", () => {
     pools.open("tenant", parseServerUrl(regionServer.url(), "url"), "pooled", { pooler: parsePoolUrl(url, "url") });
   beforeAll(async () => {
     await sql(regionServer.url("postgres"), "create database pooled");
-    await sql(regionServer.url("pooled"), "create table public.notes (id int primary key, body text)");
+    await sql(
+      regionServer.url("pooled"),
+      `create table public.notes (id int primary key, body text);
+       create schema tenantry;
+       create domain tenantry.sets_test as text check (set_config('tenantry.test', value, true) is not null);
+       create domain tenantry.sets_search_path as text check (set_config('search_path', value, true) is not null)`,
+    );
   });
   afterAll(() => pools.close());
 
@@ -182,7 +188,10 @@ describe("on two server connections for eight of ours", () => {
     const rows = await Promise.all(
       Array.from({ length: 600 }, async (__, index) => {
         const scope = index % 3 === 0 ? null : `scope ${index}`;
-        const target = scope === null ? database : database.scoped({ setting: "tenantry.test", value: scope });
+        const target =
+          scope === null
+            ? database
+            : database.scoped({ setting: "tenantry.test", setter: "tenantry.sets_test", value: scope });
         const [row] = await target.query<Read>(`test.read${index % 5}`, READ, [index]);
         expect(row).toMatchObject({ value: index });
         expect(row?.scope ?? "").toBe(scope ?? "");

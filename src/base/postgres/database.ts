@@ -4,8 +4,9 @@
  * sending a statement to the wrong one does not compile.
  */
 import type pg from "pg";
-import { currentCall } from "#base/kernel/call";
+import { currentCall, outsideCalls } from "#base/kernel/call";
 import { endsWithin } from "#base/kernel/wait";
+import { Announcements, type Notice } from "#base/postgres/announcements";
 import { type BatchStatement, runBatch } from "#base/postgres/batch";
 import {
   cancellable,
@@ -13,15 +14,24 @@ import {
   isSpent,
   isUnanswered,
   refuseWhenOver,
+  ROLLBACK_TIMEOUT_MS,
   untilEnded,
 } from "#base/postgres/cancellation";
 import type { DatabaseKind } from "#base/postgres/failed-at";
 import { LazyPool, type PoolConfig } from "#base/postgres/lazy-pool";
 import { Lease } from "#base/postgres/lease";
 import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
-import { withName } from "#base/postgres/prepared-statements";
+import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
+import {
+  isMissingSetter,
+  type Scope,
+  scopedText,
+  sendInTransaction,
+  sendPlain,
+  sendScoped,
+  type Statement,
+} from "#base/postgres/scope";
 import { withStatementSpan } from "#base/postgres/statement-span";
-import { type Notice, queryUnderSettings, type Scope, type Statement, whenAnswered } from "#base/postgres/scoped-query";
 import { rememberClient } from "#base/postgres/session-clients";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
 
@@ -73,6 +83,7 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   readonly #shared: LazyPool;
   /** For connections that somebody keeps, which are no share of a budget. */
   readonly #lasting: LazyPool;
+  readonly #announcements = new Announcements(() => void this.#announceElsewhere());
 
   /** `pooler`: for whatever ends with its transaction. */
   constructor(kind: Kind, direct: PoolConfig, pooler?: PoolConfig) {
@@ -118,44 +129,61 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
 
   /** One statement on any free connection. */
   async #single(
-    { name: statement, text: plain, values }: { name: string; text: string; values: readonly unknown[] },
+    asked: Asked,
     { scope, notice }: { scope?: Scope; notice?: Notice | undefined } = {},
   ): Promise<object[]> {
     const settings = [...(scope === undefined ? [] : [scope]), ...(this.#shared.isPooler ? [SEARCH_PATH_SETTING] : [])];
-    const around = { settings, notice };
     const client = await this.#shared.take();
-    // Without parameters a text may be several statements, which cannot be prepared; nor can they go through a pooler.
-    const { prepared } = this.#shared;
-    const { text, name } =
-      prepared === undefined || values.length === 0
-        ? { text: withName(statement, plain), name: undefined }
-        : prepared.use(statement, plain);
     let broken: Error | undefined;
     try {
-      const rows = await cancellable(client, () => send(client, around, { text, values, name }));
-      noteWritten(plain);
-      return rows;
-    } catch (error) {
-      this.#shared.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) && mayWrite(plain) });
-      if (name !== undefined && (isStalePlan(error) || isLostStatement(error))) {
+      const { name, send } = prepareToSend(asked, settings, this.#shared.prepared);
+      const rows = await cancellable(client, () => send(client)).catch((error: unknown) => {
+        this.#shared.noteFailed(error, { isOutcomeUnknown: isUnanswered(error) && mayWrite(asked.text) });
+        if (name === undefined || !(isStalePlan(error) || isLostStatement(error))) throw error;
         // It would be the same with the next ones.
         if (isLostStatement(error)) this.#shared.stopPreparing();
         // Nothing was done yet. The connection's other statements may be of the old schema too.
         broken = error;
-        const rows = await cancellable(client, () => send(client, around, { text, values, name: undefined }));
-        noteWritten(plain);
-        return rows;
-      }
+        return cancellable(client, () => prepareToSend(asked, settings, undefined).send(client));
+      });
+      noteWritten(asked.text);
+      return rows;
+    } catch (error) {
       // What the server refused leaves the connection as it was.
       if (sqlState(error) === undefined || isConnectionFailure(error))
         broken = error instanceof Error ? error : new Error("statement failed", { cause: error });
       throw error;
     } finally {
-      const end = broken ?? isSpent(client);
-      const answered = end === false ? whenAnswered(client) : undefined;
-      if (answered === undefined) client.release(end);
-      else void endsWithin(answered, COMMIT_TIMEOUT_MS).then((ended) => client.release(!ended || isSpent(client)));
+      if (notice !== undefined) this.#announcements.add(notice);
+      this.#giveBack(client, broken ?? isSpent(client));
     }
+  }
+
+  /** Has the connection announce what is due, which nobody waits for, before others can have it. */
+  #giveBack(client: pg.PoolClient, end: Error | boolean): void {
+    const { isDue } = this.#announcements;
+    if (isDue && end === false) void this.#announceOn(client);
+    else client.release(end);
+    // The statement may have been done although its connection is of no more use.
+    if (isDue && end !== false) void this.#announceElsewhere();
+  }
+
+  #announceElsewhere(): Promise<void> {
+    return outsideCalls(() => this.#shared.take()).then(
+      (client) => this.#announceOn(client),
+      () => undefined,
+    );
+  }
+
+  async #announceOn(client: pg.PoolClient): Promise<void> {
+    const isPrepared = this.#shared.prepared !== undefined;
+    let failure: unknown;
+    const announced = this.#announcements.announce(client, { isPrepared }).catch((error: unknown) => {
+      failure = error;
+    });
+    const isAnswered = await endsWithin(announced, COMMIT_TIMEOUT_MS);
+    if (isLostStatement(failure)) this.#shared.stopPreparing();
+    client.release(!isAnswered || failure !== undefined || isSpent(client));
   }
 
   /** With a permit of the running call, if its statements need one. Its span has the wait for permit and connection in it. */
@@ -234,6 +262,9 @@ export class Database<Kind extends DatabaseKind> implements Queryable<Kind> {
   }
 
   async close(): Promise<void> {
+    this.#announcements.hurry();
+    if (this.#announcements.isDue) await endsWithin(this.#announceElsewhere(), ROLLBACK_TIMEOUT_MS);
+    this.#announcements.forget();
     await Promise.all([this.#direct.close(), this.#shared.close(), this.#lasting.close()]);
   }
 }
@@ -249,18 +280,40 @@ function noteWritten(text: string): void {
   if (wrote !== undefined && mayWrite(text)) wrote();
 }
 
-/** What goes with a statement. */
-type Around = { settings: readonly Scope[]; notice: Notice | undefined };
+type Asked = { readonly name: string; readonly text: string; readonly values: readonly unknown[] };
 
-async function send(client: pg.PoolClient, { settings, notice }: Around, statement: Statement): Promise<object[]> {
-  if (settings.length > 0) return (await queryUnderSettings(client, settings, statement, notice)).rows;
-  const { text, values, name } = statement;
-  const { rows } = await client.query<object>({
-    text,
-    values: [...values],
-    ...(name !== undefined && { name }),
-  });
-  return rows;
+/** How a statement is sent under its settings, and its name where it is prepared. */
+function prepareToSend(
+  { name: statement, text: plain, values }: Asked,
+  settings: readonly Scope[],
+  prepared: PreparedStatements | undefined,
+): { name: string | undefined; send: (client: pg.PoolClient) => Promise<object[]> } {
+  const scoped = settings.length === 0 ? undefined : scopedText(plain, values.length, settings);
+  const asTransaction = (client: pg.PoolClient) =>
+    sendInTransaction(client, settings, { text: withName(statement, plain), values }).then(lastRows);
+  if (settings.length > 0 && scoped === undefined) return { name: undefined, send: asTransaction };
+  const whole = scoped?.text ?? plain;
+  // Without parameters a text may be several statements, which cannot be prepared; nor can they go through a pooler.
+  const { text, name } =
+    prepared === undefined || values.length + settings.length === 0
+      ? { text: withName(statement, whole), name: undefined }
+      : prepared.use(statement, whole);
+  const one: Statement = { text, values, name };
+  if (scoped === undefined) return { name, send: (client) => sendPlain(client, one).then(lastRows) };
+  const send = (client: pg.PoolClient) =>
+    sendScoped(client, settings, one).then(
+      ({ rows }) => rows,
+      (error: unknown) => {
+        // Behind a pooler, before a database has been migrated.
+        if (isMissingSetter(error)) return asTransaction(client);
+        throw error;
+      },
+    );
+  return { name, send };
+}
+
+function lastRows(results: readonly { rows: object[] }[]): object[] {
+  return results.at(-1)?.rows ?? [];
 }
 
 function onClient<Kind extends DatabaseKind>(kind: Kind, client: pg.PoolClient, at: PoolConfig["at"]): Session<Kind> {

@@ -1,16 +1,14 @@
 /**
  * A connection that is lent for SQL which is not the program's own. Whatever that SQL does, its scope ends with it:
  *
- * - Outside of a transaction the scope's settings travel in the statement's own message, and end with it.
+ * - Outside of a transaction the scope's settings are parameters of the statement, and end with it (scope.ts). A text that cannot
+ *   have them goes in a transaction with them, and so does a cursor.
  * - A transaction has them right after its BEGIN, and they end with it.
  * - A connection is used again only when it is in no transaction, and nothing was sent on it that could outlast one
  *   (statement-text.ts). Else it is closed: that costs the next caller 5 ms, and there is no list of what to reset.
  *
  * Several statements in one message are the exception that stays safe: what follows a COMMIT within such a text has no scope, so
  * it sees no rows and writes none.
- *
- * The driver's insides are touched here (`readyForQuery`, `_queryable` and `connection`); test/integration/library-scope.test.ts shows when
- * that breaks.
  */
 import type pg from "pg";
 import { TenantryError } from "#base/kernel/errors";
@@ -24,17 +22,19 @@ import {
   untilEnded,
 } from "#base/postgres/cancellation";
 import type { FailedAt } from "#base/postgres/failed-at";
-import { quoteLiteral } from "#base/postgres/identifiers";
-import { PIN_TRANSACTION, SEARCH_PATH_SETTING } from "#base/postgres/pinned-settings";
 import { type PreparedStatements, withName } from "#base/postgres/prepared-statements";
 import {
-  type Cursor,
-  queryUnderSettings,
+  asLocal,
   type Result,
   type RowForm,
   type Scope,
-  scopeCursor,
-} from "#base/postgres/scoped-query";
+  type ScopedText,
+  scopedText,
+  sendInTransaction,
+  sendPlain,
+  sendScoped,
+  textBefore,
+} from "#base/postgres/scope";
 import { withStatementSpan } from "#base/postgres/statement-span";
 import { isConnectionFailure, isLostStatement, isStalePlan, sqlState } from "#base/postgres/sql-state";
 import { readStatementText, type StatementText } from "#base/postgres/statement-text";
@@ -47,6 +47,9 @@ export type LentStatement = {
   readonly name?: string | undefined;
   readonly form?: RowForm | undefined;
 };
+
+/** What a cursor is to the driver: it sends its own messages, and is told of each answer. */
+export type Cursor = pg.Submittable & { handleError: (error: unknown, connection?: unknown) => void };
 
 /** What came of a text: a result for each of its statements. */
 export type Outcome = {
@@ -81,19 +84,14 @@ export const ROLLED_BACK: Outcome = {
   isInTransaction: false,
 };
 
-/** What the driver has but does not say in its types. */
-type Inside = {
-  readyForQuery: boolean;
-  _queryable: boolean;
-  connection: {
-    on: (event: string, listener: () => void) => void;
-    off: (event: string, listener: () => void) => void;
-  };
-  getTransactionStatus: () => "I" | "T" | "E" | null;
-};
+/** A statement that does nothing. Its answer comes when those before it are done. */
+const NOTHING = withName("wait", "");
+
+/** What the driver has but its types leave out. */
+type Client = pg.PoolClient & { readonly processID: number | null; getTransactionStatus: () => "I" | "T" | "E" | null };
 
 export class Lease {
-  readonly #client: pg.PoolClient;
+  readonly #client: Client;
   readonly #settings: readonly Scope[];
   readonly #reached: Reached;
   /** One statement after the other: whether a transaction is open decides how the next one is sent. */
@@ -106,29 +104,39 @@ export class Lease {
   /** Whether something may outlast the lease. */
   #isTainted = false;
   #isLost = false;
+  /** Whether something was sent that the server has not been heard to be done with. */
+  #isSending = false;
 
   /** `settings`: the scope, and what else the caller's statements rely on. */
   constructor(client: pg.PoolClient, settings: readonly Scope[], reached: Reached) {
-    this.#client = client;
+    this.#client = client as Client;
     this.#settings = settings;
     this.#reached = reached;
     // Whoever has it may have forgotten it, and the pool counts it until it is given back.
     client.on("end", this.#onEnd);
+    client.on("error", this.#onError);
+    client.on("drain", this.#onDrain);
   }
 
   readonly #onEnd = () => {
     this.#isLost = true;
     this.giveBack(true);
   };
+  readonly #onError = () => {
+    this.#isLost = true;
+  };
+  readonly #onDrain = () => {
+    this.#isSending = false;
+  };
 
   /** The server's process, for `pg_stat_activity`. */
   get processId(): number | null {
-    return (this.#client as unknown as { processID: number | null }).processID;
+    return this.#client.processID;
   }
 
   /** Whether another connection would do as well for what comes after the open transaction, if there is one. */
   get isReplaceable(): boolean {
-    return this.#isAlive && !this.#isTainted && this.#openCursors === 0;
+    return !this.#isLost && !this.#isTainted && this.#openCursors === 0;
   }
 
   get isInTransaction(): boolean {
@@ -159,11 +167,13 @@ export class Lease {
     this.#openCursors += 1;
     const read = this.#inOrder(async () => {
       this.#prepareFor(text);
-      if (this.#status === "I") scopeCursor(cursor, this.#settings);
-      const closed = new Promise<void>((resolve) => this.#onReady(resolve));
+      const isAlone = this.#status === "I";
+      this.#isSending = true;
+      if (isAlone) await this.#client.query(`begin; ${this.#settings.map(asLocal).join("; ")}`);
       await cancellable(this.#client, () => {
         this.#client.query(cursor);
-        return closed;
+        // Sent when the cursor is closed. Whoever reads it is told of its error.
+        return this.#client.query(isAlone ? "commit" : NOTHING);
       });
     });
     return read.finally(() => {
@@ -196,6 +206,8 @@ export class Lease {
     // Statements that still wait for their turn must not be sent on a broken connection.
     this.#isLost ||= isBroken;
     this.#client.off("end", this.#onEnd);
+    this.#client.off("error", this.#onError);
+    this.#client.off("drain", this.#onDrain);
     this.#client.release(isBroken);
   }
 
@@ -206,17 +218,12 @@ export class Lease {
   }
 
   get #status(): "I" | "T" | "E" | null {
-    return (this.#client as unknown as Inside).getTransactionStatus();
-  }
-
-  get #isAlive(): boolean {
-    const { _queryable: isQueryable } = this.#client as unknown as Inside;
-    return isQueryable && !this.#isLost;
+    return this.#client.getTransactionStatus();
   }
 
   #inOrder<Value>(work: () => Promise<Value>): Promise<Value> {
     if (this.#isOver) {
-      const reason = this.#isAlive
+      const reason = !this.#isLost
         ? "The connection was given back: a statement came after its end."
         : "Connection terminated";
       return Promise.reject(new Error(reason));
@@ -228,7 +235,7 @@ export class Lease {
 
   /** Notes what a text may leave behind. Throws where it must not be sent. */
   #prepareFor(text: string | undefined): StatementText | undefined {
-    if (!this.#isAlive) throw new Error("Connection terminated");
+    if (this.#isLost) throw new Error("Connection terminated");
     if (isSpent(this.#client)) throw new Error("Connection terminated: its call is over");
     const read = text === undefined ? undefined : readStatementText(text);
     if (read?.leavesNothing === true) return read;
@@ -244,10 +251,13 @@ export class Lease {
   async #run(statement: LentStatement): Promise<Outcome> {
     const isRollback = readStatementText(statement.text).isEnd === "rollback";
     // Whoever rolls back has an error to tell. A connection that is closed rolls back by itself.
-    if (isRollback && (isSpent(this.#client) || !this.#isAlive)) return ROLLED_BACK;
+    if (isRollback && (isSpent(this.#client) || this.#isLost)) return ROLLED_BACK;
     const read = this.#prepareFor(statement.text);
     const before = this.#status;
-    const send = () => (before === "I" ? this.#alone(statement, read) : this.#within(statement));
+    const send = () => {
+      this.#isSending = true;
+      return before === "I" ? this.#alone(statement, read) : this.#within(statement);
+    };
     try {
       // A commit is not cancelled: whether it has happened would be unknown.
       if (read?.isEnd === "commit") refuseWhenOver();
@@ -278,28 +288,33 @@ export class Lease {
     if (read?.isBegin === true && values.length === 0)
       // On a line of its own, as the text may end in a remark.
       return this.#plain({ ...statement, text: `${text}\n;${this.#locals}` }).then((results) => results.slice(0, 1));
-    if (read?.isSeveral === true && values.length === 0 && statement.name === undefined) {
-      const locals = `${this.#settings.map(asLocal).join("; ")}; `;
-      return movedBy(locals, this.#plain({ ...statement, text: `${locals}${text}` })).then((results) =>
-        results.slice(this.#settings.length),
-      );
-    }
-    return this.#scoped(statement).then((result) => [result]);
+    const scoped =
+      read?.isSeveral === true && values.length === 0 ? undefined : scopedText(text, values.length, this.#settings);
+    if (scoped !== undefined) return this.#scoped(statement, scoped).then((result) => [result]);
+    const prefix = values.length === 0 ? textBefore(this.#settings) : "";
+    return movedBy(
+      { at: 0, added: prefix.length },
+      sendInTransaction(this.#client, this.#settings, { text, values, form: statement.form }),
+    );
   }
 
-  /** With the settings in its own message. */
-  async #scoped(statement: LentStatement): Promise<Result> {
-    const { text, values = [], form } = statement;
+  /** With the settings as parameters. */
+  async #scoped({ values = [], name: wanted, form }: LentStatement, scoped: ScopedText): Promise<Result> {
     const { prepared } = this.#reached;
-    const send = (one: { text: string; name: string | undefined }) =>
-      movedBy(
-        one.text.slice(0, one.text.length - text.length),
-        queryUnderSettings(this.#client, this.#settings, { ...one, values, form }),
+    const send = (one: { text: string; name: string | undefined }) => {
+      const remark = one.text.length - scoped.text.length;
+      return movedBy(
+        { at: 0, added: remark },
+        movedBy(
+          { at: scoped.at + remark, added: scoped.added },
+          sendScoped(this.#client, this.#settings, { ...one, values, form }),
+        ),
       );
+    };
     // What the caller wants to be prepared cannot be where the server's connection changes.
-    const named = prepared === undefined ? undefined : statement.name;
-    if (named !== undefined || prepared === undefined || values.length === 0) return send({ text, name: named });
-    const { text: sent, name } = prepared.use(STATEMENT, text);
+    if (prepared !== undefined && wanted !== undefined) return send({ text: scoped.text, name: wanted });
+    if (prepared === undefined || values.length === 0) return send({ text: scoped.text, name: undefined });
+    const { text: sent, name } = prepared.use(STATEMENT, scoped.text);
     try {
       return await send({ text: sent, name });
     } catch (error) {
@@ -307,20 +322,21 @@ export class Lease {
       // Nothing was done yet. The connection's other statements may be of the old schema too.
       if (isLostStatement(error)) this.#reached.stopPreparing();
       this.#isTainted = true;
-      return send({ text: withName(STATEMENT, text), name: undefined });
+      return send({ text: withName(STATEMENT, scoped.text), name: undefined });
     }
   }
 
   /** Within a transaction, which has the settings. */
-  #within({ name, ...statement }: LentStatement): Promise<readonly Result[]> {
-    return this.#plain(this.#reached.prepared === undefined ? statement : { ...statement, name });
+  async #within(statement: LentStatement): Promise<readonly Result[]> {
+    const { text, values = [], name, form } = statement;
+    if (name === undefined || this.#reached.prepared === undefined) return this.#plain({ text, values, form });
+    // A name stands for one text on a connection, and outside of a transaction it is this one.
+    const scoped = scopedText(text, values.length, this.#settings);
+    return scoped === undefined ? this.#plain(statement) : [await this.#scoped(statement, scoped)];
   }
 
-  async #plain({ text, values = [], name, form }: LentStatement): Promise<readonly Result[]> {
-    const config = { ...form, text, ...(name !== undefined && { name }) };
-    // The driver's types know one result only.
-    const result = (await this.#client.query(config, [...values])) as unknown as Result | Result[];
-    return Array.isArray(result) ? result : [result];
+  #plain({ text, values = [], name, form }: LentStatement): Promise<readonly Result[]> {
+    return sendPlain(this.#client, { text, values, name, form });
   }
 
   /** A transaction that began where another one ended, or amid a text, has no settings of its own yet. */
@@ -332,21 +348,13 @@ export class Lease {
 
   /** Resolves when the server is ready for the next statement, or will never be. */
   async #settled(): Promise<void> {
-    const { readyForQuery } = this.#client as unknown as Inside;
-    if (readyForQuery || !this.#isAlive || isSpent(this.#client)) return;
-    const ready = new Promise<void>((resolve) => this.#onReady(resolve));
+    if (!this.#isSending || this.#isLost || isSpent(this.#client)) return;
+    const { promise: ready, resolve: tell } = Promise.withResolvers<void>();
+    this.#client.once("drain", tell);
+    this.#client.once("end", tell);
     if (!(await endsWithin(ready, COMMIT_TIMEOUT_MS))) this.#isLost = true;
-  }
-
-  #onReady(tell: () => void): void {
-    const { connection } = this.#client as unknown as Inside;
-    const heard = () => {
-      connection.off("readyForQuery", heard);
-      connection.off("end", heard);
-      tell();
-    };
-    connection.on("readyForQuery", heard);
-    connection.on("end", heard);
+    this.#client.off("drain", tell);
+    this.#client.off("end", tell);
   }
 }
 
@@ -356,18 +364,15 @@ function endOf(results: readonly Result[]): Outcome["ended"] {
   return last.command === "COMMIT" ? "committed" : "rolled back";
 }
 
-function asLocal({ setting, value }: Scope): string {
-  if (setting === SEARCH_PATH_SETTING.setting) return PIN_TRANSACTION;
-  return `set local ${setting} = ${quoteLiteral(value)}`;
-}
-
-/** An error's position counts in the text that the caller wrote, not in what stands before it. */
-async function movedBy<Value>(prefix: string, sent: Promise<Value>): Promise<Value> {
+/** An error's position counts in the text that the caller wrote, not in what was put in before it. */
+async function movedBy<Value>({ at, added }: Omit<ScopedText, "text">, sent: Promise<Value>): Promise<Value> {
   try {
     return await sent;
   } catch (error) {
-    if (prefix !== "" && error instanceof Error && "position" in error && typeof error.position === "string")
-      error.position = String(Number(error.position) - prefix.length);
+    if (added > 0 && error instanceof Error && "position" in error && typeof error.position === "string") {
+      const position = Number(error.position);
+      if (position > at + added) error.position = String(position - added);
+    }
     throw error;
   }
 }

@@ -109,7 +109,11 @@ export function asAssignment(name: string, value: string): string {
  * For one statement or transaction. A pooler refuses the option at the start, and hands the server's connection from one
  * client to the next, so the setting goes with the transaction there.
  */
-export const SEARCH_PATH_SETTING = { setting: "search_path", value: SEARCH_PATH } as const;
+export const SEARCH_PATH_SETTING = {
+  setting: "search_path",
+  value: SEARCH_PATH,
+  setter: "tenantry.sets_search_path",
+} as const;
 
 /** The same, to stand after `begin` in one message. */
 export const PIN_TRANSACTION = `set local search_path = ${SEARCH_PATH}`;

@@ -5,8 +5,8 @@
  */
 import { EventEmitter } from "node:events";
 import pg from "pg";
-import type { Lease, LentStatement, Outcome } from "#base/postgres/lease";
-import type { Cursor, Result, RowForm } from "#base/postgres/scoped-query";
+import type { Cursor, Lease, LentStatement, Outcome } from "#base/postgres/lease";
+import type { Result, RowForm } from "#base/postgres/scope";
 
 /** The driver's type, for libraries that ask for it. */
 export type DriverPool = pg.Pool;

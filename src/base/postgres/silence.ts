@@ -207,12 +207,6 @@ export class SilenceWatch {
   }
 }
 
-/** Bytes that came or were sent so far. A server that takes the rows of a copy says nothing meanwhile. */
-function movedBy(client: pg.ClientBase): number {
-  const { bytesRead, bytesWritten } = streamOf(client);
-  return bytesRead + bytesWritten;
-}
-
 /** Whether the connection was asked something that it has not answered. */
 export function isWaiting(client: pg.ClientBase): boolean {
   return !(client as unknown as Inside).readyForQuery;

@@ -51,6 +51,7 @@ export const SQL_STATE = {
   undefinedObject: "42704",
   undefinedTable: "42P01",
   undefinedDatabase: "3D000",
+  invalidSchemaName: "3F000",
   objectInUse: "55006",
   objectNotInPrerequisiteState: "55000",
   insufficientPrivilege: "42501",

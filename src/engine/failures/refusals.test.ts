@@ -32,6 +32,7 @@ const OF_STATEMENTS = [
   "duplicateDatabase",
   "undefinedObject",
   "undefinedTable",
+  "invalidSchemaName",
   "objectNotInPrerequisiteState",
 ];
 

@@ -10,6 +10,7 @@ import { chargeOrganization } from "#base/kernel/call";
 import { DEFAULT_ORGANIZATION_ID, HOME_NUMBER } from "#base/kernel/ids";
 import type { DatabaseKind, HomeDatabase, ScopedDatabase } from "#base/postgres/database";
 import type { Listeners } from "#base/postgres/listener";
+import type { Scope } from "#base/postgres/scope";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import { inRegion, writingInRegion } from "#engine/routing/region-failure";
 import { requireActive, type Route, type Router, type TenantRoute, whyUnavailable } from "#engine/routing/routing";
@@ -22,7 +23,12 @@ export type LocationContext = { home: HomeDatabase; router: Router; roleCache: R
  * (engine/schema/home/0001_home.sql).
  */
 export function homeFor({ home }: { home: HomeDatabase }, actor: Actor): ScopedDatabase<"home"> {
-  return home.scoped({ setting: "tenantry.viewer", value: viewerId(actor) ?? "operator" });
+  return home.scoped(viewerScope(actor));
+}
+
+/** Says to row-level security at home who looks. */
+export function viewerScope(actor: Actor): Scope {
+  return { setting: "tenantry.viewer", setter: "tenantry.sets_viewer", value: viewerId(actor) ?? "operator" };
 }
 
 /** The default organization's content is every user's; a key of an organization reads them, but writes in its own. */

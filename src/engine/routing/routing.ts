@@ -11,6 +11,7 @@ import type { SecretBox } from "#base/kernel/secret-box";
 import { parsePoolUrl, parseServerUrl, type ServerAddress } from "#base/postgres/connection-url";
 import type { HomeDatabase, ScopedDatabase, TenantDatabase } from "#base/postgres/database";
 import type { Pools } from "#base/postgres/pools";
+import type { Scope } from "#base/postgres/scope";
 
 /** Home itself, with the default organization's rows. */
 export type HomeRoute = { readonly kind: "home" };
@@ -68,8 +69,14 @@ export type SignInAsApi = (address: ServerAddress, systemIdentifier: string) => 
 /** Whether this home owns the region: throws or rejects where it does not; undefined: it is known to. */
 export type RequireOwned = (regionId: string) => Promise<void> | undefined;
 
-/** Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). */
-export const SCOPE_SETTING = "tenantry.scope";
+/**
+ * Says to row-level security whose statement it is (engine/schema/tenant/0001_tenant_database.sql). `actor`: who is behind it, where
+ * a team's program sends it.
+ */
+export function organizationScope(organizationId: string, placementNumber: number, actor?: string): Scope {
+  const value = `${organizationId}/${placementNumber}${actor === undefined ? "" : `/${actor}`}`;
+  return { setting: "tenantry.scope", setter: "tenantry.sets_scope", value };
+}
 
 /** In which a placement takes reads and writes. */
 export const SERVED_STATES: ReadonlySet<string> = new Set(["ACTIVE", "MOVING"]);
@@ -190,7 +197,7 @@ export class Router {
   #remember(row: RouteRow, asked: { generation: number; at: number }, number = row.number): TenantRoute {
     const operator = parseServerUrl(this.#secrets.open(row.sealedUrl, row.regionId), "connectionUrl");
     const address = this.#signInAsApi({ ...operator, region: row.regionKey }, row.systemIdentifier);
-    const scope = { setting: SCOPE_SETTING, value: `${row.organizationId}/${row.number}` };
+    const scope = organizationScope(row.organizationId, row.number);
     const pooler = row.poolUrl === null ? undefined : parsePoolUrl(row.poolUrl, "poolUrl");
     const openUnscoped = () =>
       this.#pools.open("tenant", address, row.database, { pooler, budgeted: true, forCallers: true });

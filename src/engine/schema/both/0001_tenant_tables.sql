@@ -6,6 +6,16 @@
 
 create schema app;
 
+-- Types of parameters: a statement that has one is under the setting for itself alone (base/postgres/scope.ts). PostgreSQL checks
+-- a value of a domain when it reads the parameter, before it plans the statement. No column may be of these types.
+create domain tenantry.sets_scope as text
+  check (pg_catalog.set_config('tenantry.scope', value, true) is not null);
+create domain tenantry.sets_viewer as text
+  check (pg_catalog.set_config('tenantry.viewer', value, true) is not null);
+-- Behind a connection pooler. A statement's names are looked up anew when the search path has become another one.
+create domain tenantry.sets_search_path as text
+  check (pg_catalog.set_config('search_path', value, true) is not null);
+
 -- Moments lie in the years 2000 to 2099 (UTC): programs cannot write all others as a date. The bounds are seconds since 1970,
 -- as the text of a moment would depend on the session's time zone. The function is false for null and infinity.
 create function tenantry.is_moment(moment timestamptz) returns boolean language sql immutable parallel safe
