@@ -182,6 +182,17 @@ async function forgetNow(id: string): Promise<void> {
   );
 }
 
+/** For the message of a test that fails. */
+async function standingOf(id: string): Promise<string> {
+  const rows = await sql(
+    api.databaseUrl,
+    `select 'move' as what, to_jsonb(m) as row from tenantry.moves m where placement_id = $1
+     union all select 'job', to_jsonb(j) from tenantry.jobs j where placement_id = $1 and state <> 'DONE'`,
+    [id],
+  );
+  return JSON.stringify(rows);
+}
+
 /** Writes again and again. What was answered must be there afterwards; of what was not, nobody knows. */
 function startWriting(resourceId: string) {
   const answered: string[] = [];
@@ -241,7 +252,8 @@ describe.each(Object.keys(SCENARIOS))("%s", (name) => {
           if (row?.step === "KEEPING_SOURCE" && name === "rows of a shared database") await forgetNow(id);
           return row?.state === "ACTIVE" && row.key === scenario.region && row.step === null;
         };
-        expect(await eventually(() => isDone().catch(() => false), 45_000)).toBe(true);
+        const done = await eventually(() => isDone().catch(() => false), 45_000);
+        expect(done, done ? "" : await standingOf(id)).toBe(true);
       } finally {
         await writing.stop();
       }

@@ -9,7 +9,8 @@ import { beginAttempt, settleCatalog } from "#engine/home/switch-placement";
 import { clockMs } from "#base/kernel/clock";
 import { TenantryError } from "#base/kernel/errors";
 import { delay } from "#base/kernel/wait";
-import { placementSubject, requestJob } from "#engine/jobs/job";
+import { requestDueJobs } from "#engine/erasure/erasure-record";
+import { cancelJob, placementSubject, requestJob } from "#engine/jobs/job";
 import type { JobRun } from "#engine/jobs/job-run";
 import { waitUntilAllInCatalog } from "#engine/links/visible-writes";
 import { CalledOff } from "#engine/moves/called-off";
@@ -155,6 +156,7 @@ async function takeBack(services: Services, run: MoveRun, move: Move): Promise<v
     // It may have been in the target before.
     if (move.switchedAt !== null) await settle(services, run, move);
     const { withDatabase } = await cleanEnd(services, run, move, move.to);
+    await cancelJob(services.home, "forget-source", placementSubject(move.placementId));
     await endMove(services, move.placementId, { withDatabase, signal: run.signal });
   });
 }
@@ -164,6 +166,8 @@ async function settle(services: Services, run: Run, move: Move): Promise<void> {
   const { databaseId } = move.isSwitched ? move.to : move.from;
   await waitUntilAllInCatalog(services, databaseId, CATALOG_TIMEOUT_MS, run.signal);
   await settleCatalog(services, move.placementId, run.signal);
+  // Asked for while it moved.
+  await requestDueJobs(services.home, databaseId, { requestedBy: "system", eraseSql: services.eraseSql });
 }
 
 /** Takes what there is of a stream away. NOT_SYNCED, to be tried again, while a side cannot be reached. */

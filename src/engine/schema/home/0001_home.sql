@@ -846,13 +846,13 @@ declare
   leads_to int := tenantry.placement_number_of(sent_id);
   placed int;
   placed_in int;
-  placed_state text;
+  placed_id uuid;
 begin
   -- Without a join: this runs for each row.
-  select p.number, p.database_id, p.state into placed, placed_in, placed_state from tenantry.placements p
+  select p.number, p.database_id, p.id into placed, placed_in, placed_id from tenantry.placements p
     where p.number = leads_to and (sent_organization is null or p.organization_id = sent_organization);
   if placed is null then
-    select p.number, p.database_id, p.state into placed, placed_in, placed_state
+    select p.number, p.database_id, p.id into placed, placed_in, placed_id
       from tenantry.adopted_numbers a join tenantry.placements p on p.id = a.placement_id
       where a.number = leads_to and (sent_organization is null or p.organization_id = sent_organization);
   end if;
@@ -861,7 +861,7 @@ begin
       where d.database_id = sent_database and d.organization_id = sent_organization)) then
     return null;
   end if;
-  if placed_state = 'MOVING' then
+  if exists (select from tenantry.moves m where m.placement_id = placed_id) then
     perform pg_advisory_xact_lock_shared(tenantry.move_lock(), placed);
     return (select case sent_database when p.database_id then p.number when m.other_database_id then - p.number end
             from tenantry.placements p left join tenantry.moves m on m.placement_id = p.id where p.number = placed);
