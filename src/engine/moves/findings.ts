@@ -1,5 +1,4 @@
 /** What a look ahead at a move has found, in sentences. */
-import type { TenantryError } from "#base/kernel/errors";
 import { oneLine } from "#engine/failures/explain";
 import { classifyFailure, withDetail } from "#engine/jobs/failure";
 
@@ -23,11 +22,6 @@ export function remark(sentence: string, forOperator?: string): Finding {
 /** A server did not answer, or refused: the move does not begin. */
 export function refusal(error: unknown): Finding {
   return { sentence: classifyFailure(error).sentence, blocks: true };
-}
-
-/** What was thrown as the answer to a question: its words are for the operator. */
-export function obstacle(sentence: string, { message, forOperator }: TenantryError): Finding {
-  return blocker(sentence, [message, forOperator].filter((one) => one !== undefined).join(" "));
 }
 
 const MOST_NAMED = 5;
