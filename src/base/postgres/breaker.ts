@@ -75,12 +75,9 @@ export class Breaker {
     return { breaker: this.#failures === 0 ? "closed" : isTrying ? "trying" : "open", since: this.#since };
   }
 
-  /** Finds out whether the server is there, beside the calls; from the first failure on callers are told at once. */
-  async check(): Promise<boolean> {
-    return this.#attempt(this.#probe ?? (() => Promise.resolve())).then(
-      () => true,
-      (error: unknown) => !isRefusal(error),
-    );
+  /** Runs `work` beside the calls, also where the server is known to be away: what comes of it tells how the server is. */
+  ask<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#attempt(work);
   }
 
   /** Runs `work` unless the server is known to be away. */
@@ -146,7 +143,7 @@ export class Breaker {
  * Whether no connection could be made. Not where one that was made broke (a single backend may have ended), and not
  * where all of ours were in use.
  */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = codeOf(error);
   if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|57P03)$/.test(code)) return true;

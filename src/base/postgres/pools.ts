@@ -2,7 +2,6 @@
  * Every connection of the process comes from here: one small driver pool per (server, database), opened on
  * first use, closed when idle, and never more than a bounded number of pools at once.
  */
-import { outsideCalls } from "#base/kernel/call";
 import { orLate } from "#base/kernel/wait";
 import pg from "pg";
 import {
@@ -14,7 +13,7 @@ import {
 } from "#base/postgres/connection-url";
 import { connectTimeoutOf, sslNegotiationOf } from "#base/postgres/connection-parameters";
 import { clientBoundedBy } from "#base/postgres/answer-bound";
-import { Breaker, type ServerStanding } from "#base/postgres/breaker";
+import type { ServerStanding } from "#base/postgres/breaker";
 import { type BudgetLimits, ConnectionBudget } from "#base/postgres/connection-budget";
 import { KEEP_ALIVE_AFTER_MS, livenessOptions } from "#base/postgres/dead-peers";
 import { Database, type DatabaseKind, type Session } from "#base/postgres/database";
@@ -23,21 +22,21 @@ import { ConnectionPins } from "#base/postgres/pinned-settings";
 import { DEFAULT_BUDGET, DEFAULT_LIMITS, type PoolLimits } from "#base/postgres/pool-limits";
 import { PoolUsage, type ServerUsage, WaitTimes } from "#base/postgres/pool-usage";
 import { PreparedStatements } from "#base/postgres/prepared-statements";
-import { type Reach, ReachNews } from "#base/postgres/reach";
-import { SilenceWatch, streamOf } from "#base/postgres/silence";
-import { Suspects } from "#base/postgres/suspects";
+import type { Reach } from "#base/postgres/reach";
+import { streamOf } from "#base/postgres/silence";
+import { type ConnectedAs, type Forgotten, WatchedServers } from "#base/postgres/watched-servers";
 
 type PoolConfigOptions = Pick<PoolConfig, "max" | "breaker" | "budget"> & {
   despiteFence?: boolean;
   forCallers?: boolean;
   isPooler?: boolean;
+  /** Whether it is for finding out about others: then nobody looks at it. */
+  isLook?: boolean;
 };
 type Entry = { database: Database<DatabaseKind>; address: ServerAddress };
 
 export class Pools {
   readonly #entries = new Map<string, Entry>();
-  /** By host and port. There are as many as regions. */
-  readonly #breakers = new Map<string, Breaker>();
   readonly #prepared = new PreparedStatements();
   readonly #pins = new ConnectionPins();
   readonly #limits: PoolLimits;
@@ -46,14 +45,10 @@ export class Pools {
   readonly #pools = new PoolUsage();
   /** Each with the host and port that it is connected to. */
   readonly #clients = new Map<pg.ClientBase, string>();
-  readonly #suspects = new Suspects(this.#clients);
-  readonly #hearAnswers = new Set<(server: string) => void>();
-  readonly #reach = new ReachNews();
+  readonly #servers: WatchedServers;
   #closed = false;
   /** Called when the last connection has ended. */
   #allGone: (() => void) | undefined;
-  /** Of home, by host and port. */
-  readonly #silence = new Map<string, SilenceWatch>();
 
   /** `onError` hears of idle connections that broke, with the key of the region if it was a region's; it must not throw. */
   constructor(
@@ -64,6 +59,7 @@ export class Pools {
     this.#onError = onError;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#budget = new ConnectionBudget({ ...DEFAULT_BUDGET, ...budget });
+    this.#servers = new WatchedServers(this.#clients, this.#limits.connectTimeoutMs);
   }
 
   /** How many connections are open. */
@@ -83,18 +79,22 @@ export class Pools {
 
   /** How the server at `host:port` stands with this process: whether it answers, and since when. */
   standingOf(kind: DatabaseKind, server: string): ServerStanding {
-    const breaker = this.#breakers.get(kind === "home" ? `home ${server}` : server);
-    return breaker?.standing ?? { breaker: "closed", since: null };
+    return this.#servers.standingOf(kind, server);
   }
 
   /** Calls back with `host:port` of a server, or a pooler, that can be reached after it could not be. It must not throw. */
   onAnswerAgain(hear: (server: string) => void): void {
-    this.#hearAnswers.add(hear);
+    this.#servers.onAnswerAgain(hear);
   }
 
   /** Calls back whenever a server, or a pooler, can be reached no longer, and when it can be again. It must not throw. */
   onReach(hear: (reach: Reach) => void): void {
-    this.#reach.on(hear);
+    this.#servers.onReach(hear);
+  }
+
+  /** Calls back when connections were forgotten on their way to a server, and were hung up on. It must not throw. */
+  onForgotten(hear: (forgotten: Forgotten) => void): void {
+    this.#servers.onForgotten(hear);
   }
 
   /**
@@ -135,7 +135,7 @@ export class Pools {
       kind,
       this.#poolConfig(kind, address, database, {
         max,
-        breaker: this.#breakerOf(kind, address, database),
+        breaker: this.#servers.breakerOf(this.#as(kind, address, database)),
         despiteFence,
         forCallers,
         budget,
@@ -175,7 +175,7 @@ export class Pools {
     database: string,
     work: (session: Session<Kind>) => Promise<Result>,
   ): Promise<Result> {
-    const breaker = this.#breakerOf(kind, address, database);
+    const breaker = this.#servers.breakerOf(this.#as(kind, address, database));
     const opened = new Database(kind, this.#poolConfig(kind, address, database, { max: 1, breaker }));
     try {
       return await opened.session(work);
@@ -197,7 +197,7 @@ export class Pools {
   /** Waits a while for what is being done; a server that does not answer any more is hung up on. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const breaker of this.#breakers.values()) breaker.close();
+    this.#servers.close();
     const timer = setTimeout(() => {
       for (const client of this.#clients.keys()) streamOf(client).destroy();
     }, this.#limits.closeTimeoutMs);
@@ -245,7 +245,7 @@ export class Pools {
   ): PoolConfig {
     const { preparedStatements, ...at } = pooler;
     const to = { ...address, ...at };
-    const breaker = this.#breakerOf(kind, to, database, { isPooler: true });
+    const breaker = this.#servers.breakerOf(this.#as(kind, to, database, { isPooler: true }));
     const config = this.#poolConfig(kind, to, database, { ...share, breaker, isPooler: true });
     // Where the server's connection changes from one transaction to the next, what was prepared may not be there.
     return preparedStatements ? config : { ...config, prepared: undefined };
@@ -255,11 +255,20 @@ export class Pools {
     kind: DatabaseKind,
     address: ServerAddress,
     database: string,
-    { max, breaker, budget, despiteFence = false, forCallers = false, isPooler = false }: PoolConfigOptions,
+    {
+      max,
+      breaker,
+      budget,
+      despiteFence = false,
+      forCallers = false,
+      isPooler = false,
+      isLook = false,
+    }: PoolConfigOptions,
   ): PoolConfig {
     const login = `${address.user}@${address.host}:${address.port}`;
     const server = `${address.host}:${address.port}`;
-    const silence = kind === "home" ? this.#silence.get(`home ${server}`) : undefined;
+    const as = this.#as(kind, address, database, { isPooler, forCallers });
+    const silence = isLook ? undefined : this.#servers.watchOf(as, breaker);
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
       const pool = new pg.Pool({
@@ -281,14 +290,14 @@ export class Pools {
         ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
       });
       if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers, host: address.host });
-      this.#pools.add(pool, server);
+      if (!isLook) this.#pools.add(pool, server);
       // While everything is closed their end is no news: the server may stop right after.
       pool.on("error", (error) => (this.#closed ? undefined : this.#onError(error, address.region)));
       pool.on("connect", (client) => {
         // A connection that breaks while somebody holds it: its statement rejects, which is how they hear of it.
         client.on("error", () => undefined);
         this.#clients.set(client, server);
-        silence?.add(client);
+        silence?.add(client, as.openPool);
       });
       pool.on("remove", (client) => {
         this.#clients.delete(client);
@@ -342,49 +351,17 @@ export class Pools {
     if (!forCallers) Object.assign(pool.options, { onConnect });
   }
 
-  /** One per server, and one for home, which is looked after beside the calls: without it nothing works. */
-  #breakerOf(
+  /** How connections are made there, for what is known of the server. */
+  #as(
     kind: DatabaseKind,
     address: ServerAddress,
     database: string,
-    { isPooler = false }: { isPooler?: boolean } = {},
-  ): Breaker {
-    const server = `${address.host}:${address.port}`;
-    const key = kind === "home" ? `home ${server}` : server;
-    this.#reach.name(server, address.region);
-    const found = this.#breakers.get(key);
-    if (found !== undefined) return found;
-    const isHome = kind === "home";
-    const news = this.#reach.of(server, { isHome, isPooler });
-    const breaker = new Breaker({
-      probe: isHome ? () => this.#connectOnce(address, database, isPooler) : undefined,
-      away: (code) => {
-        this.#suspects.note(server);
-        news.away(code);
-      },
-      answers: () => {
-        this.#suspects.hangUp(server);
-        news.answers();
-        for (const hear of this.#hearAnswers) hear(server);
-      },
-    });
-    this.#breakers.set(key, breaker);
-    if (isHome) this.#silence.set(key, new SilenceWatch(() => breaker.check()));
-    return breaker;
-  }
-
-  /** Of no call: all calls wait for what comes of it. */
-  #connectOnce(address: ServerAddress, database: string, isPooler: boolean): Promise<void> {
-    return outsideCalls(async () => {
-      const opened = new Database("home", this.#poolConfig("home", address, database, { max: 1, isPooler }));
-      try {
-        // A pooler lets in by itself: only what the server answers tells that it is there.
-        const asked = opened.session((session) => session.query("home.probe", "select"));
-        await orLate(asked, this.#limits.connectTimeoutMs, () => new Error("connection timeout: no answer"));
-      } finally {
-        await this.#discard(opened);
-      }
-    });
+    { isPooler = false, forCallers = false }: { isPooler?: boolean; forCallers?: boolean } = {},
+  ): ConnectedAs {
+    const openPool = () =>
+      this.#poolConfig(kind, address, database, { max: 1, isPooler, forCallers, isLook: true }).createPool();
+    const { host, port, user, region } = address;
+    return { kind, host, port, user, region, isPooler, openPool };
   }
 
   async #discard(database: Database<DatabaseKind>): Promise<void> {

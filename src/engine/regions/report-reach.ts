@@ -1,4 +1,4 @@
-/** Says in the log, once each time, that a region or home is away from this process, and that it is back. */
+/** Says in the log that a region or home is away from this process, or back, once each time, and that connections were lost on the way. */
 import type { Logger } from "#base/observability/logger";
 import { warnOnce } from "#base/observability/warn-once";
 import type { Pools } from "#base/postgres/pools";
@@ -19,5 +19,10 @@ export function reportReach({ pools, logger }: { pools: Pools; logger: Logger })
     const fields = { ...(isHome ? { home: true } : { region }), ...(isPooler && { pooler: true }) };
     if (isThere) logger.info({ ...fields, awayMs: Math.round(awayMs) }, `${who} answers again`);
     else logger.warn({ ...fields, code }, `${who} does not answer`);
+  });
+  pools.onForgotten(({ region, isHome, connections }) => {
+    const what = isHome ? "home" : region === undefined ? "a server" : `region ${region}`;
+    const fields = { ...(isHome ? { home: true } : { region }), connections };
+    logger.warn(fields, `connections to ${what} were forgotten on their way: what waited on them was ended`);
   });
 }
