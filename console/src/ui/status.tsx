@@ -61,19 +61,14 @@ export const SEVERITY_WORDS: Words<Severity> = {
   NOTICE: { tone: "rest", word: "Notice" },
 };
 
-export function PlacementStatus({ state }: { state: PlacementState }) {
-  const { tone, word } = PLACEMENT_WORDS[state];
+/** A state as these words have it. */
+export function StateStatus<State extends string>({ words, state }: { words: Words<State>; state: State }) {
+  const { tone, word } = words[state];
   return <Status tone={tone}>{word}</Status>;
 }
 
 /** `isFailing`: it waits to be tried again after a failure, or failed for good with nothing newer that did it. */
 export function JobStatus({ state, isFailing = false }: { state: JobState; isFailing?: boolean }) {
-  const { tone, word } = JOB_WORDS[state];
   if (isFailing && state === "WAITING") return <Status tone="warn">Waiting to try again</Status>;
-  return <Status tone={tone}>{word}</Status>;
-}
-
-export function LinkStatus({ state }: { state: LinkState }) {
-  const { tone, word } = LINK_WORDS[state];
-  return <Status tone={tone}>{word}</Status>;
+  return <StateStatus words={JOB_WORDS} state={state} />;
 }

@@ -1,6 +1,6 @@
 /** What the list of links and a placement's page show of a link alike. */
 import type { LinkState } from "../../api/words.ts";
-import { LinkStatus } from "../../ui/status.tsx";
+import { LINK_WORDS, StateStatus } from "../../ui/status.tsx";
 import type { Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 
@@ -25,7 +25,7 @@ export function directionWord(direction: string): string {
 
 export function linkColumns<Row extends Shown>(): Column<Row>[] {
   return [
-    { name: "State", kind: "tight", cell: ({ state }) => <LinkStatus state={state} /> },
+    { name: "State", kind: "tight", cell: ({ state }) => <StateStatus words={LINK_WORDS} state={state} /> },
     { name: "Carries", cell: ({ direction }) => directionWord(direction) },
     { name: "Since", kind: "tight", cell: (row) => <Since row={row} /> },
     { name: "What is wrong", kind: "sentence", cell: (row) => <Wrong row={row} /> },

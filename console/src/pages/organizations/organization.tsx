@@ -9,7 +9,7 @@ import { Id } from "../../ui/copy.tsx";
 import { bytes, count, UNKNOWN } from "../../ui/format.ts";
 import { Facts, Page, Panel } from "../../ui/page.tsx";
 import { Empty, Loaded, Notice } from "../../ui/states.tsx";
-import { LinkStatus, PlacementStatus } from "../../ui/status.tsx";
+import { LINK_WORDS, PLACEMENT_WORDS, StateStatus } from "../../ui/status.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { DeleteOrganization } from "./delete-organization.tsx";
@@ -161,7 +161,7 @@ const PLACEMENT_COLUMNS: readonly Column<Placement>[] = [
     kind: "sentence",
     cell: ({ state, failure, dropAfter }) => (
       <>
-        <PlacementStatus state={state} />
+        <StateStatus words={PLACEMENT_WORDS} state={state} />
         {failure !== null && <div className="muted">{failure}</div>}
         {dropAfter !== null && (
           <div className="muted">
@@ -181,7 +181,7 @@ function Links({ links }: { links: Placement["links"] }) {
   if (links.length === 0) return <span className="muted">none</span>;
   return links.map(({ direction, state }) => (
     <div key={direction} className="nowrap">
-      <LinkStatus state={state} /> <span className="muted">{direction}</span>
+      <StateStatus words={LINK_WORDS} state={state} /> <span className="muted">{direction}</span>
     </div>
   ));
 }

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { CommandLine } from "../../ui/copy.tsx";
 import { counted } from "../../ui/format.ts";
 import { Panel } from "../../ui/page.tsx";
-import { SEVERITY_WORDS, Status } from "../../ui/status.tsx";
+import { SEVERITY_WORDS, StateStatus, Status } from "../../ui/status.tsx";
 import { Ago } from "../../ui/time.tsx";
 import type { OverviewData } from "./overview.tsx";
 
@@ -41,11 +41,10 @@ export function Attention({ attention, more }: { attention: readonly Item[]; mor
 }
 
 function AttentionItem({ item }: { item: Item }) {
-  const { tone, word } = SEVERITY_WORDS[item.severity];
   return (
     <>
       <div className="row attention-head">
-        <Status tone={tone}>{word}</Status>
+        <StateStatus words={SEVERITY_WORDS} state={item.severity} />
         {item.since !== null && (
           <span className="muted">
             since <Ago at={item.since} />

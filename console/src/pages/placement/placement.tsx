@@ -7,7 +7,7 @@ import { CommandLine, Id } from "../../ui/copy.tsx";
 import { bytes, sentenceCase, UNKNOWN } from "../../ui/format.ts";
 import { Facts, Page, Panel } from "../../ui/page.tsx";
 import { Empty, Loaded, Notice } from "../../ui/states.tsx";
-import { PlacementStatus } from "../../ui/status.tsx";
+import { PLACEMENT_WORDS, StateStatus } from "../../ui/status.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { Actions } from "./actions.tsx";
 import { PlacementJobs } from "./placement-jobs.tsx";
@@ -107,7 +107,7 @@ function Parts({ placement, reading }: { placement: PlacementData; reading: Read
 function factsOf(placement: PlacementData): [string, React.ReactNode][] {
   const { id, state, isolation, database, schemaVersion, createdAt, updatedAt, organization, region } = placement;
   return [
-    ["State", <PlacementStatus key="state" state={state} />],
+    ["State", <StateStatus words={PLACEMENT_WORDS} key="state" state={state} />],
     [
       "Organization",
       <Link key="organization" to="/organizations/$id" params={{ id: organization.id }}>

@@ -10,7 +10,7 @@ import { List } from "../../ui/list.tsx";
 import { Page, Panel } from "../../ui/page.tsx";
 import { RegionSelect } from "../../ui/region-select.tsx";
 import { Empty } from "../../ui/states.tsx";
-import { PLACEMENT_WORDS, PlacementStatus } from "../../ui/status.tsx";
+import { PLACEMENT_WORDS, StateStatus } from "../../ui/status.tsx";
 import type { Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 
@@ -102,7 +102,7 @@ export function Placements() {
 }
 
 const COLUMNS: readonly Column<PlacementRow>[] = [
-  { name: "State", kind: "tight", cell: ({ state }) => <PlacementStatus state={state} /> },
+  { name: "State", kind: "tight", cell: ({ state }) => <StateStatus words={PLACEMENT_WORDS} state={state} /> },
   {
     name: "Organization",
     cell: ({ id, organization }) => (
