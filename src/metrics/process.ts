@@ -11,13 +11,13 @@ type Pools = { usage: () => ServerUsage[] };
 export function exposeProcess(metrics: Metrics, known?: { pools: Pools; readings: Readings }): void {
   const connections = metrics.gauge(
     "tenantry_pool_connections",
-    "Connections of this process to a server or a pooler, by state: in_use or idle.",
-    ["server", "state"],
+    "Connections of this process to home or a region, to its server or its pooler, by state: in_use or idle.",
+    ["server", "through", "state"],
   );
   const waiting = metrics.gauge(
     "tenantry_pool_waiting",
-    "Callers in this process that wait for a connection to a server or a pooler.",
-    ["server"],
+    "Callers in this process that wait for a connection to home or a region.",
+    ["server", "through"],
   );
   const breaker = metrics.gauge(
     "tenantry_server_breaker_open",
@@ -29,13 +29,12 @@ export function exposeProcess(metrics: Metrics, known?: { pools: Pools; readings
     "Since when this process can reach a server, in seconds since 1970. Absent while it cannot.",
     ["server"],
   );
-  let names: ReadonlyMap<string, string> = new Map();
   let usage: ServerUsage[] = [];
-  const labels = ({ server }: ServerUsage) => ({ server: names.get(server) ?? server });
+  const labels = ({ name: server, isPooler }: ServerUsage) => ({ server, through: isPooler ? "pooler" : "server" });
   metrics.histogram(
     "tenantry_pool_wait_seconds",
-    "How long callers in this process waited for a connection to a server or a pooler, in seconds; nearly nothing where one was idle.",
-    ["server"],
+    "How long callers in this process waited for a connection to home or a region, in seconds; nearly nothing where one was idle.",
+    ["server", "through"],
     WAIT_BOUNDS,
     () => usage.map((one) => ({ labels: labels(one), counts: one.waits.counts, sum: one.waits.sum })),
   );
@@ -43,8 +42,6 @@ export function exposeProcess(metrics: Metrics, known?: { pools: Pools; readings
   const { pools, readings } = known;
   metrics.onScrape(async () => {
     const servers = await readings.servers(OPERATOR).catch(() => []);
-    // Home's comes first, and a region can be on the same server.
-    names = new Map(servers.toReversed().map(({ name, address }) => [address, name]));
     usage = pools.usage();
     const each = (of: LabelledGauge, value: (server: ServerReading) => number | null) =>
       of.set(servers.flatMap((server) => series({ server: server.name }, value(server))));

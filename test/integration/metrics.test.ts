@@ -91,8 +91,12 @@ describe("servers", () => {
         new RegExp(`tenantry_server_limit_used\\{server="${server}",limit="slots",owner="tenantry"\\} [1-9]`),
       );
       expect(text).toContain(`tenantry_server_breaker_open{server="${server}"} 0`);
-      expect(text).toMatch(new RegExp(`tenantry_pool_connections\\{server="${server}",state="idle"\\} \\d`));
-      expect(text).toMatch(new RegExp(`tenantry_pool_wait_seconds_count\\{server="${server}"\\} [1-9]`));
+      expect(text).toMatch(
+        new RegExp(`tenantry_pool_connections\\{server="${server}",through="server",state="idle"\\} \\d`),
+      );
+      expect(text).toMatch(
+        new RegExp(`tenantry_pool_wait_seconds_count\\{server="${server}",through="server"\\} [1-9]`),
+      );
     }
     await expect.poll(() => value('tenantry_region_carried{region="eu"}'), ANEW).toBe(1);
   });

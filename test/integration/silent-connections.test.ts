@@ -22,7 +22,7 @@ let reach: Reach[];
 
 beforeEach(async () => {
   via = await startForwarder(serverUrl("eu"));
-  pools = new Pools(() => undefined, { closeTimeoutMs: 500 });
+  pools = new Pools(() => undefined, { closeTimeoutMs: 500, pulseMs: 500 });
   forgotten = [];
   reach = [];
   pools.onForgotten((news) => forgotten.push(news));
@@ -118,6 +118,16 @@ test("a region's server that is gone is noticed under what waits for it, told on
   expect(await eventually(async () => (await endOf(database.query("test.third", "select"))) === "answered")).toBe(true);
   expect(reach).toMatchObject([{ isThere: false }, { region: "eu", isThere: true }]);
   expect(forgotten).toEqual([]);
+});
+
+test("a region's server that goes away and comes back is noticed while nobody asks for it", async () => {
+  await open("server").query("test.first", "select");
+  await via.shut();
+  expect(await eventually(async () => reach.length === 1)).toBe(true);
+  expect(reach).toMatchObject([{ region: "eu", isThere: false, code: "ECONNREFUSED" }]);
+  await via.open();
+  expect(await eventually(async () => reach.length === 2)).toBe(true);
+  expect(reach).toMatchObject([{ isThere: false }, { region: "eu", isThere: true }]);
 });
 
 test("a connection that is given back with a transaction open is ended at the server", async () => {

@@ -58,6 +58,7 @@ export class Breaker {
   #isClosed = false;
   /** Since when it answers, or is away. */
   #since: Date | null = null;
+  #askedAt = performance.now();
 
   constructor({ probe, ...hear }: BreakerOptions = {}) {
     this.#probe = probe;
@@ -75,6 +76,11 @@ export class Breaker {
     return { breaker: this.#failures === 0 ? "closed" : isTrying ? "trying" : "open", since: this.#since };
   }
 
+  /** How long ago somebody asked for the server, in milliseconds. */
+  get quietMs(): number {
+    return performance.now() - this.#askedAt;
+  }
+
   /** Runs `work` beside the calls, also where the server is known to be away: what comes of it tells how the server is. */
   ask<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#attempt(work);
@@ -82,6 +88,7 @@ export class Breaker {
 
   /** Runs `work` unless the server is known to be away. */
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#askedAt = performance.now();
     if (this.#failures === 0) return this.#attempt(work);
     if (this.#probe !== undefined || this.#trying || performance.now() < this.#closedUntil)
       throw new ServerAwayError(this.#reason);

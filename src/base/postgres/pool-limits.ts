@@ -8,6 +8,8 @@ export type PoolLimits = {
   /** Databases with an open pool; the least recently used one is closed for a new one. */
   maxDatabases: number;
   connectTimeoutMs: number;
+  /** A region's server that nobody has asked for this long is looked at, up to an hour after it was asked last. */
+  pulseMs: number;
   idleTimeoutMs: number;
   /** What a region's server may send in answer to one statement. */
   maxResultBytes: number;
@@ -20,6 +22,7 @@ export const DEFAULT_LIMITS: PoolLimits = {
   // A handle without connections costs little; what is open is bounded by the budget.
   maxDatabases: 2_000,
   connectTimeoutMs: 5_000,
+  pulseMs: 15_000,
   idleTimeoutMs: 10_000,
   maxResultBytes: MAX_ANSWER_BYTES,
   closeTimeoutMs: 10_000,

@@ -20,17 +20,32 @@ export class WaitTimes {
   }
 }
 
-/** `server`: host and port. Connections that are in use and idle, and callers that wait for one now. */
-export type ServerUsage = { server: string; waits: WaitTimes; inUse: number; idle: number; waiting: number };
+/** To what pools connect. */
+export type PoolTarget = {
+  /** `home`, a region's key, or `other` for what is neither: there are as many as regions, whatever addresses these have had. */
+  readonly name: string;
+  readonly isPooler: boolean;
+  /** Host and port. */
+  readonly server: string;
+};
+
+/** Connections to a server or pooler that are in use and idle, and callers that wait for one now. */
+export type ServerUsage = Omit<PoolTarget, "server"> & {
+  waits: WaitTimes;
+  inUse: number;
+  idle: number;
+  waiting: number;
+};
+
+type Waits = { waits: WaitTimes; servers: Set<string> } & Omit<PoolTarget, "server">;
 
 export class PoolUsage {
-  /** Each with the host and port that it connects to. */
-  readonly #pools = new Map<pg.Pool, string>();
-  /** By host and port. There are as many as regions and poolers. */
-  readonly #waits = new Map<string, WaitTimes>();
+  /** Each with where it connects to. */
+  readonly #pools = new Map<pg.Pool, PoolTarget>();
+  readonly #waits = new Map<string, Waits>();
 
-  add(pool: pg.Pool, server: string): void {
-    this.#pools.set(pool, server);
+  add(pool: pg.Pool, target: PoolTarget): void {
+    this.#pools.set(pool, target);
   }
 
   /** Forgets those that have ended. */
@@ -47,19 +62,24 @@ export class PoolUsage {
     return [...this.#pools.keys()].filter(({ ending }) => !ending);
   }
 
-  waitsAt(server: string): WaitTimes {
-    const found = this.#waits.get(server) ?? new WaitTimes();
-    this.#waits.set(server, found);
-    return found;
+  waitsAt(target: PoolTarget): WaitTimes {
+    const { name, isPooler, server } = target;
+    const found = this.#waits.get(keyOf(target)) ?? { name, isPooler, waits: new WaitTimes(), servers: new Set() };
+    this.#waits.set(keyOf(target), found);
+    found.servers.add(server);
+    return found.waits;
   }
 
-  /** `waitingAt`: how many wait for a share of the budget, before they come to a pool. */
+  /** `waitingAt`: how many wait for a share of the budget at a region's host and port, before they come to a pool. */
   read(waitingAt: (server: string) => number): ServerUsage[] {
     const usage = new Map<string, ServerUsage>();
-    for (const [server, waits] of this.#waits)
-      usage.set(server, { server, waits, inUse: 0, idle: 0, waiting: waitingAt(server) });
-    for (const [pool, server] of this.#pools) {
-      const found = usage.get(server);
+    for (const [key, { name, isPooler, waits, servers }] of this.#waits) {
+      // What connects to home is no share of the budget.
+      const waiting = name === "home" ? 0 : [...servers].reduce((sum, server) => sum + waitingAt(server), 0);
+      usage.set(key, { name, isPooler, waits, inUse: 0, idle: 0, waiting });
+    }
+    for (const [pool, target] of this.#pools) {
+      const found = usage.get(keyOf(target));
       if (found === undefined) continue;
       found.inUse += pool.totalCount - pool.idleCount;
       found.idle += pool.idleCount;
@@ -67,4 +87,8 @@ export class PoolUsage {
     }
     return [...usage.values()];
   }
+}
+
+function keyOf({ name, isPooler }: PoolTarget): string {
+  return `${isPooler ? "pooler of " : ""}${name}`;
 }

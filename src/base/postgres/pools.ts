@@ -59,7 +59,7 @@ export class Pools {
     this.#onError = onError;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#budget = new ConnectionBudget({ ...DEFAULT_BUDGET, ...budget });
-    this.#servers = new WatchedServers(this.#clients, this.#limits.connectTimeoutMs);
+    this.#servers = new WatchedServers(this.#clients, this.#limits);
   }
 
   /** How many connections are open. */
@@ -269,28 +269,12 @@ export class Pools {
     const server = `${address.host}:${address.port}`;
     const as = this.#as(kind, address, database, { isPooler, forCallers });
     const silence = isLook ? undefined : this.#servers.watchOf(as, breaker);
+    const target = { name: kind === "home" ? "home" : (address.region ?? "other"), isPooler, server };
     const createPool = () => {
       if (this.#closed) throw new Error("the connections of this process are closed");
-      const pool = new pg.Pool({
-        host: address.host,
-        port: address.port,
-        user: address.user,
-        // An absent password must not be looked up in PGPASSWORD or ~/.pgpass of whoever runs the server.
-        password: address.password ?? "",
-        database,
-        ssl: tlsOptions(address),
-        max,
-        connectionTimeoutMillis: connectTimeoutOf(address.parameters) ?? this.#limits.connectTimeoutMs,
-        ...sslNegotiationOf(address.parameters),
-        idleTimeoutMillis: this.#limits.idleTimeoutMs,
-        application_name: `tenantry ${kind}`,
-        keepAlive: true,
-        keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
-        // Home is trusted; a region's server is not.
-        ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
-      });
+      const pool = this.#newPool(kind, address, database, max);
       if (!isPooler) this.#pin(pool, login, { despiteFence, forCallers, host: address.host });
-      if (!isLook) this.#pools.add(pool, server);
+      if (!isLook) this.#pools.add(pool, target);
       // While everything is closed their end is no news: the server may stop right after.
       pool.on("error", (error) => (this.#closed ? undefined : this.#onError(error, address.region)));
       pool.on("connect", (client) => {
@@ -309,7 +293,7 @@ export class Pools {
     const at = { kind, server, database, role: address.user, region: address.region };
     const onConnectFailure = (error: unknown) => this.#pins.failed(login, error);
     // An address that is tried once is nobody's server yet.
-    const waits = breaker === undefined ? new WaitTimes() : this.#pools.waitsAt(server);
+    const waits = breaker === undefined ? new WaitTimes() : this.#pools.waitsAt(target);
     return {
       server,
       at,
@@ -322,6 +306,27 @@ export class Pools {
       prepared: this.#prepared,
       onConnectFailure,
     };
+  }
+
+  #newPool(kind: DatabaseKind, address: ServerAddress, database: string, max: number): pg.Pool {
+    return new pg.Pool({
+      host: address.host,
+      port: address.port,
+      user: address.user,
+      // An absent password must not be looked up in PGPASSWORD or ~/.pgpass of whoever runs the server.
+      password: address.password ?? "",
+      database,
+      ssl: tlsOptions(address),
+      max,
+      connectionTimeoutMillis: connectTimeoutOf(address.parameters) ?? this.#limits.connectTimeoutMs,
+      ...sslNegotiationOf(address.parameters),
+      idleTimeoutMillis: this.#limits.idleTimeoutMs,
+      application_name: `tenantry ${kind}`,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+      // Home is trusted; a region's server is not.
+      ...(kind === "home" ? {} : { Client: clientBoundedBy(this.#limits.maxResultBytes) }),
+    });
   }
 
   /**

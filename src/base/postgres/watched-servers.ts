@@ -8,6 +8,9 @@ import { type Reach, ReachNews } from "#base/postgres/reach";
 import { type OpenPool, SilenceWatch } from "#base/postgres/silence";
 import { Suspects } from "#base/postgres/suspects";
 
+/** A region's server is looked at for so long after somebody has asked for it. */
+const PULSE_FOR_MS = 3_600_000;
+
 /** How somebody connects there. */
 export type ConnectedAs = {
   kind: DatabaseKind;
@@ -32,12 +35,15 @@ export class WatchedServers {
   readonly #reach = new ReachNews();
   readonly #hearAnswers = new Set<(server: string) => void>();
   readonly #hearForgotten = new Set<(forgotten: Forgotten) => void>();
-  readonly #connectTimeoutMs: number;
+  readonly #times: { connectTimeoutMs: number; pulseMs: number };
+  /** How a region's server, by breaker, was connected to last. */
+  readonly #regions = new Map<Breaker, OpenPool>();
+  #pulse: NodeJS.Timeout | undefined;
 
   /** `clients`: all that are connected, each with its server's host and port. */
-  constructor(clients: ReadonlyMap<pg.ClientBase, string>, connectTimeoutMs: number) {
+  constructor(clients: ReadonlyMap<pg.ClientBase, string>, times: { connectTimeoutMs: number; pulseMs: number }) {
     this.#suspects = new Suspects(clients);
-    this.#connectTimeoutMs = connectTimeoutMs;
+    this.#times = times;
   }
 
   /** How the server at `host:port` stands with this process: whether it answers, and since when. */
@@ -62,15 +68,22 @@ export class WatchedServers {
 
   /** Without it nothing works at home, so home is tried beside the calls. */
   breakerOf(as: ConnectedAs): Breaker {
-    const { kind, region, isPooler } = as;
+    const { kind, region } = as;
     const server = serverOf(as);
     this.#reach.name(server, region);
     const key = keyOf(kind, server);
-    const found = this.#breakers.get(key);
-    if (found !== undefined) return found;
+    const breaker = this.#breakers.get(key) ?? this.#makeBreaker(as);
+    this.#breakers.set(key, breaker);
+    if (region !== undefined) this.#keepLooking(breaker, as.openPool);
+    return breaker;
+  }
+
+  #makeBreaker(as: ConnectedAs): Breaker {
+    const { kind, isPooler } = as;
+    const server = serverOf(as);
     const isHome = kind === "home";
     const news = this.#reach.of(server, { isHome, isPooler });
-    const breaker = new Breaker({
+    return new Breaker({
       probe: isHome
         ? () =>
             outsideCalls(() => this.#visit(as.openPool, (client) => client.query("/* tenantry: home.probe */ select")))
@@ -85,8 +98,22 @@ export class WatchedServers {
         for (const hear of this.#hearAnswers) hear(server);
       },
     });
-    this.#breakers.set(key, breaker);
-    return breaker;
+  }
+
+  /**
+   * A process whose callers ask for a region again later would find out only then that it is away, or back. So what nobody asks
+   * for is looked at: it costs a connection each time.
+   */
+  #keepLooking(breaker: Breaker, openPool: OpenPool): void {
+    this.#regions.set(breaker, openPool);
+    this.#pulse ??= setInterval(() => {
+      for (const [quiet, open] of this.#regions)
+        if (quiet.quietMs > PULSE_FOR_MS) this.#regions.delete(quiet);
+        else if (quiet.quietMs >= this.#times.pulseMs)
+          void outsideCalls(() =>
+            quiet.ask(() => this.#visit(open, (client) => client.query("/* tenantry: region.probe */ select"))),
+          ).catch(() => undefined);
+    }, this.#times.pulseMs).unref();
   }
 
   /** Watches the connections that are made so. `breaker`: hears whether the server answers; left out: it is nobody's server yet. */
@@ -109,6 +136,7 @@ export class WatchedServers {
 
   /** Tries and watches no more. */
   close(): void {
+    clearInterval(this.#pulse);
     for (const one of [...this.#breakers.values(), ...this.#silence.values()]) one.close();
   }
 
@@ -118,7 +146,7 @@ export class WatchedServers {
       const client = await pool.connect();
       const late = () => new Error("connection timeout: no answer");
       try {
-        return await orLate(work(client), this.#connectTimeoutMs, late);
+        return await orLate(work(client), this.#times.connectTimeoutMs, late);
       } finally {
         client.release(true);
       }
