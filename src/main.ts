@@ -6,7 +6,6 @@ import type { Application } from "#api/graphql/define-app";
 import { ENGINE_MODULES } from "#api/graphql/engine-modules";
 import { buildSchema } from "#api/graphql/schema";
 import { type HttpServer, startHttpServer } from "#api/http/server";
-import type { Tracing } from "#base/kernel/span";
 import { createLogger, type Logger } from "#base/observability/logger";
 import type { ListenerTimes } from "#base/postgres/listener";
 import { Metrics } from "#base/observability/metrics";
@@ -19,8 +18,8 @@ import type { Services } from "#engine/services";
 import { exposeInstallation } from "#metrics/installation";
 import { startMetricsListener } from "#metrics/listener";
 import { exposeProcess } from "#metrics/process";
-import { hidingCollector, type Settings } from "#config";
-import { closeServices, createServices, signInAsApi } from "#services";
+import type { Settings } from "#config";
+import { closeServices, createServices, openTracing, signInAsApi } from "#services";
 import { startWork, type Work } from "#work";
 
 /** The settings that were read, and what else a process is started with. */
@@ -70,13 +69,6 @@ export type App = {
   /** Stops taking requests, finishes what runs, closes every connection. */
   close: () => Promise<void>;
 };
-
-/** What makes spans is loaded only where they are wanted. */
-async function openTracing(settings: Settings["traces"], logger: Logger): Promise<Tracing | undefined> {
-  if (settings === undefined) return undefined;
-  const { startTracing } = await import("#base/observability/otel");
-  return startTracing({ ...settings, hidingCollector }, logger);
-}
 
 /** Starts one process's share of Tenantry. On failure nothing of it is left running. */
 export async function startApp(options: AppOptions): Promise<App> {

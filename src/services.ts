@@ -36,7 +36,7 @@ import { parseCoordinates } from "#engine/regions/coordinates";
 import { NudgeDesk } from "#engine/replication/nudge";
 import { Router } from "#engine/routing/routing";
 import type { Services } from "#engine/services";
-import type { Settings } from "#config";
+import { hidingCollector, type Settings } from "#config";
 
 /** To home, per process, for the API; a part of what base/kernel/limits.ts counts. */
 const MAX_API_CONNECTIONS = 16;
@@ -77,6 +77,13 @@ type ServicesOptions = ServicesSettings & {
   /** How often it is proved that home is heard; for tests. */
   listening?: Partial<ListenerTimes> | undefined;
 };
+
+/** What makes spans is loaded only where they are wanted. */
+export async function openTracing(settings: Settings["traces"], logger: Logger): Promise<Tracing | undefined> {
+  if (settings === undefined) return undefined;
+  const { startTracing } = await import("#base/observability/otel");
+  return startTracing({ ...settings, hidingCollector }, logger);
+}
 
 /** Opens home, migrates it and connects the listener. Throws the reason in one sentence when home cannot be used. */
 export async function createServices(options: ServicesOptions): Promise<Services> {

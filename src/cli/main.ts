@@ -22,6 +22,7 @@ import { grantCommand, organizationCommand, resumeCommand, retryCommand, revokeC
 import { regionCommand } from "#cli/region";
 import { keyCommand } from "#cli/key";
 import { rotateSecretKeyCommand } from "#cli/rotate-secret-key";
+import { noteCommand } from "#cli/running-command";
 import { startCommand } from "#cli/start";
 import { statusCommand } from "#cli/status";
 import { userCommand } from "#cli/user";
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   return new Command("tenantry")
     .description("Keeps every organization's data in its region, on stock PostgreSQL.")
     .version(readVersion(), "-V, --version", "Print Tenantry's version.")
+    .hook("preAction", (_, command) => noteCommand(command))
     .commandsGroup("Start:")
     .addCommand(startCommand())
     .addCommand(demoCommand())

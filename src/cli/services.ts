@@ -3,11 +3,14 @@ import { TENANT_SCHEMA } from "#app/schema";
 import { readConfig, type Settings } from "#config";
 import { embeddedHome, exportFolder } from "#cli/embedded-servers";
 import { TenantryError } from "#base/kernel/errors";
-import { createLogger } from "#base/observability/logger";
+import type { Tracing } from "#base/kernel/span";
+import { createLogger, type Logger } from "#base/observability/logger";
+import { inSpan } from "#base/observability/spans";
+import { runningCommand } from "#cli/running-command";
 import type { Services } from "#engine/services";
 import { loadProject } from "#project/load-project";
 import { refuseOtherTables } from "#project/manifest";
-import { closeServices, createServices } from "#services";
+import { closeServices, createServices, openTracing } from "#services";
 
 /** Runs a command's work. Migrates nothing: a home of another version is refused. */
 export async function withServices(work: (services: Services) => Promise<void>): Promise<void> {
@@ -17,7 +20,7 @@ export async function withServices(work: (services: Services) => Promise<void>):
   if (databaseUrl === undefined || secretKey === undefined)
     throw new TenantryError("INVALID_INPUT", "DATABASE_URL and TENANTRY_SECRET_KEY must both be set.");
   const logger = createLogger({ level: "error", format: process.stderr.isTTY ? "text" : "json" });
-  const services = await createServices({
+  const options = {
     ...settings,
     databaseUrl,
     secretKey,
@@ -28,12 +31,30 @@ export async function withServices(work: (services: Services) => Promise<void>):
     migrateHome: false,
     tenantSchema: project?.tenantSchema ?? TENANT_SCHEMA,
     eraseSql: project?.eraseSql,
+  };
+  await traced(settings, logger, async (tracing) => {
+    const services = await createServices({ ...options, tracing });
+    try {
+      if (project?.manifest !== undefined) refuseOtherTables(project.manifest, project, services.tables);
+      await work(services);
+    } finally {
+      await closeServices(services);
+    }
   });
+}
+
+/** With a trace of its own where a collector is named. */
+async function traced(
+  { traces }: Settings,
+  logger: Logger,
+  work: (tracing: Tracing | undefined) => Promise<void>,
+): Promise<void> {
+  const tracing = await openTracing(traces, logger);
+  if (tracing === undefined) return work(undefined);
   try {
-    if (project?.manifest !== undefined) refuseOtherTables(project.manifest, project, services.tables);
-    await work(services);
+    await inSpan(tracing.begin(`command ${runningCommand()}`, "internal", {}), () => work(tracing));
   } finally {
-    await closeServices(services);
+    await tracing.shutdown();
   }
 }
 

@@ -9,6 +9,7 @@ import { startTracing } from "../../src/base/observability/otel.ts";
 import { createLogger } from "../../src/base/observability/logger.ts";
 import { hidingCollector, readConfig, type Settings } from "../../src/config.ts";
 import { serverUrl, startApp, type TestApp } from "../support/app.ts";
+import { runCommand } from "../support/command.ts";
 import { freePort } from "../support/free-port.ts";
 import { createOrganization, createResource, createUser, eventually, registerRegion } from "../support/journey.ts";
 import { type ReceivedSpan, SPAN_KIND, TraceCollector } from "../support/trace-collector.ts";
@@ -230,6 +231,16 @@ test("no span has a secret, a row's text or an e-mail address, and no collector 
   expect(eu.headers.length).toBeGreaterThan(0);
   expect(home.headers.every((headers) => headers["x-token"] === HOME_TOKEN && !("x-own-token" in headers))).toBe(true);
   expect(eu.headers.every((headers) => headers["x-own-token"] === EU_TOKEN && !("x-token" in headers))).toBe(true);
+});
+
+test("a command of the command line is a trace by its words, with its statements, and sends it before it ends", async () => {
+  const { code, errors } = await runCommand(app, ["org", "list"]);
+  expect({ code, errors }).toEqual({ code: 0, errors: "" });
+  const command = find(home.spans, "command org list");
+  expect(command).toMatchObject({ kind: SPAN_KIND.internal, parentSpanId: undefined, isError: false });
+  const statements = home.of(command?.traceId ?? "").filter(({ kind }) => kind === SPAN_KIND.client);
+  expect(statements.length).toBeGreaterThan(0);
+  expect(statements.every(({ parentSpanId }) => parentSpanId === command?.spanId)).toBe(true);
 });
 
 describe("a collector", () => {
