@@ -108,7 +108,7 @@ const BARS: Record<string, number> = {
   "registerRegion, with all that is tried": 20,
   "grant, the first of a region": 50,
   "grant, DEDICATED": 22,
-  "grant, from a ready database": 0,
+  "grant, from a ready database": 12,
   "revoke until gone": 18,
   doctor: 10,
   "migrate --verify": 15,
