@@ -18,7 +18,7 @@ import { withComparison } from "../src/engine/moves/compare.ts";
 import { copyTables } from "../src/engine/moves/copy-tables.ts";
 import { movedTables, type Side } from "../src/engine/moves/moved-tables.ts";
 import { startFarWay } from "./far.ts";
-import { describeMachine } from "./machine.ts";
+import { report } from "./part.ts";
 import { type BenchServers, sql, startServers } from "./servers.ts";
 import { digits, ratio, table } from "./table.ts";
 
@@ -198,10 +198,6 @@ async function main(): Promise<void> {
       "select sum(length(c::text))::text as bytes from app.comments c",
     );
     const megabytes = Number(size?.bytes) / MB;
-    const [version] = await sql<{ server_version: string }>(`${source}/postgres`, "show server_version");
-    console.log(
-      `${describeMachine(version?.server_version ?? "")}; fsync ${flags.fsync ? "on" : "off"}; ${digits(megabytes)} MB of rows\n`,
-    );
     const rows: (string | number)[][] = [];
     for (const roundTripMs of flags["round-trip-ms"].split(",").map(Number)) {
       const far = roundTripMs === 0 ? undefined : await startFar(Number(new URL(target).port), roundTripMs);
@@ -217,8 +213,15 @@ async function main(): Promise<void> {
         rows.push([`${roundTripMs} ms`, name, digits(seconds), digits(megabytes / seconds), ratio(seconds, copy)]);
       }
     }
-    console.log(table(["round trip", "", "s", "MB/s", "the copy is"], rows));
-    console.log(`\nThe most memory that this process had: ${digits(peakMemory() / MB)} MB.`);
+    report({
+      title: "Copying what moves",
+      text: [
+        `${digits(megabytes)} MB of rows, fsync ${flags.fsync ? "on" : "off"}.`,
+        table(["round trip", "", "s", "MB/s", "the copy is"], rows),
+        `The most memory that the process had: ${digits(peakMemory() / MB)} MB.`,
+      ].join("\n\n"),
+      bars: [],
+    });
   } finally {
     await pools.close();
     await servers.stop();
