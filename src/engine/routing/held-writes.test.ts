@@ -1,3 +1,4 @@
+import type { TenantryError } from "#base/kernel/errors";
 import { expect, test } from "vitest";
 import { inCall } from "#base/kernel/call";
 import { type Attempt, HeldWrites, type HeldWritesOptions } from "#engine/routing/held-writes";
@@ -59,7 +60,7 @@ test("whoever looks and gives up hands it on", async () => {
 test("nobody waits for longer than the bound, nor do more", async () => {
   const { write } = world({ maxMs: 200, maxWaiting: 2 });
   const results = await Promise.allSettled([1, 2, 3, 4, 5].map(write));
-  const messages = results.map((result) => (result.status === "rejected" ? String(result.reason.message) : "done"));
+  const messages = results.map((result) => (result.status === "rejected" ? (result.reason as Error).message : "done"));
   expect(messages.toSorted()).toEqual([
     ...Array.from(
       { length: 2 },
@@ -72,7 +73,7 @@ test("nobody waits for longer than the bound, nor do more", async () => {
         "The organization's data in region eu is being moved, which takes longer than changes wait. Nothing was changed: try again.",
     ),
   ]);
-  expect(results.every((result) => result.status === "rejected" && result.reason.retryAfterSeconds === 1)).toBe(true);
+  expect(results.every((result) => result.status === "rejected" && (result.reason as TenantryError).retryAfterSeconds === 1)).toBe(true);
 });
 
 test("what fails otherwise is told at once, and the others go on", async () => {
