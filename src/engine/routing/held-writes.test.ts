@@ -73,7 +73,9 @@ test("nobody waits for longer than the bound, nor do more", async () => {
         "The organization's data in region eu is being moved, which takes longer than changes wait. Nothing was changed: try again.",
     ),
   ]);
-  expect(results.every((result) => result.status === "rejected" && (result.reason as TenantryError).retryAfterSeconds === 1)).toBe(true);
+  expect(
+    results.every((result) => result.status === "rejected" && (result.reason as TenantryError).retryAfterSeconds === 1),
+  ).toBe(true);
 });
 
 test("what fails otherwise is told at once, and the others go on", async () => {
