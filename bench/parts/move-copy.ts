@@ -5,6 +5,6 @@ export const part: BenchPart = {
   about:
     "The rows of one placement from one server to another, as a move copies and compares them, beside `pg_dump` and `psql`.",
   order: 95,
-  minutes: 3,
-  run: ({ quick }) => runScript("move-copy.ts", quick ? ["--mb=2", "--rounds=1"] : ["--mb=200", "--rounds=3"]),
+  minutes: 0.5,
+  run: ({ quick }) => runScript("move-copy.ts", quick ? ["--mb=2", "--rounds=1"] : ["--mb=100", "--rounds=1"]),
 };
