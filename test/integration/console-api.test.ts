@@ -388,7 +388,10 @@ describe("a plan", () => {
   test("of a region's retirement says what keeps it", async () => {
     const query = "query ($key: String!) { regionRetirementPlan(key: $key) { obstacles confirm } }";
     const { regionRetirementPlan } = await app.ask(query, { key: "us" });
-    expect(regionRetirementPlan).toEqual({ obstacles: ["2 placements must be moved or revoked before."], confirm: "us" });
+    expect(regionRetirementPlan).toEqual({
+      obstacles: ["2 placements must be moved or revoked before."],
+      confirm: "us",
+    });
   });
 });
 

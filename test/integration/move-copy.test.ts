@@ -222,3 +222,37 @@ describe("what is refused", () => {
     expect(await sides.to.run("select from app.parts")).toEqual([]);
   });
 });
+
+describe("a source that is not trusted", () => {
+  let sides: TwoSides;
+  beforeAll(async () => {
+    sides = await openTwoSides(OWN);
+    await fill(sides, 10);
+    await addEntries(sides, 10);
+  }, 60_000);
+  afterAll(() => sides[Symbol.asyncDispose]());
+
+  test.each(["app.parts", AUDIT_TABLE])("sends no row of another organization into %s", async (table) => {
+    const { from, to, moved } = sides;
+    const name = table.replace(/^\w+\./, "");
+    const schema = table.replace(/\.\w+$/, "");
+    // It names the organization that is asked for when rows are chosen, and another one when they are sent.
+    await from.run(`create sequence public.turns_of_${name}`);
+    await from.run(`create function public.turn_of_${name}(own uuid) returns uuid language sql volatile
+      as $$ select case when nextval('public.turns_of_${name}') % 2 = 1 then own else '00000000-0000-7000-8000-000000000001'::uuid end $$`);
+    const columns = await from.run<{ name: string }>(
+      "select attname as name from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attnum",
+      [table],
+    );
+    await from.run(`alter table ${table} rename to ${name}_real`);
+    const selected = columns.map(({ name: column }) =>
+      column === "organization_id" ? `public.turn_of_${name}(organization_id) as organization_id` : column,
+    );
+    await from.run(`create view ${table} as select ${selected.join(", ")} from ${schema}.${name}_real offset 0`);
+    const others = `select count(*)::int as rows from ${table} where organization_id <> $1`;
+    const before = await to.run(others, [moved.organizationId]);
+    const alone = sides.tables.filter((one) => one.name !== table).map((one) => one.name);
+    await expect(copy(sides, { done: alone })).rejects.toThrow("a row of another organization or database was sent");
+    expect(await to.run(others, [moved.organizationId])).toEqual(before);
+  });
+});

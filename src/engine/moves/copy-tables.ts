@@ -15,7 +15,7 @@ import { failpoint } from "#base/kernel/failpoints";
 import { withoutAppendOnly } from "#base/postgres/append-only";
 import { copyBetween, type Copied, type CopyOptions } from "#base/postgres/copy-between";
 import type { Session, TenantDatabase } from "#base/postgres/database";
-import { quoteIdentifier, quoteQualified } from "#base/postgres/identifiers";
+import { quoteIdentifier, quoteLiteral, quoteQualified } from "#base/postgres/identifiers";
 import { inPieces } from "#base/postgres/pieces";
 import { SQL_STATE, sqlState } from "#base/postgres/sql-state";
 import {
@@ -40,7 +40,10 @@ export type CopyTables = Pick<CopyOptions, "silentMs"> & {
 
 /** How triggers and foreign keys are kept from firing for what is copied: they fired where the rows were written. */
 const AS_REPLICA = "session_replication_role";
-/** The engine's own triggers for rows that a stream sends do not look at what is copied. */
+/**
+ * Of which organization and for which database. The engine's triggers refuse other rows then, as the source is not trusted, and those
+ * for rows that a stream sends do not look at what is copied.
+ */
 const COPYING = "tenantry.copying";
 
 /** Rows deleted by one statement. */
@@ -110,7 +113,7 @@ async function copyTable(
   const begin = "begin; set local lc_monetary = 'C'";
   await Promise.all([
     from.session.script("moves.begin_table", `${begin}; set transaction read only`),
-    to.session.script("moves.begin_table", `${begin}; ${settings(asReplica)}`),
+    to.session.script("moves.begin_table", `${begin}; ${settings(moved, to, asReplica)}`),
   ]);
   const copied = await copyBetween(
     "moves.copy",
@@ -132,8 +135,9 @@ async function copyTable(
 }
 
 /** For one transaction. */
-function settings(asReplica: boolean): string {
-  return `select set_config('${COPYING}', 'on', true)${asReplica ? `, set_config('${AS_REPLICA}', 'replica', true)` : ""}`;
+function settings({ organizationId }: Moved, { databaseId }: Side, asReplica: boolean): string {
+  const copying = quoteLiteral(`${organizationId}/${Math.trunc(databaseId)}`);
+  return `select set_config('${COPYING}', ${copying}, true)${asReplica ? `, set_config('${AS_REPLICA}', 'replica', true)` : ""}`;
 }
 
 /** Rows go by the columns' names. Migrations wait while a placement moves, so both have the same. */
@@ -208,7 +212,7 @@ async function findFilled(to: Side, moved: Moved, tables: readonly MovedTable[])
 
 function emptyTable(
   to: Side,
-  { organizationId }: Moved,
+  moved: Moved,
   table: MovedTable,
   { asReplica, signal }: { asReplica: boolean; signal: AbortSignal },
 ): Promise<void> {
@@ -219,7 +223,7 @@ function emptyTable(
     to.database,
     async (session, after) => {
       const results = await session.batch("moves.empty_table", [
-        { text: settings(asReplica) },
+        { text: settings(moved, to, asReplica) },
         {
           text: `with piece as materialized (
              select id from ${name} where organization_id = $1${after === null ? "" : " and id > $2"} order by id limit ${limit}
@@ -227,7 +231,7 @@ function emptyTable(
              delete from ${name} where organization_id = $1 and id = any (array(select id from piece))
            )
            select id as last from piece order by id desc limit 1`,
-          values: [organizationId, ...(after === null ? [] : [after])],
+          values: [moved.organizationId, ...(after === null ? [] : [after])],
         },
       ]);
       const [row] = (results[1] ?? []) as { last: string }[];

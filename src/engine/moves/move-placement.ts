@@ -4,7 +4,7 @@
  * before the switch the source is the truth, afterwards the target.
  */
 import { beginKeeping, endMove, giveUpMove } from "#engine/home/end-move";
-import { findMove, type Move, noteProgress } from "#engine/home/moves";
+import { findMove, type Move, noteProgress, streamOf } from "#engine/home/moves";
 import { beginAttempt, settleCatalog } from "#engine/home/switch-placement";
 import { clockMs } from "#base/kernel/clock";
 import { TenantryError } from "#base/kernel/errors";
@@ -15,6 +15,7 @@ import type { JobRun } from "#engine/jobs/job-run";
 import { waitUntilAllInCatalog } from "#engine/links/visible-writes";
 import { CalledOff } from "#engine/moves/called-off";
 import { cleanEnd } from "#engine/moves/clean-end";
+import { openSide } from "#engine/moves/ends";
 import { copy, follow } from "#engine/moves/follow";
 import { reopen } from "#engine/moves/hold";
 import { openMoveLink, recheckGateways, remove, subscribe } from "#engine/moves/move-link";
@@ -45,6 +46,7 @@ export async function movePlacement(services: Services, run: MoveRun, times: Mov
     if (move === undefined) return;
     await run.save(receiptOf(move));
     if (move.isSwitched && move.cancelledAt === null) return arrive(services, run, move, times);
+    if (!(await letWritesIn(services, move))) continue;
     if (!move.isSwitched && move.cancelledAt !== null) {
       await takeBack(services, run, move);
       // An attempt before this one may have found it.
@@ -67,6 +69,21 @@ export async function movePlacement(services: Services, run: MoveRun, times: Mov
   }
 }
 
+/**
+ * An attempt before this one may have been cut off while it held writes, and its word to home may be on its way still. Before anything
+ * that the other side could keep from happening. False when the placement was switched meanwhile.
+ */
+async function letWritesIn(services: Services, move: Move): Promise<boolean> {
+  await beginAttempt(services, move.placementId);
+  const now = await findMove(services, move.placementId);
+  if (now === undefined || now.isSwitched !== move.isSwitched) return false;
+  const { publisher } = streamOf(move);
+  await services.ownership.require(publisher.regionId);
+  const { database } = await openSide(services, publisher);
+  await reopen(database, move.number);
+  return true;
+}
+
 function givenUp(reason: string): TenantryError {
   return new TenantryError("CONFLICT", reason);
 }
@@ -79,10 +96,6 @@ async function bringOver(services: Services, run: MoveRun, found: Move): Promise
     move = await run.step("prepare", () => prepareTarget(services, found, run.signal));
   }
   const passage = await openPassage(services, run, move);
-  // An attempt before this one may have been cut off while it held writes, and its word to home may be on its way still.
-  await beginAttempt(services, move.placementId);
-  if ((await findMove(services, move.placementId))?.isSwitched !== move.isSwitched) return;
-  await reopen(passage.from.database, move.number);
   await run.step("copy", () => copy(passage));
   await run.step("follow", () => follow(passage));
   await comparing(passage, async (comparison) => {
@@ -149,8 +162,6 @@ async function clean(services: Services, run: Run, move: Move, { routesKeptMs = 
 async function takeBack(services: Services, run: MoveRun, move: Move): Promise<void> {
   await noteProgress(services, move.placementId, { step: "CANCELLING" });
   await run.step("clean", async () => {
-    const passage = await openPassage(services, run, move);
-    await reopen(passage.from.database, move.number);
     await removeStream(services, move);
     await removeStream(services, { ...move, isSwitched: true });
     // It may have been in the target before.

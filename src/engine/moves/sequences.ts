@@ -37,13 +37,17 @@ export async function setSequences(from: Side, to: Side, sequences: readonly str
     names,
   );
   if (taken.length === 0) return;
-  // A sequence that counts down is behind where its value is greater.
+  // A sequence that counts down is behind where its value is greater. Others of the target may take values of it too, and the source is
+  // not trusted: of what is left it takes half at most.
   await to.database.query(
     "moves.set_sequences",
     taken
       .map(
         ({ name }, index) =>
-          `select setval(q.seqrelid, $${index + 1}::bigint) from pg_sequence q, ${name} s
+          `select setval(q.seqrelid, case when q.seqincrement > 0
+               then least($${index + 1}::bigint, (s.last_value + (q.seqmax::numeric - s.last_value) / 2)::bigint)
+               else greatest($${index + 1}::bigint, (s.last_value - (s.last_value::numeric - q.seqmin) / 2)::bigint) end)
+           from pg_sequence q, ${name} s
            where q.seqrelid = ${quoteLiteral(name)}::regclass
              and case when q.seqincrement > 0 then s.last_value <= $${index + 1}::bigint else s.last_value >= $${index + 1}::bigint end`,
       )

@@ -147,6 +147,15 @@ begin
   return null;
 end $$;
 
+-- What is copied for a move comes from another server, which is not trusted: it could send rows of others. Whoever copies says in
+-- tenantry.copying of which organization and for which database, as "<organization>/<number of the database>".
+create function tenantry.refuse_copied_row() returns trigger language plpgsql
+  set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+begin
+  raise exception 'a row of another organization or database was sent for %.%', tg_table_schema, tg_table_name
+    using errcode = 'check_violation';
+end $$;
+
 -- Readies a table for moves of placements to other databases. What a move's stream is filtered by must be in the table's replica
 -- identity, and where the table flows to the catalog, what that one's is filtered by too: an index for it is made where none is there.
 -- A row that is sent and is here already is replaced. Whoever copies many rows at once sets tenantry.copying, and pays nothing for it.
@@ -184,9 +193,15 @@ begin
     set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as %L', 'replace_in_' || bare,
     format(' begin delete from %s where organization_id = new.organization_id and id = new.id; return new; end ', declared));
   execute format('create or replace trigger replace_row before insert on %s for each row
-    when (current_setting(''tenantry.copying'', true) is distinct from ''on'') execute function tenantry.%I()',
+    when (coalesce(current_setting(''tenantry.copying'', true), '''') = '''') execute function tenantry.%I()',
     declared, 'replace_in_' || bare);
   execute format('alter table %s enable replica trigger replace_row', declared);
+  -- The condition alone decides, so that a row which may come costs no call.
+  execute format('create or replace trigger only_copied before insert on %s for each row
+    when (current_setting(''tenantry.copying'', true) <> ''''
+          and current_setting(''tenantry.copying'', true) <> new.organization_id::text || ''/'' || new.database_id)
+    execute function tenantry.refuse_copied_row()', declared);
+  execute format('alter table %s enable always trigger only_copied', declared);
 end $$;
 
 -- After the table was dropped.
@@ -264,7 +279,12 @@ begin
   return new;
 end $$;
 create trigger keep_entry before insert on tenantry.audit_log for each row
-  when (current_setting('tenantry.copying', true) is distinct from 'on') execute function tenantry.keep_entry();
+  when (coalesce(current_setting('tenantry.copying', true), '') = '') execute function tenantry.keep_entry();
+create trigger only_copied before insert on tenantry.audit_log for each row
+  when (current_setting('tenantry.copying', true) <> ''
+        and split_part(current_setting('tenantry.copying', true), '/', 1) <> new.organization_id::text)
+  execute function tenantry.refuse_copied_row();
+alter table tenantry.audit_log enable always trigger only_copied;
 create function tenantry.keep_mark() returns trigger language plpgsql
   set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 begin
