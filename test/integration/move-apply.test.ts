@@ -147,7 +147,8 @@ test("whoever copies may leave the look for what is there out", async () => {
   const id = "00000000-0000-4000-8000-000000000009";
   const insert = `insert into app.resources (organization_id, id, name) values ('${organization}', '${id}', 'Copied')`;
   const asReplica = (text: string) => sql(to, `begin; set local session_replication_role = replica; ${text}; commit`);
+  const copying = `select set_config('tenantry.copying', '${organization}/' || tenantry.database_id(), true)`;
   await asReplica(insert);
   await asReplica(insert);
-  await expect(asReplica(`set local tenantry.copying = on; ${insert}`)).rejects.toMatchObject({ code: "23505" });
+  await expect(asReplica(`${copying}; ${insert}`)).rejects.toMatchObject({ code: "23505" });
 });

@@ -237,9 +237,9 @@ describe("a source that is not trusted", () => {
     const name = table.replace(/^\w+\./, "");
     const schema = table.replace(/\.\w+$/, "");
     // It names the organization that is asked for when rows are chosen, and another one when they are sent.
-    await from.run(`create sequence public.turns_of_${name}`);
-    await from.run(`create function public.turn_of_${name}(own uuid) returns uuid language sql volatile
-      as $$ select case when nextval('public.turns_of_${name}') % 2 = 1 then own else '00000000-0000-7000-8000-000000000001'::uuid end $$`);
+    await from.run(`create function public.turn_of_${name}(own uuid) returns uuid language sql volatile as $$
+      select case when set_config('public.turn', (coalesce(nullif(current_setting('public.turn', true), ''), '0')::int + 1)::text, false)::int % 2 = 1
+        then own else '00000000-0000-7000-8000-000000000001'::uuid end $$`);
     const columns = await from.run<{ name: string }>(
       "select attname as name from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped order by attnum",
       [table],
