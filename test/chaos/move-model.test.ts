@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
+import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
   createOrganization,
@@ -15,18 +15,23 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 import { type Model as Comments, readComments } from "../support/move-callers.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
 import { Worker } from "./worker.ts";
 
 type Model = { comments: Comments; count: number };
 type Real = { organization: string; placement: string; resource: string };
 type Run = (model: Model, real: Real) => Promise<unknown>;
 
+/** Of its own: streams are cut on a server as a whole. */
+const servers = new Map<string, OwnServer>();
 let api: TestApp;
 let worker: Worker;
 let options: object;
 let ada: string;
 
 beforeAll(async () => {
+  const [eu, us] = await Promise.all([startServer(), startServer()]);
+  servers.set("eu", eu).set("us", us);
   api = await startApp({ role: "api" });
   const { databaseUrl, secretKey } = api;
   options = { databaseUrl, secretKey, moves: { routesKeptMs: 100 }, replication: { sweepIntervalMs: 300 } };
@@ -38,7 +43,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await worker.kill();
   await api.stop();
+  for (const server of servers.values()) await server[Symbol.asyncDispose]();
 });
+
+function serverUrl(key: string): string {
+  return servers.get(key)?.url() ?? "";
+}
 
 const CREATE = "mutation ($input: CreateCommentInput!) { createComment(input: $input) { id } }";
 const UPDATE = "mutation ($input: UpdateCommentInput!) { updateComment(input: $input) { id } }";
@@ -184,7 +194,7 @@ async function rowsByDatabase({ organization }: Real): Promise<Map<string, Comme
   const found = new Map<string, Comments>();
   for (const { key, name } of databases) {
     const rows = await sql<{ id: string; body: string }>(
-      `${serverUrl(key as "eu" | "us")}/${name}`,
+      `${serverUrl(key)}/${name}`,
       "select id, body from app.comments where organization_id = $1",
       [organization],
     );
@@ -232,8 +242,9 @@ test("random commands end in agreement, on one side", async () => {
         expect(
           await sql(
             `${serverUrl(server)}/postgres`,
-            `select slot_name as name from pg_replication_slots where slot_name like '%\\_move\\_%'
-             union all select subname from pg_subscription where subname like '%\\_move\\_%'`,
+            `select slot_name as name from pg_replication_slots where slot_name like $1
+             union all select subname from pg_subscription where subname like $1`,
+            [`tenantry\\_${api.services.installation}\\_%\\_move\\_%`],
           ),
         ).toEqual([]);
     }),

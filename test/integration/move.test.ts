@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { armFailpoint } from "../../src/base/kernel/failpoints.ts";
 import { findOrphans } from "../../src/engine/doctor/find-orphans.ts";
-import { serverUrl, type ServerName, sql, startApp, type TestApp } from "../support/app.ts";
+import { sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
   comment,
@@ -16,7 +16,13 @@ import {
 import { type Callers, readComments, startCallers } from "../support/move-callers.ts";
 import { eventCursor, follow, type Follower } from "../support/events.ts";
 import { findDifferences, findUnrest } from "../support/replication-truth.ts";
+import { type OwnServer, startServer } from "../support/servers.ts";
 
+type ServerName = "eu" | "us";
+
+/** Of its own: what is left on a server is looked at as a whole. */
+let home: OwnServer;
+const servers = new Map<string, OwnServer>();
 let app: TestApp;
 /** An API without the worker. */
 let other: TestApp;
@@ -28,7 +34,10 @@ let disarm: (() => void) | undefined;
 const MOVES = { routesKeptMs: 200 };
 
 beforeAll(async () => {
-  app = await startApp({ moves: MOVES });
+  const [ownHome, eu, us] = await Promise.all([startServer(), startServer(), startServer()]);
+  home = ownHome;
+  servers.set("eu", eu).set("us", us);
+  app = await startApp({ homeServer: home.url(), moves: MOVES });
   other = await startApp({ databaseUrl: app.databaseUrl, secretKey: app.secretKey, role: "api" });
   await registerRegion(app, "eu", serverUrl("eu"));
   await registerRegion(app, "us", serverUrl("us"));
@@ -37,7 +46,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await other.stop();
   await app.stop();
+  for (const server of [home, ...servers.values()]) await server[Symbol.asyncDispose]();
 });
+
+function serverUrl(name: string): string {
+  return servers.get(name)?.url() ?? "";
+}
 beforeEach(async () => {
   organization = await createOrganization(app, "Moving");
   await addMember(app, organization, ada);
@@ -87,7 +101,7 @@ async function nothingIsLeft(): Promise<void> {
   }
   const installation = {
     homeUrl: app.databaseUrl,
-    regionUrl: (key: string, database = "postgres") => `${serverUrl(key as ServerName)}/${database}`,
+    regionUrl: (key: string, database = "postgres") => `${serverUrl(key)}/${database}`,
   };
   await expect.poll(() => findUnrest(installation), { timeout: 20_000 }).toEqual([]);
   await expect.poll(() => findDifferences(installation), { timeout: 20_000 }).toEqual([]);
@@ -265,10 +279,12 @@ describe("who follows comments", () => {
   test("misses none over a move, each told once, and goes on with a cursor of before", async () => {
     const { id, resourceId } = await placedWithComments();
     const live = follow(other, FOLLOW, { id: resourceId, after: await eventCursor(app) });
-    await expect.poll(() => comment(app, resourceId, ada, "First").then(() => bodies(live).length)).toBeGreaterThan(0);
+    await expect
+      .poll(() => comment(app, resourceId, ada, "First").then(() => bodies(live).length), { timeout: 10_000 })
+      .toBeGreaterThan(0);
     const cut = follow(other, FOLLOW, { id: resourceId, after: live.cursor() });
     await comment(app, resourceId, ada, "Before the cut");
-    await expect.poll(() => bodies(cut)).toContain("Before the cut");
+    await expect.poll(() => bodies(cut), { timeout: 10_000 }).toContain("Before the cut");
     const cursor = cut.cursor();
     await cut.cut();
     const missed = [await comment(app, resourceId, ada, "Missed before the move")];
@@ -319,7 +335,9 @@ test("a difference ends the move with the source as it was, and names where", as
       "select state, last_error from tenantry.jobs where kind = 'move-placement' and placement_id = $1",
       [id],
     );
-  await expect.poll(job).toEqual([{ state: "FAILED", last_error: expect.stringContaining("app.comments") }]);
+  await expect
+    .poll(job, { timeout: 10_000 })
+    .toEqual([{ state: "FAILED", last_error: expect.stringContaining("app.comments") }]);
   expect(await readComments(app, resourceId)).toEqual(before);
   await nothingIsLeft();
 }, 60_000);
