@@ -1,24 +1,36 @@
 import type { TenantDatabase } from "#base/postgres/database";
+import { quoteLiteral } from "#base/postgres/identifiers";
 
 /** Who comes back after longer is told to read anew (engine/events/follow-log.ts). */
 const KEPT = "1 day";
 
+export type Arrival = {
+  /** Of the placement. */
+  number: number;
+  /** Where it comes from, and what its server's transactions are counted by. */
+  databaseId: number;
+  history: string;
+};
+
 /**
- * Notes in the target that the placement has come with everything that was written where it was: followers go on behind that.
- * While nobody writes on either side, and after the last change has arrived.
+ * Has the target take the placement's writes, and notes there that it has come with everything that was written where it was:
+ * followers go on behind that. `first`: what waits in the target for the last change. Returns when all of it is on disk, and with it
+ * whatever was applied there before. One message, as the target may be far away.
  */
-export async function noteArrival(
-  target: TenantDatabase,
-  arrival: { number: number; databaseId: number; history: string },
-): Promise<void> {
-  await target.query(
-    "moves.arrival",
-    `with old as (
-       delete from tenantry.arrivals where placement_number = $1 and at < now() - interval '${KEPT}'
-     )
-     insert into tenantry.arrivals (placement_number, database_id, history, snapshot)
-     values ($1, $2, $3, pg_current_snapshot()::text)`,
-    [arrival.number, arrival.databaseId, arrival.history],
+export async function arriveIn(target: TenantDatabase, { number, databaseId, history }: Arrival, first: string) {
+  const own = Math.trunc(number);
+  await target.session((session) =>
+    session.script(
+      "moves.arrive",
+      `${first};
+       begin;
+       set local synchronous_commit = on;
+       delete from tenantry.arrivals where placement_number = ${own} and at < now() - interval '${KEPT}';
+       insert into tenantry.arrivals (placement_number, database_id, history, snapshot)
+       values (${own}, ${Math.trunc(databaseId)}, ${quoteLiteral(history)}, pg_current_snapshot()::text);
+       delete from tenantry.closed_placements where number = ${own};
+       commit`,
+    ),
   );
 }
 

@@ -106,9 +106,15 @@ export async function compareTables(
 }
 
 /** Asks both sides at once, each in one message. Returns the rows of each statement. */
-function both(from: Reader, to: Reader, ask: (side: Side) => BatchStatement[]): Promise<[object[][], object[][]]> {
-  const one = async (side: Reader) => (await side.session.batch("moves.compare", [SETTINGS, ...ask(side)])).slice(1);
-  return Promise.all([one(from), one(to)]);
+function both(
+  from: Reader,
+  to: Reader,
+  ask: (side: Side) => BatchStatement[],
+  firstThere?: BatchStatement,
+): Promise<[object[][], object[][]]> {
+  const one = async (side: Reader, first: readonly BatchStatement[]) =>
+    (await side.session.batch("moves.compare", [...first, SETTINGS, ...ask(side)])).slice(first.length + 1);
+  return Promise.all([one(from, []), one(to, firstThere === undefined ? [] : [firstThere])]);
 }
 
 /** Goes on with the table as far as the parts are about the same rows on both sides. */
@@ -167,13 +173,17 @@ function differencesOf(table: string, here: readonly Row[], there: readonly Row[
   return [{ table, fromId, toId, rows: { from: count(from), to: count(to) }, ids }];
 }
 
-/** Compares these rows alone. Returns the differences, one for a table at most. */
+/**
+ * Compares these rows alone. Returns the differences, one for a table at most. `firstThere`: what is run in the target before, in the
+ * same message.
+ */
 export async function compareIds(
   from: Reader,
   to: Reader,
   moved: Moved,
   tables: readonly ComparedTable[],
   rows: ReadonlyMap<string, ReadonlySet<string>>,
+  firstThere?: BatchStatement,
 ): Promise<Difference[]> {
   const asked = tables.flatMap((compared) =>
     [...(rows.get(compared.table.name) ?? [])].map((id) => ({ compared, id })),
@@ -182,8 +192,11 @@ export async function compareIds(
   for (let at = 0; at < asked.length; at += IDS_AT_ONCE) {
     const byTable = Map.groupBy(asked.slice(at, at + IDS_AT_ONCE), ({ compared }) => compared);
     const groups = [...byTable].map(([compared, group]) => ({ compared, ids: group.map(({ id }) => id) }));
-    const [here, there] = await both(from, to, (side) =>
-      groups.map(({ compared, ids }) => rowsOf(side, moved, compared, ids)),
+    const [here, there] = await both(
+      from,
+      to,
+      (side) => groups.map(({ compared, ids }) => rowsOf(side, moved, compared, ids)),
+      firstThere,
     );
     for (const [index, { compared }] of groups.entries())
       differences.push(

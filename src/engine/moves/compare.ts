@@ -13,6 +13,7 @@
  * with all it holds. Two texts with the same digest, of 60 bits of MD5, are as good as impossible by accident, and can be made on
  * purpose by who may write the rows: the comparison is no signature.
  */
+import type { BatchStatement } from "#base/postgres/batch";
 import { randomBytes } from "node:crypto";
 import { TenantryError } from "#base/kernel/errors";
 import { failpoint } from "#base/kernel/failpoints";
@@ -129,11 +130,12 @@ export class Comparison {
 
   /**
    * The last look, while writes are held and the target has everything: what is returned is different in truth. Costs two round
-   * trips where few rows are left.
+   * trips where few rows are left. `firstThere`: a statement that waits in the target until it has everything, in place of whoever
+   * calls this.
    */
-  async finish(): Promise<Difference[]> {
+  async finish(firstThere?: BatchStatement): Promise<Difference[]> {
     await this.#changed.read(this.#pending);
-    return this.#compareRows();
+    return this.#compareRows(firstThere);
   }
 
   /** Very many may have changed at once since the target was waited for. Throws CONFLICT where that is not why they differ. */
@@ -145,12 +147,12 @@ export class Comparison {
     for (const [table, ids] of changed) this.#keepIds(table, ids);
   }
 
-  async #compareRows(): Promise<Difference[]> {
+  async #compareRows(firstThere?: BatchStatement): Promise<Difference[]> {
     const { moved, signal } = this.#options;
     signal.throwIfAborted();
     return this.pending === 0
       ? []
-      : compareIds(this.#readers.from, this.#readers.to, moved, this.#tables, this.#pending);
+      : compareIds(this.#readers.from, this.#readers.to, moved, this.#tables, this.#pending, firstThere);
   }
 
   #keep(differences: readonly Difference[]): void {

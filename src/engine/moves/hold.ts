@@ -90,14 +90,6 @@ export async function reopen(database: TenantDatabase, number: number): Promise<
   );
 }
 
-/**
- * Lets the placement's writes into the database where it has arrived. Returns when that is on disk, and with it everything that was
- * committed there before.
- */
-export function openTo(database: TenantDatabase, number: number): Promise<void> {
-  return reopen(database, number);
-}
-
 type Changed = {
   /** Undefined: nothing was changed. */
   since: Date | undefined;

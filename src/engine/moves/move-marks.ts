@@ -3,6 +3,7 @@
  * waits until it has arrived there.
  */
 import { MARKS_TABLE } from "#engine/border/moved-tables";
+import { sqlState } from "#base/postgres/sql-state";
 import type { MoveLink } from "#engine/moves/move-link";
 
 /** A mark's number. Later ones are greater. */
@@ -61,16 +62,37 @@ export async function waitForMark(
 }
 
 function waiting(number: number, wanted: Mark, ms: number): string {
-  const reached = `exists (select from ${MARKS_TABLE} where number = ${number} and mark >= ${BigInt(wanted)})`;
+  return `${awaitingMark(number, wanted, ms, { fails: false })}; select ${isReached(number, wanted)} as reached`;
+}
+
+function isReached(number: number, wanted: Mark): string {
+  return `exists (select from ${MARKS_TABLE} where number = ${Math.trunc(number)} and mark >= ${BigInt(wanted)})`;
+}
+
+/** No state of PostgreSQL's own. */
+const NOT_REACHED = "TNMRK";
+
+/** Whether it is what {@link awaitingMark} fails with. */
+export function isNotReached(error: unknown): boolean {
+  return sqlState(error) === NOT_REACHED;
+}
+
+/**
+ * A statement that waits in the target until the mark has arrived, to stand in front of others in one message. It fails when the mark
+ * has not arrived in time.
+ */
+export function awaitingMark(number: number, wanted: Mark, ms: number, { fails = true } = {}): string {
+  const reached = isReached(number, wanted);
+  const failing = `if not ${reached} then raise exception using errcode = '${NOT_REACHED}', message = 'the mark has not arrived'; end if;`;
   // Each look of a DO sees what was committed before it. Its pauses grow, so that one that waits long costs little.
   return `do $wait$ declare
-      last timestamptz := clock_timestamp() + interval '${ms} ms';
+      last timestamptz := clock_timestamp() + interval '${Math.trunc(ms)} ms';
       pause float8 := 0.001;
     begin
       while not ${reached} and clock_timestamp() < last loop
         perform pg_sleep(pause);
         pause := least(pause * 1.05, 0.02);
       end loop;
-    end $wait$;
-    select ${reached} as reached`;
+      ${fails ? failing : ""}
+    end $wait$`;
 }

@@ -11,13 +11,13 @@ import { failpoint } from "#base/kernel/failpoints";
 import { withStatementTimeout } from "#base/kernel/call";
 import { delay, endsWithin, orLate } from "#base/kernel/wait";
 import { readServerHistory } from "#base/postgres/server-history";
-import { noteArrival } from "#engine/moves/arrivals";
+import { arriveIn } from "#engine/moves/arrivals";
 import { CalledOff, refuseCalledOff } from "#engine/moves/called-off";
 import { type Comparison, differ, type Total, withComparison } from "#engine/moves/compare";
 import { untilClose } from "#engine/moves/follow";
-import { closeForGood, closeForMoment, drain, letGo, openTo } from "#engine/moves/hold";
+import { closeForGood, closeForMoment, drain, letGo } from "#engine/moves/hold";
 import { openMoveLink, publish } from "#engine/moves/move-link";
-import { mark, waitForMark } from "#engine/moves/move-marks";
+import { awaitingMark, isNotReached, mark, waitForMark } from "#engine/moves/move-marks";
 import type { Passage } from "#engine/moves/passage";
 import { findSequences, setSequences } from "#engine/moves/sequences";
 
@@ -147,18 +147,22 @@ function tooLong(): TenantryError {
  * recorded the switch.
  */
 async function arrive(passage: Passage, { comparison, history, sequences }: Hold): Promise<void> {
-  const { services, run, from, to, link, move } = passage;
+  const { services, from, to, link, move } = passage;
   await failpoint("moves.held");
-  await drain(from.database, move.number, DRAIN_MS);
-  if (!(await waitForMark(link, await mark(link), { timeoutMs: WORK_MS, signal: run.signal })))
-    throw new TenantryError("NOT_SYNCED", "The last writes did not reach the target in time.");
   const { number } = move;
+  await drain(from.database, number, DRAIN_MS);
+  // The target itself waits for it, so that a way that is long is gone once.
+  const last = awaitingMark(number, await mark(link), WORK_MS);
   const [differences] = await Promise.all([
-    comparison.finish(),
+    comparison.finish({ text: last }),
     setSequences(from, to, sequences),
-    noteArrival(to.database, { number, databaseId: from.databaseId, history }).then(() => openTo(to.database, number)),
+    arriveIn(to.database, { number, databaseId: from.databaseId, history }, last),
     refuseCalledOff(services, move.placementId),
-  ]);
+  ]).catch((error: unknown) => {
+    throw isNotReached(error)
+      ? new TenantryError("NOT_SYNCED", "The last writes did not reach the target in time.")
+      : error;
+  });
   if (differences.length > 0) throw new SidesDiffer(differ(differences).message);
   await failpoint("moves.arrived");
 }
