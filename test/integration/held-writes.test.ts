@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
 import type { TenantDatabase } from "../../src/base/postgres/database.ts";
-import { closeForGood, closeForMoment, drain, openTo, reopen } from "../../src/engine/moves/hold.ts";
+import { closeForGood, closeForMoment, drain, reopen } from "../../src/engine/moves/hold.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import {
   addMember,
@@ -152,7 +152,7 @@ test.each([
     await carry(one, one.at, to);
     left = await bodiesAt(one.at, one);
     expect(await closeForGood(one.at.database, one.number)).toBe(true);
-    await openTo(to.database, one.number);
+    await reopen(to.database, one.number);
     await switchAtHome(one, to, "us", heard);
     await expect.poll(async () => (await inUs()).length).toBeGreaterThan(left.length);
   });

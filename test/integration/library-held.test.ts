@@ -5,7 +5,7 @@ import { type Generated, Kysely, PostgresDialect } from "kysely";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { parseServerUrl } from "../../src/base/postgres/connection-url.ts";
 import type { TenantDatabase } from "../../src/base/postgres/database.ts";
-import { closeForGood, closeForMoment, drain, openTo, reopen } from "../../src/engine/moves/hold.ts";
+import { closeForGood, closeForMoment, drain, reopen } from "../../src/engine/moves/hold.ts";
 import type { Tenant, Tenantry } from "../../src/library/index.ts";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { registerRegion } from "../support/journey.ts";
@@ -202,7 +202,7 @@ test("writers go on in another database when the placement was switched to it, a
   }
   const left = await numbers();
   expect(await closeForGood(placed.database, placed.number)).toBe(true);
-  await openTo(to.database, placed.number);
+  await reopen(to.database, placed.number);
   await sql(
     app.databaseUrl,
     `update tenantry.placements set database_id = $2, region_id = (select id from tenantry.regions where key = 'us') where id = $1`,

@@ -32,12 +32,17 @@ let callers: Callers | undefined;
 let disarm: (() => void) | undefined;
 
 const MOVES = { routesKeptMs: 200 };
+/** Links that have much to carry on a busy machine rest soon all the same. */
+const REPLICATION = {
+  sweepIntervalMs: 300,
+  carrier: { idleMs: 50, slowIdleMs: 1_000, stallMs: 1_500, retryMs: 50, maxRetryMs: 500 },
+};
 
 beforeAll(async () => {
   const [ownHome, eu, us] = await Promise.all([startServer(), startServer(), startServer()]);
   home = ownHome;
   servers.set("eu", eu).set("us", us);
-  app = await startApp({ homeServer: home.url(), moves: MOVES });
+  app = await startApp({ homeServer: home.url(), moves: MOVES, replication: REPLICATION });
   other = await startApp({ databaseUrl: app.databaseUrl, secretKey: app.secretKey, role: "api" });
   await registerRegion(app, "eu", serverUrl("eu"));
   await registerRegion(app, "us", serverUrl("us"));
