@@ -66,22 +66,29 @@ async function getTarget(services: Services, key: string): Promise<Region> {
 export async function emptyAndRetire(services: Services, run: JobRun<"retire-region">): Promise<void> {
   const { regionId, input } = run.job;
   if (regionId === null) return;
-  const { moveTo } = input;
-  if (typeof moveTo === "string") {
-    const [region] = await findRegions(services, [regionId]);
-    if (region === undefined) return;
-    const isEmpty = await run.step("move-placements", () =>
-      moveAll(services, region, { moveTo, throughOthers: input["throughOthers"] === true }),
-    );
-    if (!isEmpty) {
-      // It runs again after a pause: nothing has failed.
-      const dueAt = new Date(clockMs() + LOOK_AGAIN_MS);
-      await requestJob(services.home, requesterOf(OPERATOR), { ...onRegion("retire-region", regionId), dueAt });
-      return;
-    }
-    await services.home.transaction((home) => markRetired({ home }, regionId));
+  const moved = await run.step("move-placements", () => moveWhatIsThere(services, regionId, input));
+  if (moved === "gone") return;
+  if (moved === "not-empty") {
+    // It runs again after a pause: nothing has failed.
+    const dueAt = new Date(clockMs() + LOOK_AGAIN_MS);
+    await requestJob(services.home, requesterOf(OPERATOR), { ...onRegion("retire-region", regionId), dueAt });
+    return;
   }
   await finishRetirement(services, run);
+}
+
+/** `empty`: also where nobody has asked for moves, and so nothing was there. */
+async function moveWhatIsThere(
+  services: Services,
+  regionId: string,
+  { moveTo, throughOthers }: Record<string, unknown>,
+): Promise<"empty" | "not-empty" | "gone"> {
+  if (typeof moveTo !== "string") return "empty";
+  const [region] = await findRegions(services, [regionId]);
+  if (region === undefined) return "gone";
+  if (!(await moveAll(services, region, { moveTo, throughOthers: throughOthers === true }))) return "not-empty";
+  await services.home.transaction((home) => markRetired({ home }, regionId));
+  return "empty";
 }
 
 /** How many moves have something of a placement in the region, or will. */
