@@ -98,6 +98,8 @@ type Scenario = {
   from: "DEDICATED" | "SHARED";
   to: "DEDICATED" | "SHARED";
   keepSourceSeconds: number;
+  /** What was there before the failpoint is armed. */
+  before?: (id: string) => Promise<unknown>;
   /** Brings it to where the failpoint is passed. */
   ask: (id: string) => Promise<unknown>;
   region: string;
@@ -106,16 +108,9 @@ type Scenario = {
 const SWITCHING = ["moves.held", "moves.arrived", "moves.recording"];
 const move = (id: string, { to, keepSourceSeconds }: Pick<Scenario, "to" | "keepSourceSeconds">) =>
   api.ask(MOVE, { input: { placementId: id, regionKey: "target", isolation: to, keepSourceSeconds } });
-const kept = (id: string) =>
-  eventually(
-    async () =>
-      (
-        await sql(api.databaseUrl, "select from tenantry.moves where placement_id = $1 and step = 'KEEPING_SOURCE'", [
-          id,
-        ])
-      ).length === 1,
-    30_000,
-  );
+const isKept = async (id: string) =>
+  (await sql(api.databaseUrl, "select from tenantry.moves where placement_id = $1 and step = 'KEEPING_SOURCE'", [id]))
+    .length === 1;
 
 const there = { to: "DEDICATED", keepSourceSeconds: 0 } as const;
 const back = { to: "SHARED", keepSourceSeconds: 3_600 } as const;
@@ -152,11 +147,8 @@ const SCENARIOS: Record<string, Scenario> = {
     ],
     from: "SHARED",
     ...back,
-    ask: async (id) => {
-      await move(id, back);
-      expect(await kept(id)).toBe(true);
-      return api.ask(CANCEL, { id });
-    },
+    before: moveAndKeep,
+    ask: (id) => api.ask(CANCEL, { id }),
     region: "source",
   },
   "a source that was kept": {
@@ -164,14 +156,16 @@ const SCENARIOS: Record<string, Scenario> = {
     failpoints: failpointsOf("forget-source"),
     from: "DEDICATED",
     ...back,
-    ask: async (id) => {
-      await move(id, back);
-      expect(await kept(id)).toBe(true);
-      await forgetNow(id);
-    },
+    before: moveAndKeep,
+    ask: forgetNow,
     region: "target",
   },
 };
+
+async function moveAndKeep(id: string): Promise<void> {
+  await insist(() => move(id, back));
+  expect(await eventually(() => isKept(id).catch(() => false), 30_000)).toBe(true);
+}
 
 async function forgetNow(id: string): Promise<void> {
   await sql(api.databaseUrl, "update tenantry.moves set keep_until = now() where placement_id = $1", [id]);
@@ -229,6 +223,7 @@ describe.each(Object.keys(SCENARIOS))("%s", (name) => {
         return granted;
       });
       const resourceId = await insist(() => createResource(api, { name: "Moving", organizationId: organization }));
+      await scenario.before?.(id);
       await worker.arm(failpoint);
       const writing = startWriting(resourceId);
       try {
