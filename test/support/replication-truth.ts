@@ -38,8 +38,10 @@ const COLUMNS = {
 
 const RESOURCES =
   "select database_id, id, organization_id, name, created_by, created_at, updated_at from app.resources";
-const CATALOG = `select p.database_id, c.id, c.organization_id, c.name, c.created_by, c.created_at, c.updated_at
-  from catalog.resources c join tenantry.placements p on p.number = c.placement_number where p.database_id = $1`;
+/** Rows of no placement are home's own. */
+const CATALOG = `select coalesce(p.database_id, 0) as database_id, c.id, c.organization_id, c.name, c.created_by, c.created_at, c.updated_at
+  from catalog.resources c left join tenantry.placements p on p.number = c.placement_number
+  where coalesce(p.database_id, 0) = $1`;
 
 const TRUTH = {
   directory_organizations: `
