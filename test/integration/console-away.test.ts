@@ -89,7 +89,7 @@ test("plans say what is not known, and drift says what could not be compared", a
   );
   expect(revocationPlan.sentences.at(-1)).toMatch(/^How many rows is not known: /);
   expect(regionRetirementPlan.obstacles).toEqual([
-    "1 placement must be revoked before.",
+    "1 placement must be moved or revoked before.",
     "Its server cannot be reached now: a worker waits for it. With abandonServer it is left as it is.",
   ]);
   expect(fleet.drift.edges).toEqual([
