@@ -54,7 +54,7 @@ test("the image's command starts, its health check finds out, and it stops at SI
   const ended = once(program, "close");
   let said = "";
   for (const stream of [program.stdout, program.stderr]) stream.on("data", (text: Buffer) => (said += text.toString()));
-  expect(await eventually(async () => isHealthy(environment))).toBe(true);
+  expect(await eventually(async () => isHealthy(environment), 25_000)).toBe(true);
   const greeting = await eventually(async () => said.split("\n").find((line) => line.includes("Tenantry is running")));
   expect(JSON.parse(greeting ?? "")).toMatchObject({
     url: `http://0.0.0.0:${environment.PORT}`,
