@@ -14,9 +14,10 @@ import {
   createOrganization,
   createResource,
   createUser,
+  eventually,
   grant,
   registerRegion,
-, eventually } from "../support/journey.ts";
+} from "../support/journey.ts";
 
 const OTHERS = 300;
 
