@@ -47,20 +47,23 @@ const [NEAR, FAR] = ["near", "far"] as const;
 
 type Caller = { url: string; key: string };
 
-async function ask(caller: Caller, query: string, variables: object = {}): Promise<any> {
+/** What mutations of this bench answer, under the name `it`. */
+type Made = { it: { id: string; database?: string } };
+
+async function ask(caller: Caller, query: string, variables: object = {}): Promise<Made> {
   const response = await fetch(`${caller.url}/graphql`, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${caller.key}` },
     body: JSON.stringify({ query, variables }),
   });
-  const { data, errors } = (await response.json()) as { data?: any; errors?: { message: string }[] };
-  if (errors !== undefined) throw new Error(errors[0]?.message);
+  const { data, errors } = (await response.json()) as { data?: Made; errors?: { message: string }[] };
+  if (data === undefined || errors !== undefined) throw new Error(errors?.[0]?.message);
   return data;
 }
 
-const READ = "query ($id: ID!) { resource(id: $id) { name comments(first: 20) { edges { node { body } } } } }";
-const WRITE = "mutation ($input: CreateCommentInput!) { createComment(input: $input) { id } }";
-const MOVE = "mutation ($input: MovePlacementInput!) { movePlacement(input: $input) { state } }";
+const READ = "query ($id: ID!) { it: resource(id: $id) { id name comments(first: 20) { edges { node { body } } } } }";
+const WRITE = "mutation ($input: CreateCommentInput!) { it: createComment(input: $input) { id } }";
+const MOVE = "mutation ($input: MovePlacementInput!) { it: movePlacement(input: $input) { id state } }";
 
 /** Half of them read, half write, each again at once. */
 class Callers {
@@ -163,37 +166,30 @@ type Placed = { placementId: string; organizationId: string; resourceId: string 
 /** An organization with so many megabytes of comments. */
 async function place(world: World, isolation: "DEDICATED" | "SHARED", megabytes: number): Promise<Placed> {
   const { caller, author } = world;
-  const { createOrganization: organization } = await ask(
-    caller,
-    'mutation { createOrganization(input: { name: "Moving" }) { id } }',
-  );
-  const organizationId = organization.id as string;
+  const organization = await ask(caller, 'mutation { it: createOrganization(input: { name: "Moving" }) { id } }');
+  const organizationId = organization.it.id;
   await ask(
     caller,
-    "mutation ($input: AddOrganizationMemberInput!) { addOrganizationMember(input: $input) { role } }",
-    {
-      input: { organizationId, userId: author, role: "MEMBER" },
-    },
+    "mutation ($input: AddOrganizationMemberInput!) { it: addOrganizationMember(input: $input) { id: role } }",
+    { input: { organizationId, userId: author, role: "MEMBER" } },
   );
-  const { grantRegionAccess: granted } = await ask(
+  const { it: granted } = await ask(
     caller,
-    "mutation ($input: GrantRegionAccessInput!) { grantRegionAccess(input: $input) { id database } }",
+    "mutation ($input: GrantRegionAccessInput!) { it: grantRegionAccess(input: $input) { id database } }",
     { input: { organizationId, regionKey: NEAR, isolation } },
   );
-  const { createResource } = await ask(
+  const made = await ask(
     caller,
-    "mutation ($input: CreateResourceInput!) { createResource(input: $input) { id } }",
-    {
-      input: { name: "Moving", organizationId },
-    },
+    "mutation ($input: CreateResourceInput!) { it: createResource(input: $input) { id } }",
+    { input: { name: "Moving", organizationId } },
   );
-  const resourceId = createResource.id as string;
+  const resourceId = made.it.id;
   const [placement] = await sql<{ number: number }>(
     world.home,
     "select number from tenantry.placements where id = $1",
     [granted.id],
   );
-  await connected(world.servers[NEAR]?.(granted.database) ?? "", async (client) => {
+  await connected(world.servers[NEAR]?.(granted.database ?? "") ?? "", async (client) => {
     await client.query("select set_config('tenantry.scope', $1, false)", [`${organizationId}/${placement?.number}`]);
     await client.query(
       `insert into app.comments (resource_id, author_id, body)

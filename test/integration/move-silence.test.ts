@@ -77,7 +77,7 @@ test.each(["us", "eu"] as const)(
     expect(await eventually(isThere, 60_000)).toBe(true);
     await callers.stop();
     const found = await readComments(worker, resourceId);
-    for (const [comment, body] of callers.model) expect(found.get(comment)).toBe(body);
+    for (const [commentId, body] of callers.model) expect(found.get(commentId)).toBe(body);
   },
   120_000,
 );
