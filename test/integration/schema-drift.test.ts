@@ -222,8 +222,9 @@ test("whatever somebody changed by hand in a team's own tables is told by its na
     ],
     [
       "alter table app.attachments disable trigger all",
-      "alter table app.attachments enable trigger all, enable replica trigger replace_row",
+      "alter table app.attachments enable trigger all, enable replica trigger replace_row, enable always trigger only_copied",
       `constraint attachments_organization_id_invoice_id_fkey of table app.attachments is "${FOREIGN_KEY}, with its triggers disabled" in place of "${FOREIGN_KEY}"`,
+      "trigger only_copied of table app.attachments is defined otherwise",
       "trigger record_write of table app.attachments is defined otherwise",
       "trigger replace_row of table app.attachments is defined otherwise",
     ],
