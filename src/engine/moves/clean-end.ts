@@ -8,42 +8,34 @@ import { placedIn } from "#engine/moves/ends";
 import {
   beginTakingOut,
   countContent,
-  type CountedTable,
   deleteRows,
   dropDatabase,
   dropHomeSide,
   dropLinks,
-  type Removed,
+  findOthers,
   stopWriting,
   type TakingOut,
   withdrawDirectory,
 } from "#engine/placements/take-out";
 import type { Services } from "#engine/services";
 
-/** What is gone. */
-export type Cleaned = {
-  /** What the tables held before. */
-  tables: CountedTable[];
-  removed: Removed[];
-  /** Whether the whole database is gone. */
-  withDatabase: boolean;
-};
-
 /**
  * Can run again after a crash at any point. Afterwards nothing of the placement is in the database: a table that still has a row is
- * an error. What home holds of it stays, for `endMove`.
+ * an error. What home holds of it stays, for `endMove`. Returns whether the whole database is gone; the receipt has the rest.
  */
 export function cleanEnd(
   services: Services,
   run: Pick<JobRun, "job" | "save" | "signal">,
   move: Move,
   end: MoveEnd,
-): Promise<Cleaned> {
+): Promise<boolean> {
   const placement = placedIn(move, end);
   return whileHoldingDatabase(services, placement, async () => {
     const isThere = await services.ownership.requireWithDatabase(end.regionId, end.database);
     const context = await beginTakingOut(services, run, placement);
     const isIdentified = isThere && end.schemaVersion !== null;
+    // Also of one that is not made yet: others may be about to make it.
+    await findOthers(context);
     if (isIdentified) await stopWriting(context);
     await saveCounted(context, isIdentified);
     const links = await tenantLinks(services, placement, { despiteFence: true });
@@ -57,8 +49,7 @@ export function cleanEnd(
       await forgetArrivals(context.database, placement.number);
       await withdrawDirectory(context);
     }
-    const { tables, removed = [] } = run.job.result as { tables: CountedTable[]; removed?: Removed[] };
-    return { tables, removed, withDatabase: context.isAlone };
+    return context.isAlone;
   });
 }
 

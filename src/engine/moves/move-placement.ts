@@ -153,7 +153,7 @@ async function clean(services: Services, run: Run, move: Move, { routesKeptMs = 
     // Who has not heard of the switch reads there still.
     const sinceMs = clockMs() - (move.switchedAt ?? move.startedAt).getTime();
     await delay(Math.max(0, routesKeptMs - Math.max(0, sinceMs)), run.signal);
-    const { withDatabase } = await cleanEnd(services, run, move, move.from);
+    const withDatabase = await cleanEnd(services, run, move, move.from);
     await endMove(services, move.placementId, { withDatabase, signal: run.signal });
   });
 }
@@ -166,7 +166,7 @@ async function takeBack(services: Services, run: MoveRun, move: Move): Promise<v
     await removeStream(services, { ...move, isSwitched: true });
     // It may have been in the target before.
     if (move.switchedAt !== null) await settle(services, run, move);
-    const { withDatabase } = await cleanEnd(services, run, move, move.to);
+    const withDatabase = await cleanEnd(services, run, move, move.to);
     await cancelJob(services.home, "forget-source", placementSubject(move.placementId));
     await endMove(services, move.placementId, { withDatabase, signal: run.signal });
   });
@@ -181,7 +181,7 @@ async function settle(services: Services, run: Run, move: Move): Promise<void> {
   await requestDueJobs(services.home, databaseId, { requestedBy: "system", eraseSql: services.eraseSql });
 }
 
-/** Takes what there is of a stream away. NOT_SYNCED, to be tried again, while a side cannot be reached. */
+/** Takes what there is of a stream away. REGION_UNAVAILABLE, to be tried again, while a side cannot be reached. */
 async function removeStream(services: Services, move: Move): Promise<void> {
   const link = await openMoveLink(services, move, { despiteFence: true });
   const left = await remove(link);

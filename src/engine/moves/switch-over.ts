@@ -13,7 +13,7 @@ import { delay, endsWithin, orLate } from "#base/kernel/wait";
 import { readServerHistory } from "#base/postgres/server-history";
 import { arriveIn } from "#engine/moves/arrivals";
 import { CalledOff, refuseCalledOff } from "#engine/moves/called-off";
-import { type Comparison, differ, type Total, withComparison } from "#engine/moves/compare";
+import { type Comparison, differ, withComparison } from "#engine/moves/compare";
 import { untilClose } from "#engine/moves/follow";
 import { closeForGood, closeForMoment, drain, letGo } from "#engine/moves/hold";
 import { openMoveLink, publish } from "#engine/moves/move-link";
@@ -56,15 +56,14 @@ export function comparing<Result>(
   return withComparison(from, to, { moved, tables, publication: link.name, reached, signal: run.signal }, work);
 }
 
-/** Compares everything, while the placement is used. Throws {@link SidesDiffer}. Returns what the source held. */
-export async function compareSides({ services, move }: Passage, comparison: Comparison): Promise<Total[]> {
+/** Compares everything, while the placement is used. Throws {@link SidesDiffer}. */
+export async function compareSides({ services, move }: Passage, comparison: Comparison): Promise<void> {
   await noteProgress(services, move.placementId, { step: "COMPARING" });
-  const totals = await comparison.compareAll().catch(asDifference);
+  await comparison.compareAll().catch(asDifference);
   for (let turn = 0; turn < SETTLES; turn += 1) {
     await refuseCalledOff(services, move.placementId);
     if ((await comparison.settle()) < TAIL_ROWS) break;
   }
-  return totals;
 }
 
 function asDifference(error: unknown): never {

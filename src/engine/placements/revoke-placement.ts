@@ -8,7 +8,7 @@ import { getOrganization } from "#engine/home/organizations";
 import { forgetPlacement } from "#engine/home/forget-placement";
 import { beginRevoking, findPlacementById, type Placement } from "#engine/home/placements";
 import { findRegions } from "#engine/regions/regions";
-import { closeWithLast, whileHoldingDatabase } from "#engine/home/shared-databases";
+import { whileHoldingDatabase } from "#engine/home/shared-databases";
 import { TenantryError } from "#base/kernel/errors";
 import { learnStrategy } from "#engine/replication/choose-subscription-strategy";
 import { findManifest } from "#engine/transfer/export-format";
@@ -24,6 +24,7 @@ import {
   dropDatabase,
   dropHomeSide,
   dropLinks,
+  findOthers,
   noteRemoved,
   type Removed,
   stopWriting,
@@ -91,10 +92,9 @@ async function revoke(services: Services, run: Run, placement: Placement): Promi
  * Undefined when the revocation was undone. From here on it cannot be. Finds out whether somebody else is in the database.
  */
 async function stopWrites(context: TakingOut, isThere: boolean): Promise<{ exists: boolean } | undefined> {
-  const { services, placement } = context;
-  if (!(await beginRevoking(services, placement.id))) return undefined;
+  if (!(await beginRevoking(context.services, context.placement.id))) return undefined;
+  await findOthers(context);
   if (isThere) await stopWriting(context);
-  else context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
   return { exists: isThere };
 }
 

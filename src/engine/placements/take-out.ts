@@ -66,12 +66,17 @@ const DIRECTORY_LIMIT_MS = 3_600_000;
 const NUDGE_TIMEOUT_MS = 1_000;
 
 /**
- * Has nobody write the content any more, and finds out whether somebody else is in the database. CONFLICT where the database is
- * not the placement's.
+ * Finds out whether somebody else is in the database. Where nobody is, a database that placements share takes no more of them from now
+ * on.
  */
+export async function findOthers(context: TakingOut): Promise<void> {
+  const { services, placement } = context;
+  context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
+}
+
+/** Has nobody write the content any more, after {@link findOthers}. CONFLICT where the database is not the placement's. */
 export async function stopWriting(context: TakingOut): Promise<void> {
   const { services, placement, server, database } = context;
-  context.isAlone = placement.isolation === "DEDICATED" || (await closeWithLast(services, placement));
   const { tables } = services.tables.at(placement.schemaVersion);
   await requireOwn(services, database, placement, tables, { isAlone: context.isAlone });
   if (!context.isAlone) {
