@@ -1,5 +1,5 @@
 /**
- * What a bench module is: a file in bench/parts/ that exports one `part`. `pnpm bench` finds it by itself, runs it in a process of
+ * A bench module is a file in bench/parts/ that exports one `part`. `pnpm bench` finds it by itself, runs it in a process of
  * its own, and writes what it found into RESULTS.md.
  */
 import { spawn } from "node:child_process";

@@ -59,7 +59,8 @@ async function runPart(name: string, { minutes }: BenchPart): Promise<Finding[]>
 const parts = await findParts();
 const chosen = flags.only?.split(",") ?? [...parts.keys()];
 const unknown = chosen.find((name) => !parts.has(name));
-if (unknown !== undefined) throw new Error(`--only: ${unknown} is none of ${[...parts.keys()].join(", ")}`);
+if (unknown !== undefined)
+  throw new Error(`--only: there is no part ${unknown}. Name some of: ${[...parts.keys()].join(", ")}`);
 
 if (flags.list) for (const [name, { minutes, title }] of parts) console.log(`${name}\t${minutes} min\t${title}`);
 else await measureAll();

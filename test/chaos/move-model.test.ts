@@ -15,6 +15,7 @@ import {
   registerRegion,
 } from "../support/journey.ts";
 import { type Model as Comments, readComments } from "../support/move-callers.ts";
+import { ModelCommand } from "../support/model-command.ts";
 import { type OwnServer, startServer } from "../support/servers.ts";
 import { Worker } from "./worker.ts";
 
@@ -203,26 +204,8 @@ async function rowsByDatabase({ organization }: Real): Promise<Map<string, Comme
   return found;
 }
 
-class Command implements fc.AsyncCommand<Model, Real> {
-  readonly #name: string;
-  readonly #run: Run;
-  constructor(name: string, run: Run) {
-    this.#name = name;
-    this.#run = run;
-  }
-  check(): boolean {
-    return true;
-  }
-  async run(model: Model, real: Real): Promise<void> {
-    await this.#run(model, real);
-  }
-  toString(): string {
-    return this.#name;
-  }
-}
-
 test("random commands end in agreement, on one side", async () => {
-  const command = fc.constantFrom(...COMMANDS).map(([name, run]) => new Command(name, run));
+  const command = fc.constantFrom(...COMMANDS).map(([name, run]) => new ModelCommand(name, run));
   await fc.assert(
     fc.asyncProperty(fc.commands([command], { maxCommands: 14, size: "max" }), async (commands) => {
       const organization = await createOrganization(api, "Modelled");

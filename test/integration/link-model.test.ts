@@ -9,6 +9,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverUrl, sql, startApp, type TestApp } from "../support/app.ts";
 import { addMember, createOrganization, createUser, eventually, grant, registerRegion } from "../support/journey.ts";
+import { ModelCommand } from "../support/model-command.ts";
 import { placementNumber, routedIdSql } from "../support/routed-id.ts";
 
 /** What the sources hold: names of resources in the region, names of members at home. */
@@ -37,25 +38,6 @@ beforeAll(async () => {
 afterAll(() => app.stop());
 
 type Run = (model: Model, real: Real) => Promise<unknown>;
-
-/** A command that can always run; fast-check shrinks a failing sequence of them. */
-class Command implements fc.AsyncCommand<Model, Real> {
-  readonly #name: string;
-  readonly #run: Run;
-  constructor(name: string, run: Run) {
-    this.#name = name;
-    this.#run = run;
-  }
-  check(): boolean {
-    return true;
-  }
-  async run(model: Model, real: Real): Promise<void> {
-    await this.#run(model, real);
-  }
-  toString(): string {
-    return this.#name;
-  }
-}
 
 const link = ({ database }: Real, direction: "catalog" | "directory") => `${database}_${direction}`;
 const quietly = (work: Promise<unknown>) => work.catch(() => undefined);
@@ -249,7 +231,7 @@ async function differences(model: Model, real: Real): Promise<string[]> {
 }
 
 test("random commands end in agreement and rest", async () => {
-  const command = fc.constantFrom(...COMMANDS).map(([name, run]) => new Command(name, run));
+  const command = fc.constantFrom(...COMMANDS).map(([name, run]) => new ModelCommand(name, run));
   await fc.assert(
     fc.asyncProperty(fc.commands([command], { maxCommands: 12, size: "max" }), async (commands) => {
       const organization = await createOrganization(app, "Modelled");

@@ -1,5 +1,5 @@
 /**
- * What is announced after statements, so that those who follow look. Each announcement is sent after its statement, in another
+ * Sends announcements after statements: they tell followers to look. Each announcement is sent after its statement, in another
  * transaction: in one with it, PostgreSQL would have everything that announces something, in all databases of the server, wait for
  * each other's commits to reach the disk (https://www.postgresql.org/docs/current/sql-notify.html).
  *

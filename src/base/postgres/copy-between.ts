@@ -223,7 +223,7 @@ class RowCutter {
     while (at < chunk.length) {
       if (this.#left === 0) {
         const isRow = chunk[at] === COPY_DATA;
-        // What is not handed on yet goes first, to where it belongs.
+        // What is not handed on yet goes first.
         if (isRow !== this.#isRow) hand(at);
         this.#isRow = isRow;
         if (chunk.length - at < HEADER_BYTES) break;

@@ -74,7 +74,7 @@ export class PoolUsage {
   read(waitingAt: (server: string) => number): ServerUsage[] {
     const usage = new Map<string, ServerUsage>();
     for (const [key, { name, isPooler, waits, servers }] of this.#waits) {
-      // What connects to home is no share of the budget.
+      // Connections to home do not count in the budget.
       const waiting = name === "home" ? 0 : [...servers].reduce((sum, server) => sum + waitingAt(server), 0);
       usage.set(key, { name, isPooler, waits, inUse: 0, idle: 0, waiting });
     }

@@ -17,7 +17,7 @@ const LEAST_BYTES_PER_MS = 100;
 const AGE_SLACK_MS = 2_000;
 
 /**
- * What the server does for these of its processes; those that it does not have are left out. Undefined: what it calls by these
+ * Asks the server what these of its processes do. A process that the server does not have is left out. Undefined: what it calls by these
  * numbers is something else, as where a proxy is in between.
  */
 export async function askAbout(

@@ -96,8 +96,8 @@ export function crossingOf({ databaseId, direction, region, move }: GatewayLink)
 
 const MB = 1024 * 1024;
 /**
- * What is listed of a flow is small. A move carries every column of a table, and whatever one transaction has written: its source
- * may import a million rows.
+ * The listed columns of a flow are small. A move carries every column, and a transaction of its source can be large: an import of a
+ * million rows.
  */
 const BOUNDS: Record<StreamKind, { mostMs: number; messageBytes: number }> = {
   directory: { mostMs: 900_000, messageBytes: 16 * MB },

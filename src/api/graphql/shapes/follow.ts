@@ -98,7 +98,7 @@ async function follow(
           if (payload === "" || payload.startsWith(parentId)) wake();
         });
         listening = heard;
-        // What is written after a move is announced where the row is then.
+        // After a move, announcements come from another database.
         const unhear = await services.listener.on(PLACEMENT_CHANNEL, (payload) => {
           if (payload === "" || (first.route.kind === "tenant" && payload === first.route.placementId)) wake();
         });

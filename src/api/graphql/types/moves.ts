@@ -109,7 +109,7 @@ const PlacementMove = perSchema((builder) =>
       }),
       heldWritesMs: t.float({
         nullable: true,
-        description: "How long writes were held in all, in milliseconds; null: not yet.",
+        description: "The longest time that writes were held, in milliseconds; null: not yet.",
         resolve: ({ heldMs }) => heldMs,
       }),
       findings: t.stringList({
